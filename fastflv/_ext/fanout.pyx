@@ -1,0 +1,453 @@
+"""Fan-out: threads without the GIL that send logs to players.
+
+A thread owns its players. It sleeps in `epoll_wait` until a log's writer wakes it, a merge window
+comes due, or a full socket is writable again; with nothing to do it sleeps without a timeout.
+
+- Window 0: each video frame wakes the thread; one pass sends it to all players of the log. Audio
+  rides along, or goes out by itself after FLUSH_MS without video.
+- Window N: players are spread over N ms in slots of SLOT_MS; the thread looks at one slot at a time
+  and sleeps when a whole window brought nothing new.
+
+Sleeping and waking (Dekker's pattern): a thread sets `waker.idle`, fences, and looks at the head
+once more before it sleeps; the writer publishes the head, fences, and looks at `idle`. One of both
+sees the other.
+"""
+
+from libc.errno cimport EINTR, errno
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from posix.unistd cimport close, read, write
+
+from fastflv._ext.atomics cimport (
+    exchange32, fence, load32_acquire, load_acquire, load_relaxed, store32_relaxed, store32_release,
+    store_relaxed,
+)
+from fastflv._ext.medialog cimport (
+    Log, log_add_waker, log_drop, log_hold, log_remove_waker, view_clear, view_refresh,
+)
+from fastflv._ext.player cimport (
+    LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_SHUTDOWN, LEFT_STALLED, SEND_BLOCKED, SEND_FAILED, PlayerState,
+    player_finish, player_release, player_send,
+)
+from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
+from fastflv._ext.sockets cimport (
+    EPOLL_CTL_ADD, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLOUT, EPOLLRDHUP, clock_us, epoll_ctl, epoll_event, epoll_wait,
+)
+
+from fastflv import limits
+
+cdef int64_t FLUSH_US = limits.FLUSH_MS * 1000
+cdef int64_t FLUSH_AUDIO_US = limits.FLUSH_AUDIO_MS * 1000
+cdef int64_t SLOT_US = limits.SLOT_MS * 1000
+cdef int64_t STALL_US = limits.STALL_SECONDS * 1000000
+cdef int64_t DRAIN_US = limits.DRAIN_SECONDS * 1000000
+cdef int64_t CHECK_US = 1000000
+cdef enum:
+    EVENTS = 256
+
+
+# --- players of a thread --------------------------------------------------------------------
+
+cdef void let_go(Thread* t, PlayerState* p, uint8_t why) noexcept nogil:
+    """Mark a player to be let go at the end of this turn; the lists stay as they are until then."""
+    cdef PlayerState** grown
+    if p.leaving:
+        return
+    p.leaving = why
+    if t.gone_count == t.gone_room:
+        grown = <PlayerState**>realloc(t.gone, (t.gone_room * 2 + 64) * sizeof(PlayerState*))
+        if grown == NULL:
+            # Without memory for the list the player stays marked and silent; the next turn finds room or not.
+            p.leaving = 0
+            return
+        t.gone = grown
+        t.gone_room = t.gone_room * 2 + 64
+    t.gone[t.gone_count] = p
+    t.gone_count += 1
+
+
+cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogil:
+    cdef int outcome = player_send(p, g.log, &g.view, head, &g.burst)
+    if outcome == SEND_BLOCKED:
+        p.blocked = 1
+        t.blocked += 1
+        p.progress_us = clock_us()
+    elif outcome == SEND_FAILED:
+        let_go(t, p, LEFT_PEER)
+    elif load32_acquire(&g.log.ended) and (p.waiting or p.pos >= load_acquire(&g.log.head)):
+        player_finish(p)
+        let_go(t, p, LEFT_ENDED)
+
+
+cdef void serve_slot(Thread* t, Group* g, Slot* slot, int64_t head) noexcept nogil:
+    """Send what is new to the players of one slot. Each turn starts with another player."""
+    cdef int32_t i
+    cdef int32_t count = slot.count
+    cdef int32_t start
+    cdef PlayerState* p
+    if count == 0:
+        return
+    g.turn += 7
+    start = g.turn % count
+    for i in range(count):
+        p = slot.players[(start + i) % count]
+        if not p.blocked and not p.leaving:
+            serve(t, g, p, head)
+
+
+cdef bint look(Group* g, int64_t now) noexcept nogil:
+    """Take note of the head; return whether it moved since the last look."""
+    cdef int64_t head = load_acquire(&g.log.head)
+    if head == g.seen and not load32_acquire(&g.log.ended):
+        return False
+    g.seen = head
+    g.new_us = now
+    return view_refresh(&g.view, g.log) == 0
+
+
+cdef void serve_group(Thread* t, Group* g) noexcept nogil:
+    cdef int32_t i
+    for i in range(g.slot_count):
+        serve_slot(t, g, &g.slots[i], g.seen)
+
+
+cdef inline int64_t flush_us(Group* g) noexcept nogil:
+    """How long audio waits for a video frame to ride with."""
+    return FLUSH_US if load32_acquire(&g.log.has_video) else FLUSH_AUDIO_US
+
+
+cdef int64_t next_due(Group* g, int64_t now) noexcept nogil:
+    """Clock of the next slot that has players, after *now*."""
+    cdef int64_t step = now // SLOT_US
+    cdef int32_t k
+    for k in range(1, g.slot_count + 1):
+        if g.slots[(step + k) % g.slot_count].count:
+            return (step + k) * SLOT_US
+    return now + g.window_us
+
+
+cdef void go_idle(Group* g) noexcept nogil:
+    """Ask to be woken by anything new; stay awake when something came meanwhile."""
+    store32_relaxed(&g.waker.idle, 1)
+    # Orders `idle` before the look at the head; pairs with the fence in log_publish.
+    fence()
+    if load_acquire(&g.log.head) != g.seen:
+        store32_relaxed(&g.waker.idle, 0)
+        return
+    g.due_us = -1
+
+
+cdef void run_due(Thread* t, Group* g, int64_t now) noexcept nogil:
+    """A look at the log that came due by the clock."""
+    cdef int64_t step, last
+    if g.window_us == 0:
+        g.due_us = now + flush_us(g)
+        if look(g, now):
+            serve_group(t, g)
+        else:
+            go_idle(g)
+        return
+    look(g, now)
+    # All slots since the last look: a late thread leaves none out.
+    step = g.due_us // SLOT_US
+    last = min(now // SLOT_US, step + g.slot_count - 1)
+    while step <= last:
+        serve_slot(t, g, &g.slots[step % g.slot_count], g.seen)
+        step += 1
+    g.due_us = next_due(g, now)
+    if now - g.new_us > g.window_us + 2 * SLOT_US:
+        go_idle(g)
+
+
+cdef void run_woken(Thread* t, Group* g, int64_t now) noexcept nogil:
+    """The writer says that there is something new."""
+    store32_relaxed(&g.waker.idle, 0)
+    if g.window_us == 0 or load32_acquire(&g.log.ended):
+        if look(g, now):
+            serve_group(t, g)
+        g.due_us = next_due(g, now) if g.window_us else now + flush_us(g)
+    elif g.due_us < 0:
+        look(g, now)
+        g.due_us = next_due(g, now)
+
+
+# --- groups ---------------------------------------------------------------------------------
+
+cdef Group* find_group(Thread* t, Log* log) noexcept nogil:
+    cdef Group* g = t.groups
+    while g != NULL and g.log != log:
+        g = g.next
+    return g
+
+
+cdef Group* add_group(Thread* t, Log* log, int64_t window_us) noexcept nogil:
+    cdef Group* g = <Group*>calloc(1, sizeof(Group))
+    if g == NULL:
+        return NULL
+    g.slot_count = max(1, <int32_t>(window_us // SLOT_US))
+    g.slots = <Slot*>calloc(g.slot_count, sizeof(Slot))
+    g.waker.fd = t.fd
+    g.waker.idle = 1
+    if g.slots == NULL or log_add_waker(log, &g.waker) < 0:
+        free(g.slots)
+        free(g)
+        return NULL
+    g.window_us = window_us if g.slot_count > 1 else 0
+    g.log = log
+    log_hold(log)
+    g.due_us = -1
+    g.view.version = -1
+    g.burst.pos = -1
+    g.seen = -1
+    g.next = t.groups
+    t.groups = g
+    return g
+
+
+cdef void remove_group(Thread* t, Group* g) noexcept nogil:
+    cdef Group** link = &t.groups
+    cdef int32_t i
+    while link[0] != g:
+        link = &link[0].next
+    link[0] = g.next
+    log_remove_waker(g.log, &g.waker)
+    view_clear(&g.view)
+    free(g.view.segments)
+    for i in range(g.slot_count):
+        free(g.slots[i].players)
+    free(g.slots)
+    log_drop(g.log)
+    free(g)
+
+
+cdef int join_group(Group* g, PlayerState* p) noexcept nogil:
+    """Put a player into the next slot. Slots fill evenly, neighbours in time come last."""
+    cdef Slot* slot = &g.slots[g.next_slot]
+    cdef PlayerState** grown
+    if slot.count == slot.room:
+        grown = <PlayerState**>realloc(slot.players, (slot.room * 2 + 8) * sizeof(PlayerState*))
+        if grown == NULL:
+            return -1
+        slot.players = grown
+        slot.room = slot.room * 2 + 8
+    p.slot = g.next_slot
+    p.index = slot.count
+    p.group = g
+    slot.players[slot.count] = p
+    slot.count += 1
+    g.count += 1
+    g.next_slot = (g.next_slot + 1) % g.slot_count
+    return 0
+
+
+cdef void leave_group(Thread* t, PlayerState* p) noexcept nogil:
+    cdef Group* g = <Group*>p.group
+    cdef Slot* slot = &g.slots[p.slot]
+    slot.count -= 1
+    slot.players[p.index] = slot.players[slot.count]
+    slot.players[p.index].index = p.index
+    # The next player fills the gap, so that slots stay even.
+    g.next_slot = p.slot
+    g.count -= 1
+    p.group = NULL
+    if g.count == 0:
+        remove_group(t, g)
+
+
+# --- a thread's turn ------------------------------------------------------------------------
+
+cdef void hand_back(Thread* t, PlayerState* p) noexcept nogil:
+    """Close the player's socket and give the player back to the event loop."""
+    cdef Crew* crew = t.crew
+    cdef uint64_t one = 1
+    cdef bint first
+    cdef int32_t i, kept
+    close(p.fd)
+    p.fd = -1
+    player_release(p)
+    store_relaxed(&t.players, t.players - 1)
+    # After this no kick names the player any more: the event loop may free it once it is reaped.
+    pthread_mutex_lock(&t.lock)
+    kept = 0
+    for i in range(t.kicked_count):
+        if t.kicked[i] != p:
+            t.kicked[kept] = t.kicked[i]
+            kept += 1
+    t.kicked_count = kept
+    # Release: the event loop that sees `closed` sees the last counters.
+    store32_release(&p.closed, 1)
+    pthread_mutex_unlock(&t.lock)
+    pthread_mutex_lock(&crew.lock)
+    first = crew.left == NULL
+    p.next = crew.left
+    crew.left = p
+    pthread_mutex_unlock(&crew.lock)
+    if first:
+        write(crew.fd, &one, sizeof(one))
+
+
+cdef void take_joining(Thread* t) noexcept nogil:
+    cdef PlayerState* p
+    cdef PlayerState* following
+    cdef PlayerState* ordered = NULL
+    pthread_mutex_lock(&t.lock)
+    p = t.joining
+    t.joining = NULL
+    pthread_mutex_unlock(&t.lock)
+    while p != NULL:
+        following = p.next
+        p.next = ordered
+        ordered = p
+        p = following
+    p = ordered
+    while p != NULL:
+        following = p.next
+        p.next = NULL
+        store_relaxed(&t.players, t.players + 1)
+        start_player(t, p)
+        p = following
+
+
+cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
+    """Send a new player its start at once: nobody waits for a tick to begin."""
+    cdef Log* log = <Log*>p.group
+    cdef Group* g = find_group(t, log)
+    cdef epoll_event event
+    cdef int64_t now = clock_us()
+    p.group = NULL
+    if g == NULL:
+        g = add_group(t, log, p.progress_us)
+    if g == NULL or join_group(g, p) < 0:
+        log_drop(log)
+        p.leaving = LEFT_MEMORY
+        hand_back(t, p)
+        return
+    log_drop(log)
+    event.events = <uint32_t>(EPOLLOUT | EPOLLRDHUP) | EPOLLET
+    event.data.ptr = p
+    if epoll_ctl(t.epfd, EPOLL_CTL_ADD, p.fd, &event) < 0:
+        let_go(t, p, LEFT_PEER)
+        return
+    look(g, now)
+    serve(t, g, p, g.seen)
+    if g.due_us < 0:
+        store32_relaxed(&g.waker.idle, 0)
+        g.due_us = now + flush_us(g) if g.window_us == 0 else next_due(g, now)
+
+
+cdef void take_kicked(Thread* t) noexcept nogil:
+    cdef int32_t i
+    pthread_mutex_lock(&t.lock)
+    for i in range(t.kicked_count):
+        let_go(t, t.kicked[i], LEFT_KICKED)
+    t.kicked_count = 0
+    pthread_mutex_unlock(&t.lock)
+
+
+cdef void check_blocked(Thread* t, int64_t now) noexcept nogil:
+    """Close players that took nothing for too long. Runs only while there are full sockets."""
+    cdef Group* g = t.groups
+    cdef int32_t i, k
+    cdef PlayerState* p
+    cdef int64_t bound
+    while g != NULL:
+        bound = DRAIN_US if load32_acquire(&g.log.ended) else STALL_US
+        for i in range(g.slot_count):
+            for k in range(g.slots[i].count):
+                p = g.slots[i].players[k]
+                if p.blocked and now - p.progress_us > bound:
+                    let_go(t, p, LEFT_STALLED)
+        g = g.next
+
+
+cdef void unblock(Thread* t, PlayerState* p) noexcept nogil:
+    cdef Group* g = <Group*>p.group
+    cdef int64_t sent = p.sent
+    cdef int64_t progress = p.progress_us
+    p.blocked = 0
+    t.blocked -= 1
+    look(g, clock_us())
+    serve(t, g, p, g.seen)
+    if p.blocked and p.sent == sent:
+        p.progress_us = progress
+
+
+cdef void bury(Thread* t) noexcept nogil:
+    """Let go of all that were marked in this turn."""
+    cdef int32_t i
+    cdef PlayerState* p
+    for i in range(t.gone_count):
+        p = t.gone[i]
+        if p.blocked:
+            t.blocked -= 1
+        leave_group(t, p)
+        hand_back(t, p)
+    t.gone_count = 0
+
+
+cdef int64_t next_timeout(Thread* t, int64_t now) noexcept nogil:
+    """Milliseconds to sleep at most, -1 for ever."""
+    cdef int64_t due = -1
+    cdef Group* g = t.groups
+    while g != NULL:
+        if g.due_us >= 0 and (due < 0 or g.due_us < due):
+            due = g.due_us
+        g = g.next
+    if t.blocked and (due < 0 or t.check_us < due):
+        due = t.check_us
+    if due < 0:
+        return -1
+    return 0 if due <= now else (due - now + 999) // 1000
+
+
+cdef void* run_thread(void* arg) noexcept nogil:
+    cdef Thread* t = <Thread*>arg
+    cdef epoll_event events[EVENTS]
+    cdef int i, n
+    cdef int64_t now
+    cdef uint64_t count
+    cdef PlayerState* p
+    cdef Group* g
+    cdef Group* following
+    cdef bint called
+    while True:
+        n = epoll_wait(t.epfd, events, EVENTS, <int>next_timeout(t, clock_us()))
+        if n < 0 and errno != EINTR:
+            return NULL
+        store_relaxed(&t.wakeups, t.wakeups + 1)
+        called = False
+        for i in range(n):
+            p = <PlayerState*>events[i].data.ptr
+            if p == NULL:
+                read(t.fd, &count, sizeof(count))
+                called = True
+            elif events[i].events & <uint32_t>(EPOLLERR | EPOLLHUP | EPOLLRDHUP):
+                let_go(t, p, LEFT_PEER)
+            elif p.blocked and not p.leaving:
+                unblock(t, p)
+        if called:
+            take_joining(t)
+            take_kicked(t)
+            if load32_acquire(&t.stop):
+                break
+        now = clock_us()
+        g = t.groups
+        while g != NULL:
+            following = g.next
+            if exchange32(&g.waker.due, 0):
+                run_woken(t, g, now)
+            elif 0 <= g.due_us <= now:
+                run_due(t, g, now)
+            g = following
+        if t.blocked and now >= t.check_us:
+            t.check_us = now + CHECK_US
+            check_blocked(t, now)
+        bury(t)
+    g = t.groups
+    while g != NULL:
+        for i in range(g.slot_count):
+            for n in range(g.slots[i].count):
+                let_go(t, g.slots[i].players[n], LEFT_SHUTDOWN)
+        g = g.next
+    bury(t)
+    return NULL

@@ -1,0 +1,27 @@
+"""FLV tags: framing and what a tag body is."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+
+cdef enum:
+    TAG_AUDIO = 8
+    TAG_VIDEO = 9
+    TAG_SCRIPT = 18
+    TAG_HEADER_BYTES = 11
+    TAG_FRAME_BYTES = 15       # header and back pointer: what a tag adds to its body
+
+cdef enum:                     # bits of TagTraits.flags and of the tag index
+    KEY = 1                    # a decoder can start here
+    DISPOSABLE = 2             # no other frame refers to it
+    CONFIG = 4                 # sequence header: decoder configuration, no picture or sound
+    COMMAND = 8                # neither configuration nor coded data: seek marks, HDR metadata, end of sequence
+    NOTES = 16                 # with COMMAND: video metadata (colorInfo) that a joining player needs
+
+cdef struct TagTraits:
+    uint8_t flags
+    uint8_t track              # Enhanced RTMP track id; 0 for the default and for all others
+    uint32_t codec             # FourCC, or the FLV codec id / sound format below 16
+    uint32_t offset_ns         # nanoseconds to add to the timestamp (ModEx), below 1,000,000
+
+cdef void write_tag_header(uint8_t* out, uint8_t kind, uint32_t size, int64_t dts_ms) noexcept nogil
+cdef void write_tag(uint8_t* out, uint8_t kind, const uint8_t* body, uint32_t size, int64_t dts_ms) noexcept nogil
+cdef TagTraits read_traits(uint8_t kind, const uint8_t* body, Py_ssize_t size) noexcept nogil

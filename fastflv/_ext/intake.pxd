@@ -1,0 +1,53 @@
+"""From media messages to tags in a log: what every published message passes, without a Python object."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from fastflv._ext.flvtag cimport TagTraits
+from fastflv._ext.medialog cimport Block, MediaLog
+from fastflv._ext.sink cimport MediaSink
+from fastflv._ext.timeline cimport Timeline
+
+cdef enum:
+    HEADERS_MAX = 24           # 8 tracks of audio and of video, and their notes
+
+cdef struct Header:
+    # A tag that a joining player needs before media: a sequence header, or video notes.
+    uint8_t* body              # owned
+    uint32_t size              # bytes
+    uint32_t codec             # as TagTraits.codec
+    uint8_t kind               # 8 audio, 9 video
+    uint8_t track
+    uint8_t flags              # CONFIG, or COMMAND | NOTES
+    bint stale                 # from the publisher before; forgotten when the new one starts
+
+
+cdef class Intake(MediaSink):
+    cdef readonly MediaLog log
+    cdef public int64_t now_ms         # monotonic clock of the read being taken in, ms
+    cdef public bint reduce_headers    # leave out sequence headers equal to the last
+    cdef readonly bint changed         # headers or tracks changed since `take_change`
+    cdef readonly bint open            # media of this publisher goes to the log
+    cdef readonly bint has_audio       # of this publisher
+    cdef readonly bint has_video
+    cdef readonly uint32_t audio_codec # as TagTraits.codec
+    cdef readonly uint32_t video_codec
+    cdef readonly uint64_t audio_tags  # since creation
+    cdef readonly uint64_t video_tags
+    cdef readonly uint64_t bytes       # of media bodies, since creation
+    cdef readonly uint64_t ignored     # messages left out: empty, timecode, before the first keyframe
+    cdef Timeline timeline
+    cdef Header headers[HEADERS_MAX]
+    cdef int header_count
+    cdef bytes metadata                # body of the onMetaData tag, or None
+    cdef bint urgent                   # something was written that does not wait for a video frame
+    cdef bint written                  # something was written since the last flush
+    cdef bint wait_video               # the log had video before: start with a keyframe
+    cdef int64_t gate_ms               # raw time of the first audio behind a closed gate
+    cdef bint gate_timed
+
+    cdef int take_one(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
+    cdef int take_aggregate(self, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
+    cdef bint store_header(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) except -1
+    cdef bint pass_gate(self, uint8_t kind, const TagTraits* traits, uint32_t timestamp) noexcept
+    cdef int write(self, uint8_t kind, int64_t dts_ms, uint8_t flags, const uint8_t* body, uint32_t size) except -1
+    cdef Block* header_block(self, int64_t dts_ms) except NULL

@@ -1,0 +1,290 @@
+"""From media messages to tags in a log.
+
+Every published message is classified, stamped and written once, straight from the bytes the peer
+sent. Sequence headers are remembered per track, so that a player can start at any keyframe.
+
+Spec: RTMP 1.0, 7.1.6 (aggregate); Adobe FLV v10.1, E.4; Enhanced RTMP v2.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy, memset
+
+from fastflv._ext.atomics cimport store32_release
+from fastflv._ext.flvtag cimport (
+    COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_SCRIPT, TAG_VIDEO, TagTraits, read_traits, write_tag,
+)
+from fastflv._ext.medialog cimport (
+    Block, MediaLog, block_new, log_commit, log_forget_key, log_mark_key, log_publish, log_reserve,
+)
+from fastflv._ext.octets cimport load_be24, load_be32
+from fastflv._ext.sink cimport MediaSink
+from fastflv._ext.timeline cimport timeline_peek, timeline_restart, timeline_stamp
+
+from fastflv import limits
+
+cdef int64_t GATE_AUDIO_MS = limits.GATE_AUDIO_MS
+
+
+@cython.final
+cdef class Intake(MediaSink):
+    """What a stream's publisher feeds. One per stream; publishers come and go, `begin` marks each.
+
+    *jitter*: 0 full, 1 zero, 2 off (timeline.pxd). Call `flush` after each read: until then nothing
+    of it is seen by players.
+    """
+
+    def __cinit__(self, MediaLog log not None, *, int jitter=0, bint reduce_headers=False):
+        self.log = log
+        self.timeline.mode = jitter
+        self.reduce_headers = reduce_headers
+
+    def __dealloc__(self):
+        cdef int i
+        for i in range(self.header_count):
+            free(self.headers[i].body)
+
+    def begin(self, int64_t gap_ms):
+        """A publisher starts. Its first tag comes *gap_ms* after the last one of the publisher before.
+
+        On a stream that had video, nothing but headers passes until the first keyframe (or until
+        the new publisher has shown for half a second that it has only audio).
+        """
+        cdef int i
+        self.wait_video = self.has_video
+        self.open = self.audio_tags == 0 and self.video_tags == 0
+        self.has_audio = False
+        self.has_video = False
+        self.gate_timed = False
+        self.metadata = None
+        for i in range(self.header_count):
+            self.headers[i].stale = True
+        log_forget_key(self.log.log)
+        timeline_restart(&self.timeline, gap_ms)
+
+    def forget_key(self):
+        """The publisher left: nobody starts from its last GOP."""
+        log_forget_key(self.log.log)
+
+    def take_change(self):
+        """Return whether headers or tracks changed since the last call."""
+        changed = self.changed
+        self.changed = False
+        return changed
+
+    @property
+    def dts_ms(self):
+        """Greatest time given out, ms."""
+        return self.timeline.out
+
+    @property
+    def repairs(self):
+        """Clock jumps taken out of the timeline since creation."""
+        return self.timeline.repairs
+
+    @property
+    def clamped(self):
+        """Tags held because they went backwards on their track, since creation."""
+        return self.timeline.clamped
+
+    def config(self, uint8_t kind):
+        """Return the body of the sequence header of the default track of *kind* (8 or 9), or None."""
+        cdef int i
+        for i in range(self.header_count):
+            h = &self.headers[i]
+            if h.kind == kind and h.track == 0 and h.flags & CONFIG:
+                return h.body[:h.size]
+        return None
+
+    def header_tags(self, int64_t dts_ms):
+        """Return metadata and sequence headers as FLV tags stamped *dts_ms*."""
+        cdef Block* block = self.header_block(dts_ms)
+        try:
+            return block.bytes[:block.size]
+        finally:
+            free(block)
+
+    def set_metadata(self, bytes body not None, uint32_t timestamp):
+        """Write an onMetaData tag and keep it for players that join."""
+        self.metadata = body
+        self.write(TAG_SCRIPT, timeline_peek(&self.timeline, 0, timestamp), 0, body, <uint32_t>len(body))
+        self.urgent = True
+
+    def add_script(self, bytes body not None, uint32_t timestamp):
+        """Write any other script data tag (cue points, captions): it goes to those who watch now."""
+        if self.open:
+            self.write(TAG_SCRIPT, timeline_peek(&self.timeline, 0, timestamp), 0, body, <uint32_t>len(body))
+            self.urgent = True
+
+    def flush(self):
+        """Show players what was written since the last flush."""
+        if self.written:
+            self.written = False
+            log_publish(self.log.log, self.urgent)
+            self.urgent = False
+
+    cdef int take(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1:
+        self.bytes += <uint64_t>size
+        if kind == 22:
+            return self.take_aggregate(timestamp, body, size)
+        return self.take_one(kind, timestamp, body, size)
+
+    cdef int take_aggregate(self, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1:
+        """Split an aggregate into its sub-messages; what is cut short at its end is left out."""
+        cdef Py_ssize_t at = 0
+        cdef uint32_t length, sub, first = 0
+        cdef bint started = False
+        while at + 11 <= size:
+            length = load_be24(body + at + 1)
+            sub = load_be24(body + at + 4) | (<uint32_t>body[at + 7] << 24)
+            if at + 11 + <Py_ssize_t>length > size:
+                break
+            if not started:
+                first = sub
+                started = True
+            if body[at] == TAG_AUDIO or body[at] == TAG_VIDEO:
+                self.take_one(body[at], timestamp + (sub - first), body + at + 11, length)
+            at += 11 + <Py_ssize_t>length + 4
+        return 0
+
+    cdef int take_one(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1:
+        cdef TagTraits traits
+        cdef int64_t dts
+        cdef int64_t at
+        if size == 0 or (kind == TAG_VIDEO and size >= 4 and load_be32(body) == 0):
+            # Empty messages, and the timecode track that ffmpeg sends as four zero bytes.
+            self.ignored += 1
+            return 0
+        traits = read_traits(kind, body, size)
+        if kind == TAG_VIDEO:
+            if not self.has_video and not traits.flags & COMMAND:
+                self.has_video = True
+                self.changed = True
+                store32_release(&self.log.log.has_video, 1)
+            if traits.track == 0 and not traits.flags & COMMAND:
+                self.video_codec = traits.codec
+        elif not traits.flags & COMMAND:
+            if not self.has_audio:
+                self.has_audio = True
+                self.changed = True
+            if traits.track == 0:
+                self.audio_codec = traits.codec
+        if traits.flags & (CONFIG | NOTES):
+            if not self.store_header(kind, &traits, body, <uint32_t>size) and self.reduce_headers:
+                self.ignored += 1
+                return 0
+            dts = timeline_peek(&self.timeline, kind == TAG_VIDEO, timestamp)
+            return self.write(kind, dts, traits.flags, body, <uint32_t>size)
+        if not self.open and not self.pass_gate(kind, &traits, timestamp):
+            self.ignored += 1
+            return 0
+        if traits.flags & COMMAND:
+            return self.write(kind, timeline_peek(&self.timeline, kind == TAG_VIDEO, timestamp), traits.flags, body, <uint32_t>size)
+        dts = timeline_stamp(&self.timeline, kind == TAG_VIDEO, timestamp, self.now_ms)
+        at = self.log.log.written
+        self.write(kind, dts, traits.flags, body, <uint32_t>size)
+        if kind == TAG_VIDEO:
+            self.video_tags += 1
+            self.urgent = True
+            if traits.flags & KEY and traits.track == 0:
+                log_mark_key(self.log.log, at, self.header_block(dts))
+        else:
+            self.audio_tags += 1
+        return 0
+
+    cdef bint pass_gate(self, uint8_t kind, const TagTraits* traits, uint32_t timestamp) noexcept:
+        """Decide whether a returning publisher's media starts with this tag."""
+        cdef int i, kept
+        if kind == TAG_VIDEO:
+            if not traits.flags & KEY or traits.flags & COMMAND:
+                return False
+        elif self.has_video:
+            return False
+        elif self.wait_video:
+            if not self.gate_timed:
+                self.gate_timed = True
+                self.gate_ms = self.now_ms
+            if self.now_ms - self.gate_ms < GATE_AUDIO_MS:
+                return False
+        self.open = True
+        self.changed = True
+        store32_release(&self.log.log.has_video, 1 if self.has_video else 0)
+        kept = 0
+        for i in range(self.header_count):
+            if self.headers[i].stale:
+                free(self.headers[i].body)
+            else:
+                self.headers[kept] = self.headers[i]
+                kept += 1
+        self.header_count = kept
+        return True
+
+    cdef bint store_header(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) except -1:
+        """Remember a sequence header; return whether it differs from the one before."""
+        cdef int i
+        cdef Header* h = NULL
+        cdef uint8_t what = traits.flags & (CONFIG | NOTES)
+        cdef uint8_t* copy
+        for i in range(self.header_count):
+            if self.headers[i].kind == kind and self.headers[i].track == traits.track and self.headers[i].flags == what:
+                h = &self.headers[i]
+                break
+        if h != NULL and h.size == size and memcmp(h.body, body, size) == 0:
+            h.stale = False
+            return False
+        if h == NULL and self.header_count == HEADERS_MAX:
+            return True
+        copy = <uint8_t*>malloc(size)
+        if copy == NULL:
+            raise MemoryError
+        memcpy(copy, body, size)
+        if h == NULL:
+            h = &self.headers[self.header_count]
+            self.header_count += 1
+        else:
+            free(h.body)
+        h.body = copy
+        h.size = size
+        h.codec = traits.codec
+        h.kind = kind
+        h.track = traits.track
+        h.flags = what
+        h.stale = False
+        self.changed = True
+        return True
+
+    cdef int write(self, uint8_t kind, int64_t dts_ms, uint8_t flags, const uint8_t* body, uint32_t size) except -1:
+        cdef uint8_t* out = log_reserve(self.log.log, size + TAG_FRAME_BYTES)
+        if out == NULL:
+            raise MemoryError
+        write_tag(out, kind, body, size, dts_ms)
+        log_commit(self.log.log, size + TAG_FRAME_BYTES, dts_ms, kind, flags)
+        self.written = True
+        return 0
+
+    cdef Block* header_block(self, int64_t dts_ms) except NULL:
+        """Return metadata, audio headers, video headers and notes as tags stamped *dts_ms*; the caller owns it."""
+        cdef int i, turn
+        cdef uint32_t size = 0
+        cdef Block* block
+        cdef uint8_t* out
+        cdef const uint8_t* meta = NULL
+        if self.metadata is not None:
+            meta = self.metadata
+            size = <uint32_t>len(self.metadata) + TAG_FRAME_BYTES
+        for i in range(self.header_count):
+            size += self.headers[i].size + TAG_FRAME_BYTES
+        block = block_new(NULL, size)
+        if block == NULL:
+            raise MemoryError
+        out = block.bytes
+        if meta != NULL:
+            write_tag(out, TAG_SCRIPT, meta, <uint32_t>len(self.metadata), dts_ms)
+            out += len(self.metadata) + TAG_FRAME_BYTES
+        for turn in range(3):
+            for i in range(self.header_count):
+                if (turn == 0) == (self.headers[i].kind == TAG_AUDIO) and (turn == 2) == (self.headers[i].flags == NOTES):
+                    write_tag(out, self.headers[i].kind, self.headers[i].body, self.headers[i].size, dts_ms)
+                    out += self.headers[i].size + TAG_FRAME_BYTES
+        return block

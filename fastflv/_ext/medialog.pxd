@@ -1,0 +1,114 @@
+"""A stream as a log: segments of ready-to-send bytes, an index of tags, a published head.
+
+Threads: one writer (the event loop). Readers on other threads follow `head` (acquire) and look at
+the list of segments under `lock`. A segment that a reader uses outside the lock is pinned by a
+reference. Bytes and index entries below the published head never change.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+
+from fastflv._ext.pthreads cimport pthread_mutex_t
+
+
+cdef struct Block:
+    # Immutable bytes shared by reference, for example what a player is sent before it reads the log.
+    int32_t refs           # atomic
+    uint32_t size          # bytes
+    uint8_t bytes[1]       # `size` of them
+
+
+cdef struct Tag:
+    uint32_t offset        # of the tag header in its segment, bytes
+    uint32_t size          # whole tag with back pointer, bytes
+    int64_t dts_ms
+    uint8_t kind           # 8 audio, 9 video, 18 script data
+    uint8_t flags          # flvtag.pxd: KEY, DISPOSABLE, CONFIG, COMMAND
+
+
+cdef struct Segment:
+    int32_t refs           # atomic; one is the log's own
+    int32_t tag_count      # entries of `tags`; release by the writer, acquire by readers
+    int64_t start          # log position of the first byte
+    int64_t used           # bytes written; writer only (readers go by the head)
+    uint32_t capacity      # bytes
+    uint32_t tag_room      # entries
+    Tag* tags              # inside the same allocation
+    uint8_t* bytes         # inside the same allocation
+
+
+cdef struct Waker:
+    # What a reader leaves with the log to be told of new bytes. Owned by the reader.
+    int32_t idle           # atomic; 1: wake me for anything new
+    int32_t due            # atomic; 1: woken and not yet looked
+    int fd                 # eventfd of the reader's thread
+
+
+cdef struct Log:
+    int32_t refs           # atomic
+    int32_t ended          # atomic; 1: no more bytes will come
+    int64_t head           # log position behind the newest published byte (atomic)
+    int64_t head_dts       # ms, of the newest published tag (atomic)
+    int64_t key_pos        # log position of the newest keyframe a player may start from, -1: none (atomic)
+    int64_t version        # changes with the list of segments (atomic)
+    int32_t has_video      # atomic; 1: players start at a keyframe
+    int32_t readers        # atomic; cursors that follow this log
+    pthread_mutex_t lock   # guards what follows
+    Segment** segments     # owned array, oldest first
+    int32_t first          # index of the oldest
+    int32_t count
+    int32_t room
+    Waker** wakers         # owned array of borrowed pointers
+    int32_t waker_count
+    int32_t waker_room
+    Block* key_block       # headers to send before the tag at key_pos; referenced
+    # Writer only:
+    int64_t written        # log position behind the newest byte, published or not
+    int64_t written_dts
+    int64_t pending_key    # keyframe written since the last publish, -1: none
+    Block* pending_block   # headers for it; referenced
+    int64_t key_bytes_max  # a GOP above this many bytes is not offered to players any more
+    int32_t key_tags_max   # likewise in tags of video
+    int32_t key_tags       # video tags since the keyframe
+    int64_t window_ms      # history kept for readers that lag
+    int64_t window_bytes   # likewise
+    int64_t kept_bytes     # capacity of all segments in the list
+    int32_t keep_gop       # 0: no GOP cache
+    uint32_t next_capacity # bytes of the next segment
+
+
+cdef Block* block_new(const uint8_t* bytes, uint32_t size) noexcept nogil
+cdef void block_hold(Block* block) noexcept nogil
+cdef void block_drop(Block* block) noexcept nogil
+cdef void segment_drop(Segment* segment) noexcept nogil
+cdef void log_hold(Log* log) noexcept nogil
+cdef void log_drop(Log* log) noexcept nogil
+cdef int log_add_waker(Log* log, Waker* waker) noexcept nogil
+cdef void log_remove_waker(Log* log, Waker* waker) noexcept nogil
+cdef uint8_t* log_reserve(Log* log, uint32_t size) noexcept nogil
+cdef void log_commit(Log* log, uint32_t size, int64_t dts_ms, uint8_t kind, uint8_t flags) noexcept nogil
+cdef void log_mark_key(Log* log, int64_t position, Block* block) noexcept nogil
+cdef void log_publish(Log* log, bint urgent) noexcept nogil
+cdef void log_end(Log* log) noexcept nogil
+cdef void log_forget_key(Log* log) noexcept nogil
+
+
+cdef struct View:
+    # A reader's own pinned picture of the list of segments.
+    int64_t version
+    Segment** segments     # owned array of references, oldest first
+    int32_t count
+    int32_t room
+
+
+cdef int view_refresh(View* view, Log* log) noexcept nogil
+cdef void view_clear(View* view) noexcept nogil
+cdef Segment* view_find(const View* view, int64_t position) noexcept nogil
+cdef int32_t segment_tag_at(Segment* segment, int64_t position) noexcept nogil
+
+
+cdef class MediaBlock:
+    cdef Block* block
+
+
+cdef class MediaLog:
+    cdef Log* log

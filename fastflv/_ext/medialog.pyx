@@ -1,0 +1,509 @@
+"""A stream as a log of ready-to-send bytes. See medialog.pxd for threads and ownership."""
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, memmove
+from posix.unistd cimport write
+
+from fastflv._ext.atomics cimport (
+    add32, exchange32, fence, load32_acquire, load32_relaxed, load_acquire, load_relaxed, store32_release,
+    store32_relaxed, store_relaxed, store_release,
+)
+from fastflv._ext.flvtag cimport COMMAND, CONFIG, KEY, TAG_FRAME_BYTES, TAG_VIDEO, read_traits, write_tag
+from fastflv._ext.pthreads cimport (
+    pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+)
+
+from fastflv import limits
+from fastflv.errors import UsageError
+
+cdef uint32_t SEGMENT_MIN = limits.SEGMENT_BYTES_MIN
+cdef uint32_t SEGMENT_MAX = limits.SEGMENT_BYTES_MAX
+cdef int64_t SEGMENT_SPAN_MS = limits.SEGMENT_SPAN_MS
+cdef uint32_t TAG_BYTES_TYPICAL = limits.TAG_BYTES_TYPICAL
+
+
+# --- blocks ---------------------------------------------------------------------------------
+
+cdef Block* block_new(const uint8_t* bytes, uint32_t size) noexcept nogil:
+    """Copy *size* bytes into a block with one reference; NULL without memory. *bytes* may be NULL: to be filled."""
+    cdef Block* block = <Block*>malloc(sizeof(Block) + size)
+    if block == NULL:
+        return NULL
+    block.refs = 1
+    block.size = size
+    if bytes != NULL and size:
+        memcpy(block.bytes, bytes, size)
+    return block
+
+
+cdef void block_hold(Block* block) noexcept nogil:
+    if block != NULL:
+        add32(&block.refs, 1)
+
+
+cdef void block_drop(Block* block) noexcept nogil:
+    if block != NULL and add32(&block.refs, -1) == 0:
+        free(block)
+
+
+# --- segments -------------------------------------------------------------------------------
+
+cdef Segment* segment_new(int64_t start, uint32_t capacity) noexcept nogil:
+    cdef uint32_t room = capacity // TAG_BYTES_TYPICAL + 8
+    cdef size_t tags_at = (sizeof(Segment) + 15) & ~<size_t>15
+    cdef size_t bytes_at = tags_at + room * sizeof(Tag)
+    cdef Segment* segment = <Segment*>malloc(bytes_at + capacity)
+    if segment == NULL:
+        return NULL
+    segment.refs = 1
+    segment.tag_count = 0
+    segment.start = start
+    segment.used = 0
+    segment.capacity = capacity
+    segment.tag_room = room
+    segment.tags = <Tag*>(<uint8_t*>segment + tags_at)
+    segment.bytes = <uint8_t*>segment + bytes_at
+    return segment
+
+
+cdef void segment_drop(Segment* segment) noexcept nogil:
+    if segment != NULL and add32(&segment.refs, -1) == 0:
+        free(segment)
+
+
+cdef int32_t segment_tag_at(Segment* segment, int64_t position) noexcept nogil:
+    """Return the index of the tag that holds *position*, or -1."""
+    cdef int32_t low = 0
+    cdef int32_t high = load32_acquire(&segment.tag_count) - 1
+    cdef int32_t middle
+    cdef int64_t offset = position - segment.start
+    if high < 0 or offset < 0:
+        return -1
+    while low < high:
+        middle = (low + high + 1) >> 1
+        if <int64_t>segment.tags[middle].offset <= offset:
+            low = middle
+        else:
+            high = middle - 1
+    if offset >= <int64_t>segment.tags[low].offset + segment.tags[low].size:
+        return -1
+    return low
+
+
+# --- the log: life --------------------------------------------------------------------------
+
+cdef Log* log_new() noexcept nogil:
+    cdef Log* log = <Log*>calloc(1, sizeof(Log))
+    if log == NULL:
+        return NULL
+    log.refs = 1
+    log.key_pos = -1
+    log.pending_key = -1
+    log.next_capacity = SEGMENT_MIN
+    pthread_mutex_init(&log.lock, NULL)
+    return log
+
+
+cdef void log_hold(Log* log) noexcept nogil:
+    add32(&log.refs, 1)
+
+
+cdef void log_drop(Log* log) noexcept nogil:
+    cdef int32_t i
+    if add32(&log.refs, -1) != 0:
+        return
+    for i in range(log.first, log.first + log.count):
+        segment_drop(log.segments[i])
+    free(log.segments)
+    free(log.wakers)
+    block_drop(log.key_block)
+    block_drop(log.pending_block)
+    pthread_mutex_destroy(&log.lock)
+    free(log)
+
+
+cdef int log_add_waker(Log* log, Waker* waker) noexcept nogil:
+    cdef Waker** grown
+    pthread_mutex_lock(&log.lock)
+    if log.waker_count == log.waker_room:
+        grown = <Waker**>realloc(log.wakers, (log.waker_room + 4) * sizeof(Waker*))
+        if grown == NULL:
+            pthread_mutex_unlock(&log.lock)
+            return -1
+        log.wakers = grown
+        log.waker_room += 4
+    log.wakers[log.waker_count] = waker
+    log.waker_count += 1
+    pthread_mutex_unlock(&log.lock)
+    return 0
+
+
+cdef void log_remove_waker(Log* log, Waker* waker) noexcept nogil:
+    cdef int32_t i
+    pthread_mutex_lock(&log.lock)
+    for i in range(log.waker_count):
+        if log.wakers[i] == waker:
+            log.waker_count -= 1
+            log.wakers[i] = log.wakers[log.waker_count]
+            break
+    pthread_mutex_unlock(&log.lock)
+
+
+# --- the log: writing -----------------------------------------------------------------------
+
+cdef inline Segment* last_segment(Log* log) noexcept nogil:
+    return log.segments[log.first + log.count - 1] if log.count else NULL
+
+
+cdef void trim(Log* log) noexcept nogil:
+    """Drop the oldest segments that neither the GOP nor a lagging reader needs. Caller holds the lock."""
+    cdef Segment* oldest
+    cdef int64_t end, key
+    cdef int32_t tags
+    cdef bint wanted
+    key = log.pending_key if log.pending_key >= 0 else load_relaxed(&log.key_pos)
+    while log.count > 1:
+        oldest = log.segments[log.first]
+        end = oldest.start + oldest.used
+        if log.keep_gop and key >= 0 and end > key:
+            return
+        tags = oldest.tag_count
+        wanted = (
+            load32_relaxed(&log.readers) > 0
+            and log.kept_bytes <= log.window_bytes
+            and tags > 0
+            and oldest.tags[tags - 1].dts_ms > log.written_dts - log.window_ms
+        )
+        if wanted:
+            return
+        log.kept_bytes -= oldest.capacity
+        segment_drop(oldest)
+        log.first += 1
+        log.count -= 1
+
+
+cdef int add_segment(Log* log, uint32_t least) noexcept nogil:
+    cdef Segment* segment
+    cdef Segment* last = last_segment(log)
+    cdef Segment** grown
+    cdef int32_t room
+    # A segment holds about SEGMENT_SPAN_MS: small enough to trim by, large enough to be rare.
+    if last != NULL and last.tag_count > 1:
+        if last.tags[last.tag_count - 1].dts_ms - last.tags[0].dts_ms < SEGMENT_SPAN_MS:
+            log.next_capacity = min(log.next_capacity * 2, SEGMENT_MAX)
+        elif last.tags[last.tag_count - 1].dts_ms - last.tags[0].dts_ms > 4 * SEGMENT_SPAN_MS:
+            log.next_capacity = max(log.next_capacity // 2, SEGMENT_MIN)
+    segment = segment_new(log.written, max(log.next_capacity, least))
+    if segment == NULL:
+        return -1
+    pthread_mutex_lock(&log.lock)
+    if log.first + log.count == log.room:
+        if log.first > log.room // 2:
+            memmove(log.segments, log.segments + log.first, log.count * sizeof(Segment*))
+            log.first = 0
+        else:
+            room = max(8, log.room * 2)
+            grown = <Segment**>realloc(log.segments, room * sizeof(Segment*))
+            if grown == NULL:
+                pthread_mutex_unlock(&log.lock)
+                segment_drop(segment)
+                return -1
+            log.segments = grown
+            log.room = room
+    log.segments[log.first + log.count] = segment
+    log.count += 1
+    log.kept_bytes += segment.capacity
+    trim(log)
+    store_release(&log.version, log.version + 1)
+    pthread_mutex_unlock(&log.lock)
+    return 0
+
+
+cdef uint8_t* log_reserve(Log* log, uint32_t size) noexcept nogil:
+    """Return where *size* bytes of one tag go, or NULL without memory. A tag never spans segments."""
+    cdef Segment* segment = last_segment(log)
+    if (
+        segment == NULL
+        or <int64_t>segment.capacity - segment.used < <int64_t>size
+        or <uint32_t>segment.tag_count == segment.tag_room
+    ):
+        if add_segment(log, size) < 0:
+            return NULL
+        segment = last_segment(log)
+    return segment.bytes + segment.used
+
+
+cdef void log_commit(Log* log, uint32_t size, int64_t dts_ms, uint8_t kind, uint8_t flags) noexcept nogil:
+    """Account for the tag just written at `log_reserve`. It is seen by readers after `log_publish`."""
+    cdef Segment* segment = last_segment(log)
+    cdef Tag* tag = &segment.tags[segment.tag_count]
+    tag.offset = <uint32_t>segment.used
+    tag.size = size
+    tag.dts_ms = dts_ms
+    tag.kind = kind
+    tag.flags = flags
+    segment.used += size
+    # Release: a reader that sees the count sees the entry.
+    store32_release(&segment.tag_count, segment.tag_count + 1)
+    log.written += size
+    log.written_dts = dts_ms
+    if kind == TAG_VIDEO and not flags & (CONFIG | COMMAND):
+        log.key_tags += 1
+        if log.key_tags > log.key_tags_max and log.key_tags_max > 0:
+            log_forget_key(log)
+
+
+cdef void log_mark_key(Log* log, int64_t position, Block* block) noexcept nogil:
+    """Players may start at *position* with the headers in *block* from the next publish on. Takes the reference."""
+    block_drop(log.pending_block)
+    log.pending_key = position
+    log.pending_block = block
+    log.key_tags = 0
+
+
+cdef void log_forget_key(Log* log) noexcept nogil:
+    """Offer no start until the next keyframe: the GOP outgrew its bound, or the publisher changed."""
+    log.pending_key = -1
+    block_drop(log.pending_block)
+    log.pending_block = NULL
+    store_release(&log.key_pos, -1)
+
+
+cdef void log_publish(Log* log, bint urgent) noexcept nogil:
+    """Show readers all that was committed; wake them, when *urgent* or when they sleep.
+
+    Readers of a merge window that are awake look again by themselves.
+    """
+    cdef int32_t i
+    cdef Waker* waker
+    cdef uint64_t one = 1
+    cdef Block* old = NULL
+    cdef int64_t key = load_relaxed(&log.key_pos)
+    if log.pending_key >= 0:
+        pthread_mutex_lock(&log.lock)
+        old = log.key_block
+        log.key_block = log.pending_block
+        store_release(&log.key_pos, log.pending_key)
+        pthread_mutex_unlock(&log.lock)
+        log.pending_key = -1
+        log.pending_block = NULL
+        block_drop(old)
+    elif key >= 0 and log.key_bytes_max > 0 and log.written - key > log.key_bytes_max:
+        log_forget_key(log)
+    store_relaxed(&log.head_dts, log.written_dts)
+    # Release: a reader that sees the head sees the bytes below it.
+    store_release(&log.head, log.written)
+    # Orders the head before the look at `idle`; pairs with the fence of a reader that goes to sleep.
+    fence()
+    pthread_mutex_lock(&log.lock)
+    for i in range(log.waker_count):
+        waker = log.wakers[i]
+        if (urgent or load32_relaxed(&waker.idle)) and exchange32(&waker.due, 1) == 0:
+            write(waker.fd, &one, sizeof(one))
+    pthread_mutex_unlock(&log.lock)
+
+
+cdef void log_end(Log* log) noexcept nogil:
+    store32_release(&log.ended, 1)
+    log_publish(log, True)
+
+
+# --- views ----------------------------------------------------------------------------------
+
+cdef int view_refresh(View* view, Log* log) noexcept nogil:
+    """Pin the present list of segments; cheap when it has not changed. -1 without memory."""
+    cdef int32_t i
+    cdef Segment** grown
+    if view.version == load_acquire(&log.version) and view.count:
+        return 0
+    view_clear(view)
+    pthread_mutex_lock(&log.lock)
+    if log.count > view.room:
+        grown = <Segment**>realloc(view.segments, (log.count + 8) * sizeof(Segment*))
+        if grown == NULL:
+            pthread_mutex_unlock(&log.lock)
+            return -1
+        view.segments = grown
+        view.room = log.count + 8
+    for i in range(log.count):
+        view.segments[i] = log.segments[log.first + i]
+        add32(&view.segments[i].refs, 1)
+    view.count = log.count
+    view.version = log.version
+    pthread_mutex_unlock(&log.lock)
+    return 0
+
+
+cdef void view_clear(View* view) noexcept nogil:
+    cdef int32_t i
+    for i in range(view.count):
+        segment_drop(view.segments[i])
+    view.count = 0
+
+
+cdef Segment* view_find(const View* view, int64_t position) noexcept nogil:
+    """Return the segment that holds *position* (or ends there and is the last), NULL when it was trimmed."""
+    cdef int32_t i = view.count - 1
+    while i >= 0:
+        if view.segments[i].start <= position:
+            return view.segments[i]
+        i -= 1
+    return NULL
+
+
+# --- Python doors ---------------------------------------------------------------------------
+
+@cython.final
+cdef class MediaBlock:
+    """Immutable bytes that any number of players are sent by reference."""
+
+    def __cinit__(self, data):
+        cdef Py_buffer view
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            self.block = block_new(<const uint8_t*>view.buf, <uint32_t>view.len)
+        finally:
+            PyBuffer_Release(&view)
+        if self.block == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        block_drop(self.block)
+
+    def __len__(self):
+        return self.block.size
+
+    def __bytes__(self):
+        return self.block.bytes[:self.block.size]
+
+
+@cython.final
+cdef class MediaLog:
+    """The log of one stream in one container. Written and asked by the event loop, read by sender threads.
+
+    *window_ms* and *window_bytes* bound the history kept while somebody reads; with *keep_gop* the
+    newest GOP is kept in any case, unless it has more than *key_bytes_max* bytes or *key_tags_max*
+    video tags (0: no bound).
+    """
+
+    def __cinit__(
+        self,
+        *,
+        int64_t window_ms=limits.WINDOW_MS,
+        int64_t window_bytes=limits.WINDOW_BYTES,
+        bint keep_gop=True,
+        int64_t key_bytes_max=limits.GOP_BYTES_MAX,
+        int32_t key_tags_max=limits.GOP_FRAMES_MAX,
+    ):
+        self.log = log_new()
+        if self.log == NULL:
+            raise MemoryError
+        self.log.window_ms = window_ms
+        self.log.window_bytes = window_bytes
+        self.log.keep_gop = keep_gop
+        self.log.key_bytes_max = key_bytes_max
+        self.log.key_tags_max = key_tags_max
+
+    def __dealloc__(self):
+        if self.log != NULL:
+            log_drop(self.log)
+
+    @property
+    def head(self):
+        """Position behind the newest published byte."""
+        return load_relaxed(&self.log.head)
+
+    @property
+    def head_dts(self):
+        """Time of the newest published tag, ms."""
+        return load_relaxed(&self.log.head_dts)
+
+    @property
+    def tail(self):
+        """Position of the oldest byte still kept."""
+        return self.log.segments[self.log.first].start if self.log.count else self.log.written
+
+    @property
+    def key_pos(self):
+        """Position of the newest keyframe that a player may start from, -1 when there is none."""
+        return load_relaxed(&self.log.key_pos)
+
+    @property
+    def kept_bytes(self):
+        """Memory of the segments in the list, bytes."""
+        return self.log.kept_bytes
+
+    @property
+    def readers(self):
+        return load32_relaxed(&self.log.readers)
+
+    @property
+    def ended(self):
+        return bool(load32_relaxed(&self.log.ended))
+
+    @property
+    def key_headers(self):
+        """Headers that belong before the tag at `key_pos`, b"" when there is no such tag."""
+        if self.log.key_block == NULL or load_relaxed(&self.log.key_pos) < 0:
+            return b""
+        return self.log.key_block.bytes[:self.log.key_block.size]
+
+    def append(self, uint8_t kind, int64_t dts_ms, body):
+        """Write one FLV tag and publish it; a video keyframe becomes a place to start."""
+        cdef Py_buffer view
+        cdef uint8_t* out
+        cdef uint8_t flags
+        cdef int64_t at
+        if load32_relaxed(&self.log.ended):
+            raise UsageError("append to a log that has ended")
+        PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)
+        try:
+            out = log_reserve(self.log, <uint32_t>view.len + TAG_FRAME_BYTES)
+            if out == NULL:
+                raise MemoryError
+            flags = read_traits(kind, <const uint8_t*>view.buf, view.len).flags
+            at = self.log.written
+            write_tag(out, kind, <const uint8_t*>view.buf, <uint32_t>view.len, dts_ms)
+            log_commit(self.log, <uint32_t>view.len + TAG_FRAME_BYTES, dts_ms, kind, flags)
+            if kind == TAG_VIDEO:
+                store32_release(&self.log.has_video, 1)
+                if flags & KEY and not flags & (CONFIG | COMMAND):
+                    log_mark_key(self.log, at, block_new(NULL, 0))
+        finally:
+            PyBuffer_Release(&view)
+        log_publish(self.log, kind == TAG_VIDEO)
+
+    def end(self):
+        """No more bytes will come: readers drain what is there and are let go."""
+        log_end(self.log)
+
+    def read(self, int64_t start, int64_t stop):
+        """Return the bytes of [start, stop), which must lie between `tail` and `head`."""
+        cdef list parts = []
+        cdef int32_t i
+        cdef Segment* segment
+        cdef int64_t a, b
+        if start < self.tail or stop > load_relaxed(&self.log.head) or stop < start:
+            raise UsageError(f"range {start}..{stop} is not in the log")
+        for i in range(self.log.first, self.log.first + self.log.count):
+            segment = self.log.segments[i]
+            a = max(start, segment.start)
+            b = min(stop, segment.start + segment.used)
+            if a < b:
+                parts.append(segment.bytes[a - segment.start:b - segment.start])
+        return b"".join(parts)
+
+    def tags(self):
+        """Return `(position, size, dts_ms, kind, flags)` of every tag kept, oldest first."""
+        cdef list rows = []
+        cdef int32_t i, k
+        cdef Segment* segment
+        for i in range(self.log.first, self.log.first + self.log.count):
+            segment = self.log.segments[i]
+            for k in range(segment.tag_count):
+                tag = &segment.tags[k]
+                rows.append((segment.start + tag.offset, tag.size, tag.dts_ms, tag.kind, tag.flags))
+        return rows

@@ -1,0 +1,372 @@
+"""The send step of one player. No Python object is touched here; see player.pxd for ownership.
+
+A player that keeps up costs one `sendmsg` of a range that was prepared once for all of them. Only
+one with a rest of its own (a start block, a full socket before, a jump) walks the longer way.
+"""
+
+from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.string cimport memcpy, memset
+
+from fastflv._ext.atomics cimport add32, load32_acquire, load_acquire, load_relaxed, store_relaxed
+from fastflv._ext.medialog cimport (
+    Block, Log, Segment, Tag, View, block_drop, block_hold, segment_drop, segment_tag_at, view_find,
+)
+from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
+from fastflv._ext.sockets cimport MSG_DONTWAIT, MSG_NOSIGNAL, clock_us, iovec, msghdr, send, sendmsg
+
+from fastflv import limits
+
+cdef int64_t SEND_MAX = limits.SEND_BYTES_MAX
+cdef const uint8_t* CRLF = <const uint8_t*>b"\r\n"
+
+
+cdef struct Parts:
+    iovec v[PARTS_MAX]
+    uint8_t kind[PARTS_MAX]
+    int count
+    int64_t total
+
+cdef enum:                     # what an entry of Parts is, for the account after a short send
+    PART_PREAMBLE = 0
+    PART_MARK = 1
+    PART_HEADER = 2            # of a new frame
+    PART_BLOCK = 3
+    PART_LOG = 4
+    PART_TAIL = 5              # end of a frame
+
+
+cdef inline void add_part(Parts* parts, uint8_t kind, const void* base, int64_t size) noexcept nogil:
+    parts.v[parts.count].iov_base = <void*>base
+    parts.v[parts.count].iov_len = <size_t>size
+    parts.kind[parts.count] = kind
+    parts.count += 1
+    parts.total += size
+
+
+cdef int write_chunk_header(uint8_t* out, int64_t size) noexcept nogil:
+    """Write `SIZE-IN-HEX CR LF`; return its length, at most 18."""
+    cdef uint8_t digits[16]
+    cdef int n = 0
+    cdef int i
+    cdef int64_t d
+    while size:
+        d = size & 15
+        digits[n] = <uint8_t>(48 + d if d < 10 else 87 + d)
+        size >>= 4
+        n += 1
+    for i in range(n):
+        out[i] = digits[n - 1 - i]
+    out[n] = 13
+    out[n + 1] = 10
+    return n + 2
+
+
+cdef int64_t add_log(Parts* parts, const View* view, int64_t pos, int64_t stop, int room) noexcept nogil:
+    """Add the log range [pos, stop), as far as *room* entries take it; return the bytes added, -1: trimmed."""
+    cdef int32_t i = view.count - 1
+    cdef int64_t end, added = 0
+    cdef Segment* segment
+    while i >= 0 and view.segments[i].start > pos:
+        i -= 1
+    if i < 0:
+        return -1
+    while pos < stop and room > 0:
+        segment = view.segments[i]
+        end = stop
+        # Segments are contiguous: one ends where the next starts.
+        if i + 1 < view.count and view.segments[i + 1].start < stop:
+            end = view.segments[i + 1].start
+        if end > pos:
+            add_part(parts, PART_LOG, segment.bytes + (pos - segment.start), end - pos)
+            added += end - pos
+            pos = end
+            room -= 1
+        i += 1
+        if i == view.count:
+            break
+    return added
+
+
+cdef bint prepare_burst(Burst* burst, const View* view, int64_t pos, int64_t head, uint8_t framing) noexcept nogil:
+    """Prepare one framed send of [pos, head) (or its first SEND_MAX bytes); False when it was trimmed."""
+    cdef Parts parts
+    cdef int64_t stop = min(head, pos + SEND_MAX)
+    cdef int64_t content
+    cdef int size
+    parts.count = 0
+    parts.total = 0
+    if framing == FRAMING_CHUNKED:
+        parts.count = 1
+    content = add_log(&parts, view, pos, stop, PARTS_MAX - 3)
+    if content <= 0:
+        return False
+    if framing == FRAMING_CHUNKED:
+        size = write_chunk_header(burst.header, content)
+        parts.v[0].iov_base = burst.header
+        parts.v[0].iov_len = size
+        parts.total += size
+        add_part(&parts, PART_TAIL, CRLF, 2)
+    memcpy(burst.parts, parts.v, parts.count * sizeof(iovec))
+    burst.count = parts.count
+    burst.total = parts.total
+    burst.content = content
+    burst.pos = pos
+    burst.head = head
+    burst.framing = framing
+    return True
+
+
+cdef ssize_t send_parts(int fd, iovec* v, int count) noexcept nogil:
+    cdef msghdr message
+    cdef ssize_t n
+    memset(&message, 0, sizeof(message))
+    message.msg_iov = v
+    message.msg_iovlen = count
+    while True:
+        n = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
+        if n >= 0 or errno != EINTR:
+            return n
+
+
+cdef void set_mark(PlayerState* p, const uint8_t* bytes, int size) noexcept nogil:
+    memcpy(p.mark, bytes, size)
+    p.mark_at = 0
+    p.mark_size = <uint8_t>size
+
+
+cdef void account(PlayerState* p, const Parts* parts, int64_t n, int64_t frame) noexcept nogil:
+    """Move the player over the *n* bytes of *parts* that the socket took. *frame*: content of a new frame."""
+    cdef int i
+    cdef int64_t size, done
+    cdef const uint8_t* base
+    store_relaxed(&p.sent, p.sent + n)
+    store_relaxed(&p.sends, p.sends + 1)
+    for i in range(parts.count):
+        size = <int64_t>parts.v[i].iov_len
+        base = <const uint8_t*>parts.v[i].iov_base
+        done = min(size, n)
+        n -= done
+        if parts.kind[i] == PART_PREAMBLE:
+            p.preamble_at += <uint32_t>done
+            if done == size:
+                block_drop(p.preamble)
+                p.preamble = NULL
+        elif parts.kind[i] == PART_MARK:
+            p.mark_at += <uint8_t>done
+        elif parts.kind[i] == PART_HEADER:
+            if done == 0:
+                return
+            p.frame_left = frame
+            if done < size:
+                set_mark(p, base + done, <int>(size - done))
+        elif parts.kind[i] == PART_BLOCK:
+            p.block_at += <uint32_t>done
+            p.frame_left -= done
+            if p.block_at == p.block.size:
+                block_drop(p.block)
+                p.block = NULL
+        elif parts.kind[i] == PART_LOG:
+            p.pos += done
+            p.frame_left -= done
+        else:
+            if p.frame_left == 0 and done < size:
+                set_mark(p, base + done, <int>(size - done))
+        if done < size:
+            return
+
+
+cdef void hold_tag(PlayerState* p, const View* view) noexcept nogil:
+    """Pin the segment of the present position: the rest of a tag on its way must not be trimmed."""
+    cdef Segment* segment
+    if p.pin != NULL and p.pos >= p.pin.start and segment_tag_at(p.pin, p.pos) >= 0:
+        return
+    segment_drop(p.pin)
+    p.pin = NULL
+    segment = view_find(view, p.pos)
+    if segment != NULL:
+        add32(&segment.refs, 1)
+        p.pin = segment
+
+
+cdef bint player_jump(PlayerState* p, Log* log) noexcept nogil:
+    """Put the player on the newest keyframe, its headers before it; without one it waits for the next.
+
+    Only between tags. On a log without video it goes to the head. Return whether it can send.
+    """
+    cdef Block* headers
+    if not load32_acquire(&log.has_video):
+        p.pos = load_acquire(&log.head)
+        p.waiting = 0
+        return True
+    pthread_mutex_lock(&log.lock)
+    if (
+        load_relaxed(&log.key_pos) < p.wait_pos or log.key_block == NULL
+        or log.segments[log.first].start > load_relaxed(&log.key_pos)
+    ):
+        pthread_mutex_unlock(&log.lock)
+        p.waiting = 1
+        return False
+    p.pos = load_relaxed(&log.key_pos)
+    headers = log.key_block
+    block_hold(headers)
+    pthread_mutex_unlock(&log.lock)
+    p.waiting = 0
+    if headers.size:
+        p.block = headers
+        p.block_at = 0
+    else:
+        block_drop(headers)
+    return True
+
+
+cdef void check_lag(PlayerState* p, Log* log, const View* view, int64_t head) noexcept nogil:
+    """Decide whether a player that was blocked leaves its place; `cut` or `waiting` say so."""
+    cdef Segment* segment
+    cdef int32_t i
+    cdef Tag* tag
+    cdef bint trimmed
+    if p.cut >= 0 or p.waiting or p.pos >= head:
+        return
+    segment = view_find(view, p.pos)
+    trimmed = segment == NULL
+    if trimmed:
+        segment = p.pin
+    i = segment_tag_at(segment, p.pos) if segment != NULL else -1
+    if i < 0:
+        # Trimmed between two tags, before anything of the next was sent.
+        p.cut = p.pos
+    else:
+        tag = &segment.tags[i]
+        if not trimmed and (
+            load_relaxed(&log.head_dts) - tag.dts_ms <= p.lag_ms
+            or 0 <= load_acquire(&log.key_pos) <= p.pos
+        ):
+            # Not late, or already in the newest GOP: no later place to start from.
+            return
+        p.cut = p.pos if p.pos == segment.start + tag.offset else segment.start + tag.offset + tag.size
+    store_relaxed(&p.jumps, p.jumps + 1)
+    p.wait_pos = p.cut
+
+
+cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, Burst* burst) noexcept nogil:
+    """Send all that this player can be sent now, up to *head*."""
+    cdef Parts parts
+    cdef int64_t stop, content, log_bytes, block_bytes, take, frame
+    cdef uint8_t header[MARK_BYTES]
+    cdef ssize_t n
+    cdef int before = 0
+    while True:
+        if (
+            p.block == NULL and p.preamble == NULL and p.pin == NULL and p.frame_left == 0
+            and p.mark_at == p.mark_size and not p.waiting and p.cut < 0
+        ):
+            if p.pos >= head:
+                break
+            if burst.pos != p.pos or burst.head != head or burst.framing != p.framing:
+                if not prepare_burst(burst, view, p.pos, head, p.framing):
+                    check_lag(p, log, view, head)
+                    if p.cut < 0:
+                        return SEND_FAILED
+                    continue
+            n = send_parts(p.fd, burst.parts, burst.count)
+            if n == burst.total:
+                p.pos += burst.content
+                store_relaxed(&p.sent, p.sent + n)
+                store_relaxed(&p.sends, p.sends + 1)
+                continue
+            if n < 0:
+                if errno != EAGAIN:
+                    return SEND_FAILED
+                hold_tag(p, view)
+                return SEND_BLOCKED
+            memcpy(parts.v, burst.parts, burst.count * sizeof(iovec))
+            parts.count = burst.count
+            memset(parts.kind, PART_LOG, burst.count)
+            if p.framing == FRAMING_CHUNKED:
+                parts.kind[0] = PART_HEADER
+                parts.kind[burst.count - 1] = PART_TAIL
+            account(p, &parts, n, burst.content)
+            if p.framing == FRAMING_RAW:
+                p.frame_left = 0
+            hold_tag(p, view)
+            return SEND_BLOCKED
+
+        check_lag(p, log, view, head)
+        if (p.cut >= 0 and p.pos >= p.cut or p.waiting) and p.block == NULL:
+            p.cut = -1
+            player_jump(p, log)
+        parts.count = 0
+        parts.total = 0
+        if p.preamble != NULL:
+            add_part(&parts, PART_PREAMBLE, p.preamble.bytes + p.preamble_at, p.preamble.size - p.preamble_at)
+        if p.mark_at < p.mark_size:
+            add_part(&parts, PART_MARK, p.mark + p.mark_at, p.mark_size - p.mark_at)
+        stop = p.pos if p.waiting else min(head, p.pos + SEND_MAX)
+        if p.cut >= 0:
+            stop = min(stop, p.cut)
+        log_bytes = max(<int64_t>0, stop - p.pos)
+        block_bytes = 0 if p.block == NULL else <int64_t>(p.block.size - p.block_at)
+        frame = 0
+        content = block_bytes + log_bytes
+        if p.framing == FRAMING_CHUNKED and p.frame_left > 0:
+            # What was announced is filled with whatever comes next; the rest follows in the next round.
+            content = min(content, p.frame_left)
+            block_bytes = min(block_bytes, content)
+            log_bytes = content - block_bytes
+        elif p.framing == FRAMING_CHUNKED and content:
+            before = parts.count
+            add_part(&parts, PART_HEADER, header, 0)
+        if block_bytes:
+            add_part(&parts, PART_BLOCK, p.block.bytes + p.block_at, block_bytes)
+        if log_bytes:
+            if p.pin != NULL and view_find(view, p.pos) == NULL:
+                add_part(&parts, PART_LOG, p.pin.bytes + (p.pos - p.pin.start), log_bytes)
+                take = log_bytes
+            else:
+                take = add_log(&parts, view, p.pos, p.pos + log_bytes, PARTS_MAX - 2 - parts.count)
+                if take < 0:
+                    return SEND_FAILED
+            content -= log_bytes - take
+        if p.framing == FRAMING_CHUNKED and content:
+            if p.frame_left == 0:
+                frame = content
+                parts.v[before].iov_len = write_chunk_header(header, content)
+                parts.total += <int64_t>parts.v[before].iov_len
+                add_part(&parts, PART_TAIL, CRLF, 2)
+            elif content == p.frame_left:
+                add_part(&parts, PART_TAIL, CRLF, 2)
+        if parts.count == 0:
+            break
+        n = send_parts(p.fd, parts.v, parts.count)
+        if n < 0:
+            if errno != EAGAIN:
+                return SEND_FAILED
+            hold_tag(p, view)
+            return SEND_BLOCKED
+        account(p, &parts, n, frame)
+        if p.framing == FRAMING_RAW:
+            p.frame_left = 0
+        if n < parts.total:
+            hold_tag(p, view)
+            return SEND_BLOCKED
+    if p.pin != NULL:
+        segment_drop(p.pin)
+        p.pin = NULL
+    return SEND_DONE
+
+
+cdef void player_finish(PlayerState* p) noexcept nogil:
+    """End the response cleanly where the framing has an end and no frame is open."""
+    if p.framing == FRAMING_CHUNKED and p.frame_left == 0 and p.mark_at == p.mark_size and p.preamble == NULL:
+        send(p.fd, b"0\r\n\r\n", 5, MSG_DONTWAIT | MSG_NOSIGNAL)
+
+
+cdef void player_release(PlayerState* p) noexcept nogil:
+    """Drop every reference that the player holds; its socket is the caller's."""
+    block_drop(p.preamble)
+    block_drop(p.block)
+    segment_drop(p.pin)
+    p.preamble = NULL
+    p.block = NULL
+    p.pin = NULL

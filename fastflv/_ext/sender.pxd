@@ -1,0 +1,22 @@
+"""The event loop's side of the sender threads. See sender.pyx."""
+
+from fastflv._ext.fanout cimport Crew, Thread
+from fastflv._ext.player cimport PlayerState
+
+
+cdef class Player:
+    cdef PlayerState state
+    cdef int thread
+    cdef readonly object log
+    cdef readonly object owner
+
+
+cdef class Sender:
+    cdef Crew crew
+    cdef Thread* threads
+    cdef int thread_count
+    cdef int* load
+    cdef set players
+    cdef bint running
+
+    cdef void halt(self) noexcept

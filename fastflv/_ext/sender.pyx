@@ -1,0 +1,277 @@
+"""The event loop's side of the sender threads: hand a player over, kick it, learn that it left."""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from posix.unistd cimport close, read, write
+
+from fastflv._ext.atomics cimport add32, load32_acquire, load_relaxed, store32_release
+from fastflv._ext.fanout cimport Thread, run_thread
+from fastflv._ext.medialog cimport MediaBlock, MediaLog, block_hold, log_hold
+from fastflv._ext.player cimport (
+    LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_SHUTDOWN, LEFT_STALLED, PlayerState,
+)
+from fastflv._ext.pthreads cimport (
+    pthread_create, pthread_join, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+)
+from fastflv._ext.sockets cimport (
+    EFD_CLOEXEC, EFD_NONBLOCK, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLIN, IPPROTO_TCP, TCP_NODELAY, TCP_NOTSENT_LOWAT,
+    epoll_create1, epoll_ctl, epoll_event, eventfd, setsockopt,
+)
+
+from fastflv import limits
+from fastflv.errors import ResourceError, UsageError
+
+cdef int NOTSENT = limits.NOTSENT_BYTES
+
+REASONS = {
+    LEFT_PEER: "peer closed",
+    LEFT_ENDED: "stream ended",
+    LEFT_STALLED: "stalled",
+    LEFT_KICKED: "kicked",
+    LEFT_SHUTDOWN: "server stops",
+    LEFT_MEMORY: "out of memory",
+}
+
+
+@cython.final
+cdef class Player:
+    """One player handed to a sender thread. Made by `Sender.add`; counters may be read at any time."""
+
+    def __init__(self):
+        raise UsageError("players are made by Sender.add")
+
+    @property
+    def sent(self):
+        """Bytes the socket took, with framing."""
+        return load_relaxed(&self.state.sent)
+
+    @property
+    def received(self):
+        """Bytes taken from the player after its request: none, they are not read."""
+        return 0
+
+    @property
+    def sends(self):
+        """System calls that sent something."""
+        return load_relaxed(&self.state.sends)
+
+    @property
+    def jumps(self):
+        """Times this player was moved on to a keyframe because it lagged."""
+        return load_relaxed(&self.state.jumps)
+
+    @property
+    def closed(self):
+        return bool(load32_acquire(&self.state.closed))
+
+    @property
+    def reason(self):
+        """Why it left, "" while it is there."""
+        return REASONS[self.state.leaving] if load32_acquire(&self.state.closed) else ""
+
+
+@cython.final
+cdef class Sender:
+    """A crew of sender threads. Belongs to the event loop; only `stop` blocks.
+
+    Watch `fd` for readability and call `reap` to learn who left.
+    """
+
+    def __cinit__(self, int threads=1):
+        cdef int i
+        cdef epoll_event event
+        cdef Thread* t
+        if not 1 <= threads <= limits.THREADS_MAX:
+            raise UsageError(f"1 to {limits.THREADS_MAX} sender threads, not {threads}")
+        self.players = set()
+        self.crew.fd = -1
+        pthread_mutex_init(&self.crew.lock, NULL)
+        self.crew.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+        self.threads = <Thread*>calloc(threads, sizeof(Thread))
+        self.load = <int*>calloc(threads, sizeof(int))
+        if self.crew.fd < 0 or self.threads == NULL or self.load == NULL:
+            raise ResourceError("no descriptor or memory for sender threads")
+        for i in range(threads):
+            t = &self.threads[i]
+            t.crew = &self.crew
+            pthread_mutex_init(&t.lock, NULL)
+            t.epfd = epoll_create1(EPOLL_CLOEXEC)
+            t.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+            event.events = EPOLLIN
+            event.data.ptr = NULL
+            if t.epfd < 0 or t.fd < 0 or epoll_ctl(t.epfd, EPOLL_CTL_ADD, t.fd, &event) < 0:
+                raise ResourceError("no descriptors for sender threads")
+            if pthread_create(&t.id, NULL, run_thread, t) != 0:
+                raise ResourceError("cannot start a sender thread")
+            self.thread_count += 1
+        self.running = True
+
+    def __dealloc__(self):
+        cdef int i
+        if self.running:
+            self.halt()
+        if self.threads != NULL:
+            for i in range(self.thread_count):
+                close(self.threads[i].epfd)
+                close(self.threads[i].fd)
+                free(self.threads[i].kicked)
+                free(self.threads[i].gone)
+                pthread_mutex_destroy(&self.threads[i].lock)
+        free(self.threads)
+        free(self.load)
+        if self.crew.fd >= 0:
+            close(self.crew.fd)
+        pthread_mutex_destroy(&self.crew.lock)
+
+    cdef void halt(self) noexcept:
+        cdef int i
+        cdef uint64_t one = 1
+        for i in range(self.thread_count):
+            store32_release(&self.threads[i].stop, 1)
+            write(self.threads[i].fd, &one, sizeof(one))
+        with nogil:
+            for i in range(self.thread_count):
+                pthread_join(self.threads[i].id, NULL)
+        self.running = False
+
+    @property
+    def fd(self):
+        """Readable while somebody waits to be reaped."""
+        return self.crew.fd
+
+    @property
+    def count(self):
+        """Players added and not reaped."""
+        return len(self.players)
+
+    @property
+    def loads(self):
+        """Players of each thread."""
+        return [self.load[i] for i in range(self.thread_count)]
+
+    @property
+    def wakeups(self):
+        """Times that threads woke, in total."""
+        cdef int64_t total = 0
+        for i in range(self.thread_count):
+            total += load_relaxed(&self.threads[i].wakeups)
+        return total
+
+    def add(
+        self,
+        int fd,
+        MediaLog log not None,
+        *,
+        int framing,
+        MediaBlock preamble not None,
+        MediaBlock start=None,
+        int64_t position=-1,
+        int64_t window_ms=0,
+        int64_t lag_ms=limits.WINDOW_MS,
+        bint nodelay=True,
+        object owner=None,
+    ):
+        """Take over the connected, non-blocking socket *fd*: it is closed here, whatever happens.
+
+        Sent are *preamble* (no framing), *start* (framed), then the log from *position* on; with
+        -1 from the next keyframe on. A player that lags more than *lag_ms* jumps to a keyframe.
+        All players of one log share the *window_ms* of the first.
+        """
+        cdef Player player = Player.__new__(Player)
+        cdef PlayerState* p = &player.state
+        cdef Thread* t
+        cdef int best = 0
+        cdef int i
+        cdef int flag = 1
+        cdef uint64_t one = 1
+        if not self.running:
+            close(fd)
+            raise UsageError("the sender has stopped")
+        for i in range(1, self.thread_count):
+            if self.load[i] < self.load[best]:
+                best = i
+        t = &self.threads[best]
+        if nodelay:
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &flag, sizeof(flag))
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &NOTSENT, sizeof(NOTSENT))
+        player.thread = best
+        player.log = log
+        player.owner = owner
+        p.object = <void*>player
+        p.fd = fd
+        p.framing = <uint8_t>framing
+        p.cut = -1
+        p.lag_ms = lag_ms
+        p.pos = position
+        if position < 0:
+            p.waiting = 1
+            p.pos = load_relaxed(&log.log.head)
+            p.wait_pos = p.pos
+        p.preamble = preamble.block
+        block_hold(p.preamble)
+        if start is not None:
+            p.block = start.block
+            block_hold(p.block)
+        # Until the thread takes it over, `group` carries the log and `progress_us` the window.
+        p.group = log.log
+        log_hold(log.log)
+        p.progress_us = window_ms * 1000
+        add32(&log.log.readers, 1)
+        self.players.add(player)
+        self.load[best] += 1
+        pthread_mutex_lock(&t.lock)
+        p.next = t.joining
+        t.joining = p
+        pthread_mutex_unlock(&t.lock)
+        write(t.fd, &one, sizeof(one))
+        return player
+
+    def kick(self, Player player not None):
+        """Have a player let go; it is reaped like all others."""
+        cdef Thread* t = &self.threads[player.thread]
+        cdef PlayerState** grown
+        cdef uint64_t one = 1
+        if player not in self.players or not self.running:
+            return
+        pthread_mutex_lock(&t.lock)
+        if load32_acquire(&player.state.closed):
+            pthread_mutex_unlock(&t.lock)
+            return
+        if t.kicked_count == t.kicked_room:
+            grown = <PlayerState**>realloc(t.kicked, (t.kicked_room * 2 + 16) * sizeof(PlayerState*))
+            if grown == NULL:
+                pthread_mutex_unlock(&t.lock)
+                raise MemoryError
+            t.kicked = grown
+            t.kicked_room = t.kicked_room * 2 + 16
+        t.kicked[t.kicked_count] = &player.state
+        t.kicked_count += 1
+        pthread_mutex_unlock(&t.lock)
+        write(t.fd, &one, sizeof(one))
+
+    def reap(self):
+        """Return the players that left since the last call, oldest first."""
+        cdef PlayerState* p
+        cdef uint64_t count
+        cdef list left = []
+        cdef Player player
+        read(self.crew.fd, &count, sizeof(count))
+        pthread_mutex_lock(&self.crew.lock)
+        p = self.crew.left
+        self.crew.left = NULL
+        pthread_mutex_unlock(&self.crew.lock)
+        while p != NULL:
+            player = <Player>p.object
+            p = p.next
+            left.append(player)
+            self.players.discard(player)
+            self.load[player.thread] -= 1
+            add32(&(<MediaLog>player.log).log.readers, -1)
+        left.reverse()
+        return left
+
+    def stop(self):
+        """Let all players go and end the threads; `reap` still returns them. Blocks until they ended."""
+        if self.running:
+            self.halt()

@@ -1,0 +1,32 @@
+"""The one timeline of a stream: timestamps of peers in, repaired milliseconds out."""
+
+from libc.stdint cimport int64_t, uint32_t
+
+cdef struct TrackClock:
+    bint started           # a tag of this track was stamped in this session
+    uint32_t raw           # last timestamp as sent, ms modulo 2**32
+    int64_t offset         # out = raw unwrapped + offset
+    int64_t unwrapped      # raw as 64-bit
+    int64_t out            # last time given out, ms
+    int64_t step           # last sane step between two tags, ms
+    int64_t now            # wall clock of the last tag, ms
+    int epoch              # which repair `offset` belongs to
+
+cdef struct Timeline:
+    TrackClock tracks[2]   # 0 audio and script data, 1 video
+    int64_t out            # greatest time given out on any track, ms
+    int64_t offset         # of the newest epoch
+    int epoch              # counts repairs
+    bint started           # a tag was stamped since the last restart
+    int mode               # JITTER_*
+    int64_t repairs        # jumps taken out since creation
+    int64_t clamped        # tags moved because they went backwards on their track
+
+cdef enum:
+    JITTER_FULL = 0        # start near 0, take jumps out
+    JITTER_ZERO = 1        # start near 0, pass jumps on
+    JITTER_OFF = 2         # pass everything on
+
+cdef void timeline_restart(Timeline* t, int64_t gap_ms) noexcept nogil
+cdef int64_t timeline_stamp(Timeline* t, int track, uint32_t raw, int64_t now_ms) noexcept nogil
+cdef int64_t timeline_peek(const Timeline* t, int track, uint32_t raw) noexcept nogil

@@ -1,0 +1,153 @@
+"""The one timeline of a stream.
+
+A publisher's 32-bit milliseconds become a 64-bit time that starts near 0 at the first publish and
+goes on over reconnects. Valid time is never altered: a step between two tags of a track comes out
+as it was sent, and audio and video are shifted together. What is not valid is taken out once, here,
+so that all players see the same sane time:
+
+- a step back within a track by less than `BACK_STEP_MS`: the tag is held at the last time given out;
+- a larger step back, or a step ahead beyond `AHEAD_STEP_MS` that the wall clock does not confirm:
+  the time line goes on by the track's last step. The other track joins the new epoch when its own
+  timestamps jump, so both keep their distance;
+- a wrap at 24 bits (encoders that lose the extended timestamp) or at 32 bits: goes on exactly.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.string cimport memset
+
+from fastflv import limits
+
+cdef int64_t BACK_STEP_MS = limits.TIME_BACK_STEP_MS
+cdef int64_t AHEAD_STEP_MS = limits.TIME_AHEAD_STEP_MS
+cdef int64_t SPREAD_MS = limits.TIME_TRACK_SPREAD_MS
+cdef int64_t FIRST_STEP_MS = limits.TIME_FIRST_STEP_MS
+
+cdef enum:
+    WRAP_24 = 1 << 24
+
+
+cdef void timeline_restart(Timeline* t, int64_t gap_ms) noexcept nogil:
+    """A new publisher begins: its first tag comes out *gap_ms* after the last time given out."""
+    cdef int i
+    for i in range(2):
+        t.tracks[i].started = False
+    t.started = False
+    if t.epoch:
+        t.out += gap_ms
+
+
+cdef int64_t timeline_stamp(Timeline* t, int track, uint32_t raw, int64_t now_ms) noexcept nogil:
+    """Return the repaired time of a tag in ms. *track*: 0 audio, 1 video. *now_ms*: monotonic clock."""
+    cdef TrackClock* clock = &t.tracks[track]
+    cdef int64_t step, value, waited
+    cdef TrackClock* other = &t.tracks[1 - track]
+    if t.mode == JITTER_OFF:
+        t.out = raw
+        return raw
+    if not t.started:
+        t.started = True
+        t.offset = t.out - <int64_t>raw
+        t.epoch += 1
+        start_track(t, clock, raw, now_ms)
+        return give(t, clock, clock.unwrapped + clock.offset, now_ms)
+    if not clock.started:
+        # The first tag of the second track is placed by the clock of the first, so that their distance stays as sent.
+        start_track(t, clock, raw, now_ms)
+        clock.unwrapped = other.unwrapped + <int32_t>(raw - other.raw)
+        clock.offset = other.offset
+        clock.epoch = other.epoch
+        value = clock.unwrapped + clock.offset
+        if t.mode == JITTER_FULL and (value < t.out - SPREAD_MS or value > t.out + SPREAD_MS):
+            rebase(t, clock, t.out)
+            value = t.out
+        return give(t, clock, value, now_ms)
+    step = <int32_t>(raw - clock.raw)
+    clock.raw = raw
+    if t.mode == JITTER_FULL:
+        if step < 0 and step + WRAP_24 >= 0 and step + WRAP_24 <= AHEAD_STEP_MS:
+            step += WRAP_24
+        waited = now_ms - clock.now
+        if step < -BACK_STEP_MS or (step > AHEAD_STEP_MS and step > waited + AHEAD_STEP_MS):
+            clock.unwrapped += step
+            if clock.epoch != t.epoch:
+                # The other track jumped before: join its epoch when that puts this tag near it.
+                value = clock.unwrapped + t.offset
+                if value > t.out - SPREAD_MS and value < t.out + SPREAD_MS:
+                    clock.offset = t.offset
+                    clock.epoch = t.epoch
+                    return give(t, clock, value, now_ms)
+            rebase(t, clock, clock.out + clock.step)
+            return give(t, clock, clock.unwrapped + clock.offset, now_ms)
+    if 0 < step <= AHEAD_STEP_MS:
+        clock.step = step
+    clock.unwrapped += step
+    return give(t, clock, clock.unwrapped + clock.offset, now_ms)
+
+
+cdef int64_t timeline_peek(const Timeline* t, int track, uint32_t raw) noexcept nogil:
+    """Return the time for a tag that carries no picture or sound: the present of its track. Moves nothing.
+
+    Encoders send sequence headers with time 0 in the middle of a stream, so their own time means nothing.
+    """
+    if t.mode == JITTER_OFF:
+        return raw
+    return t.tracks[track].out if t.tracks[track].started else t.out
+
+
+cdef inline void start_track(Timeline* t, TrackClock* clock, uint32_t raw, int64_t now_ms) noexcept nogil:
+    clock.started = True
+    clock.raw = raw
+    clock.unwrapped = raw
+    clock.offset = t.offset
+    clock.epoch = t.epoch
+    clock.step = FIRST_STEP_MS
+    clock.now = now_ms
+
+
+cdef inline void rebase(Timeline* t, TrackClock* clock, int64_t value) noexcept nogil:
+    """Open a new epoch in which the present tag of *clock* comes out at *value*."""
+    clock.offset = value - clock.unwrapped
+    t.offset = clock.offset
+    t.epoch += 1
+    clock.epoch = t.epoch
+    t.repairs += 1
+
+
+cdef inline int64_t give(Timeline* t, TrackClock* clock, int64_t value, int64_t now_ms) noexcept nogil:
+    # clock.out starts at 0 and outlives a restart: time never goes below 0 nor back over a reconnect.
+    if value < clock.out and (t.mode == JITTER_FULL or value < 0):
+        value = clock.out
+        t.clamped += 1
+    clock.out = value
+    clock.now = now_ms
+    if value > t.out:
+        t.out = value
+    return value
+
+
+@cython.final
+cdef class TimelineProbe:
+    """A timeline that Python can drive, one timestamp at a time."""
+
+    cdef Timeline timeline
+
+    def __cinit__(self, int mode=JITTER_FULL):
+        memset(&self.timeline, 0, sizeof(Timeline))
+        self.timeline.mode = mode
+
+    @property
+    def repairs(self):
+        return self.timeline.repairs
+
+    @property
+    def clamped(self):
+        return self.timeline.clamped
+
+    def restart(self, int64_t gap_ms):
+        timeline_restart(&self.timeline, gap_ms)
+
+    def stamp(self, int track, uint32_t raw, int64_t now_ms):
+        if track != 0 and track != 1:
+            raise ValueError("track is 0 (audio) or 1 (video)")
+        return timeline_stamp(&self.timeline, track, raw, now_ms)

@@ -1,0 +1,210 @@
+"""Every error class of fastflv and its stable number.
+
+An error says whose fault it is by its base class, what rule was broken by its class and
+``spec``, and where by ``offset``. Numbers never change meaning; logs and the HTTP API show them.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, unique
+
+
+@unique
+class Code(IntEnum):
+    """Stable error numbers. 20xx RTMP, 21xx FLV, 22xx codecs, 30xx configuration, 40xx use."""
+
+    RTMP_HANDSHAKE = 2001
+    RTMP_CHUNK = 2002
+    RTMP_MESSAGE_SIZE = 2003
+    RTMP_CHUNK_STREAMS = 2004
+    RTMP_COMMAND = 2005
+    RTMP_COMMAND_ORDER = 2006
+    RTMP_TIMEOUT = 2007
+    AMF = 2010
+    FLV_HEADER = 2101
+    FLV_TAG_SIZE = 2102
+    FLV_TAG = 2103
+    CODEC_CONFIG = 2201
+    STREAM_BUSY = 2301
+    CONFIG_SYNTAX = 3001
+    CONFIG_NAME = 3002
+    CONFIG_VALUE = 3003
+    CONFIG_FILE = 3004
+    STARTUP = 3101
+    USAGE = 4001
+    RESOURCE = 4002
+
+
+class FlvError(Exception):
+    """Base of all fastflv errors. Raise a subclass.
+
+    ``detail`` is one sentence; ``offset`` is a byte position in the input, or -1 where none applies.
+    """
+
+    code: Code
+    spec: str = ""
+
+    def __init__(self, detail: str, *, offset: int = -1) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.offset = offset
+
+    def __str__(self) -> str:
+        place = f" at byte {self.offset}" if self.offset >= 0 else ""
+        rule = f" ({self.spec})" if self.spec else ""
+        return f"{int(self.code)} {self.code.name}: {self.detail}{place}{rule}"
+
+
+class PeerError(FlvError):
+    """The peer broke the protocol: close its connection, keep the server."""
+
+
+class UsageError(FlvError):
+    """Our own code called in the wrong order: a bug, never the peer's fault."""
+
+    code = Code.USAGE
+
+
+class ResourceError(FlvError):
+    """The machine refused memory, threads or descriptors."""
+
+    code = Code.RESOURCE
+
+
+class HandshakeError(PeerError):
+    """The first bytes of the connection are not an RTMP handshake."""
+
+    code = Code.RTMP_HANDSHAKE
+    spec = "RTMP 1.0, 5.2"
+
+
+class ChunkError(PeerError):
+    """A chunk header that no sender may produce."""
+
+    code = Code.RTMP_CHUNK
+    spec = "RTMP 1.0, 5.3.1"
+
+
+class MessageSizeError(PeerError):
+    """A message announced more bytes than the server takes."""
+
+    code = Code.RTMP_MESSAGE_SIZE
+    spec = "RTMP 1.0, 5.3.1.2"
+
+
+class ChunkStreamsError(PeerError):
+    """The peer opened more chunk streams than the server keeps."""
+
+    code = Code.RTMP_CHUNK_STREAMS
+    spec = "RTMP 1.0, 5.3.1.1"
+
+
+class CommandError(PeerError):
+    """A command message that cannot be understood."""
+
+    code = Code.RTMP_COMMAND
+    spec = "RTMP 1.0, 7.2"
+
+
+class CommandOrderError(PeerError):
+    """A command that is not allowed in the present state of the connection."""
+
+    code = Code.RTMP_COMMAND_ORDER
+    spec = "RTMP 1.0, 7.2"
+
+
+class PeerTimeoutError(PeerError):
+    """The peer stayed silent longer than it may."""
+
+    code = Code.RTMP_TIMEOUT
+
+
+class AmfError(PeerError):
+    """AMF data that ends early or nests too deep."""
+
+    code = Code.AMF
+    spec = "AMF 0, 2"
+
+
+class FlvHeaderError(PeerError):
+    """The bytes do not begin with an FLV header."""
+
+    code = Code.FLV_HEADER
+    spec = "FLV v10.1, E.2"
+
+
+class TagSizeError(PeerError):
+    """An FLV tag announced more bytes than the server takes."""
+
+    code = Code.FLV_TAG_SIZE
+    spec = "FLV v10.1, E.4.1"
+
+
+class TagError(PeerError):
+    """An FLV tag whose back pointer or type is wrong."""
+
+    code = Code.FLV_TAG
+    spec = "FLV v10.1, E.3"
+
+
+class CodecConfigError(PeerError):
+    """A decoder configuration record that contradicts itself or ends early."""
+
+    code = Code.CODEC_CONFIG
+
+
+class StreamBusyError(PeerError):
+    """The stream name already has a publisher."""
+
+    code = Code.STREAM_BUSY
+
+
+class ConfigError(FlvError):
+    """The configuration is refused; nothing was started.
+
+    ``file`` and ``line`` (from 1) say where, ``hint`` what to write instead ("" where there is none).
+    """
+
+    def __init__(self, detail: str, *, file: str = "", line: int = 0, hint: str = "") -> None:
+        super().__init__(detail)
+        self.file = file
+        self.line = line
+        self.hint = hint
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.line else (f"{self.file}: " if self.file else "")
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{place}{self.detail}{hint}"
+
+
+class ConfigSyntaxError(ConfigError):
+    """The text breaks the grammar."""
+
+    code = Code.CONFIG_SYNTAX
+
+
+class ConfigNameError(ConfigError):
+    """A directive that fastflv does not know in that block."""
+
+    code = Code.CONFIG_NAME
+
+
+class ConfigValueError(ConfigError):
+    """A known directive with a value it cannot have, or two that exclude each other."""
+
+    code = Code.CONFIG_VALUE
+
+
+class ConfigFileError(ConfigError):
+    """A configuration file that cannot be read."""
+
+    code = Code.CONFIG_FILE
+
+
+class StartupError(FlvError):
+    """The server cannot start; the sentence says what the operator should do."""
+
+    code = Code.STARTUP
+
+    def __str__(self) -> str:
+        return self.detail

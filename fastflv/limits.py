@@ -1,0 +1,223 @@
+"""Every tuned number of fastflv, with its unit and its reason. Code elsewhere names these; it never repeats them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- RTMP ingest -----------------------------------------------------------------------------
+
+RECEIVE_BYTES: Final = 256 * 1024
+"Bytes of the one receive buffer that all RTMP connections of a loop share. A read never waits in it: it is used up before the next read begins. 256 KiB takes a whole 4K keyframe in a few reads."
+
+CHUNK_BYTES_OUT: Final = 60_000
+"Default chunk size announced to clients, bytes (SRS announces the same; ffmpeg mirrors it, so one frame is mostly one chunk)."
+
+CHUNK_BYTES_IN_MAX: Final = 0xFFFFFF
+"Largest chunk size taken from a peer, bytes: a message is never longer (RTMP 1.0, 5.4.1)."
+
+MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
+"Largest RTMP message taken, bytes. An 8K intra frame at 200 Mbit/s and 25 fps is 1 MB; eight times that is hostile."
+
+CHUNK_STREAMS_MAX: Final = 64
+"Chunk streams kept per connection. Encoders use 3 to 8; each costs 64 bytes."
+
+PARTIAL_BYTES_MAX: Final = 16 * 1024 * 1024
+"Bytes of half-received messages per connection, over all chunk streams: two of the largest messages."
+
+ACK_WINDOW_BYTES: Final = 2_500_000
+"Window Acknowledgement Size and peer bandwidth announced at connect, bytes (as SRS)."
+
+CHUNK_BODY_FIRST_BYTES: Final = 4096
+"First allocation for a message that spans chunks, bytes; it doubles from there, so memory follows what arrived."
+
+CHUNK_BODY_KEEP_BYTES: Final = 64 * 1024
+"A chunk stream keeps a body buffer up to this size for its next message, bytes: most frames fit, a large keyframe is given back."
+
+EXTENDED_STEP_MS: Final = 600_000
+"An extended timestamp of a type 1 or 2 header that lies less than this ahead of the clock is read as absolute, ms."
+
+COMMAND_BYTES_MAX: Final = 64 * 1024
+"Largest command or data message that is parsed, bytes. onMetaData with a keyframe table of a long file stays below it."
+
+AMF_DEPTH_MAX: Final = 16
+"Deepest nesting of AMF objects. Real metadata nests 3 deep."
+
+AMF_VALUES_MAX: Final = 4096
+"AMF values parsed per message; beyond it the message is refused."
+
+HANDSHAKE_SECONDS: Final = 10.0
+"Time for a whole RTMP handshake and connect command before a half-open connection is closed, seconds."
+
+NAME_CHARS_MAX: Final = 1024
+"Longest app, stream name or parameter string kept, characters."
+
+CONNECTIONS_RESERVED: Final = 128
+"Descriptors kept free under the open-file limit for listeners, logs and files (as SRS)."
+
+# --- time ------------------------------------------------------------------------------------
+
+TIME_BACK_STEP_MS: Final = 250
+"A step back within a track up to this is jitter: the tag is held. Beyond it the publisher's clock restarted, ms (SRS uses the same bound)."
+
+TIME_AHEAD_STEP_MS: Final = 10_000
+"A step ahead up to this is a gap that players are shown. Beyond it, and unless the wall clock waited as long, it is a clock jump, ms. Cameras at 1 frame in 5 s exist."
+
+TIME_TRACK_SPREAD_MS: Final = 10_000
+"Audio and video further apart than this do not belong to one clock, ms."
+
+TIME_FIRST_STEP_MS: Final = 10
+"Step assumed after a jump on a track that has shown none, ms (as SRS)."
+
+# --- media log -------------------------------------------------------------------------------
+
+SEGMENT_BYTES_MIN: Final = 64 * 1024
+"Smallest segment, bytes: one second of 500 kbit/s. What a stream without players keeps is its GOP rounded up to segments."
+
+SEGMENT_BYTES_MAX: Final = 1024 * 1024
+"Largest segment, bytes (a larger tag gets one of its own). At 20 Mbit/s it lasts 400 ms."
+
+SEGMENT_SPAN_MS: Final = 500
+"Segments that fill faster than this double, ms; four times slower, they halve. Readers look at the list once per segment."
+
+TAG_BYTES_TYPICAL: Final = 128
+"The tag index of a segment has room for one tag in this many bytes. Audio tags are 100 to 400 bytes; a fuller index only ends the segment early."
+
+WINDOW_MS: Final = 30_000
+"History kept for readers that lag, ms: the default queue_length of SRS."
+
+WINDOW_BYTES: Final = 32 * 1024 * 1024
+"Bound of that history in bytes, whatever the bitrate."
+
+GOP_BYTES_MAX: Final = 16 * 1024 * 1024
+"A GOP above this is not offered to new players, bytes: 10 s at 13 Mbit/s. They wait for the next keyframe."
+
+GOP_FRAMES_MAX: Final = 2500
+"Likewise in video frames (SRS gop_cache_max_frames)."
+
+# --- media ---
+
+PROXY_PREFIX_BYTES_MAX: Final = 512
+"Longest address block that a proxy may put before the handshake (byte 0xF3), bytes. Proxies write 4."
+
+HELD_BYTES_MAX: Final = 1024 * 1024
+"Input kept while a connect, publish or play waits for its answer, bytes: four receive buffers. Reading should be paused meanwhile."
+
+GATE_AUDIO_MS: Final = 500
+"A publisher that returns to a stream that had video is taken as audio only after this long without any, ms."
+
+# --- fan-out ---------------------------------------------------------------------------------
+
+SEND_BYTES_MAX: Final = 512 * 1024
+"Bytes of one sendmsg, at most: a joining player's GOP goes out in a few calls and does not hold the others up for long."
+
+NOTSENT_BYTES: Final = 128 * 1024
+"TCP_NOTSENT_LOWAT of players, bytes: what lies unsent in the kernel beyond this cannot be skipped any more. Two seconds of 500 kbit/s, 50 ms of 20 Mbit/s."
+
+FLUSH_MS: Final = 50
+"With mw_latency 0 audio rides with the next video frame; when none comes for this long it goes out by itself, ms. Above one frame interval of 25 fps (40)."
+
+FLUSH_AUDIO_MS: Final = 30
+"Likewise on a stream without video, ms."
+
+SLOT_MS: Final = 10
+"Players of one stream are spread over the merge window in steps of this, ms. Finer steps wake the thread more often and smooth nothing that can be seen."
+
+STALL_SECONDS: Final = 30
+"A player whose socket takes no byte for this long is closed, seconds (as the send timeout of SRS)."
+
+DRAIN_SECONDS: Final = 5
+"Time that a full socket gets to take the rest when its stream has ended, seconds."
+
+THREADS_MAX: Final = 64
+"Sender threads, at most."
+
+# --- configuration ---
+
+CONFIG_FILE_BYTES_MAX: Final = 4 * 1024 * 1024
+"Largest configuration file read, bytes. The longest sample of SRS, all comments, is 90 KB; a bigger one is a wrong path."
+
+CONFIG_DEPTH_MAX: Final = 32
+"Deepest nesting of blocks in a configuration. SRS's own schema ends at 5 (vhost, transcode, engine, vparams and one more)."
+
+INCLUDE_FILES_MAX: Final = 1024
+"Files one configuration may include, counted each time: one vhost per file on a large host, and an end to files that include each other twice."
+
+INCLUDE_DEPTH_MAX: Final = 16
+"Deepest chain of includes. Nobody nests more than three."
+
+CHUNK_BYTES_ADVISED: Final = (128, 65536)
+"Chunk sizes that pass without a warning, bytes (as SRS): below, headers cost more than media; above, some clients fail."
+
+MW_MSGS_MAX: Final = 128
+"Largest `mw_msgs`; a larger one is brought down to it with a notice (as SRS)."
+
+FANOUT_THREADS_MAX: Final = 256
+"Largest `fanout_threads`. Threads beyond the cores only add switches; no machine in the field has more cores than this to give."
+
+GOP_CACHE_BYTES: Final = 16 * 1024 * 1024
+"Default bound of one stream's cached GOP, bytes: ten seconds at 13 Mbit/s. A longer GOP at such a rate joins at its newest part."
+
+MISSING_STREAM_SECONDS: Final = 5.0
+"Default `on_missing`: how long a player waits for a publisher that is not there yet, seconds. An encoder restarts in two to four; players give up at ten."
+
+PUBLISH_GRACE_SECONDS: Final = 5.0
+"Default `grace`: how long players stay when the publisher leaves, seconds. As long as one encoder restart."
+
+# --- streams ---------------------------------------------------------------------------------
+
+SETTLE_MS: Final = 400
+"Players of a fresh stream wait this long for its second kind of track, unless the metadata names the tracks, ms. Encoders send both sequence headers at once; raw G.711 shows up within 100 ms."
+
+SPLICE_GAP_MS: Final = 1000
+"A publisher that returns goes on behind the last tag by the time it was away, but by no more than this, ms: players have nothing to show for the rest."
+
+# --- HTTP ------------------------------------------------------------------------------------
+
+HTTP_HEAD_BYTES_MAX: Final = 16 * 1024
+"Longest request head, bytes (nginx takes 8 KiB a line, Apache 8 KiB a field; tokens in URLs grow)."
+
+HTTP_BODY_BYTES_MAX: Final = 64 * 1024
+"Longest request body taken into memory, bytes: API calls only."
+
+HTTP_PIPELINE_MAX: Final = 16
+"Requests that may wait on one connection for the answer to the first."
+
+HTTP_IDLE_SECONDS: Final = 15.0
+"A connection without a request is closed after this, seconds (as SRS)."
+
+LISTEN_BACKLOG: Final = 4096
+"Connections that wait to be accepted: a join storm of 2,000 a second may fill two seconds of it."
+
+RESPONSE_HEADS_MAX: Final = 64
+"Different live response heads kept for sharing; CORS preflight names make a few."
+
+MISSING_SECONDS_MIN: Final = 1.0
+"A stream that is there but whose tracks are not known yet is waited for this long even with on_missing 0, seconds."
+
+COMMAND_SECONDS: Final = 30.0
+"Silence allowed on an RTMP connection that neither publishes nor plays, seconds (as SRS on connection commands)."
+
+WATCH_SECONDS_MIN: Final = 0.5
+"A connection's deadline is looked at no more often than this, seconds: it costs nothing per read."
+
+# --- API -------------------------------------------------------------------------------------
+
+RATE_SECONDS: Final = 30.0
+"Span of the bit rates that the API shows, seconds (`recv_30s`, `send_30s`)."
+
+RATE_KEYS_MAX: Final = 50_000
+"Counters whose rate is remembered; beyond it those not asked for lately are forgotten."
+
+PAGE_COUNT_DEFAULT: Final = 10
+"Streams or clients in one API answer when the request names no count (as SRS)."
+
+CONNECTIONS_DEFAULT_MAX: Final = 100_000
+"max_connections without a configuration file is what the open-file limit allows, up to this."
+
+# --- stopping --------------------------------------------------------------------------------
+
+STOP_SECONDS: Final = 2.0
+"Time that players get to take their last bytes when the server stops, seconds."
+
+STOP_STEP_SECONDS: Final = 0.02
+"How often a stopping server looks whether they did, seconds."

@@ -1,0 +1,44 @@
+"""Extension list only; everything else about the package is in pyproject.toml."""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+TRACE = os.environ.get("FASTFLV_TRACE") == "1"
+SANITIZE = os.environ.get("FASTFLV_SANITIZE") == "1"
+
+macros = [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []
+cflags = ["-O2", "-Wall", "-Wno-unused-function", "-fvisibility=hidden"]
+ldflags = ["-pthread"]
+if SANITIZE:
+    cflags = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    ldflags += ["-fsanitize=address,undefined"]
+
+directives = {
+    "language_level": 3,
+    "embedsignature": True,
+    "auto_pickle": False,
+    "boundscheck": TRACE,
+    "wraparound": False,
+    "cdivision": True,
+    "linetrace": TRACE,
+}
+
+
+def extension(pyx: Path) -> Extension:
+    name = ".".join(pyx.with_suffix("").parts)
+    return Extension(
+        name, [str(pyx)], define_macros=macros, extra_compile_args=cflags, extra_link_args=ldflags
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [extension(pyx) for pyx in sorted(Path("fastflv/_ext").glob("*.pyx"))],
+        compiler_directives=directives,
+        annotate=os.environ.get("FASTFLV_ANNOTATE") == "1",
+        build_dir=None if TRACE else "build/cython",
+    )
+)
