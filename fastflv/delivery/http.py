@@ -1,0 +1,215 @@
+"""HTTP/1.x connections: httptools reads, a handler answers, a live response takes the socket away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import unquote
+
+import httptools
+
+from fastflv import limits
+from fastflv.delivery.message import Request, Response, cors_fields
+from fastflv.stream.door import Door, address_of
+
+log = logging.getLogger(__name__)
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
+
+
+class Handler(Protocol):
+    """Answers requests. Returns a response, or None when it keeps the connection and answers later
+    through `HttpConnection.answer` or `HttpConnection.detach`."""
+
+    cross_domain: bool
+
+    def __call__(self, request: Request, connection: HttpConnection) -> Response | None: ...
+
+
+class HttpConnection(asyncio.Protocol):
+    """One HTTP connection: requests are answered one at a time, in order."""
+
+    __slots__ = (
+        "_body", "_door", "_field_bytes", "_fields", "_handler", "_loop", "_parser", "_refused", "_request", "_timer",
+        "_transport", "_url", "_waiting", "on_lost",
+    )  # fmt: skip
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, handler: Handler, door: Door) -> None:
+        self._loop = loop
+        self._handler = handler
+        self._door = door
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._url = b""
+        self._fields: dict[str, str] = {}
+        self._field_bytes = 0
+        self._body = b""
+        self._request: Request | None = None
+        self._waiting: list[Request] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._refused = False
+        self.on_lost: Callable[[], None] | None = None
+        "Called once when the connection ends while its request waits for an answer."
+
+    # --- asyncio ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        if not self._door.enter():
+            log.warning("http connection refused: all %d are taken", self._door.limit)
+            self._transport = None
+            transport.close()
+            return
+        self._arm()
+
+    def data_received(self, data: bytes) -> None:
+        if self._transport is None:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            return
+        except httptools.HttpParserError as error:
+            self._refuse(400, f"not an HTTP request: {error}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        if self._transport is not None:
+            self._transport = None
+            self._door.leave()
+        if self.on_lost is not None:
+            self.on_lost()
+            self.on_lost = None
+
+    # --- httptools ---
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._fields = {}
+        self._field_bytes = 0
+        self._body = b""
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        self._fields.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+        if len(self._body) > limits.HTTP_BODY_BYTES_MAX:
+            self._refuse(413, "request body too large")
+
+    def on_message_complete(self) -> None:
+        if self._transport is None or self._refused:
+            return
+        path, _, query = self._url.decode("latin-1").partition("?")
+        if "://" in path[:8]:
+            path = "/" + path.split("://", 1)[1].partition("/")[2]
+        request = Request(
+            method=self._parser.get_method().decode("latin-1"),
+            path=unquote(path),
+            query=query.partition("#")[0],
+            version=self._parser.get_http_version(),
+            headers=self._fields,
+            keep_alive=self._parser.should_keep_alive(),
+            ip=address_of(self._transport),
+            body=self._body,
+        )
+        if self._request is not None:
+            if len(self._waiting) == limits.HTTP_PIPELINE_MAX:
+                self._refuse(429, "too many requests at once")
+                return
+            self._waiting.append(request)
+            return
+        self._handle(request)
+
+    # --- answering ---
+
+    def answer(self, response: Response) -> None:
+        """Answer the request in hand; go on with the next one that came meanwhile."""
+        request, self._request = self._request, None
+        if self._transport is None or request is None:
+            return
+        if self._handler.cross_domain:
+            response.headers.update(cors_fields(request))
+        self._transport.write(
+            response.encode(keep_alive=request.keep_alive, head_only=request.method == "HEAD")
+        )
+        if not request.keep_alive:
+            self.close()
+        elif self._waiting:
+            self._handle(self._waiting.pop(0))
+        else:
+            self._arm()
+
+    def detach(self) -> int | None:
+        """Take the socket away for a live response: return a duplicate of its descriptor, or None when the
+        connection is gone. The caller owns the descriptor and the
+        seat at the door; this object is of no more use."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return None
+        fd = os.dup(transport.get_extra_info("socket").fileno())
+        self._transport = None
+        self._disarm()
+        # The duplicate keeps the connection: closing this descriptor sends nothing.
+        transport.abort()
+        return fd
+
+    def close(self) -> None:
+        """Close when everything written is sent."""
+        self._disarm()
+        if self._transport is not None:
+            self._transport.close()
+
+    @property
+    def closed(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
+
+    def _handle(self, request: Request) -> None:
+        self._disarm()
+        self._request = request
+        if request.method == "OPTIONS" and self._handler.cross_domain:
+            self.answer(Response())
+            return
+        if request.method not in METHODS:
+            self.answer(Response.of_text(405, Allow=", ".join(METHODS)))
+            return
+        if ".." in request.path.split("/") or "\0" in request.path:
+            self.answer(Response.of_text(400, "the path leaves the root"))
+            return
+        try:
+            response = self._handler(request, self)
+        except Exception:
+            log.exception("request %s %s failed", request.method, request.path)
+            response = Response.of_text(500)
+        if response is not None:
+            self.answer(response)
+
+    def _refuse(self, status: int, why: str) -> None:
+        if self._transport is None or self._refused:
+            return
+        self._refused = True
+        log.info("http %s: %s", address_of(self._transport), why)
+        self._transport.write(Response.of_text(status, why).encode(keep_alive=False))
+        self.close()
+
+    def _count(self, n: int) -> None:
+        self._field_bytes += n
+        if self._field_bytes > limits.HTTP_HEAD_BYTES_MAX:
+            self._refuse(431, "request head too large")
+
+    def _arm(self) -> None:
+        self._disarm()
+        self._timer = self._loop.call_later(limits.HTTP_IDLE_SECONDS, self.close)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,92 @@
+"""All streams by name: who may publish, who waits for whom, what ends when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from fastflv.errors import StreamBusyError
+from fastflv.stream.name import StreamName
+from fastflv.stream.stream import Phase, Stream, StreamOptions
+
+Waiter = Callable[[Stream], None]
+
+
+class Hub:
+    """The registry of streams. Only live streams and those in grace are kept; a name that is only asked
+    for costs one entry while somebody waits, and nothing after that."""
+
+    def __init__(self, new_id: Callable[[], str]) -> None:
+        self._streams: dict[StreamName, Stream] = {}
+        self._waiters: dict[StreamName, list[Waiter]] = {}
+        self._new_id = new_id
+
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(self._streams.values())
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def find(self, name: StreamName) -> Stream | None:
+        """Return the stream, live or in grace, or None."""
+        return self._streams.get(name)
+
+    def publish(self, name: StreamName, options: StreamOptions, publisher_id: str, now_ms: int) -> Stream:
+        """Begin a publish; within the grace of the last publisher the same stream goes on.
+
+        Raises StreamBusyError when somebody publishes that name already.
+        """
+        stream = self._streams.get(name)
+        if stream is not None and stream.phase is Phase.LIVE:
+            raise StreamBusyError(f"stream {name.url} has a publisher already, client {stream.publisher_id}")
+        if stream is None:
+            stream = Stream(name, options, id=self._new_id(), now_ms=now_ms)
+            self._streams[name] = stream
+        stream.begin(publisher_id, now_ms)
+        return stream
+
+    def unpublish(self, stream: Stream, now_ms: int) -> None:
+        """The publisher left. With no grace the stream ends at once; call `expire` later otherwise."""
+        if stream.phase is not Phase.LIVE:
+            return
+        stream.leave(now_ms)
+        if stream.options.grace_ms == 0:
+            self._end(stream)
+
+    def settle(self, stream: Stream, now_ms: int) -> None:
+        """Look whether the tracks of a stream are known, and tell those who wait for it."""
+        if stream.settle(now_ms):
+            for waiter in self._waiters.pop(stream.name, ()):
+                waiter(stream)
+
+    def expire(self, stream: Stream, now_ms: int) -> bool:
+        """End a stream whose grace is over; return whether it ended."""
+        if stream.phase is Phase.GRACE and now_ms - stream.left_ms >= stream.options.grace_ms:
+            self._end(stream)
+            return True
+        return False
+
+    def wait(self, name: StreamName, waiter: Waiter) -> None:
+        """Have *waiter* called once, when the stream is there and its tracks are known."""
+        self._waiters.setdefault(name, []).append(waiter)
+
+    def forget(self, name: StreamName, waiter: Waiter) -> None:
+        """Take a waiter back; no harm when it was called already."""
+        waiters = self._waiters.get(name)
+        if waiters and waiter in waiters:
+            waiters.remove(waiter)
+            if not waiters:
+                del self._waiters[name]
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a stream."""
+        return sum(map(len, self._waiters.values()))
+
+    def end_all(self) -> None:
+        """The server stops: every stream ends."""
+        for stream in list(self._streams.values()):
+            self._end(stream)
+
+    def _end(self, stream: Stream) -> None:
+        stream.end()
+        del self._streams[stream.name]

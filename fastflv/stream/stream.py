@@ -1,0 +1,162 @@
+"""One live stream: who publishes it, the log its players read, and where a new player starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from fastflv import __version__, limits
+from fastflv._ext.intake import Intake
+from fastflv._ext.medialog import MediaLog
+from fastflv.errors import AmfError
+from fastflv.media import amf0
+from fastflv.media.amfvalues import EcmaArray, Value
+from fastflv.stream.name import StreamName
+from fastflv.stream.startblock import Start, StartBlocks
+
+AUDIO, VIDEO = 8, 9
+
+
+class Phase(Enum):
+    """Where a stream is in its life. An absent stream has no Stream object."""
+
+    LIVE = "live"
+    GRACE = "in grace"
+    ENDED = "ended"
+
+
+class Jitter(Enum):
+    """What happens to the publisher's timestamps (play.time_jitter)."""
+
+    FULL = 0
+    ZERO = 1
+    OFF = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """The settings of a vhost that shape its streams."""
+
+    gop_cache: bool = True
+    "Keep the newest GOP, so that players start with a picture."
+
+    gop_frames_max: int = limits.GOP_FRAMES_MAX
+    "A longer GOP is not offered to new players, video frames; 0: no bound."
+
+    gop_bytes_max: int = limits.GOP_BYTES_MAX
+    "Likewise in bytes."
+
+    queue_ms: int = limits.WINDOW_MS
+    "Lag at which a player is moved on to a keyframe, ms."
+
+    window_ms: int = 350
+    "Merge window, ms; 0: a send per video frame."
+
+    jitter: Jitter = Jitter.FULL
+    "Repair of timestamps."
+
+    reduce_sequence_header: bool = False
+    "Leave out sequence headers that repeat the last."
+
+    grace_ms: int = 5000
+    "Time a publisher has to come back while its players stay, ms."
+
+    nodelay: bool = True
+    "TCP_NODELAY on the sockets of players."
+
+
+class Stream:
+    """A stream from its first publish to the end of its last grace.
+
+    Time is passed in (`now_ms`, monotonic): nothing here sleeps or asks a clock.
+    """
+
+    def __init__(self, name: StreamName, options: StreamOptions, *, id: str, now_ms: int) -> None:
+        self.name = name
+        self.options = options
+        self.id = id
+        self.phase = Phase.LIVE
+        self.log = MediaLog(
+            window_ms=options.queue_ms,
+            window_bytes=limits.WINDOW_BYTES,
+            keep_gop=options.gop_cache,
+            key_bytes_max=options.gop_bytes_max,
+            key_tags_max=options.gop_frames_max,
+        )
+        self.intake = Intake(
+            self.log, jitter=options.jitter.value, reduce_headers=options.reduce_sequence_header
+        )
+        self.metadata: dict[str, Value] = {}
+        self.settled = False
+        "The tracks are known: players may start."
+        self.began = now_ms / 1000
+        "Monotonic clock of the first publish, seconds."
+        self.publisher_id = ""
+        self.left_ms = 0
+        self.sent_before = 0
+        "Bytes sent to players that have left."
+        self._starts = StartBlocks(self.intake)
+        self._settle_at = 0
+
+    def begin(self, publisher_id: str, now_ms: int) -> None:
+        """A publisher starts, for the first time or within the grace of the one before."""
+        gap = 0 if self.phase is Phase.LIVE else min(now_ms - self.left_ms, limits.SPLICE_GAP_MS)
+        self.phase = Phase.LIVE
+        self.publisher_id = publisher_id
+        self.metadata = {}
+        self.settled = False
+        self._settle_at = 0
+        self.intake.begin(max(gap, limits.TIME_FIRST_STEP_MS))
+
+    def leave(self, now_ms: int) -> None:
+        """The publisher is gone; players stay for the grace."""
+        self.phase = Phase.GRACE
+        self.began = now_ms / 1000
+        "Monotonic clock of the first publish, seconds."
+        self.publisher_id = ""
+        self.left_ms = now_ms
+        self.settled = False
+        self.intake.forget_key()
+
+    def end(self) -> None:
+        """Nobody came back: players drain what is there and are let go."""
+        self.phase = Phase.ENDED
+        self.log.end()
+
+    def take_data(self, name: str, payload: bytes, timestamp: int) -> None:
+        """Take script data of the publisher; onMetaData is edited for a live stream and kept."""
+        if name != "onMetaData":
+            self.intake.add_script(payload, timestamp)
+            return
+        try:
+            values = amf0.decode_all(payload)
+        except AmfError:
+            self.intake.set_metadata(payload, timestamp)
+            return
+        fields = next((value for value in values[1:] if isinstance(value, dict)), {})
+        self.metadata = {
+            key: value for key, value in fields.items() if key not in ("duration", "filesize", "keyframes")
+        }
+        tag = EcmaArray(self.metadata)
+        tag["server"] = f"fastflv/{__version__}"
+        self.intake.set_metadata(amf0.encode("onMetaData", tag), timestamp)
+
+    def settle(self, now_ms: int) -> bool:
+        """Decide whether the tracks are known; return whether that became so with this call.
+
+        They are when both kinds were seen, when those that the metadata names were seen, or when
+        SETTLE_MS have passed since the first of them.
+        """
+        intake = self.intake
+        if self.settled or not (intake.open and (intake.has_audio or intake.has_video)):
+            return False
+        if not self._settle_at:
+            self._settle_at = now_ms + limits.SETTLE_MS
+        named = {kind for kind in ("audio", "video") if f"{kind}codecid" in self.metadata}
+        seen = {kind for kind in ("audio", "video") if getattr(intake, f"has_{kind}")}
+        self.settled = len(seen) == 2 or (bool(named) and named <= seen) or now_ms >= self._settle_at
+        return self.settled
+
+    def start(self) -> Start:
+        """Where a player that joins now starts."""
+        return self._starts.at_gop() if self.options.gop_cache else self._starts.at_next_key()
