@@ -25,6 +25,7 @@ cdef struct Group:
     int32_t next_slot          # where the next player goes
     int32_t turn               # rotates who is served first
     int64_t window_us          # 0: a send per video frame
+    int64_t slot_us            # length of a slot
     int64_t due_us             # clock of the next look at the log, -1: none
     int64_t seen               # head at the last look
     int64_t new_us             # clock of the last look that found something new

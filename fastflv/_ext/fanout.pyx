@@ -5,7 +5,7 @@ comes due, or a full socket is writable again; with nothing to do it sleeps with
 
 - Window 0: each video frame wakes the thread; one pass sends it to all players of the log. Audio
   rides along, or goes out by itself after FLUSH_MS without video.
-- Window N: players are spread over N ms in slots of SLOT_MS; the thread looks at one slot at a time
+- Window N: players are spread over N ms in up to SLOTS_MAX slots; the thread looks at one slot at a time
   and sleeps when a whole window brought nothing new.
 
 Sleeping and waking (Dekker's pattern): a thread sets `waker.idle`, fences, and looks at the head
@@ -39,6 +39,7 @@ from fastflv import limits
 cdef int64_t FLUSH_US = limits.FLUSH_MS * 1000
 cdef int64_t FLUSH_AUDIO_US = limits.FLUSH_AUDIO_MS * 1000
 cdef int64_t SLOT_US = limits.SLOT_MS * 1000
+cdef int64_t SLOTS_MAX = limits.SLOTS_MAX
 cdef int64_t STALL_US = limits.STALL_SECONDS * 1000000
 cdef int64_t DRAIN_US = limits.DRAIN_SECONDS * 1000000
 cdef int64_t CHECK_US = 1000000
@@ -118,11 +119,11 @@ cdef inline int64_t flush_us(Group* g) noexcept nogil:
 
 cdef int64_t next_due(Group* g, int64_t now) noexcept nogil:
     """Clock of the next slot that has players, after *now*."""
-    cdef int64_t step = now // SLOT_US
+    cdef int64_t step = now // g.slot_us
     cdef int32_t k
     for k in range(1, g.slot_count + 1):
         if g.slots[(step + k) % g.slot_count].count:
-            return (step + k) * SLOT_US
+            return (step + k) * g.slot_us
     return now + g.window_us
 
 
@@ -149,13 +150,13 @@ cdef void run_due(Thread* t, Group* g, int64_t now) noexcept nogil:
         return
     look(g, now)
     # All slots since the last look: a late thread leaves none out.
-    step = g.due_us // SLOT_US
-    last = min(now // SLOT_US, step + g.slot_count - 1)
+    step = g.due_us // g.slot_us
+    last = min(now // g.slot_us, step + g.slot_count - 1)
     while step <= last:
         serve_slot(t, g, &g.slots[step % g.slot_count], g.seen)
         step += 1
     g.due_us = next_due(g, now)
-    if now - g.new_us > g.window_us + 2 * SLOT_US:
+    if now - g.new_us > g.window_us + 2 * g.slot_us:
         go_idle(g)
 
 
@@ -184,7 +185,8 @@ cdef Group* add_group(Thread* t, Log* log, int64_t window_us) noexcept nogil:
     cdef Group* g = <Group*>calloc(1, sizeof(Group))
     if g == NULL:
         return NULL
-    g.slot_count = max(1, <int32_t>(window_us // SLOT_US))
+    g.slot_us = max(SLOT_US, window_us // SLOTS_MAX)
+    g.slot_count = max(1, <int32_t>(window_us // g.slot_us))
     g.slots = <Slot*>calloc(g.slot_count, sizeof(Slot))
     g.waker.fd = t.fd
     g.waker.idle = 1

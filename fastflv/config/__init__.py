@@ -1,0 +1,1 @@
+"""SRS-style configuration: grammar, names, values."""

@@ -1,0 +1,157 @@
+"""What values mean together: the combinations that SRS refuses, and a few that cannot run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fastflv import limits
+from fastflv.config.directive import Directive
+from fastflv.config.endpoint import Endpoint
+from fastflv.config.notice import NoticeKind
+from fastflv.config.section import Section
+from fastflv.errors import ConfigValueError, StartupError
+
+if TYPE_CHECKING:
+    from fastflv.config.webserver import HttpApi, HttpServer
+    from fastflv.config.settings import Settings
+
+
+def check_open_files(settings: Settings, soft_limit: int) -> None:
+    """Raise StartupError when *soft_limit* open files (RLIMIT_NOFILE) do not carry `max_connections`."""
+    needed = settings.max_connections + limits.CONNECTIONS_RESERVED
+    if needed < soft_limit:
+        return
+    room = soft_limit - limits.CONNECTIONS_RESERVED - 1
+    lower = f", or set max_connections to {room} or less" if room > 0 else ""
+    raise StartupError(
+        f"max_connections {settings.max_connections} needs more than {needed} open files, but this process may"
+        f" have {soft_limit}; run 'ulimit -n {max(10_000, settings.max_connections * 2)}' before the server"
+        f" (LimitNOFILE= in a systemd unit){lower}"
+    )
+
+
+def check_filled(root: Directive) -> None:
+    """Raise ConfigValueError when the file holds no directive at all."""
+    if not root.children:
+        raise ConfigValueError(
+            "the configuration is empty", file=root.file, hint="it needs at least 'listen 1935;'"
+        )
+
+
+def check_meaning(settings: Settings, root: Section, env_only: bool) -> None:
+    """Raise ConfigValueError for the first combination that cannot be; write notices for odd ones.
+
+    *env_only*: a start without a file may go without an RTMP listener.
+    """
+    assert root.directive is not None
+    if not settings.listen and not env_only:
+        raise _error(root.directive, (), "there is no RTMP listener", "add 'listen 1935;'")
+    _check_http(settings.http_server, settings.http_api, root.directive)
+    _check_distinct(settings, root.directive)
+    for vhost in root.subs("vhost"):
+        _check_vhost(vhost)
+    if settings.daemon and settings.asprocess:
+        raise _error(
+            root.directive, ("asprocess",), "asprocess and daemon exclude each other", "add 'daemon off;'"
+        )
+    if settings.daemon and settings.log.tank.value == "console":
+        root.notify(
+            NoticeKind.ADVICE,
+            "a daemon has no console to log to; set srs_log_tank to file",
+            root.value("srs_log_tank"),
+        )
+    # Last, as in SRS: the file is checked whole before it is refused for being documentation.
+    if root.flag("is_full", False):
+        raise _error(
+            root.directive,
+            ("is_full",),
+            f"never use {root.directive.file}: it documents, it does not run",
+            "start from a small file and add what you need",
+        )
+
+
+def _error(root: Directive, path: tuple[str, ...], detail: str, hint: str = "") -> ConfigValueError:
+    """An error at the directive at *path* under *root*, or at the nearest block around it."""
+    at = root
+    for name in path:
+        found = at.first(name)
+        if found is None:
+            break
+        at = found
+    return ConfigValueError(detail, file=at.file, line=at.line, hint=hint)
+
+
+def _check_http(server: HttpServer, api: HttpApi, root: Directive) -> None:
+    for name, http in (("http_server", server), ("http_api", api)):
+        if http.https.enabled and not http.enabled:
+            raise _error(root, (name, "https"), f"{name}.https is on, but {name} is off", f"enable {name}")
+    if not (server.enabled and api.enabled and (server.https.enabled or api.https.enabled)):
+        return
+    if (server.listen == api.listen) != (server.https.listen == api.https.listen):
+        raise _error(
+            root,
+            ("http_api", "https", "listen"),
+            "http_api and http_server share their http or their https ports, but not both",
+            "let both listens be equal, or none",
+        )
+
+
+def _check_distinct(settings: Settings, root: Directive) -> None:
+    """Two listeners on one endpoint could never start; a server and API that share theirs are one listener."""
+    bound: dict[Endpoint, str] = {}
+    for path, listen in _listeners(settings):
+        name = ".".join(path[:-1]) or "listen"
+        for endpoint in listen:
+            other = bound.setdefault(endpoint, name)
+            if other != name:
+                raise _error(
+                    root, path, f"{name} and {other} both listen on {endpoint}", "give one another port"
+                )
+
+
+def _listeners(settings: Settings) -> Iterator[tuple[tuple[str, ...], tuple[Endpoint, ...]]]:
+    server, api = settings.http_server, settings.http_api
+    yield ("listen",), settings.listen
+    if settings.rtmps:
+        yield ("rtmps", "listen"), settings.rtmps.listen
+    if server.enabled:
+        yield ("http_server", "listen"), server.listen
+    if server.https.enabled:
+        yield ("http_server", "https", "listen"), server.https.listen
+    if api.enabled and not (server.enabled and api.listen == server.listen):
+        yield ("http_api", "listen"), api.listen
+    if api.https.enabled and not (server.https.enabled and api.https.listen == server.https.listen):
+        yield ("http_api", "https", "listen"), api.https.listen
+
+
+def _check_vhost(vhost: Section) -> None:
+    directive = vhost.directive
+    assert directive is not None
+    name = directive.args[0]
+    remuxes = directive.every("http_remux")
+    if len(remuxes) > 1:
+        raise _error(
+            remuxes[1],
+            (),
+            f"vhost {name} has more than one http_remux",
+            "list several patterns on one mount line",
+        )
+    remux = vhost.sub("http_remux")
+    mount = remux.value("mount", split=True)
+    both = vhost.sub("hls").flag("enabled", False) and remux.flag("enabled", False)
+    if both and mount and any(word.endswith(".ts") for word in mount.words):
+        raise mount.error("ends in .ts while hls is on: both would serve *.ts", "turn one of them off")
+    if vhost.sub("forward").flag("enabled", False) and vhost.sub("publish").number("kickoff_for_idle", 0.0):
+        raise _error(
+            directive,
+            ("publish", "kickoff_for_idle"),
+            f"vhost {name} has forward and kickoff_for_idle, which exclude each other",
+            "turn one of them off",
+        )
+    ids = Counter(ingest.args[:1] for ingest in directive.every("ingest"))
+    for ingest in directive.every("ingest"):
+        if ids[ingest.args[:1]] > 1:
+            shown = ingest.args[0] if ingest.args else ""
+            raise _error(ingest, (), f"vhost {name} has two ingests called '{shown}'", "give each its own id")

@@ -1,0 +1,130 @@
+"""What fastflv does today, what it is going to do, and what it leaves to others.
+
+FEATURES is the one table to edit when a feature arrives: delete its rows. What has no row is
+supported. A row speaks only when its feature is switched on, once per feature however many vhosts
+do so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from fastflv.config.notice import NoticeKind
+from fastflv.config.section import Section, Value
+
+LATER: Final = NoticeKind.LATER
+NEVER: Final = NoticeKind.NEVER
+ON: Final = (("enabled", "on"),)
+
+REPEATED: Final = frozenset({"ingest", "stream_caster", "transcode"})
+"Blocks that may stand several times; of any other, only the first counts."
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A part of SRS that is ignored when it is switched on."""
+
+    name: str
+    "What the notice calls it; rows of one name make one notice."
+
+    path: str
+    "Dotted path of its block; empty for the root."
+
+    support: NoticeKind
+    "LATER or NEVER."
+
+    when: tuple[tuple[str, str], ...] = ON
+    "(directive, pattern) pairs that all hold when it is on; a pattern with ``!`` in front must not match."
+
+
+FEATURES: Final = (
+    # Going to be supported. Delete the row with the change that supports it.
+    Feature("hls", "vhost.hls", LATER),
+    Feature("http_hooks", "vhost.http_hooks", LATER),
+    Feature("http_static", "vhost.http_static", LATER),
+    Feature("security", "vhost.security", LATER),
+    Feature("refer", "vhost.refer", LATER),
+    Feature("forward", "vhost.forward", LATER),
+    Feature("edge", "vhost.cluster", LATER, (("mode", "remote"),)),
+    Feature("origin_cluster", "vhost.cluster", LATER, (("origin_cluster", "on"),)),
+    Feature("dvr", "vhost.dvr", LATER, (("enabled", "on"), ("dvr_path", "!*.mp4"))),
+    Feature("heartbeat", "heartbeat", LATER),
+    Feature("exporter", "exporter", LATER),
+    Feature("stream_caster flv", "stream_caster", LATER, (("enabled", "on"), ("caster", "flv"))),
+    Feature("inotify_auto_reload", "", LATER, (("inotify_auto_reload", "on"),)),
+    # Out of scope: other protocols, transcoding, vendors' clouds, removed parts of SRS.
+    Feature("rtc", "rtc_server", NEVER),
+    Feature("rtc", "vhost.rtc", NEVER),
+    Feature("srt", "srt_server", NEVER),
+    Feature("srt", "vhost.srt", NEVER),
+    Feature("rtsp", "rtsp_server", NEVER),
+    Feature("rtsp", "vhost.rtsp", NEVER),
+    Feature("gb28181", "stream_caster", NEVER, (("enabled", "on"), ("caster", "gb28181"))),
+    Feature("mpegts_over_udp", "stream_caster", NEVER, (("enabled", "on"), ("caster", "mpegts_over_udp"))),
+    Feature("dash", "vhost.dash", NEVER),
+    Feature("hds", "vhost.hds", NEVER),
+    Feature("ingest", "vhost.ingest", NEVER),
+    Feature("transcode", "vhost.transcode", NEVER),
+    Feature("exec", "vhost.exec", NEVER),
+    Feature("bandcheck", "vhost.bandcheck", NEVER),
+    Feature("dvr to mp4", "vhost.dvr", NEVER, (("enabled", "on"), ("dvr_path", "*.mp4"))),
+    Feature("hls_use_fmp4", "vhost.hls", NEVER, (("enabled", "on"), ("hls_use_fmp4", "on"))),
+    Feature("raw_api allow_query", "http_api.raw_api", NEVER, (("allow_query", "on"),)),
+    Feature("raw_api allow_update", "http_api.raw_api", NEVER, (("allow_update", "on"),)),
+    Feature("circuit_breaker", "circuit_breaker", NEVER),
+    Feature("tencentcloud_apm", "tencentcloud_apm", NEVER),
+    Feature("tencentcloud_cls", "tencentcloud_cls", NEVER),
+)
+
+MOUNTS: Final[dict[str, NoticeKind | None]] = {".flv": None, ".ts": LATER, ".aac": LATER, ".mp3": LATER}
+"Endings of http_remux mounts; None = served."
+
+SENTENCES: Final = {
+    LATER: "{} is not supported yet and is ignored",
+    NEVER: "{} is outside of what fastflv does and is ignored",
+}
+
+
+def survey(root: Section) -> None:
+    """Write one notice for each feature of the table that is switched on under *root*."""
+    seen: set[str] = set()
+    for feature in FEATURES:
+        if feature.name in seen:
+            continue
+        for section in _sections(root, feature.path):
+            matches = [_matching(section, name, pattern) for name, pattern in feature.when]
+            if all(matches):
+                at = next(value for value in matches if isinstance(value, Value))
+                root.notify(
+                    feature.support, SENTENCES[feature.support].format(feature.name), at, feature.name
+                )
+                seen.add(feature.name)
+                break
+
+
+def _sections(root: Section, path: str) -> Iterator[Section]:
+    """The blocks at *path* that count; of disabled vhosts none."""
+    if not path:
+        yield root
+        return
+    head, _, rest = path.partition(".")
+    if head == "vhost":
+        for vhost in root.subs("vhost"):
+            if vhost.flag("enabled", True):
+                yield from _sections(vhost, rest)
+    elif head in REPEATED:
+        yield from root.subs(head)
+    else:
+        yield from _sections(root.sub(head), rest)
+
+
+def _matching(section: Section, name: str, pattern: str) -> Value | bool:
+    """The value of *name* if it fits *pattern*; True where a value that is not given does."""
+    value = section.value(name)
+    word = value.words[0] if value else ""
+    if pattern.startswith("!"):
+        return not fnmatchcase(word, pattern[1:])
+    return value if value and fnmatchcase(word, pattern) else False

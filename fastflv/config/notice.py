@@ -1,0 +1,46 @@
+"""What the loader tells the operator about a configuration that it accepts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class NoticeKind(Enum):
+    """Why a notice was written."""
+
+    LEGACY = "legacy"
+    "An old spelling was rewritten, or has no effect any more."
+
+    LATER = "not supported yet"
+    "An enabled feature that fastflv is going to have and ignores today."
+
+    NEVER = "out of scope"
+    "An enabled feature that fastflv does not have and will not have; ignored."
+
+    ADVICE = "advice"
+    "The value is taken, but hardly meant like this."
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line for the log at start-up. None of them stops the server."""
+
+    kind: NoticeKind
+    "Why it was written."
+
+    text: str
+    "One sentence, without the place."
+
+    file: str = ""
+    "File, or ``environment NAME``; empty when it is about no single place."
+
+    line: int = 0
+    "Line from 1, or 0."
+
+    feature: str = ""
+    "For LATER and NEVER: the feature's name in the table of features; else empty."
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.line else (f"{self.file}: " if self.file else "")
+        return place + self.text

@@ -1,0 +1,287 @@
+"""What one vhost does: how it plays, takes publishers and serves over HTTP.
+
+Fields are called as their directives; where no directive is written, a field has its default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from fastflv import limits
+from fastflv.config.directive import Directive
+from fastflv.config.feature import MOUNTS, SENTENCES
+from fastflv.config.notice import NoticeKind
+from fastflv.config.section import Section, bounded
+from fastflv.config.service import (
+    Cluster,
+    Dvr,
+    Forward,
+    Hls,
+    Hooks,
+    HttpStatic,
+    Refer,
+    Security,
+    TimeJitter,
+    read_security,
+)
+from fastflv.errors import ConfigValueError
+
+DEFAULT_VHOST: Final = "__defaultVhost__"
+"The vhost for requests whose name no vhost has."
+
+DEFAULT_MOUNT: Final = "[vhost]/[app]/[stream].flv"
+
+
+class Start(Enum):
+    """What a player gets first, before the live stream goes on."""
+
+    COMPACT = "compact"
+    "The cached GOP with its time squeezed into the last moments: a picture at once, and no delay left over."
+
+    GOP = "gop"
+    "The cached GOP at its own pace, as SRS: a picture at once, up to one GOP behind for good."
+
+    KEY = "key"
+    "Nothing until the next keyframe."
+
+    LIVE = "live"
+    "Headers, then whatever comes."
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """`play { }`: delivery to players of any protocol."""
+
+    gop_cache: bool = True
+    "Keep the frames since the last keyframe for the start of a player. Default on."
+
+    gop_cache_max_frames: int = bounded(2500, 0)
+    "Frames the cache may hold; over it, the cache is emptied. 0 = no limit. Default 2500."
+
+    gop_cache_max_bytes: int = bounded(limits.GOP_CACHE_BYTES, 0)
+    "fastflv: bytes the cache may hold, 0 = no limit of its own. Default 16 MiB."
+
+    start: Start = Start.COMPACT
+    "fastflv: what a player gets first; `?start=` on a request asks for another. Default compact."
+
+    queue_length: int = bounded(30, 1)
+    "Lag of a slow player before media is left out, seconds. Default 30."
+
+    time_jitter: TimeJitter = TimeJitter.FULL
+    "full: monotonic time from 0; zero: subtract the first time; off: as published. Default full."
+
+    mix_correct: bool = False
+    "Put audio and video into the order of their times. Default off."
+
+    atc: bool = False
+    "Keep the publisher's absolute times. Default off."
+
+    atc_auto: bool = False
+    "Turn `atc` on for a stream whose metadata holds `bravo_atc`. Default off."
+
+    mw_latency: int = bounded(350, 0, 60_000)
+    "How long media is merged into one send, milliseconds. Default 350; 0 where `min_latency` is on."
+
+    mw_msgs: int = bounded(8, 0)
+    "Send earlier once this many messages wait; at most 128. Default 8; 0 where `min_latency` is on."
+
+    send_min_interval: float = bounded(0.0, 0.0)
+    "Least time between two messages to an RTMP player, milliseconds. Default 0, off."
+
+    reduce_sequence_header: bool = False
+    "Leave out a sequence header that repeats the last one. Default off."
+
+    on_missing: float = bounded(limits.MISSING_STREAM_SECONDS, 0.0, 3600.0)
+    "fastflv: how long a player waits for a stream that nobody publishes, seconds; 0 = not at all. Default 5."
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """`publish { }`: publishers."""
+
+    mr: bool = False
+    "Merged reading. Taken for SRS's sake; fastflv always reads what is there. Default off."
+
+    mr_latency: int = bounded(350, 0)
+    "Milliseconds for `mr`. Default 350."
+
+    firstpkt_timeout: int = bounded(20_000, 1)
+    "Time from publish to the first audio or video, milliseconds. Default 20000."
+
+    normal_timeout: int = bounded(5000, 1)
+    "Silence after which a publisher is disconnected, milliseconds. Default 5000."
+
+    parse_sps: bool = True
+    "Read size and profile from the stream for the API. Default on."
+
+    try_annexb_first: bool = True
+    "Try start codes before lengths when NAL units are split. Default on."
+
+    kickoff_for_idle: float = bounded(0.0, 0.0)
+    "Disconnect a publisher that nobody plays for this long, seconds. Default 0, off."
+
+    grace: float = bounded(limits.PUBLISH_GRACE_SECONDS, 0.0, 3600.0)
+    "fastflv: how long players stay after the publisher left, for its return, seconds. Default 5."
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRemux:
+    """`http_remux { }`: live streams over HTTP and WebSocket."""
+
+    enabled: bool = False
+    "Default off."
+
+    mounts: tuple[str, ...] = (DEFAULT_MOUNT,)
+    "`mount`: URL patterns, the ending picks the container. SRS takes one; fastflv several. Those not served yet are left out."
+
+    fast_cache: float = bounded(0.0, 0.0)
+    "Audio kept for the start of an aac or mp3 player, seconds. Default 0, off."
+
+    drop_if_not_match: bool = True
+    "Leave out tags of a kind that the FLV header did not announce. Default on."
+
+    has_audio: bool = True
+    "The FLV header announces audio, where it is not guessed. Default on."
+
+    has_video: bool = True
+    "The FLV header announces video, where it is not guessed. Default on."
+
+    guess_has_av: bool = True
+    "Announce what the stream has. Default on."
+
+    on_missing: float = bounded(limits.MISSING_STREAM_SECONDS, 0.0, 3600.0)
+    "fastflv: how long a request waits for a stream that nobody publishes, before 404 with Retry-After, seconds; 0 = not at all. Default: the one of `play`."
+
+
+@dataclass(frozen=True, slots=True)
+class Vhost:
+    """`vhost NAME { }`. Nothing is inherited from another vhost, not even from the default one."""
+
+    name: str = DEFAULT_VHOST
+    "Domain, IP address or `__defaultVhost__`."
+
+    enabled: bool = True
+    "Off: the name is refused; it does not fall back to the default vhost. Default on."
+
+    chunk_size: int | None = None
+    "Outgoing RTMP chunk size after connect, bytes, 1 to 16777215. None = the server's."
+
+    min_latency: bool = False
+    "Realtime: no merging unless `mw_latency` says so. Default off."
+
+    tcp_nodelay: bool = False
+    "TCP_NODELAY on the vhost's connections. Default off."
+
+    in_ack_size: int = bounded(0, 0, 0xFFFFFFFF)
+    "Bytes after which fastflv acknowledges what it received; 0 = what the peer announced. Default 0."
+
+    out_ack_size: int = bounded(limits.ACK_WINDOW_BYTES, 0, 0xFFFFFFFF)
+    "Window Acknowledgement Size announced at connect, bytes. Default 2500000."
+
+    play: Play = field(default_factory=Play)
+    "Delivery to players."
+
+    publish: Publish = field(default_factory=Publish)
+    "Publishers."
+
+    http_remux: HttpRemux = field(default_factory=HttpRemux)
+    "Live streams over HTTP and WebSocket."
+
+    http_static: HttpStatic = field(default_factory=HttpStatic)
+    "Files."
+
+    http_hooks: Hooks = field(default_factory=Hooks)
+    "Callbacks."
+
+    refer: Refer = field(default_factory=Refer)
+    "Pages that may embed."
+
+    security: Security = field(default_factory=Security)
+    "Addresses that may publish and play."
+
+    forward: Forward = field(default_factory=Forward)
+    "Pushing to other servers."
+
+    cluster: Cluster = field(default_factory=Cluster)
+    "Origin or edge."
+
+    dvr: Dvr = field(default_factory=Dvr)
+    "Recording."
+
+    hls: Hls = field(default_factory=Hls)
+    "Segments and playlists."
+
+    directive: Directive | None = field(default=None, compare=False, repr=False)
+    "The block as it was parsed, legacy spellings rewritten."
+
+
+def read_vhost(section: Section) -> Vhost:
+    """Build the vhost of *section*; raise ConfigValueError where a value cannot be."""
+    directive = section.directive
+    assert directive is not None
+    if len(directive.args) != 1:
+        raise ConfigValueError(
+            "a vhost has one name", file=directive.file, line=directive.line, hint="write 'vhost NAME { … }'"
+        )
+    play = read_play(section)
+    return section.fill(
+        Vhost,
+        name=directive.args[0],
+        chunk_size=read_chunk_size(section, 0) or None,
+        play=play,
+        publish=section.sub("publish").fill(Publish),
+        http_remux=read_remux(section.sub("http_remux"), play),
+        http_static=section.sub("http_static").fill(HttpStatic),
+        http_hooks=section.sub("http_hooks").fill(Hooks),
+        refer=section.sub("refer").fill(Refer),
+        security=read_security(section.sub("security")),
+        forward=section.sub("forward").fill(Forward),
+        cluster=section.sub("cluster").fill(Cluster),
+        dvr=section.sub("dvr").fill(Dvr),
+        hls=section.sub("hls").fill(Hls),
+        directive=directive,
+    )
+
+
+def read_chunk_size(section: Section, default: int) -> int:
+    """Read `chunk_size` of *section*: bytes; outside of the advised range with a notice."""
+    size = section.integer("chunk_size", default, 1, limits.CHUNK_BYTES_IN_MAX)
+    low, high = limits.CHUNK_BYTES_ADVISED
+    if size != default and not low <= size <= high:
+        at = section.value("chunk_size")
+        section.notify(NoticeKind.ADVICE, f"chunk_size {size} should be from {low} to {high}", at)
+    return size
+
+
+def read_play(vhost: Section) -> Play:
+    section = vhost.sub("play")
+    realtime = vhost.flag("min_latency", False)
+    messages = section.integer("mw_msgs", 0 if realtime else Play().mw_msgs)
+    if messages > limits.MW_MSGS_MAX:
+        section.notify(
+            NoticeKind.ADVICE, f"mw_msgs is at most {limits.MW_MSGS_MAX}", section.value("mw_msgs")
+        )
+        messages = limits.MW_MSGS_MAX
+    given: dict[str, int] = {"mw_msgs": messages}
+    if realtime and section.value("mw_latency") is None:
+        given["mw_latency"] = 0
+    return section.fill(Play, **given)
+
+
+def read_remux(section: Section, play: Play) -> HttpRemux:
+    value = section.value("mount", split=True)
+    mounts = []
+    for mount in value.words if value else (DEFAULT_MOUNT,):
+        ending = next((ending for ending in MOUNTS if mount.endswith(ending)), None)
+        if ending is None:
+            assert value is not None
+            raise value.error(f"cannot be '{mount}'", f"end it with one of {', '.join(MOUNTS)}")
+        support = MOUNTS[ending]
+        if support is None:
+            mounts.append(mount)
+        elif section.flag("enabled", False):
+            section.notify(support, SENTENCES[support].format(f"mount {mount}"), value, f"mount {ending}")
+    on_missing = section.number("on_missing", play.on_missing, 0.0, 3600.0)
+    return section.fill(HttpRemux, mounts=tuple(mounts), on_missing=on_missing)
