@@ -9,7 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final, TypeAlias, Union
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from fastflv import limits
 from fastflv.errors import AmfError
@@ -57,9 +57,13 @@ class TypedObject(dict[str, "Value"]):
         self.class_name = class_name
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TypedObject) and self.class_name == other.class_name and dict.__eq__(self, other)
+        return (
+            isinstance(other, TypedObject)
+            and self.class_name == other.class_name
+            and dict.__eq__(self, other)
+        )
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 class Xml(str):
@@ -68,9 +72,7 @@ class Xml(str):
     __slots__ = ()
 
 
-Value: TypeAlias = Union[
-    None, bool, float, str, bytes, Undefined, Date, list["Value"], dict[str, "Value"], EcmaArray, TypedObject
-]
+Value: TypeAlias = bool | float | str | bytes | Undefined | Date | list["Value"] | dict[str, "Value"] | None
 
 
 class Budget:

@@ -1,0 +1,33 @@
+# `make help` lists the targets. PYTHON chooses the interpreter.
+PYTHON ?= python3
+ASAN_LIBS = $(shell gcc -print-file-name=libasan.so) $(shell gcc -print-file-name=libubsan.so)
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build:  ## compile the extensions in place
+	$(PYTHON) setup.py -q build_ext -i
+
+test: build  ## run the suite on the checkout
+	PYTHONPATH=. $(PYTHON) -m pytest tests
+
+lint:  ## ruff, mypy, cython-lint
+	ruff check . && ruff format --check . && mypy && cython-lint fastflv/_ext
+
+bench:  ## hot paths against naive Python
+	PYTHONPATH=. $(PYTHON) -m pytest benchmarks/micro --benchmark-only
+
+asan:  ## the suite under the address and undefined-behaviour sanitizers
+	FASTFLV_SANITIZE=1 $(PYTHON) setup.py -q build_ext -i -f -b build/asan -t build/asan-temp
+	sh tools/with_sanitizers.sh "$(ASAN_LIBS)" $(PYTHON)
+
+annotate:  ## Cython's HTML reports: yellow in a hot function is a defect
+	FASTFLV_ANNOTATE=1 $(PYTHON) setup.py -q build_ext -i -f
+
+dist:  ## sdist, and the wheel from it, checked
+	$(PYTHON) -m build && $(PYTHON) tools/check_sdist.py dist/*.tar.gz && $(PYTHON) tools/check_wheel.py dist/*.whl
+
+clean:  ## remove what was built
+	rm -rf build dist *.egg-info fastflv/_ext/*.so
+
+.PHONY: help build test lint bench asan annotate dist clean

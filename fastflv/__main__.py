@@ -1,0 +1,7 @@
+"""`python -m fastflv`."""
+
+import sys
+
+from fastflv.control.cli import main
+
+sys.exit(main())

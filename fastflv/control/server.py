@@ -1,0 +1,213 @@
+"""The server: listeners, what they share, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import secrets
+import socket
+import ssl
+import string
+from collections.abc import Callable, Iterable
+
+from fastflv._ext.sender import Sender
+from fastflv.control.api import Api, Identity, VhostEntry
+from fastflv.control.options import ingest_options, live_options
+from fastflv.config.settings import Endpoint, Settings
+from fastflv.delivery.http import HttpConnection
+from fastflv.delivery.live import Live, LiveOptions
+from fastflv.delivery.message import Request, Response
+from fastflv.errors import StartupError
+from fastflv.ingest.rtmp import Ingest, IngestOptions
+from fastflv import limits
+from fastflv.stream.door import Door
+from fastflv.stream.hub import Hub
+from fastflv.stream.roster import Roster
+
+log = logging.getLogger(__name__)
+
+ALPHABET = string.ascii_lowercase + string.digits
+
+
+def new_id(length: int = 8) -> str:
+    """Return random letters and digits: what SRS calls a context id."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+class StreamServer:
+    """Answers on the HTTP server's ports: live streams, and the API where both share a port."""
+
+    def __init__(self, live: Live, api: Api, *, whole_api: bool, cross_domain: bool) -> None:
+        self.cross_domain = cross_domain
+        self._live = live
+        self._api = api
+        self._whole_api = whole_api
+
+    def __call__(self, request: Request, connection: HttpConnection) -> Response | None:
+        # SRS answers this one on both ports, so that load balancers can probe the port that they forward to.
+        if request.path == "/api/v1/versions" or (self._whole_api and request.path.startswith("/api/")):
+            return self._api(request, connection)
+        return self._live.handle(request, connection)
+
+
+class Server:
+    """One running fastflv. Make it in the loop that it will run in; then `start`, and `stop` at the end."""
+
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        self.settings = settings
+        self._loop = loop
+        self.hub = Hub(lambda: f"vid-{new_id(7)}")
+        self.roster = Roster()
+        self.door = Door(settings.max_connections)
+        self.sender = Sender(settings.fanout_threads or len(os.sched_getaffinity(0)))
+        self._vhosts = [
+            VhostEntry(f"vid-{new_id(7)}", vhost.name, vhost.enabled) for vhost in settings.vhosts.values()
+        ]
+        self._ingest_options = {
+            vhost.name: ingest_options(vhost, settings) for vhost in settings.vhosts.values()
+        }
+        self._live_options = {vhost.name: live_options(vhost) for vhost in settings.vhosts.values()}
+        self.ingest = Ingest(
+            loop, self.hub, self.roster, self.door, vhost_of=self._ingest_vhost, new_id=new_id
+        )
+        self.live = Live(
+            loop, self.hub, self.roster, self.sender, self.door, vhost_of=self._live_vhost, new_id=new_id
+        )
+        auth = settings.http_api.auth
+        self.api = Api(
+            self.hub,
+            self.roster,
+            self.door,
+            identity=Identity(settings.server_id or f"vid-{new_id(7)}", new_id()),
+            vhosts=lambda: self._vhosts,
+            clock=loop.time,
+            cross_domain=settings.http_api.crossdomain,
+            credentials=(auth.username, auth.password) if auth.enabled else None,
+        )
+        self._listeners: list[asyncio.Server] = []
+
+    async def start(self) -> None:
+        """Bind every listener. Raises StartupError when one cannot be had; then nothing is left open."""
+        settings = self.settings
+        server, api = settings.http_server, settings.http_api
+        shared = api.enabled and server.enabled and api.listen == server.listen
+        try:
+            await self._listen(settings.listen, "RTMP", self.ingest.connection)
+            if settings.rtmps is not None:
+                context = load_certificate(settings.rtmps.cert, settings.rtmps.key)
+                await self._listen(settings.rtmps.listen, "RTMPS", self.ingest.connection, context)
+            if server.enabled:
+                stream_server = StreamServer(
+                    self.live, self.api, whole_api=shared, cross_domain=server.crossdomain
+                )
+                await self._listen(server.listen, "HTTP", self._http(stream_server))
+            if api.enabled and not shared:
+                await self._listen(api.listen, "API", self._http(self.api))
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Close the listeners, end every stream, let every player go."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        for client in list(self.roster):
+            if client.publish:
+                client.drop(client)
+        self.hub.end_all()
+        # Players get the last bytes and a clean end before the threads go.
+        deadline = self._loop.time() + limits.STOP_SECONDS
+        while self.sender.count and self._loop.time() < deadline:
+            await asyncio.sleep(limits.STOP_STEP_SECONDS)
+        self._loop.remove_reader(self.sender.fd)
+        self.sender.stop()
+        self.live.reap()
+
+    def _ingest_vhost(self, name: str) -> IngestOptions | None:
+        vhost = self.settings.vhost(name)
+        return self._ingest_options[vhost.name] if vhost is not None else None
+
+    def _live_vhost(self, name: str) -> LiveOptions | None:
+        vhost = self.settings.vhost(name)
+        return self._live_options[vhost.name] if vhost is not None else None
+
+    def _http(self, handler: StreamServer | Api) -> Callable[[], HttpConnection]:
+        return lambda: HttpConnection(self._loop, handler, self.door)
+
+    async def _listen(
+        self,
+        endpoints: Iterable[Endpoint],
+        what: str,
+        factory: Callable[[], asyncio.BaseProtocol],
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        for endpoint in endpoints:
+            try:
+                sock = bind(endpoint)
+                listener = await self._loop.create_server(
+                    factory, sock=sock, backlog=limits.LISTEN_BACKLOG, ssl=context
+                )
+            except OSError as error:
+                raise StartupError(
+                    f"cannot listen for {what} on {endpoint}: {os.strerror(error.errno or 0).lower()}; "
+                    "stop what uses that port (see `ss -ltnp`), or choose another port in the configuration"
+                ) from error
+            self._listeners.append(listener)
+            log.info("%s on %s", what, endpoint)
+
+
+def bind(endpoint: Endpoint) -> socket.socket:
+    """Return a bound socket; an endpoint without address takes IPv6 and IPv4 where the machine has both."""
+    family = socket.AF_INET6 if ":" in endpoint.host or not endpoint.host else socket.AF_INET
+    if not endpoint.host and not _has_ipv6():
+        family = socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1 if endpoint.host else 0)
+        sock.bind((endpoint.host or ("::" if family == socket.AF_INET6 else "0.0.0.0"), endpoint.port))
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _has_ipv6() -> bool:
+    if not socket.has_ipv6:
+        return False
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return False
+    return True
+
+
+def load_certificate(cert: str, key: str) -> ssl.SSLContext:
+    """Return a server context for TLS 1.2 and 1.3. Raises StartupError with what to do."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(cert, key)
+    except FileNotFoundError:
+        missing = cert if not os.path.exists(cert) else key
+        raise StartupError(
+            f"certificate file {missing} does not exist; give the paths of a PEM certificate and its key"
+        ) from None
+    except (ssl.SSLError, OSError) as error:
+        raise StartupError(f"cannot use certificate {cert} with key {key}: {error}") from error
+    return context
+
+
+def raise_file_limit() -> int:
+    """Raise the soft limit of open files to the hard one; return what is in force."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return soft

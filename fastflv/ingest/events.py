@@ -1,0 +1,174 @@
+"""What an RTMP session tells its owner. A few per session; media is never an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+PublisherKind: TypeAlias = Literal["fmle", "flash", "haivision"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectWanted(Event):
+    """The peer asks for an application; answer with `accept_connect` or `reject_connect`."""
+
+    app: str
+    "Application name, no slash at either end."
+
+    vhost: str
+    "From the query or the host of tcUrl; may be empty, and is not looked up yet."
+
+    host: str
+    "Host of tcUrl; may be empty."
+
+    port: int
+    "Port of tcUrl, or the usual one of its schema."
+
+    param: str
+    "Query of tcUrl with a leading `?`, or empty."
+
+    tc_url: str
+    "As sent; like the three below without control characters, and NAME_CHARS_MAX long at most."
+
+    page_url: str
+    "Web page of a browser player, or empty."
+
+    swf_url: str
+    "Address of a Flash player, or empty."
+
+    flash_ver: str
+    "Name that the client gives itself."
+
+    object_encoding: float
+    "0 for AMF 0, 3 for AMF 3."
+
+    four_ccs: tuple[str, ...]
+    "`fourCcList`: codecs of an enhanced client; may be `*`. Empty for others."
+
+    video_four_ccs: tuple[tuple[str, int], ...]
+    "`videoFourCcInfoMap`: FourCC and flags 1 decode, 2 encode, 4 forward."
+
+    audio_four_ccs: tuple[tuple[str, int], ...]
+    "`audioFourCcInfoMap`, likewise."
+
+    caps_ex: int
+    "`capsEx` bits: 1 reconnect, 2 multitrack, 4 ModEx, 8 nanosecond offset."
+
+
+@dataclass(frozen=True, slots=True)
+class PublishWanted(Event):
+    """The peer asks to publish; answer with `accept_publish` or `reject_publish`."""
+
+    vhost: str
+    "As in ConnectWanted, unless the query of the stream name says another."
+
+    app: str
+    "As in ConnectWanted, unless the stream name had slashes."
+
+    stream: str
+    "Stream name, no slash, no query; may be empty."
+
+    param: str
+    "Query of the stream name, then that of tcUrl, with a leading `?`; or empty."
+
+    kind: PublisherKind
+    "Which family of encoders the order of commands shows."
+
+    stream_id: int
+    "Message stream that the media comes on."
+
+
+@dataclass(frozen=True, slots=True)
+class PlayWanted(Event):
+    """The peer asks to play; answer with `accept_play` or `reject_play`."""
+
+    vhost: str
+    "As in PublishWanted."
+
+    app: str
+    "As in PublishWanted."
+
+    stream: str
+    "As in PublishWanted."
+
+    param: str
+    "As in PublishWanted."
+
+    start: float
+    "-2 live or recorded, -1 live only, from 0 a position (seconds; some players send ms)."
+
+    duration: float
+    "Seconds wanted, or -1 for all."
+
+    reset: bool
+    "Whether an older playlist is dropped."
+
+    stream_id: int
+    "Message stream that the media must go to."
+
+
+@dataclass(frozen=True, slots=True)
+class DataArrived(Event):
+    """The publisher sent script data, mostly `onMetaData`."""
+
+    timestamp: int
+    "Milliseconds modulo 2**32, as sent."
+
+    payload: bytes
+    "AMF 0 values from the name on: what an FLV script tag carries. `@setDataFrame` is taken off."
+
+    name: str
+    "First value of the payload."
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublished(Event):
+    """The publisher stopped; the connection stays and may publish again."""
+
+    reason: str
+    "Command that ended it."
+
+
+@dataclass(frozen=True, slots=True)
+class PlayStopped(Event):
+    """The player stopped; the connection stays and may play again."""
+
+    reason: str
+    "Command that ended it."
+
+
+@dataclass(frozen=True, slots=True)
+class Paused(Event):
+    """The player paused or went on. It has been told so already."""
+
+    paused: bool
+    "True to send nothing."
+
+
+@dataclass(frozen=True, slots=True)
+class AudioWanted(Event):
+    """The player switched audio off or on."""
+
+    wanted: bool
+    "False to leave audio out."
+
+
+@dataclass(frozen=True, slots=True)
+class VideoWanted(Event):
+    """The player switched video off or on."""
+
+    wanted: bool
+    "False to leave video out."
+
+
+@dataclass(frozen=True, slots=True)
+class Pong(Event):
+    """The peer answered a ping."""
+
+    ms: int
+    "The time that went out with the ping, milliseconds modulo 2**32."

@@ -1,0 +1,314 @@
+"""RTMP connections: sockets and clocks around the sans-IO session.
+
+Media goes from the receive buffer through the chunk reader into the stream's intake; this module
+sees it as a byte count only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastflv import limits
+from fastflv.errors import PeerError, PeerTimeoutError, StreamBusyError
+from fastflv.ingest import events
+from fastflv.ingest.session import Session
+from fastflv.stream.door import Door, address_of
+from fastflv.stream.hub import Hub
+from fastflv.stream.name import StreamName
+from fastflv.stream.roster import Client, Roster
+from fastflv.stream.stream import Stream, StreamOptions
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """Settings of a vhost for its RTMP clients."""
+
+    name: str
+    "Name of the vhost, part of the stream's key."
+    stream: StreamOptions
+    chunk_size: int = limits.CHUNK_BYTES_OUT
+    "Chunk size announced, bytes."
+    in_ack_size: int = 0
+    "Bytes after which received data is acknowledged; 0: the window that the peer announces."
+    out_ack_size: int = limits.ACK_WINDOW_BYTES
+    "Window announced to the peer, bytes."
+    first_packet: float = 20.0
+    "Time from publish to the first media, seconds."
+    silence: float = 5.0
+    "Silence after which a publisher is dropped, seconds."
+
+
+class Ingest:
+    """What all RTMP connections of a server share."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        hub: Hub,
+        roster: Roster,
+        door: Door,
+        *,
+        vhost_of: Callable[[str], IngestOptions | None],
+        new_id: Callable[[], str],
+    ) -> None:
+        self.loop = loop
+        self.hub = hub
+        self.roster = roster
+        self.door = door
+        self.vhost_of = vhost_of
+        self.new_id = new_id
+        # Shared by all connections: what a read puts in is used up before the next read begins.
+        self.buffer = memoryview(bytearray(limits.RECEIVE_BYTES))
+
+    def connection(self) -> RtmpConnection:
+        return RtmpConnection(self)
+
+    def now_ms(self) -> int:
+        return int(self.loop.time() * 1000)
+
+    def unpublish(self, stream: Stream) -> None:
+        """A publisher left; end the stream when its grace is over."""
+        self.hub.unpublish(stream, self.now_ms())
+        if stream.options.grace_ms:
+            self.loop.call_later(stream.options.grace_ms / 1000 + 0.001, self._expire, stream, stream.left_ms)
+
+    def _expire(self, stream: Stream, left_ms: int) -> None:
+        if stream.left_ms == left_ms and self.hub.expire(stream, self.now_ms()):
+            log.info("stream %s ended: no publisher came back", stream.name.url)
+
+
+class RtmpConnection(asyncio.BufferedProtocol):
+    """One RTMP peer."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+        self._loop = ingest.loop
+        self._view = ingest.buffer
+        self._session = Session(noise=os.urandom(32))
+        self._transport: asyncio.Transport | None = None
+        self._ip = ""
+        self._tc_url = ""
+        self._page_url = ""
+        self._options: IngestOptions | None = None
+        self._stream: Stream | None = None
+        self._client: Client | None = None
+        self._heard = 0.0
+        self._deadline = limits.HANDSHAKE_SECONDS
+        self._why = "the handshake and connect took"
+        self._timer: asyncio.TimerHandle | None = None
+        self._media_seen = 0
+        self._sent = 0
+        self._seated = False
+
+    # --- Link ---
+
+    @property
+    def sent(self) -> int:
+        return self._sent
+
+    @property
+    def received(self) -> int:
+        return self._session.reader.received
+
+    # --- asyncio ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        self._ip = address_of(transport)
+        if not self._ingest.door.enter():
+            log.warning("rtmp %s refused: all %d connections are taken", self._ip, self._ingest.door.limit)
+            self._session.close()
+            transport.close()
+            return
+        self._seated = True
+        self._heard = self._loop.time()
+        self._timer = self._loop.call_later(self._deadline, self._watch)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        stream = self._stream
+        now = self._heard = self._loop.time()
+        try:
+            if stream is not None:
+                intake = stream.intake
+                intake.now_ms = int(now * 1000)
+                happened = self._session.receive(self._view[:nbytes])
+                if happened:
+                    self._handle(happened)
+                intake.flush()
+                if not stream.settled:
+                    self._ingest.hub.settle(stream, intake.now_ms)
+            else:
+                self._handle(self._session.receive(self._view[:nbytes]))
+        except PeerError as error:
+            self._fail(error)
+            return
+        output = self._session.take_output()
+        if output:
+            self._write(output)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._leave("the connection ended")
+        self._session.close()
+        self._transport = None
+        if self._seated:
+            self._seated = False
+            self._ingest.door.leave()
+
+    # --- events ---
+
+    def _handle(self, happened: list[events.Event]) -> None:
+        while happened:
+            for event in happened:
+                self._take(event)
+            # Answers let held input go on, and that brings further events.
+            happened = [] if self._session.waiting else self._session.resume()
+
+    def _take(self, event: events.Event) -> None:
+        match event:
+            case events.DataArrived():
+                if self._stream is not None:
+                    self._stream.take_data(event.name, event.payload, event.timestamp)
+            case events.ConnectWanted():
+                self._connect(event)
+            case events.PublishWanted():
+                self._publish(event)
+            case events.PlayWanted():
+                self._session.reject_play(
+                    "NetStream.Play.Failed", "this server plays over HTTP-FLV; RTMP play is not offered"
+                )
+                self._close_after_output()
+            case events.Unpublished():
+                self._leave(event.reason)
+
+    def _connect(self, event: events.ConnectWanted) -> None:
+        options = self._ingest.vhost_of(event.vhost)
+        if options is None:
+            self._session.reject_connect(f"no vhost {event.vhost or event.host}")
+            self._close_after_output()
+            log.info("rtmp %s: no vhost %s", self._ip, event.vhost or event.host)
+            return
+        self._options = options
+        self._tc_url = event.tc_url
+        self._page_url = event.page_url
+        self._session.accept_connect(
+            window=options.out_ack_size, chunk_size=options.chunk_size, in_ack_size=options.in_ack_size
+        )
+        self._deadline = limits.COMMAND_SECONDS
+        self._why = "no publish or play followed connect for"
+
+    def _publish(self, event: events.PublishWanted) -> None:
+        ingest = self._ingest
+        options = ingest.vhost_of(event.vhost) or self._options
+        if options is None or not event.stream:
+            self._session.reject_publish("NetStream.Publish.BadName", "a publish needs a stream name")
+            self._close_after_output()
+            return
+        name = StreamName(options.name, event.app, event.stream)
+        id = ingest.new_id()
+        try:
+            stream = ingest.hub.publish(name, options.stream, id, ingest.now_ms())
+        except StreamBusyError as error:
+            log.info("rtmp %s: %s", self._ip, error)
+            self._session.reject_publish("NetStream.Publish.BadName", error.detail)
+            self._close_after_output()
+            return
+        self._stream = stream
+        self._options = options
+        self._media_seen = stream.intake.bytes
+        self._client = Client(
+            id=id,
+            stream=stream,
+            kind=f"{event.kind}-publish",
+            ip=self._ip,
+            tc_url=self._tc_url,
+            name=event.stream,
+            page_url=self._page_url,
+            joined=self._loop.time(),
+            drop=_drop,
+            publish=True,
+        )
+        self._client.link = self
+        ingest.roster.add(self._client)
+        self._session.accept_publish(stream.intake)
+        self._deadline = options.first_packet
+        self._why = "no media after publish for"
+        log.info("publisher %s from %s publishes %s", id, self._ip, name.url)
+        # The intake stamps what follows in this same read.
+        stream.intake.now_ms = ingest.now_ms()
+
+    def _leave(self, why: str) -> None:
+        """End the publish, if there is one; the connection may go on."""
+        stream, client = self._stream, self._client
+        self._stream = self._client = None
+        if stream is None or client is None:
+            return
+        stream.intake.flush()
+        self._ingest.roster.remove(client)
+        self._ingest.unpublish(stream)
+        self._deadline = limits.COMMAND_SECONDS
+        self._why = "no publish or play for"
+        log.info(
+            "publisher %s of %s left: %s; %d bytes, %d clock repairs",
+            client.id, stream.name.url, why, self.received, stream.intake.repairs,
+        )  # fmt: skip
+
+    # --- closing ---
+
+    def drop(self) -> None:
+        """Close at once: the operator asks for it."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _fail(self, error: PeerError) -> None:
+        log.info("rtmp %s closed: %s", self._ip, error)
+        self._close_after_output()
+
+    def _close_after_output(self) -> None:
+        output = self._session.take_output()
+        if output:
+            self._write(output)
+        self._session.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _write(self, output: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._sent += len(output)
+            self._transport.write(output)
+            if self._transport.get_write_buffer_size() > limits.ANSWER_BYTES_MAX:
+                log.info("rtmp %s closed: it asks and does not read the answers", self._ip)
+                self._transport.abort()
+
+    def _watch(self) -> None:
+        """One timer per connection: it looks whether the deadline passed, and sleeps for the rest."""
+        now = self._loop.time()
+        stream = self._stream
+        if stream is not None and self._options is not None and stream.intake.bytes != self._media_seen:
+            self._media_seen = stream.intake.bytes
+            self._deadline = self._options.silence
+            self._why = "the publisher was silent for"
+        left = self._heard + self._deadline - now
+        if left <= 0:
+            self._fail(PeerTimeoutError(f"{self._why} {self._deadline:g} s"))
+            return
+        self._timer = self._loop.call_later(max(left, limits.WATCH_SECONDS_MIN), self._watch)
+
+
+def _drop(client: Client) -> None:
+    if isinstance(client.link, RtmpConnection):
+        client.link.drop()

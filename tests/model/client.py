@@ -1,0 +1,94 @@
+"""An RTMP client for tests: writes what encoders and players write, reads what the server said.
+
+It chunks with the slow model, so the server's extension is tested against it.
+"""
+
+from __future__ import annotations
+
+from model.chunks import Decoder, Encoder, Message
+
+from fastflv.media import amf0
+
+TC_URL = "rtmp://192.0.2.7:1935/live"
+
+
+class Client:
+    """Builds one wire, call by call. `wire()` is all that was written since the last `wire()`."""
+
+    def __init__(self, chunk_size: int = 128) -> None:
+        self.encoder = Encoder()
+        self.encoder.wire += b"\3" + bytes(8) + b"r" * 1528 + bytes(1536)
+        if chunk_size != 128:
+            self.encoder.set_chunk_size(chunk_size)
+
+    def wire(self) -> bytes:
+        wire = bytes(self.encoder.wire)
+        self.encoder.wire.clear()
+        return wire
+
+    def send(
+        self, kind: int, payload: bytes, csid: int = 3, stream_id: int = 0, timestamp: int = 0
+    ) -> Client:
+        self.encoder.write(Message(kind, timestamp, stream_id, csid, payload))
+        return self
+
+    def call(self, name: str, transaction: float, *arguments, stream_id: int = 0, kind: int = 20) -> Client:
+        body = amf0.encode(name, float(transaction), *arguments)
+        return self.send(kind, (b"\0" if kind == 17 else b"") + body, 8 if stream_id else 3, stream_id)
+
+    def connect(self, tc_url: str = TC_URL, **more) -> Client:
+        told = {
+            "app": "live",
+            "type": "nonprivate",
+            "flashVer": "FMLE/3.0 (compatible; test)",
+            "tcUrl": tc_url,
+        }
+        return self.call("connect", 1, told | more)
+
+    def fmle_publish(self, name: str = "room", stream_id: int = 1) -> Client:
+        """FFmpeg, OBS and librtmp."""
+        self.call("releaseStream", 2, None, name).call("FCPublish", 3, None, name)
+        return self.call("createStream", 4, None).call("publish", 5, None, name, "live", stream_id=stream_id)
+
+    def flash_publish(self, name: str = "room", stream_id: int = 1) -> Client:
+        return self.call("createStream", 2, None).call("publish", 0, None, name, "live", stream_id=stream_id)
+
+    def haivision_publish(self, name: str = "room", stream_id: int = 1) -> Client:
+        self.call("createStream", 2, None).call("_checkbw", 3, None).call("FCPublish", 4, None, name)
+        return self.call("publish", 5, None, name, "live", stream_id=stream_id)
+
+    def metadata(self, **pairs) -> Client:
+        return self.send(18, amf0.encode("@setDataFrame", "onMetaData", pairs), 4, 1)
+
+    def media(self, kind: int, timestamp: int, payload: bytes) -> Client:
+        return self.send(kind, payload, 6 if kind == 9 else 4, 1, timestamp)
+
+    def play(self, name: str = "room", stream_id: int = 1, *more) -> Client:
+        self.send(5, b"\0\x26\x25\xa0", 2).call("createStream", 2, None).call(
+            "getStreamLength", 3, None, name
+        )
+        self.call("play", 4, None, name, *more, stream_id=stream_id)
+        return self.send(4, b"\0\3\0\0\0\1\0\0\x0b\xb8", 2)
+
+
+def heard(output: bytes, handshake: bool = True) -> list[tuple]:
+    """What the server said: (name, stream id, values...) for commands and data, (type, payload) for control."""
+    said = []
+    wire = output[3073:] if handshake else output
+    decoder = Decoder()
+    # The model obeys chunk sizes itself and does not show them; here they matter.
+    finish = decoder.finish
+
+    def show(message):
+        if message.kind == 1:
+            decoder.messages.append(message)
+        finish(message)
+
+    decoder.finish = show
+    for message in decoder.decode(wire):
+        if message.kind in (18, 20):
+            values = amf0.decode_all(message.payload)
+            said.append((values[0], message.stream_id, *values[1:]))
+        else:
+            said.append((message.kind, message.payload))
+    return said

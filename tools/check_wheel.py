@@ -1,0 +1,45 @@
+"""Check that a wheel holds what it must and nothing else: `python tools/check_wheel.py WHEEL ...`."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path, PurePosixPath
+
+EXTENSIONS = "chunkread chunkwrite fanout flvtag intake medialog player segment sender sink timeline".split()
+DATA = ("fastflv/py.typed", "fastflv/config/default.conf", "fastflv/control/demo.flv")
+KINDS = {".py", ".so", ".pxd", ".pyi", ".typed", ".conf", ".flv"}
+
+
+def problems(names: list[str]) -> list[str]:
+    """Return one sentence for each thing that is wrong with a wheel of these file names."""
+    found = []
+    code = [name for name in names if ".dist-info/" not in name]
+    for module in EXTENSIONS:
+        if not any(name.startswith(f"fastflv/_ext/{module}.") and name.endswith(".so") for name in code):
+            found.append(f"no compiled fastflv/_ext/{module}")
+    headers = {PurePosixPath(name).stem for name in code if name.endswith((".pxd", ".pyi"))}
+    found += [f"neither .pxd nor .pyi for {module}" for module in EXTENSIONS if module not in headers]
+    found += [f"missing {name}" for name in DATA if name not in code]
+    found += [f"stray file {name}" for name in code if not name.startswith("fastflv/")]
+    found += [f"stray kind of file {name}" for name in code if PurePosixPath(name).suffix not in KINDS]
+    if not any(name.endswith("entry_points.txt") for name in names):
+        found.append("no entry point")
+    return found
+
+
+def main(paths: list[str]) -> int:
+    status = 0
+    for path in paths:
+        with zipfile.ZipFile(path) as wheel:
+            found = problems(wheel.namelist())
+        for problem in found:
+            print(f"{Path(path).name}: {problem}", file=sys.stderr)
+            status = 1
+        if not found:
+            print(f"{Path(path).name}: good")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
