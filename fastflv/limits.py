@@ -200,6 +200,9 @@ MISSING_SECONDS_MIN: Final = 1.0
 COMMAND_SECONDS: Final = 30.0
 "Silence allowed on an RTMP connection that neither publishes nor plays, seconds (as SRS on connection commands)."
 
+ANSWER_BYTES_MAX: Final = 1024 * 1024
+"Answers to an RTMP peer that may wait for it to read, bytes: a session's commands are answered with a few hundred."
+
 WATCH_SECONDS_MIN: Final = 0.5
 "A connection's deadline is looked at no more often than this, seconds: it costs nothing per read."
 

@@ -20,7 +20,9 @@ def problems(names: set[str]) -> list[str]:
     }
     wanted |= {"setup.py", "pyproject.toml", "README.md", "LICENSE", "wheels.yml"}
     found = [f"missing {name}" for name in sorted(wanted - names)]
-    built = {".so", ".o"} | ({".c"} if any(name.startswith("fastflv/") and name.endswith(".c") for name in names) else set())
+    built = {".so", ".o"} | (
+        {".c"} if any(name.startswith("fastflv/") and name.endswith(".c") for name in names) else set()
+    )
     found += [
         f"build product {name}"
         for name in sorted(names)

@@ -6,7 +6,19 @@ import sys
 import zipfile
 from pathlib import Path, PurePosixPath
 
-EXTENSIONS = "chunkread chunkwrite fanout flvtag intake medialog player segment sender sink timeline".split()
+EXTENSIONS = [
+    "chunkread",
+    "chunkwrite",
+    "fanout",
+    "flvtag",
+    "intake",
+    "medialog",
+    "player",
+    "segment",
+    "sender",
+    "sink",
+    "timeline",
+]
 DATA = ("fastflv/py.typed", "fastflv/config/default.conf", "fastflv/control/demo.flv")
 KINDS = {".py", ".so", ".pxd", ".pyi", ".typed", ".conf", ".flv"}
 

@@ -2,9 +2,10 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from fastflv._ext.medialog cimport Log, View, Waker
+from fastflv._ext.medialog cimport Log, Waker
 from fastflv._ext.player cimport Burst, PlayerState
 from fastflv._ext.pthreads cimport pthread_mutex_t, pthread_t
+from fastflv._ext.segment cimport View
 
 
 cdef struct Slot:

@@ -3,7 +3,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fastflv._ext.flvtag cimport TagTraits
-from fastflv._ext.medialog cimport Block, MediaLog
+from fastflv._ext.medialog cimport MediaLog
+from fastflv._ext.segment cimport Block
 from fastflv._ext.sink cimport MediaSink
 from fastflv._ext.timeline cimport Timeline
 
@@ -31,6 +32,7 @@ cdef class Intake(MediaSink):
     cdef readonly bint has_video
     cdef readonly uint32_t audio_codec # as TagTraits.codec
     cdef readonly uint32_t video_codec
+    cdef readonly uint8_t audio_head   # first byte of the newest audio tag of the default track
     cdef readonly uint64_t audio_tags  # since creation
     cdef readonly uint64_t video_tags
     cdef readonly uint64_t bytes       # of media bodies, since creation

@@ -15,10 +15,9 @@ from fastflv._ext.atomics cimport store32_release
 from fastflv._ext.flvtag cimport (
     COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_SCRIPT, TAG_VIDEO, TagTraits, read_traits, write_tag,
 )
-from fastflv._ext.medialog cimport (
-    Block, MediaLog, block_new, log_commit, log_forget_key, log_mark_key, log_publish, log_reserve,
-)
+from fastflv._ext.medialog cimport MediaLog, log_commit, log_forget_key, log_mark_key, log_publish, log_reserve
 from fastflv._ext.octets cimport load_be24, load_be32
+from fastflv._ext.segment cimport Block, block_new
 from fastflv._ext.sink cimport MediaSink
 from fastflv._ext.timeline cimport timeline_peek, timeline_restart, timeline_stamp
 
@@ -170,6 +169,7 @@ cdef class Intake(MediaSink):
                 self.changed = True
             if traits.track == 0:
                 self.audio_codec = traits.codec
+                self.audio_head = body[0]
         if traits.flags & (CONFIG | NOTES):
             if not self.store_header(kind, &traits, body, <uint32_t>size) and self.reduce_headers:
                 self.ignored += 1

@@ -6,7 +6,8 @@ the event loop may read (relaxed), and `closed`, which hands the player back (re
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
-from fastflv._ext.medialog cimport Block, Log, Segment, View
+from fastflv._ext.medialog cimport Log
+from fastflv._ext.segment cimport Block, Segment, View
 from fastflv._ext.sockets cimport iovec
 
 cdef enum:

@@ -9,10 +9,11 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from fastflv._ext.atomics cimport add32, load32_acquire, load_acquire, load_relaxed, store_relaxed
-from fastflv._ext.medialog cimport (
-    Block, Log, Segment, Tag, View, block_drop, block_hold, segment_drop, segment_tag_at, view_find,
-)
+from fastflv._ext.medialog cimport Log
 from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
+from fastflv._ext.segment cimport (
+    Block, Segment, Tag, View, block_drop, block_hold, segment_drop, segment_tag_at, view_find,
+)
 from fastflv._ext.sockets cimport MSG_DONTWAIT, MSG_NOSIGNAL, clock_us, iovec, msghdr, send, sendmsg
 
 from fastflv import limits

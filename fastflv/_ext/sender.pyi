@@ -1,6 +1,7 @@
 from typing import Any, Self, final
 
-from fastflv._ext.medialog import MediaBlock, MediaLog
+from fastflv._ext.medialog import MediaLog
+from fastflv._ext.segment import MediaBlock
 
 @final
 class Player:

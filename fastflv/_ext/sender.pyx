@@ -7,13 +7,14 @@ from posix.unistd cimport close, read, write
 
 from fastflv._ext.atomics cimport add32, load32_acquire, load_relaxed, store32_release
 from fastflv._ext.fanout cimport Thread, run_thread
-from fastflv._ext.medialog cimport MediaBlock, MediaLog, block_hold, log_hold
+from fastflv._ext.medialog cimport MediaLog, log_hold
 from fastflv._ext.player cimport (
     LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_SHUTDOWN, LEFT_STALLED, PlayerState,
 )
 from fastflv._ext.pthreads cimport (
     pthread_create, pthread_join, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
 )
+from fastflv._ext.segment cimport MediaBlock, block_hold
 from fastflv._ext.sockets cimport (
     EFD_CLOEXEC, EFD_NONBLOCK, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLIN, IPPROTO_TCP, TCP_NODELAY, TCP_NOTSENT_LOWAT,
     epoll_create1, epoll_ctl, epoll_event, eventfd, setsockopt,

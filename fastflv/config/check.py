@@ -14,8 +14,8 @@ from fastflv.config.section import Section
 from fastflv.errors import ConfigValueError, StartupError
 
 if TYPE_CHECKING:
-    from fastflv.config.webserver import HttpApi, HttpServer
     from fastflv.config.settings import Settings
+    from fastflv.config.webserver import HttpApi, HttpServer
 
 
 def check_open_files(settings: Settings, soft_limit: int) -> None:

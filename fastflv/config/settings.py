@@ -18,10 +18,10 @@ from fastflv.config.directive import Directive, parse, parse_file
 from fastflv.config.endpoint import Endpoint
 from fastflv.config.environ import Environment
 from fastflv.config.feature import survey
-from fastflv.config.webserver import HttpApi, HttpServer, read_http_api, read_http_server
 from fastflv.config.notice import Notice, NoticeKind
 from fastflv.config.section import Section, bounded
 from fastflv.config.vhost import DEFAULT_VHOST, Vhost, read_chunk_size, read_vhost
+from fastflv.config.webserver import HttpApi, HttpServer, read_http_api, read_http_server
 
 __all__ = [
     "Endpoint",

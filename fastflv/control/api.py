@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 from fastflv import __version__, limits
 from fastflv.control import machine
@@ -22,6 +23,8 @@ from fastflv.stream.door import Door
 from fastflv.stream.hub import Hub
 from fastflv.stream.roster import Client, Roster
 from fastflv.stream.stream import Phase, Stream
+
+Row = TypeVar("Row")
 
 VHOST_NOT_FOUND, STREAM_NOT_FOUND, CLIENT_NOT_FOUND = 2014, 2048, 2049
 
@@ -286,7 +289,7 @@ def _version() -> dict[str, object]:
     return {"major": major, "minor": minor, "revision": revision, "version": __version__}
 
 
-def _page(request: Request, rows: Iterable[object]) -> list[object]:
+def _page(request: Request, rows: Iterable[Row]) -> list[Row]:
     """Return the rows that `start` and `count` choose; what is no number counts as not given."""
     args = request.args
     start = int(args["start"]) if args.get("start", "").isdecimal() else 0

@@ -13,6 +13,7 @@ from fastflv._ext.chunkwrite import write_message
 from fastflv.config.endpoint import Endpoint
 from fastflv.ingest.handshake import PACKET, ClientHandshake
 from fastflv.media import amf0
+from fastflv.media.amfvalues import Value
 
 log = logging.getLogger(__name__)
 
@@ -47,16 +48,16 @@ def is_config(tag: ClipTag) -> bool:
 
 def hello(app: str, address: str) -> bytes:
     """The commands of a publisher, all at once: the server answers them in order."""
-    commands = (
-        (0, "connect", 1, {"app": app, "type": "nonprivate", "tcUrl": f"rtmp://{address}/{app}"}),
-        (0, "releaseStream", 2, None, STREAM),
-        (0, "FCPublish", 3, None, STREAM),
-        (0, "createStream", 4, None),
-        (1, "publish", 5, None, STREAM, "live"),
+    commands: tuple[tuple[int, tuple[Value, ...]], ...] = (
+        (0, ("connect", 1.0, {"app": app, "type": "nonprivate", "tcUrl": f"rtmp://{address}/{app}"})),
+        (0, ("releaseStream", 2.0, None, STREAM)),
+        (0, ("FCPublish", 3.0, None, STREAM)),
+        (0, ("createStream", 4.0, None)),
+        (1, ("publish", 5.0, None, STREAM, "live")),
     )
     size = write_message(1, 0, 0, 2, CHUNK_BYTES.to_bytes(4, "big"), 128)
     return size + b"".join(
-        write_message(COMMAND, 0, stream, 3, amf0.encode(*values), CHUNK_BYTES) for stream, *values in commands
+        write_message(COMMAND, 0, stream, 3, amf0.encode(*values), CHUNK_BYTES) for stream, values in commands
     )
 
 
@@ -90,7 +91,9 @@ async def _publish(endpoint: Endpoint) -> None:
         writer.close()
 
 
-async def _play_round_and_round(writer: asyncio.StreamWriter, tags: list[ClipTag], drain: asyncio.Task[None]) -> None:
+async def _play_round_and_round(
+    writer: asyncio.StreamWriter, tags: list[ClipTag], drain: asyncio.Task[None]
+) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     length = max(tag.time_ms for tag in tags) + FRAME_MS

@@ -12,16 +12,16 @@ import ssl
 import string
 from collections.abc import Callable, Iterable
 
+from fastflv import limits
 from fastflv._ext.sender import Sender
+from fastflv.config.settings import Endpoint, Settings
 from fastflv.control.api import Api, Identity, VhostEntry
 from fastflv.control.options import ingest_options, live_options
-from fastflv.config.settings import Endpoint, Settings
 from fastflv.delivery.http import HttpConnection
 from fastflv.delivery.live import Live, LiveOptions
 from fastflv.delivery.message import Request, Response
 from fastflv.errors import StartupError
 from fastflv.ingest.rtmp import Ingest, IngestOptions
-from fastflv import limits
 from fastflv.stream.door import Door
 from fastflv.stream.hub import Hub
 from fastflv.stream.roster import Roster

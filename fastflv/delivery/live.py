@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastflv import limits
-from fastflv._ext.medialog import MediaBlock
+from fastflv._ext.segment import MediaBlock
 from fastflv._ext.sender import Player, Sender
 from fastflv.delivery.http import HttpConnection
 from fastflv.delivery.message import SERVER, Request, Response, cors_fields, encode_head
@@ -107,7 +107,9 @@ class Live:
             self._sender.kick(client.link)
 
     def _absent(self, options: LiveOptions) -> Response:
-        return Response.of_text(404, "no such stream is live", Retry_After=str(max(1, round(options.on_missing))))
+        return Response.of_text(
+            404, "no such stream is live", Retry_After=str(max(1, round(options.on_missing)))
+        )
 
     def _join(self, stream: Stream, request: Request, connection: HttpConnection) -> None:
         fd = connection.detach()

@@ -21,7 +21,19 @@ class Link(Protocol):
 class Client:
     """One publisher or player."""
 
-    __slots__ = ("drop", "id", "ip", "joined", "kind", "link", "name", "page_url", "publish", "stream", "tc_url")
+    __slots__ = (
+        "drop",
+        "id",
+        "ip",
+        "joined",
+        "kind",
+        "link",
+        "name",
+        "page_url",
+        "publish",
+        "stream",
+        "tc_url",
+    )
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fastflv._ext.intake import Intake
-from fastflv._ext.medialog import MediaBlock
+from fastflv._ext.segment import MediaBlock
 
 
 class Start(NamedTuple):
