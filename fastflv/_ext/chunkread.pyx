@@ -199,7 +199,7 @@ cdef class ChunkReader:
             if fmt < 2:
                 length = load_be24(p + at + 3)
                 if stream.open and length != stream.length:
-                    raise ChunkError(f"message length changed from {stream.length} to {length} in the middle of a message")
+                    raise ChunkError(f"message length changed from {stream.length} to {length} in its middle")
                 if <Py_ssize_t>length > self.max_message:
                     raise MessageSizeError(f"message of {length} bytes; {self.max_message} are taken")
                 stream.length = length

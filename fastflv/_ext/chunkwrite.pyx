@@ -47,7 +47,9 @@ cdef void write_chunks(
             out += 4
 
 
-def write_message(uint8_t kind, uint32_t timestamp, uint32_t stream_id, uint8_t chunk_stream, payload, Py_ssize_t chunk_size):
+def write_message(
+    uint8_t kind, uint32_t timestamp, uint32_t stream_id, uint8_t chunk_stream, payload, Py_ssize_t chunk_size
+):
     """Return *payload* as the chunks of one message.
 
     *timestamp* is in milliseconds modulo 2**32, *chunk_stream* 2..63, *chunk_size* from 1 bytes.

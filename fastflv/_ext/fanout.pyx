@@ -19,13 +19,13 @@ from libc.stdlib cimport calloc, free, realloc
 from posix.unistd cimport close, read, write
 
 from fastflv._ext.atomics cimport (
-    exchange32, fence, load32_acquire, load_acquire, load_relaxed, store32_relaxed, store32_release,
+    exchange32, fence, load32_acquire, load_acquire, store32_relaxed, store32_release,
     store_relaxed,
 )
 from fastflv._ext.medialog cimport Log, log_add_waker, log_drop, log_hold, log_remove_waker, view_refresh
 from fastflv._ext.player cimport (
-    LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_SHUTDOWN, LEFT_STALLED, SEND_BLOCKED, SEND_FAILED, PlayerState,
-    player_finish, player_release, player_send,
+    LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_SHUTDOWN, LEFT_STALLED, SEND_BLOCKED, SEND_FAILED,
+    PlayerState, player_finish, player_release, player_send,
 )
 from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
 from fastflv._ext.segment cimport view_clear

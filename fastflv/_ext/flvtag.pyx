@@ -57,7 +57,9 @@ cdef inline uint32_t skip_modex(const uint8_t* p, Py_ssize_t n, Py_ssize_t* at, 
     return nanos
 
 
-cdef void read_extended(const uint8_t* p, Py_ssize_t n, uint8_t packet, uint8_t multitrack, TagTraits* out) noexcept nogil:
+cdef void read_extended(
+    const uint8_t* p, Py_ssize_t n, uint8_t packet, uint8_t multitrack, TagTraits* out
+) noexcept nogil:
     """Read what follows the first byte of an Enhanced RTMP header; `flags` keeps KEY and DISPOSABLE."""
     cdef Py_ssize_t at = 1
     cdef bint tracked = False

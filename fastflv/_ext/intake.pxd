@@ -30,7 +30,7 @@ cdef class Intake(MediaSink):
     cdef readonly bint open            # media of this publisher goes to the log
     cdef readonly bint has_audio       # of this publisher
     cdef readonly bint has_video
-    cdef readonly uint32_t audio_codec # as TagTraits.codec
+    cdef readonly uint32_t audio_codec  # as TagTraits.codec
     cdef readonly uint32_t video_codec
     cdef readonly uint8_t audio_head   # first byte of the newest audio tag of the default track
     cdef readonly uint64_t audio_tags  # since creation

@@ -7,9 +7,9 @@ Spec: RTMP 1.0, 7.1.6 (aggregate); Adobe FLV v10.1, E.4; Enhanced RTMP v2.
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy
 
 from fastflv._ext.atomics cimport store32_release
 from fastflv._ext.flvtag cimport (
@@ -180,7 +180,8 @@ cdef class Intake(MediaSink):
             self.ignored += 1
             return 0
         if traits.flags & COMMAND:
-            return self.write(kind, timeline_peek(&self.timeline, kind == TAG_VIDEO, timestamp), traits.flags, body, <uint32_t>size)
+            dts = timeline_peek(&self.timeline, kind == TAG_VIDEO, timestamp)
+            return self.write(kind, dts, traits.flags, body, <uint32_t>size)
         dts = timeline_stamp(&self.timeline, kind == TAG_VIDEO, timestamp, self.now_ms)
         at = self.log.log.written
         self.write(kind, dts, traits.flags, body, <uint32_t>size)
@@ -284,7 +285,8 @@ cdef class Intake(MediaSink):
             out += len(self.metadata) + TAG_FRAME_BYTES
         for turn in range(3):
             for i in range(self.header_count):
-                if (turn == 0) == (self.headers[i].kind == TAG_AUDIO) and (turn == 2) == (self.headers[i].flags == NOTES):
-                    write_tag(out, self.headers[i].kind, self.headers[i].body, self.headers[i].size, dts_ms)
-                    out += self.headers[i].size + TAG_FRAME_BYTES
+                h = &self.headers[i]
+                if (turn == 0) == (h.kind == TAG_AUDIO) and (turn == 2) == (h.flags == NOTES):
+                    write_tag(out, h.kind, h.body, h.size, dts_ms)
+                    out += h.size + TAG_FRAME_BYTES
         return block

@@ -48,7 +48,7 @@ cdef struct Log:
     int64_t window_bytes   # likewise
     int64_t kept_bytes     # capacity of all segments in the list
     int32_t keep_gop       # 0: no GOP cache
-    uint32_t next_capacity # bytes of the next segment
+    uint32_t next_capacity  # bytes of the next segment
 
 
 cdef void log_hold(Log* log) noexcept nogil

@@ -8,8 +8,8 @@ from libc.string cimport memmove
 from posix.unistd cimport write
 
 from fastflv._ext.atomics cimport (
-    add32, exchange32, fence, load32_acquire, load32_relaxed, load_acquire, load_relaxed, store32_release,
-    store32_relaxed, store_relaxed, store_release,
+    add32, exchange32, fence, load32_relaxed, load_acquire, load_relaxed, store32_release,
+    store_relaxed, store_release,
 )
 from fastflv._ext.flvtag cimport COMMAND, CONFIG, KEY, TAG_FRAME_BYTES, TAG_VIDEO, read_traits, write_tag
 from fastflv._ext.pthreads cimport (

@@ -14,7 +14,7 @@ from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
 from fastflv._ext.segment cimport (
     Block, Segment, Tag, View, block_drop, block_hold, segment_drop, segment_tag_at, view_find,
 )
-from fastflv._ext.sockets cimport MSG_DONTWAIT, MSG_NOSIGNAL, clock_us, iovec, msghdr, send, sendmsg
+from fastflv._ext.sockets cimport MSG_DONTWAIT, MSG_NOSIGNAL, iovec, msghdr, send, sendmsg
 
 from fastflv import limits
 

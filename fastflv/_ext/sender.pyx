@@ -1,7 +1,7 @@
 """The event loop's side of the sender threads: hand a player over, kick it, learn that it left."""
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from posix.unistd cimport close, read, write
 

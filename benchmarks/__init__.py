@@ -1,0 +1,1 @@
+"""Benchmarks: micro (pytest-benchmark) and fanout (side by side with other servers)."""

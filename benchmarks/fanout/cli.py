@@ -1,0 +1,193 @@
+"""The command line of the fan-out benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.fanout import clip, machine, native, report, scenarios
+from benchmarks.fanout.errors import BenchError
+from benchmarks.fanout.progress import Progress
+from benchmarks.fanout.report import Results
+from benchmarks.fanout.scenarios import Scenario
+from benchmarks.fanout.servers import KINDS, RIVALS, Server
+from benchmarks.fanout.session import Bench
+
+QUICK_PLAYERS = 40
+QUICK_SECONDS = 2.0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options."""
+    p = argparse.ArgumentParser(
+        prog="python -m benchmarks.fanout",
+        description="Measure servers side by side: the same publisher, the same players, one core for the server.",
+    )
+    names = ", ".join(scenarios.table(0))
+    p.add_argument("scenario", nargs="*", help=f"one or more of: {names}; or 'all'; or none with --players")
+    p.add_argument(
+        "--players", type=int, help="players of a run of your own, or instead of the scenario's number"
+    )
+    p.add_argument("--window", type=int, help="merge window of it, milliseconds; 0 sends each frame")
+    p.add_argument(
+        "--server",
+        action="append",
+        choices=list(KINDS),
+        help="take part (repeatable); default: fastflv, floor, and each rival whose program is given",
+    )
+    for rival in RIVALS:
+        what = "its app.js" if rival == "nms" else "its program"
+        p.add_argument(f"--{rival}", type=Path, metavar="PATH", help=what)
+    p.add_argument("--repeat", type=int, default=1, metavar="N", help="rounds; medians are reported")
+    p.add_argument("--seconds", type=float, default=10.0, help="steady window (10)")
+    p.add_argument("--settle", type=float, default=3.0, help="wait before it (3)")
+    p.add_argument("--joins", type=float, default=1000.0, help="joins a second while players connect (1000)")
+    p.add_argument("--sample", type=int, default=20, help="players that are parsed and timed (20)")
+    p.add_argument("--close", action="store_true", help="players ask with Connection: close")
+    p.add_argument("--never-read", type=int, default=0, metavar="N", help="players on top that never read")
+    p.add_argument(
+        "--slow", type=int, default=0, metavar="N", help="players on top that read at 30 %% of the rate"
+    )
+    p.add_argument(
+        "--profile", action="store_true", help="also write a perf profile of each server into --out"
+    )
+    p.add_argument("--out", type=Path, help="write results.md, .json and .png there")
+    p.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    p.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"{QUICK_PLAYERS} players, {QUICK_SECONDS:g} s: does it work at all",
+    )
+    p.add_argument(
+        "--nice", type=int, default=0, metavar="N", help="priority of all that is started, -20 to 19"
+    )
+    p.add_argument("--quiet", action="store_true", help="no progress lines")
+    return p
+
+
+def chosen_servers(options: argparse.Namespace, floor: Path) -> dict[str, Server]:
+    """Return the servers that take part."""
+    given = {name: getattr(options, name) for name in RIVALS}
+    names = options.server or ["fastflv", "floor", *(n for n in RIVALS if given[n])]
+    found = {n: KINDS[n](n, floor if n == "floor" else given.get(n)) for n in dict.fromkeys(names)}
+    for server in found.values():
+        if server.name in RIVALS:
+            server.required()
+    return found
+
+
+def chosen_scenarios(options: argparse.Namespace, published: float) -> list[Scenario]:
+    """Return the scenarios, with the numbers that the options change."""
+    table = scenarios.table(published)
+    names = list(table) if options.scenario == ["all"] else options.scenario
+    if unknown := [n for n in names if n not in table]:
+        raise BenchError(f"no scenario {unknown[0]!r}; there are: {', '.join(table)}")
+    found = [table[n] for n in names]
+    if not found:
+        window = 350 if options.window is None else options.window
+        found = [Scenario("custom", 1000, window, lambda name, runs: [], scenarios.plain)]
+    if options.players:
+        found = [replace(s, players=options.players) for s in found]
+    if options.window is not None:
+        found = [replace(s, window_ms=options.window, windows=()) for s in found]
+    if options.quick:
+        found = [replace(s, players=min(s.players, QUICK_PLAYERS)) for s in found]
+    return found
+
+
+def shown_command(argv: list[str]) -> str:
+    """Return the command with files by name only: a report should not tell a directory layout."""
+    return " ".join(["python -m benchmarks.fanout", *(Path(a).name if "/" in a else a for a in argv)])
+
+
+def profile_directory(options: argparse.Namespace) -> Path | None:
+    """Return where profiles go."""
+    if not options.profile:
+        return None
+    if options.out is None:
+        raise BenchError("--profile needs --out DIR")
+    out: Path = options.out
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def run(options: argparse.Namespace, argv: list[str]) -> Results:
+    """Do all rounds of all scenarios."""
+    if options.nice:
+        try:
+            os.nice(options.nice)
+        except PermissionError:
+            raise BenchError("--nice below 0 needs root or CAP_SYS_NICE") from None
+    cache = native.cache_dir()
+    programs = {name: native.build(name, cache) for name in native.PROGRAMS}
+    the_clip = clip.cached(cache)
+    servers = chosen_servers(options, programs["floor"])
+    plan = chosen_scenarios(options, the_clip.bits_per_second)
+    machine.raise_file_limit(max(s.players for s in plan) + options.never_read + options.slow)
+    server_cores, client_cores = machine.split_cores()
+    progress = Progress(options.quiet)
+    seconds = QUICK_SECONDS if options.quick else options.seconds
+    settle = 0.5 if options.quick else options.settle
+    bench = Bench(
+        the_clip,
+        programs,
+        progress,
+        server_cores,
+        client_cores,
+        seconds,
+        settle,
+        options.joins,
+        options.sample,
+        options.close,
+        options.never_read,
+        options.slow,
+        profile_directory(options),
+    )
+    if server_cores == client_cores:
+        progress.say("only one core: the client disturbs the server, the figures are not comparable")
+    versions = {name: server.version() for name, server in servers.items()}
+    results = Results(
+        machine.describe(), versions, shown_command(argv), the_clip.bits_per_second, seconds, options.repeat
+    )
+    for scenario in plan:
+        runs = []
+        for round_number in range(options.repeat):
+            for name in scenario.servers:
+                if name not in servers:
+                    continue
+                progress.subject = f"{scenario.name} {name} {round_number + 1}/{options.repeat}: "
+                try:
+                    runs += list(scenario.measure(bench, scenario, servers[name]))
+                except BenchError as error:
+                    results.failures.append(f"{scenario.name}: {name}: {error}")
+                    progress.say(f"failed: {error}")
+        results.runs += runs
+        found = [] if options.quick else scenario.judge(scenario.name, runs)
+        results.goals += found
+        progress.subject = ""
+        for goal in found:
+            progress.say(goal.line())
+    return results
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; returns 0, 1 when a server failed, 2 when nothing could be measured."""
+    arguments = sys.argv[1:] if argv is None else argv
+    options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that children are ended too
+    try:
+        results = run(options, arguments)
+        if options.out and results.runs:
+            report.write(results, options.out)
+    except BenchError as error:
+        print(f"fanout: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    print(json.dumps(results.as_dict(), indent=1) if options.json else report.text(results))
+    return 1 if results.failures else 0

@@ -1,0 +1,185 @@
+"""The figures to reach, and whether a run reaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from benchmarks.fanout.session import Measured
+
+Runs = Sequence[Measured]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One figure of one scenario against its limit."""
+
+    scenario: str
+    what: str
+    value: float | None
+    "None: not measured, because a server was not part of the run."
+
+    limit: float
+    unit: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the value keeps the limit; None when it was not measured."""
+        return None if self.value is None else self.value <= self.limit
+
+    @property
+    def verdict(self) -> str:
+        """`met`, `missed` or `not measured`."""
+        return {True: "met", False: "missed", None: "not measured"}[self.met]
+
+    def line(self) -> str:
+        """Return the goal as one line of text."""
+        shown = "-" if self.value is None else f"{self.value:.2f}{self.unit}"
+        return f"{self.scenario}: {self.what}: {shown} (goal <= {self.limit:g}{self.unit}) {self.verdict}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "scenario": self.scenario,
+            "what": self.what,
+            "value": self.value,
+            "limit": self.limit,
+            "unit": self.unit,
+            "verdict": self.verdict,
+        }
+
+
+def of(runs: Runs, server: str) -> list[Measured]:
+    """Return the runs of one server, in the order of the rounds."""
+    return [m for m in runs if m.server == server]
+
+
+def middle(runs: Runs, server: str, figure: Callable[[Measured], float]) -> float | None:
+    """Return the median of a figure over the rounds."""
+    found = [figure(m) for m in of(runs, server)]
+    return median(found) if found else None
+
+
+def ratio(
+    runs: Runs, server: str, other: str, figure: Callable[[Measured], float] = lambda m: m.cpu
+) -> float | None:
+    """Return the median over the rounds of one server's figure by the other's in the same round."""
+    pairs = [(figure(a), figure(b)) for a, b in zip(of(runs, server), of(runs, other), strict=False)]
+    found = [a / b for a, b in pairs if b]
+    return median(found) if found else None
+
+
+def fan_out_goals(srs_limit: float, floor_limit: float = 1.3) -> Callable[[str, Runs], list[Goal]]:
+    """CPU by SRS and by the floor."""
+
+    def judge(scenario: str, runs: Runs) -> list[Goal]:
+        return [
+            Goal(scenario, "CPU fastflv / srs", ratio(runs, "fastflv", "srs"), srs_limit),
+            Goal(scenario, "CPU fastflv / floor", ratio(runs, "fastflv", "floor"), floor_limit),
+        ]
+
+    return judge
+
+
+def frame_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """A frame goes out as it arrives, against SRS at 10 ms."""
+    return [
+        Goal(scenario, "CPU fastflv / srs at 10 ms", ratio(runs, "fastflv", "srs"), 0.65),
+        Goal(scenario, "delay p50", middle(runs, "fastflv", lambda m: m.p50), 8, " ms"),
+        Goal(scenario, "delay p99", middle(runs, "fastflv", lambda m: m.p99), 25, " ms"),
+    ]
+
+
+def full_rate_shortfall(published: float) -> Callable[[Measured], float]:
+    """Return a figure: percent by which the slowest player is below the published rate."""
+
+    def figure(m: Measured) -> float:
+        return max(0.0, 100 - 100 * m.rate_min / published) if m.flowing >= m.players else 100.0
+
+    return figure
+
+
+def many_goals(published: float) -> Callable[[str, Runs], list[Goal]]:
+    """Ten thousand players on one core."""
+
+    def judge(scenario: str, runs: Runs) -> list[Goal]:
+        shortfall = middle(runs, "fastflv", full_rate_shortfall(published))
+        return [
+            Goal(scenario, "CPU", middle(runs, "fastflv", lambda m: m.cpu), 100, " %"),
+            Goal(scenario, "CPU fastflv / floor", ratio(runs, "fastflv", "floor"), 1.3),
+            # One keyframe at the edge of a ten-second window is 4 % of its bytes.
+            Goal(scenario, "slowest player below full rate", shortfall, 8, " %"),
+            Goal(scenario, "frames missing", middle(runs, "fastflv", lambda m: m.missing), 0),
+            Goal(scenario, "delay p99", middle(runs, "fastflv", lambda m: m.p99), 120, " ms"),
+        ]
+
+    return judge
+
+
+def storm_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """Joins are quick, and the players that were there do not notice."""
+
+    def disturbance(m: Measured) -> float:
+        return m.p99 - m.extra["calm_p99"]
+
+    return [
+        Goal(
+            scenario,
+            "first keyframe p99",
+            middle(runs, "fastflv", lambda m: m.extra["first_keyframe_p99"]),
+            30,
+            " ms",
+        ),
+        Goal(scenario, "joins failed", middle(runs, "fastflv", lambda m: m.extra["joins_failed"]), 0),
+        Goal(scenario, "others' delay p99 more than before", middle(runs, "fastflv", disturbance), 20, " ms"),
+        Goal(scenario, "others' frames missing", middle(runs, "fastflv", lambda m: m.missing), 0),
+    ]
+
+
+def thread_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """Two sender threads share evenly and cost no more."""
+    return [
+        Goal(
+            scenario,
+            "difference between the two sender threads",
+            middle(runs, "fastflv x2", lambda m: m.extra["imbalance"]),
+            10,
+            " %",
+        ),
+        Goal(scenario, "CPU of two threads / one", ratio(runs, "fastflv x2", "fastflv x1"), 1.1),
+    ]
+
+
+def memory_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """Resident memory a player, and of one that never reads."""
+    return [
+        Goal(
+            scenario,
+            "RSS per player",
+            middle(runs, "fastflv", lambda m: m.extra["kb_per_player"]),
+            4,
+            " KB",
+        ),
+        Goal(
+            scenario,
+            "RSS per player that never reads",
+            middle(runs, "fastflv", lambda m: m.extra["kb_per_idle_player"]),
+            4,
+            " KB",
+        ),
+    ]
+
+
+def publisher_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """A hundred publishers cost no more than with SRS."""
+    return [
+        Goal(scenario, "CPU fastflv / srs", ratio(runs, "fastflv", "srs"), 1.0),
+        Goal(scenario, "RSS fastflv / srs", ratio(runs, "fastflv", "srs", lambda m: float(m.rss)), 1.0),
+    ]
+
+
+def hundred_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """A hundred players are nothing."""
+    return [Goal(scenario, "CPU", middle(runs, "fastflv", lambda m: m.cpu), 3, " %")]

@@ -1,0 +1,98 @@
+"""CPU time and memory of a process, from /proc."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class CpuMark:
+    """CPU used so far by a process and its living threads."""
+
+    at: float
+    "time.monotonic(), seconds."
+
+    total: float
+    "utime + stime of the process with all its threads, ended ones too, seconds."
+
+    threads: dict[int, tuple[str, float]] = field(default_factory=dict)
+    "Thread id to (name, seconds)."
+
+
+@dataclass(frozen=True, slots=True)
+class CpuUse:
+    """CPU used between two marks, in percent of one core."""
+
+    percent: float
+    threads: list[tuple[str, float]]
+    "(name, percent), the main thread first, the others busiest first."
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Resident memory, KiB."""
+
+    rss: int
+    pss: int
+
+
+def _stat_seconds(stat: str) -> tuple[str, float]:
+    """Return (name, utime + stime in seconds) from one line of /proc/*/stat."""
+    name = stat[stat.index("(") + 1 : stat.rindex(")")]
+    fields = stat[stat.rindex(")") + 2 :].split()
+    return name, (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def cpu_mark(pid: int) -> CpuMark:
+    """Read the counters now. They are exact sums of run time, rounded to a tick (10 ms)."""
+    total = _stat_seconds(Path(f"/proc/{pid}/stat").read_text())[1]
+    threads: dict[int, tuple[str, float]] = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            threads[int(task.name)] = _stat_seconds((task / "stat").read_text())
+        except (FileNotFoundError, ProcessLookupError):  # a thread that just ended
+            continue
+    return CpuMark(time.monotonic(), total, threads)
+
+
+def cpu_between(start: CpuMark, end: CpuMark) -> CpuUse:
+    """Turn two marks of one process into percent of one core."""
+    seconds = max(end.at - start.at, 1e-6)
+    main = min(end.threads, default=0)
+    used = []
+    for tid, (name, busy) in end.threads.items():
+        before = start.threads.get(tid, (name, 0.0))[1]
+        used.append((tid != main, -(busy - before), name))
+    used.sort()
+    threads = [(name, round(-busy * 100 / seconds, 2)) for _, busy, name in used]
+    return CpuUse((end.total - start.total) * 100 / seconds, threads)
+
+
+def memory(pid: int) -> Memory:
+    """Read RSS and PSS; PSS falls back to RSS where smaps_rollup is absent."""
+    rss = 0
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            rss = int(line.split()[1])
+    pss = rss
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                pss = int(line.split()[1])
+    except OSError:
+        pass
+    return Memory(rss, pss)
+
+
+def core_busy(cpu: int) -> tuple[int, int]:
+    """Return (busy, total) ticks of one core so far, all processes; from /proc/stat."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        if line.startswith(f"cpu{cpu} "):
+            ticks = [int(x) for x in line.split()[1:9]]
+            return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+    return 0, 1

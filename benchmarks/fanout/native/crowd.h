@@ -1,0 +1,31 @@
+/* The parts of the load client. Each runs in its own thread; the main thread reads commands. */
+#ifndef FANOUT_CROWD_H
+#define FANOUT_CROWD_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "peer.h"
+
+/* crowd.c: players whose bytes are counted, not copied */
+void crowd_start(const struct target *t, int players, double per_second);
+int crowd_flowing(void); /* players that have had media */
+void crowd_begin(void);
+void crowd_end(FILE *to, double seconds); /* prints "crowd":{...} */
+
+/* probe.c: players whose every byte is parsed and whose frames are timed */
+void probe_start(const struct target *t, int players, double per_second);
+int probe_flowing(void);
+void probe_begin(void);
+void probe_end(FILE *to); /* prints "probe":{...} */
+
+/* storm.c: players that come, wait for a keyframe, stay a while, and go; prints its event when over */
+void storm_start(const struct target *t, double per_second, double seconds, int hold_ms);
+
+/* lazy.c: players that read at a fixed rate, 0 for never */
+void lazy_start(const struct target *t, int players, double bytes_per_second);
+
+/* load.c: events are whole lines of JSON on stdout */
+void event(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,142 @@
+/* A join storm: players arrive at a steady rate; each is timed from connect() to the last byte of the first keyframe
+   tag at its socket. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clip.h"
+#include "clock.h"
+#include "crowd.h"
+#include "tally.h"
+#include "wire.h"
+
+#define PATIENCE_NS 5000000000 /* a joiner without a keyframe by then has failed */
+
+struct joiner {
+    int fd, asked, done;
+    int64_t start_ns, arrived_ns, first_byte_ns, leave_ns;
+    struct wire wire;
+};
+
+struct plan {
+    struct target target;
+    double per_second, seconds;
+    int hold_ms;
+};
+
+static struct tally keyframe_ms, first_byte_ms;
+static const char *first_error = "";
+
+static void on_frame(void *owner, int64_t stamp_ns, uint32_t number, int key)
+{
+    struct joiner *j = owner;
+    (void)stamp_ns, (void)number;
+    if (j->done || !key)
+        return;
+    j->done = 1;
+    tally_add(&keyframe_ms, (double)(j->arrived_ns - j->start_ns) / 1e6);
+    tally_add(&first_byte_ms, (double)(j->first_byte_ns - j->start_ns) / 1e6);
+}
+
+/* Returns 0 when the joiner has ended before its keyframe. */
+static int serve(const struct plan *plan, struct joiner *j, uint32_t events)
+{
+    static uint8_t buf[65536];
+    if (!j->asked) {
+        j->asked = 1;
+        if (events & (EPOLLERR | EPOLLHUP) || !peer_request(&plan->target, j->fd))
+            return 0;
+    }
+    for (;;) {
+        ssize_t n = j->done ? recv(j->fd, NULL, 1 << 30, MSG_TRUNC | MSG_DONTWAIT)
+                            : peer_receive(j->fd, buf, sizeof buf, &j->arrived_ns);
+        if (n < 0 && errno == EAGAIN)
+            return 1;
+        if (n <= 0)
+            return j->done;
+        if (j->done)
+            return 1;
+        if (j->first_byte_ns == 0)
+            j->first_byte_ns = j->arrived_ns;
+        if (!wire_feed(&j->wire, buf, (size_t)n)) {
+            first_error = j->wire.error;
+            return 0;
+        }
+    }
+}
+
+static void *run(void *argument)
+{
+    struct plan *plan = argument;
+    int epfd = epoll_create1(EPOLL_CLOEXEC), count = (int)(plan->per_second * plan->seconds);
+    int next = 0, oldest = 0, failed = 0;
+    struct joiner **joiners = calloc((size_t)count + 1, sizeof *joiners);
+    struct epoll_event ready[256];
+    int64_t start = mono_ns(), worst_lag = 0;
+    tally_clear(&keyframe_ms);
+    tally_clear(&first_byte_ms);
+    while (oldest < count) {
+        int64_t now = mono_ns();
+        while (next < count && start + (int64_t)(next * 1e9 / plan->per_second) <= now) {
+            struct joiner *j = joiners[next] = calloc(1, sizeof *j);
+            struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = j};
+            int64_t lag = now - start - (int64_t)(next++ * 1e9 / plan->per_second);
+            worst_lag = lag > worst_lag ? lag : worst_lag;
+            wire_init(&j->wire, on_frame, j);
+            j->start_ns = mono_ns();
+            j->leave_ns = j->start_ns + (int64_t)plan->hold_ms * 1000000;
+            j->fd = peer_connect(&plan->target, 0);
+            if (j->fd < 0)
+                continue;
+            peer_note_arrival(j->fd);
+            epoll_ctl(epfd, EPOLL_CTL_ADD, j->fd, &e);
+        }
+        while (oldest < next) { /* they leave in the order in which they came */
+            struct joiner *j = joiners[oldest];
+            int late = now > j->start_ns + PATIENCE_NS;
+            if (j->fd >= 0 && (now < j->leave_ns || (!j->done && !late)))
+                break;
+            failed += !j->done;
+            if (j->fd >= 0)
+                close(j->fd);
+            free(j);
+            oldest++;
+        }
+        int n = epoll_wait(epfd, ready, 256, 1);
+        for (int i = 0; i < n; i++) {
+            struct joiner *j = ready[i].data.ptr;
+            if (j->fd >= 0 && !serve(plan, j, ready[i].events)) {
+                close(j->fd);
+                j->fd = -1;
+            }
+        }
+    }
+    FILE *to = stdout;
+    flockfile(to);
+    fprintf(to, "{\"event\":\"storm\",\"joins\":%d,\"failed\":%d,\"first_error\":\"%s\",\"late_ms_max\":%.3f,", count,
+            failed, first_error, (double)worst_lag / 1e6);
+    tally_print(to, "first_keyframe_ms", &keyframe_ms);
+    fputc(',', to);
+    tally_print(to, "first_byte_ms", &first_byte_ms);
+    fputs("}\n", to);
+    fflush(to);
+    funlockfile(to);
+    close(epfd);
+    free(joiners);
+    free(plan);
+    return NULL;
+}
+
+void storm_start(const struct target *t, double per_second, double seconds, int hold_ms)
+{
+    pthread_t thread;
+    struct plan *plan = malloc(sizeof *plan);
+    *plan = (struct plan){*t, per_second, seconds, hold_ms};
+    if (pthread_create(&thread, NULL, run, plan) != 0)
+        die("load: cannot start a thread");
+    pthread_detach(thread);
+}

@@ -1,0 +1,211 @@
+"""The scenarios: one for each row of the table of figures to reach."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from benchmarks.fanout import goals, measure
+from benchmarks.fanout.errors import BenchError
+from benchmarks.fanout.goals import Goal, Runs
+from benchmarks.fanout.servers import Server
+from benchmarks.fanout.session import Bench, Measured, fan_out, loaded, started, steady
+
+Measure = Callable[[Bench, "Scenario", Server], Iterator[Measured]]
+Judge = Callable[[str, Runs], list[Goal]]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One row: who takes part, with how many players, at which window, and what is asked of it."""
+
+    name: str
+    players: int
+    window_ms: int
+    judge: Judge
+    measure: Measure
+    servers: tuple[str, ...] = ("fastflv", "floor", "srs", "zlm", "nginx", "nms")
+    windows: tuple[tuple[str, int], ...] = ()
+    "Servers that are asked for another window."
+
+    def window_of(self, server: str) -> int:
+        """Return the merge window of a server, milliseconds."""
+        return dict(self.windows).get(server, self.window_ms)
+
+
+def plain(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
+    """Bring the players, measure one steady window."""
+    yield fan_out(bench, scenario.name, server, scenario.players, scenario.window_of(server.name))
+
+
+STORM_RATE = 2000  # joins a second
+STORM_HOLD_MS = 500
+
+
+def join_storm(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
+    """Measure the standing players in calm, then again while others come and go."""
+    window = scenario.window_of(server.name)
+    players = scenario.players
+    seconds = bench.seconds / 2
+    rate = STORM_RATE if players >= 100 else STORM_RATE // 10
+    calm, m = (Measured(scenario.name, server.name, players, window) for _ in range(2))
+    with (
+        started(bench, server, window_ms=window, players=players + rate * 6) as live,
+        loaded(bench, live, players, m.notes) as load,
+    ):
+        steady(bench, live, load, calm, seconds)
+        bench.progress.say(f"storm of {rate} joins a second")
+        load.send(f"storm {rate} {seconds} {STORM_HOLD_MS}")
+        steady(bench, live, load, m, seconds)
+        storm = load.event("storm", 30)
+        if storm is None:
+            raise BenchError("the join storm did not end")
+    m.extra |= {
+        "calm_p99": calm.p99,
+        "calm_cpu": calm.cpu,
+        "joins": storm["joins"],
+        "joins_failed": storm["failed"],
+        "first_keyframe_p50": storm["first_keyframe_ms"]["p50"],
+        "first_keyframe_p99": storm["first_keyframe_ms"]["p99"],
+        "first_keyframe_max": storm["first_keyframe_ms"]["max"],
+        "first_byte_p99": storm["first_byte_ms"]["p99"],
+        "client_late_max": storm["late_ms_max"],
+    }
+    if storm["failed"]:
+        m.notes.append(
+            f"{storm['failed']} of {storm['joins']} joins failed: {storm['first_error'] or 'no data'}"
+        )
+    bench.progress.say(
+        f"first keyframe p50 {m.extra['first_keyframe_p50']:.1f} p99 {storm['first_keyframe_ms']['p99']:.1f} ms"
+    )
+    yield m
+
+
+def two_threads(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
+    """One sender thread, then two, the server on any core."""
+    for threads in (1, 2):
+        m = fan_out(
+            bench, scenario.name, server, scenario.players, scenario.window_ms, threads=threads, pinned=False
+        )
+        m.server = f"{server.name} x{threads}"
+        senders = sorted((percent for _, percent in m.threads[1:]), reverse=True)[:2]
+        if threads == 2 and len(senders) == 2 and senders[0] > 0:
+            m.extra["imbalance"] = 100 * (senders[0] - senders[1]) / senders[0]
+        elif threads == 2:
+            m.extra["imbalance"] = 100.0
+        yield m
+
+
+NEVER_READ_SECONDS = 15.0  # long enough that whoever queues for such players has done so
+
+
+STEADY_STEP = 5.0  # seconds between two looks at a server's memory
+STEADY_KB = 128  # growth within a step that counts as none
+STEADY_LIMIT = 60.0  # seconds; a server that still grows then is measured as it is
+
+
+def settled_memory(bench: Bench, pid: int) -> measure.Memory:
+    """Wait until the media window is full, for it belongs to the stream and not to the players."""
+    now = measure.memory(pid)
+    for _ in range(int(min(STEADY_LIMIT, 6 * bench.seconds) / STEADY_STEP)):
+        before = now
+        bench.progress.sleep(STEADY_STEP, "one player")
+        now = measure.memory(pid)
+        if now.rss - before.rss < STEADY_KB:
+            break
+    return now
+
+
+def memory(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
+    """RSS with one player, with all, and with players that never read on top."""
+    window = scenario.window_of(server.name)
+    players = scenario.players
+    idle = players // 4
+    m = Measured(scenario.name, server.name, players, window)
+    with started(bench, server, window_ms=window, players=players + idle + 1) as live:
+        with loaded(bench, live, 1, m.notes):
+            base = settled_memory(bench, live.process.pid)
+        with loaded(bench, live, players, m.notes) as load:
+            steady(bench, live, load, m)
+            full = measure.memory(live.process.pid)
+            load.send(f"lazy {idle} 0")
+            load.event("lazy", 30)
+            bench.progress.sleep(NEVER_READ_SECONDS, f"{idle} players that never read")
+            last = measure.memory(live.process.pid)
+    m.extra |= {
+        "kb_per_player": (full.rss - base.rss) / players,
+        "kb_per_idle_player": (last.rss - full.rss) / max(idle, 1),
+        "rss_one_player": base.rss,
+    }
+    bench.progress.say(
+        f"{m.extra['kb_per_player']:.1f} KB a player, {m.extra['kb_per_idle_player']:.1f} if it never reads"
+    )
+    yield m
+
+
+def publishers(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
+    """Many publishers, no players; `players` of the scenario counts publishers."""
+    streams = scenario.players
+    m = fan_out(bench, scenario.name, server, 0, scenario.window_of(server.name), streams=streams)
+    m.extra["publishers"] = streams
+    yield m
+
+
+def hundred(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
+    """One publisher, a hundred players by `wrk -t1 -c100`, or by the load client where wrk is absent."""
+    window = scenario.window_of(server.name)
+    players = scenario.players
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        m = fan_out(bench, scenario.name, server, players, window)
+        m.notes.append("wrk is not installed: measured with the load client")
+        yield m
+        return
+    m = Measured(scenario.name, server.name, players, window)
+    with started(bench, server, window_ms=window, players=players) as live:
+        url = f"http://{live.address}{live.play_path()}"
+        seconds = int(bench.settle + bench.seconds + 2)
+        cores = ",".join(map(str, bench.client_cores))
+        command = ["taskset", "-c", cores, wrk, "-t1", f"-c{players}", f"-d{seconds}s", url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as load:
+            bench.progress.say(f"wrk -t1 -c{players} -d{seconds}s")
+            try:
+                bench.progress.sleep(bench.settle, "settling")
+                steady(bench, live, None, m)
+                text = load.communicate(timeout=seconds + 10)[0]
+            finally:
+                load.kill()
+    read = re.search(r"([\d.]+)([KMG]?)B read", text)
+    if read:
+        scale = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}[read[2]]
+        m.rate_median = float(read[1]) * scale * 8 / seconds / players
+    m.notes.append(f"load by wrk -t1 -c{players}")
+    bench.progress.say(f"CPU {m.cpu:.1f} %")
+    yield m
+
+
+def table(published: float) -> dict[str, Scenario]:
+    """Return all scenarios by name; `published` is the clip's rate, bits per second."""
+    every = [
+        Scenario("window350", 3000, 350, goals.fan_out_goals(0.40), plain),
+        Scenario("window100", 2000, 100, goals.fan_out_goals(0.65), plain),
+        Scenario("window40", 2000, 40, goals.fan_out_goals(0.75), plain),
+        Scenario("frame", 2000, 0, goals.frame_goals, plain, windows=(("srs", 10),)),
+        Scenario("tenthousand", 10000, 100, goals.many_goals(published), plain),
+        Scenario("joinstorm", 1000, 100, goals.storm_goals, join_storm),
+        Scenario("threads", 3000, 100, goals.thread_goals, two_threads, servers=("fastflv",)),
+        Scenario("memory", 2000, 350, goals.memory_goals, memory),
+        Scenario(
+            "publishers100",
+            100,
+            350,
+            goals.publisher_goals,
+            publishers,
+            ("fastflv", "srs", "zlm", "nginx", "nms"),
+        ),
+        Scenario("players100", 100, 350, goals.hundred_goals, hundred),
+    ]
+    return {s.name: s for s in every}

@@ -1,0 +1,260 @@
+"""One measurement: one server, one publisher, one load, one steady window."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.fanout import measure, profile
+from benchmarks.fanout.clip import Clip
+from benchmarks.fanout.errors import BenchError
+from benchmarks.fanout.processes import Child, Talker, free_ports, running
+from benchmarks.fanout.progress import Progress
+from benchmarks.fanout.servers import Server
+from benchmarks.fanout.settings import Settings
+
+STREAM = "livestream"
+GOP_SECONDS = 2.5  # after the publisher's start, so that a whole GOP is cached before players come
+SLOW_SHARE = 0.3  # of the published rate
+CLIENT_BOUND = 90.0  # percent of its core: above it the client, not the server, sets the figures
+
+
+@dataclass
+class Bench:
+    """What every measurement of a run shares."""
+
+    clip: Clip
+    programs: dict[str, Path]
+    progress: Progress
+    server_cores: set[int]
+    client_cores: set[int]
+    seconds: float = 10.0
+    "Length of the steady window."
+
+    settle: float = 3.0
+    "Wait between the last join and the window."
+
+    joins: float = 1000.0
+    "Joins a second while the players connect."
+
+    sample: int = 20
+    "Players whose bytes are parsed."
+
+    close: bool = False
+    "Players ask with `Connection: close`, which servers may answer without chunk framing."
+
+    never_read: int = 0
+    "Players on top that never read."
+
+    slow: int = 0
+    "Players on top that read at 30 % of the rate."
+
+    profiles: Path | None = None
+    "Where to write a profile of each server, or None."
+
+
+@dataclass
+class Measured:
+    """The figures of one measurement. CPU in percent of one core, memory in KiB, times in milliseconds."""
+
+    scenario: str
+    server: str
+    players: int
+    window_ms: int
+    cpu: float = 0.0
+    threads: list[tuple[str, float]] = field(default_factory=list)
+    rss: int = 0
+    pss: int = 0
+    p50: float = 0.0
+    p99: float = 0.0
+    worst: float = 0.0
+    read_p99: float = 0.0
+    "p99 delay when the client had read the frame; p50, p99 and worst are when it had arrived."
+
+    rate_min: float = 0.0
+    "Bits per second of the slowest player."
+
+    rate_median: float = 0.0
+    flowing: int = 0
+    "Players that had media at the end."
+
+    missing: int = 0
+    "Frames that parsed players did not get."
+
+    broken: int = 0
+    "Parsed players that saw a broken rule."
+
+    client_cpu: float = 0.0
+    publish_late: float = 0.0
+    "The latest that the publisher itself was behind its plan."
+
+    other_busy: float = 0.0
+    "CPU that processes outside of the run used on the server's core, percent."
+
+    notes: list[str] = field(default_factory=list)
+    extra: dict[str, float] = field(default_factory=dict)
+    "Figures of single scenarios, such as first_keyframe_p99."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+
+@dataclass
+class Live:
+    """A started server, with what publishes to it."""
+
+    server: Server
+    settings: Settings
+    process: Child
+    publisher: Talker | None
+    work: Path
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT of HTTP."""
+        return f"127.0.0.1:{self.settings.http_port}"
+
+    def play_path(self) -> str:
+        """Path of the one stream."""
+        return self.server.play_path(self.settings, STREAM)
+
+
+@contextlib.contextmanager
+def started(
+    bench: Bench,
+    server: Server,
+    *,
+    window_ms: int,
+    players: int,
+    streams: int = 1,
+    threads: int = 1,
+    cores: set[int] | None = None,
+    pinned: bool = True,
+) -> Iterator[Live]:
+    """Start a server and its publisher; end both, and nothing else, at the end."""
+    with contextlib.ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fanout-")))
+        rtmp_port, http_port, api_port = free_ports(3)
+        room = players + bench.never_read + bench.slow + 100
+        settings = Settings(rtmp_port, http_port, api_port, window_ms, room, bench.clip.path, threads)
+        pin = (cores or bench.server_cores) if pinned else None
+        process = Child(server.name, server.argv(settings, work), pin, work / "server.log")
+        stack.enter_context(running(process))
+        process.await_port(http_port)
+        publisher = None
+        if server.needs_publisher:
+            process.await_port(rtmp_port)
+            argv = [
+                str(bench.programs["publisher"]),
+                str(bench.clip.path),
+                "127.0.0.1",
+                str(rtmp_port),
+                "live",
+            ]
+            publisher = Talker(
+                "publisher", [*argv, STREAM, str(streams)], bench.client_cores, work / "publisher.log"
+            )
+            stack.enter_context(running(publisher))
+            if publisher.event("publishing", 30) is None:
+                raise BenchError(f"{server.name} did not accept the publisher: {process.last_words()}")
+        bench.progress.sleep(GOP_SECONDS, "first GOP")
+        process.check()
+        yield Live(server, settings, process, publisher, work)
+
+
+@contextlib.contextmanager
+def loaded(bench: Bench, live: Live, players: int, notes: list[str]) -> Iterator[Talker]:
+    """Bring the players; go on with those that came, and note it, when not all do."""
+    command = [str(bench.programs["load"]), live.address, live.play_path()]
+    counts = [str(players), str(bench.sample), str(bench.joins), "close" if bench.close else "keep"]
+    load = Talker("load client", command + counts, bench.client_cores, live.work / "load.log")
+    with running(load):
+        bench.progress.say(f"{players} players join at {bench.joins:.0f} a second")
+        if load.event("ready", players / bench.joins * 2 + 15) is None:
+            load.send("status")
+            status = load.event("status", 10) or {}
+            notes.append(f"only {status.get('flowing', 0)} of {players} players had media in time")
+        live.process.check()
+        for lazy, share in ((bench.never_read, 0.0), (bench.slow, SLOW_SHARE)):
+            if lazy:
+                load.send(f"lazy {lazy} {bench.clip.bits_per_second / 8 * share:.0f}")
+                load.event("lazy", 30)
+        bench.progress.sleep(bench.settle, "settling")
+        yield load
+
+
+def take_delays(m: Measured, report: dict[str, Any], clip: Clip) -> None:
+    """Copy what the load client measured; note what makes it doubtful."""
+    crowd, probe = report["crowd"], report["probe"]
+    m.p50, m.p99, m.worst = (probe["delay_ms"][k] for k in ("p50", "p99", "max"))
+    m.read_p99 = probe["read_delay_ms"]["p99"]
+    m.rate_min, m.rate_median = crowd["rate_min"], crowd["rate_median"]
+    m.flowing = crowd["flowing"] + probe["players"] - probe["closed"] - probe["broken"]
+    m.missing, m.broken = probe["missing"], probe["broken"]
+    m.client_cpu = report["client_cpu_percent"]
+    m.extra["receives_per_player_second"] = crowd["receives"] / max(crowd["flowing"], 1) / report["seconds"]
+    if probe["broken"]:
+        m.notes.append(f"{probe['broken']} parsed players broke off: {probe['first_error']}")
+    if probe["repeated"] or probe["unstamped"]:
+        m.notes.append(f"{probe['repeated']} frames repeated, {probe['unstamped']} without a stamp")
+    if crowd["gone"] or probe["closed"]:
+        m.notes.append(f"{crowd['gone'] + probe['closed']} players were disconnected")
+    if m.client_cpu > CLIENT_BOUND:
+        m.notes.append(f"client-bound: the load client used {m.client_cpu:.0f} % of its core")
+
+
+def steady(bench: Bench, live: Live, load: Talker | None, m: Measured, seconds: float | None = None) -> None:
+    """Measure one window into `m`."""
+    core = min(bench.server_cores)
+    span = seconds or bench.seconds
+    pid = live.process.pid
+    if live.publisher:
+        live.publisher.send("begin")
+        live.publisher.event("published", 5)
+    start, busy_start = measure.cpu_mark(pid), measure.core_busy(core)
+    if load:
+        load.send("begin")
+    bench.progress.sleep(span, "measuring")
+    live.process.check()
+    end, busy_end = measure.cpu_mark(pid), measure.core_busy(core)
+    if load:
+        load.send("end")
+        report = load.event("measured", 15)
+        if report is None:
+            raise BenchError("the load client does not answer: its core is overloaded")
+        take_delays(m, report, bench.clip)
+    if live.publisher:
+        live.publisher.send("end")
+        published = live.publisher.event("published", 5) or {}
+        m.publish_late = published.get("late_ms_max", 0.0)
+    use = measure.cpu_between(start, end)
+    m.cpu, m.threads = round(use.percent, 2), use.threads
+    found = measure.memory(pid)
+    m.rss, m.pss = found.rss, found.pss
+    whole = (busy_end[0] - busy_start[0]) * 100 / max(busy_end[1] - busy_start[1], 1)
+    m.other_busy = round(max(whole - m.cpu, 0.0), 1)
+    if bench.profiles:
+        bench.progress.say("profiling")
+        profile.record(pid, bench.profiles / f"profile-{m.scenario}-{m.server}.txt")
+
+
+def fan_out(
+    bench: Bench, scenario: str, server: Server, players: int, window_ms: int, **options: Any
+) -> Measured:
+    """Start a server, publish, bring players, and measure one steady window."""
+    m = Measured(scenario, server.name, players, window_ms)
+    with started(bench, server, window_ms=window_ms, players=players, **options) as live:
+        if players == 0:
+            bench.progress.sleep(bench.settle, "settling")
+            steady(bench, live, None, m)
+        else:
+            with loaded(bench, live, players, m.notes) as load:
+                steady(bench, live, load, m)
+    delay = f"delay p50 {m.p50:.1f} p99 {m.p99:.1f} ms, " if players else ""
+    bench.progress.say(f"CPU {m.cpu:.1f} %, {delay}RSS {m.rss / 1024:.1f} MB")
+    return m

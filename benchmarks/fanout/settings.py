@@ -1,0 +1,138 @@
+"""The configuration files that the servers are started with. All listen on 127.0.0.1 only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one start of one server asks for."""
+
+    rtmp_port: int
+    http_port: int
+    api_port: int
+    window_ms: int
+    "Merge window; 0 sends each frame as it comes."
+
+    max_players: int
+    clip: Path
+    threads: int = 1
+    "Sender threads (fastflv) or event threads (ZLMediaKit)."
+
+    extra: str = ""
+    "Lines added to fastflv's play block."
+
+
+def _srs_style(s: Settings, root: str, play: str) -> str:
+    return f"""listen 127.0.0.1:{s.rtmp_port};
+max_connections {s.max_players + 100};
+daemon off;
+{root}
+http_api {{ enabled on; listen 127.0.0.1:{s.api_port}; }}
+http_server {{ enabled on; listen 127.0.0.1:{s.http_port}; }}
+vhost __defaultVhost__ {{
+    play {{ gop_cache on; mw_latency {s.window_ms}; {play} }}
+    http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; }}
+}}
+"""
+
+
+def fastflv(s: Settings) -> str:
+    """The same file as SRS's, with the number of sender threads."""
+    return _srs_style(s, f"fanout_threads {s.threads};", s.extra)
+
+
+def srs(s: Settings, work: Path) -> str:
+    """SRS at its defaults but for the window; fewer log lines, and no question to its home about versions."""
+    root = f"""srs_log_tank file;
+srs_log_file {work}/srs.log;
+srs_log_level_v2 warn;
+pid {work}/srs.pid;
+work_dir {work};
+query_latest_version off;
+heartbeat {{ enabled off; }}
+rtc_server {{ enabled off; }}
+srt_server {{ enabled off; }}"""
+    return _srs_style(s, root, "")
+
+
+def zlm(s: Settings, work: Path) -> str:
+    """ZLMediaKit with only RTMP and FLV: its other containers would cost it CPU that the rest does not pay."""
+    return f"""[general]
+mergeWriteMS={s.window_ms}
+listen_ip=127.0.0.1
+[api]
+apiDebug=0
+secret=0123456789abcdef0123456789abcdef
+[protocol]
+enable_hls=0
+enable_hls_fmp4=0
+enable_mp4=0
+enable_rtsp=0
+enable_ts=0
+enable_fmp4=0
+enable_rtmp=1
+[http]
+port={s.http_port}
+sslport=0
+rootPath={work}
+[rtmp]
+port={s.rtmp_port}
+sslport=0
+[rtsp]
+port=0
+sslport=0
+[rtp_proxy]
+port=0
+[shell]
+port=0
+[onvif]
+port=0
+[hook]
+enable=0
+"""
+
+
+def nginx(s: Settings, work: Path) -> str:
+    """One worker, no pings: the publisher does not answer them."""
+    return f"""worker_processes 1;
+daemon off;
+master_process off;
+pid {work}/nginx.pid;
+error_log {work}/error.log error;
+worker_rlimit_nofile {s.max_players + 200};
+events {{ worker_connections {s.max_players + 100}; }}
+rtmp {{
+    access_log off;
+    ping 1h;
+    ping_timeout 1h;
+    server {{
+        listen 127.0.0.1:{s.rtmp_port};
+        application live {{ live on; gop_cache on; }}
+    }}
+}}
+http {{
+    access_log off;
+    server {{
+        listen 127.0.0.1:{s.http_port} backlog=4096;
+        location /live {{ flv_live on; chunked_transfer_encoding on; }}
+    }}
+}}
+"""
+
+
+def node_media_server(s: Settings, work: Path) -> str:
+    """RTMP and HTTP only; no recording, no sessions."""
+    return json.dumps(
+        {
+            "bind": "127.0.0.1",
+            "rtmp": {"port": s.rtmp_port},
+            "http": {"port": s.http_port},
+            "auth": {"play": False, "publish": False},
+            "store": {"path": f"{work}/data"},
+            "record": {"path": f"{work}/record", "auto": False},
+        }
+    )

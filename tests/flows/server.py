@@ -1,0 +1,213 @@
+"""The server as a user starts it: a process of its own, a configuration file, a log to read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+HOST = "127.0.0.1"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody had a moment ago."""
+    held = [socket.create_server((HOST, 0)) for _ in range(count)]
+    ports = [sock.getsockname()[1] for sock in held]
+    for sock in held:
+        sock.close()
+    return ports
+
+
+class Log:
+    """Lines of a process, read by a thread; `wait` sleeps until one matches."""
+
+    def __init__(self, stream: Any) -> None:
+        self.lines: list[str] = []
+        self.ended = False
+        self._news = threading.Condition()
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream: Any) -> None:
+        for line in stream:
+            with self._news:
+                self.lines.append(line.rstrip("\n"))
+                self._news.notify_all()
+        with self._news:
+            self.ended = True
+            self._news.notify_all()
+
+    def find(self, pattern: str, since: int = 0) -> list[str]:
+        """Lines that match, from line number *since* on."""
+        return [line for line in self.lines[since:] if re.search(pattern, line)]
+
+    def wait(self, pattern: str, since: int = 0, timeout: float = 10) -> str:
+        """Return the first line that matches; AssertionError when none comes."""
+        with self._news:
+            self._news.wait_for(lambda: self.find(pattern, since) or self.ended, timeout)
+            found = self.find(pattern, since)
+        assert found, f"no line like {pattern!r} in the log:\n{self.text()}"
+        return found[0]
+
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def close(self) -> None:
+        self._thread.join(10)
+
+
+PREAMBLE = """\
+listen {rtmp};
+max_connections {connections};
+daemon off;
+srs_log_tank console;
+http_server {{ enabled on; listen {http}; {web} }}
+http_api {{ enabled on; listen {api}; }}
+{more}
+"""
+VHOST = """\
+vhost __defaultVhost__ {{
+    {more}
+    play {{ {play} }}
+    publish {{ {publish} }}
+    http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; {remux} }}
+}}
+"""
+
+
+def vhost_text(*, play: str = "mw_latency 0;", publish: str = "grace 0;", remux: str = "", more: str = "") -> str:
+    """A default vhost with what a test cares for."""
+    return VHOST.format(play=play, publish=publish, remux=remux, more=more)
+
+
+class Server:
+    """One running server on free ports. Use as a context manager."""
+
+    def __init__(
+        self,
+        folder: Path,
+        vhosts: str = "",
+        *,
+        web: str = "",
+        more: str = "",
+        connections: int = 1000,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.rtmp, self.http, self.api = free_ports(3)
+        self.file = folder / "server.conf"
+        text = PREAMBLE.format(
+            rtmp=self.rtmp, http=self.http, api=self.api, connections=connections, web=web, more=more
+        )
+        self.file.write_text(text + (vhosts or vhost_text()))
+        self._environ = environ
+        self.process: subprocess.Popen[str]
+        self.log: Log
+
+    def __enter__(self) -> Server:
+        self.process = start(["-c", str(self.file)], self._environ)
+        self.log = Log(self.process.stderr)
+        self.log.wait(r"API on|ask http")
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        status = stop(self.process)
+        self.log.close()
+        # Captured by pytest, shown when a test of the module fails.
+        print(f"--- server log, pid {self.process.pid}\n{self.log.text()}")
+        if failure[0] is None:
+            assert status == 0, f"exit status {status}\n{self.log.text()}"
+            traces = self.log.find(r"Traceback|Error:|never retrieved|ERROR")
+            assert not traces, self.log.text()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def publish_url(self, stream: str, app: str = "live") -> str:
+        return f"rtmp://{HOST}:{self.rtmp}/{app}/{stream}"
+
+    # --- the API ---
+
+    def ask(self, path: str, method: str = "GET") -> dict[str, Any]:
+        """Ask the API."""
+        request = urllib.request.Request(f"http://{HOST}:{self.api}/api/v1/{path}", method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            said = json.load(answer)
+        assert isinstance(said, dict)
+        return said
+
+    def streams(self) -> dict[str, dict[str, Any]]:
+        """Streams by name."""
+        return {row["name"]: row for row in self.ask("streams?count=1000")["streams"]}
+
+    def clients(self) -> list[dict[str, Any]]:
+        rows = self.ask("clients?count=100000")["clients"]
+        assert isinstance(rows, list)
+        return rows
+
+    # --- the process ---
+
+    def fds(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def ticks(self) -> int:
+        """User and system time, clock ticks."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    def resident(self) -> int:
+        """Resident memory, bytes."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def start(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start `python -m fastflv`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "fastflv", *arguments],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **(environ or {})},
+    )
+
+
+def stop(process: subprocess.Popen[str]) -> int:
+    """End a server by SIGTERM; return its exit status."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise AssertionError("the server did not stop within 10 s of SIGTERM") from None
+
+
+def run(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "fastflv", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env={**os.environ, **(environ or {})},
+    )
+
+
+def until(condition: Any, what: str, timeout: float = 5) -> None:
+    """Wait for something that can only be asked for."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {timeout} s"
+        time.sleep(0.02)
