@@ -171,6 +171,9 @@ PUBLISH_GRACE_SECONDS: Final = 5.0
 SETTLE_MS: Final = 400
 "Players of a fresh stream wait this long for its second kind of track, unless the metadata names the tracks, ms. Encoders send both sequence headers at once; raw G.711 shows up within 100 ms."
 
+SETTLE_NAMED_MS: Final = 2000
+"Likewise when the metadata names a track that has not shown up, ms: a camera that opens slowly is worth waiting for, since players cannot add a track later."
+
 SPLICE_GAP_MS: Final = 1000
 "A publisher that returns goes on behind the last tag by the time it was away, but by no more than this, ms: players have nothing to show for the rest."
 

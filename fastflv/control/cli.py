@@ -16,6 +16,7 @@ from pathlib import Path
 from fastflv import __version__, limits
 from fastflv.config.check import check_open_files
 from fastflv.config.settings import LogLevel, LogTank, NoticeKind, Settings, load
+from fastflv.control.process import PidFile, daemonize, watch_parent
 from fastflv.control.server import Server, raise_file_limit
 from fastflv.errors import ConfigError, StartupError
 from fastflv.stream.name import DEFAULT_VHOST
@@ -88,10 +89,26 @@ def serve(settings: Settings, *, demo: bool = False) -> int:
     import uvloop
 
     if settings.work_dir not in ("", "./"):
-        os.chdir(settings.work_dir)
+        try:
+            os.chdir(settings.work_dir)
+        except OSError as error:
+            raise StartupError(f"cannot change to work_dir {settings.work_dir}: {error.strerror}") from error
     start_log(settings)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(settings, demo=demo))
+    if settings.daemon:
+        # Said while there is a terminal to say it to; the lock itself does not survive the fork.
+        PidFile(settings.pid).release()
+        daemonize()
+    # SRS writes its pid file always; here a file that says nothing of it leaves nothing behind.
+    pid = PidFile(settings.pid) if settings.daemon or settings.directive.first("pid") else None
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(settings, demo=demo))
+    except StartupError as error:
+        log.error("%s", error)
+        raise
+    finally:
+        if pid is not None:
+            pid.release()
 
 
 async def _serve(settings: Settings, *, demo: bool) -> int:
@@ -105,6 +122,12 @@ async def _serve(settings: Settings, *, demo: bool) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
         loop.add_signal_handler(number, end, number.name)
+    loop.add_signal_handler(
+        signal.SIGHUP,
+        lambda: log.warning("SIGHUP: reload is not supported yet; restart to read the configuration"),
+    )
+    if settings.asprocess:
+        watch_parent(loop.add_reader, lambda: end("the parent process ended"))
     server = Server(settings, loop)
     await server.start()
     for line in urls(settings):

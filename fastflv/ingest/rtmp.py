@@ -213,9 +213,11 @@ class RtmpConnection(asyncio.BufferedProtocol):
 
     def _publish(self, event: events.PublishWanted) -> None:
         ingest = self._ingest
-        options = ingest.vhost_of(event.vhost) or self._options
+        options = ingest.vhost_of(event.vhost) if event.vhost else self._options
         if options is None or not event.stream:
-            self._session.reject_publish("NetStream.Publish.BadName", "a publish needs a stream name")
+            self._session.reject_publish(
+                "NetStream.Publish.BadName", "a publish needs a stream name and a vhost that is there"
+            )
             self._close_after_output()
             return
         name = StreamName(options.name, event.app, event.stream)

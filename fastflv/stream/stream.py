@@ -145,14 +145,14 @@ class Stream:
         """Decide whether the tracks are known; return whether that became so with this call.
 
         They are when both kinds were seen, when those that the metadata names were seen, or when
-        SETTLE_MS have passed since the first of them.
+        SETTLE_MS have passed since the first of them (SETTLE_NAMED_MS where metadata promises more).
         """
         intake = self.intake
         if self.settled or not (intake.open and (intake.has_audio or intake.has_video)):
             return False
-        if not self._settle_at:
-            self._settle_at = now_ms + limits.SETTLE_MS
         named = {kind for kind in ("audio", "video") if f"{kind}codecid" in self.metadata}
+        if not self._settle_at:
+            self._settle_at = now_ms + (limits.SETTLE_NAMED_MS if named else limits.SETTLE_MS)
         seen = {kind for kind in ("audio", "video") if getattr(intake, f"has_{kind}")}
         self.settled = len(seen) == 2 or (bool(named) and named <= seen) or now_ms >= self._settle_at
         return self.settled
