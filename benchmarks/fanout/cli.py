@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 from benchmarks.fanout import clip, machine, native, report, scenarios
 from benchmarks.fanout.errors import BenchError
@@ -49,6 +51,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--joins", type=float, default=1000.0, help="joins a second while players connect (1000)")
     p.add_argument("--sample", type=int, default=20, help="players that are parsed and timed (20)")
     p.add_argument("--close", action="store_true", help="players ask with Connection: close")
+    p.add_argument(
+        "--nap",
+        type=int,
+        default=0,
+        metavar="MS",
+        help="players look for bytes that often, unwoken (0: epoll)",
+    )
     p.add_argument("--never-read", type=int, default=0, metavar="N", help="players on top that never read")
     p.add_argument(
         "--slow", type=int, default=0, metavar="N", help="players on top that read at 30 %% of the rate"
@@ -116,6 +125,17 @@ def profile_directory(options: argparse.Namespace) -> Path | None:
     return out
 
 
+def wait_for_turn(cache: Path, progress: Progress) -> IO[str]:
+    """Hold the one lock of this machine's runs: two at once on the same cores would measure each other."""
+    lock = (cache / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        progress.say("another run is measuring: waiting for its end")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
 def run(options: argparse.Namespace, argv: list[str]) -> Results:
     """Do all rounds of all scenarios."""
     if options.nice:
@@ -126,11 +146,12 @@ def run(options: argparse.Namespace, argv: list[str]) -> Results:
     cache = native.cache_dir()
     programs = {name: native.build(name, cache) for name in native.PROGRAMS}
     the_clip = clip.cached(cache)
+    progress = Progress(options.quiet)
+    turn = wait_for_turn(cache, progress)
     servers = chosen_servers(options, programs["floor"])
     plan = chosen_scenarios(options, the_clip.bits_per_second)
     machine.raise_file_limit(max(s.players for s in plan) + options.never_read + options.slow)
     server_cores, client_cores = machine.split_cores()
-    progress = Progress(options.quiet)
     seconds = QUICK_SECONDS if options.quick else options.seconds
     settle = 0.5 if options.quick else options.settle
     bench = Bench(
@@ -146,6 +167,7 @@ def run(options: argparse.Namespace, argv: list[str]) -> Results:
         options.close,
         options.never_read,
         options.slow,
+        options.nap,
         profile_directory(options),
     )
     if server_cores == client_cores:
@@ -172,6 +194,7 @@ def run(options: argparse.Namespace, argv: list[str]) -> Results:
         progress.subject = ""
         for goal in found:
             progress.say(goal.line())
+    turn.close()
     return results
 
 

@@ -96,3 +96,14 @@ def core_busy(cpu: int) -> tuple[int, int]:
             ticks = [int(x) for x in line.split()[1:9]]
             return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
     return 0, 1
+
+
+def softirq_thread(cpu: int) -> int | None:
+    """Return the pid of a core's ksoftirqd; None where /proc does not show it, as in containers."""
+    for task in Path("/proc").iterdir():
+        try:
+            if task.name.isdigit() and (task / "comm").read_text().strip() == f"ksoftirqd/{cpu}":
+                return int(task.name)
+        except OSError:  # a process that just ended
+            continue
+    return None

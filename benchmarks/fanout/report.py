@@ -27,6 +27,7 @@ HEADINGS = (
     "more",
 )
 NOISY = 5.0  # percent of the server's core that others may use before the report says so
+DEFERRED = 2.0  # likewise for ksoftirqd
 EXTRAS = {
     "first_keyframe_p99": "first keyframe p99 {:.1f} ms",
     "first_keyframe_p50": "p50 {:.1f} ms",
@@ -95,6 +96,8 @@ def rows(runs: Sequence[Measured]) -> list[tuple[str, ...]]:
         more += dict.fromkeys(note for m in group for note in m.notes)
         if (noise := max(m.other_busy for m in group)) > NOISY:
             more.append(f"others used up to {noise:.0f} % of the core")
+        if (deferred := max(m.deferred for m in group)) > DEFERRED:
+            more.append(f"up to {deferred:.0f} % more in ksoftirqd")
         if sum(m.missing for m in group):
             more.append(f"{sum(m.missing for m in group)} frames missing")
         found.append(

@@ -53,6 +53,9 @@ class Bench:
     slow: int = 0
     "Players on top that read at 30 % of the rate."
 
+    nap_ms: int = 0
+    "How often the players look for bytes; 0: they wait in epoll, and the server's send pays for the wake-up."
+
     profiles: Path | None = None
     "Where to write a profile of each server, or None."
 
@@ -93,7 +96,10 @@ class Measured:
     "The latest that the publisher itself was behind its plan."
 
     other_busy: float = 0.0
-    "CPU that processes outside of the run used on the server's core, percent."
+    "CPU that all else used on the server's core, percent, ksoftirqd included."
+
+    deferred: float = 0.0
+    "CPU of the core's ksoftirqd, percent: under contention the kernel moves part of the sends there."
 
     notes: list[str] = field(default_factory=list)
     extra: dict[str, float] = field(default_factory=dict)
@@ -171,7 +177,13 @@ def started(
 def loaded(bench: Bench, live: Live, players: int, notes: list[str]) -> Iterator[Talker]:
     """Bring the players; go on with those that came, and note it, when not all do."""
     command = [str(bench.programs["load"]), live.address, live.play_path()]
-    counts = [str(players), str(bench.sample), str(bench.joins), "close" if bench.close else "keep"]
+    counts = [
+        str(players),
+        str(bench.sample),
+        str(bench.joins),
+        "close" if bench.close else "keep",
+        str(bench.nap_ms),
+    ]
     load = Talker("load client", command + counts, bench.client_cores, live.work / "load.log")
     with running(load):
         bench.progress.say(f"{players} players join at {bench.joins:.0f} a second")
@@ -216,12 +228,13 @@ def steady(bench: Bench, live: Live, load: Talker | None, m: Measured, seconds: 
     if live.publisher:
         live.publisher.send("begin")
         live.publisher.event("published", 5)
-    start, busy_start = measure.cpu_mark(pid), measure.core_busy(core)
+    kernel = measure.softirq_thread(core) or pid
+    start, busy_start, kernel_start = measure.cpu_mark(pid), measure.core_busy(core), measure.cpu_mark(kernel)
     if load:
         load.send("begin")
     bench.progress.sleep(span, "measuring")
     live.process.check()
-    end, busy_end = measure.cpu_mark(pid), measure.core_busy(core)
+    end, busy_end, kernel_end = measure.cpu_mark(pid), measure.core_busy(core), measure.cpu_mark(kernel)
     if load:
         load.send("end")
         report = load.event("measured", 15)
@@ -237,6 +250,8 @@ def steady(bench: Bench, live: Live, load: Talker | None, m: Measured, seconds: 
     found = measure.memory(pid)
     m.rss, m.pss = found.rss, found.pss
     whole = (busy_end[0] - busy_start[0]) * 100 / max(busy_end[1] - busy_start[1], 1)
+    if kernel != pid:
+        m.deferred = round(measure.cpu_between(kernel_start, kernel_end).percent, 1)
     m.other_busy = round(max(whole - m.cpu, 0.0), 1)
     if bench.profiles:
         bench.progress.say("profiling")

@@ -28,6 +28,7 @@ static struct target target;
 static struct player *players;
 static int total;
 static double pace;
+static int64_t nap_ns;
 static atomic_int flowing, gone, refused;
 static atomic_llong receives;
 static long long receives_mark;
@@ -99,19 +100,27 @@ static void *run(void *unused)
             struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = p};
             epoll_ctl(epfd, EPOLL_CTL_ADD, p->fd, &e);
         }
-        int n = epoll_wait(epfd, ready, 512, next < total ? 1 : -1);
-        for (int i = 0; i < n; i++)
-            serve(ready[i].data.ptr, ready[i].events);
+        if (nap_ns > 0) {
+            struct timespec nap = as_timespec(nap_ns);
+            nanosleep(&nap, NULL);
+        }
+        int n;
+        do {
+            n = epoll_wait(epfd, ready, 512, nap_ns > 0 ? 0 : next < total ? 1 : -1);
+            for (int i = 0; i < n; i++)
+                serve(ready[i].data.ptr, ready[i].events);
+        } while (nap_ns > 0 && n == 512);
     }
     return unused;
 }
 
-void crowd_start(const struct target *t, int count, double per_second)
+void crowd_start(const struct target *t, int count, double per_second, int nap_ms)
 {
     pthread_t thread;
     target = *t;
     total = count;
     pace = per_second;
+    nap_ns = (int64_t)nap_ms * 1000000;
     players = calloc((size_t)count + 1, sizeof *players);
     if (count && pthread_create(&thread, NULL, run, NULL) != 0)
         die("load: cannot start a thread");

@@ -7,8 +7,9 @@
 
 #include "peer.h"
 
-/* crowd.c: players whose bytes are counted, not copied */
-void crowd_start(const struct target *t, int players, double per_second);
+/* crowd.c: players whose bytes are counted, not copied. With nap_ms > 0 they look for bytes that often instead of
+   waiting in epoll: over loopback the server's send pays for waking a waiter, over a network it does not. */
+void crowd_start(const struct target *t, int players, double per_second, int nap_ms);
 int crowd_flowing(void); /* players that have had media */
 void crowd_begin(void);
 void crowd_end(FILE *to, double seconds); /* prints "crowd":{...} */

@@ -1,7 +1,7 @@
 /*
  * The load client: N HTTP-FLV players on loopback, a sample of them parsed and timed, the rest counted.
  *
- * usage: load ADDRESS:PORT PATH PLAYERS SAMPLE JOINS_PER_SECOND [close]
+ * usage: load ADDRESS:PORT PATH PLAYERS SAMPLE JOINS_PER_SECOND [keep|close [NAP_MS]]
  *
  * Prints {"event":"ready",...} when every player has had media. Commands, one a line, on stdin:
  *   begin                       start a measurement
@@ -77,7 +77,7 @@ static void command(const char *line)
 int main(int argc, char **argv)
 {
     if (argc < 6)
-        die("usage: load ADDRESS:PORT PATH PLAYERS SAMPLE JOINS_PER_SECOND [close]");
+        die("usage: load ADDRESS:PORT PATH PLAYERS SAMPLE JOINS_PER_SECOND [keep|close [NAP_MS]]");
     int players = atoi(argv[3]), sample = atoi(argv[4]), ready = 0;
     double pace = atof(argv[5]);
     struct rlimit limit;
@@ -91,7 +91,7 @@ int main(int argc, char **argv)
     setvbuf(stdin, NULL, _IONBF, 0); /* poll() must see the second of two lines */
     target_init(&target, argv[1], argv[2], argc > 6 && strcmp(argv[6], "close") == 0);
     int64_t start = mono_ns();
-    crowd_start(&target, players - sample, pace);
+    crowd_start(&target, players - sample, pace, argc > 7 ? atoi(argv[7]) : 0);
     probe_start(&target, sample, pace * sample / (players > 0 ? players : 1)); /* among the crowd, not before it */
 
     char line[256];

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "crowd.h"
 #include "tally.h"
+#include "urgent.h"
 #include "wire.h"
 
 #define PATIENCE_NS 5000000000 /* a joiner without a keyframe by then has failed */
@@ -77,6 +78,7 @@ static void *run(void *argument)
     struct joiner **joiners = calloc((size_t)count + 1, sizeof *joiners);
     struct epoll_event ready[256];
     int64_t start = mono_ns(), worst_lag = 0;
+    urgent(); /* a request that waits for this thread would count as the server's delay */
     tally_clear(&keyframe_ms);
     tally_clear(&first_byte_ms);
     while (oldest < count) {

@@ -1,5 +1,5 @@
-/* Let the calling thread run before the crowd's on the same core, where the system allows it: what the publisher or
-   the probe waits for its own core is not the server's doing, yet a late read merges arrivals and shows as delay. */
+/* Let the calling thread run before the crowd's on the same core, where the system allows it: what publisher,
+   probe or storm waits for its own core is not the server's doing, yet a late read merges arrivals and shows as delay. */
 #ifndef FANOUT_URGENT_H
 #define FANOUT_URGENT_H
 
