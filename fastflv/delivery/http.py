@@ -33,7 +33,7 @@ class HttpConnection(asyncio.Protocol):
     """One HTTP connection: requests are answered one at a time, in order."""
 
     __slots__ = (
-        "_body", "_door", "_field_bytes", "_fields", "_handler", "_loop", "_parser", "_refused", "_request", "_timer",
+        "_body", "_door", "_field_bytes", "_fields", "_full", "_handler", "_loop", "_parser", "_refused", "_request", "_timer",
         "_transport", "_url", "_waiting", "on_lost",
     )  # fmt: skip
 
@@ -51,6 +51,7 @@ class HttpConnection(asyncio.Protocol):
         self._waiting: list[Request] = []
         self._timer: asyncio.TimerHandle | None = None
         self._refused = False
+        self._full = False
         self.on_lost: Callable[[], None] | None = None
         "Called once when the connection ends while its request waits for an answer."
 
@@ -74,6 +75,18 @@ class HttpConnection(asyncio.Protocol):
             return
         except httptools.HttpParserError as error:
             self._refuse(400, f"not an HTTP request: {error}")
+
+    def pause_writing(self) -> None:
+        # Who asks and does not read is not read either: answers must not pile up.
+        self._full = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._full = False
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
@@ -121,7 +134,7 @@ class HttpConnection(asyncio.Protocol):
             ip=address_of(self._transport),
             body=self._body,
         )
-        if self._request is not None:
+        if self._request is not None or self._full:
             if len(self._waiting) == limits.HTTP_PIPELINE_MAX:
                 self._refuse(429, "too many requests at once")
                 return
@@ -143,10 +156,9 @@ class HttpConnection(asyncio.Protocol):
         )
         if not request.keep_alive:
             self.close()
-        elif self._waiting:
-            self._handle(self._waiting.pop(0))
-        else:
-            self._arm()
+            return
+        self._arm()
+        self._next()
 
     def detach(self) -> int | None:
         """Take the socket away for a live response: return a duplicate of its descriptor, or None when the
@@ -169,8 +181,18 @@ class HttpConnection(asyncio.Protocol):
             self._transport.close()
 
     @property
+    def cross_domain(self) -> bool:
+        """Pages of other sites may read the answers."""
+        return self._handler.cross_domain
+
+    @property
     def closed(self) -> bool:
         return self._transport is None or self._transport.is_closing()
+
+    def _next(self) -> None:
+        """Handle the next request that came meanwhile, if the client reads its answers."""
+        if self._waiting and self._request is None and not self._full:
+            self._handle(self._waiting.pop(0))
 
     def _handle(self, request: Request) -> None:
         self._disarm()
@@ -207,7 +229,13 @@ class HttpConnection(asyncio.Protocol):
 
     def _arm(self) -> None:
         self._disarm()
-        self._timer = self._loop.call_later(limits.HTTP_IDLE_SECONDS, self.close)
+        self._timer = self._loop.call_later(limits.HTTP_IDLE_SECONDS, self._idle)
+
+    def _idle(self) -> None:
+        if self._full and self._transport is not None:
+            # It does not read: a polite close would wait for it for ever.
+            self._transport.abort()
+        self.close()
 
     def _disarm(self) -> None:
         if self._timer is not None:

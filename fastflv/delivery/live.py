@@ -33,7 +33,6 @@ class LiveOptions:
     mounts: tuple[Mount, ...]
     on_missing: float = 5.0
     "How long a request for an absent stream waits for a publisher, seconds."
-    cross_domain: bool = True
 
 
 class Live:
@@ -133,7 +132,7 @@ class Live:
             fd,
             stream.log,
             framing=CHUNKED if chunked else RAW,
-            preamble=self._head(request, chunked),
+            preamble=self._head(request, chunked, connection.cross_domain),
             start=start.block,
             position=start.position,
             window_ms=options.window_ms,
@@ -145,7 +144,7 @@ class Live:
         self._roster.add(client)
         log.info("player %s from %s joins %s", client.id, client.ip, stream.name.url)
 
-    def _head(self, request: Request, chunked: bool) -> MediaBlock:
+    def _head(self, request: Request, chunked: bool, cross_domain: bool) -> MediaBlock:
         """Return the response head; equal heads are made once."""
         fields = {
             "Server": SERVER,
@@ -157,7 +156,8 @@ class Live:
         }
         if chunked:
             fields["Transfer-Encoding"] = "chunked"
-        fields |= cors_fields(request)
+        if cross_domain:
+            fields |= cors_fields(request)
         key = encode_head(200, fields)
         block = self._heads.get(key)
         if block is None:

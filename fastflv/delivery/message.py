@@ -34,7 +34,7 @@ class Request:
     def args(self) -> dict[str, str]:
         """Query parameters; of equal names the first counts."""
         args: dict[str, str] = {}
-        for key, value in parse_qsl(self.query, keep_blank_values=True, max_num_fields=64):
+        for key, value in parse_qsl(self.query, keep_blank_values=True):
             args.setdefault(key, value)
         return args
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fastflv import limits
 from fastflv.errors import PeerError, PeerTimeoutError, StreamBusyError
 from fastflv.ingest import events
+from fastflv.ingest.lowwater import LowWater
 from fastflv.ingest.session import Session
 from fastflv.stream.door import Door, address_of
 from fastflv.stream.hub import Hub
@@ -99,12 +100,16 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._stream: Stream | None = None
         self._client: Client | None = None
         self._heard = 0.0
+        self._since: float | None = 0.0
+        "Where the deadline counts from; None: from the last byte heard."
         self._deadline = limits.HANDSHAKE_SECONDS
         self._why = "the handshake and connect took"
         self._timer: asyncio.TimerHandle | None = None
         self._media_seen = 0
         self._sent = 0
         self._seated = False
+        self._settling = False
+        self._low_water: LowWater | None = None
 
     # --- Link ---
 
@@ -127,7 +132,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
             transport.close()
             return
         self._seated = True
-        self._heard = self._loop.time()
+        self._heard = self._since = self._loop.time()
         self._timer = self._loop.call_later(self._deadline, self._watch)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -145,7 +150,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
                     self._handle(happened)
                 intake.flush()
                 if not stream.settled:
-                    self._ingest.hub.settle(stream, intake.now_ms)
+                    self._settle(stream)
             else:
                 self._handle(self._session.receive(self._view[:nbytes]))
         except PeerError as error:
@@ -154,6 +159,15 @@ class RtmpConnection(asyncio.BufferedProtocol):
         output = self._session.take_output()
         if output:
             self._write(output)
+
+    def pause_writing(self) -> None:
+        # Who does not read its answers is not read either: they must not pile up.
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def eof_received(self) -> bool:
         return False
@@ -197,24 +211,23 @@ class RtmpConnection(asyncio.BufferedProtocol):
 
     def _connect(self, event: events.ConnectWanted) -> None:
         options = self._ingest.vhost_of(event.vhost)
-        if options is None:
-            self._session.reject_connect(f"no vhost {event.vhost or event.host}")
-            self._close_after_output()
-            log.info("rtmp %s: no vhost %s", self._ip, event.vhost or event.host)
-            return
         self._options = options
         self._tc_url = event.tc_url
         self._page_url = event.page_url
-        self._session.accept_connect(
-            window=options.out_ack_size, chunk_size=options.chunk_size, in_ack_size=options.in_ack_size
-        )
-        self._deadline = limits.COMMAND_SECONDS
-        self._why = "no publish or play followed connect for"
+        if options is None:
+            # The stream may still name the vhost: rtmp://192.0.2.1/live/name?vhost=example.com.
+            self._session.accept_connect()
+        else:
+            self._session.accept_connect(
+                window=options.out_ack_size, chunk_size=options.chunk_size, in_ack_size=options.in_ack_size
+            )
+        self._expect(limits.COMMAND_SECONDS, "no publish or play followed connect for")
 
     def _publish(self, event: events.PublishWanted) -> None:
         ingest = self._ingest
         options = ingest.vhost_of(event.vhost) if event.vhost else self._options
         if options is None or not event.stream:
+            log.info("rtmp %s: no vhost %s, or no stream name", self._ip, event.vhost)
             self._session.reject_publish(
                 "NetStream.Publish.BadName", "a publish needs a stream name and a vhost that is there"
             )
@@ -247,11 +260,21 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._client.link = self
         ingest.roster.add(self._client)
         self._session.accept_publish(stream.intake)
-        self._deadline = options.first_packet
-        self._why = "no media after publish for"
+        self._expect(options.first_packet, "no media after publish for", since=self._loop.time())
         log.info("publisher %s from %s publishes %s", id, self._ip, name.url)
         # The intake stamps what follows in this same read.
         stream.intake.now_ms = ingest.now_ms()
+        # Behind TLS the mark would count records, not messages.
+        if self._transport is not None and self._transport.get_extra_info("sslcontext") is None:
+            self._low_water = LowWater(self._transport.get_extra_info("socket"))
+            stream.wake = self._low_water.wake
+            self._gather(stream)
+
+    def _gather(self, stream: Stream) -> None:
+        """Look now and then whether somebody watches the stream that this connection publishes."""
+        if self._stream is stream and self._low_water is not None:
+            self._low_water.look(self.received, stream.log.readers > 0 or not stream.settled)
+            self._loop.call_later(limits.LOW_WATER_SECONDS, self._gather, stream)
 
     def _leave(self, why: str) -> None:
         """End the publish, if there is one; the connection may go on."""
@@ -259,11 +282,14 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._stream = self._client = None
         if stream is None or client is None:
             return
+        stream.wake = None
+        if self._low_water is not None and self._transport is not None and not self._transport.is_closing():
+            self._low_water.wake()
+        self._low_water = None
         stream.intake.flush()
         self._ingest.roster.remove(client)
         self._ingest.unpublish(stream)
-        self._deadline = limits.COMMAND_SECONDS
-        self._why = "no publish or play for"
+        self._expect(limits.COMMAND_SECONDS, "no publish or play for")
         log.info(
             "publisher %s of %s left: %s; %d bytes, %d clock repairs",
             client.id, stream.name.url, why, self.received, stream.intake.repairs,
@@ -296,19 +322,54 @@ class RtmpConnection(asyncio.BufferedProtocol):
                 log.info("rtmp %s closed: it asks and does not read the answers", self._ip)
                 self._transport.abort()
 
+    def _settle(self, stream: Stream) -> None:
+        """Look whether players may start; where only time can tell, look again then: no media may come until then."""
+        now_ms = self._ingest.now_ms()
+        self._ingest.hub.settle(stream, now_ms)
+        if stream is self._stream and not stream.settled and stream.settle_at and not self._settling:
+            self._settling = True
+            self._loop.call_later((stream.settle_at - now_ms) / 1000 + 0.001, self._settle_late, stream)
+
+    def _settle_late(self, stream: Stream) -> None:
+        self._settling = False
+        if stream is self._stream and not stream.settled:
+            self._settle(stream)
+
+    def _expect(self, seconds: float, why: str, *, since: float | None = None) -> None:
+        """Set a deadline; a timer that would look too late is set anew."""
+        self._deadline, self._why, self._since = seconds, why, since
+        look = self._loop.time() + self._look_within()
+        if self._timer is not None and self._timer.when() > look:
+            self._timer.cancel()
+            self._timer = self._loop.call_at(look, self._watch)
+
+    def _look_within(self) -> float:
+        """The first media of a publisher shortens its deadline without a word: look often enough to see that."""
+        if self._stream is None or self._options is None:
+            return self._deadline
+        return max(min(self._deadline, self._options.silence), limits.WATCH_SECONDS_MIN)
+
     def _watch(self) -> None:
         """One timer per connection: it looks whether the deadline passed, and sleeps for the rest."""
         now = self._loop.time()
         stream = self._stream
         if stream is not None and self._options is not None and stream.intake.bytes != self._media_seen:
             self._media_seen = stream.intake.bytes
-            self._deadline = self._options.silence
-            self._why = "the publisher was silent for"
-        left = self._heard + self._deadline - now
+            self._deadline, self._why, self._since = (
+                self._options.silence,
+                "the publisher was silent for",
+                None,
+            )
+        left = (self._heard if self._since is None else self._since) + self._deadline - now
         if left <= 0:
             self._fail(PeerTimeoutError(f"{self._why} {self._deadline:g} s"))
+            if self._transport is not None and self._transport.get_write_buffer_size():
+                # It does not read: a polite close would wait for it for ever.
+                self._transport.abort()
             return
-        self._timer = self._loop.call_later(max(left, limits.WATCH_SECONDS_MIN), self._watch)
+        self._timer = self._loop.call_later(
+            max(min(left, self._look_within()), limits.WATCH_SECONDS_MIN), self._watch
+        )
 
 
 def _drop(client: Client) -> None:

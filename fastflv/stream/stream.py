@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -91,12 +92,15 @@ class Stream:
         "The tracks are known: players may start."
         self.began = now_ms / 1000
         "Monotonic clock of the first publish, seconds."
+        self.wake: Callable[[], None] | None = None
+        "Tells the publisher's connection that somebody watches; None where it need not be told."
         self.publisher_id = ""
         self.left_ms = 0
         self.sent_before = 0
         "Bytes sent to players that have left."
         self._starts = StartBlocks(self.intake)
-        self._settle_at = 0
+        self.settle_at = 0
+        "Monotonic clock at which the tracks count as known, ms; 0 before the first of them."
 
     def begin(self, publisher_id: str, now_ms: int) -> None:
         """A publisher starts, for the first time or within the grace of the one before."""
@@ -105,14 +109,12 @@ class Stream:
         self.publisher_id = publisher_id
         self.metadata = {}
         self.settled = False
-        self._settle_at = 0
+        self.settle_at = 0
         self.intake.begin(max(gap, limits.TIME_FIRST_STEP_MS))
 
     def leave(self, now_ms: int) -> None:
         """The publisher is gone; players stay for the grace."""
         self.phase = Phase.GRACE
-        self.began = now_ms / 1000
-        "Monotonic clock of the first publish, seconds."
         self.publisher_id = ""
         self.left_ms = now_ms
         self.settled = False
@@ -148,15 +150,17 @@ class Stream:
         SETTLE_MS have passed since the first of them (SETTLE_NAMED_MS where metadata promises more).
         """
         intake = self.intake
-        if self.settled or not (intake.open and (intake.has_audio or intake.has_video)):
+        if self.settled or self.phase is not Phase.LIVE or not (intake.open and (intake.has_audio or intake.has_video)):
             return False
         named = {kind for kind in ("audio", "video") if f"{kind}codecid" in self.metadata}
-        if not self._settle_at:
-            self._settle_at = now_ms + (limits.SETTLE_NAMED_MS if named else limits.SETTLE_MS)
+        if not self.settle_at:
+            self.settle_at = now_ms + (limits.SETTLE_NAMED_MS if named else limits.SETTLE_MS)
         seen = {kind for kind in ("audio", "video") if getattr(intake, f"has_{kind}")}
-        self.settled = len(seen) == 2 or (bool(named) and named <= seen) or now_ms >= self._settle_at
+        self.settled = len(seen) == 2 or (bool(named) and named <= seen) or now_ms >= self.settle_at
         return self.settled
 
     def start(self) -> Start:
-        """Where a player that joins now starts."""
+        """Where a player that joins now starts; from now on the publisher is read without delay."""
+        if self.wake is not None and not self.log.readers:
+            self.wake()
         return self._starts.at_gop() if self.options.gop_cache else self._starts.at_next_key()
