@@ -13,7 +13,13 @@ macros = [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TR
 cflags = ["-O2", "-Wall", "-Wno-unused-function", "-fvisibility=hidden"]
 ldflags = ["-pthread"]
 if SANITIZE:
-    cflags = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    cflags = [
+        "-O1",
+        "-g",
+        "-fno-omit-frame-pointer",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=undefined",
+    ]
     ldflags += ["-fsanitize=address,undefined"]
 
 directives = {

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from fastflv.config import feature, schema
-from fastflv.config.webserver import ApiAuth, HttpApi, Https, HttpServer, RawApi
 from fastflv.config.notice import NoticeKind
 from fastflv.config.settings import Rtmps, Settings, Stats, load, load_text
 from fastflv.config.vhost import HttpRemux, Play, Publish, Vhost
+from fastflv.config.webserver import ApiAuth, HttpApi, Https, HttpServer, RawApi
 from fastflv.errors import ConfigError, ConfigNameError, ConfigSyntaxError, ConfigValueError
 
 TOP = Path(__file__).parent.parent

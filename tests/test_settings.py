@@ -13,11 +13,11 @@ from fastflv import limits
 from fastflv.config import feature, schema
 from fastflv.config.check import check_open_files
 from fastflv.config.endpoint import Endpoint
-from fastflv.config.webserver import HttpApi, HttpServer
 from fastflv.config.notice import Notice, NoticeKind
 from fastflv.config.service import ClusterMode, Rule, TimeJitter
 from fastflv.config.settings import Exporter, Heartbeat, LogLevel, LogTank, Settings, Stats, load, load_text
 from fastflv.config.vhost import DEFAULT_VHOST, HttpRemux, Play, Publish, Start, Vhost
+from fastflv.config.webserver import HttpApi, HttpServer
 from fastflv.errors import ConfigError, ConfigNameError, ConfigValueError, StartupError
 
 BASE = "listen 1935; daemon off; "

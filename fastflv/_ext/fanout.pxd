@@ -29,6 +29,7 @@ cdef struct Group:
     int64_t slot_us            # length of a slot
     int64_t due_us             # clock of the next look at the log, -1: none
     int64_t seen               # head at the last look
+    int64_t served             # head up to which everybody was served; a join and a full socket look without serving
     int64_t new_us             # clock of the last look that found something new
     Group* next
 

@@ -30,7 +30,8 @@ from fastflv._ext.player cimport (
 from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
 from fastflv._ext.segment cimport view_clear
 from fastflv._ext.sockets cimport (
-    EPOLL_CTL_ADD, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLOUT, EPOLLRDHUP, clock_us, epoll_ctl, epoll_event, epoll_wait,
+    EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLOUT, EPOLLRDHUP, clock_us, epoll_ctl,
+    epoll_event, epoll_wait,
 )
 
 from fastflv import limits
@@ -75,8 +76,12 @@ cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogi
     elif outcome == SEND_FAILED:
         let_go(t, p, LEFT_PEER)
     elif load32_acquire(&g.log.ended) and (p.waiting or p.pos >= load_acquire(&g.log.head)):
-        player_finish(p)
-        let_go(t, p, LEFT_ENDED)
+        if player_finish(p):
+            let_go(t, p, LEFT_ENDED)
+        else:
+            p.blocked = 1
+            t.blocked += 1
+            p.progress_us = clock_us()
 
 
 cdef void serve_slot(Thread* t, Group* g, Slot* slot, int64_t head) noexcept nogil:
@@ -109,6 +114,7 @@ cdef void serve_group(Thread* t, Group* g) noexcept nogil:
     cdef int32_t i
     for i in range(g.slot_count):
         serve_slot(t, g, &g.slots[i], g.seen)
+    g.served = g.seen
 
 
 cdef inline int64_t flush_us(Group* g) noexcept nogil:
@@ -142,7 +148,7 @@ cdef void run_due(Thread* t, Group* g, int64_t now) noexcept nogil:
     cdef int64_t step, last
     if g.window_us == 0:
         g.due_us = now + flush_us(g)
-        if look(g, now):
+        if look(g, now) or g.seen != g.served:
             serve_group(t, g)
         else:
             go_idle(g)
@@ -163,7 +169,7 @@ cdef void run_woken(Thread* t, Group* g, int64_t now) noexcept nogil:
     """The writer says that there is something new."""
     store32_relaxed(&g.waker.idle, 0)
     if g.window_us == 0 or load32_acquire(&g.log.ended):
-        if look(g, now):
+        if look(g, now) or g.seen != g.served:
             serve_group(t, g)
         g.due_us = next_due(g, now) if g.window_us else now + flush_us(g)
     elif g.due_us < 0:
@@ -263,6 +269,8 @@ cdef void hand_back(Thread* t, PlayerState* p) noexcept nogil:
     cdef uint64_t one = 1
     cdef bint first
     cdef int32_t i, kept
+    # By name: a duplicate of the descriptor may still be open elsewhere, and then closing ours ends no registration.
+    epoll_ctl(t.epfd, EPOLL_CTL_DEL, p.fd, NULL)
     close(p.fd)
     p.fd = -1
     player_release(p)
@@ -331,18 +339,25 @@ cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
         return
     look(g, now)
     serve(t, g, p, g.seen)
+    if g.count == 1:
+        g.served = g.seen
     if g.due_us < 0:
         store32_relaxed(&g.waker.idle, 0)
         g.due_us = now + flush_us(g) if g.window_us == 0 else next_due(g, now)
 
 
-cdef void take_kicked(Thread* t) noexcept nogil:
+cdef bint take_kicked(Thread* t) noexcept nogil:
+    """Let kicked players go; False while some have not joined yet, who may be among them."""
     cdef int32_t i
     pthread_mutex_lock(&t.lock)
+    if t.joining != NULL:
+        pthread_mutex_unlock(&t.lock)
+        return False
     for i in range(t.kicked_count):
         let_go(t, t.kicked[i], LEFT_KICKED)
     t.kicked_count = 0
     pthread_mutex_unlock(&t.lock)
+    return True
 
 
 cdef void check_blocked(Thread* t, int64_t now) noexcept nogil:
@@ -428,7 +443,8 @@ cdef void* run_thread(void* arg) noexcept nogil:
                 unblock(t, p)
         if called:
             take_joining(t)
-            take_kicked(t)
+            while not take_kicked(t):
+                take_joining(t)
             if load32_acquire(&t.stop):
                 break
         now = clock_us()

@@ -14,7 +14,9 @@ cdef enum:                     # bits of TagTraits.flags and of the tag index
     DISPOSABLE = 2             # no other frame refers to it
     CONFIG = 4                 # sequence header: decoder configuration, no picture or sound
     COMMAND = 8                # neither configuration nor coded data: seek marks, HDR metadata, end of sequence
-    NOTES = 16                 # with COMMAND: video metadata (colorInfo) that a joining player needs
+    # With COMMAND: video metadata (colorInfo) that a joining player needs. With CONFIG: the channels of an
+    # audio track, which come besides its sequence header.
+    NOTES = 16
 
 cdef struct TagTraits:
     uint8_t flags

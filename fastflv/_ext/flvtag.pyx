@@ -64,6 +64,9 @@ cdef void read_extended(
     cdef Py_ssize_t at = 1
     cdef bint tracked = False
     out.offset_ns = skip_modex(p, n, &at, &packet)
+    if out.flags & COMMAND and packet != 4:
+        # A command frame is one command byte: no FourCC, whatever the packet type.
+        return
     if packet == multitrack:
         if at >= n:
             out.flags |= COMMAND
@@ -81,6 +84,8 @@ cdef void read_extended(
     # Audio packet type 4 (MultichannelConfig) and video 5 (MPEG2TSSequenceStart) configure the decoder too.
     if packet == 0 or packet == (5 if multitrack == 6 else 4):
         out.flags = (out.flags & ~(KEY | DISPOSABLE)) | CONFIG
+        if packet == 4:
+            out.flags |= NOTES
     elif packet == 1 or packet == 3:
         pass
     else:
@@ -118,6 +123,8 @@ cdef TagTraits read_traits(uint8_t kind, const uint8_t* p, Py_ssize_t n) noexcep
         read_extended(p, n, p[0] & 0x0F, 6, &out)
         return out
     out.codec = p[0] & 0x0F
+    if out.flags & COMMAND:
+        return out
     if out.codec == 7 or out.codec == 12 or out.codec == 13:
         if n < 5:
             out.flags = COMMAND

@@ -18,7 +18,7 @@ cdef struct Header:
     uint32_t codec             # as TagTraits.codec
     uint8_t kind               # 8 audio, 9 video
     uint8_t track
-    uint8_t flags              # CONFIG, or COMMAND | NOTES
+    uint8_t flags              # CONFIG, NOTES, or both
     bint stale                 # from the publisher before; forgotten when the new one starts
 
 

@@ -51,8 +51,15 @@ cdef class Intake(MediaSink):
         the new publisher has shown for half a second that it has only audio).
         """
         cdef int i
-        self.wait_video = self.has_video
+        # A publisher that never passed the gate leaves it as it was.
+        self.wait_video = self.has_video or (self.wait_video and not self.open)
         self.open = self.audio_tags == 0 and self.video_tags == 0
+        if self.open:
+            # All that came before was headers, and nobody plays yet.
+            for i in range(self.header_count):
+                free(self.headers[i].body)
+            self.header_count = 0
+            store32_release(&self.log.log.has_video, 0)
         self.has_audio = False
         self.has_video = False
         self.gate_timed = False
@@ -92,7 +99,7 @@ cdef class Intake(MediaSink):
         cdef int i
         for i in range(self.header_count):
             h = &self.headers[i]
-            if h.kind == kind and h.track == 0 and h.flags & CONFIG:
+            if h.kind == kind and h.track == 0 and h.flags == CONFIG:
                 return h.body[:h.size]
         return None
 

@@ -125,7 +125,8 @@ cdef int add_segment(Log* log, uint32_t least) noexcept nogil:
     cdef Segment** grown
     cdef int32_t room
     # A segment holds about SEGMENT_SPAN_MS: small enough to trim by, large enough to be rare.
-    if last != NULL and last.tag_count > 1:
+    # One tag that fills it alone counts as fast: else large frames would never share a segment.
+    if last != NULL and last.tag_count:
         if last.tags[last.tag_count - 1].dts_ms - last.tags[0].dts_ms < SEGMENT_SPAN_MS:
             log.next_capacity = min(log.next_capacity * 2, SEGMENT_MAX)
         elif last.tags[last.tag_count - 1].dts_ms - last.tags[0].dts_ms > 4 * SEGMENT_SPAN_MS:
@@ -354,6 +355,8 @@ cdef class MediaLog:
             raise UsageError("append to a log that has ended")
         PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)
         try:
+            if view.len > 0xFFFFFF:
+                raise ValueError("FLV tag body longer than 16777215 bytes")
             out = log_reserve(self.log, <uint32_t>view.len + TAG_FRAME_BYTES)
             if out == NULL:
                 raise MemoryError

@@ -39,6 +39,7 @@ cdef struct PlayerState:
     uint8_t waiting            # 1: sends nothing of the log until a keyframe at or behind `wait_pos`
     uint8_t blocked            # 1: the socket was full; EPOLLOUT tells when it is not
     uint8_t leaving            # LEFT_*: to be let go; 0 while it stays
+    uint8_t finished           # 1: the end of the response was sent, or is in `mark`
     int64_t pos                # log position of the next byte
     int64_t wait_pos
     int64_t cut                # position at which a lagging player leaves the tag it is in; -1: none
@@ -78,5 +79,5 @@ cdef struct Burst:
 
 cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, Burst* burst) noexcept nogil
 cdef bint player_jump(PlayerState* p, Log* log) noexcept nogil
-cdef void player_finish(PlayerState* p) noexcept nogil
+cdef bint player_finish(PlayerState* p) noexcept nogil
 cdef void player_release(PlayerState* p) noexcept nogil

@@ -196,19 +196,19 @@ cdef bint player_jump(PlayerState* p, Log* log) noexcept nogil:
     Only between tags. On a log without video it goes to the head. Return whether it can send.
     """
     cdef Block* headers
+    cdef int64_t key
     if not load32_acquire(&log.has_video):
         p.pos = load_acquire(&log.head)
         p.waiting = 0
         return True
     pthread_mutex_lock(&log.lock)
-    if (
-        load_relaxed(&log.key_pos) < p.wait_pos or log.key_block == NULL
-        or log.segments[log.first].start > load_relaxed(&log.key_pos)
-    ):
+    # Read once: the writer may forget the keyframe at any moment, without the lock.
+    key = load_relaxed(&log.key_pos)
+    if key < p.wait_pos or key < 0 or log.key_block == NULL or log.segments[log.first].start > key:
         pthread_mutex_unlock(&log.lock)
         p.waiting = 1
         return False
-    p.pos = load_relaxed(&log.key_pos)
+    p.pos = key
     headers = log.key_block
     block_hold(headers)
     pthread_mutex_unlock(&log.lock)
@@ -357,10 +357,27 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
     return SEND_DONE
 
 
-cdef void player_finish(PlayerState* p) noexcept nogil:
-    """End the response cleanly where the framing has an end and no frame is open."""
-    if p.framing == FRAMING_CHUNKED and p.frame_left == 0 and p.mark_at == p.mark_size and p.preamble == NULL:
-        send(p.fd, b"0\r\n\r\n", 5, MSG_DONTWAIT | MSG_NOSIGNAL)
+cdef bint player_finish(PlayerState* p) noexcept nogil:
+    """End the response cleanly where the framing has an end and no frame is open. False when the socket is full:
+    the rest is in `mark` and goes out like any other."""
+    cdef const uint8_t* end = <const uint8_t*>b"0\r\n\r\n"
+    cdef ssize_t n
+    if (
+        p.finished or p.framing != FRAMING_CHUNKED or p.frame_left != 0 or p.mark_at != p.mark_size
+        or p.preamble != NULL
+    ):
+        return True
+    p.finished = 1
+    n = send(p.fd, end, 5, MSG_DONTWAIT | MSG_NOSIGNAL)
+    if n < 0:
+        if errno != EAGAIN:
+            return True
+        n = 0
+    store_relaxed(&p.sent, p.sent + n)
+    if n == 5:
+        return True
+    set_mark(p, end + n, <int>(5 - n))
+    return False
 
 
 cdef void player_release(PlayerState* p) noexcept nogil:

@@ -1,6 +1,7 @@
 """The event loop's side of the sender threads: hand a player over, kick it, learn that it left."""
 
 cimport cython
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from posix.unistd cimport close, read, write
@@ -83,12 +84,15 @@ cdef class Sender:
         cdef int i
         cdef epoll_event event
         cdef Thread* t
+        # Before anything may fail: `__dealloc__` closes what is not below 0.
+        self.crew.fd = -1
         if not 1 <= threads <= limits.THREADS_MAX:
             raise UsageError(f"1 to {limits.THREADS_MAX} sender threads, not {threads}")
         self.players = set()
-        self.crew.fd = -1
         pthread_mutex_init(&self.crew.lock, NULL)
         self.crew.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+        # Before the first thread starts: when a later one cannot, `__dealloc__` ends those that did.
+        self.running = True
         self.threads = <Thread*>calloc(threads, sizeof(Thread))
         self.load = <int*>calloc(threads, sizeof(int))
         if self.crew.fd < 0 or self.threads == NULL or self.load == NULL:
@@ -101,17 +105,30 @@ cdef class Sender:
             t.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
             event.events = EPOLLIN
             event.data.ptr = NULL
-            if t.epfd < 0 or t.fd < 0 or epoll_ctl(t.epfd, EPOLL_CTL_ADD, t.fd, &event) < 0:
-                raise ResourceError("no descriptors for sender threads")
-            if pthread_create(&t.id, NULL, run_thread, t) != 0:
-                raise ResourceError("cannot start a sender thread")
+            if (
+                t.epfd < 0 or t.fd < 0 or epoll_ctl(t.epfd, EPOLL_CTL_ADD, t.fd, &event) < 0
+                or pthread_create(&t.id, NULL, run_thread, t) != 0
+            ):
+                if t.epfd >= 0:
+                    close(t.epfd)
+                if t.fd >= 0:
+                    close(t.fd)
+                pthread_mutex_destroy(&t.lock)
+                raise ResourceError("no descriptors or no thread for sending; raise the limits of the process")
             self.thread_count += 1
-        self.running = True
 
     def __dealloc__(self):
         cdef int i
+        cdef PlayerState* p = NULL
+        cdef Player player
         if self.running:
             self.halt()
+        p = self.crew.left
+        while p != NULL:
+            player = <Player>p.object
+            p = p.next
+            add32(&(<MediaLog>player.log).log.readers, -1)
+            Py_DECREF(player)
         if self.threads != NULL:
             for i in range(self.thread_count):
                 close(self.threads[i].epfd)
@@ -220,6 +237,8 @@ cdef class Sender:
         p.progress_us = window_ms * 1000
         add32(&log.log.readers, 1)
         self.players.add(player)
+        # Threads hold pointers to it, which no garbage collector sees.
+        Py_INCREF(player)
         self.load[best] += 1
         pthread_mutex_lock(&t.lock)
         p.next = t.joining
@@ -267,6 +286,7 @@ cdef class Sender:
             p = p.next
             left.append(player)
             self.players.discard(player)
+            Py_DECREF(player)
             self.load[player.thread] -= 1
             add32(&(<MediaLog>player.log).log.readers, -1)
         left.reverse()

@@ -58,7 +58,9 @@ cdef int64_t timeline_stamp(Timeline* t, int track, uint32_t raw, int64_t now_ms
         clock.offset = other.offset
         clock.epoch = other.epoch
         value = clock.unwrapped + clock.offset
-        if t.mode == JITTER_FULL and (value < t.out - SPREAD_MS or value > t.out + SPREAD_MS):
+        # Further ahead than the spread it may be by as long as the first track has been silent.
+        waited = max(<int64_t>0, now_ms - other.now)
+        if t.mode == JITTER_FULL and (value < t.out - SPREAD_MS or value > t.out + SPREAD_MS + waited):
             rebase(t, clock, t.out)
             value = t.out
         return give(t, clock, value, now_ms)

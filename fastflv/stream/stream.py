@@ -150,7 +150,11 @@ class Stream:
         SETTLE_MS have passed since the first of them (SETTLE_NAMED_MS where metadata promises more).
         """
         intake = self.intake
-        if self.settled or self.phase is not Phase.LIVE or not (intake.open and (intake.has_audio or intake.has_video)):
+        if (
+            self.settled
+            or self.phase is not Phase.LIVE
+            or not (intake.open and (intake.has_audio or intake.has_video))
+        ):
             return False
         named = {kind for kind in ("audio", "video") if f"{kind}codecid" in self.metadata}
         if not self.settle_at:

@@ -68,6 +68,15 @@ class Player:
             self.headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in rest)}
         return self
 
+    def turned_away(self) -> bool:
+        """Whether the connection ends before a byte of an answer."""
+        try:
+            data = self.sock.recv(65536)
+        except ConnectionError:
+            return True
+        self._wire += data
+        return not data
+
     @property
     def chunked(self) -> bool:
         return self.headers.get("transfer-encoding") == "chunked"

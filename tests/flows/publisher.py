@@ -170,16 +170,22 @@ class Publisher:
 
 # --- media made by hand: no decoder will like it, but a server must not care ---------------------
 
-AVC = bytes.fromhex("1700000000014d400cffe1001a674d400cda0282ff97016a0c020c8000000300800000190780a1135001000468ef3c80")
+AVC = bytes.fromhex(
+    "1700000000014d400cffe1001a674d400cda0282ff97016a0c020c8000000300800000190780a1135001000468ef3c80"
+)
 AAC = bytes.fromhex("af001210")
-METADATA = amf0.encode("onMetaData", {"width": 320.0, "height": 180.0, "videocodecid": 7.0, "audiocodecid": 10.0})
+METADATA = amf0.encode(
+    "onMetaData", {"width": 320.0, "height": 180.0, "videocodecid": 7.0, "audiocodecid": 10.0}
+)
 
 
 def picture(number: int, *, key: bool = False, size: int = 500, cts: int = 0) -> bytes:
     """An H.264 video body that names its number."""
     nalu = (b"\x65" if key else b"\x41") + number.to_bytes(4, "big")
     nalu += bytes([number % 251 + 1]) * (size - len(nalu))
-    return (b"\x17" if key else b"\x27") + b"\1" + cts.to_bytes(3, "big") + len(nalu).to_bytes(4, "big") + nalu
+    return (
+        (b"\x17" if key else b"\x27") + b"\1" + cts.to_bytes(3, "big") + len(nalu).to_bytes(4, "big") + nalu
+    )
 
 
 def sound(number: int, size: int = 100) -> bytes:

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import fastflv
+
 HOST = "127.0.0.1"
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -86,7 +88,9 @@ vhost __defaultVhost__ {{
 """
 
 
-def vhost_text(*, play: str = "mw_latency 0;", publish: str = "grace 0;", remux: str = "", more: str = "") -> str:
+def vhost_text(
+    *, play: str = "mw_latency 0;", publish: str = "grace 0;", remux: str = "", more: str = ""
+) -> str:
     """A default vhost with what a test cares for."""
     return VHOST.format(play=play, publish=publish, remux=remux, more=more)
 
@@ -161,6 +165,17 @@ class Server:
     def fds(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def quiet_fds(self) -> int:
+        """Descriptors once their number has stood still for a while."""
+        seen: list[int] = []
+
+        def still() -> bool:
+            seen.append(self.fds())
+            return len(seen) > 10 and len(set(seen[-10:])) == 1
+
+        until(still, "a quiet server", 10)
+        return seen[-1]
+
     def ticks(self) -> int:
         """User and system time, clock ticks."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
@@ -171,14 +186,21 @@ class Server:
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables with which a process finds the same fastflv as this one, installed or a checkout."""
+    home = str(Path(fastflv.__file__).resolve().parents[1])
+    path = os.pathsep.join(part for part in (home, os.environ.get("PYTHONPATH", "")) if part)
+    return {**os.environ, "PYTHONPATH": path, **(more or {})}
+
+
 def start(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
     """Start `python -m fastflv`."""
     return subprocess.Popen(
-        [sys.executable, "-m", "fastflv", *arguments],
+        [sys.executable, "-P", "-m", "fastflv", *arguments],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
-        env={**os.environ, **(environ or {})},
+        env=environment(environ),
     )
 
 
@@ -197,11 +219,11 @@ def stop(process: subprocess.Popen[str]) -> int:
 def run(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "fastflv", *arguments],
+        [sys.executable, "-P", "-m", "fastflv", *arguments],
         capture_output=True,
         text=True,
         timeout=20,
-        env={**os.environ, **(environ or {})},
+        env=environment(environ),
     )
 
 

@@ -1,0 +1,99 @@
+"""What several tests share: sockets on the loopback, and a crew of sender threads that is always stopped."""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import settings
+
+from fastflv._ext.sender import Player, Sender
+
+settings.register_profile("fastflv", deadline=None)
+settings.load_profile("fastflv")
+
+
+def connected(receive_bytes: int = 0, send_bytes: int = 0) -> tuple[socket.socket, socket.socket]:
+    """Return the two ends of a TCP connection: the server's, non-blocking, and the client's."""
+    with socket.socket() as listener:
+        if receive_bytes:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        client = socket.socket()
+        if receive_bytes:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        client.settimeout(10)
+        client.connect(listener.getsockname())
+        server, _ = listener.accept()
+    server.setblocking(False)
+    if send_bytes:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
+    return server, client
+
+
+@pytest.fixture
+def tcp() -> Iterator[Callable[..., tuple[socket.socket, socket.socket]]]:
+    """Make connections; their ends are closed after the test."""
+    made: list[socket.socket] = []
+
+    def make(**sizes: int) -> tuple[socket.socket, socket.socket]:
+        ends = connected(**sizes)
+        made.extend(ends)
+        return ends
+
+    yield make
+    for end in made:
+        end.close()
+
+
+@pytest.fixture
+def senders() -> Iterator[Callable[[int], Sender]]:
+    """Start sender threads; they are stopped after the test."""
+    made: list[Sender] = []
+
+    def make(threads: int = 1) -> Sender:
+        made.append(Sender(threads))
+        return made[-1]
+
+    yield make
+    for sender in made:
+        sender.stop()
+        sender.reap()
+
+
+def wait_reaped(sender: Sender, count: int = 1, seconds: float = 10.0) -> list[Player]:
+    """Wait until *count* players have left; return them."""
+    left: list[Player] = []
+    poll = select.poll()
+    poll.register(sender.fd, select.POLLIN)
+    while len(left) < count:
+        assert poll.poll(seconds * 1000), f"{len(left)} of {count} players left"
+        left += sender.reap()
+    return left
+
+
+@pytest.fixture
+def reaped() -> Callable[..., list[Player]]:
+    return wait_reaped
+
+
+@pytest.fixture
+def descriptors() -> Callable[[], set[str]]:
+    """Return what the open descriptors of this process are."""
+
+    def ask() -> set[str]:
+        gc.collect()
+        names = set()
+        for fd in os.listdir("/proc/self/fd"):
+            try:
+                names.add(f"{fd} {os.readlink(f'/proc/self/fd/{fd}')}")
+            except FileNotFoundError:
+                continue
+        return names
+
+    return ask

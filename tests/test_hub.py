@@ -1,0 +1,198 @@
+"""The registry of streams and the door: who may publish, who waits, what is left when all have gone."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from model.flv import Feed, key, sound
+
+from fastflv.errors import StreamBusyError
+from fastflv.stream.door import Door, address_of
+from fastflv.stream.hub import Hub
+from fastflv.stream.name import DEFAULT_VHOST, StreamName
+from fastflv.stream.stream import Phase, StreamOptions
+
+A = StreamName(DEFAULT_VHOST, "live", "a")
+GRACE = StreamOptions(grace_ms=5000)
+NONE = StreamOptions(grace_ms=0)
+
+
+@pytest.fixture
+def hub() -> Hub:
+    ids = count()
+    return Hub(lambda: f"vid-{next(ids)}")
+
+
+def play(stream) -> None:
+    feed = Feed(stream.intake)
+    feed.video(0, key())
+    feed.audio(0, sound())
+
+
+def test_a_second_publisher_is_refused_by_name(hub):
+    stream = hub.publish(A, GRACE, "first", 0)
+    with pytest.raises(StreamBusyError, match=r"/live/a has a publisher already, client first"):
+        hub.publish(A, GRACE, "second", 0)
+    assert stream.publisher_id == "first"
+
+
+def test_a_publisher_that_returns_in_time_finds_the_same_stream(hub):
+    stream = hub.publish(A, GRACE, "p", 0)
+    hub.unpublish(stream, 100)
+    assert not hub.expire(stream, 5099)
+    assert hub.publish(A, GRACE, "q", 5099) is stream
+    assert not hub.expire(stream, 9999), "the timer of the first absence is of no concern any more"
+
+
+def test_a_stream_ends_when_its_grace_is_over(hub):
+    stream = hub.publish(A, GRACE, "p", 0)
+    hub.unpublish(stream, 100)
+    assert hub.expire(stream, 5100)
+    assert not hub.expire(stream, 5101)
+    assert (hub.find(A), len(hub), stream.phase, stream.log.ended) == (None, 0, Phase.ENDED, True)
+    assert hub.publish(A, GRACE, "q", 6000) is not stream
+
+
+def test_without_grace_a_stream_ends_with_its_publisher(hub):
+    stream = hub.publish(A, NONE, "p", 0)
+    hub.unpublish(stream, 0)
+    hub.unpublish(stream, 0)
+    assert len(hub) == 0
+    assert stream.log.ended
+
+
+def test_who_waits_is_told_once_when_the_tracks_are_known(hub):
+    told = []
+    hub.wait(A, told.append)
+    hub.wait(A, told.append)
+    stream = hub.publish(A, GRACE, "p", 0)
+    hub.settle(stream, 0)
+    assert (told, hub.waiting) == ([], 2)
+    play(stream)
+    hub.settle(stream, 0)
+    hub.settle(stream, 0)
+    assert (told, hub.waiting) == ([stream, stream], 0)
+
+
+def test_who_stops_waiting_is_not_told_and_costs_nothing(hub):
+    told = []
+    hub.wait(A, told.append)
+    hub.forget(A, told.append)
+    hub.forget(A, told.append)
+    hub.forget(A._replace(stream="b"), told.append)
+    stream = hub.publish(A, GRACE, "p", 0)
+    play(stream)
+    hub.settle(stream, 0)
+    assert (told, hub.waiting) == ([], 0)
+
+
+def test_a_waiter_that_waits_again_is_kept_for_the_next_time(hub):
+    hub.wait(A, lambda stream: hub.wait(A, told.append))
+    told = []
+    stream = hub.publish(A, GRACE, "p", 0)
+    play(stream)
+    hub.settle(stream, 0)
+    assert (told, hub.waiting) == ([], 1)
+
+
+def test_ending_all_ends_every_stream(hub):
+    streams = [hub.publish(A._replace(stream=name), GRACE, "p", 0) for name in "abc"]
+    hub.unpublish(streams[1], 0)
+    hub.end_all()
+    assert len(hub) == 0
+    assert all(stream.log.ended for stream in streams)
+
+
+class Life(RuleBasedStateMachine):
+    """Any order of publish, leave and time: a name has one stream at most, and the dead are gone."""
+
+    names = st.sampled_from("ab")
+
+    def __init__(self) -> None:
+        super().__init__()
+        ids = count()
+        self.hub = Hub(lambda: f"vid-{next(ids)}")
+        self.now = 0
+        self.live: dict[str, bool] = {}
+        self.left: dict[str, int] = {}
+
+    @rule(name=names)
+    def publish(self, name):
+        if self.live.get(name):
+            with pytest.raises(StreamBusyError):
+                self.hub.publish(A._replace(stream=name), GRACE, "p", self.now)
+            return
+        self.hub.publish(A._replace(stream=name), GRACE, "p", self.now)
+        self.live[name] = True
+        self.left.pop(name, None)
+
+    @rule(name=names)
+    def leave(self, name):
+        stream = self.hub.find(A._replace(stream=name))
+        if stream is None:
+            return
+        if self.live[name]:
+            self.left[name] = self.now
+        self.hub.unpublish(stream, self.now)
+        self.live[name] = False
+
+    @rule(step=st.sampled_from([1, 2500, 5000]))
+    def wait(self, step):
+        self.now += step
+        for stream in list(self.hub):
+            self.hub.expire(stream, self.now)
+        for name in [name for name, left in self.left.items() if self.now - left >= 5000]:
+            del self.left[name]
+            del self.live[name]
+
+    @invariant()
+    def streams_are_those_expected(self):
+        assert {stream.name.stream: stream.phase is Phase.LIVE for stream in self.hub} == self.live
+
+
+Life.TestCase.settings = settings(max_examples=40, deadline=None)
+TestLife = Life.TestCase
+
+
+# --- names and the door ---
+
+
+def test_a_name_prints_without_the_default_vhost():
+    assert A.url == "/live/a"
+    assert A._replace(vhost="b.com").url == "b.com/live/a"
+
+
+def test_a_door_has_as_many_seats_as_it_says():
+    door = Door(2)
+    assert [door.enter(), door.enter(), door.enter()] == [True, True, False]
+    door.leave()
+    assert door.enter()
+    assert (door.taken, door.total, door.refused) == (2, 3, 1)
+    door.limit = 1
+    assert not door.enter()
+
+
+class Endpoint:
+    def __init__(self, peer: object) -> None:
+        self.peer = peer
+
+    def get_extra_info(self, name, default=None):
+        return self.peer if name == "peername" else default
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        (("1.2.3.4", 5), "1.2.3.4"),
+        (("::ffff:1.2.3.4", 5, 0, 0), "1.2.3.4"),
+        (("::1", 5, 0, 0), "::1"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_an_address_is_the_peers_ip(peer, address):
+    assert address_of(Endpoint(peer)) == address

@@ -1,0 +1,49 @@
+"""Every tuned number has a reason, and every one is used."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from fastflv import limits
+
+ROOT = Path(limits.__file__).parent
+BODY = ast.parse(Path(limits.__file__).read_text()).body
+NAMES = {
+    node.target.id: BODY[i + 1] if i + 1 < len(BODY) else None
+    for i, node in enumerate(BODY)
+    if isinstance(node, ast.AnnAssign)
+}
+SOURCES = [
+    path.read_text()
+    for end in ("py", "pyx", "pxd")
+    for path in ROOT.rglob(f"*.{end}")
+    if path.name != "limits.py"
+]
+USED = set().union(*(re.findall(r"\blimits\.([A-Z0-9_]+)\b", text) for text in SOURCES))
+
+
+def test_every_name_is_a_final_number():
+    assert set(NAMES) == {name for name in vars(limits) if name.isupper()}
+    assert len(NAMES) > 50
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_number_has_its_reason_under_it(name):
+    node = NAMES[name]
+    assert isinstance(node, ast.Expr)
+    assert isinstance(node.value, ast.Constant)
+    assert isinstance(node.value.value, str)
+    assert len(node.value.value) > 20
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_number_is_used(name):
+    assert name in USED
+
+
+def test_no_source_names_a_number_that_is_not_there():
+    assert set(NAMES) >= USED

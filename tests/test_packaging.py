@@ -1,0 +1,72 @@
+"""What is shipped: the two copies of the wheel workflow, the README's commands, the checks of wheel and sdist."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import check_sdist  # noqa: E402
+import check_wheel  # noqa: E402
+
+GOOD_WHEEL = [
+    *(f"fastflv/_ext/{module}.cpython-311-x86_64-linux-gnu.so" for module in check_wheel.EXTENSIONS),
+    *(f"fastflv/_ext/{module}.pxd" for module in check_wheel.EXTENSIONS),
+    *check_wheel.DATA,
+    "fastflv/__init__.py",
+    "fastflv-0.1.0.dist-info/entry_points.txt",
+]
+
+
+def test_the_workflow_that_github_runs_is_the_one_at_the_top_level():
+    top, run = ROOT / "wheels.yml", ROOT / ".github/workflows/wheels.yml"
+    assert top.read_bytes() == run.read_bytes()
+
+
+def test_every_extension_is_named_in_the_check_of_wheels():
+    assert sorted(path.stem for path in (ROOT / "fastflv/_ext").glob("*.pyx")) == sorted(
+        check_wheel.EXTENSIONS
+    )
+
+
+def test_a_good_wheel_passes_its_check():
+    assert check_wheel.problems(GOOD_WHEEL) == []
+
+
+@pytest.mark.parametrize("missing", ["fastflv/py.typed", "fastflv/config/default.conf", GOOD_WHEEL[0]])
+def test_a_wheel_without_a_part_is_named(missing):
+    found = check_wheel.problems([name for name in GOOD_WHEEL if name != missing])
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("stray", ["tests/test_flv.py", "fastflv/_ext/sink.c", "fastflv/_ext/sink.pyx"])
+def test_a_wheel_with_a_stray_file_is_named(stray):
+    assert any(stray in problem for problem in check_wheel.problems([*GOOD_WHEEL, stray]))
+
+
+def test_an_sdist_without_a_source_or_with_a_build_product_is_named():
+    names = {
+        str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file() and ".git" not in path.parts
+    }
+    names = {name for name in names if not name.endswith((".so", ".c", ".o"))}
+    assert check_sdist.problems(names) == []
+    assert check_sdist.problems(names - {"fastflv/_ext/sink.pyx"}) == ["missing fastflv/_ext/sink.pyx"]
+    assert check_sdist.problems(names | {"fastflv/_ext/sink.so"}) == ["build product fastflv/_ext/sink.so"]
+
+
+def test_the_readme_has_one_line_that_runs_and_one_that_tests():
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert any("pip install" in line and "fastflv --demo" in line for line in lines)
+    assert any("pip install" in line and "pytest" in line for line in lines)
+
+
+def test_the_version_is_told_once():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "version" in project["dynamic"]

@@ -1,0 +1,232 @@
+"""A stream's life, when its players may start, and the block they start with."""
+
+from __future__ import annotations
+
+import pytest
+from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, Tag, inter, key, read_file, sound
+
+from fastflv import limits
+from fastflv.media import amf0
+from fastflv.stream.name import DEFAULT_VHOST, StreamName
+from fastflv.stream.roster import Client, Roster
+from fastflv.stream.startblock import flv_header
+from fastflv.stream.stream import Jitter, Phase, Stream, StreamOptions
+
+NAME = StreamName(DEFAULT_VHOST, "live", "a")
+
+
+def make(now_ms: int = 0, **options) -> Stream:
+    stream = Stream(NAME, StreamOptions(**options), id="vid-1", now_ms=now_ms)
+    stream.begin("publisher", now_ms)
+    return stream
+
+
+def feed_gop(stream: Stream, time: int = 0) -> None:
+    feed = Feed(stream.intake)
+    feed.audio(time, AAC_HEADER)
+    feed.video(time, AVC_HEADER)
+    feed.video(time, key())
+    feed.audio(time, sound())
+    feed.video(time + 40, inter())
+
+
+def played(stream: Stream) -> tuple[bool, bool, list[Tag]]:
+    """What a player that joins now has been sent when it is at the head."""
+    start = stream.start()
+    log = stream.log
+    return read_file(
+        bytes(start.block) + (log.read(start.position, log.head) if start.position >= 0 else b"")
+    )
+
+
+@pytest.mark.parametrize(("audio", "video", "flags"), [(0, 0, 0), (1, 0, 4), (0, 1, 1), (1, 1, 5)])
+def test_an_flv_header_says_which_tracks_follow(audio, video, flags):
+    header = flv_header(audio=bool(audio), video=bool(video))
+    assert header == b"FLV\x01" + bytes([flags]) + b"\x00\x00\x00\x09" + bytes(4)
+    assert read_file(header) == (bool(audio), bool(video), [])
+
+
+def test_a_player_starts_with_headers_and_the_newest_gop():
+    stream = make()
+    feed_gop(stream)
+    feed_gop(stream, 2000)
+    audio, video, tags = played(stream)
+    assert (audio, video) == (True, True)
+    assert [tag.body for tag in tags] == [AAC_HEADER, AVC_HEADER, key(), sound(), inter()]
+    assert {tag.dts_ms for tag in tags[:3]} == {2000}
+
+
+def test_players_of_one_gop_share_a_start_block():
+    stream = make()
+    feed_gop(stream)
+    first = stream.start()
+    assert stream.start().block is first.block
+    feed_gop(stream, 2000)
+    assert stream.start().block is not first.block
+
+
+def test_without_gop_cache_a_player_starts_at_the_next_key_with_an_flv_header_alone():
+    stream = make(gop_cache=False)
+    feed_gop(stream)
+    start = stream.start()
+    assert start.position == -1
+    assert bytes(start.block) == flv_header(audio=True, video=True)
+
+
+def test_a_gop_that_outgrew_its_bound_is_not_offered():
+    stream = make(gop_frames_max=1)
+    feed_gop(stream)
+    assert stream.start().position >= 0
+    Feed(stream.intake).video(80, inter())
+    assert stream.start().position == -1
+
+
+@pytest.mark.parametrize("gop_cache", [True, False])
+def test_a_player_of_sound_alone_starts_at_the_head_with_its_header(gop_cache):
+    stream = make(gop_cache=gop_cache)
+    feed = Feed(stream.intake)
+    feed.audio(0, AAC_HEADER)
+    for time in range(0, 230, 23):
+        feed.audio(time, sound())
+    assert played(stream) == (True, False, [Tag(AUDIO, 207, AAC_HEADER)])
+    assert stream.start().position == stream.log.head
+
+
+def test_a_player_that_joins_before_the_first_key_gets_no_position():
+    stream = make()
+    Feed(stream.intake).video(0, AVC_HEADER)
+    assert stream.start().position == -1
+
+
+# --- settled ---
+
+
+def test_both_tracks_settle_a_stream_at_once():
+    stream = make()
+    assert not stream.settle(0)
+    feed_gop(stream)
+    assert stream.settle(0)
+    assert stream.settled
+    assert not stream.settle(0), "only the call that settles says so"
+
+
+def test_a_stream_of_one_track_settles_after_a_while():
+    stream = make()
+    Feed(stream.intake).video(0, key())
+    assert not stream.settle(1000)
+    assert not stream.settle(1000 + limits.SETTLE_MS - 1)
+    assert stream.settle(1000 + limits.SETTLE_MS)
+
+
+def test_the_track_that_the_metadata_names_settles_a_stream():
+    stream = make()
+    stream.take_data("onMetaData", amf0.encode("onMetaData", {"audiocodecid": 10.0}), 0)
+    assert not stream.settle(0)
+    Feed(stream.intake).audio(0, sound())
+    assert stream.settle(0)
+
+
+def test_metadata_that_promises_a_track_that_never_comes_does_not_hold_players_for_ever():
+    stream = make()
+    stream.take_data("onMetaData", amf0.encode("onMetaData", {"audiocodecid": 10.0, "videocodecid": 7.0}), 0)
+    Feed(stream.intake).video(0, key())
+    assert not stream.settle(0)
+    assert stream.settle(60_000)
+
+
+# --- grace ---
+
+
+def test_a_publisher_that_returns_goes_on_by_the_time_it_was_away():
+    stream = make()
+    feed_gop(stream)
+    stream.leave(1000)
+    assert (stream.phase, stream.publisher_id, stream.settled) == (Phase.GRACE, "", False)
+    assert stream.log.key_pos == -1
+    stream.begin("another", 1300)
+    assert (stream.phase, stream.publisher_id) == (Phase.LIVE, "another")
+    feed_gop(stream, 77_000)
+    assert [row[2] for row in stream.log.tags() if row[3] == VIDEO][-2:] == [340, 380]
+
+
+@pytest.mark.parametrize("away", [0, limits.SPLICE_GAP_MS, 10**6])
+def test_the_gap_has_bounds(away):
+    stream = make()
+    feed_gop(stream)
+    stream.leave(1000)
+    stream.begin("another", 1000 + away)
+    feed_gop(stream, 5)
+    gap = min(max(away, limits.TIME_FIRST_STEP_MS), limits.SPLICE_GAP_MS)
+    assert stream.log.head_dts == 40 + gap + 40
+
+
+def test_the_stream_began_when_it_was_published_first():
+    stream = make(now_ms=5000)
+    stream.leave(9000)
+    assert stream.began == 5.0
+    stream.begin("another", 9500)
+    assert stream.began == 5.0
+
+
+def test_nothing_settles_while_the_publisher_is_away():
+    stream = make()
+    feed_gop(stream)
+    stream.leave(0)
+    assert not stream.settle(10**6)
+
+
+def test_a_stream_that_ended_has_an_ended_log():
+    stream = make()
+    stream.end()
+    assert stream.phase is Phase.ENDED
+    assert stream.log.ended
+
+
+@pytest.mark.parametrize(
+    ("jitter", "times"), [(Jitter.FULL, [0, 40]), (Jitter.ZERO, [0, 40]), (Jitter.OFF, [900, 940])]
+)
+def test_the_jitter_setting_reaches_the_timeline(jitter, times):
+    stream = make(jitter=jitter)
+    feed = Feed(stream.intake)
+    feed.video(900, key())
+    feed.video(940, inter())
+    assert [row[2] for row in stream.log.tags()] == times
+
+
+# --- roster ---
+
+
+class Counted:
+    def __init__(self, sent: int, received: int) -> None:
+        self.sent, self.received = sent, received
+
+
+def client(stream: Stream, id: str, link: Counted | None = None) -> Client:
+    made = Client(
+        id=id,
+        stream=stream,
+        kind="flv-play",
+        ip="",
+        tc_url="",
+        name="a",
+        joined=0.0,
+        drop=lambda client: None,
+    )
+    made.link = link
+    return made
+
+
+def test_what_clients_that_left_were_sent_stays_counted_once():
+    roster = Roster()
+    stream = make()
+    first, second = client(stream, "a", Counted(100, 7)), client(stream, "b")
+    roster.add(first)
+    roster.add(second)
+    assert (len(roster), roster.count(stream), roster.total) == (2, 2, 2)
+    assert roster.find("a") is first
+    roster.remove(first)
+    roster.remove(first)
+    assert (stream.sent_before, roster.sent_before, roster.received_before) == (100, 100, 7)
+    assert (list(roster), roster.count(stream), roster.find("a")) == ([second], 1, None)
+    roster.remove(second)
+    assert (roster.count(stream), roster.total) == (0, 2)
