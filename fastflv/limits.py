@@ -128,11 +128,14 @@ SLOTS_MAX: Final = 4
 STALL_SECONDS: Final = 30
 "A player whose socket takes no byte for this long is closed, seconds (as the send timeout of SRS)."
 
+BLOCKED_CHECK_MS: Final = 500
+"How often a thread looks whether full sockets are stalled, ms; only while there are any."
+
 DRAIN_SECONDS: Final = 5
 "Time that a full socket gets to take the rest when its stream has ended, seconds."
 
-THREADS_MAX: Final = 64
-"Sender threads, at most."
+THREADS_MAX: Final = 256
+"Sender threads, at most: `fanout_threads`, or the cores of the machine. Threads beyond the cores only add switches."
 
 # --- configuration ---
 
@@ -153,9 +156,6 @@ CHUNK_BYTES_ADVISED: Final = (128, 65536)
 
 MW_MSGS_MAX: Final = 128
 "Largest `mw_msgs`; a larger one is brought down to it with a notice (as SRS)."
-
-FANOUT_THREADS_MAX: Final = 256
-"Largest `fanout_threads`. Threads beyond the cores only add switches; no machine in the field has more cores than this to give."
 
 GOP_CACHE_BYTES: Final = 16 * 1024 * 1024
 "Default bound of one stream's cached GOP, bytes: ten seconds at 13 Mbit/s. A longer GOP at such a rate joins at its newest part."
@@ -190,6 +190,9 @@ HTTP_PIPELINE_MAX: Final = 16
 
 HTTP_IDLE_SECONDS: Final = 15.0
 "A connection without a request is closed after this, seconds (as SRS)."
+
+HTTP_LINGER_SECONDS: Final = 1.0
+"Time in which a refused client can read why, while what it still sends is read away, seconds."
 
 LISTEN_BACKLOG: Final = 4096
 "Connections that wait to be accepted: a join storm of 2,000 a second may fill two seconds of it."

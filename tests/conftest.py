@@ -52,12 +52,12 @@ def tcp() -> Iterator[Callable[..., tuple[socket.socket, socket.socket]]]:
 
 
 @pytest.fixture
-def senders() -> Iterator[Callable[[int], Sender]]:
+def senders() -> Iterator[Callable[..., Sender]]:
     """Start sender threads; they are stopped after the test."""
     made: list[Sender] = []
 
-    def make(threads: int = 1) -> Sender:
-        made.append(Sender(threads))
+    def make(threads: int = 1, **bounds: float) -> Sender:
+        made.append(Sender(threads, **bounds))
         return made[-1]
 
     yield make

@@ -274,9 +274,6 @@ async def test_what_was_answered_before_on_the_connection_is_not_lost():
         writer.close()
 
 
-@pytest.mark.xfail(
-    reason="delivery/live.py: what _join raises goes through Hub.settle to the publisher", strict=True
-)
 @looped
 async def test_a_machine_out_of_descriptors_does_not_take_the_publisher_down(monkeypatch):
     async with running() as (server, port):

@@ -474,6 +474,31 @@ def test_a_slow_player_does_not_delay_the_others(senders, tcp):
     assert not any(viewer.player.closed for viewer in stalled)
 
 
+@FRAMINGS
+def test_a_player_whose_socket_takes_nothing_is_closed_as_stalled(senders, tcp, reaped, framing):
+    publisher = Publisher(frame_bytes=4000)
+    publisher.frames(1)
+    sender = senders(1, stall_seconds=0.3)
+    viewer = stall(sender, tcp, publisher, framing, lag_ms=30_000)
+    publisher.frames(499)
+    (player,) = reaped(sender)
+    assert player is viewer.player
+    assert player.reason == "stalled"
+
+
+@FRAMINGS
+def test_a_full_socket_gets_time_to_drain_when_its_stream_ended_and_no_more(senders, tcp, reaped, framing):
+    publisher = Publisher(frame_bytes=4000)
+    publisher.frames(1)
+    sender = senders(1, drain_seconds=0.3)
+    viewer = stall(sender, tcp, publisher, framing, lag_ms=30_000)
+    publisher.frames(499)
+    publisher.log.end()
+    (player,) = reaped(sender)
+    assert player is viewer.player
+    assert player.reason == "stalled"
+
+
 def test_memory_is_bounded_while_players_stall(senders, tcp):
     publisher = Publisher(frame_bytes=4000, window_bytes=1_000_000)
     publisher.frames(1)

@@ -403,10 +403,13 @@ def test_a_feature_of_a_disabled_vhost_is_not_enabled():
 @pytest.mark.parametrize("row", feature.FEATURES, ids=lambda row: f"{row.path or 'root'} {row.name}")
 def test_every_row_of_the_table_speaks_when_its_directives_say_so(row):
     inner = " ".join(
-        f"{name} {'x' if word[0] == '!' else word.replace('*', 'a')};" for name, word in row.when
+        f"{name} {'x' if word[0] == '!' else word.replace('[1-9]*', '5').replace('*', 'a')};"
+        for name, word in row.when
     )
     for name in reversed(row.path.split(".") if row.path else []):
-        inner = f"{name} {'a ' if name == 'vhost' else ''}{{ {inner} }}"
+        # What stands inside a server counts only where the server itself is on.
+        around = "enabled on; " if name in ("http_server", "http_api") else ""
+        inner = f"{name} {'a ' if name == 'vhost' else ''}{{ {around}{inner} }}"
     assert row.name in said(load_text(BASE + inner), row.support)
 
 

@@ -39,6 +39,8 @@ cdef struct Crew:
     pthread_mutex_t lock
     PlayerState* left          # players to be reaped by the event loop
     int fd                     # eventfd: readable while `left` is not empty
+    int64_t stall_us           # a full socket that takes nothing for this long is closed; constant
+    int64_t drain_us           # likewise once its stream has ended; constant
 
 
 cdef struct Thread:

@@ -40,9 +40,7 @@ cdef int64_t FLUSH_US = limits.FLUSH_MS * 1000
 cdef int64_t FLUSH_AUDIO_US = limits.FLUSH_AUDIO_MS * 1000
 cdef int64_t SLOT_US = limits.SLOT_MS * 1000
 cdef int64_t SLOTS_MAX = limits.SLOTS_MAX
-cdef int64_t STALL_US = limits.STALL_SECONDS * 1000000
-cdef int64_t DRAIN_US = limits.DRAIN_SECONDS * 1000000
-cdef int64_t CHECK_US = 1000000
+cdef int64_t CHECK_US = limits.BLOCKED_CHECK_MS * 1000
 cdef enum:
     EVENTS = 256
 
@@ -367,7 +365,7 @@ cdef void check_blocked(Thread* t, int64_t now) noexcept nogil:
     cdef PlayerState* p
     cdef int64_t bound
     while g != NULL:
-        bound = DRAIN_US if load32_acquire(&g.log.ended) else STALL_US
+        bound = t.crew.drain_us if load32_acquire(&g.log.ended) else t.crew.stall_us
         for i in range(g.slot_count):
             for k in range(g.slots[i].count):
                 p = g.slots[i].players[k]

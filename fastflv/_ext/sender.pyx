@@ -77,10 +77,18 @@ cdef class Player:
 cdef class Sender:
     """A crew of sender threads. Belongs to the event loop; only `stop` blocks.
 
+    A player whose socket takes no byte for *stall_seconds* is closed; once its stream has ended, for *drain_seconds*.
+
     Watch `fd` for readability and call `reap` to learn who left.
     """
 
-    def __cinit__(self, int threads=1):
+    def __cinit__(
+        self,
+        int threads=1,
+        *,
+        double stall_seconds=limits.STALL_SECONDS,
+        double drain_seconds=limits.DRAIN_SECONDS,
+    ):
         cdef int i
         cdef epoll_event event
         cdef Thread* t
@@ -90,6 +98,8 @@ cdef class Sender:
             raise UsageError(f"1 to {limits.THREADS_MAX} sender threads, not {threads}")
         self.players = set()
         pthread_mutex_init(&self.crew.lock, NULL)
+        self.crew.stall_us = <int64_t>(stall_seconds * 1000000)
+        self.crew.drain_us = <int64_t>(drain_seconds * 1000000)
         self.crew.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
         # Before the first thread starts: when a later one cannot, `__dealloc__` ends those that did.
         self.running = True

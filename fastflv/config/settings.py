@@ -215,7 +215,7 @@ class Settings:
     auto_reload_for_docker: bool = True
     "Reload when the file changes, in a container. Default on."
 
-    fanout_threads: int = bounded(0, 0, limits.FANOUT_THREADS_MAX)
+    fanout_threads: int = bounded(0, 0, limits.THREADS_MAX)
     "fastflv: threads that send to players; 0 = one per core. Default 0."
 
     http_server: HttpServer = field(default_factory=HttpServer)

@@ -63,8 +63,8 @@ class Play:
     gop_cache_max_bytes: int = bounded(limits.GOP_CACHE_BYTES, 0)
     "fastflv: bytes the cache may hold, 0 = no limit of its own. Default 16 MiB."
 
-    start: Start = Start.COMPACT
-    "fastflv: what a player gets first; `?start=` on a request asks for another. Default compact."
+    start: Start = Start.GOP
+    "fastflv: what a player gets first. Default gop."
 
     queue_length: int = bounded(30, 1)
     "Lag of a slow player before media is left out, seconds. Default 30."

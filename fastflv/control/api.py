@@ -292,6 +292,13 @@ def _version() -> dict[str, object]:
 def _page(request: Request, rows: Iterable[Row]) -> list[Row]:
     """Return the rows that `start` and `count` choose; what is no number counts as not given."""
     args = request.args
-    start = int(args["start"]) if args.get("start", "").isdecimal() else 0
-    count = int(args["count"]) if args.get("count", "").isdecimal() else limits.PAGE_COUNT_DEFAULT
-    return list(islice(rows, start, start + max(1, count)))
+    start = _number(args.get("start", ""), 0)
+    count = max(1, _number(args.get("count", ""), limits.PAGE_COUNT_DEFAULT))
+    return list(islice(rows, start, start + count))
+
+
+def _number(text: str, default: int) -> int:
+    """Read a query argument; more digits than any count has mean "all"."""
+    if not (text.isascii() and text.isdecimal()):
+        return default
+    return int(text) if len(text) < 10 else 1_000_000_000

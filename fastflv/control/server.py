@@ -61,7 +61,7 @@ class Server:
         self.hub = Hub(lambda: f"vid-{new_id(7)}")
         self.roster = Roster()
         self.door = Door(settings.max_connections)
-        self.sender = Sender(settings.fanout_threads or len(os.sched_getaffinity(0)))
+        self.sender = Sender(settings.fanout_threads or min(len(os.sched_getaffinity(0)), limits.THREADS_MAX))
         self._vhosts = [
             VhostEntry(f"vid-{new_id(7)}", vhost.name, vhost.enabled) for vhost in settings.vhosts.values()
         ]

@@ -33,7 +33,8 @@ class HttpConnection(asyncio.Protocol):
     """One HTTP connection: requests are answered one at a time, in order."""
 
     __slots__ = (
-        "_body", "_door", "_field_bytes", "_fields", "_full", "_handler", "_loop", "_parser", "_refused", "_request", "_timer",
+        "_body", "_door", "_field_bytes", "_fields", "_full", "_handler", "_head_bytes", "_loop", "_parser",
+        "_reading_head", "_refused", "_request", "_timer",
         "_transport", "_url", "_waiting", "on_lost",
     )  # fmt: skip
 
@@ -51,6 +52,8 @@ class HttpConnection(asyncio.Protocol):
         self._waiting: list[Request] = []
         self._timer: asyncio.TimerHandle | None = None
         self._refused = False
+        self._reading_head = True
+        self._head_bytes = 0
         self._full = False
         self.on_lost: Callable[[], None] | None = None
         "Called once when the connection ends while its request waits for an answer."
@@ -67,8 +70,14 @@ class HttpConnection(asyncio.Protocol):
         self._arm()
 
     def data_received(self, data: bytes) -> None:
-        if self._transport is None:
+        if self._transport is None or self._refused:
             return
+        if self._reading_head:
+            # httptools keeps a field until its end, so an endless one is counted here.
+            self._head_bytes += len(data)
+            if self._head_bytes > limits.HTTP_HEAD_BYTES_MAX + limits.HTTP_BODY_BYTES_MAX:
+                self._refuse(431, "request head too large")
+                return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -99,7 +108,12 @@ class HttpConnection(asyncio.Protocol):
 
     # --- httptools ---
 
+    def on_headers_complete(self) -> None:
+        self._reading_head = False
+
     def on_message_begin(self) -> None:
+        self._reading_head = True
+        self._head_bytes = 0
         self._url = b""
         self._fields = {}
         self._field_bytes = 0
@@ -167,7 +181,14 @@ class HttpConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return None
-        fd = os.dup(transport.get_extra_info("socket").fileno())
+        try:
+            fd = os.dup(transport.get_extra_info("socket").fileno())
+        except OSError as error:
+            log.error(
+                "no descriptor for a player: %s; raise the limit of open files (ulimit -n)", error.strerror
+            )
+            self.answer(Response.of_text(503, "the server is out of descriptors"))
+            return None
         self._transport = None
         self._disarm()
         # The duplicate keeps the connection: closing this descriptor sends nothing.
@@ -220,7 +241,10 @@ class HttpConnection(asyncio.Protocol):
         self._refused = True
         log.info("http %s: %s", address_of(self._transport), why)
         self._transport.write(Response.of_text(status, why).encode(keep_alive=False))
-        self.close()
+        # Closing with bytes unread would reset the connection, and the answer with it: read them away for a while.
+        self._transport.write_eof()
+        self._disarm()
+        self._timer = self._loop.call_later(limits.HTTP_LINGER_SECONDS, self._transport.abort)
 
     def _count(self, n: int) -> None:
         self._field_bytes += n

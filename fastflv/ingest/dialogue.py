@@ -33,6 +33,8 @@ from fastflv.ingest.replies import Replies
 from fastflv.ingest.states import NEXT, WAITING, State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastflv._ext.sink import MediaSink
 
 
@@ -52,6 +54,7 @@ class Dialogue:
         "_transaction",
         "buffer_ms",
         "ignored",
+        "on_data",
         "reader",
         "replies",
         "state",
@@ -72,12 +75,16 @@ class Dialogue:
     ignored: int
     "Messages left unread: data outside a publish, data over COMMAND_BYTES_MAX, unknown types."
 
+    on_data: Callable[[DataArrived], None] | None
+    "Takes script data in its place among the media; without it, DataArrived is an event like the others."
+
     def __init__(self, chunk_size: int) -> None:
         self.reader = ChunkReader()
         self.state = State.GREETING
         self.replies = Replies()
         self.buffer_ms = 0
         self.ignored = 0
+        self.on_data = None
         self._acks = AckWindow()
         self._chunk_size = chunk_size
         self._pending = False  # input may wait for `resume`
@@ -197,7 +204,12 @@ class Dialogue:
             found = commands.read_data(kind, payload)
             if found:
                 name, body = found
-                events.append(DataArrived(timestamp, body, name))
+                arrived = DataArrived(timestamp, body, name)
+                if self.on_data is None:
+                    events.append(arrived)
+                else:
+                    # At once: media of the same read goes to the sink before its owner sees any event.
+                    self.on_data(arrived)
                 return
         self.ignored += 1
 

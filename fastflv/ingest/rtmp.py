@@ -125,6 +125,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
+        self._session.on_data = self._take_data
         self._ip = address_of(transport)
         if not self._ingest.door.enter():
             log.warning("rtmp %s refused: all %d connections are taken", self._ip, self._ingest.door.limit)
@@ -178,6 +179,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._timer = None
         self._leave("the connection ended")
         self._session.close()
+        self._session.on_data = None
         self._transport = None
         if self._seated:
             self._seated = False
@@ -194,9 +196,6 @@ class RtmpConnection(asyncio.BufferedProtocol):
 
     def _take(self, event: events.Event) -> None:
         match event:
-            case events.DataArrived():
-                if self._stream is not None:
-                    self._stream.take_data(event.name, event.payload, event.timestamp)
             case events.ConnectWanted():
                 self._connect(event)
             case events.PublishWanted():
@@ -208,6 +207,10 @@ class RtmpConnection(asyncio.BufferedProtocol):
                 self._close_after_output()
             case events.Unpublished():
                 self._leave(event.reason)
+
+    def _take_data(self, event: events.DataArrived) -> None:
+        if self._stream is not None:
+            self._stream.take_data(event.name, event.payload, event.timestamp)
 
     def _connect(self, event: events.ConnectWanted) -> None:
         options = self._ingest.vhost_of(event.vhost)
