@@ -10,7 +10,8 @@ import pytest
 
 from fastflv import limits
 
-ROOT = Path(limits.__file__).parent
+# The sources, not what is installed: a wheel has no .pyx.
+ROOT = Path(__file__).resolve().parent.parent / "fastflv"
 BODY = ast.parse(Path(limits.__file__).read_text()).body
 NAMES = {
     node.target.id: BODY[i + 1] if i + 1 < len(BODY) else None
