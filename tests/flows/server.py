@@ -20,6 +20,8 @@ import fastflv
 
 HOST = "127.0.0.1"
 TICKS = os.sysconf("SC_CLK_TCK")
+MIB = (4 if os.environ.get("FASTFLV_SANITIZED") else 1) << 20
+"Bytes in a MiB of memory bounds; sanitizers put red zones around every allocation."
 
 
 def free_ports(count: int) -> list[int]:

@@ -12,7 +12,7 @@ import pytest
 from clip import Clip, end, push
 from player import Player, check_start
 from publisher import Publisher, film, headers
-from server import HOST, Server, until, vhost_text
+from server import HOST, MIB, Server, until, vhost_text
 
 SITES = """
 vhost fast.example.com { play { mw_latency 0; } http_remux { enabled on; mount [vhost]/[app]/[stream].flv; on_missing 0; } }
@@ -337,7 +337,7 @@ def test_a_client_that_asks_and_never_reads_costs_bounded_memory(server: Server)
         pass
     grown = server.resident() - before
     sock.close()
-    assert grown < 16 << 20, f"{grown >> 20} MB grown"
+    assert grown < 16 * MIB, f"{grown >> 20} MB grown"
 
 
 def test_a_player_that_leaves_while_it_waits_is_forgotten(server: Server) -> None:

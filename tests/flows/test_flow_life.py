@@ -14,7 +14,7 @@ from clip import H264, Clip, Form, decode, end, make, push
 from flvread import AUDIO, SCRIPT, VIDEO, Tag, media
 from player import Player, Recorder, check_start
 from publisher import AAC, AVC, METADATA, Publisher, Refused, film, headers, picture, sound
-from server import HOST, Server, until, vhost_text
+from server import HOST, MIB, Server, until, vhost_text
 
 OTHER_AVC = AVC.replace(b"\x4d\x40\x0c", b"\x4d\x40\x0d")
 
@@ -438,7 +438,7 @@ def test_a_peer_that_pings_and_never_reads_costs_bounded_memory(server: Server) 
         except (TimeoutError, ConnectionError):
             pass
         grown = server.resident() - before
-    assert grown < 6 << 20, f"{grown >> 20} MB grown"
+    assert grown < 6 * MIB, f"{grown >> 20} MB grown"
 
 
 def test_a_play_over_rtmp_is_refused_with_a_status(server: Server) -> None:

@@ -16,7 +16,7 @@ from clip import Clip, decode, end, push
 from flvread import AUDIO, VIDEO, Tag, media
 from player import Player, check_start
 from publisher import Publisher, film, headers
-from server import HOST, Server, environment, until, vhost_text
+from server import HOST, MIB, Server, environment, until, vhost_text
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_a_stalled_reader_jumps_to_a_keyframe_and_reads_on(short: Server, versio
             assert pictures[i].is_key, "resumed on a picture that is no keyframe"
             at = player.tags.index(pictures[i])
             assert any(tag.kind == VIDEO and tag.is_config for tag in player.tags[at - 4 : at])
-        assert grown < 6 << 20, f"{grown >> 20} MB for one reader that stalls"
+        assert grown < 6 * MIB, f"{grown >> 20} MB for one reader that stalls"
 
 
 def test_a_stalled_reader_of_a_real_stream_decodes(short: Server, h264: Clip, tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_ten_thousand_joins_and_leaves_leave_nothing_behind(server: Server) -> N
         until(lambda: server.streams()["leak"]["clients"] == 2, "all gone", 10)
         until(lambda: server.fds() == fds, "descriptors back")
         grown = server.resident() - resident
-        assert grown < 8 << 20, f"{grown >> 10} KB grown"
+        assert grown < 8 * MIB, f"{grown >> 10} KB grown"
         reader = select.select([steady.sock], [], [], 0)[0]
         assert reader, "the steady player was forgotten"
         # It read nothing for long: what matters is that it reads on.
