@@ -157,9 +157,6 @@ CHUNK_BYTES_ADVISED: Final = (128, 65536)
 MW_MSGS_MAX: Final = 128
 "Largest `mw_msgs`; a larger one is brought down to it with a notice (as SRS)."
 
-GOP_CACHE_BYTES: Final = 16 * 1024 * 1024
-"Default bound of one stream's cached GOP, bytes: ten seconds at 13 Mbit/s. A longer GOP at such a rate joins at its newest part."
-
 MISSING_STREAM_SECONDS: Final = 5.0
 "Default `on_missing`: how long a player waits for a publisher that is not there yet, seconds. An encoder restarts in two to four; players give up at ten."
 

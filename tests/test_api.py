@@ -16,8 +16,9 @@ from model.flv import AAC_HEADER, AVC_HEADER, Feed, inter, key, sound
 
 from fastflv import __version__, limits
 from fastflv.config.settings import load_text
+from fastflv.config.vhost import DEFAULT_VHOST
 from fastflv.control.server import Server
-from fastflv.stream.name import DEFAULT_VHOST, StreamName
+from fastflv.stream.name import StreamName
 from fastflv.stream.roster import Client
 from fastflv.stream.stream import StreamOptions
 

@@ -13,8 +13,9 @@ from model.flv import AAC_HEADER, AVC_HEADER, Feed, dechunk, inter, key, read_fi
 
 from fastflv import limits
 from fastflv.config.settings import load_text
+from fastflv.config.vhost import DEFAULT_VHOST
 from fastflv.control.server import Server
-from fastflv.stream.name import DEFAULT_VHOST, StreamName
+from fastflv.stream.name import StreamName
 from fastflv.stream.stream import StreamOptions
 
 NAME = StreamName(DEFAULT_VHOST, "live", "a")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fastflv.config.vhost import DEFAULT_VHOST
 from fastflv.delivery.mount import compile_mount, container_of
-from fastflv.stream.name import DEFAULT_VHOST
 
 USUAL = "[vhost]/[app]/[stream].flv"
 

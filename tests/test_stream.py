@@ -6,8 +6,9 @@ import pytest
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, Tag, inter, key, read_file, sound
 
 from fastflv import limits
+from fastflv.config.vhost import DEFAULT_VHOST
 from fastflv.media import amf0
-from fastflv.stream.name import DEFAULT_VHOST, StreamName
+from fastflv.stream.name import StreamName
 from fastflv.stream.roster import Client, Roster
 from fastflv.stream.startblock import flv_header
 from fastflv.stream.stream import Jitter, Phase, Stream, StreamOptions

@@ -60,7 +60,7 @@ class Play:
     gop_cache_max_frames: int = bounded(2500, 0)
     "Frames the cache may hold; over it, the cache is emptied. 0 = no limit. Default 2500."
 
-    gop_cache_max_bytes: int = bounded(limits.GOP_CACHE_BYTES, 0)
+    gop_cache_max_bytes: int = bounded(limits.GOP_BYTES_MAX, 0)
     "fastflv: bytes the cache may hold, 0 = no limit of its own. Default 16 MiB."
 
     start: Start = Start.GOP

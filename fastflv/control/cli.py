@@ -16,10 +16,10 @@ from pathlib import Path
 from fastflv import __version__, limits
 from fastflv.config.check import check_open_files
 from fastflv.config.settings import LogLevel, LogTank, NoticeKind, Settings, load
+from fastflv.config.vhost import DEFAULT_VHOST
 from fastflv.control.process import PidFile, daemonize, watch_parent
 from fastflv.control.server import Server, raise_file_limit
 from fastflv.errors import ConfigError, StartupError
-from fastflv.stream.name import DEFAULT_VHOST
 
 log = logging.getLogger("fastflv")
 

@@ -176,8 +176,7 @@ class HttpConnection(asyncio.Protocol):
 
     def detach(self) -> int | None:
         """Take the socket away for a live response: return a duplicate of its descriptor, or None when the
-        connection is gone. The caller owns the descriptor and the
-        seat at the door; this object is of no more use."""
+        connection is gone. The caller owns the descriptor and the seat at the door; this object is of no more use."""
         transport = self._transport
         if transport is None or transport.is_closing():
             return None

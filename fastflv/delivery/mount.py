@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from fastflv.stream.name import DEFAULT_VHOST, StreamName
+from fastflv.stream.name import StreamName
 
 CONTAINERS = {".flv": "flv", ".ts": "ts", ".aac": "aac", ".mp3": "mp3"}
 
@@ -42,7 +42,7 @@ def compile_mount(pattern: str, vhost: str) -> Mount:
     container = container_of(pattern)
     if container is None:
         raise ValueError(f"mount {pattern} must end in one of {', '.join(CONTAINERS)}")
-    path = pattern.removeprefix("[vhost]").removeprefix(vhost if vhost != DEFAULT_VHOST else DEFAULT_VHOST)
+    path = pattern.removeprefix("[vhost]").removeprefix(vhost)
     path = "/" + path.lstrip("/")
     regex = re.escape(path)
     regex = regex.replace(re.escape("[vhost]"), re.escape(vhost))

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastflv import limits
+from fastflv.config.vhost import DEFAULT_VHOST
 from fastflv.errors import CommandError
 
-DEFAULT_VHOST: Final = "__defaultVhost__"
 DEFAULT_APP: Final = "__defaultApp__"
 DEFAULT_PORTS: Final = {"rtmp": 1935, "rtmps": 443, "rtmpt": 80, "rtmpe": 1935}
 

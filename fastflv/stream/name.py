@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-DEFAULT_VHOST = "__defaultVhost__"
+from fastflv.config.vhost import DEFAULT_VHOST
 
 
 class StreamName(NamedTuple):
