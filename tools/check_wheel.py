@@ -14,6 +14,7 @@ EXTENSIONS = [
     "intake",
     "medialog",
     "player",
+    "remux",
     "segment",
     "sender",
     "sink",

@@ -1,6 +1,6 @@
 """FLV tags: framing and what a tag body is."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 cdef enum:
     TAG_AUDIO = 8
@@ -24,6 +24,16 @@ cdef struct TagTraits:
     uint32_t codec             # FourCC, or the FLV codec id / sound format below 16
     uint32_t offset_ns         # nanoseconds to add to the timestamp (ModEx), below 1,000,000
 
+cdef struct Payload:
+    # Where the coded bytes of the default track are in a tag body.
+    uint32_t codec             # as TagTraits.codec
+    uint8_t frame              # video: frame type 1..5, 0 for audio
+    uint8_t packet             # 0 sequence start, 1 coded data, 2 end of sequence; others as in Enhanced RTMP
+    int32_t cts_ms             # composition time of video, may be negative; 0 where there is none
+    uint32_t at                # offset of the data in the body, bytes
+    uint32_t size              # of the data, bytes
+
+cdef bint read_payload(uint8_t kind, const uint8_t* body, Py_ssize_t size, Payload* out) noexcept nogil
 cdef void write_tag_header(uint8_t* out, uint8_t kind, uint32_t size, int64_t dts_ms) noexcept nogil
 cdef void write_tag(uint8_t* out, uint8_t kind, const uint8_t* body, uint32_t size, int64_t dts_ms) noexcept nogil
 cdef TagTraits read_traits(uint8_t kind, const uint8_t* body, Py_ssize_t size) noexcept nogil

@@ -5,10 +5,15 @@ Spec: Adobe FLV v10.1, E.3, E.4; Enhanced RTMP v2 for the extended audio and vid
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from fastflv._ext.octets cimport load_be16, load_be24, load_be32, store_be24, store_be32
+
+cdef enum:                     # FourCCs of codecs whose frames carry a composition time
+    AVC1 = 0x61766331
+    HVC1 = 0x68766331
+    VVC1 = 0x76766331
 
 
 cdef void write_tag_header(uint8_t* out, uint8_t kind, uint32_t size, int64_t dts_ms) noexcept nogil:
@@ -135,6 +140,107 @@ cdef TagTraits read_traits(uint8_t kind, const uint8_t* p, Py_ssize_t n) noexcep
     return out
 
 
+cdef inline int32_t load_cts(const uint8_t* p) noexcept nogil:
+    """Read a signed 24-bit composition time."""
+    return <int32_t>(load_be24(p) << 8) >> 8
+
+
+cdef bint find_track(
+    const uint8_t* p, Py_ssize_t n, Py_ssize_t* at, uint8_t how, uint32_t* codec, Py_ssize_t* end
+) noexcept nogil:
+    """Step to the data of track 0 in a multitrack body; *how*: 0 one track, 1 many of one codec, 2 many codecs."""
+    cdef Py_ssize_t size
+    cdef uint8_t track
+    if how != 2:
+        if at[0] + 4 > n:
+            return False
+        codec[0] = load_be32(p + at[0])
+        at[0] += 4
+    while True:
+        if how == 2:
+            if at[0] + 4 > n:
+                return False
+            codec[0] = load_be32(p + at[0])
+            at[0] += 4
+        if at[0] >= n:
+            return False
+        track = p[at[0]]
+        at[0] += 1
+        size = n - at[0]
+        if how:
+            if at[0] + 3 > n:
+                return False
+            size = <Py_ssize_t>load_be24(p + at[0])
+            at[0] += 3
+            if size > n - at[0]:
+                return False
+        if track == 0:
+            end[0] = at[0] + size
+            return True
+        at[0] += size
+
+
+cdef bint read_payload(uint8_t kind, const uint8_t* p, Py_ssize_t n, Payload* out) noexcept nogil:
+    """Find the data of the default track in a tag body; False when there is none or the body is cut short."""
+    cdef Py_ssize_t at = 1
+    cdef Py_ssize_t end = n
+    cdef uint8_t how
+    cdef bint video = kind == TAG_VIDEO
+    cdef bint extended
+    memset(out, 0, sizeof(Payload))
+    if n < 1 or (kind != TAG_AUDIO and not video):
+        return False
+    out.packet = 1
+    if video:
+        out.frame = (p[0] >> 4) & 7
+        extended = (p[0] & 0x80) != 0
+        out.codec = p[0] & 0x0F
+        if not extended and out.frame == 5:
+            return False
+    else:
+        out.codec = p[0] >> 4
+        extended = out.codec == 9
+    if extended:
+        out.packet = p[0] & 0x0F
+        skip_modex(p, n, &at, &out.packet)
+        if video and out.frame == 5 and out.packet != 4:
+            return False
+        if out.packet == (6 if video else 5):
+            if at >= n:
+                return False
+            how = p[at] >> 4
+            out.packet = p[at] & 0x0F
+            at += 1
+            if how > 2 or not find_track(p, n, &at, how, &out.codec, &end):
+                return False
+        elif at + 4 > n:
+            return False
+        else:
+            out.codec = load_be32(p + at)
+            at += 4
+        if video and out.packet == 1 and (out.codec == HVC1 or out.codec == AVC1 or out.codec == VVC1):
+            if at + 3 > end:
+                return False
+            out.cts_ms = load_cts(p + at)
+            at += 3
+        elif video and out.packet == 3:
+            out.packet = 1
+    elif video and (out.codec == 7 or out.codec == 12 or out.codec == 13):
+        if n < 5:
+            return False
+        out.packet = p[1]
+        out.cts_ms = load_cts(p + 2)
+        at = 5
+    elif not video and out.codec == 10:
+        if n < 2:
+            return False
+        out.packet = 0 if p[1] == 0 else 1
+        at = 2
+    out.at = <uint32_t>at
+    out.size = <uint32_t>(end - at)
+    return True
+
+
 def make_tag(uint8_t kind, int64_t dts_ms, body):
     """Return one FLV tag with its back pointer as bytes. *dts_ms* is taken modulo 2**31."""
     cdef Py_buffer view
@@ -159,3 +265,20 @@ def traits(uint8_t kind, body):
     finally:
         PyBuffer_Release(&view)
     return out.flags, out.codec, out.track
+
+
+def payload(uint8_t kind, body):
+    """Return `(codec, frame, packet, cts_ms, data)` of the default track of a tag body, None when it has none.
+
+    packet: 0 sequence start, 1 coded data, 2 end of sequence, others as in Enhanced RTMP.
+    """
+    cdef Py_buffer view
+    cdef Payload out
+    PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)
+    try:
+        if not read_payload(kind, <const uint8_t*>view.buf, view.len, &out):
+            return None
+        data = (<const uint8_t*>view.buf)[out.at:out.at + out.size]
+    finally:
+        PyBuffer_Release(&view)
+    return out.codec, out.frame, out.packet, out.cts_ms, data

@@ -15,7 +15,7 @@ from fastflv._ext.atomics cimport store32_release
 from fastflv._ext.flvtag cimport (
     COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_SCRIPT, TAG_VIDEO, TagTraits, read_traits, write_tag,
 )
-from fastflv._ext.medialog cimport MediaLog, log_commit, log_forget_key, log_mark_key, log_publish, log_reserve
+from fastflv._ext.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
 from fastflv._ext.octets cimport load_be24, load_be32
 from fastflv._ext.segment cimport Block, block_new
 from fastflv._ext.sink cimport MediaSink
@@ -66,12 +66,12 @@ cdef class Intake(MediaSink):
         self.metadata = None
         for i in range(self.header_count):
             self.headers[i].stale = True
-        log_forget_key(self.log.log)
+        self.log.forget_key()
         timeline_restart(&self.timeline, gap_ms)
 
     def forget_key(self):
         """The publisher left: nobody starts from its last GOP."""
-        log_forget_key(self.log.log)
+        self.log.forget_key()
 
     def take_change(self):
         """Return whether headers or tracks changed since the last call."""
@@ -127,8 +127,9 @@ cdef class Intake(MediaSink):
         """Show players what was written since the last flush."""
         if self.written:
             self.written = False
-            log_publish(self.log.log, self.urgent)
+            urgent = self.urgent
             self.urgent = False
+            self.log.publish(urgent)
 
     cdef int take(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1:
         self.bytes += <uint64_t>size

@@ -47,6 +47,7 @@ cdef struct Log:
     int64_t window_ms      # history kept for readers that lag
     int64_t window_bytes   # likewise
     int64_t kept_bytes     # capacity of all segments in the list
+    int64_t keep_ms        # history kept though nobody reads
     int32_t keep_gop       # 0: no GOP cache
     uint32_t next_capacity  # bytes of the next segment
 
@@ -66,5 +67,15 @@ cdef void log_forget_key(Log* log) noexcept nogil
 cdef int view_refresh(View* view, Log* log) noexcept nogil
 
 
+cdef class Follower:
+    # Told by the writer's thread after each publish of the log it is attached to.
+    cdef int follow(self, bint urgent) except -1
+    cdef int forget_key(self) except -1
+    cdef int end(self) except -1
+
+
 cdef class MediaLog:
     cdef Log* log
+    cdef tuple followers       # of Follower
+
+    cdef int publish(self, bint urgent) except -1

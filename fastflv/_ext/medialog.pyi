@@ -2,6 +2,9 @@ from typing import Self, final
 
 from typing_extensions import Buffer
 
+class Follower:
+    """Base of what is made from a log as it grows."""
+
 @final
 class MediaLog:
     """The log of one stream in one container."""
@@ -11,6 +14,7 @@ class MediaLog:
         *,
         window_ms: int = ...,
         window_bytes: int = ...,
+        keep_ms: int = ...,
         keep_gop: bool = ...,
         key_bytes_max: int = ...,
         key_tags_max: int = ...,
@@ -32,6 +36,11 @@ class MediaLog:
     @property
     def key_headers(self) -> bytes: ...
     def append(self, kind: int, dts_ms: int, body: Buffer) -> None: ...
+    def attach(self, follower: Follower) -> None: ...
+    def detach(self, follower: Follower) -> None: ...
+    @property
+    def followed(self) -> int: ...
+    def forget_key(self) -> None: ...
     def end(self) -> None: ...
     def read(self, start: int, stop: int) -> bytes: ...
     def tags(self) -> list[tuple[int, int, int, int, int]]: ...

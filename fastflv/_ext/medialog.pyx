@@ -106,10 +106,10 @@ cdef void trim(Log* log) noexcept nogil:
             return
         tags = oldest.tag_count
         wanted = (
-            load32_relaxed(&log.readers) > 0
-            and log.kept_bytes <= log.window_bytes
+            log.kept_bytes <= log.window_bytes
             and tags > 0
-            and oldest.tags[tags - 1].dts_ms > log.written_dts - log.window_ms
+            and oldest.tags[tags - 1].dts_ms
+            > log.written_dts - (log.window_ms if load32_relaxed(&log.readers) > 0 else log.keep_ms)
         )
         if wanted:
             return
@@ -274,11 +274,28 @@ cdef int view_refresh(View* view, Log* log) noexcept nogil:
 
 # --- Python doors ---------------------------------------------------------------------------
 
+cdef class Follower:
+    """Base of what is made from a log as it grows, in the same thread: the same media in another container."""
+
+    cdef int follow(self, bint urgent) except -1:
+        """New tags were published. *urgent*: they do not wait for a video frame to ride with."""
+        return 0
+
+    cdef int forget_key(self) except -1:
+        """Nobody starts from the last GOP any more: its publisher is gone."""
+        return 0
+
+    cdef int end(self) except -1:
+        """The log has ended."""
+        return 0
+
+
 @cython.final
 cdef class MediaLog:
     """The log of one stream in one container. Written and asked by the event loop, read by sender threads.
 
-    *window_ms* and *window_bytes* bound the history kept while somebody reads; with *keep_gop* the
+    *window_ms* and *window_bytes* bound the history kept while somebody reads, *keep_ms* (within
+    *window_bytes*) that which is kept though nobody does; with *keep_gop* the
     newest GOP is kept in any case, unless it has more than *key_bytes_max* bytes or *key_tags_max*
     video tags (0: no bound).
     """
@@ -288,6 +305,7 @@ cdef class MediaLog:
         *,
         int64_t window_ms=limits.WINDOW_MS,
         int64_t window_bytes=limits.WINDOW_BYTES,
+        int64_t keep_ms=0,
         bint keep_gop=True,
         int64_t key_bytes_max=limits.GOP_BYTES_MAX,
         int32_t key_tags_max=limits.GOP_FRAMES_MAX,
@@ -297,6 +315,8 @@ cdef class MediaLog:
             raise MemoryError
         self.log.window_ms = window_ms
         self.log.window_bytes = window_bytes
+        self.log.keep_ms = keep_ms
+        self.followers = ()
         self.log.keep_gop = keep_gop
         self.log.key_bytes_max = key_bytes_max
         self.log.key_tags_max = key_tags_max
@@ -370,11 +390,42 @@ cdef class MediaLog:
                     log_mark_key(self.log, at, block_new(NULL, 0))
         finally:
             PyBuffer_Release(&view)
-        log_publish(self.log, kind == TAG_VIDEO)
+        self.publish(kind == TAG_VIDEO)
+
+    cdef int publish(self, bint urgent) except -1:
+        """Show readers all that was committed, then have the followers take it."""
+        cdef Follower follower
+        log_publish(self.log, urgent)
+        for follower in self.followers:
+            follower.follow(urgent)
+        return 0
+
+    def attach(self, Follower follower not None):
+        """Tell *follower* of all that is published from now on."""
+        self.followers += (follower,)
+
+    def detach(self, Follower follower not None):
+        """Tell *follower* no more; no harm when it was not attached."""
+        self.followers = tuple([other for other in self.followers if other is not follower])
+
+    @property
+    def followed(self):
+        """Followers attached."""
+        return len(self.followers)
+
+    def forget_key(self):
+        """Offer no start until the next keyframe, here and in what follows this log."""
+        cdef Follower follower
+        log_forget_key(self.log)
+        for follower in self.followers:
+            follower.forget_key()
 
     def end(self):
-        """No more bytes will come: readers drain what is there and are let go."""
+        """No more bytes will come, here and in what follows: readers drain what is there and are let go."""
+        cdef Follower follower
         log_end(self.log)
+        for follower in self.followers:
+            follower.end()
 
     def read(self, int64_t start, int64_t stop):
         """Return the bytes of [start, stop), which must lie between `tail` and `head`."""

@@ -1,0 +1,104 @@
+"""One log made from another, tag by tag, while somebody reads it.
+
+A remux is attached to the log of FLV tags that it follows and writes a log of its own in the same
+thread: each tag is formatted once for all players of that container. It starts with what is there
+(`begin`: headers, then the newest GOP), so that its first player starts with a picture too.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+
+from fastflv._ext.atomics cimport load32_relaxed, store32_release
+from fastflv._ext.flvtag cimport TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_VIDEO, read_traits
+from fastflv._ext.medialog cimport Follower, MediaLog
+from fastflv._ext.octets cimport load_be24
+from fastflv._ext.segment cimport Segment, Tag
+
+
+cdef class Remux(Follower):
+    """Base of what makes one log from another; override `take_tag`, and `end_pass` where tags are gathered."""
+
+    def __init__(self, MediaLog source not None, MediaLog log not None):
+        self.source = source
+        self.log = log
+        self.at = source.log.written
+
+    cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
+        return 0
+
+    cdef int end_pass(self) except -1:
+        return 0
+
+    def begin(self, bytes headers not None, int64_t position):
+        """Take *headers* (whole FLV tags), then the source from *position* (between two tags) on; follow it."""
+        self.take_block(headers, len(headers))
+        self.at = position
+        store32_release(&self.log.log.has_video, load32_relaxed(&self.source.log.has_video))
+        self.follow(True)
+        self.source.attach(self)
+
+    def stop(self):
+        """Follow the source no more; the log stays as it is."""
+        self.source.detach(self)
+
+    cdef int take_block(self, const uint8_t* tags, Py_ssize_t size) except -1:
+        cdef Py_ssize_t at = 0
+        cdef uint32_t length
+        cdef const uint8_t* tag
+        while at + TAG_FRAME_BYTES <= size:
+            tag = tags + at
+            length = load_be24(tag + 1)
+            if at + TAG_FRAME_BYTES + <Py_ssize_t>length > size:
+                break
+            self.take_tag(
+                tag[0], read_traits(tag[0], tag + TAG_HEADER_BYTES, length).flags,
+                load_be24(tag + 4) | (<int64_t>tag[7] << 24), tag + TAG_HEADER_BYTES, length,
+            )
+            at += TAG_FRAME_BYTES + <Py_ssize_t>length
+        return 0
+
+    cdef int take_new(self) except -1:
+        """Take every tag behind `at`. The writer's thread is this one, so segments cannot change meanwhile."""
+        cdef int32_t i = self.source.log.first + self.source.log.count
+        cdef int32_t end = i
+        cdef int32_t k, count
+        cdef Segment* segment
+        cdef Tag* tag
+        while i > self.source.log.first and self.source.log.segments[i - 1].start + (
+            self.source.log.segments[i - 1].used
+        ) > self.at:
+            i -= 1
+        while i < end:
+            segment = self.source.log.segments[i]
+            count = segment.tag_count
+            # The few newest of a segment, nearly always.
+            k = count
+            while k > 0 and segment.start + segment.tags[k - 1].offset >= self.at:
+                k -= 1
+            while k < count:
+                tag = &segment.tags[k]
+                self.at = segment.start + tag.offset + tag.size
+                self.take_tag(
+                    tag.kind, tag.flags, tag.dts_ms, segment.bytes + tag.offset + TAG_HEADER_BYTES,
+                    tag.size - TAG_FRAME_BYTES,
+                )
+                k += 1
+            i += 1
+        return 0
+
+    cdef int follow(self, bint urgent) except -1:
+        self.urgent = urgent
+        self.take_new()
+        self.end_pass()
+        if self.written:
+            self.written = False
+            self.log.publish(self.urgent)
+        return 0
+
+    cdef int forget_key(self) except -1:
+        self.log.forget_key()
+        return 0
+
+    cdef int end(self) except -1:
+        self.end_pass()
+        self.log.end()
+        return 0
