@@ -8,7 +8,7 @@ thread: each tag is formatted once for all players of that container. It starts 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from fastflv._ext.atomics cimport load32_relaxed, store32_release
-from fastflv._ext.flvtag cimport TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_VIDEO, read_traits
+from fastflv._ext.flvtag cimport TAG_FRAME_BYTES, TAG_HEADER_BYTES, read_traits
 from fastflv._ext.medialog cimport Follower, MediaLog
 from fastflv._ext.octets cimport load_be24
 from fastflv._ext.segment cimport Segment, Tag
