@@ -171,6 +171,9 @@ SETTLE_MS: Final = 400
 SETTLE_NAMED_MS: Final = 2000
 "Likewise when the metadata names a track that has not shown up, ms: a camera that opens slowly is worth waiting for, since players cannot add a track later."
 
+OUTLETS_MAX: Final = 32
+"Logs of one stream before those that nobody reads are looked for, besides when a player leaves: containers times choices, each at least one segment."
+
 SPLICE_GAP_MS: Final = 1000
 "A publisher that returns goes on behind the last tag by the time it was away, but by no more than this, ms: players have nothing to show for the rest."
 

@@ -15,10 +15,11 @@ LAYERS = {
     "config": 1,
     "_ext": 2,
     "media": 3,
-    "stream": 4,
-    "ingest": 5,
-    "delivery": 5,
-    "control": 6,
+    "remux": 4,
+    "stream": 5,
+    "ingest": 6,
+    "delivery": 6,
+    "control": 7,
 }
 LOOPED = ("ingest/rtmp.py", "delivery/", "control/", "__main__.py")
 PYTHON = sorted(ROOT.rglob("*.py"))

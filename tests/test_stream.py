@@ -8,9 +8,9 @@ from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, Tag, inter, ke
 from fastflv import limits
 from fastflv.config.vhost import DEFAULT_VHOST
 from fastflv.media import amf0
+from fastflv.remux.flv import flv_header
 from fastflv.stream.name import StreamName
 from fastflv.stream.roster import Client, Roster
-from fastflv.stream.startblock import flv_header
 from fastflv.stream.stream import Jitter, Phase, Stream, StreamOptions
 
 NAME = StreamName(DEFAULT_VHOST, "live", "a")
@@ -33,7 +33,7 @@ def feed_gop(stream: Stream, time: int = 0) -> None:
 
 def played(stream: Stream) -> tuple[bool, bool, list[Tag]]:
     """What a player that joins now has been sent when it is at the head."""
-    start = stream.start()
+    start = stream.start(stream.open())
     log = stream.log
     return read_file(
         bytes(start.block) + (log.read(start.position, log.head) if start.position >= 0 else b"")
@@ -60,16 +60,16 @@ def test_a_player_starts_with_headers_and_the_newest_gop():
 def test_players_of_one_gop_share_a_start_block():
     stream = make()
     feed_gop(stream)
-    first = stream.start()
-    assert stream.start().block is first.block
+    first = stream.start(stream.open())
+    assert stream.start(stream.open()).block is first.block
     feed_gop(stream, 2000)
-    assert stream.start().block is not first.block
+    assert stream.start(stream.open()).block is not first.block
 
 
 def test_without_gop_cache_a_player_starts_at_the_next_key_with_an_flv_header_alone():
     stream = make(gop_cache=False)
     feed_gop(stream)
-    start = stream.start()
+    start = stream.start(stream.open())
     assert start.position == -1
     assert bytes(start.block) == flv_header(audio=True, video=True)
 
@@ -77,9 +77,9 @@ def test_without_gop_cache_a_player_starts_at_the_next_key_with_an_flv_header_al
 def test_a_gop_that_outgrew_its_bound_is_not_offered():
     stream = make(gop_frames_max=1)
     feed_gop(stream)
-    assert stream.start().position >= 0
+    assert stream.start(stream.open()).position >= 0
     Feed(stream.intake).video(80, inter())
-    assert stream.start().position == -1
+    assert stream.start(stream.open()).position == -1
 
 
 @pytest.mark.parametrize("gop_cache", [True, False])
@@ -90,13 +90,13 @@ def test_a_player_of_sound_alone_starts_at_the_head_with_its_header(gop_cache):
     for time in range(0, 230, 23):
         feed.audio(time, sound())
     assert played(stream) == (True, False, [Tag(AUDIO, 207, AAC_HEADER)])
-    assert stream.start().position == stream.log.head
+    assert stream.start(stream.open()).position == stream.log.head
 
 
 def test_a_player_that_joins_before_the_first_key_gets_no_position():
     stream = make()
     Feed(stream.intake).video(0, AVC_HEADER)
-    assert stream.start().position == -1
+    assert stream.start(stream.open()).position == -1
 
 
 # --- settled ---

@@ -48,11 +48,11 @@ cdef struct Thread:
     int epfd
     int fd                     # eventfd: inbox or logs have something
     Crew* crew
-    pthread_mutex_t lock       # guards `joining`, `kicked` and `stop`
+    pthread_mutex_t lock       # guards `joining`, `asked` and `stop`
     PlayerState* joining
-    PlayerState** kicked       # owned array
-    int32_t kicked_count
-    int32_t kicked_room
+    PlayerState** asked        # owned array: players whose `asked` says what the event loop wants of them
+    int32_t asked_count
+    int32_t asked_room
     int32_t stop
     Group* groups
     int32_t blocked            # players with a full socket

@@ -24,8 +24,8 @@ from fastflv._ext.atomics cimport (
 )
 from fastflv._ext.medialog cimport Log, log_add_waker, log_drop, log_hold, log_remove_waker, view_refresh
 from fastflv._ext.player cimport (
-    LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_SHUTDOWN, LEFT_STALLED, SEND_BLOCKED, SEND_FAILED,
-    PlayerState, player_finish, player_release, player_send,
+    ASKED_BACK, LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN, LEFT_STALLED,
+    SEND_BLOCKED, SEND_FAILED, SEND_RECALLED, PlayerState, player_finish, player_is_whole, player_release, player_send,
 )
 from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
 from fastflv._ext.segment cimport view_clear
@@ -73,6 +73,8 @@ cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogi
         p.progress_us = clock_us()
     elif outcome == SEND_FAILED:
         let_go(t, p, LEFT_PEER)
+    elif outcome == SEND_RECALLED:
+        let_go(t, p, LEFT_RECALLED)
     elif load32_acquire(&g.log.ended) and (p.waiting or p.pos >= load_acquire(&g.log.head)):
         if player_finish(p):
             let_go(t, p, LEFT_ENDED)
@@ -276,11 +278,11 @@ cdef void hand_back(Thread* t, PlayerState* p) noexcept nogil:
     # After this no kick names the player any more: the event loop may free it once it is reaped.
     pthread_mutex_lock(&t.lock)
     kept = 0
-    for i in range(t.kicked_count):
-        if t.kicked[i] != p:
-            t.kicked[kept] = t.kicked[i]
+    for i in range(t.asked_count):
+        if t.asked[i] != p:
+            t.asked[kept] = t.asked[i]
             kept += 1
-    t.kicked_count = kept
+    t.asked_count = kept
     # Release: the event loop that sees `closed` sees the last counters.
     store32_release(&p.closed, 1)
     pthread_mutex_unlock(&t.lock)
@@ -344,16 +346,26 @@ cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
         g.due_us = now + flush_us(g) if g.window_us == 0 else next_due(g, now)
 
 
-cdef bint take_kicked(Thread* t) noexcept nogil:
-    """Let kicked players go; False while some have not joined yet, who may be among them."""
+cdef bint take_asked(Thread* t) noexcept nogil:
+    """Do what the event loop asks of players; False while some have not joined yet, who may be among them."""
     cdef int32_t i
+    cdef PlayerState* p
+    cdef Group* g
     pthread_mutex_lock(&t.lock)
     if t.joining != NULL:
         pthread_mutex_unlock(&t.lock)
         return False
-    for i in range(t.kicked_count):
-        let_go(t, t.kicked[i], LEFT_KICKED)
-    t.kicked_count = 0
+    for i in range(t.asked_count):
+        p = t.asked[i]
+        if p.asked == ASKED_BACK:
+            p.recalled = 1
+            g = <Group*>p.group
+            # A full socket comes back by itself when it is writable.
+            if not p.blocked and not p.leaving:
+                serve(t, g, p, g.seen)
+        else:
+            let_go(t, p, LEFT_KICKED)
+    t.asked_count = 0
     pthread_mutex_unlock(&t.lock)
     return True
 
@@ -394,6 +406,7 @@ cdef void bury(Thread* t) noexcept nogil:
         p = t.gone[i]
         if p.blocked:
             t.blocked -= 1
+        p.whole = player_is_whole(p, &(<Group*>p.group).view)
         leave_group(t, p)
         hand_back(t, p)
     t.gone_count = 0
@@ -441,7 +454,7 @@ cdef void* run_thread(void* arg) noexcept nogil:
                 unblock(t, p)
         if called:
             take_joining(t)
-            while not take_kicked(t):
+            while not take_asked(t):
                 take_joining(t)
             if load32_acquire(&t.stop):
                 break

@@ -77,5 +77,10 @@ cdef class Follower:
 cdef class MediaLog:
     cdef Log* log
     cdef tuple followers       # of Follower
+    # The last piece that a Cursor was given, for the next one at the same place.
+    cdef bytes shared
+    cdef int64_t shared_pos
+    cdef int64_t shared_stop
+    cdef int shared_framing
 
     cdef int publish(self, bint urgent) except -1

@@ -443,6 +443,17 @@ cdef class MediaLog:
                 parts.append(segment.bytes[a - segment.start:b - segment.start])
         return b"".join(parts)
 
+    def position_at(self, int64_t dts_ms):
+        """Return the position of the oldest tag kept that is not before *dts_ms*, `head` when all are."""
+        cdef int32_t i, k
+        cdef Segment* segment
+        for i in range(self.log.first, self.log.first + self.log.count):
+            segment = self.log.segments[i]
+            for k in range(segment.tag_count):
+                if segment.tags[k].dts_ms >= dts_ms:
+                    return min(segment.start + segment.tags[k].offset, load_relaxed(&self.log.head))
+        return load_relaxed(&self.log.head)
+
     def tags(self):
         """Return `(position, size, dts_ms, kind, flags)` of every tag kept, oldest first."""
         cdef list rows = []

@@ -13,6 +13,7 @@ from fastflv._ext.sockets cimport iovec
 cdef enum:
     FRAMING_RAW = 0            # bytes as they are; the connection ends them
     FRAMING_CHUNKED = 1        # RFC 9112, 7.1
+    FRAMING_WEBSOCKET = 2      # RFC 6455, 5.2: a binary message each send, not masked
 
 cdef enum:                     # why a player left
     LEFT_OPEN = 0
@@ -22,11 +23,17 @@ cdef enum:                     # why a player left
     LEFT_KICKED = 4            # asked by the operator
     LEFT_SHUTDOWN = 5          # the server stops
     LEFT_MEMORY = 6
+    LEFT_RECALLED = 7          # asked back by the event loop: between two tags, and not in a frame
 
 cdef enum:                     # outcome of player_send
     SEND_DONE = 0              # nothing left to send now
     SEND_BLOCKED = 1           # the socket is full
     SEND_FAILED = 2            # the connection is gone
+    SEND_RECALLED = 3          # nothing is half sent, and the player was asked back
+
+cdef enum:
+    ASKED_LEAVE = 1
+    ASKED_BACK = 2
 
 cdef enum:
     PARTS_MAX = 24             # iovec entries of one send
@@ -39,6 +46,9 @@ cdef struct PlayerState:
     uint8_t waiting            # 1: sends nothing of the log until a keyframe at or behind `wait_pos`
     uint8_t blocked            # 1: the socket was full; EPOLLOUT tells when it is not
     uint8_t leaving            # LEFT_*: to be let go; 0 while it stays
+    uint8_t recalled           # 1: stops at the next tag's end
+    uint8_t asked              # what the event loop asks: ASKED_*; guarded by the thread's lock
+    uint8_t whole              # set when it is let go: 1: no tag and no frame was half sent
     uint8_t finished           # 1: the end of the response was sent, or is in `mark`
     int64_t pos                # log position of the next byte
     int64_t wait_pos
@@ -80,4 +90,6 @@ cdef struct Burst:
 cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, Burst* burst) noexcept nogil
 cdef bint player_jump(PlayerState* p, Log* log) noexcept nogil
 cdef bint player_finish(PlayerState* p) noexcept nogil
+cdef bint player_is_whole(const PlayerState* p, const View* view) noexcept nogil
+cdef int write_frame_header(uint8_t* out, uint8_t framing, int64_t size) noexcept nogil
 cdef void player_release(PlayerState* p) noexcept nogil

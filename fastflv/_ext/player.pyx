@@ -10,6 +10,7 @@ from libc.string cimport memcpy, memset
 
 from fastflv._ext.atomics cimport add32, load32_acquire, load_acquire, load_relaxed, store_relaxed
 from fastflv._ext.medialog cimport Log
+from fastflv._ext.octets cimport store_be16, store_be32
 from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
 from fastflv._ext.segment cimport (
     Block, Segment, Tag, View, block_drop, block_hold, segment_drop, segment_tag_at, view_find,
@@ -63,6 +64,24 @@ cdef int write_chunk_header(uint8_t* out, int64_t size) noexcept nogil:
     return n + 2
 
 
+cdef int write_frame_header(uint8_t* out, uint8_t framing, int64_t size) noexcept nogil:
+    """Write what stands before *size* bytes of content; return its length, at most 18."""
+    if framing == FRAMING_CHUNKED:
+        return write_chunk_header(out, size)
+    out[0] = 0x82
+    if size < 126:
+        out[1] = <uint8_t>size
+        return 2
+    if size < 0x10000:
+        out[1] = 126
+        store_be16(out + 2, <uint32_t>size)
+        return 4
+    out[1] = 127
+    store_be32(out + 2, <uint32_t>(size >> 32))
+    store_be32(out + 6, <uint32_t>size)
+    return 10
+
+
 cdef int64_t add_log(Parts* parts, const View* view, int64_t pos, int64_t stop, int room) noexcept nogil:
     """Add the log range [pos, stop), as far as *room* entries take it; return the bytes added, -1: trimmed."""
     cdef int32_t i = view.count - 1
@@ -97,16 +116,17 @@ cdef bint prepare_burst(Burst* burst, const View* view, int64_t pos, int64_t hea
     cdef int size
     parts.count = 0
     parts.total = 0
-    if framing == FRAMING_CHUNKED:
+    if framing != FRAMING_RAW:
         parts.count = 1
     content = add_log(&parts, view, pos, stop, PARTS_MAX - 3)
     if content <= 0:
         return False
-    if framing == FRAMING_CHUNKED:
-        size = write_chunk_header(burst.header, content)
+    if framing != FRAMING_RAW:
+        size = write_frame_header(burst.header, framing, content)
         parts.v[0].iov_base = burst.header
         parts.v[0].iov_len = size
         parts.total += size
+    if framing == FRAMING_CHUNKED:
         add_part(&parts, PART_TAIL, CRLF, 2)
     memcpy(burst.parts, parts.v, parts.count * sizeof(iovec))
     burst.count = parts.count
@@ -190,6 +210,26 @@ cdef void hold_tag(PlayerState* p, const View* view) noexcept nogil:
         p.pin = segment
 
 
+cdef int64_t tag_end(const PlayerState* p, const View* view) noexcept nogil:
+    """Return the position at which the tag that is on its way ends; the present one between two tags."""
+    cdef Segment* segment = view_find(view, p.pos)
+    cdef int32_t i
+    if segment == NULL:
+        segment = p.pin
+    i = segment_tag_at(segment, p.pos) if segment != NULL else -1
+    if i < 0 or p.pos == segment.start + segment.tags[i].offset:
+        return p.pos
+    return segment.start + segment.tags[i].offset + segment.tags[i].size
+
+
+cdef bint player_is_whole(const PlayerState* p, const View* view) noexcept nogil:
+    """Whether nothing is half sent: whoever has the socket may write to it, and the player may go on later."""
+    return (
+        p.block == NULL and p.preamble == NULL and p.frame_left == 0 and p.mark_at == p.mark_size
+        and (p.waiting or tag_end(p, view) == p.pos)
+    )
+
+
 cdef bint player_jump(PlayerState* p, Log* log) noexcept nogil:
     """Put the player on the newest keyframe, its headers before it; without one it waits for the next.
 
@@ -260,7 +300,7 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
     while True:
         if (
             p.block == NULL and p.preamble == NULL and p.pin == NULL and p.frame_left == 0
-            and p.mark_at == p.mark_size and not p.waiting and p.cut < 0
+            and p.mark_at == p.mark_size and not p.waiting and p.cut < 0 and not p.recalled
         ):
             if p.pos >= head:
                 break
@@ -284,8 +324,9 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
             memcpy(parts.v, burst.parts, burst.count * sizeof(iovec))
             parts.count = burst.count
             memset(parts.kind, PART_LOG, burst.count)
-            if p.framing == FRAMING_CHUNKED:
+            if p.framing != FRAMING_RAW:
                 parts.kind[0] = PART_HEADER
+            if p.framing == FRAMING_CHUNKED:
                 parts.kind[burst.count - 1] = PART_TAIL
             account(p, &parts, n, burst.content)
             if p.framing == FRAMING_RAW:
@@ -294,7 +335,7 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
             return SEND_BLOCKED
 
         check_lag(p, log, view, head)
-        if (p.cut >= 0 and p.pos >= p.cut or p.waiting) and p.block == NULL:
+        if (p.cut >= 0 and p.pos >= p.cut or p.waiting) and p.block == NULL and not p.recalled:
             p.cut = -1
             player_jump(p, log)
         parts.count = 0
@@ -306,16 +347,18 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
         stop = p.pos if p.waiting else min(head, p.pos + SEND_MAX)
         if p.cut >= 0:
             stop = min(stop, p.cut)
+        if p.recalled and p.frame_left == 0:
+            stop = min(stop, tag_end(p, view))
         log_bytes = max(<int64_t>0, stop - p.pos)
         block_bytes = 0 if p.block == NULL else <int64_t>(p.block.size - p.block_at)
         frame = 0
         content = block_bytes + log_bytes
-        if p.framing == FRAMING_CHUNKED and p.frame_left > 0:
+        if p.framing != FRAMING_RAW and p.frame_left > 0:
             # What was announced is filled with whatever comes next; the rest follows in the next round.
             content = min(content, p.frame_left)
             block_bytes = min(block_bytes, content)
             log_bytes = content - block_bytes
-        elif p.framing == FRAMING_CHUNKED and content:
+        elif p.framing != FRAMING_RAW and content:
             before = parts.count
             add_part(&parts, PART_HEADER, header, 0)
         if block_bytes:
@@ -329,14 +372,12 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
                 if take < 0:
                     return SEND_FAILED
             content -= log_bytes - take
-        if p.framing == FRAMING_CHUNKED and content:
-            if p.frame_left == 0:
-                frame = content
-                parts.v[before].iov_len = write_chunk_header(header, content)
-                parts.total += <int64_t>parts.v[before].iov_len
-                add_part(&parts, PART_TAIL, CRLF, 2)
-            elif content == p.frame_left:
-                add_part(&parts, PART_TAIL, CRLF, 2)
+        if p.framing != FRAMING_RAW and content and p.frame_left == 0:
+            frame = content
+            parts.v[before].iov_len = write_frame_header(header, p.framing, content)
+            parts.total += <int64_t>parts.v[before].iov_len
+        if p.framing == FRAMING_CHUNKED and content and (p.frame_left == 0 or content == p.frame_left):
+            add_part(&parts, PART_TAIL, CRLF, 2)
         if parts.count == 0:
             break
         n = send_parts(p.fd, parts.v, parts.count)
@@ -351,6 +392,8 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
         if n < parts.total:
             hold_tag(p, view)
             return SEND_BLOCKED
+    if p.recalled and player_is_whole(p, view):
+        return SEND_RECALLED
     if p.pin != NULL:
         segment_drop(p.pin)
         p.pin = NULL

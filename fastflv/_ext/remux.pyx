@@ -20,6 +20,7 @@ cdef class Remux(Follower):
     def __init__(self, MediaLog source not None, MediaLog log not None):
         self.source = source
         self.log = log
+        self.video = True
         self.at = source.log.written
 
     cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
@@ -32,9 +33,12 @@ cdef class Remux(Follower):
         """Take *headers* (whole FLV tags), then the source from *position* (between two tags) on; follow it."""
         self.take_block(headers, len(headers))
         self.at = position
-        store32_release(&self.log.log.has_video, load32_relaxed(&self.source.log.has_video))
         self.follow(True)
         self.source.attach(self)
+
+    def headers(self, bytes tags not None):
+        """Return what a player of this container is sent in place of the headers *tags*, whole FLV tags."""
+        return b""
 
     def stop(self):
         """Follow the source no more; the log stays as it is."""
@@ -87,6 +91,8 @@ cdef class Remux(Follower):
 
     cdef int follow(self, bint urgent) except -1:
         self.urgent = urgent
+        if self.video:
+            store32_release(&self.log.log.has_video, load32_relaxed(&self.source.log.has_video))
         self.take_new()
         self.end_pass()
         if self.written:

@@ -1,5 +1,7 @@
 """The event loop's side of the sender threads. See sender.pyx."""
 
+from libc.stdint cimport uint8_t
+
 from fastflv._ext.fanout cimport Crew, Thread
 from fastflv._ext.player cimport PlayerState
 
@@ -20,3 +22,4 @@ cdef class Sender:
     cdef bint running
 
     cdef void halt(self) noexcept
+    cdef int ask(self, Player player, uint8_t what) except -1

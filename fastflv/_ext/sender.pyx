@@ -10,7 +10,8 @@ from fastflv._ext.atomics cimport add32, load32_acquire, load_relaxed, store32_r
 from fastflv._ext.fanout cimport Thread, run_thread
 from fastflv._ext.medialog cimport MediaLog, log_hold
 from fastflv._ext.player cimport (
-    LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_SHUTDOWN, LEFT_STALLED, PlayerState,
+    ASKED_BACK, ASKED_LEAVE, LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN,
+    LEFT_STALLED, PlayerState,
 )
 from fastflv._ext.pthreads cimport (
     pthread_create, pthread_join, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
@@ -33,6 +34,7 @@ REASONS = {
     LEFT_KICKED: "kicked",
     LEFT_SHUTDOWN: "server stops",
     LEFT_MEMORY: "out of memory",
+    LEFT_RECALLED: "recalled",
 }
 
 
@@ -71,6 +73,18 @@ cdef class Player:
     def reason(self):
         """Why it left, "" while it is there."""
         return REASONS[self.state.leaving] if load32_acquire(&self.state.closed) else ""
+
+    @property
+    def whole(self):
+        """It left with nothing half sent: its connection can be written to, and it can be added again."""
+        return bool(load32_acquire(&self.state.closed) and self.state.whole)
+
+    @property
+    def position(self):
+        """Once it left: the log position at which it can go on, -1 when that is the next keyframe."""
+        if not load32_acquire(&self.state.closed) or self.state.waiting or self.state.cut >= 0:
+            return -1
+        return self.state.pos
 
 
 @cython.final
@@ -143,7 +157,7 @@ cdef class Sender:
             for i in range(self.thread_count):
                 close(self.threads[i].epfd)
                 close(self.threads[i].fd)
-                free(self.threads[i].kicked)
+                free(self.threads[i].asked)
                 free(self.threads[i].gone)
                 pthread_mutex_destroy(&self.threads[i].lock)
         free(self.threads)
@@ -192,7 +206,7 @@ cdef class Sender:
         MediaLog log not None,
         *,
         int framing,
-        MediaBlock preamble not None,
+        MediaBlock preamble=None,
         MediaBlock start=None,
         int64_t position=-1,
         int64_t window_ms=0,
@@ -236,8 +250,9 @@ cdef class Sender:
             p.waiting = 1
             p.pos = load_relaxed(&log.log.head)
             p.wait_pos = p.pos
-        p.preamble = preamble.block
-        block_hold(p.preamble)
+        if preamble is not None:
+            p.preamble = preamble.block
+            block_hold(p.preamble)
         if start is not None:
             p.block = start.block
             block_hold(p.block)
@@ -259,26 +274,35 @@ cdef class Sender:
 
     def kick(self, Player player not None):
         """Have a player let go; it is reaped like all others."""
+        self.ask(player, ASKED_LEAVE)
+
+    def recall(self, Player player not None):
+        """Have a player let go once nothing of it is half sent, to be added again later; reaped like all others."""
+        self.ask(player, ASKED_BACK)
+
+    cdef int ask(self, Player player, uint8_t what) except -1:
         cdef Thread* t = &self.threads[player.thread]
         cdef PlayerState** grown
         cdef uint64_t one = 1
         if player not in self.players or not self.running:
-            return
+            return 0
         pthread_mutex_lock(&t.lock)
-        if load32_acquire(&player.state.closed):
+        if load32_acquire(&player.state.closed) or player.state.asked == ASKED_LEAVE:
             pthread_mutex_unlock(&t.lock)
-            return
-        if t.kicked_count == t.kicked_room:
-            grown = <PlayerState**>realloc(t.kicked, (t.kicked_room * 2 + 16) * sizeof(PlayerState*))
+            return 0
+        if t.asked_count == t.asked_room:
+            grown = <PlayerState**>realloc(t.asked, (t.asked_room * 2 + 16) * sizeof(PlayerState*))
             if grown == NULL:
                 pthread_mutex_unlock(&t.lock)
                 raise MemoryError
-            t.kicked = grown
-            t.kicked_room = t.kicked_room * 2 + 16
-        t.kicked[t.kicked_count] = &player.state
-        t.kicked_count += 1
+            t.asked = grown
+            t.asked_room = t.asked_room * 2 + 16
+        player.state.asked = what
+        t.asked[t.asked_count] = &player.state
+        t.asked_count += 1
         pthread_mutex_unlock(&t.lock)
         write(t.fd, &one, sizeof(one))
+        return 0
 
     def reap(self):
         """Return the players that left since the last call, oldest first."""

@@ -115,7 +115,8 @@ class Live:
         if fd is None:
             return
         chunked = request.version == "1.1" and request.keep_alive
-        start = stream.start()
+        outlet = stream.open()
+        start = stream.start(outlet)
         options = stream.options
         client = Client(
             id=self._new_id(),
@@ -130,7 +131,7 @@ class Live:
         )
         player = self._sender.add(
             fd,
-            stream.log,
+            outlet.log,
             framing=CHUNKED if chunked else RAW,
             preamble=self._head(request, chunked, connection.cross_domain),
             start=start.block,

@@ -276,7 +276,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
     def _gather(self, stream: Stream) -> None:
         """Look now and then whether somebody watches the stream that this connection publishes."""
         if self._stream is stream and self._low_water is not None:
-            self._low_water.look(self.received, stream.log.readers > 0 or not stream.settled)
+            self._low_water.look(self.received, stream.is_read or not stream.settled)
             self._loop.call_later(limits.LOW_WATER_SECONDS, self._gather, stream)
 
     def _leave(self, why: str) -> None:

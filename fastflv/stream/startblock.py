@@ -5,55 +5,81 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fastflv._ext.intake import Intake
+from fastflv._ext.medialog import MediaLog
+from fastflv._ext.remux import Remux
 from fastflv._ext.segment import MediaBlock
+from fastflv.remux.flv import flv_header
+from fastflv.remux.variant import Variant
 
 
 class Start(NamedTuple):
     """A start block and the log position that follows it."""
 
     block: MediaBlock
-    "FLV header and, where the position is known, metadata and sequence headers."
+    "Container header and, where the position is known, metadata and sequence headers."
 
     position: int
     "Log position of the first byte after the block; -1: that of the next keyframe, whose headers come with it."
 
 
-def flv_header(*, audio: bool, video: bool) -> bytes:
-    """Return the 9 bytes of an FLV header and the back pointer 0 (FLV v10.1, E.2, E.3)."""
-    return b"FLV\x01" + bytes([4 * audio + video]) + b"\x00\x00\x00\x09\x00\x00\x00\x00"
-
-
 class StartBlocks:
-    """Makes start blocks; all players that join in the same GOP share one."""
+    """Makes start blocks of one log; all players that join in the same GOP share one."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, variant: Variant, log: MediaLog, remux: Remux | None) -> None:
         self._intake = intake
+        self._variant = variant
+        self._log = log
+        self._remux = remux
         self._made: dict[tuple[bool, bool, int], Start] = {}
 
+    @property
+    def has_audio(self) -> bool:
+        return self._intake.has_audio and self._variant.audio
+
+    @property
+    def has_video(self) -> bool:
+        """Players start at a keyframe."""
+        return (
+            self._intake.has_video and self._variant.video and self._variant.container not in ("aac", "mp3")
+        )
+
     def at_gop(self) -> Start:
-        """Start with the newest keyframe; on a stream without video at the head."""
-        log = self._intake.log
-        if self._intake.has_video:
-            if log.key_pos < 0:
+        """Start with the newest keyframe; on a log without video with the history kept, or at the head."""
+        if self.has_video:
+            if self._log.key_pos < 0:
                 return self.at_next_key()
-            return self._shared(log.key_pos)
-        return Start(MediaBlock(self._header() + self._intake.header_tags(log.head_dts)), log.head)
+            return self._shared(self._log.key_pos)
+        position = self._log.head
+        if self._variant.keep_ms:
+            position = self._log.position_at(self._log.head_dts - self._variant.keep_ms)
+        return Start(MediaBlock(self._prefix() + self._headers(self.header_tags())), position)
 
     def at_next_key(self) -> Start:
-        """Start with the next keyframe; on a stream without video at the head."""
-        if not self._intake.has_video:
+        """Start with the next keyframe; on a log without video at the head."""
+        if not self.has_video:
             return self.at_gop()
         return self._shared(-1)
 
-    def _header(self) -> bytes:
-        return flv_header(audio=self._intake.has_audio, video=self._intake.has_video)
+    def header_tags(self) -> bytes:
+        """Metadata and sequence headers as FLV tags, stamped with the present."""
+        return self._intake.header_tags(self._intake.log.head_dts)
+
+    def _headers(self, tags: bytes) -> bytes:
+        return tags if self._remux is None else self._remux.headers(tags)
+
+    def _prefix(self) -> bytes:
+        return (
+            flv_header(audio=self.has_audio, video=self.has_video)
+            if self._variant.container == "flv"
+            else b""
+        )
 
     def _shared(self, position: int) -> Start:
-        key = (self._intake.has_audio, self._intake.has_video, position)
+        key = (self.has_audio, self.has_video, position)
         start = self._made.get(key)
         if start is None:
-            headers = self._intake.log.key_headers if position >= 0 else b""
-            start = Start(MediaBlock(self._header() + headers), position)
+            headers = self._log.key_headers if position >= 0 else b""
+            start = Start(MediaBlock(self._prefix() + headers), position)
             # Only the newest GOP is asked for again.
             self._made = {key: start}
         return start

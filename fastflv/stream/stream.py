@@ -12,8 +12,10 @@ from fastflv._ext.medialog import MediaLog
 from fastflv.errors import AmfError
 from fastflv.media import amf0
 from fastflv.media.amfvalues import EcmaArray, Value
+from fastflv.remux.variant import PLAIN, Variant
 from fastflv.stream.name import StreamName
-from fastflv.stream.startblock import Start, StartBlocks
+from fastflv.stream.outlet import Outlet, Outlets
+from fastflv.stream.startblock import Start
 
 AUDIO, VIDEO = 8, 9
 
@@ -77,13 +79,7 @@ class Stream:
         self.options = options
         self.id = id
         self.phase = Phase.LIVE
-        self.log = MediaLog(
-            window_ms=options.queue_ms,
-            window_bytes=limits.WINDOW_BYTES,
-            keep_gop=options.gop_cache,
-            key_bytes_max=options.gop_bytes_max,
-            key_tags_max=options.gop_frames_max,
-        )
+        self.log = self._new_log(0)
         self.intake = Intake(
             self.log, jitter=options.jitter.value, reduce_headers=options.reduce_sequence_header
         )
@@ -98,7 +94,8 @@ class Stream:
         self.left_ms = 0
         self.sent_before = 0
         "Bytes sent to players that have left."
-        self._starts = StartBlocks(self.intake)
+        self.outlets = Outlets(self.intake, self._new_log)
+        "The stream in every container that is asked for."
         self.settle_at = 0
         "Monotonic clock at which the tracks count as known, ms; 0 before the first of them."
 
@@ -163,8 +160,28 @@ class Stream:
         self.settled = len(seen) == 2 or (bool(named) and named <= seen) or now_ms >= self.settle_at
         return self.settled
 
-    def start(self) -> Start:
-        """Where a player that joins now starts; from now on the publisher is read without delay."""
-        if self.wake is not None and not self.log.readers:
+    def open(self, variant: Variant = PLAIN) -> Outlet:
+        """Return the log of *variant* for a reader; from now on the publisher is read without delay."""
+        if self.wake is not None and not self.is_read:
             self.wake()
-        return self._starts.at_gop() if self.options.gop_cache else self._starts.at_next_key()
+        return self.outlets.open(variant)
+
+    def start(self, outlet: Outlet) -> Start:
+        """Where a player of *outlet* that joins now starts."""
+        return outlet.starts.at_gop() if self.options.gop_cache else outlet.starts.at_next_key()
+
+    @property
+    def is_read(self) -> bool:
+        """Somebody reads the stream in some container."""
+        return self.log.readers > 0 or self.log.followed > 0
+
+    def _new_log(self, keep_ms: int) -> MediaLog:
+        options = self.options
+        return MediaLog(
+            window_ms=max(options.queue_ms, keep_ms),
+            window_bytes=limits.WINDOW_BYTES,
+            keep_ms=keep_ms,
+            keep_gop=options.gop_cache,
+            key_bytes_max=options.gop_bytes_max,
+            key_tags_max=options.gop_frames_max,
+        )

@@ -1,0 +1,205 @@
+"""A reader of a log on the event loop: TLS players, recorders, segmenters.
+
+Cursors at the same place are given the same bytes object, so a send to many is formatted once.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.string cimport memcpy
+
+from fastflv._ext.atomics cimport add32, load32_relaxed, load_relaxed
+from fastflv._ext.medialog cimport Log, MediaLog
+from fastflv._ext.player cimport FRAMING_CHUNKED, FRAMING_RAW, MARK_BYTES, write_frame_header
+from fastflv._ext.segment cimport Segment, Tag, segment_tag_at
+
+from fastflv import limits
+from fastflv.errors import UsageError
+
+cdef int64_t SEND_MAX = limits.SEND_BYTES_MAX
+
+
+cdef Segment* segment_at(Log* log, int64_t position) noexcept nogil:
+    """Return the segment that holds *position*, NULL when it was trimmed or is not written. Writer's thread only."""
+    cdef int32_t i = log.first + log.count
+    while i > log.first:
+        i -= 1
+        if log.segments[i].start <= position:
+            return log.segments[i] if position < log.segments[i].start + log.segments[i].used else NULL
+    return NULL
+
+
+cdef int64_t stop_at(Log* log, int64_t position, int64_t most) noexcept nogil:
+    """Return where a run of whole tags from *position* on ends, of *most* bytes unless one tag is longer."""
+    cdef int64_t head = load_relaxed(&log.head)
+    cdef Segment* segment
+    cdef Tag* tag
+    cdef int32_t i
+    if head - position <= most:
+        return head
+    segment = segment_at(log, position + most)
+    if segment == NULL:
+        return head
+    i = segment_tag_at(segment, position + most)
+    tag = &segment.tags[max(i, 0)]
+    if segment.start + tag.offset > position:
+        return segment.start + tag.offset
+    return segment.start + tag.offset + tag.size
+
+
+cdef bytes copy(Log* log, int64_t position, int64_t stop, uint8_t framing):
+    """Return [position, stop) of the log as one framed bytes object."""
+    cdef uint8_t header[MARK_BYTES]
+    cdef int head = 0 if framing == FRAMING_RAW else write_frame_header(header, framing, stop - position)
+    cdef int tail = 2 if framing == FRAMING_CHUNKED else 0
+    cdef bytes out = PyBytes_FromStringAndSize(NULL, head + (stop - position) + tail)
+    cdef uint8_t* p = <uint8_t*>PyBytes_AS_STRING(out)
+    cdef Segment* segment
+    cdef int64_t end
+    memcpy(p, header, head)
+    p += head
+    while position < stop:
+        segment = segment_at(log, position)
+        end = min(stop, segment.start + segment.used)
+        memcpy(p, segment.bytes + (position - segment.start), end - position)
+        p += end - position
+        position = end
+    if tail:
+        p[0] = 13
+        p[1] = 10
+    return out
+
+
+def frame(int framing, bytes content not None):
+    """Return *content* as one chunk or message of *framing* (0 none, 1 chunked, 2 WebSocket)."""
+    cdef uint8_t header[MARK_BYTES]
+    cdef int head
+    if framing == FRAMING_RAW or not content:
+        return content
+    head = write_frame_header(header, <uint8_t>framing, len(content))
+    return header[:head] + content + (b"\r\n" if framing == FRAMING_CHUNKED else b"")
+
+
+@cython.final
+cdef class Cursor:
+    """A place in a log. Counts as a reader until `close`.
+
+    *position*: of the first byte, -1: the next keyframe. A cursor that lags more than *lag_ms* moves on
+    to the newest keyframe, as players of sender threads do.
+    """
+
+    cdef readonly MediaLog log
+    cdef readonly int framing
+    cdef readonly int64_t jumps       # times it moved on because it lagged
+    cdef int64_t pos
+    cdef int64_t wait_pos
+    cdef int64_t lag_ms
+    cdef bint waiting
+    cdef bint is_open
+
+    def __cinit__(
+        self, MediaLog log not None, *, int64_t position=-1, int framing=FRAMING_RAW, int64_t lag_ms=limits.WINDOW_MS
+    ):
+        self.log = log
+        self.framing = framing
+        self.lag_ms = lag_ms
+        self.pos = position
+        if position < 0:
+            self.pos = load_relaxed(&log.log.head)
+            self.wait_pos = self.pos
+            self.waiting = True
+        elif position > load_relaxed(&log.log.head):
+            raise UsageError(f"position {position} is behind the head of the log")
+        add32(&log.log.readers, 1)
+        self.is_open = True
+
+    def __dealloc__(self):
+        if self.is_open:
+            add32(&self.log.log.readers, -1)
+
+    def close(self):
+        """Read no more; the log need not keep history for this reader."""
+        if self.is_open:
+            self.is_open = False
+            add32(&self.log.log.readers, -1)
+
+    @property
+    def position(self):
+        """Log position of the next byte, -1 while it waits for a keyframe."""
+        return -1 if self.waiting else self.pos
+
+    @property
+    def done(self):
+        """The log has ended, and nothing is left to read."""
+        return bool(
+            load32_relaxed(&self.log.log.ended) and (self.waiting or self.pos >= load_relaxed(&self.log.log.head))
+        )
+
+    def take(self):
+        """Return what is new as one framed bytes object of whole tags, b"" when there is nothing."""
+        cdef Log* log = self.log.log
+        cdef int64_t stop
+        cdef Segment* segment
+        cdef int32_t i
+        cdef bytes headers = b""
+        if not self.waiting and self.pos < load_relaxed(&log.head):
+            segment = segment_at(log, self.pos)
+            i = segment_tag_at(segment, self.pos) if segment != NULL else -1
+            if i < 0 or (
+                log.head_dts - segment.tags[i].dts_ms > self.lag_ms and not 0 <= load_relaxed(&log.key_pos) <= self.pos
+            ):
+                self.jumps += 1
+                self.waiting = True
+                self.wait_pos = self.pos
+        if self.waiting:
+            if load32_relaxed(&log.has_video) == 0:
+                self.pos = load_relaxed(&log.head)
+            elif load_relaxed(&log.key_pos) < max(self.wait_pos, <int64_t>0):
+                return b""
+            else:
+                self.pos = load_relaxed(&log.key_pos)
+                headers = self.log.key_headers
+            self.waiting = False
+        if self.pos >= load_relaxed(&log.head):
+            return b""
+        stop = stop_at(log, self.pos, SEND_MAX)
+        if self.log.shared is None or (
+            self.log.shared_pos != self.pos or self.log.shared_stop != stop or self.log.shared_framing != self.framing
+        ):
+            self.log.shared = copy(log, self.pos, stop, <uint8_t>self.framing)
+            self.log.shared_pos = self.pos
+            self.log.shared_stop = stop
+            self.log.shared_framing = self.framing
+        self.pos = stop
+        return frame(self.framing, headers) + self.log.shared if headers else self.log.shared
+
+    def take_tags(self):
+        """Return what is new as `(kind, flags, dts_ms, bytes)` of each tag (or access unit), oldest first.
+
+        A reader that was away for so long that tags were trimmed goes on at the oldest kept, and `jumps` counts it.
+        """
+        cdef Log* log = self.log.log
+        cdef list found = []
+        cdef int64_t head = load_relaxed(&log.head)
+        cdef Segment* segment
+        cdef Tag* tag
+        cdef int32_t i
+        if self.waiting:
+            if load32_relaxed(&log.has_video) and load_relaxed(&log.key_pos) < max(self.wait_pos, <int64_t>0):
+                return found
+            self.waiting = False
+            self.pos = load_relaxed(&log.key_pos) if load32_relaxed(&log.has_video) else head
+        if self.pos < head and segment_at(log, self.pos) == NULL:
+            self.jumps += 1
+            self.pos = log.segments[log.first].start
+        while self.pos < head:
+            segment = segment_at(log, self.pos)
+            i = segment_tag_at(segment, self.pos)
+            while i < segment.tag_count and self.pos < head:
+                tag = &segment.tags[i]
+                found.append((
+                    tag.kind, tag.flags, tag.dts_ms, segment.bytes[tag.offset:tag.offset + tag.size],
+                ))
+                self.pos = segment.start + tag.offset + tag.size
+                i += 1
+        return found

@@ -1,0 +1,145 @@
+"""FLV tags from FLV tags: some tracks left out, HEVC under the other of its two labels.
+
+Spec: Adobe FLV v10.1, E.4.3.1 with codec id 12 for HEVC, as Chinese CDNs and players use it; Enhanced RTMP v2,
+FourCC `hvc1`.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.string cimport memcpy
+
+from fastflv._ext.flvtag cimport (
+    COMMAND, CONFIG, KEY, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO, Payload, TagTraits,
+    read_payload, read_traits, write_tag_header,
+)
+from fastflv._ext.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
+from fastflv._ext.octets cimport load_be24, store_be24, store_be32
+from fastflv._ext.remux cimport Remux
+from fastflv._ext.segment cimport block_new
+
+cdef enum:
+    HEVC_ID = 12
+    HVC1 = 0x68766331
+    LABEL_BYTES_MAX = 8        # longest header of a video body that is written here
+
+cdef enum:                     # labels
+    AS_IS = 0
+    LEGACY = 1
+    ENHANCED = 2
+
+
+cdef uint32_t write_label(uint8_t* out, const Payload* found, int label) noexcept nogil:
+    """Write the header of an HEVC body under *label*, at most 8 bytes; return its length."""
+    if label == LEGACY:
+        out[0] = (found.frame << 4) | HEVC_ID
+        out[1] = found.packet
+        store_be24(out + 2, <uint32_t>found.cts_ms & 0xFFFFFF)
+        return 5
+    out[0] = 0x80 | (found.frame << 4) | found.packet
+    store_be32(out + 1, HVC1)
+    if found.packet != 1:
+        return 5
+    store_be24(out + 5, <uint32_t>found.cts_ms & 0xFFFFFF)
+    return 8
+
+
+@cython.final
+cdef class FlvMux(Remux):
+    """*audio*, *video*: tracks kept; *keys_only*: of video the keyframes; *label*: 0 as is, 1 legacy, 2 enhanced.
+
+    *relabel* is called with the body of each script tag when a label is asked for, and returns what to write.
+    """
+
+    cdef bint audio
+    cdef bint keys_only
+    cdef int label
+    cdef object relabel
+
+    def __init__(
+        self, MediaLog source not None, MediaLog log not None, *, bint audio=True, bint video=True,
+        bint keys_only=False, int label=AS_IS, relabel=None,
+    ):
+        Remux.__init__(self, source, log)
+        self.audio = audio
+        self.video = video
+        self.keys_only = keys_only
+        self.label = label
+        self.relabel = relabel
+
+    def headers(self, bytes tags not None):
+        """Return those of whole FLV *tags* that are kept, as they are written here."""
+        cdef const uint8_t* p = tags
+        cdef const uint8_t* body
+        cdef Py_ssize_t at = 0
+        cdef uint32_t length
+        cdef Payload found
+        parts = []
+        while at + TAG_FRAME_BYTES <= len(tags):
+            length = load_be24(p + at + 1)
+            body = p + at + TAG_HEADER_BYTES
+            if self.keeps(p[at], read_traits(p[at], body, length).flags):
+                data = tags[at + TAG_HEADER_BYTES:at + TAG_HEADER_BYTES + length]
+                if p[at] == TAG_SCRIPT and self.relabel is not None:
+                    data = self.relabel(data)
+                elif self.relabels(p[at], body, length, &found):
+                    data = labelled(&found, self.label) + data[found.at:found.at + found.size]
+                parts.append(tags[at:at + 1] + len(data).to_bytes(3, "big") + tags[at + 4:at + 11] + data)
+                parts.append((len(data) + TAG_HEADER_BYTES).to_bytes(4, "big"))
+            at += TAG_FRAME_BYTES + length
+        return b"".join(parts)
+
+    cdef bint keeps(self, uint8_t kind, uint8_t flags) noexcept:
+        if kind == TAG_AUDIO:
+            return self.audio
+        if kind == TAG_VIDEO:
+            return self.video and (not self.keys_only or flags & (KEY | CONFIG | COMMAND) != 0)
+        return True
+
+    cdef bint relabels(self, uint8_t kind, const uint8_t* body, uint32_t size, Payload* found) noexcept:
+        """Whether this body is HEVC under another label than the one asked for."""
+        return (
+            self.label != AS_IS and kind == TAG_VIDEO and read_payload(kind, body, size, found)
+            and found.codec == <uint32_t>(HVC1 if self.label == LEGACY else HEVC_ID) and found.packet <= 2
+        )
+
+    cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
+        cdef uint8_t* out
+        cdef uint32_t head = 0
+        cdef int64_t at = self.log.log.written
+        cdef Payload found
+        cdef uint8_t label[LABEL_BYTES_MAX]
+        cdef TagTraits traits
+        if not self.keeps(kind, flags):
+            return 0
+        key = kind == TAG_VIDEO and flags & KEY and not flags & (CONFIG | COMMAND)
+        if key:
+            traits = read_traits(kind, body, size)
+            key = traits.track == 0
+        if kind == TAG_SCRIPT and self.relabel is not None:
+            data = self.relabel(body[:size])
+            body = <const uint8_t*><const char*>data
+            size = <uint32_t>len(data)
+        elif self.relabels(kind, body, size, &found):
+            head = write_label(label, &found, self.label)
+            body += found.at
+            size = found.size
+        out = log_reserve(self.log.log, head + size + TAG_FRAME_BYTES)
+        if out == NULL:
+            raise MemoryError
+        write_tag_header(out, kind, head + size, dts_ms)
+        memcpy(out + TAG_HEADER_BYTES, label, head)
+        if size:
+            memcpy(out + TAG_HEADER_BYTES + head, body, size)
+        store_be32(out + TAG_HEADER_BYTES + head + size, TAG_HEADER_BYTES + head + size)
+        log_commit(self.log.log, head + size + TAG_FRAME_BYTES, dts_ms, kind, flags)
+        self.written = True
+        if key:
+            headers = self.headers(self.source.key_headers)
+            log_mark_key(self.log.log, at, block_new(<const uint8_t*><const char*>headers, <uint32_t>len(headers)))
+        return 0
+
+
+cdef bytes labelled(const Payload* found, int label):
+    cdef uint8_t out[LABEL_BYTES_MAX]
+    cdef uint32_t size = write_label(out, found, label)
+    return out[:size]

@@ -1,0 +1,82 @@
+"""FLV tags as RTMP chunks: one log for all RTMP players of a stream.
+
+Each message begins with a type 0 header, so that a player can start at any of them.
+
+Spec: RTMP 1.0, 5.3.1, 7.1.3.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+
+from fastflv._ext.chunkwrite cimport chunked_size, write_chunks
+from fastflv._ext.flvtag cimport (
+    COMMAND, CONFIG, KEY, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO, TagTraits, read_traits,
+)
+from fastflv._ext.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
+from fastflv._ext.octets cimport load_be24
+from fastflv._ext.remux cimport Remux
+from fastflv._ext.segment cimport block_new
+
+from fastflv._ext.chunkwrite import write_message
+
+cdef enum:                     # chunk streams, as servers in the field use them
+    AUDIO_CHUNKS = 4
+    DATA_CHUNKS = 5
+    VIDEO_CHUNKS = 6
+
+
+cdef inline uint8_t chunk_stream_of(uint8_t kind) noexcept nogil:
+    return AUDIO_CHUNKS if kind == TAG_AUDIO else VIDEO_CHUNKS if kind == TAG_VIDEO else DATA_CHUNKS
+
+
+@cython.final
+cdef class RtmpMux(Remux):
+    """*chunk_size*: bytes, what the players were told. *stream_id*: the message stream that they play on."""
+
+    cdef readonly uint32_t chunk_size
+    cdef readonly uint32_t stream_id
+
+    def __init__(self, MediaLog source not None, MediaLog log not None, uint32_t chunk_size, uint32_t stream_id):
+        Remux.__init__(self, source, log)
+        if chunk_size < 1:
+            raise ValueError("chunk size below 1")
+        self.chunk_size = chunk_size
+        self.stream_id = stream_id
+
+    def headers(self, bytes tags not None):
+        """Return whole FLV *tags* as chunks: what a player is sent before the log."""
+        cdef const uint8_t* p = tags
+        cdef Py_ssize_t at = 0
+        cdef uint32_t length
+        parts = []
+        while at + TAG_FRAME_BYTES <= len(tags):
+            length = load_be24(p + at + 1)
+            body = tags[at + TAG_HEADER_BYTES:at + TAG_HEADER_BYTES + length]
+            time = load_be24(p + at + 4) | (<uint32_t>p[at + 7] << 24)
+            parts.append(write_message(p[at], time, self.stream_id, chunk_stream_of(p[at]), body, self.chunk_size))
+            at += TAG_FRAME_BYTES + length
+        return b"".join(parts)
+
+    cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
+        # RTMP has 32 bits of time, FLV tags 31: the log's own times count.
+        cdef uint32_t time = <uint32_t>(dts_ms & 0xFFFFFFFF)
+        cdef Py_ssize_t whole = chunked_size(size, self.chunk_size, time >= 0xFFFFFF)
+        cdef uint8_t* out
+        cdef int64_t at
+        cdef TagTraits traits
+        if kind != TAG_AUDIO and kind != TAG_VIDEO and kind != TAG_SCRIPT:
+            self.skipped += 1
+            return 0
+        out = log_reserve(self.log.log, <uint32_t>whole)
+        if out == NULL:
+            raise MemoryError
+        at = self.log.log.written
+        write_chunks(out, kind, time, self.stream_id, chunk_stream_of(kind), body, size, self.chunk_size)
+        log_commit(self.log.log, <uint32_t>whole, dts_ms, kind, flags)
+        self.written = True
+        if kind == TAG_VIDEO and flags & KEY and not flags & (CONFIG | COMMAND):
+            traits = read_traits(kind, body, size)
+            if traits.track == 0:
+                headers = self.headers(self.source.key_headers)
+                log_mark_key(self.log.log, at, block_new(<const uint8_t*><const char*>headers, <uint32_t>len(headers)))
+        return 0
