@@ -242,3 +242,14 @@ STOP_SECONDS: Final = 2.0
 
 STOP_STEP_SECONDS: Final = 0.02
 "How often a stopping server looks whether they did, seconds."
+
+# --- WebSocket -------------------------------------------------------------------------------
+
+WEBSOCKET_PING_SECONDS: Final = 25.0
+"A WebSocket player is pinged this often, seconds: below the 30 to 60 s after which NATs and proxies forget a connection."
+
+WEBSOCKET_SILENCE_SECONDS: Final = 60.0
+"A WebSocket player that sends nothing for this long, not even pongs, is gone, seconds: two pings."
+
+WEBSOCKET_CLOSE_SECONDS: Final = 2.0
+"Time for the peer's half of a WebSocket close, seconds."

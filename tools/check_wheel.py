@@ -15,6 +15,7 @@ EXTENSIONS = [
     "flvtag",
     "intake",
     "medialog",
+    "notice",
     "player",
     "remux",
     "rtmpmux",

@@ -17,6 +17,7 @@ from fastflv._ext.sender import Sender
 from fastflv.config.settings import Endpoint, Settings
 from fastflv.control.api import Api, Identity, VhostEntry
 from fastflv.control.options import ingest_options, live_options
+from fastflv.delivery.fanout import Fanout
 from fastflv.delivery.http import HttpConnection
 from fastflv.delivery.live import Live, LiveOptions
 from fastflv.delivery.message import Request, Response
@@ -72,8 +73,9 @@ class Server:
         self.ingest = Ingest(
             loop, self.hub, self.roster, self.door, vhost_of=self._ingest_vhost, new_id=new_id
         )
+        self.fanout = Fanout(loop, self.sender, self.hub)
         self.live = Live(
-            loop, self.hub, self.roster, self.sender, self.door, vhost_of=self._live_vhost, new_id=new_id
+            loop, self.hub, self.roster, self.fanout, self.door, vhost_of=self._live_vhost, new_id=new_id
         )
         auth = settings.http_api.auth
         self.api = Api(
@@ -103,6 +105,9 @@ class Server:
                     self.live, self.api, whole_api=shared, cross_domain=server.crossdomain
                 )
                 await self._listen(server.listen, "HTTP", self._http(stream_server))
+                if server.https.enabled:
+                    context = load_certificate(server.https.cert, server.https.key)
+                    await self._listen(server.https.listen, "HTTPS", self._http(stream_server), context)
             if api.enabled and not shared:
                 await self._listen(api.listen, "API", self._http(self.api))
         except BaseException:
@@ -124,7 +129,7 @@ class Server:
             await asyncio.sleep(limits.STOP_STEP_SECONDS)
         self._loop.remove_reader(self.sender.fd)
         self.sender.stop()
-        self.live.reap()
+        self.fanout.reap()
 
     def _ingest_vhost(self, name: str) -> IngestOptions | None:
         vhost = self.settings.vhost(name)

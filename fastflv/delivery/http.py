@@ -34,7 +34,7 @@ class HttpConnection(asyncio.Protocol):
 
     __slots__ = (
         "_body", "_door", "_field_bytes", "_fields", "_full", "_handler", "_head_bytes", "_loop", "_parser",
-        "_reading_head", "_refused", "_request", "_timer",
+        "_reading_head", "_refused", "_request", "_successor", "_timer",
         "_transport", "_url", "_waiting", "on_lost",
     )  # fmt: skip
 
@@ -55,6 +55,7 @@ class HttpConnection(asyncio.Protocol):
         self._reading_head = True
         self._head_bytes = 0
         self._full = False
+        self._successor: asyncio.Protocol | None = None
         self.on_lost: Callable[[], None] | None = None
         "Called once when the connection ends while its request waits for an answer."
 
@@ -80,8 +81,10 @@ class HttpConnection(asyncio.Protocol):
                 return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            return
+        except httptools.HttpParserUpgrade as upgrade:
+            rest = data[upgrade.args[0] :]
+            if self._successor is not None and rest:
+                self._successor.data_received(rest)
         except httptools.HttpParserError as error:
             self._refuse(400, f"not an HTTP request: {error}")
 
@@ -193,6 +196,26 @@ class HttpConnection(asyncio.Protocol):
         # The duplicate keeps the connection: closing this descriptor sends nothing.
         transport.abort()
         return fd
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """The transport, None when the connection is gone."""
+        if self._transport is None or self._transport.is_closing():
+            return None
+        return self._transport
+
+    def hand_over(self, successor: asyncio.Protocol) -> None:
+        """Let *successor* read the connection from now on. It takes over the seat at the door too."""
+        assert self._transport is not None
+        transport, self._transport = self._transport, None
+        self._disarm()
+        self._successor = successor
+        transport.set_protocol(successor)
+
+    @property
+    def is_secure(self) -> bool:
+        """Behind TLS."""
+        return self._transport is not None and self._transport.get_extra_info("sslcontext") is not None
 
     def close(self) -> None:
         """Close when everything written is sent."""

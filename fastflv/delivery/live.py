@@ -1,4 +1,4 @@
-"""Live responses: find the stream of a request, wait for it where asked to, hand the socket to a sender thread."""
+"""Live responses: find the stream of a request, wait for it where asked to, start a play on its connection."""
 
 from __future__ import annotations
 
@@ -6,24 +6,33 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
+
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from fastflv import limits
 from fastflv._ext.segment import MediaBlock
-from fastflv._ext.sender import Player, Sender
+from fastflv.delivery.fanout import Fanout
 from fastflv.delivery.http import HttpConnection
 from fastflv.delivery.message import SERVER, Request, Response, cors_fields, encode_head
 from fastflv.delivery.mount import Mount
+from fastflv.delivery.play import Framing, LoopPlay, ThreadPlay
+from fastflv.delivery.secure import SecureConnection
+from fastflv.delivery.websocket import Handshake, WebSocketConnection, refuse_handshake, wants_upgrade
+from fastflv.errors import UsageError
+from fastflv.remux.variant import Variant
 from fastflv.stream.door import Door
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.roster import Client, Roster
+from fastflv.stream.startblock import Tracks
 from fastflv.stream.stream import Stream
 
 log = logging.getLogger(__name__)
 
-RAW, CHUNKED = 0, 1
 HEADS_MAX = limits.RESPONSE_HEADS_MAX
 MISSING_SECONDS_MIN = limits.MISSING_SECONDS_MIN
+CONTENT_TYPES = {"flv": "video/x-flv", "ts": "video/MP2T", "aac": "audio/aac", "mp3": "audio/mpeg"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,50 @@ class LiveOptions:
     on_missing: float = 5.0
     "How long a request for an absent stream waits for a publisher, seconds."
 
+    fast_cache_ms: int = 0
+    "Sound that a player of `.aac` and `.mp3` is sent at once, ms."
+
+    guess_tracks: bool = True
+    "An FLV header announces the tracks that there are, not `has_audio` and `has_video`."
+
+    has_audio: bool = True
+    has_video: bool = True
+    drop_others: bool = True
+    "Leave out a track that the FLV header does not announce."
+
+    def variant(self, container: str) -> Variant:
+        """What a player of *container* gets when it asks for nothing special."""
+        if container in ("aac", "mp3"):
+            return Variant(container, keep_ms=self.fast_cache_ms)
+        if self.guess_tracks or not self.drop_others:
+            return Variant(container)
+        return Variant(container, audio=self.has_audio, video=self.has_video)
+
+    @property
+    def claims(self) -> Tracks | None:
+        """What an FLV header says where that is not what there is."""
+        return None if self.guess_tracks else Tracks(self.has_audio, self.has_video)
+
+
+class PlayConnection(Protocol):
+    """The connection of a player, whatever it speaks."""
+
+    leave: Callable[[str], None]
+
+    @property
+    def play(self) -> ThreadPlay | LoopPlay: ...
+
+    def kick(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a request asks for."""
+
+    name: StreamName
+    variant: Variant
+    options: LiveOptions
+
 
 class Live:
     """All live HTTP responses of a server."""
@@ -43,7 +96,7 @@ class Live:
         loop: asyncio.AbstractEventLoop,
         hub: Hub,
         roster: Roster,
-        sender: Sender,
+        fanout: Fanout,
         door: Door,
         *,
         vhost_of: Callable[[str], LiveOptions | None],
@@ -52,110 +105,146 @@ class Live:
         self._loop = loop
         self._hub = hub
         self._roster = roster
-        self._sender = sender
+        self._fanout = fanout
         self._vhost_of = vhost_of
         self._new_id = new_id
         self._door = door
         self._heads: dict[bytes, MediaBlock] = {}
-        loop.add_reader(sender.fd, self.reap)
 
     def handle(self, request: Request, connection: HttpConnection) -> Response | None:
         """Answer when the request is for a live stream; a 404 otherwise."""
-        args = request.args
-        vhost = args.get("vhost") or args.get("domain") or request.host
-        options = self._vhost_of(vhost)
-        name = None
-        if options is not None:
-            for mount in options.mounts:
-                name = mount.match(request.path)
-                if name is not None:
-                    break
-        if options is None or name is None:
+        try:
+            wish = self._wish(request)
+        except UsageError as error:
+            return Response.of_text(400, str(error))
+        if wish is None:
             return Response.of_text(404)
-        stream = self._hub.find(name)
+        stream = self._hub.find(wish.name)
         if request.method == "HEAD":
             if stream is None:
-                return self._absent(options)
-            head = Response(content_type="video/x-flv")
+                return self._absent(wish.options)
+            head = Response(content_type=CONTENT_TYPES[wish.variant.container], endless=True)
             head.headers["Cache-Control"] = "no-cache"
             return head
         if request.method not in ("GET", "POST"):
             return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
         if stream is not None and stream.settled:
-            self._join(stream, request, connection)
-            return None
-        if options.on_missing <= 0 and stream is None:
-            return self._absent(options)
-        _Wait(self, name, request, connection, options)
+            return self._join(stream, wish, request, connection)
+        if wish.options.on_missing <= 0 and stream is None:
+            return self._absent(wish.options)
+        _Wait(self, wish, request, connection)
         return None
 
-    def reap(self) -> None:
-        """Say goodbye to the players that left."""
-        for player in self._sender.reap():
-            client: Client = player.owner
-            self._roster.remove(client)
-            self._door.leave()
-            log.info(
-                "player %s of %s left: %s; %d bytes in %.1f s, %d jumps",
-                client.id, client.stream.name.url, player.reason, player.sent, self._loop.time() - client.joined,
-                player.jumps,
-            )  # fmt: skip
-
-    def _drop(self, client: Client) -> None:
-        if isinstance(client.link, Player):
-            self._sender.kick(client.link)
+    def _wish(self, request: Request) -> Wish | None:
+        """Find what a request asks for; None when no mount matches. Raises UsageError for a choice that is none."""
+        args = request.args
+        options = self._vhost_of(args.get("vhost") or args.get("domain") or request.host)
+        if options is None:
+            return None
+        for mount in options.mounts:
+            name = mount.match(request.path)
+            if name is not None:
+                return Wish(name, options.variant(mount.container).asked({**mount.args, **args}), options)
+        return None
 
     def _absent(self, options: LiveOptions) -> Response:
         return Response.of_text(
             404, "no such stream is live", Retry_After=str(max(1, round(options.on_missing)))
         )
 
-    def _join(self, stream: Stream, request: Request, connection: HttpConnection) -> None:
+    def _join(
+        self, stream: Stream, wish: Wish, request: Request, connection: HttpConnection
+    ) -> Response | None:
+        """Start a play on the connection; a response where that cannot be."""
+        why = stream.refusal(wish.variant)
+        if why:
+            return Response.of_text(406, why)
+        if wants_upgrade(request):
+            return self._join_websocket(stream, wish, request, connection)
+        framing = Framing.CHUNKED if request.version == "1.1" and request.keep_alive else Framing.RAW
+        preamble = self._head(request, framing, wish, connection.cross_domain)
+        if connection.is_secure:
+            transport = connection.transport
+            if transport is not None:
+                secure = SecureConnection(transport, self._door.leave)
+                secure.play = LoopPlay(self._fanout, stream.options, framing, secure.ended, transport)
+                connection.hand_over(secure)
+                self._begin(stream, wish, request, secure, preamble, "https")
+            return None
         fd = connection.detach()
-        if fd is None:
-            return
-        chunked = request.version == "1.1" and request.keep_alive
-        outlet = stream.open()
-        start = stream.start(outlet)
-        options = stream.options
+        if fd is not None:
+            detached = _Detached(self._door)
+            detached.play = self._fanout.take_over(fd, stream.options, framing, detached.ended)
+            self._begin(stream, wish, request, detached, preamble, "http")
+        return None
+
+    def _join_websocket(
+        self, stream: Stream, wish: Wish, request: Request, connection: HttpConnection
+    ) -> Response | None:
+        try:
+            handshake = Handshake(request)
+        except (RemoteProtocolError, LocalProtocolError) as error:
+            return refuse_handshake(error)
+        transport = connection.transport
+        if transport is None:
+            return None
+        scheme = "wss" if connection.is_secure else "ws"
+        socket = WebSocketConnection(self._loop, transport, handshake.ws, request.ip, self._door.leave)
+        socket.play = self._fanout.play(transport, stream.options, Framing.WEBSOCKET, socket.ended)
+        connection.hand_over(socket)
+        self._begin(stream, wish, request, socket, MediaBlock(handshake.answer), scheme)
+        return None
+
+    def _begin(
+        self,
+        stream: Stream,
+        wish: Wish,
+        request: Request,
+        connection: PlayConnection,
+        preamble: MediaBlock,
+        scheme: str,
+    ) -> None:
+        """Enter the player and start its play."""
+        play = connection.play
         client = Client(
             id=self._new_id(),
             stream=stream,
-            kind="flv-play",
+            kind=f"{wish.variant.container}-play",
             ip=request.ip,
-            tc_url=f"http://{request.headers.get('host', '')}/{stream.name.app}",
+            tc_url=f"{scheme}://{request.headers.get('host', '')}/{stream.name.app}",
             name=request.path.rpartition("/")[2],
             page_url=request.headers.get("referer", ""),
             joined=self._loop.time(),
-            drop=self._drop,
+            drop=lambda client: connection.kick(),
         )
-        player = self._sender.add(
-            fd,
-            outlet.log,
-            framing=CHUNKED if chunked else RAW,
-            preamble=self._head(request, chunked, connection.cross_domain),
-            start=start.block,
-            position=start.position,
-            window_ms=options.window_ms,
-            lag_ms=options.queue_ms,
-            nodelay=options.nodelay,
-            owner=client,
-        )
-        client.link = player
+        client.link = play
         self._roster.add(client)
-        log.info("player %s from %s joins %s", client.id, client.ip, stream.name.url)
+        log.info(
+            "player %s from %s joins %s by %s", client.id, client.ip, stream.name.url, scheme
+        )
 
-    def _head(self, request: Request, chunked: bool, cross_domain: bool) -> MediaBlock:
+        def leave(reason: str) -> None:
+            self._roster.remove(client)
+            log.info(
+                "player %s of %s left: %s; %d bytes in %.1f s, %d jumps",
+                client.id, stream.name.url, reason, play.sent, self._loop.time() - client.joined, play.jumps,
+            )  # fmt: skip
+
+        connection.leave = leave
+        outlet = stream.open(wish.variant)
+        play.start(outlet, stream.start(outlet, wish.options.claims), preamble)
+
+    def _head(self, request: Request, framing: Framing, wish: Wish, cross_domain: bool) -> MediaBlock:
         """Return the response head; equal heads are made once."""
         fields = {
             "Server": SERVER,
-            "Content-Type": "video/x-flv",
+            "Content-Type": CONTENT_TYPES[wish.variant.container],
             "Cache-Control": "no-cache",
             # nginx must not gather an endless body before it passes it on.
             "X-Accel-Buffering": "no",
             "Connection": "close",
         }
-        if chunked:
+        if framing is Framing.CHUNKED:
             fields["Transfer-Encoding"] = "chunked"
         if cross_domain:
             fields |= cors_fields(request)
@@ -168,33 +257,51 @@ class Live:
         return block
 
 
+class _Detached:
+    """A player whose socket a sender thread has to itself."""
+
+    __slots__ = ("_door", "leave", "play")
+
+    play: ThreadPlay
+    leave: Callable[[str], None]
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def kick(self) -> None:
+        self.play.kick()
+
+    def ended(self, reason: str, whole: bool) -> None:
+        self._door.leave()
+        self.leave(reason)
+
+
 class _Wait:
     """A request that waits for its stream, for `on_missing` seconds at most."""
 
-    __slots__ = ("_connection", "_live", "_name", "_options", "_request", "_timer")
+    __slots__ = ("_connection", "_live", "_request", "_timer", "_wish")
 
-    def __init__(
-        self, live: Live, name: StreamName, request: Request, connection: HttpConnection, options: LiveOptions
-    ) -> None:
+    def __init__(self, live: Live, wish: Wish, request: Request, connection: HttpConnection) -> None:
         self._live = live
-        self._name = name
+        self._wish = wish
         self._request = request
         self._connection = connection
-        self._options = options
-        live._hub.wait(name, self._found)
+        live._hub.wait(wish.name, self._found)
         connection.on_lost = self._lost
-        self._timer = live._loop.call_later(max(options.on_missing, MISSING_SECONDS_MIN), self._missed)
+        self._timer = live._loop.call_later(max(wish.options.on_missing, MISSING_SECONDS_MIN), self._missed)
 
     def _found(self, stream: Stream) -> None:
         self._timer.cancel()
         self._connection.on_lost = None
-        self._live._join(stream, self._request, self._connection)
+        response = self._live._join(stream, self._wish, self._request, self._connection)
+        if response is not None:
+            self._connection.answer(response)
 
     def _missed(self) -> None:
-        self._live._hub.forget(self._name, self._found)
+        self._live._hub.forget(self._wish.name, self._found)
         self._connection.on_lost = None
-        self._connection.answer(self._live._absent(self._options))
+        self._connection.answer(self._live._absent(self._wish.options))
 
     def _lost(self) -> None:
         self._timer.cancel()
-        self._live._hub.forget(self._name, self._found)
+        self._live._hub.forget(self._wish.name, self._found)

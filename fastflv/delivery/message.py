@@ -55,6 +55,8 @@ class Response:
     body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
     headers: dict[str, str] = field(default_factory=dict)
+    endless: bool = False
+    "The answer to HEAD for something that has no length."
 
     @classmethod
     def of_json(cls, value: object, status: int = 200) -> Response:
@@ -75,6 +77,8 @@ class Response:
             "Connection": "keep-alive" if keep_alive else "close",
             **self.headers,
         }
+        if self.endless:
+            del fields["Content-Length"]
         head = encode_head(self.status, fields)
         return head if head_only else head + self.body
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastflv.stream.name import StreamName
 
@@ -22,6 +22,8 @@ class Mount:
     pattern: str
     container: str
     regex: re.Pattern[str]
+    args: dict[str, str] = field(default_factory=dict)
+    "Query arguments that count where the request has none of that name."
 
     def match(self, path: str) -> StreamName | None:
         """Return the stream that *path* names, or None."""

@@ -20,18 +20,20 @@ NewLog = Callable[[int], MediaLog]
 class Outlet:
     """One log of a stream. `remux` is None for the canonical one."""
 
-    __slots__ = ("log", "remux", "starts", "variant")
+    __slots__ = ("holds", "log", "remux", "starts", "variant")
 
     def __init__(self, intake: Intake, variant: Variant, log: MediaLog, remux: Remux | None) -> None:
         self.variant = variant
         self.log = log
         self.remux = remux
+        self.holds = 0
+        "Players that are going to read on in a moment."
         self.starts = StartBlocks(intake, variant, log, remux)
 
     @property
     def is_read(self) -> bool:
         """Somebody reads the log, or makes another of it; or it keeps history for those who come."""
-        return self.log.readers > 0 or self.log.followed > 0 or self.variant.keep_ms > 0
+        return self.log.readers > 0 or self.log.followed > 0 or self.holds > 0 or self.variant.keep_ms > 0
 
 
 class Outlets:

@@ -22,6 +22,13 @@ class Start(NamedTuple):
     "Log position of the first byte after the block; -1: that of the next keyframe, whose headers come with it."
 
 
+class Tracks(NamedTuple):
+    """Kinds of tracks that an FLV header announces."""
+
+    audio: bool
+    video: bool
+
+
 class StartBlocks:
     """Makes start blocks of one log; all players that join in the same GOP share one."""
 
@@ -30,7 +37,7 @@ class StartBlocks:
         self._variant = variant
         self._log = log
         self._remux = remux
-        self._made: dict[tuple[bool, bool, int], Start] = {}
+        self._made: dict[tuple[Tracks, int], Start] = {}
 
     @property
     def has_audio(self) -> bool:
@@ -43,22 +50,25 @@ class StartBlocks:
             self._intake.has_video and self._variant.video and self._variant.container not in ("aac", "mp3")
         )
 
-    def at_gop(self) -> Start:
-        """Start with the newest keyframe; on a log without video with the history kept, or at the head."""
+    def at_gop(self, claims: Tracks | None = None) -> Start:
+        """Start with the newest keyframe; on a log without video with the history kept, or at the head.
+
+        *claims*: what an FLV header says, where that is not what there is.
+        """
         if self.has_video:
             if self._log.key_pos < 0:
-                return self.at_next_key()
-            return self._shared(self._log.key_pos)
+                return self.at_next_key(claims)
+            return self._shared(self._log.key_pos, claims)
         position = self._log.head
         if self._variant.keep_ms:
             position = self._log.position_at(self._log.head_dts - self._variant.keep_ms)
-        return Start(MediaBlock(self._prefix() + self._headers(self.header_tags())), position)
+        return Start(MediaBlock(self._prefix(claims) + self._headers(self.header_tags())), position)
 
-    def at_next_key(self) -> Start:
+    def at_next_key(self, claims: Tracks | None = None) -> Start:
         """Start with the next keyframe; on a log without video at the head."""
         if not self.has_video:
-            return self.at_gop()
-        return self._shared(-1)
+            return self.at_gop(claims)
+        return self._shared(-1, claims)
 
     def header_tags(self) -> bytes:
         """Metadata and sequence headers as FLV tags, stamped with the present."""
@@ -67,19 +77,18 @@ class StartBlocks:
     def _headers(self, tags: bytes) -> bytes:
         return tags if self._remux is None else self._remux.headers(tags)
 
-    def _prefix(self) -> bytes:
-        return (
-            flv_header(audio=self.has_audio, video=self.has_video)
-            if self._variant.container == "flv"
-            else b""
-        )
+    def _prefix(self, claims: Tracks | None) -> bytes:
+        if self._variant.container != "flv":
+            return b""
+        tracks = claims or Tracks(self.has_audio, self.has_video)
+        return flv_header(audio=tracks.audio, video=tracks.video)
 
-    def _shared(self, position: int) -> Start:
-        key = (self.has_audio, self.has_video, position)
+    def _shared(self, position: int, claims: Tracks | None) -> Start:
+        key = (claims or Tracks(self.has_audio, self.has_video), position)
         start = self._made.get(key)
         if start is None:
             headers = self._log.key_headers if position >= 0 else b""
-            start = Start(MediaBlock(self._prefix() + headers), position)
+            start = Start(MediaBlock(self._prefix(claims) + headers), position)
             # Only the newest GOP is asked for again.
             self._made = {key: start}
         return start

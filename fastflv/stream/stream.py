@@ -15,7 +15,7 @@ from fastflv.media.amfvalues import EcmaArray, Value
 from fastflv.remux.variant import PLAIN, Variant
 from fastflv.stream.name import StreamName
 from fastflv.stream.outlet import Outlet, Outlets
-from fastflv.stream.startblock import Start
+from fastflv.stream.startblock import Start, Tracks
 
 AUDIO, VIDEO = 8, 9
 
@@ -160,15 +160,20 @@ class Stream:
         self.settled = len(seen) == 2 or (bool(named) and named <= seen) or now_ms >= self.settle_at
         return self.settled
 
+    def refusal(self, variant: Variant) -> str:
+        """Why the stream cannot be played as *variant*, in one sentence; empty when it can."""
+        return ""
+
     def open(self, variant: Variant = PLAIN) -> Outlet:
         """Return the log of *variant* for a reader; from now on the publisher is read without delay."""
         if self.wake is not None and not self.is_read:
             self.wake()
         return self.outlets.open(variant)
 
-    def start(self, outlet: Outlet) -> Start:
-        """Where a player of *outlet* that joins now starts."""
-        return outlet.starts.at_gop() if self.options.gop_cache else outlet.starts.at_next_key()
+    def start(self, outlet: Outlet, claims: Tracks | None = None) -> Start:
+        """Where a player of *outlet* that joins now starts; its FLV header may claim other tracks than there are."""
+        starts = outlet.starts
+        return starts.at_gop(claims) if self.options.gop_cache else starts.at_next_key(claims)
 
     @property
     def is_read(self) -> bool:

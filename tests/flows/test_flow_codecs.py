@@ -119,7 +119,7 @@ def relay(server: Server, name: str, tags: list[Tag], **more: int) -> Player:
     with Publisher(server.rtmp, **more) as publisher:
         publisher.publish(name)
         publisher.tags(tags[:first])
-        server.log.wait(f"joins /live/{name}$")
+        server.log.wait(f"joins /live/{name} ")
         publisher.tags(tags[first:])
         publisher.finish()
     return recorder.done()

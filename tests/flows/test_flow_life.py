@@ -81,7 +81,7 @@ def test_ffmpeg_returns_with_another_resolution_and_the_recording_decodes(
     assert big is not None
     first = push(h264.path, server.publish_url("resize"))
     recorder = Recorder(Player(server.http, "/live/resize.flv"))
-    server.log.wait("joins /live/resize$")
+    server.log.wait("joins /live/resize")
     assert first.wait(20) == 0
     end(first)
     second = push(big.path, server.publish_url("resize"))

@@ -1,0 +1,68 @@
+"""All players of a server: those of the sender threads and those of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastflv._ext.medialog import MediaLog
+from fastflv._ext.sender import Sender
+from fastflv.delivery.play import Ended, Framing, LoopPlay, ThreadPlay
+from fastflv.delivery.relay import Relay
+from fastflv.stream.hub import Hub
+from fastflv.stream.stream import StreamOptions
+
+
+class Fanout:
+    """Starts plays, and learns from the sender threads which of them ended."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sender: Sender, hub: Hub) -> None:
+        self.sender = sender
+        self.now = loop.time
+        self._loop = loop
+        self._hub = hub
+        self._relays: dict[tuple[MediaLog, int], Relay] = {}
+        self._closing = False
+        loop.add_reader(sender.fd, self.reap)
+
+    def play(
+        self, transport: asyncio.Transport, options: StreamOptions, framing: Framing, ended: Ended
+    ) -> ThreadPlay | LoopPlay:
+        """Return a play for a connection that the event loop goes on to read."""
+        if transport.get_extra_info("sslcontext") is None:
+            return ThreadPlay(self, options, framing, ended, transport=transport)
+        return LoopPlay(self, options, framing, ended, transport)
+
+    def take_over(self, fd: int, options: StreamOptions, framing: Framing, ended: Ended) -> ThreadPlay:
+        """Return a play for a socket that nobody else uses any more."""
+        return ThreadPlay(self, options, framing, ended, fd=fd)
+
+    def relay(self, log: MediaLog, window_ms: int) -> Relay:
+        """Return what serves the event loop's players of *log*."""
+        key = (log, window_ms)
+        relay = self._relays.get(key)
+        if relay is None:
+
+            def empty() -> None:
+                del self._relays[key]
+                self.close_unread()
+
+            relay = self._relays[key] = Relay(self._loop, log, window_ms, empty)
+        return relay
+
+    def reap(self) -> None:
+        """Tell the plays that the sender threads let go."""
+        for player in self.sender.reap():
+            player.owner.left(player)
+        self.close_unread()
+
+    def close_unread(self) -> None:
+        """Let go of the logs that nobody reads any more, once all that runs now is done."""
+        if not self._closing:
+            self._closing = True
+            self._loop.call_soon(self._close_unread)
+
+    def _close_unread(self) -> None:
+        self._closing = False
+        for stream in self._hub:
+            if len(stream.outlets) > 1:
+                stream.outlets.close_unread()

@@ -1,0 +1,340 @@
+"""One player's media: from an outlet's log to its socket, by a sender thread or by the event loop.
+
+A play is told what to send and says when it ended; it knows no protocol but its framing. What its
+owner says in between (answers, control frames) goes out between two frames.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol
+
+from fastflv import limits
+from fastflv._ext.cursor import Cursor, frame
+from fastflv._ext.segment import MediaBlock
+from fastflv._ext.sender import Player
+from fastflv.stream.outlet import Outlet
+from fastflv.stream.startblock import Start
+from fastflv.stream.stream import StreamOptions
+
+if TYPE_CHECKING:
+    from fastflv.delivery.fanout import Fanout
+
+
+class Framing(IntEnum):
+    """What stands around the bytes of a log."""
+
+    RAW = 0
+    CHUNKED = 1
+    "HTTP chunks, RFC 9112, 7.1."
+    WEBSOCKET = 2
+    "Binary messages of a server, RFC 6455, 5.2."
+
+
+Ended = Callable[[str, bool], None]
+"Called once with the reason, and whether the connection can still be written to (nothing is half sent)."
+
+
+class Play(Protocol):
+    """What the owner of a player's connection holds."""
+
+    @property
+    def sent(self) -> int: ...
+
+    @property
+    def received(self) -> int: ...
+
+    @property
+    def jumps(self) -> int: ...
+
+    def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
+        """Send *preamble* (no framing), the start block, then the log."""
+
+    def say(self, data: bytes) -> None:
+        """Send *data* between two frames."""
+
+    def halt(self, then: Callable[[], None]) -> None:
+        """Send nothing more behind the present tag, and call *then*; `start` may follow."""
+
+    def kick(self) -> None:
+        """End it at once."""
+
+    def lost(self) -> None:
+        """The connection is gone."""
+
+    def resume_writing(self) -> None:
+        """The transport's buffer is empty again."""
+
+
+class ThreadPlay:
+    """A player that a sender thread serves, through a descriptor of its own.
+
+    With a *transport* the event loop keeps reading the connection and may write while nothing is half
+    sent: to `say` something the player is called back, and goes on where it left.
+    """
+
+    __slots__ = (
+        "_bytes", "_ended", "_fanout", "_fd", "_framing", "_held", "_jumps", "_lost", "_options", "_outlet", "_over",
+        "_player", "_position", "_then", "_transport", "_words",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        fanout: Fanout,
+        options: StreamOptions,
+        framing: Framing,
+        ended: Ended,
+        *,
+        fd: int = -1,
+        transport: asyncio.Transport | None = None,
+    ) -> None:
+        self._fanout = fanout
+        self._options = options
+        self._framing = framing
+        self._ended = ended
+        self._fd = fd
+        self._transport = transport
+        self._player: Player | None = None
+        self._outlet: Outlet | None = None
+        self._held = False
+        self._lost = False
+        self._over = False
+        self._position = -1
+        self._then: Callable[[], None] | None = None
+        self._words: list[bytes] = []
+        self._bytes = 0
+        self._jumps = 0
+
+    @property
+    def sent(self) -> int:
+        return self._bytes + (self._player.sent if self._player is not None else 0)
+
+    @property
+    def received(self) -> int:
+        return 0
+
+    @property
+    def jumps(self) -> int:
+        return self._jumps + (self._player.jumps if self._player is not None else 0)
+
+    def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
+        self._outlet = outlet
+        self._add(start.block, start.position, preamble)
+
+    def _add(self, block: MediaBlock | None, position: int, preamble: MediaBlock | None) -> None:
+        assert self._outlet is not None
+        fd, self._fd = self._fd, -1
+        if self._transport is not None:
+            try:
+                fd = os.dup(self._transport.get_extra_info("socket").fileno())
+            except OSError:
+                self._end("no descriptor left", True)
+                return
+        self._player = self._fanout.sender.add(
+            fd,
+            self._outlet.log,
+            framing=self._framing,
+            preamble=preamble,
+            start=block if block is not None and len(block) else None,
+            position=position,
+            window_ms=self._options.window_ms,
+            lag_ms=self._options.queue_ms,
+            nodelay=self._options.nodelay,
+            owner=self,
+        )
+
+    def say(self, data: bytes) -> None:
+        assert self._transport is not None
+        if self._player is None and not self._held:
+            self._transport.write(data)
+            return
+        self._words.append(data)
+        if self._player is not None:
+            self._fanout.sender.recall(self._player)
+
+    def halt(self, then: Callable[[], None]) -> None:
+        if self._player is None:
+            self._let_go()
+            self._flush()
+            then()
+            return
+        self._then = then
+        self._fanout.sender.recall(self._player)
+
+    def kick(self) -> None:
+        if self._player is not None:
+            self._fanout.sender.kick(self._player)
+        else:
+            self._end("kicked", True)
+
+    def lost(self) -> None:
+        self._lost = True
+        if self._player is not None:
+            self._fanout.sender.kick(self._player)
+        else:
+            self._end("peer closed", False)
+
+    def resume_writing(self) -> None:
+        if self._held and self._transport is not None and not self._transport.get_write_buffer_size():
+            self._held = False
+            assert self._outlet is not None
+            self._outlet.holds -= 1
+            self._add(None, self._position, None)
+            if self._words and self._player is not None:
+                self._fanout.sender.recall(self._player)
+
+    def left(self, player: Player) -> None:
+        """The sender thread let it go."""
+        self._bytes += player.sent
+        self._jumps += player.jumps
+        self._player = None
+        if self._lost:
+            self._end("peer closed", False)
+            return
+        if player.reason != "recalled":
+            self._end(player.reason, player.whole)
+            return
+        then, self._then = self._then, None
+        if then is not None:
+            self._flush()
+            then()
+            return
+        # The outlet stays though nobody reads it now.
+        self._position = player.position
+        self._held = True
+        assert self._outlet is not None
+        self._outlet.holds += 1
+        self._flush()
+        self.resume_writing()
+
+    def _flush(self) -> None:
+        words, self._words = self._words, []
+        if words and self._transport is not None:
+            data = b"".join(words)
+            self._bytes += len(data)
+            self._transport.write(data)
+
+    def _let_go(self) -> None:
+        if self._held and self._outlet is not None:
+            self._held = False
+            self._outlet.holds -= 1
+
+    def _end(self, reason: str, whole: bool) -> None:
+        self._let_go()
+        if not self._over:
+            self._over = True
+            self._ended(reason, whole)
+
+
+class LoopPlay:
+    """A player that the event loop serves through its transport: TLS encrypts one large record per send."""
+
+    __slots__ = (
+        "_bytes", "_cursor", "_ended", "_fanout", "_framing", "_full_since", "_jumps", "_leave", "_options",
+        "_over", "_transport",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        fanout: Fanout,
+        options: StreamOptions,
+        framing: Framing,
+        ended: Ended,
+        transport: asyncio.Transport,
+    ) -> None:
+        self._fanout = fanout
+        self._options = options
+        self._framing = framing
+        self._ended = ended
+        self._transport = transport
+        self._cursor: Cursor | None = None
+        self._leave: Callable[[], None] | None = None
+        self._full_since: float | None = None
+        self._over = False
+        self._bytes = 0
+        self._jumps = 0
+
+    @property
+    def sent(self) -> int:
+        return self._bytes
+
+    @property
+    def received(self) -> int:
+        return 0
+
+    @property
+    def jumps(self) -> int:
+        return self._jumps + (self._cursor.jumps if self._cursor is not None else 0)
+
+    def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
+        self._cursor = Cursor(
+            outlet.log, position=start.position, framing=self._framing, lag_ms=self._options.queue_ms
+        )
+        first = (bytes(preamble) if preamble is not None else b"") + frame(self._framing, bytes(start.block))
+        if first:
+            self._write(first)
+        self._leave = self._fanout.relay(outlet.log, self._options.window_ms).join(self)
+        self.serve(self._fanout.now())
+
+    def serve(self, now: float) -> None:
+        """Send what is new, unless the socket is full."""
+        cursor = self._cursor
+        if cursor is None:
+            return
+        while self._full_since is None:
+            data = cursor.take()
+            if not data:
+                break
+            self._write(data)
+        if self._full_since is not None:
+            bound = limits.DRAIN_SECONDS if cursor.log.ended else limits.STALL_SECONDS
+            if now - self._full_since > bound:
+                self._end("stalled", False)
+        elif cursor.done:
+            if self._framing is Framing.CHUNKED:
+                self._write(b"0\r\n\r\n")
+            self._end("stream ended", True)
+
+    def say(self, data: bytes) -> None:
+        self._write(data)
+
+    def halt(self, then: Callable[[], None]) -> None:
+        self._stop()
+        then()
+
+    def kick(self) -> None:
+        self._end("kicked", True)
+
+    def lost(self) -> None:
+        self._end("peer closed", False)
+
+    def pause_writing(self) -> None:
+        """The socket is full."""
+        if self._full_since is None:
+            self._full_since = self._fanout.now()
+
+    def resume_writing(self) -> None:
+        self._full_since = None
+        self.serve(self._fanout.now())
+
+    def _write(self, data: bytes) -> None:
+        self._bytes += len(data)
+        self._transport.write(data)
+
+    def _stop(self) -> None:
+        if self._leave is not None:
+            self._leave()
+            self._leave = None
+        if self._cursor is not None:
+            self._jumps += self._cursor.jumps
+            self._cursor.close()
+            self._cursor = None
+
+    def _end(self, reason: str, whole: bool) -> None:
+        self._stop()
+        if not self._over:
+            self._over = True
+            self._ended(reason, whole)

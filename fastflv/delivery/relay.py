@@ -1,0 +1,103 @@
+"""Ticks for the players that the event loop serves: one relay per log and merge window."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from fastflv import limits
+from fastflv._ext.medialog import MediaLog
+from fastflv._ext.notice import Notice
+
+
+class Served(Protocol):
+    """A player of a relay."""
+
+    def serve(self, now: float) -> None: ...
+
+
+class Relay:
+    """Serves players when the log grows: at once with window 0, else spread over the window in steps.
+
+    The same steps as in the sender threads (fanout.pyx): players stay in their step, and a stream that
+    brings nothing new for a whole window costs no timer.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, log: MediaLog, window_ms: int, empty: Callable[[], None]
+    ) -> None:
+        self._loop = loop
+        self._log = log
+        self._empty = empty
+        steps = min(limits.SLOTS_MAX, window_ms // limits.SLOT_MS)
+        self._slots: list[dict[Served, None]] = [{} for _ in range(max(1, steps))]
+        self._step_seconds = window_ms / 1000 / len(self._slots) if steps else limits.FLUSH_MS / 1000
+        self._at_once = steps == 0
+        self._next = 0
+        self._turn = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._soon = False
+        self._seen = log.head
+        self._quiet = 0
+        self._notice = Notice(self._new)
+        log.attach(self._notice)
+
+    def join(self, player: Served) -> Callable[[], None]:
+        """Serve *player* from now on; the function returned takes it out again."""
+        slot = self._slots[self._next]
+        self._next = (self._next + 1) % len(self._slots)
+        slot[player] = None
+        self._arm()
+
+        def leave() -> None:
+            slot.pop(player, None)
+            if not any(self._slots):
+                self.close()
+
+        return leave
+
+    def close(self) -> None:
+        """The last player left."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._log.detach(self._notice)
+        self._empty()
+
+    def _new(self, urgent: bool) -> None:
+        """The log has grown or ended. Runs within the read of the publisher: players are served after it."""
+        self._quiet = 0
+        if ((urgent and self._at_once) or self._log.ended) and not self._soon:
+            self._soon = True
+            self._loop.call_soon(self._serve_all)
+        self._arm()
+
+    def _serve_all(self) -> None:
+        self._soon = False
+        now = self._loop.time()
+        for slot in self._slots:
+            self._serve(slot, now)
+
+    def _serve(self, slot: dict[Served, None], now: float) -> None:
+        for player in list(slot):
+            player.serve(now)
+
+    def _arm(self) -> None:
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._step_seconds, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._turn = (self._turn + 1) % len(self._slots)
+        if self._log.head != self._seen:
+            self._seen = self._log.head
+            self._quiet = 0
+        else:
+            self._quiet += 1
+        self._serve(self._slots[self._turn], self._loop.time())
+        # After a whole quiet window all have what there is; full sockets are looked at for a stall more slowly.
+        if self._quiet <= len(self._slots):
+            self._arm()
+        elif self._timer is None and any(self._slots):
+            self._timer = self._loop.call_later(limits.BLOCKED_CHECK_MS / 1000, self._tick)
