@@ -17,6 +17,6 @@ class FlvMux(Remux):
         video: bool = True,
         keys_only: bool = False,
         label: int = 0,
-        relabel: Callable[[bytes], bytes] | None = None,
+        edit: Callable[[bytes], bytes] | None = None,
     ) -> None: ...
     def headers(self, tags: bytes) -> bytes: ...

@@ -47,24 +47,24 @@ cdef uint32_t write_label(uint8_t* out, const Payload* found, int label) noexcep
 cdef class FlvMux(Remux):
     """*audio*, *video*: tracks kept; *keys_only*: of video the keyframes; *label*: 0 as is, 1 legacy, 2 enhanced.
 
-    *relabel* is called with the body of each script tag when a label is asked for, and returns what to write.
+    *edit* is called with the body of each script tag and returns what to write.
     """
 
     cdef bint audio
     cdef bint keys_only
     cdef int label
-    cdef object relabel
+    cdef object edit
 
     def __init__(
         self, MediaLog source not None, MediaLog log not None, *, bint audio=True, bint video=True,
-        bint keys_only=False, int label=AS_IS, relabel=None,
+        bint keys_only=False, int label=AS_IS, edit=None,
     ):
         Remux.__init__(self, source, log)
         self.audio = audio
         self.video = video
         self.keys_only = keys_only
         self.label = label
-        self.relabel = relabel
+        self.edit = edit
 
     def headers(self, bytes tags not None):
         """Return those of whole FLV *tags* that are kept, as they are written here."""
@@ -79,8 +79,8 @@ cdef class FlvMux(Remux):
             body = p + at + TAG_HEADER_BYTES
             if self.keeps(p[at], read_traits(p[at], body, length).flags):
                 data = tags[at + TAG_HEADER_BYTES:at + TAG_HEADER_BYTES + length]
-                if p[at] == TAG_SCRIPT and self.relabel is not None:
-                    data = self.relabel(data)
+                if p[at] == TAG_SCRIPT and self.edit is not None:
+                    data = self.edit(data)
                 elif self.relabels(p[at], body, length, &found):
                     data = labelled(&found, self.label) + data[found.at:found.at + found.size]
                 parts.append(tags[at:at + 1] + len(data).to_bytes(3, "big") + tags[at + 4:at + 11] + data)
@@ -115,8 +115,8 @@ cdef class FlvMux(Remux):
         if key:
             traits = read_traits(kind, body, size)
             key = traits.track == 0
-        if kind == TAG_SCRIPT and self.relabel is not None:
-            data = self.relabel(body[:size])
+        if kind == TAG_SCRIPT and self.edit is not None:
+            data = self.edit(body[:size])
             body = <const uint8_t*><const char*>data
             size = <uint32_t>len(data)
         elif self.relabels(kind, body, size, &found):

@@ -21,6 +21,7 @@ from fastflv.delivery.fanout import Fanout
 from fastflv.delivery.http import HttpConnection
 from fastflv.delivery.live import Live, LiveOptions
 from fastflv.delivery.message import Request, Response
+from fastflv.delivery.rtmpplay import RtmpPlays
 from fastflv.errors import StartupError
 from fastflv.ingest.rtmp import Ingest, IngestOptions
 from fastflv.stream.door import Door
@@ -70,10 +71,19 @@ class Server:
             vhost.name: ingest_options(vhost, settings) for vhost in settings.vhosts.values()
         }
         self._live_options = {vhost.name: live_options(vhost) for vhost in settings.vhosts.values()}
-        self.ingest = Ingest(
-            loop, self.hub, self.roster, self.door, vhost_of=self._ingest_vhost, new_id=new_id
-        )
         self.fanout = Fanout(loop, self.sender, self.hub)
+        self.plays = RtmpPlays(
+            loop, self.hub, self.roster, self.fanout, on_missing=self._on_missing, new_id=new_id
+        )
+        self.ingest = Ingest(
+            loop,
+            self.hub,
+            self.roster,
+            self.door,
+            vhost_of=self._ingest_vhost,
+            new_id=new_id,
+            start_play=self.plays.start,
+        )
         self.live = Live(
             loop, self.hub, self.roster, self.fanout, self.door, vhost_of=self._live_vhost, new_id=new_id
         )
@@ -134,6 +144,9 @@ class Server:
     def _ingest_vhost(self, name: str) -> IngestOptions | None:
         vhost = self.settings.vhost(name)
         return self._ingest_options[vhost.name] if vhost is not None else None
+
+    def _on_missing(self, vhost: str) -> float:
+        return self._live_options[vhost].on_missing
 
     def _live_vhost(self, name: str) -> LiveOptions | None:
         vhost = self.settings.vhost(name)

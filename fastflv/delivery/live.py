@@ -219,9 +219,7 @@ class Live:
         )
         client.link = play
         self._roster.add(client)
-        log.info(
-            "player %s from %s joins %s by %s", client.id, client.ip, stream.name.url, scheme
-        )
+        log.info("player %s from %s joins %s by %s", client.id, client.ip, stream.name.url, scheme)
 
         def leave(reason: str) -> None:
             self._roster.remove(client)

@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fastflv import limits
 from fastflv._ext.cursor import Cursor, frame
@@ -69,6 +69,14 @@ class Play(Protocol):
         """The transport's buffer is empty again."""
 
 
+class Next(NamedTuple):
+    """What a sender thread is given when it takes a player over."""
+
+    block: MediaBlock | None
+    position: int
+    preamble: MediaBlock | None
+
+
 class ThreadPlay:
     """A player that a sender thread serves, through a descriptor of its own.
 
@@ -77,8 +85,8 @@ class ThreadPlay:
     """
 
     __slots__ = (
-        "_bytes", "_ended", "_fanout", "_fd", "_framing", "_held", "_jumps", "_lost", "_options", "_outlet", "_over",
-        "_player", "_position", "_then", "_transport", "_words",
+        "_bytes", "_ended", "_fanout", "_fd", "_framing", "_held", "_jumps", "_lost", "_next", "_options", "_outlet",
+        "_over", "_player", "_then", "_transport", "_words",
     )  # fmt: skip
 
     def __init__(
@@ -97,12 +105,15 @@ class ThreadPlay:
         self._ended = ended
         self._fd = fd
         self._transport = transport
+        if transport is not None:
+            # The event loop says when its last byte is in the socket.
+            transport.set_write_buffer_limits(high=0)
         self._player: Player | None = None
         self._outlet: Outlet | None = None
         self._held = False
         self._lost = False
         self._over = False
-        self._position = -1
+        self._next = Next(None, -1, None)
         self._then: Callable[[], None] | None = None
         self._words: list[bytes] = []
         self._bytes = 0
@@ -122,10 +133,19 @@ class ThreadPlay:
 
     def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
         self._outlet = outlet
-        self._add(start.block, start.position, preamble)
+        self._hold(Next(start.block, start.position, preamble))
+        self.resume_writing()
 
-    def _add(self, block: MediaBlock | None, position: int, preamble: MediaBlock | None) -> None:
+    def _hold(self, following: Next) -> None:
+        """What comes next waits until all that the event loop wrote is in the socket; the outlet stays meanwhile."""
         assert self._outlet is not None
+        self._held = True
+        self._next = following
+        self._outlet.holds += 1
+
+    def _add(self) -> None:
+        assert self._outlet is not None
+        block, position, preamble = self._next
         fd, self._fd = self._fd, -1
         if self._transport is not None:
             try:
@@ -152,6 +172,10 @@ class ThreadPlay:
             self._transport.write(data)
             return
         self._words.append(data)
+        if sum(map(len, self._words)) > limits.ANSWER_BYTES_MAX:
+            # It asks and does not read the answers.
+            self.kick()
+            return
         if self._player is not None:
             self._fanout.sender.recall(self._player)
 
@@ -178,11 +202,9 @@ class ThreadPlay:
             self._end("peer closed", False)
 
     def resume_writing(self) -> None:
-        if self._held and self._transport is not None and not self._transport.get_write_buffer_size():
-            self._held = False
-            assert self._outlet is not None
-            self._outlet.holds -= 1
-            self._add(None, self._position, None)
+        if self._held and (self._transport is None or not self._transport.get_write_buffer_size()):
+            self._let_go()
+            self._add()
             if self._words and self._player is not None:
                 self._fanout.sender.recall(self._player)
 
@@ -202,11 +224,7 @@ class ThreadPlay:
             self._flush()
             then()
             return
-        # The outlet stays though nobody reads it now.
-        self._position = player.position
-        self._held = True
-        assert self._outlet is not None
-        self._outlet.holds += 1
+        self._hold(Next(None, player.position, None))
         self._flush()
         self.resume_writing()
 
@@ -300,6 +318,8 @@ class LoopPlay:
 
     def say(self, data: bytes) -> None:
         self._write(data)
+        if self._transport.get_write_buffer_size() > limits.SEND_BYTES_MAX + limits.ANSWER_BYTES_MAX:
+            self._end("stalled", False)
 
     def halt(self, then: Callable[[], None]) -> None:
         self._stop()

@@ -16,6 +16,7 @@ from fastflv import limits
 from fastflv.errors import PeerError, PeerTimeoutError, StreamBusyError
 from fastflv.ingest import events
 from fastflv.ingest.lowwater import LowWater
+from fastflv.ingest.playing import Playing, StartPlay
 from fastflv.ingest.session import Session
 from fastflv.stream.door import Door, address_of
 from fastflv.stream.hub import Hub
@@ -57,7 +58,9 @@ class Ingest:
         *,
         vhost_of: Callable[[str], IngestOptions | None],
         new_id: Callable[[], str],
+        start_play: StartPlay | None = None,
     ) -> None:
+        self.start_play = start_play
         self.loop = loop
         self.hub = hub
         self.roster = roster
@@ -110,6 +113,9 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._seated = False
         self._settling = False
         self._low_water: LowWater | None = None
+        self._playing: Playing | None = None
+        self._asked: events.PlayWanted | None = None
+        "A play asked for while the one before comes to its end."
 
     # --- Link ---
 
@@ -162,11 +168,16 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._write(output)
 
     def pause_writing(self) -> None:
+        if self._playing is not None:
+            self._playing.pause_writing()
+            return
         # Who does not read its answers is not read either: they must not pile up.
         if self._transport is not None:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
+        if self._playing is not None:
+            self._playing.resume_writing()
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -179,6 +190,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._timer = None
         self._leave("the connection ended")
         self._session.close()
+        if self._playing is not None:
+            self._playing.lost()
         self._session.on_data = None
         self._transport = None
         if self._seated:
@@ -201,10 +214,16 @@ class RtmpConnection(asyncio.BufferedProtocol):
             case events.PublishWanted():
                 self._publish(event)
             case events.PlayWanted():
-                self._session.reject_play(
-                    "NetStream.Play.Failed", "this server plays over HTTP-FLV; RTMP play is not offered"
-                )
-                self._close_after_output()
+                self._play(event)
+            case events.PlayStopped():
+                if self._playing is not None:
+                    self._playing.stop()
+            case events.Paused() if self._playing is not None:
+                self._playing.pause(event.paused)
+            case events.AudioWanted() if self._playing is not None:
+                self._playing.choose(audio=event.wanted)
+            case events.VideoWanted() if self._playing is not None:
+                self._playing.choose(video=event.wanted)
             case events.Unpublished():
                 self._leave(event.reason)
 
@@ -273,6 +292,81 @@ class RtmpConnection(asyncio.BufferedProtocol):
             stream.wake = self._low_water.wake
             self._gather(stream)
 
+    # --- playing ---
+
+    def _play(self, event: events.PlayWanted) -> None:
+        options = self._ingest.vhost_of(event.vhost) if event.vhost else self._options
+        if options is None or not event.stream or self._ingest.start_play is None:
+            self.refuse_play("NetStream.Play.Failed", "a play needs a stream name and a vhost that is there")
+            return
+        self._options = options
+        self._expect(None, "")
+        if self._playing is not None:
+            # The play before has its last message on its way.
+            self._asked = event
+            return
+        self._playing = self._ingest.start_play(self, event, options.name)
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        assert self._transport is not None
+        return self._transport
+
+    @property
+    def ip(self) -> str:
+        return self._ip
+
+    @property
+    def tc_url(self) -> str:
+        return self._tc_url
+
+    @property
+    def page_url(self) -> str:
+        return self._page_url
+
+    @property
+    def chunk_size(self) -> int:
+        return self._session.replies.chunk_size
+
+    def accept_play(self) -> None:
+        self._session.accept_play()
+        self._write(self._session.take_output())
+        # What was held meanwhile comes when the play has begun.
+        self._loop.call_soon(self._go_on)
+
+    def refuse_play(self, code: str, why: str) -> None:
+        log.info("rtmp %s: play refused: %s", self._ip, why)
+        self._session.reject_play(code, why)
+        self._playing = None
+        self._close_after_output()
+
+    def play_over(self, reason: str, whole: bool) -> None:
+        self._playing = None
+        if self._transport is None:
+            return
+        if reason:
+            if not whole:
+                self._transport.abort()
+                return
+            self._session.notify("NetStream.Play.UnpublishNotify", f"The play is over: {reason}.")
+            self._close_after_output()
+            return
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            self._play(asked)
+        else:
+            self._expect(limits.COMMAND_SECONDS, "no publish or play for")
+
+    def _go_on(self) -> None:
+        if self._transport is None or self._session.waiting:
+            return
+        try:
+            self._handle(self._session.resume())
+        except PeerError as error:
+            self._fail(error)
+            return
+        self._write(self._session.take_output())
+
     def _gather(self, stream: Stream) -> None:
         """Look now and then whether somebody watches the stream that this connection publishes."""
         if self._stream is stream and self._low_water is not None:
@@ -318,6 +412,11 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._transport.close()
 
     def _write(self, output: bytes) -> None:
+        if not output:
+            return
+        if self._playing is not None:
+            self._playing.say(output)
+            return
         if self._transport is not None and not self._transport.is_closing():
             self._sent += len(output)
             self._transport.write(output)
@@ -338,12 +437,18 @@ class RtmpConnection(asyncio.BufferedProtocol):
         if stream is self._stream and not stream.settled:
             self._settle(stream)
 
-    def _expect(self, seconds: float, why: str, *, since: float | None = None) -> None:
-        """Set a deadline; a timer that would look too late is set anew."""
+    def _expect(self, seconds: float | None, why: str, *, since: float | None = None) -> None:
+        """Set a deadline, None for none; a timer that would look too late is set anew."""
+        if seconds is None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            return
         self._deadline, self._why, self._since = seconds, why, since
         look = self._loop.time() + self._look_within()
-        if self._timer is not None and self._timer.when() > look:
-            self._timer.cancel()
+        if self._timer is None or self._timer.when() > look:
+            if self._timer is not None:
+                self._timer.cancel()
             self._timer = self._loop.call_at(look, self._watch)
 
     def _look_within(self) -> float:

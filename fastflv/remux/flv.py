@@ -13,35 +13,47 @@ LEGACY_ID = 12.0
 ENHANCED_ID = float(int.from_bytes(b"hvc1", "big"))
 "Enhanced RTMP: onMetaData tells a FourCC as a number."
 
+AUDIO_FIELDS = ("audiocodecid", "audiodatarate", "audiosamplerate", "audiosamplesize", "stereo", "audiochannels")
+VIDEO_FIELDS = ("videocodecid", "videodatarate", "framerate", "width", "height")
+"What onMetaData says of each kind of track."
+
 
 def flv_header(*, audio: bool, video: bool) -> bytes:
     """Return the 9 bytes of an FLV header and the back pointer 0 (FLV v10.1, E.2, E.3)."""
     return b"FLV\x01" + bytes([4 * audio + video]) + b"\x00\x00\x00\x09\x00\x00\x00\x00"
 
 
-def relabel_metadata(body: bytes, hevc: HevcLabel) -> bytes:
-    """Return an onMetaData body whose `videocodecid` is HEVC under the label *hevc*; any other body as it is."""
-    wanted, other = (LEGACY_ID, ENHANCED_ID) if hevc is HevcLabel.LEGACY else (ENHANCED_ID, LEGACY_ID)
+def edit_metadata(body: bytes, variant: Variant) -> bytes:
+    """Return an onMetaData body that names no track which *variant* leaves out, and HEVC by its label.
+
+    Players wait for a track that is promised. Any other script data is returned as it is.
+    """
     try:
         values = amf0.decode_all(body)
     except AmfError:
         return body
-    for value in values:
-        if isinstance(value, dict) and value.get(CODEC_ID) == other:
-            value[CODEC_ID] = wanted
-            return amf0.encode(*values)
-    return body
+    fields = next((value for value in values if isinstance(value, dict)), None)
+    if fields is None:
+        return body
+    gone = (() if variant.audio else AUDIO_FIELDS) + (() if variant.video else VIDEO_FIELDS)
+    for key in gone:
+        fields.pop(key, None)
+    wanted, other = (
+        (LEGACY_ID, ENHANCED_ID) if variant.hevc is HevcLabel.LEGACY else (ENHANCED_ID, LEGACY_ID)
+    )
+    if variant.hevc and fields.get(CODEC_ID) == other:
+        fields[CODEC_ID] = wanted
+    return amf0.encode(*values)
 
 
 def flv_mux(source: MediaLog, log: MediaLog, variant: Variant) -> FlvMux:
     """Return what writes the FLV tags of *variant*."""
-    hevc = variant.hevc
     return FlvMux(
         source,
         log,
         audio=variant.audio,
         video=variant.video,
         keys_only=variant.keys_only,
-        label=hevc.value,
-        relabel=(lambda body: relabel_metadata(body, hevc)) if hevc else None,
+        label=variant.hevc.value,
+        edit=lambda body: edit_metadata(body, variant),
     )
