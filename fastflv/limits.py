@@ -137,6 +137,38 @@ DRAIN_SECONDS: Final = 5
 THREADS_MAX: Final = 256
 "Sender threads, at most: `fanout_threads`, or the cores of the machine. Threads beyond the cores only add switches."
 
+# --- MPEG-TS ---------------------------------------------------------------------------------
+
+TS_BASE_MS: Final = 1000
+"Time in TS of what has time 0 in the stream, ms: room for the lead of the PCR and for a negative composition offset. FFmpeg starts at 1400."
+
+TS_PCR_LEAD_MS: Final = 200
+"The PCR is this much before the decode time of what it comes with, ms: gathered audio (70) and encoders that interleave unevenly stay within it. GStreamer leads by 125, FFmpeg by 700; VLC shows the picture later by it."
+
+TS_PCR_MS: Final = 100
+"A PCR stands at least this often, ms (ISO 13818-1, 2.7.2)."
+
+TS_PCR_EARLY_MS: Final = 80
+"Audio brings a PCR packet of its own when the last PCR is older than this, ms: above one frame of 15 pictures a second, below the bound by one gathered PES of small frames."
+
+TS_PCR_FILL_MAX: Final = 100
+"A longer silence than this many PCR intervals is a new start of the clock, not filled with PCR packets: 10 s, 18 KB. Cameras at 1 frame in 5 s exist."
+
+TS_RESTART_MS: Final = 1000
+"A step back of the clock by more than this is a new start (time_jitter off), ms; by less, it is uneven interleaving."
+
+TS_SHIFT_MS: Final = 150
+"Pictures with a negative composition offset are decoded earlier by up to this, ms: three frames of 20 a second. Below the PCR's lead."
+
+TS_TABLES_MS: Final = 400
+"PAT and PMT stand before each keyframe, and before the first entry that is this much behind the last ones, ms: entries are at most 100 ms apart, so twice a second."
+
+TS_AUDIO_MS: Final = 70
+"Audio frames gathered for one PES, ms, unless a picture comes: three AAC frames of 44.1 kHz. A PES of its own for each would be one third stuffing at 64 kbit/s."
+
+TS_TRACK_LOST_MS: Final = 1000
+"A track that was announced by a header, or by the publisher before, and shows no frame for this long leaves the PMT, ms."
+
 # --- configuration ---
 
 CONFIG_FILE_BYTES_MAX: Final = 4 * 1024 * 1024

@@ -7,22 +7,29 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 EXTENSIONS = [
+    "adts",
     "chunkread",
     "chunkwrite",
+    "crc32",
     "cursor",
     "fanout",
     "flvmux",
     "flvtag",
     "intake",
     "medialog",
+    "nalu",
     "notice",
     "player",
+    "rawaudio",
     "remux",
     "rtmpmux",
     "segment",
     "sender",
     "sink",
     "timeline",
+    "tsmux",
+    "tspacket",
+    "tstables",
 ]
 DATA = ("fastflv/py.typed", "fastflv/config/default.conf", "fastflv/control/demo.flv")
 KINDS = {".py", ".so", ".pxd", ".pyi", ".typed", ".conf", ".flv"}

@@ -51,6 +51,7 @@ cdef class FlvMux(Remux):
     """
 
     cdef bint audio
+    cdef bint video
     cdef bint keys_only
     cdef int label
     cdef object edit
@@ -62,6 +63,7 @@ cdef class FlvMux(Remux):
         Remux.__init__(self, source, log)
         self.audio = audio
         self.video = video
+        self.carries_video = video
         self.keys_only = keys_only
         self.label = label
         self.edit = edit

@@ -9,7 +9,7 @@ cdef class Remux(Follower):
     cdef readonly MediaLog source      # FLV tags
     cdef readonly MediaLog log         # what is made of them
     cdef readonly int64_t skipped      # tags that the container cannot carry, or that are broken
-    cdef bint video                    # `log` carries video, where `source` does
+    cdef bint carries_video            # `log` has video whenever `source` has; else `take_tag` says when
     cdef int64_t at                    # position in `source` behind the last tag taken
     cdef bint written                  # something was written to `log` since its last publish
     cdef bint urgent                   # and it does not wait for a video frame

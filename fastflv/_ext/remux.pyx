@@ -20,7 +20,7 @@ cdef class Remux(Follower):
     def __init__(self, MediaLog source not None, MediaLog log not None):
         self.source = source
         self.log = log
-        self.video = True
+        self.carries_video = True
         self.at = source.log.written
 
     cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
@@ -91,7 +91,7 @@ cdef class Remux(Follower):
 
     cdef int follow(self, bint urgent) except -1:
         self.urgent = urgent
-        if self.video:
+        if self.carries_video:
             store32_release(&self.log.log.has_video, load32_relaxed(&self.source.log.has_video))
         self.take_new()
         self.end_pass()

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from fastflv import limits
 from fastflv._ext.intake import Intake
 from fastflv._ext.medialog import MediaLog
+from fastflv._ext.rawaudio import AudioMux
 from fastflv._ext.remux import Remux
 from fastflv._ext.rtmpmux import RtmpMux
+from fastflv._ext.tsmux import TsMux
 from fastflv.remux.flv import flv_mux
+from fastflv.remux.mpegts import describe
 from fastflv.remux.variant import PLAIN, Variant
 from fastflv.stream.startblock import StartBlocks
 
@@ -79,6 +82,10 @@ class Outlets:
 
 def make_remux(variant: Variant, source: MediaLog, log: MediaLog) -> Remux:
     """Return what writes *log* in the container of *variant* from the FLV tags of *source*."""
+    if variant.container == "ts":
+        return TsMux(source, log, describe)
+    if variant.container in ("aac", "mp3"):
+        return AudioMux(source, log, describe, variant.container)
     if variant.container == "rtmp":
         return RtmpMux(source, log, variant.chunk_size, variant.stream_id)
     return flv_mux(source, log, variant)
