@@ -12,9 +12,12 @@ import pytest
 
 from fastflv.config import feature, schema
 from fastflv.config.notice import NoticeKind
+from fastflv.config.pattern import ARGS, CONTAINERS, ENDINGS
+from fastflv.config.service import Hls
 from fastflv.config.settings import Rtmps, Settings, Stats, load, load_text
 from fastflv.config.vhost import HttpRemux, Play, Publish, Vhost
 from fastflv.config.webserver import ApiAuth, HttpApi, Https, HttpServer, RawApi
+from fastflv.delivery.mount import compile_mounts
 from fastflv.errors import ConfigError, ConfigNameError, ConfigSyntaxError, ConfigValueError
 
 TOP = Path(__file__).parent.parent
@@ -52,7 +55,14 @@ def test_the_samples_do_what_their_names_say():
     assert sample("http.api.auth").http_api.auth.password == "change me; please"
     assert sample("http.api.one.port").http_api.listen == sample("http.api.one.port").http_server.listen
     assert len(sample("listen.several").listen) == 3
-    assert len(sample("several.mounts").vhost("x").http_remux.mounts) == 2
+    assert len(sample("several.mounts").vhost("x").http_remux.mounts) == 4
+    everything = sample("all.outputs").vhost("x")
+    mounts = compile_mounts(everything.http_remux.mounts, everything.name)
+    assert {mount.container for mount in mounts} == set(CONTAINERS.values())
+    assert any(mount.match("/flv/live/name") for mount in mounts) and everything.hls.enabled
+    assert (sample("hls").vhost("x").hls.on_disk, sample("hls.disk").vhost("x").hls.on_disk) == (False, True)
+    assert sample("https").http_server.https.enabled and sample("https").http_api.https.enabled
+    assert len(sample("https.names").http_server.https.pairs) == 2
     assert sample("vhosts").vhost("elsewhere.example.com") is None
     assert sample("include").vhost("include.example.com").http_remux.enabled
     assert (
@@ -77,6 +87,7 @@ TABLES = {
     "play": (Play, "vhost.play"),
     "publish": (Publish, "vhost.publish"),
     "http_remux": (HttpRemux, "vhost.http_remux"),
+    "hls": (Hls, "vhost.hls"),
 }
 DOCUMENTED_OTHERWISE = {
     "name": "the vhost's argument",
@@ -84,6 +95,7 @@ DOCUMENTED_OTHERWISE = {
     "notices": "no directive",
     "rtmps": "a block",
     "mounts": "called mount",
+    "on_disk": "hls_path is written",
 }
 
 
@@ -130,8 +142,17 @@ def test_the_docs_name_every_feature_that_is_warned_about():
     later, never = part.split("leaves to others")
     for row in feature.FEATURES:
         assert f"`{row.name}`" in (later if row.support is NoticeKind.LATER else never), row.name
-    for ending, support in feature.MOUNTS.items():
-        assert (f"`{ending}`" in later) == (support is NoticeKind.LATER)
+
+
+def test_the_docs_name_what_a_mount_may_hold():
+    part = re.split("^### mounts$", CONFIGURE, flags=re.MULTILINE)[1].split("\n### ")[0]
+    for ending in ENDINGS:
+        assert f"`{ending}`" in part
+    for name, (values, containers) in ARGS.items():
+        assert f"`{name}={values[0]}`" in part and all(f"`{value}`" in part for value in values[1:])
+        assert " and ".join(container.upper() for container in containers) in part
+    [sample] = re.findall(r"```\n(.*?)```", part, re.DOTALL)
+    assert load_text(f"{MINIMAL} vhost a {{ {sample} }}").notices == ()
 
 
 # Forms that SRS's samples have, in our own words.

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from fastflv import limits
 from fastflv.config import feature, schema
 from fastflv.config.check import check_open_files
-from fastflv.config.endpoint import Endpoint
+from fastflv.config.endpoint import Endpoint, uncovered
 from fastflv.config.notice import Notice, NoticeKind
-from fastflv.config.service import ClusterMode, Rule, TimeJitter
+from fastflv.config.pattern import CONTAINERS
+from fastflv.config.service import ClusterMode, Hls, Rule, TimeJitter
 from fastflv.config.settings import Exporter, Heartbeat, LogLevel, LogTank, Settings, Stats, load, load_text
 from fastflv.config.vhost import DEFAULT_VHOST, HttpRemux, Play, Publish, Start, Vhost
 from fastflv.config.webserver import HttpApi, HttpServer
@@ -70,7 +71,11 @@ def test_the_built_in_configuration_serves_http_flv_and_the_api_in_the_foregroun
     assert (settings.daemon, settings.log.tank) == (False, LogTank.CONSOLE)
     vhost = settings.vhost("127.0.0.1")
     assert vhost is not None
-    assert vhost.http_remux.enabled and vhost.http_remux.mounts == ("[vhost]/[app]/[stream].flv",)
+    assert vhost.http_remux.enabled
+    assert vhost.http_remux.mounts == (
+        *(f"[vhost]/[app]/[stream]{ending}" for ending in CONTAINERS),
+        "/flv/[app]/[stream][.flv]",
+    )
 
 
 def test_the_parsed_directives_stay_within_reach():
@@ -135,6 +140,31 @@ BAD_VALUES = {
         2,
         "end it with one of .flv",
     ),
+    "a second mount without a container": (
+        "vhost a { http_remux { mount /[stream].flv;\nmount /[stream].mp4; } }",
+        3,
+        "end it with one of .flv",
+    ),
+    "an argument that no mount has": (
+        "vhost a { http_remux {\nmount /[stream].flv?start=key; } }",
+        3,
+        "'start' is no argument of a mount",
+    ),
+    "a value that the argument has not": (
+        "vhost a { http_remux {\nmount /[stream].flv?only=sound; } }",
+        3,
+        "write only=audio|video|key",
+    ),
+    "two certificates and one key": (
+        "http_server { enabled on; https { enabled on;\nkey a.key;\ncert a.crt b.crt; } }",
+        4,
+        "http_server.https has 2 certificates and 1 key; write as many",
+    ),
+    "two keys for the one certificate of SRS": (
+        "http_server { enabled on; }\nhttp_api { enabled on; https { enabled on;\nkey a.key b.key; } }",
+        4,
+        "http_api.https has 1 certificate and 2 keys",
+    ),
     "too many threads": ("fanout_threads 1000;", 2, "at most 256"),
     "a chunk size that RTMP cannot say": ("chunk_size 16777216;", 2, "at most 16777215"),
     "a rule about nobody": ("vhost a { security { deny publish; } }", 2, "write 'deny publish|play"),
@@ -180,6 +210,29 @@ ENDPOINTS = {
 def test_an_endpoint_is_read_and_written_back(text, endpoint):
     assert Endpoint.parse(text) == endpoint
     assert str(endpoint) == text
+
+
+COVERS = {
+    ("1935", "[::]:1935"): True,
+    ("1935", "127.0.0.1:1935"): True,
+    ("0.0.0.0:1935", "127.0.0.1:1935"): True,
+    ("[::]:1935", "[::1]:1935"): True,
+    ("[0:0::1]:1935", "[::1]:1935"): False,
+    ("[::]:1935", "127.0.0.1:1935"): False,
+    ("[::]:1935", "0.0.0.0:1935"): False,
+    ("127.0.0.1:1935", "127.0.0.2:1935"): False,
+    ("1935", "127.0.0.1:1936"): False,
+}
+
+
+@pytest.mark.parametrize(("pair", "covers"), COVERS.items(), ids=map(" ".join, COVERS))
+def test_an_endpoint_covers_another_whose_clients_it_would_get(pair, covers):
+    wide, narrow = map(Endpoint.parse, pair)
+    assert wide.covers(narrow) is covers
+    assert not narrow.covers(wide)
+    assert uncovered((narrow, wide, narrow)) == ((wide,) if covers else (narrow, wide))
+    if covers:
+        assert wide.overlaps(narrow) and narrow.overlaps(wide)
 
 
 def test_a_listener_may_have_several_endpoints_each_once():
@@ -235,12 +288,79 @@ def test_on_missing_of_play_is_the_default_of_http_remux():
     assert one("play { on_missing 2; } http_remux { on_missing 0; }").http_remux.on_missing == 0.0
 
 
-def test_one_mount_line_takes_several_patterns_and_those_of_later_containers_are_left_out():
+def test_mounts_stand_on_one_line_or_several_each_once():
     settings = load_text(
-        BASE + "vhost a { http_remux { enabled on; mount /[stream].flv /[stream].ts /f/[stream].flv; } }"
+        BASE + "vhost a { http_remux { enabled on; mount /[stream].flv /[stream].ts; mount;"
+        " mount /[stream].aac /[stream].flv; mount /f/[stream][.mp3]; } }"
     )
-    assert settings.vhost("a").http_remux.mounts == ("/[stream].flv", "/f/[stream].flv")
-    assert said(settings, NoticeKind.LATER) == ["mount .ts"]
+    assert settings.vhost("a").http_remux.mounts == (
+        "/[stream].flv",
+        "/[stream].ts",
+        "/[stream].aac",
+        "/f/[stream][.mp3]",
+    )
+    assert settings.notices == ()
+
+
+def test_a_block_without_a_mount_has_the_one_of_srs():
+    assert one("http_remux { enabled on; }").http_remux.mounts == ("[vhost]/[app]/[stream].flv",)
+
+
+def test_a_variable_replaces_every_mount():
+    body = "http_remux { enabled on; mount /[stream].flv; mount /[stream].ts; }"
+    found = one(body, SRS_VHOST_HTTP_REMUX_MOUNT="/a/[stream].flv /a/[stream].aac")
+    assert found.http_remux.mounts == ("/a/[stream].flv", "/a/[stream].aac")
+
+
+def test_what_a_player_gets_over_http_is_typed_and_nothing_is_warned_about():
+    text = "http_remux { enabled on; has_audio off; has_video off; guess_has_av off; drop_if_not_match off; fast_cache 30; }"
+    remux = one(text).http_remux
+    assert not (remux.has_audio or remux.has_video or remux.guess_has_av or remux.drop_if_not_match)
+    assert remux.fast_cache == 30.0
+    assert load_text(f"{BASE}vhost a {{ {text} }}").notices == ()
+
+
+def test_hls_is_in_memory_unless_a_directory_is_written():
+    assert not one("hls { enabled on; }").hls.on_disk
+    assert one("hls { enabled on; hls_path ./objs/nginx/html; }").hls.on_disk
+    assert one("hls { enabled on; }", SRS_VHOST_HLS_HLS_PATH="/tmp/x").hls.on_disk
+    hls = one("hls { enabled on; hls_use_fmp4 on; hls_init_file [stream].mp4; }").hls
+    assert (hls.hls_use_fmp4, hls.hls_fmp4_file, hls.hls_init_file) == (
+        True,
+        "[app]/[stream]-[seq].m4s",
+        "[stream].mp4",
+    )
+
+
+def test_https_has_pairs_of_certificate_and_key():
+    text = "http_server { enabled on; https { enabled on; cert a.crt b.crt; key a.key b.key; } }"
+    https = load_text(BASE + text).http_server.https
+    assert https.pairs == (("a.crt", "a.key"), ("b.crt", "b.key"))
+    assert load_text(BASE).http_server.https.pairs == (("./conf/server.crt", "./conf/server.key"),)
+
+
+def test_pairs_of_https_that_is_off_are_not_counted():
+    settings = load_text(BASE + "http_server { enabled on; https { cert a b; } }")
+    assert len(settings.http_server.https.pairs) == 1
+
+
+def test_https_of_the_api_takes_the_certificates_of_the_server_on_its_ports_only():
+    server = "http_server { enabled on; listen 80; https { enabled on; listen 443; cert a b; key c d; } } "
+    shared = load_text(BASE + server + "http_api { enabled on; listen 80; https { enabled on; } }")
+    assert shared.http_api.https.pairs == (("a", "c"), ("b", "d"))
+    assert shared.notices == ()
+    own = load_text(BASE + server + "http_api { enabled on; listen 81; https { enabled on; } }")
+    assert own.http_api.https.pairs == (("./conf/server.crt", "./conf/server.key"),)
+
+
+def test_certificates_of_the_api_on_the_ports_of_the_server_are_pointed_out():
+    text = (
+        "http_server { enabled on; listen 80; https { enabled on; } }\n"
+        "http_api { enabled on; listen 80;\n https { enabled on; listen 8088; cert a; key b; } }"
+    )
+    [notice] = load_text(BASE + text, "a.conf").notices
+    assert (notice.kind, notice.line) == (NoticeKind.ADVICE, 3)
+    assert "certificates hold" in notice.text
 
 
 def test_the_api_shares_crossdomain_and_https_port_with_the_server_unless_it_has_its_own():
@@ -357,10 +477,11 @@ def test_every_directive_that_is_read_is_known_and_every_extension_is_marked():
         "stats": Stats,
         "heartbeat": Heartbeat,
         "exporter": Exporter,
+        "vhost.hls": Hls,
     }
     for path, kind in typed.items():
         for each in dataclasses.fields(kind):
-            if each.name not in ("name", "directive", "mounts"):
+            if each.name not in ("name", "directive", "mounts", "on_disk"):
                 assert f"{path}.{each.name}" in known
 
 
@@ -381,6 +502,7 @@ FEATURES = {
     "gb28181": ("stream_caster { enabled on; caster gb28181; }", NoticeKind.NEVER),
     "mpegts_over_udp": ("stream_caster { enabled on; caster mpegts_over_udp; }", NoticeKind.NEVER),
     "raw_api allow_query": ("http_api { raw_api { allow_query on; } }", NoticeKind.NEVER),
+    "hls_keys": ("vhost a { hls { enabled on; hls_keys on; } }", NoticeKind.LATER),
     "dvr to mp4": ("vhost a { dvr { enabled on; dvr_path ./a.mp4; } }", NoticeKind.NEVER),
 }
 
@@ -608,10 +730,69 @@ CONFLICTS = {
     "RTMP on the HTTP port": ("listen 80;\nhttp_server { enabled on; listen 80; }", 2, "both listen on 80"),
     "RTMPS on the RTMP port": ("listen 80;\nrtmps { enabled on; listen 80; }", 2, "both listen on 80"),
     "two http_remux": ("listen 1; vhost a { http_remux { }\nhttp_remux { } }", 2, "more than one http_remux"),
-    "hls and a mount on .ts": (
-        "listen 1; vhost a { hls { enabled on; }\nhttp_remux { enabled on; mount /[stream].ts; } }",
+    "RTMP on one address of the HTTP port": (
+        "listen 127.0.0.1:80;\nhttp_server { enabled on;\nlisten 80; }",
+        3,
+        "http_server and listen (a.conf:1) both listen on 80 and 127.0.0.1:80, which are one port",
+    ),
+    "RTMP in its block on the HTTP port": (
+        "rtmp {\nlisten 80; }\nhttp_server { enabled on; listen 80; }",
+        3,
+        "http_server and rtmp (a.conf:2) both listen on 80",
+    ),
+    "https on the port of its http": (
+        "listen 1;\nhttp_server { enabled on;\nlisten 80; https { enabled on;\nlisten 80; } }",
+        4,
+        "http_server.https and http_server (a.conf:3) both listen on 80",
+    ),
+    "https of the API on the port of the server": (
+        "listen 1; http_server { enabled on;\nlisten 80; }\nhttp_api { enabled on; https { enabled on;\nlisten 80; } }",
+        4,
+        "http_api.https and http_server (a.conf:2) both listen on 80",
+    ),
+    "one URL with and without an argument": (
+        "listen 1; vhost a { http_remux { enabled on;\nmount /[app]/[stream].flv;\nmount /[app]/[stream].flv?only=audio; } }",
+        3,
+        "mount /[app]/[stream].flv?only=audio and mount /[app]/[stream].flv (a.conf:2) both take /x/x.flv",
+    ),
+    "one URL with and without an argument on one line": (
+        "listen 1; vhost a { http_remux { enabled on;\nmount [vhost]/[app]/[stream].flv a/[app]/[stream].flv?hevc=legacy; } }",
         2,
-        "both would serve *.ts",
+        "(a.conf:2) both take /x/x.flv",
+    ),
+    "two arguments and no mount more specific than the other": (
+        "listen 1; vhost a { http_remux { enabled on;\nmount /[app]/[stream]-a.flv?only=audio;\n"
+        "mount /[app]/a-[stream].flv?only=video; } }",
+        3,
+        "mount /[app]/[stream]-a.flv?only=audio (a.conf:2) both take /x/a-a.flv",
+    ),
+    "an optional ending and the same one written": (
+        "listen 1; vhost a { http_remux { enabled on;\nmount /f/[stream][.flv];\nmount /f/[stream].flv?only=key; } }",
+        3,
+        "both take /f/x.flv",
+    ),
+    "a mount below the API": (
+        "listen 1; http_server { enabled on; listen 80; } http_api { enabled on; listen 80; }\n"
+        "vhost a { http_remux { enabled on;\nmount /api/[stream].flv; } }",
+        3,
+        "is never reached",
+    ),
+    "a playlist with the URL of a mount": (
+        "listen 1; vhost a { hls { enabled on;\nhls_m3u8_file [app]/[stream].flv; } http_remux {\nenabled on; } }",
+        2,
+        "hls_m3u8_file [app]/[stream].flv and mount [vhost]/[app]/[stream].flv (a.conf:2) both take /x/x.flv",
+    ),
+    "a playlist without an ending below a mount without one": (
+        "listen 1; vhost a { hls { enabled on;\nhls_m3u8_file flv/[app]/[stream]; }\n"
+        "http_remux { enabled on; mount /flv/[app]/[stream][.flv]; } }",
+        2,
+        "(a.conf:3) both take /flv/x/x",
+    ),
+    "segments with the URLs of a mount": (
+        "listen 1; vhost a { hls { enabled on;\nhls_ts_file [app]/[stream].ts; }\n"
+        "http_remux { enabled on; mount /[app]/[stream].ts; } }",
+        2,
+        "hls_ts_file [app]/[stream].ts and mount /[app]/[stream].ts (a.conf:3) both take /x/x.ts",
     ),
     "forward and kickoff_for_idle": (
         "listen 1; vhost a { forward { enabled on; }\npublish { kickoff_for_idle 1; } }",
@@ -653,7 +834,16 @@ def test_is_full_is_refused_last():
         "http_server { enabled on; listen 80; } http_server { listen 1935; }",
         "http_server { listen 1935; }",
         "vhost a { http_remux { mount /[stream].ts; } }",
-        "vhost a { hls { enabled off; } http_remux { enabled on; mount /[stream].ts; } }",
+        "vhost a { hls { enabled on; } http_remux { enabled on; mount [vhost]/[app]/[stream].ts /flv/[app]/[stream][.flv]; } }",
+        "vhost a { hls { enabled on; hls_ts_file [app]/[stream].ts; } http_remux { mount /[app]/[stream].ts; } }",
+        "vhost a { hls { enabled on; hls_use_fmp4 on; hls_ts_file [stream].ts; } http_remux { enabled on; mount /[stream].ts; } }",
+        "vhost a { hls { enabled on; hls_ts_file live/[stream]-[2006]-[seq].ts; } http_remux { enabled on; mount /[app]/[stream]-1.ts; } }",
+        "vhost a { http_remux { enabled on; mount /[stream].flv /[stream]-a.flv?only=audio /f/[app]/[stream][.flv]; mount /x/[stream].flv; } }",
+        "vhost a { http_remux { mount /[stream].flv /[stream].flv?only=key; } }",
+        "vhost a { http_remux { enabled on; mount /f/[stream][.flv] /f/[stream].ts /f/[stream].aac; } }",
+        "http_server { enabled on; } http_api { enabled on; } vhost a { http_remux { enabled on; mount /api/[stream].flv; } }",
+        "http_server { enabled on; listen 127.0.0.1:80; } http_api { enabled on; listen 127.0.0.2:80 [::1]:80; }",
+        "vhost a { http_remux { enabled on; mount /[stream].flv; } } vhost b { http_remux { enabled on; mount /[stream].flv?only=audio; } }",
         "vhost a { ingest { } ingest x { } }",
     ],
 )

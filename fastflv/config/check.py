@@ -10,6 +10,7 @@ from fastflv import limits
 from fastflv.config.directive import Directive
 from fastflv.config.endpoint import Endpoint
 from fastflv.config.notice import NoticeKind
+from fastflv.config.routes import check_routes
 from fastflv.config.section import Section
 from fastflv.errors import ConfigValueError, StartupError
 
@@ -50,8 +51,11 @@ def check_meaning(settings: Settings, root: Section, env_only: bool) -> None:
         raise _error(root.directive, (), "there is no RTMP listener", "add 'listen 1935;'")
     _check_http(settings.http_server, settings.http_api, root.directive)
     _check_distinct(settings, root.directive)
+    server, api = settings.http_server, settings.http_api
+    shared = server.enabled and api.enabled and server.listen == api.listen
     for vhost in root.subs("vhost"):
         _check_vhost(vhost)
+        check_routes(vhost, api_shared=shared)
     if settings.daemon and settings.asprocess:
         raise _error(
             root.directive, ("asprocess",), "asprocess and daemon exclude each other", "add 'daemon off;'"
@@ -74,13 +78,19 @@ def check_meaning(settings: Settings, root: Section, env_only: bool) -> None:
 
 def _error(root: Directive, path: tuple[str, ...], detail: str, hint: str = "") -> ConfigValueError:
     """An error at the directive at *path* under *root*, or at the nearest block around it."""
+    at = _at(root, path)
+    return ConfigValueError(detail, file=at.file, line=at.line, hint=hint)
+
+
+def _at(root: Directive, path: tuple[str, ...]) -> Directive:
+    """The directive at *path* under *root*, or the nearest block around it."""
     at = root
     for name in path:
         found = at.first(name)
         if found is None:
             break
         at = found
-    return ConfigValueError(detail, file=at.file, line=at.line, hint=hint)
+    return at
 
 
 def _check_http(server: HttpServer, api: HttpApi, root: Directive) -> None:
@@ -93,27 +103,39 @@ def _check_http(server: HttpServer, api: HttpApi, root: Directive) -> None:
         raise _error(
             root,
             ("http_api", "https", "listen"),
-            "http_api and http_server share their http or their https ports, but not both",
+            f"http_api and http_server ({_at(root, ('http_server', 'https', 'listen')).place}) share their http"
+            " or their https ports, but not both",
             "let both listens be equal, or none",
         )
 
 
 def _check_distinct(settings: Settings, root: Directive) -> None:
     """Two listeners on one endpoint could never start; a server and API that share theirs are one listener."""
-    bound: dict[Endpoint, str] = {}
-    for path, listen in _listeners(settings):
+    bound: list[tuple[Endpoint, str, Directive]] = []
+    for path, listen in _listeners(settings, root):
         name = ".".join(path[:-1]) or "listen"
+        at = _at(root, path)
         for endpoint in listen:
-            other = bound.setdefault(endpoint, name)
-            if other != name:
-                raise _error(
-                    root, path, f"{name} and {other} both listen on {endpoint}", "give one another port"
-                )
+            for taken, other, place in bound:
+                if other != name and endpoint.overlaps(taken):
+                    where = (
+                        str(endpoint) if endpoint == taken else f"{endpoint} and {taken}, which are one port"
+                    )
+                    raise ConfigValueError(
+                        f"{name} and {other} ({place.place}) both listen on {where}",
+                        file=at.file,
+                        line=at.line,
+                        hint="give one another port",
+                    )
+            bound.append((endpoint, name, at))
 
 
-def _listeners(settings: Settings) -> Iterator[tuple[tuple[str, ...], tuple[Endpoint, ...]]]:
+def _listeners(settings: Settings, root: Directive) -> Iterator[tuple[tuple[str, ...], tuple[Endpoint, ...]]]:
     server, api = settings.http_server, settings.http_api
-    yield ("listen",), settings.listen
+    yield (
+        ("rtmp", "listen") if _at(root, ("rtmp", "listen")).name == "listen" else ("listen",),
+        settings.listen,
+    )
     if settings.rtmps:
         yield ("rtmps", "listen"), settings.rtmps.listen
     if server.enabled:
@@ -136,13 +158,8 @@ def _check_vhost(vhost: Section) -> None:
             remuxes[1],
             (),
             f"vhost {name} has more than one http_remux",
-            "list several patterns on one mount line",
+            "write all mounts into one block",
         )
-    remux = vhost.sub("http_remux")
-    mount = remux.value("mount", split=True)
-    both = vhost.sub("hls").flag("enabled", False) and remux.flag("enabled", False)
-    if both and mount and any(word.endswith(".ts") for word in mount.words):
-        raise mount.error("ends in .ts while hls is on: both would serve *.ts", "turn one of them off")
     if vhost.sub("forward").flag("enabled", False) and vhost.sub("publish").number("kickoff_for_idle", 0.0):
         raise _error(
             directive,

@@ -46,6 +46,11 @@ class Directive:
     line: int = field(default=0, compare=False)
     "Line of the first word, from 1; 0 for a root."
 
+    @property
+    def place(self) -> str:
+        """File and line, for messages about another directive."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
     def first(self, name: str) -> Directive | None:
         """The first child called *name*: of duplicates, the first one counts."""
         return next((child for child in self.children if child.name == name), None)

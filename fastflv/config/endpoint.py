@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,7 +44,31 @@ class Endpoint:
             host = bare
         return cls(host, port)
 
+    def overlaps(self, other: Endpoint) -> bool:
+        """True when the two cannot be bound side by side: one port, and an address in common."""
+        if self.port != other.port:
+            return False
+        if not self.host or not other.host:
+            return True
+        mine, its = ipaddress.ip_address(self.host), ipaddress.ip_address(other.host)
+        return mine == its or (mine.version == its.version and (mine.is_unspecified or its.is_unspecified))
+
+    def covers(self, other: Endpoint) -> bool:
+        """True when whoever connects to *other* would reach a listener here."""
+        if not self.host:
+            return self.port == other.port
+        mine = ipaddress.ip_address(self.host)
+        return self == other or (mine.is_unspecified and bool(other.host) and self.overlaps(other))
+
     def __str__(self) -> str:
         if not self.host:
             return str(self.port)
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def uncovered(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+    """The endpoints that no other one covers, each once: `1935 [::]:1935`, as SRS's files have it, is one socket."""
+    distinct = tuple(dict.fromkeys(endpoints))
+    return tuple(
+        each for each in distinct if not any(other != each and other.covers(each) for other in distinct)
+    )

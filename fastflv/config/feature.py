@@ -42,7 +42,7 @@ class Feature:
 
 FEATURES: Final = (
     # Going to be supported. Delete the row with the change that supports it.
-    Feature("hls", "vhost.hls", LATER),
+    Feature("hls_keys", "vhost.hls", LATER, (("enabled", "on"), ("hls_keys", "on"))),
     Feature("http_hooks", "vhost.http_hooks", LATER),
     Feature("http_static", "vhost.http_static", LATER),
     Feature("security", "vhost.security", LATER),
@@ -51,8 +51,6 @@ FEATURES: Final = (
     Feature("edge", "vhost.cluster", LATER, (("mode", "remote"),)),
     Feature("origin_cluster", "vhost.cluster", LATER, (("origin_cluster", "on"),)),
     Feature("dvr", "vhost.dvr", LATER, (("enabled", "on"), ("dvr_path", "!*.mp4"))),
-    Feature("https", "http_server.https", LATER),
-    Feature("https of the API", "http_api.https", LATER),
     Feature("raw_api", "http_api.raw_api", LATER),
     Feature("mix_correct", "vhost.play", LATER, (("mix_correct", "on"),)),
     Feature("atc_auto", "vhost.play", LATER, (("atc_auto", "on"),)),
@@ -61,7 +59,6 @@ FEATURES: Final = (
     Feature("play.start", "vhost.play", LATER, (("start", "key"),)),
     Feature("play.start", "vhost.play", LATER, (("start", "live"),)),
     Feature("kickoff_for_idle", "vhost.publish", LATER, (("kickoff_for_idle", "[1-9]*"),)),
-    Feature("guess_has_av off", "vhost.http_remux", LATER, (("guess_has_av", "off"),)),
     Feature("heartbeat", "heartbeat", LATER),
     Feature("exporter", "exporter", LATER),
     Feature("stream_caster flv", "stream_caster", LATER, (("enabled", "on"), ("caster", "flv"))),
@@ -82,16 +79,12 @@ FEATURES: Final = (
     Feature("exec", "vhost.exec", NEVER),
     Feature("bandcheck", "vhost.bandcheck", NEVER),
     Feature("dvr to mp4", "vhost.dvr", NEVER, (("enabled", "on"), ("dvr_path", "*.mp4"))),
-    Feature("hls_use_fmp4", "vhost.hls", NEVER, (("enabled", "on"), ("hls_use_fmp4", "on"))),
     Feature("raw_api allow_query", "http_api.raw_api", NEVER, (("allow_query", "on"),)),
     Feature("raw_api allow_update", "http_api.raw_api", NEVER, (("allow_update", "on"),)),
     Feature("circuit_breaker", "circuit_breaker", NEVER),
     Feature("tencentcloud_apm", "tencentcloud_apm", NEVER),
     Feature("tencentcloud_cls", "tencentcloud_cls", NEVER),
 )
-
-MOUNTS: Final[dict[str, NoticeKind | None]] = {".flv": None, ".ts": LATER, ".aac": LATER, ".mp3": LATER}
-"Endings of http_remux mounts; None = served."
 
 SENTENCES: Final = {
     LATER: "{} is not supported yet and is ignored",

@@ -53,6 +53,11 @@ class Value:
     def from_environment(self) -> bool:
         return self.line == 0
 
+    @property
+    def place(self) -> str:
+        """File and line, for messages about another value."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
     def error(self, detail: str, hint: str = "") -> ConfigValueError:
         """The error for this value: ``<label> <detail>``."""
         return ConfigValueError(f"{self.label} {detail}", file=self.file, line=self.line, hint=hint)
@@ -97,6 +102,14 @@ class Section:
         if found is None or not found.args:
             return None
         return Value(found.args, path, found.file, found.line)
+
+    def values(self, name: str, *, split: bool = False) -> tuple[Value, ...]:
+        """Every statement *name*, in file order, for what may stand several times; a variable replaces them all."""
+        found = self.value(name, split=split)
+        if found is not None and found.from_environment:
+            return (found,)
+        every = self.directive.every(name) if self.directive else ()
+        return tuple(Value(each.args, self._path(name), each.file, each.line) for each in every if each.args)
 
     def word(self, name: str) -> Value | None:
         """As `value`, for a directive with one argument; more earn a notice and are left out."""

@@ -241,13 +241,25 @@ class Hls:
     "Default continue."
 
     hls_path: str = HTML_DIR
-    "Root directory. Default ./objs/nginx/html."
+    "Root directory of the files, where it is written. Default ./objs/nginx/html."
+
+    on_disk: bool = False
+    "`hls_path` is written: playlists and segments are files below it, as in SRS. Otherwise they are kept in memory only."
 
     hls_m3u8_file: str = "[app]/[stream].m3u8"
-    "Playlist below the root."
+    "Playlist below the root, and its URL."
+
+    hls_use_fmp4: bool = False
+    "Segments are fragmented MP4 instead of TS. Default off."
 
     hls_ts_file: str = "[app]/[stream]-[seq].ts"
-    "Segment below the root; also [duration] and the variables of `dvr_path`."
+    "TS segment below the root; also [duration] and the variables of `dvr_path`."
+
+    hls_fmp4_file: str = "[app]/[stream]-[seq].m4s"
+    "fMP4 segment, likewise."
+
+    hls_init_file: str = "[app]/[stream]/init.mp4"
+    "What an fMP4 playlist names as its map."
 
     hls_ts_floor: bool = False
     "Segments begin at whole multiples of the wall clock. Default off."
@@ -302,6 +314,11 @@ class Hls:
 
     hls_master_m3u8_path_relative: bool = False
     "Write a relative URI into the master playlist. Default off."
+
+
+def read_hls(section: Section) -> Hls:
+    """Build `hls`; SRS writes files always, fastflv where the file names a directory for them."""
+    return section.fill(Hls, on_disk=section.value("hls_path") is not None)
 
 
 def read_security(section: Section) -> Security:

@@ -11,8 +11,8 @@ from typing import Final
 
 from fastflv import limits
 from fastflv.config.directive import Directive
-from fastflv.config.feature import MOUNTS, SENTENCES
 from fastflv.config.notice import NoticeKind
+from fastflv.config.pattern import parse_pattern
 from fastflv.config.section import Section, bounded
 from fastflv.config.service import (
     Cluster,
@@ -24,6 +24,7 @@ from fastflv.config.service import (
     Refer,
     Security,
     TimeJitter,
+    read_hls,
     read_security,
 )
 from fastflv.errors import ConfigValueError
@@ -134,22 +135,22 @@ class HttpRemux:
     "Default off."
 
     mounts: tuple[str, ...] = (DEFAULT_MOUNT,)
-    "`mount`: URL patterns, the ending picks the container. SRS takes one; fastflv several. Those not served yet are left out."
+    "`mount`: URL patterns, each once, as written; `parse_pattern` reads them. SRS takes one; fastflv several."
 
     fast_cache: float = bounded(0.0, 0.0)
-    "Audio kept for the start of an aac or mp3 player, seconds. Default 0, off."
+    "Audio of this long for the start of an aac or mp3 player, seconds. Default 0, off."
 
     drop_if_not_match: bool = True
-    "Leave out tags of a kind that the FLV header did not announce. Default on."
+    "Leave out media of a kind that the head of the response did not announce. Default on."
 
     has_audio: bool = True
-    "The FLV header announces audio, where it is not guessed. Default on."
+    "The head announces audio, where it is not guessed. Default on."
 
     has_video: bool = True
-    "The FLV header announces video, where it is not guessed. Default on."
+    "The head announces video, where it is not guessed. Default on."
 
     guess_has_av: bool = True
-    "Announce what the stream has. Default on."
+    "Announce what the stream has; off: what `has_audio` and `has_video` say. Default on."
 
     on_missing: float = bounded(limits.MISSING_STREAM_SECONDS, 0.0, 3600.0)
     "fastflv: how long a request waits for a stream that nobody publishes, before 404 with Retry-After, seconds; 0 = not at all. Default: the one of `play`."
@@ -232,7 +233,7 @@ def read_vhost(section: Section) -> Vhost:
         chunk_size=read_chunk_size(section, 0) or None,
         play=play,
         publish=section.sub("publish").fill(Publish),
-        http_remux=read_remux(section.sub("http_remux"), play),
+        http_remux=read_remux(section.sub("http_remux"), play, directive.args[0]),
         http_static=section.sub("http_static").fill(HttpStatic),
         http_hooks=section.sub("http_hooks").fill(Hooks),
         refer=section.sub("refer").fill(Refer),
@@ -240,7 +241,7 @@ def read_vhost(section: Section) -> Vhost:
         forward=section.sub("forward").fill(Forward),
         cluster=section.sub("cluster").fill(Cluster),
         dvr=section.sub("dvr").fill(Dvr),
-        hls=section.sub("hls").fill(Hls),
+        hls=read_hls(section.sub("hls")),
         directive=directive,
     )
 
@@ -270,18 +271,15 @@ def read_play(vhost: Section) -> Play:
     return section.fill(Play, **given)
 
 
-def read_remux(section: Section, play: Play) -> HttpRemux:
-    value = section.value("mount", split=True)
-    mounts = []
-    for mount in value.words if value else (DEFAULT_MOUNT,):
-        ending = next((ending for ending in MOUNTS if mount.endswith(ending)), None)
-        if ending is None:
-            assert value is not None
-            raise value.error(f"cannot be '{mount}'", f"end it with one of {', '.join(MOUNTS)}")
-        support = MOUNTS[ending]
-        if support is None:
-            mounts.append(mount)
-        elif section.flag("enabled", False):
-            section.notify(support, SENTENCES[support].format(f"mount {mount}"), value, f"mount {ending}")
+def read_remux(section: Section, play: Play, vhost: str) -> HttpRemux:
+    """Build `http_remux` of *vhost*; raise ConfigValueError for a mount that cannot be."""
+    mounts: dict[str, None] = {}
+    for value in section.values("mount", split=True):
+        for mount in value.words:
+            try:
+                parse_pattern(mount, vhost)
+            except ValueError as error:
+                raise value.error(f"cannot be '{mount}'", str(error)) from None
+            mounts[mount] = None
     on_missing = section.number("on_missing", play.on_missing, 0.0, 3600.0)
-    return section.fill(HttpRemux, mounts=tuple(mounts), on_missing=on_missing)
+    return section.fill(HttpRemux, mounts=tuple(mounts) or (DEFAULT_MOUNT,), on_missing=on_missing)

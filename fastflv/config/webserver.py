@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fastflv.config.endpoint import Endpoint
+from fastflv.config.notice import NoticeKind
 from fastflv.config.section import Section
 from fastflv.config.service import HTML_DIR
 from fastflv.errors import ConfigValueError
@@ -21,11 +22,16 @@ class Https:
     listen: tuple[Endpoint, ...] = (Endpoint("", 8088),)
     "Default 8088; for the API 1990, or the server's where both share their HTTP ports."
 
-    key: str = "./conf/server.key"
-    "PEM file of the private key. Default ./conf/server.key."
+    key: tuple[str, ...] = ("./conf/server.key",)
+    "PEM files of the private keys. SRS takes one; fastflv several. Default ./conf/server.key."
 
-    cert: str = "./conf/server.crt"
-    "PEM file of the certificate chain. Default ./conf/server.crt."
+    cert: tuple[str, ...] = ("./conf/server.crt",)
+    "PEM files of the certificate chains, in the order of the keys; clients that ask for no name or an unknown one get the first. Default ./conf/server.crt."
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """(certificate, key), the default one first."""
+        return tuple(zip(self.cert, self.key, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,31 @@ class HttpApi:
 def read_http_server(root: Section) -> HttpServer:
     """Build `http_server`; raise ConfigValueError where a value cannot be."""
     section = root.sub("http_server")
-    return section.fill(HttpServer, https=section.sub("https").fill(Https))
+    return section.fill(HttpServer, https=read_https(section.sub("https"), Https()))
+
+
+def read_https(section: Section, default: Https) -> Https:
+    """Build `https`, which takes listeners and certificates that are not written from *default*.
+
+    Raises ConfigValueError where it is on and certificates and keys do not make pairs.
+    """
+    cert, key = (section.texts(name, getattr(default, name)) for name in ("cert", "key"))
+    enabled = section.flag("enabled", False)
+    if len(cert) != len(key):
+        at = section.value("cert", split=True) or section.value("key", split=True)
+        assert at is not None
+        if enabled:
+            raise ConfigValueError(
+                f"{section.path} has {len(cert)} {'certificates' if len(cert) > 1 else 'certificate'}"
+                f" and {len(key)} {'keys' if len(key) > 1 else 'key'}",
+                file=at.file,
+                line=at.line,
+                hint="write as many, in the same order: 'cert a.crt b.crt; key a.key b.key;'",
+            )
+        cert, key = cert[:1], key[:1]
+    return section.fill(
+        Https, enabled=enabled, listen=section.endpoints("listen", default.listen), cert=cert, key=key
+    )
 
 
 def read_http_api(root: Section) -> HttpApi:
@@ -110,9 +140,15 @@ def read_http_api(root: Section) -> HttpApi:
     server = read_http_server(root)
     section = root.sub("http_api")
     listen = section.endpoints("listen", HttpApi().listen)
+    # On the server's ports the server's listeners answer, so what they have is what holds.
     shared = listen == server.listen
-    https = section.sub("https")
-    https_listen = https.endpoints("listen", server.https.listen if shared else API_HTTPS_LISTEN)
+    https = read_https(section.sub("https"), server.https if shared else Https(listen=API_HTTPS_LISTEN))
+    if shared and https.enabled and server.https.enabled and https.pairs != server.https.pairs:
+        section.notify(
+            NoticeKind.ADVICE,
+            "http_api.https is on the ports of http_server, whose certificates hold",
+            section.sub("https").directive,
+        )
     auth = section.sub("auth").fill(ApiAuth)
     if auth.enabled and not (auth.username and auth.password):
         at = section.sub("auth").directive
@@ -127,6 +163,6 @@ def read_http_api(root: Section) -> HttpApi:
         listen=listen,
         crossdomain=section.flag("crossdomain", server.crossdomain),
         auth=auth,
-        https=https.fill(Https, listen=https_listen),
+        https=https,
         raw_api=section.sub("raw_api").fill(RawApi),
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fastflv import __version__, limits
 from fastflv.config.check import check_open_files
+from fastflv.config.pattern import parse_pattern
 from fastflv.config.settings import LogLevel, LogTank, NoticeKind, Settings, load
 from fastflv.config.vhost import DEFAULT_VHOST
 from fastflv.control.process import PidFile, daemonize, watch_parent
@@ -154,8 +155,8 @@ def urls(settings: Settings) -> list[str]:
     if settings.http_server.enabled and vhost is not None and vhost.http_remux.enabled:
         web = settings.http_server.listen[0].port
         for mount in vhost.http_remux.mounts:
-            path = mount.replace("[vhost]", "").replace("[app]", "live").replace("[stream]", "livestream")
-            lines.append(f"play http://127.0.0.1:{web}/{path.lstrip('/')}")
+            path = parse_pattern(mount, vhost.name).example("live", "livestream")
+            lines.append(f"play http://127.0.0.1:{web}{path}")
     if settings.http_api.enabled:
         lines.append(f"ask http://127.0.0.1:{settings.http_api.listen[0].port}/api/v1/streams")
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastflv.config.service import TimeJitter
 from fastflv.config.settings import Settings, Vhost
 from fastflv.delivery.live import LiveOptions
-from fastflv.delivery.mount import compile_mount
+from fastflv.delivery.mount import compile_mounts
 from fastflv.ingest.rtmp import IngestOptions
 from fastflv.stream.stream import Jitter, StreamOptions
 
@@ -45,7 +45,7 @@ def ingest_options(vhost: Vhost, settings: Settings) -> IngestOptions:
 def live_options(vhost: Vhost) -> LiveOptions:
     """What of a vhost is played over HTTP."""
     remux = vhost.http_remux
-    mounts = tuple(compile_mount(pattern, vhost.name) for pattern in remux.mounts) if remux.enabled else ()
+    mounts = compile_mounts(remux.mounts, vhost.name) if remux.enabled else ()
     return LiveOptions(mounts=mounts, on_missing=remux.on_missing)
 
 

@@ -23,7 +23,7 @@ def describe_video(codec: int, config: bytes | None, width: int = 0, height: int
 
     *config* is the body of its sequence header tag; *width* and *height* are used where it says none.
     """
-    name = codecs.video_name(_head(codec, 0x80))
+    name = video_codec_name(codec)
     try:
         found = video_config(name, _record(9, config)) if config else None
     except CodecConfigError:
@@ -40,7 +40,7 @@ def describe_video(codec: int, config: bytes | None, width: int = 0, height: int
 def describe_audio(codec: int, config: bytes | None, head: int = 0) -> dict[str, object]:
     """Describe an audio track; as `describe_video`. *head* is the first byte of a tag: rate and channels of
     codecs without a sequence header."""
-    name = codecs.audio_name(_head(codec, 0x90) if codec > 15 else bytes([codec << 4]))
+    name = audio_codec_name(codec)
     try:
         found = audio_config(name, _record(8, config)) if config else None
     except CodecConfigError:
@@ -52,6 +52,16 @@ def describe_audio(codec: int, config: bytes | None, head: int = 0) -> dict[str,
         "channel": found.channels if found else (head & 1) + 1 if codec < 16 else 0,
         "profile": found.profile if found else "",
     }
+
+
+def video_codec_name(codec: int) -> str:
+    """Name of a codec given as FourCC number or FLV codec id; empty for one that is not known."""
+    return codecs.video_name(_head(codec, 0x80))
+
+
+def audio_codec_name(codec: int) -> str:
+    """Name of a codec given as FourCC number or FLV sound format; empty for one that is not known."""
+    return codecs.audio_name(bytes([codec << 4]) if codec < 16 else _head(codec, 0x90))
 
 
 def _head(codec: int, enhanced: int) -> bytes:

@@ -12,6 +12,8 @@ from fastflv._ext.medialog import MediaLog
 from fastflv.errors import AmfError
 from fastflv.media import amf0
 from fastflv.media.amfvalues import EcmaArray, Value
+from fastflv.media.tracks import audio_codec_name, video_codec_name
+from fastflv.remux import carriage
 from fastflv.remux.variant import PLAIN, Variant
 from fastflv.stream.name import StreamName
 from fastflv.stream.outlet import Outlet, Outlets
@@ -162,7 +164,13 @@ class Stream:
 
     def refusal(self, variant: Variant) -> str:
         """Why the stream cannot be played as *variant*, in one sentence; empty when it can."""
-        return ""
+        intake = self.intake
+        return carriage.refusal(
+            self.name.url,
+            variant.container,
+            video=video_codec_name(intake.video_codec) if intake.has_video and variant.video else "",
+            audio=audio_codec_name(intake.audio_codec) if intake.has_audio and variant.audio else "",
+        )
 
     def open(self, variant: Variant = PLAIN) -> Outlet:
         """Return the log of *variant* for a reader; from now on the publisher is read without delay."""
