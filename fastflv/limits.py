@@ -253,6 +253,9 @@ ANSWER_BYTES_MAX: Final = 1024 * 1024
 WATCH_SECONDS_MIN: Final = 0.5
 "A connection's deadline is looked at no more often than this, seconds: it costs nothing per read."
 
+CERTIFICATE_CHECK_SECONDS: Final = 2.0
+"How often the files of certificates are looked at, seconds: two stat calls each, off the event loop. Renewals are weeks apart; whoever replaces a file by hand should not have to wait."
+
 # --- API -------------------------------------------------------------------------------------
 
 RATE_SECONDS: Final = 30.0

@@ -10,12 +10,14 @@ import secrets
 import socket
 import ssl
 import string
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from fastflv import limits
 from fastflv._ext.sender import Sender
+from fastflv.config.endpoint import uncovered
 from fastflv.config.settings import Endpoint, Settings
 from fastflv.control.api import Api, Identity, VhostEntry
+from fastflv.control.certificate import Certificates
 from fastflv.control.options import ingest_options, live_options
 from fastflv.delivery.fanout import Fanout
 from fastflv.delivery.http import HttpConnection
@@ -99,6 +101,8 @@ class Server:
             credentials=(auth.username, auth.password) if auth.enabled else None,
         )
         self._listeners: list[asyncio.Server] = []
+        self._certificates: list[Certificates] = []
+        self._certificates_kept: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Bind every listener. Raises StartupError when one cannot be had; then nothing is left open."""
@@ -108,7 +112,7 @@ class Server:
         try:
             await self._listen(settings.listen, "RTMP", self.ingest.connection)
             if settings.rtmps is not None:
-                context = load_certificate(settings.rtmps.cert, settings.rtmps.key)
+                context = self._tls(((settings.rtmps.cert, settings.rtmps.key),))
                 await self._listen(settings.rtmps.listen, "RTMPS", self.ingest.connection, context)
             if server.enabled:
                 stream_server = StreamServer(
@@ -120,12 +124,16 @@ class Server:
                     await self._listen(server.https.listen, "HTTPS", self._http(stream_server), context)
             if api.enabled and not shared:
                 await self._listen(api.listen, "API", self._http(self.api))
+            if self._certificates:
+                self._certificates_kept = self._loop.create_task(self._keep_certificates())
         except BaseException:
             await self.stop()
             raise
 
     async def stop(self) -> None:
         """Close the listeners, end every stream, let every player go."""
+        if self._certificates_kept is not None:
+            self._certificates_kept.cancel()
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
@@ -152,6 +160,17 @@ class Server:
         vhost = self.settings.vhost(name)
         return self._live_options[vhost.name] if vhost is not None else None
 
+    def _tls(self, pairs: Sequence[tuple[str, str]]) -> ssl.SSLContext:
+        """The context for a TLS listener; its files are looked after. Raises StartupError with what to do."""
+        self._certificates.append(Certificates(pairs))
+        return self._certificates[-1].context
+
+    async def _keep_certificates(self) -> None:
+        while True:
+            await asyncio.sleep(limits.CERTIFICATE_CHECK_SECONDS)
+            for certificates in self._certificates:
+                await self._loop.run_in_executor(None, certificates.check)
+
     def _http(self, handler: StreamServer | Api) -> Callable[[], HttpConnection]:
         return lambda: HttpConnection(self._loop, handler, self.door)
 
@@ -162,7 +181,7 @@ class Server:
         factory: Callable[[], asyncio.BaseProtocol],
         context: ssl.SSLContext | None = None,
     ) -> None:
-        for endpoint in endpoints:
+        for endpoint in uncovered(endpoints):
             try:
                 sock = bind(endpoint)
                 listener = await self._loop.create_server(
@@ -204,22 +223,6 @@ def _has_ipv6() -> bool:
     except OSError:
         return False
     return True
-
-
-def load_certificate(cert: str, key: str) -> ssl.SSLContext:
-    """Return a server context for TLS 1.2 and 1.3. Raises StartupError with what to do."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(cert, key)
-    except FileNotFoundError:
-        missing = cert if not os.path.exists(cert) else key
-        raise StartupError(
-            f"certificate file {missing} does not exist; give the paths of a PEM certificate and its key"
-        ) from None
-    except (ssl.SSLError, OSError) as error:
-        raise StartupError(f"cannot use certificate {cert} with key {key}: {error}") from error
-    return context
 
 
 def raise_file_limit() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -77,21 +78,22 @@ def test_mistakes_have_their_place(tmp_path: Path, text: str, line: int) -> None
 
 
 def test_a_known_directive_that_is_not_supported_is_a_warning(tmp_path: Path) -> None:
-    file = tmp_path / "hls.conf"
-    file.write_text(GOOD.replace("http_remux", "hls { enabled on; } http_remux"))
+    file = tmp_path / "dvr.conf"
+    file.write_text(GOOD.replace("http_remux", "dvr { enabled on; } http_remux"))
     done = run("-t", "-c", str(file))
     assert done.returncode == 0
-    assert "warning" in done.stderr and f"{file}:3" in done.stderr and "hls" in done.stderr
+    assert "warning" in done.stderr and f"{file}:3" in done.stderr and "dvr is not supported" in done.stderr
 
 
-def test_https_that_is_not_served_is_a_warning(tmp_path: Path, certificate: Path) -> None:
-    port = free_ports(1)[0]
-    https = f"https {{ enabled on; listen {port}; key {certificate}/key.pem; cert {certificate}/cert.pem; }}"
-    with Server(tmp_path, web=https) as server:
-        try:
-            socket.create_connection((HOST, port), 2).close()
-        except ConnectionRefusedError:
-            assert server.log.find("warning.*https"), "no listener, and not a word about it"
+def test_two_outputs_for_one_url_are_refused_with_the_place_of_both(tmp_path: Path) -> None:
+    file = tmp_path / "mounts.conf"
+    file.write_text(
+        "listen 1935;\nvhost a { http_remux { enabled on;\nmount /[stream].flv;\nmount /[stream].flv?only=key;\n} }"
+    )
+    done = run("-t", "-c", str(file))
+    assert done.returncode != 0
+    said = one_line(done.stderr)
+    assert f"{file}:4: " in said and f"({file}:3)" in said
 
 
 def test_v_shows_the_version() -> None:
@@ -234,6 +236,21 @@ def test_ffmpeg_publishes_over_tls(tmp_path: Path, certificate: Path, h264: Clip
                 decode(player.save(tmp_path / "tls.flv"))
         finally:
             end(process)
+
+
+def test_a_new_certificate_is_given_without_a_restart(tmp_path: Path, certificate: Path) -> None:
+    for name in ("key.pem", "cert.pem"):
+        shutil.copyfile(certificate / name, tmp_path / name)
+    port = free_ports(1)[0]
+    with Server(tmp_path, more=rtmps(port, tmp_path)) as server:
+        old = ssl.get_server_certificate((HOST, port), timeout=10)
+        assert old == (tmp_path / "cert.pem").read_text()
+        words = "openssl req -x509 -key key.pem -days 2 -subj /CN=new -addext subjectAltName=DNS:new.example -out fresh.pem"
+        subprocess.run(words.split(), cwd=tmp_path, check=True, capture_output=True, timeout=30)
+        (tmp_path / "fresh.pem").replace(tmp_path / "cert.pem")
+        server.log.wait("cert.pem is in use, for new.example")
+        fresh = ssl.get_server_certificate((HOST, port), timeout=10)
+        assert fresh == (tmp_path / "cert.pem").read_text() != old
 
 
 def test_plain_rtmp_on_the_tls_port_harms_nothing(tmp_path: Path, certificate: Path) -> None:
