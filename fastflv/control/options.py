@@ -46,7 +46,15 @@ def live_options(vhost: Vhost) -> LiveOptions:
     """What of a vhost is played over HTTP."""
     remux = vhost.http_remux
     mounts = compile_mounts(remux.mounts, vhost.name) if remux.enabled else ()
-    return LiveOptions(mounts=mounts, on_missing=remux.on_missing)
+    return LiveOptions(
+        mounts=mounts,
+        on_missing=remux.on_missing,
+        fast_cache_ms=round(remux.fast_cache * 1000),
+        guess_tracks=remux.guess_has_av,
+        has_audio=remux.has_audio,
+        has_video=remux.has_video,
+        drop_others=remux.drop_if_not_match,
+    )
 
 
 def _says(vhost: Vhost, name: str) -> bool:

@@ -120,10 +120,15 @@ class Server:
                 )
                 await self._listen(server.listen, "HTTP", self._http(stream_server))
                 if server.https.enabled:
-                    context = load_certificate(server.https.cert, server.https.key)
-                    await self._listen(server.https.listen, "HTTPS", self._http(stream_server), context)
+                    await self._listen(
+                        server.https.listen, "HTTPS", self._http(stream_server), self._tls(server.https.pairs)
+                    )
             if api.enabled and not shared:
                 await self._listen(api.listen, "API", self._http(self.api))
+            if api.enabled and api.https.enabled and api.https.listen != server.https.listen:
+                await self._listen(
+                    api.https.listen, "API over TLS", self._http(self.api), self._tls(api.https.pairs)
+                )
             if self._certificates:
                 self._certificates_kept = self._loop.create_task(self._keep_certificates())
         except BaseException:
@@ -185,7 +190,11 @@ class Server:
             try:
                 sock = bind(endpoint)
                 listener = await self._loop.create_server(
-                    factory, sock=sock, backlog=limits.LISTEN_BACKLOG, ssl=context
+                    factory,
+                    sock=sock,
+                    backlog=limits.LISTEN_BACKLOG,
+                    ssl=context,
+                    ssl_handshake_timeout=limits.HANDSHAKE_SECONDS if context is not None else None,
                 )
             except OSError as error:
                 raise StartupError(

@@ -13,7 +13,14 @@ LEGACY_ID = 12.0
 ENHANCED_ID = float(int.from_bytes(b"hvc1", "big"))
 "Enhanced RTMP: onMetaData tells a FourCC as a number."
 
-AUDIO_FIELDS = ("audiocodecid", "audiodatarate", "audiosamplerate", "audiosamplesize", "stereo", "audiochannels")
+AUDIO_FIELDS = (
+    "audiocodecid",
+    "audiodatarate",
+    "audiosamplerate",
+    "audiosamplesize",
+    "stereo",
+    "audiochannels",
+)
 VIDEO_FIELDS = ("videocodecid", "videodatarate", "framerate", "width", "height")
 "What onMetaData says of each kind of track."
 
@@ -38,9 +45,7 @@ def edit_metadata(body: bytes, variant: Variant) -> bytes:
     gone = (() if variant.audio else AUDIO_FIELDS) + (() if variant.video else VIDEO_FIELDS)
     for key in gone:
         fields.pop(key, None)
-    wanted, other = (
-        (LEGACY_ID, ENHANCED_ID) if variant.hevc is HevcLabel.LEGACY else (ENHANCED_ID, LEGACY_ID)
-    )
+    wanted, other = (LEGACY_ID, ENHANCED_ID) if variant.hevc is HevcLabel.LEGACY else (ENHANCED_ID, LEGACY_ID)
     if variant.hevc and fields.get(CODEC_ID) == other:
         fields[CODEC_ID] = wanted
     return amf0.encode(*values)

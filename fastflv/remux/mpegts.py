@@ -82,7 +82,9 @@ def _video(name: str, record: bytes) -> Setup | None:
 def _audio(name: str, record: bytes) -> Setup | None:
     if name == "AAC":
         config = parse_asc(record)
-        if not (config.object_type <= 4 and config.sample_rate in AAC_RATES and 1 <= config.channel_config <= 7):
+        if not (
+            config.object_type <= 4 and config.sample_rate in AAC_RATES and 1 <= config.channel_config <= 7
+        ):
             return None
         return Setup(
             object_type=config.object_type,

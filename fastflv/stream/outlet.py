@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from fastflv import limits
 from fastflv._ext.intake import Intake
@@ -25,13 +25,22 @@ class Outlet:
 
     __slots__ = ("holds", "log", "remux", "starts", "variant")
 
-    def __init__(self, intake: Intake, variant: Variant, log: MediaLog, remux: Remux | None) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        variant: Variant,
+        log: MediaLog,
+        remux: Remux | None = None,
+        source: Outlet | None = None,
+    ) -> None:
         self.variant = variant
         self.log = log
         self.remux = remux
         self.holds = 0
         "Players that are going to read on in a moment."
-        self.starts = StartBlocks(intake, variant, log, remux)
+        self.starts: StartBlocks = StartBlocks(
+            intake, variant, log, remux, source.starts if source is not None else None
+        )
 
     @property
     def is_read(self) -> bool:
@@ -45,10 +54,10 @@ class Outlets:
     def __init__(self, intake: Intake, new_log: NewLog) -> None:
         self._intake = intake
         self._new_log = new_log
-        self._plain = Outlet(intake, PLAIN, intake.log, None)
+        self._plain = Outlet(intake, PLAIN, intake.log)
         self._made: dict[Variant, Outlet] = {PLAIN: self._plain}
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Outlet]:
         return iter(self._made.values())
 
     def __len__(self) -> int:
@@ -63,7 +72,7 @@ class Outlets:
             source = self._plain if variant.container == "flv" else self.open(variant.tags)
             log = self._new_log(variant.keep_ms)
             remux = make_remux(variant, source.log, log)
-            outlet = Outlet(self._intake, variant, log, remux)
+            outlet = Outlet(self._intake, variant, log, remux, source)
             at = source.log.key_pos
             if at >= 0:
                 remux.begin(source.log.key_headers, at)

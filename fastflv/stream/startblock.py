@@ -32,8 +32,12 @@ class Tracks(NamedTuple):
 class StartBlocks:
     """Makes start blocks of one log; all players that join in the same GOP share one."""
 
-    def __init__(self, intake: Intake, variant: Variant, log: MediaLog, remux: Remux | None) -> None:
+    def __init__(
+        self, intake: Intake, variant: Variant, log: MediaLog, remux: Remux | None, source: StartBlocks | None
+    ) -> None:
+        """*remux* writes *log*, of the tags of *source*; both None for the canonical log."""
         self._intake = intake
+        self._source = source
         self._variant = variant
         self._log = log
         self._remux = remux
@@ -62,7 +66,7 @@ class StartBlocks:
         position = self._log.head
         if self._variant.keep_ms:
             position = self._log.position_at(self._log.head_dts - self._variant.keep_ms)
-        return Start(MediaBlock(self._prefix(claims) + self._headers(self.header_tags())), position)
+        return Start(MediaBlock(self._prefix(claims) + self._headers()), position)
 
     def at_next_key(self, claims: Tracks | None = None) -> Start:
         """Start with the next keyframe; on a log without video at the head."""
@@ -71,11 +75,18 @@ class StartBlocks:
         return self._shared(-1, claims)
 
     def header_tags(self) -> bytes:
-        """Metadata and sequence headers as FLV tags, stamped with the present."""
-        return self._intake.header_tags(self._intake.log.head_dts)
+        """Metadata and sequence headers as FLV tags, as far as they are of this choice, stamped with the present."""
+        if self._source is None:
+            return self._intake.header_tags(self._intake.log.head_dts)
+        tags = self._source.header_tags()
+        assert self._remux is not None
+        return self._remux.headers(tags) if self._variant.container == "flv" else tags
 
-    def _headers(self, tags: bytes) -> bytes:
-        return tags if self._remux is None else self._remux.headers(tags)
+    def _headers(self) -> bytes:
+        """The same in this container."""
+        if self._remux is None or self._variant.container == "flv":
+            return self.header_tags()
+        return self._remux.headers(self.header_tags())
 
     def _prefix(self, claims: Tracks | None) -> bytes:
         if self._variant.container != "flv":

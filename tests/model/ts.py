@@ -68,7 +68,14 @@ def read_packet(data: bytes) -> Packet:
             must(rest.count(0xFF) == len(rest), "stuffing that is not 0xFF")
     pid = (data[1] & 0x1F) << 8 | data[2]
     return Packet(
-        pid, bool(data[1] & 0x40), data[3] & 15, data[at:], bool(control & 1), pcr, random_access, discontinuity
+        pid,
+        bool(data[1] & 0x40),
+        data[3] & 15,
+        data[at:],
+        bool(control & 1),
+        pcr,
+        random_access,
+        discontinuity,
     )
 
 
