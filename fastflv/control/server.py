@@ -148,11 +148,9 @@ class Server:
         self.hub.end_all()
         # Players get the last bytes and a clean end before the threads go.
         deadline = self._loop.time() + limits.STOP_SECONDS
-        while self.sender.count and self._loop.time() < deadline:
+        while self.fanout.count and self._loop.time() < deadline:
             await asyncio.sleep(limits.STOP_STEP_SECONDS)
-        self._loop.remove_reader(self.sender.fd)
-        self.sender.stop()
-        self.fanout.reap()
+        self.fanout.stop()
 
     def _ingest_vhost(self, name: str) -> IngestOptions | None:
         vhost = self.settings.vhost(name)

@@ -49,6 +49,17 @@ class Fanout:
             relay = self._relays[key] = Relay(self._loop, log, window_ms, empty)
         return relay
 
+    @property
+    def count(self) -> int:
+        """Players of the sender threads, and logs that have players on the event loop."""
+        return self.sender.count + len(self._relays)
+
+    def stop(self) -> None:
+        """Let all players go and end the threads; blocks until they ended."""
+        self._loop.remove_reader(self.sender.fd)
+        self.sender.stop()
+        self.reap()
+
     def reap(self) -> None:
         """Tell the plays that the sender threads let go."""
         for player in self.sender.reap():
