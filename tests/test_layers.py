@@ -21,7 +21,7 @@ LAYERS = {
     "delivery": 6,
     "control": 7,
 }
-LOOPED = ("ingest/rtmp.py", "delivery/", "control/", "__main__.py")
+LOOPED = ("ingest/rtmp.py", "ingest/playing.py", "delivery/", "control/", "__main__.py")
 PYTHON = sorted(ROOT.rglob("*.py"))
 CYTHON = sorted(path for end in ("pyx", "pxd", "pyi") for path in ROOT.rglob(f"*.{end}"))
 CIMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import|c?import\s+([\w.]+))", re.MULTILINE)

@@ -72,6 +72,7 @@ cdef class Follower:
     cdef int follow(self, bint urgent) except -1
     cdef int forget_key(self) except -1
     cdef int end(self) except -1
+    cdef int fail(self) except -1
 
 
 cdef class MediaLog:

@@ -19,8 +19,12 @@ from fastflv._ext.segment cimport (
     Block, Segment, Tag, View, block_drop, block_new, segment_drop, segment_new, view_clear,
 )
 
+import logging
+
 from fastflv import limits
 from fastflv.errors import UsageError
+
+logger = logging.getLogger(__name__)
 
 cdef uint32_t SEGMENT_MIN = limits.SEGMENT_BYTES_MIN
 cdef uint32_t SEGMENT_MAX = limits.SEGMENT_BYTES_MAX
@@ -289,6 +293,10 @@ cdef class Follower:
         """The log has ended."""
         return 0
 
+    cdef int fail(self) except -1:
+        """It raised an error, and is told no more."""
+        return 0
+
 
 @cython.final
 cdef class MediaLog:
@@ -397,7 +405,13 @@ cdef class MediaLog:
         cdef Follower follower
         log_publish(self.log, urgent)
         for follower in self.followers:
-            follower.follow(urgent)
+            try:
+                follower.follow(urgent)
+            except Exception:
+                # The publisher and everybody else go on; the players of this one are let go.
+                logger.exception("what follows a stream failed; its players are let go")
+                self.detach(follower)
+                follower.fail()
         return 0
 
     def attach(self, Follower follower not None):

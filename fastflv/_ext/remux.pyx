@@ -108,3 +108,7 @@ cdef class Remux(Follower):
         self.end_pass()
         self.log.end()
         return 0
+
+    cdef int fail(self) except -1:
+        self.log.end()
+        return 0

@@ -96,8 +96,10 @@ class Relay:
         else:
             self._quiet += 1
         self._serve(self._slots[self._turn], self._loop.time())
+        if not any(self._slots):
+            return
         # After a whole quiet window all have what there is; full sockets are looked at for a stall more slowly.
         if self._quiet <= len(self._slots):
             self._arm()
-        elif self._timer is None and any(self._slots):
+        elif self._timer is None:
             self._timer = self._loop.call_later(limits.BLOCKED_CHECK_MS / 1000, self._tick)

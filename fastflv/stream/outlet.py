@@ -66,6 +66,10 @@ class Outlets:
     def open(self, variant: Variant) -> Outlet:
         """Return the outlet of *variant*; a new one begins with the newest GOP. Have it read before `close_unread`."""
         outlet = self._made.get(variant)
+        if outlet is not None and outlet.log.ended and not self._plain.log.ended:
+            # Its remux failed; a new one may do better.
+            del self._made[variant]
+            outlet = None
         if outlet is None:
             if len(self._made) >= limits.OUTLETS_MAX:
                 self.close_unread()
