@@ -82,6 +82,11 @@ def test_a_path_with_the_ending_of_something_else_is_not_taken_by_an_optional_on
     assert compile_mount(SHORT, DEFAULT_VHOST).match(f"/flv/live/{ending}") is None
 
 
+def test_a_path_is_not_shorter_than_the_text_of_its_mount():
+    assert compile_mount("/x.flv.flv", DEFAULT_VHOST).match("/x.flv") is None
+    assert compile_mount("/aa[stream]aa.flv", DEFAULT_VHOST).match("/aaa.flv") is None
+
+
 def test_a_pattern_is_no_regular_expression():
     mount = compile_mount("/a.b+c/[stream].flv", DEFAULT_VHOST)
     assert mount.match("/a.b+c/x.flv").stream == "x"
@@ -160,6 +165,7 @@ def test_the_most_specific_mount_takes_a_path_in_whatever_order_they_stand():
             return next((mount.pattern, *mount.match(path)[1:]) for mount in mounts if mount.match(path))
 
         assert first("/live/a.flv") == (texts[0], "live", "a")
+        assert first("/flv/live/a-audio.flv") == (texts[1], "live", "a-audio")
         assert first("/live/a-audio.flv") == (texts[2], "live", "a")
         assert first("/flv/live/a.flv") == first("/flv/live/a") == (texts[1], "live", "a")
         assert first("/flv/a.flv") == (texts[3], "live", "a")
@@ -269,6 +275,7 @@ LIES = {
     "around": ("/[app]/[stream]", "/[app]/[stream]-hd", "/x/x-hd", True, False),
     "crossing": ("/[app]/[stream]-hd", "/live/[stream]", "/live/x-hd", True, True),
     "one part in several": ("/[stream]", "/[app]", "/x", False, True),
+    "a digit in numbers": ("/[seq]", "/1", "/1", True, False),
     "numbers inside": ("/[app]/[stream]-[seq]", "/[app]/[stream]", "/x/x-0", False, True),
 }
 

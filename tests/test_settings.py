@@ -782,6 +782,17 @@ CONFLICTS = {
         2,
         "hls_m3u8_file [app]/[stream].flv and mount [vhost]/[app]/[stream].flv (a.conf:2) both take /x/x.flv",
     ),
+    "a playlist inside a mount": (
+        "listen 1; vhost a { hls { enabled on;\nhls_m3u8_file [app]/[stream]/index.flv; } http_remux {\nenabled on; } }",
+        2,
+        "(a.conf:2) both take /a/a/index.flv",
+    ),
+    "a playlist that only a mount without an ending takes": (
+        "listen 1; vhost a { hls { enabled on;\nhls_m3u8_file flv/live/list; }\n"
+        "http_remux { enabled on; mount /flv/[app]/[stream][.flv]; } }",
+        2,
+        "(a.conf:3) both take /flv/live/list",
+    ),
     "a playlist without an ending below a mount without one": (
         "listen 1; vhost a { hls { enabled on;\nhls_m3u8_file flv/[app]/[stream]; }\n"
         "http_remux { enabled on; mount /flv/[app]/[stream][.flv]; } }",

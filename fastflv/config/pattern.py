@@ -65,9 +65,8 @@ class Pattern:
         Text before the first variable counts most, then text in all, then one part instead of several. A
         mount whose paths are all matched by another one too always ranks above that one.
         """
-        text = len(self.ending) + sum(len(token) for token in self.tokens if isinstance(token, str))
-        head = len(self.head) if len(self.tokens) > 1 else text
-        return head, text, -self.tokens.count(Variable.APP)
+        text = sum(len(token) for token in self.tokens if isinstance(token, str))
+        return len(self.head), text, -self.tokens.count(Variable.APP)
 
     def example(self, app: str, stream: str) -> str:
         """A path that asks for the stream of these names."""
