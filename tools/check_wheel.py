@@ -27,8 +27,10 @@ EXTENSIONS = [
     "sender",
     "sink",
     "timeline",
+    "tsclock",
     "tsmux",
     "tspacket",
+    "tsprogram",
     "tstables",
 ]
 DATA = ("fastflv/py.typed", "fastflv/config/default.conf", "fastflv/control/demo.flv")

@@ -11,11 +11,11 @@ cdef uint32_t TABLE[256]       # filled at import, never changed after
 
 
 cdef void fill_table() noexcept nogil:
-    cdef int byte, bit
+    cdef int byte, _bit
     cdef uint32_t value
     for byte in range(256):
         value = <uint32_t>byte << 24
-        for bit in range(8):
+        for _bit in range(8):
             value = (value << 1) ^ (POLYNOMIAL * (value >> 31))
         TABLE[byte] = value
 

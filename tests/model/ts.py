@@ -6,6 +6,7 @@ Specs: ISO 13818-1, 2.4 and 2.7; annex A for the CRC; ISO 14496-3, 1.A.2.2; Opus
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 PACKET = 188
@@ -23,6 +24,7 @@ def must(good: bool, complaint: str) -> None:
         raise Broken(complaint)
 
 
+@cache
 def crc(data: bytes) -> int:
     """CRC-32/MPEG-2, bit by bit."""
     value = 0xFFFFFFFF
@@ -134,6 +136,8 @@ class Pes(NamedTuple):
     "Stream type, of the PMT before it."
     packet: int
     "Index of its first packet."
+    lead: int | None
+    "Ticks from the newest PCR to its DTS; None before the first PCR."
 
 
 def read_stamp(data: bytes, mark: int) -> int:
@@ -228,7 +232,8 @@ class Reader:
         must(packet.pid in pmt.streams, f"PID {packet.pid:#x} is not in the PMT")
         if packet.start:
             self._finish(packet.pid)
-            self._parts[packet.pid] = [self._index, packet.random_access, pmt.streams[packet.pid].type]
+            pcr = self.pcrs[-1] if self.pcrs else None
+            self._parts[packet.pid] = [self._index, packet.random_access, pmt.streams[packet.pid].type, pcr]
         else:
             must(packet.pid in self._parts, "the middle of a PES without its start")
             must(not packet.random_access, "random access in the middle of a PES")
@@ -250,7 +255,7 @@ class Reader:
     def _finish(self, pid: int) -> None:
         if pid not in self._parts:
             return
-        index, random_access, kind, *payloads = self._parts.pop(pid)
+        index, random_access, kind, pcr, *payloads = self._parts.pop(pid)
         stream_id, pts, dts, data = read_pes(b"".join(payloads))
         must(stream_id == {0x100: 0xE0}.get(pid, stream_id), "video with the stream ID of another kind")
         must(ahead(pts, dts) >= 0, "shown before it is decoded")
@@ -262,7 +267,8 @@ class Reader:
         if before is not None and not self.restarts:
             gap = ahead(dts, before.dts)
             must(gap > 0 if pid == 0x100 else gap >= 0, f"PID {pid:#x} goes back by {-gap} ticks")
-        self.pes.append(Pes(pid, stream_id, pts, dts, data, random_access, kind, index))
+        lead = None if pcr is None else ahead(dts, pcr)
+        self.pes.append(Pes(pid, stream_id, pts, dts, data, random_access, kind, index, lead))
 
 
 def read_ts(data: bytes) -> Reader:
