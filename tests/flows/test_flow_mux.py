@@ -14,17 +14,20 @@ from flvread import AUDIO, VIDEO, Tag
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from model import ts  # noqa: E402
-from model.remuxed import pictures, sounds  # noqa: E402
+from model import ts
+from model.remuxed import pictures, sounds
 
-from fastflv._ext.flvtag import payload  # noqa: E402
-from fastflv._ext.medialog import MediaLog  # noqa: E402
-from fastflv._ext.rawaudio import AudioMux  # noqa: E402
-from fastflv.remux.mpegts import describe, mux  # noqa: E402
+from fastflv._ext.flvtag import payload
+from fastflv._ext.medialog import MediaLog
+from fastflv._ext.rawaudio import AudioMux
+from fastflv.remux.mpegts import describe, mux
 
 BY_NAME = {form.name: form for form in FORMS}
 CARRIED = [
-    *(BY_NAME[name] for name in ("h264_aac", "h264_mp3", "hevc_aac", "h264_ac3", "h264_eac3", "h264_two_tracks")),
+    *(
+        BY_NAME[name]
+        for name in ("h264_aac", "h264_mp3", "hevc_aac", "h264_ac3", "h264_eac3", "h264_two_tracks")
+    ),
     *(BY_NAME[name] for name in ("audio_only", "mp3_only", "video_only")),
     Form("h264_opus", X264, "libopus -ar 48000 -b:a 64k"),
     Form("opus_only", "", "libopus -ar 48000 -b:a 64k"),
@@ -110,7 +113,9 @@ def test_a_strict_reader_finds_every_frame_at_its_time(source: clip.Clip, muxed:
         assert picture.units[-len(nalus) :] == nalus or picture.units[0] == nalus[0]
         assert [unit for unit in picture.units if unit in nalus] == nalus
     sound = frames_of(source.flv.tags, AUDIO)
-    assert b"".join(data for one in sounds(reader) for data in one.units) == b"".join(data for _, _, data in sound)
+    assert b"".join(data for one in sounds(reader) for data in one.units) == b"".join(
+        data for _, _, data in sound
+    )
     times = [one.pts_ms for one in sounds(reader)]
     assert set(times) <= {time for time, _, _ in sound}
 
@@ -119,7 +124,9 @@ def test_ffmpeg_decodes_it_without_a_complaint(muxed: Path) -> None:
     decode_all(muxed)
 
 
-def test_ffmpeg_decodes_the_same_pictures_and_sounds_at_the_same_times(source: clip.Clip, muxed: Path) -> None:
+def test_ffmpeg_decodes_the_same_pictures_and_sounds_at_the_same_times(
+    source: clip.Clip, muxed: Path
+) -> None:
     shifts = []
     for kind, there in (("v", source.form.video), ("a", source.form.audio)):
         if not there:
@@ -147,7 +154,8 @@ def test_a_track_that_ts_cannot_carry_is_left_out_and_the_other_plays(
 
 
 @pytest.mark.parametrize(
-    ("name", "container"), [("h264_aac", "aac"), ("audio_only", "aac"), ("h264_mp3", "mp3"), ("mp3_only", "mp3")]
+    ("name", "container"),
+    [("h264_aac", "aac"), ("audio_only", "aac"), ("h264_mp3", "mp3"), ("mp3_only", "mp3")],
 )
 def test_audio_without_a_container_decodes_the_same(
     name: str, container: str, clip_folder: Path, tmp_path: Path
