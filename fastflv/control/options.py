@@ -7,6 +7,7 @@ from fastflv.config.settings import Settings, Vhost
 from fastflv.delivery.live import LiveOptions
 from fastflv.delivery.mount import compile_mounts
 from fastflv.ingest.rtmp import IngestOptions
+from fastflv.remux.variant import Variant
 from fastflv.stream.stream import Jitter, StreamOptions
 
 JITTERS = {TimeJitter.FULL: Jitter.FULL, TimeJitter.ZERO: Jitter.ZERO, TimeJitter.OFF: Jitter.OFF}
@@ -26,7 +27,15 @@ def stream_options(vhost: Vhost) -> StreamOptions:
         grace_ms=round(vhost.publish.grace * 1000),
         # A send is a merged batch already, so Nagle only holds back its last segment: off unless asked for.
         nodelay=vhost.tcp_nodelay or not _says(vhost, "tcp_nodelay"),
+        kept=_kept(vhost),
     )
+
+
+def _kept(vhost: Vhost) -> tuple[Variant, ...]:
+    """What `fast_cache` keeps of each stream."""
+    live = live_options(vhost)
+    containers = {mount.container for mount in live.mounts} & {"aac", "mp3"} if live.fast_cache_ms else set()
+    return tuple(live.variant(container) for container in sorted(containers))
 
 
 def ingest_options(vhost: Vhost, settings: Settings) -> IngestOptions:

@@ -69,6 +69,9 @@ class StreamOptions:
     nodelay: bool = True
     "TCP_NODELAY on the sockets of players."
 
+    kept: tuple[Variant, ...] = ()
+    "Made from the first publish on, though nobody reads them: their history is what a player starts with."
+
 
 class Stream:
     """A stream from its first publish to the end of its last grace.
@@ -160,6 +163,10 @@ class Stream:
             self.settle_at = now_ms + (limits.SETTLE_NAMED_MS if named else limits.SETTLE_MS)
         seen = {kind for kind in ("audio", "video") if getattr(intake, f"has_{kind}")}
         self.settled = len(seen) == 2 or (bool(named) and named <= seen) or now_ms >= self.settle_at
+        if self.settled:
+            for variant in self.options.kept:
+                if not self.refusal(variant):
+                    self.outlets.open(variant)
         return self.settled
 
     def refusal(self, variant: Variant) -> str:
