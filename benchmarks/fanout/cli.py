@@ -12,13 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from benchmarks.fanout import clip, machine, native, report, scenarios
+from benchmarks.fanout import certificate, clip, machine, native, report, scenarios
+from benchmarks.fanout.certificate import Certificate
 from benchmarks.fanout.errors import BenchError
+from benchmarks.fanout.goals import Goal, Runs
 from benchmarks.fanout.progress import Progress
 from benchmarks.fanout.report import Results
 from benchmarks.fanout.scenarios import Scenario
 from benchmarks.fanout.servers import KINDS, RIVALS, Server
 from benchmarks.fanout.session import Bench
+from benchmarks.fanout.settings import PROTOCOLS
 
 QUICK_PLAYERS = 40
 QUICK_SECONDS = 2.0
@@ -36,6 +39,11 @@ def parser() -> argparse.ArgumentParser:
         "--players", type=int, help="players of a run of your own, or instead of the scenario's number"
     )
     p.add_argument("--window", type=int, help="merge window of it, milliseconds; 0 sends each frame")
+    p.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        help="what its players speak, or of scenarios that do not name one (flv)",
+    )
     p.add_argument(
         "--server",
         action="append",
@@ -90,6 +98,11 @@ def chosen_servers(options: argparse.Namespace, floor: Path) -> dict[str, Server
     return found
 
 
+def no_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """Judge nothing."""
+    return []
+
+
 def chosen_scenarios(options: argparse.Namespace, published: float) -> list[Scenario]:
     """Return the scenarios, with the numbers that the options change."""
     table = scenarios.table(published)
@@ -99,14 +112,34 @@ def chosen_scenarios(options: argparse.Namespace, published: float) -> list[Scen
     found = [table[n] for n in names]
     if not found:
         window = 350 if options.window is None else options.window
-        found = [Scenario("custom", 1000, window, lambda name, runs: [], scenarios.plain)]
+        found = [Scenario("custom", 1000, window, no_goals, scenarios.plain)]
     if options.players:
         found = [replace(s, players=options.players) for s in found]
+    if options.protocol:
+        other = options.protocol  # the goals are those of HTTP-FLV
+        found = [s if s.protocol != "flv" else replace(s, protocol=other, judge=no_goals) for s in found]
     if options.window is not None:
         found = [replace(s, window_ms=options.window, windows=()) for s in found]
     if options.quick:
         found = [replace(s, players=min(s.players, QUICK_PLAYERS)) for s in found]
     return found
+
+
+def prepare_tls(
+    plan: list[Scenario], programs: dict[str, Path], cache: Path, failures: list[str]
+) -> tuple[list[Scenario], Certificate | None]:
+    """Build what HTTPS needs; where that fails, go on with the scenarios that are not HTTPS."""
+    if all(s.protocol != "https" for s in plan):
+        return plan, None
+    try:
+        programs["load-tls"] = native.build("load-tls", cache)
+        return plan, certificate.cached(cache)
+    except BenchError as error:
+        rest = [s for s in plan if s.protocol != "https"]
+        if not rest:
+            raise
+        failures += [f"{s.name}: {error}" for s in plan if s.protocol == "https"]
+        return rest, None
 
 
 def shown_command(argv: list[str]) -> str:
@@ -144,12 +177,16 @@ def run(options: argparse.Namespace, argv: list[str]) -> Results:
         except PermissionError:
             raise BenchError("--nice below 0 needs root or CAP_SYS_NICE") from None
     cache = native.cache_dir()
-    programs = {name: native.build(name, cache) for name in native.PROGRAMS}
+    programs = {name: native.build(name, cache) for name in native.PROGRAMS if name != "load-tls"}
     the_clip = clip.cached(cache)
     progress = Progress(options.quiet)
     turn = wait_for_turn(cache, progress)
     servers = chosen_servers(options, programs["floor"])
-    plan = chosen_scenarios(options, the_clip.bits_per_second)
+    failures: list[str] = []
+    wanted = chosen_scenarios(options, the_clip.bits_per_second)
+    plan, tls = prepare_tls(wanted, programs, cache, failures)
+    for failure in failures:
+        progress.say(f"failed: {failure}")
     machine.raise_file_limit(max(s.players for s in plan) + options.never_read + options.slow)
     server_cores, client_cores = machine.split_cores()
     seconds = QUICK_SECONDS if options.quick else options.seconds
@@ -169,6 +206,7 @@ def run(options: argparse.Namespace, argv: list[str]) -> Results:
         options.slow,
         options.nap,
         profile_directory(options),
+        tls,
     )
     if server_cores == client_cores:
         progress.say("only one core: the client disturbs the server, the figures are not comparable")
@@ -176,6 +214,7 @@ def run(options: argparse.Namespace, argv: list[str]) -> Results:
     results = Results(
         machine.describe(), versions, shown_command(argv), the_clip.bits_per_second, seconds, options.repeat
     )
+    results.failures += failures
     for scenario in plan:
         runs = []
         for round_number in range(options.repeat):
@@ -183,6 +222,9 @@ def run(options: argparse.Namespace, argv: list[str]) -> Results:
                 if name not in servers:
                     continue
                 progress.subject = f"{scenario.name} {name} {round_number + 1}/{options.repeat}: "
+                if scenario.protocol not in servers[name].protocols:
+                    progress.say(f"does not speak {scenario.protocol}: left out")
+                    continue
                 try:
                     runs += list(scenario.measure(bench, scenario, servers[name]))
                 except BenchError as error:

@@ -180,6 +180,44 @@ def publisher_goals(scenario: str, runs: Runs) -> list[Goal]:
     ]
 
 
+def _lost(m: Measured) -> float:
+    """Return what parsed players missed, and how many players were not served: little CPU is no merit then."""
+    return m.missing + m.broken + max(0, m.players - m.flowing)
+
+
+def beside_flv_goals(protocol: str, limit: float) -> Callable[[str, Runs], list[Goal]]:
+    """Another output costs little more than HTTP-FLV."""
+    label = f"fastflv {protocol}"
+
+    def judge(scenario: str, runs: Runs) -> list[Goal]:
+        return [
+            Goal(scenario, f"CPU {label} / fastflv flv", ratio(runs, label, "fastflv flv"), limit),
+            Goal(scenario, "frames missing, players lost", middle(runs, label, _lost), 0),
+        ]
+
+    return judge
+
+
+def https_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """TLS costs a fraction of what it costs SRS, and joins with a handshake each are quick."""
+    keyframe = middle(runs, "fastflv https", lambda m: m.extra["first_keyframe_p99"])
+    failed = middle(runs, "fastflv https", lambda m: m.extra["joins_failed"])
+    return [
+        Goal(scenario, "CPU fastflv / srs", ratio(runs, "fastflv https", "srs https"), 0.30),
+        Goal(scenario, "first keyframe p99", keyframe, 300, " ms"),
+        Goal(scenario, "joins failed", failed, 0),
+        Goal(scenario, "frames missing, players lost", middle(runs, "fastflv https", _lost), 0),
+    ]
+
+
+def rtmp_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """RTMP players cost a fraction of what they cost SRS."""
+    return [
+        Goal(scenario, "CPU fastflv / srs", ratio(runs, "fastflv rtmp", "srs rtmp"), 0.4),
+        Goal(scenario, "frames missing, players lost", middle(runs, "fastflv rtmp", _lost), 0),
+    ]
+
+
 def hundred_goals(scenario: str, runs: Runs) -> list[Goal]:
     """A hundred players are nothing."""
     return [Goal(scenario, "CPU", middle(runs, "fastflv", lambda m: m.cpu), 3, " %")]

@@ -11,12 +11,20 @@ from pathlib import Path
 from benchmarks.fanout.errors import BenchError
 
 SOURCE = Path(__file__).parent / "native"
+PARTS = ("load", "crowd", "probe", "storm", "lazy", "session", "answer", "websocket", "flv", "ts", "rtmpplay")
+LOAD = (*(f"{part}.c" for part in PARTS), "peer.c", "tally.c", "clip.c")
 PROGRAMS = {
     "publisher": ("publisher.c", "rtmp.c", "clip.c"),
-    "load": ("load.c", "crowd.c", "probe.c", "storm.c", "lazy.c", "wire.c", "peer.c", "tally.c", "clip.c"),
+    "load": (*LOAD, "tls_absent.c"),
+    "load-tls": (*LOAD, "tls.c"),
     "floor": ("floor.c", "clip.c"),
 }
 FLAGS = ("-O2", "-Wall", "-pthread")
+LIBRARIES = {"load-tls": ("-lssl", "-lcrypto")}
+MISSING = {
+    "openssl/err.h": "HTTPS needs OpenSSL's headers: install libssl-dev (Debian) or openssl-devel (Fedora)",
+    "-lssl": "HTTPS needs OpenSSL's library to link with: install libssl-dev or openssl-devel",
+}
 
 
 def cache_dir() -> Path:
@@ -40,8 +48,12 @@ def build(name: str, cache: Path) -> Path:
         raise BenchError("no C compiler: install gcc or clang, or set CC")
     part = program.with_suffix(f".{os.getpid()}")
     sources = [str(SOURCE / s) for s in PROGRAMS[name]]
-    done = subprocess.run([compiler, *FLAGS, "-o", str(part), *sources], capture_output=True, text=True)
+    command = [compiler, *FLAGS, "-o", str(part), *sources, *LIBRARIES.get(name, ())]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
+        for sign, advice in MISSING.items():
+            if name in LIBRARIES and sign in done.stderr:
+                raise BenchError(advice)
         raise BenchError(f"cannot compile {name}: {done.stderr.strip().splitlines()[:1]}")
     part.rename(program)
     return program

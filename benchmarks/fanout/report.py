@@ -32,6 +32,7 @@ EXTRAS = {
     "first_keyframe_p99": "first keyframe p99 {:.1f} ms",
     "first_keyframe_p50": "p50 {:.1f} ms",
     "calm_p99": "calm p99 {:.1f} ms",
+    "storm_cpu": "CPU {:.1f} % while they joined",
     "kb_per_player": "{:.1f} KB a player",
     "kb_per_idle_player": "{:.1f} KB if never reading",
     "imbalance": "threads differ by {:.1f} %",

@@ -8,8 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks.fanout import goals, measure
-from benchmarks.fanout.errors import BenchError
+from benchmarks.fanout import goals, joins, measure
 from benchmarks.fanout.goals import Goal, Runs
 from benchmarks.fanout.servers import Server
 from benchmarks.fanout.session import Bench, Measured, fan_out, loaded, started, steady
@@ -31,66 +30,54 @@ class Scenario:
     windows: tuple[tuple[str, int], ...] = ()
     "Servers that are asked for another window."
 
+    protocol: str = "flv"
+    "What the players speak: one of settings.PROTOCOLS."
+
     def window_of(self, server: str) -> int:
         """Return the merge window of a server, milliseconds."""
         return dict(self.windows).get(server, self.window_ms)
 
+    def label(self, server: str) -> str:
+        """Return a server's name in the report: with what its players speak, when that is not HTTP-FLV."""
+        return server if self.protocol == "flv" else f"{server} {self.protocol}"
+
 
 def plain(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
     """Bring the players, measure one steady window."""
-    yield fan_out(bench, scenario.name, server, scenario.players, scenario.window_of(server.name))
-
-
-STORM_RATE = 2000  # joins a second
-STORM_HOLD_MS = 500
-
-
-def join_storm(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
-    """Measure the standing players in calm, then again while others come and go."""
     window = scenario.window_of(server.name)
-    players = scenario.players
-    seconds = bench.seconds / 2
-    rate = STORM_RATE if players >= 100 else STORM_RATE // 10
-    calm, m = (Measured(scenario.name, server.name, players, window) for _ in range(2))
-    with (
-        started(bench, server, window_ms=window, players=players + rate * 6) as live,
-        loaded(bench, live, players, m.notes) as load,
-    ):
-        steady(bench, live, load, calm, seconds)
-        bench.progress.say(f"storm of {rate} joins a second")
-        load.send(f"storm {rate} {seconds} {STORM_HOLD_MS}")
-        steady(bench, live, load, m, seconds)
-        storm = load.event("storm", 30)
-        if storm is None:
-            raise BenchError("the join storm did not end")
-    m.extra |= {
-        "calm_p99": calm.p99,
-        "calm_cpu": calm.cpu,
-        "joins": storm["joins"],
-        "joins_failed": storm["failed"],
-        "first_keyframe_p50": storm["first_keyframe_ms"]["p50"],
-        "first_keyframe_p99": storm["first_keyframe_ms"]["p99"],
-        "first_keyframe_max": storm["first_keyframe_ms"]["max"],
-        "first_byte_p99": storm["first_byte_ms"]["p99"],
-        "client_late_max": storm["late_ms_max"],
-    }
-    if storm["failed"]:
-        m.notes.append(
-            f"{storm['failed']} of {storm['joins']} joins failed: {storm['first_error'] or 'no data'}"
-        )
-    bench.progress.say(
-        f"first keyframe p50 {m.extra['first_keyframe_p50']:.1f} p99 {storm['first_keyframe_ms']['p99']:.1f} ms"
+    yield fan_out(
+        bench,
+        scenario.name,
+        server,
+        scenario.players,
+        window,
+        scenario.label(server.name),
+        protocol=scenario.protocol,
     )
-    yield m
+
+
+def beside_flv(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
+    """Players of the scenario's protocol; before them, of fastflv, as many of HTTP-FLV to compare with."""
+    window = scenario.window_of(server.name)
+    for protocol in ("flv", scenario.protocol) if server.name == "fastflv" else (scenario.protocol,):
+        label = f"{server.name} {protocol}"
+        yield fan_out(bench, scenario.name, server, scenario.players, window, label, protocol=protocol)
 
 
 def two_threads(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
     """One sender thread, then two, the server on any core."""
     for threads in (1, 2):
         m = fan_out(
-            bench, scenario.name, server, scenario.players, scenario.window_ms, threads=threads, pinned=False
+            bench,
+            scenario.name,
+            server,
+            scenario.players,
+            scenario.window_ms,
+            f"{scenario.label(server.name)} x{threads}",
+            threads=threads,
+            pinned=False,
+            protocol=scenario.protocol,
         )
-        m.server = f"{server.name} x{threads}"
         senders = sorted((percent for _, percent in m.threads[1:]), reverse=True)[:2]
         if threads == 2 and len(senders) == 2 and senders[0] > 0:
             m.extra["imbalance"] = 100 * (senders[0] - senders[1]) / senders[0]
@@ -124,8 +111,9 @@ def memory(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measure
     window = scenario.window_of(server.name)
     players = scenario.players
     idle = players // 4
-    m = Measured(scenario.name, server.name, players, window)
-    with started(bench, server, window_ms=window, players=players + idle + 1) as live:
+    m = Measured(scenario.name, scenario.label(server.name), players, window)
+    room = players + idle + 1
+    with started(bench, server, window_ms=window, players=room, protocol=scenario.protocol) as live:
         with loaded(bench, live, 1, m.notes):
             base = settled_memory(bench, live.process.pid)
         with loaded(bench, live, players, m.notes) as load:
@@ -159,17 +147,19 @@ def hundred(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measur
     window = scenario.window_of(server.name)
     players = scenario.players
     wrk = shutil.which("wrk")
-    if wrk is None:
-        m = fan_out(bench, scenario.name, server, players, window)
-        m.notes.append("wrk is not installed: measured with the load client")
+    protocol = scenario.protocol
+    if wrk is None or protocol in ("ws", "rtmp"):
+        m = fan_out(
+            bench, scenario.name, server, players, window, scenario.label(server.name), protocol=protocol
+        )
+        m.notes.append("wrk is not installed, or does not speak this: measured with the load client")
         yield m
         return
-    m = Measured(scenario.name, server.name, players, window)
-    with started(bench, server, window_ms=window, players=players) as live:
-        url = f"http://{live.address}{live.play_path()}"
+    m = Measured(scenario.name, scenario.label(server.name), players, window)
+    with started(bench, server, window_ms=window, players=players, protocol=protocol) as live:
         seconds = int(bench.settle + bench.seconds + 2)
         cores = ",".join(map(str, bench.client_cores))
-        command = ["taskset", "-c", cores, wrk, "-t1", f"-c{players}", f"-d{seconds}s", url]
+        command = ["taskset", "-c", cores, wrk, "-t1", f"-c{players}", f"-d{seconds}s", live.url]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as load:
             bench.progress.say(f"wrk -t1 -c{players} -d{seconds}s")
             try:
@@ -187,6 +177,9 @@ def hundred(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measur
     yield m
 
 
+MUXERS = ("fastflv", "srs", "zlm")  # who speaks more than HTTP-FLV
+
+
 def table(published: float) -> dict[str, Scenario]:
     """Return all scenarios by name; `published` is the clip's rate, bits per second."""
     every = [
@@ -195,7 +188,7 @@ def table(published: float) -> dict[str, Scenario]:
         Scenario("window40", 2000, 40, goals.fan_out_goals(0.75), plain),
         Scenario("frame", 2000, 0, goals.frame_goals, plain, windows=(("srs", 10),)),
         Scenario("tenthousand", 10000, 100, goals.many_goals(published), plain),
-        Scenario("joinstorm", 1000, 100, goals.storm_goals, join_storm),
+        Scenario("joinstorm", 1000, 100, goals.storm_goals, joins.join_storm),
         Scenario("threads", 3000, 100, goals.thread_goals, two_threads, servers=("fastflv",)),
         Scenario("memory", 2000, 350, goals.memory_goals, memory),
         Scenario(
@@ -207,5 +200,17 @@ def table(published: float) -> dict[str, Scenario]:
             ("fastflv", "srs", "zlm", "nginx", "nms"),
         ),
         Scenario("players100", 100, 350, goals.hundred_goals, hundred),
+        Scenario("ts1000", 1000, 350, goals.beside_flv_goals("ts", 1.25), beside_flv, MUXERS, protocol="ts"),
+        Scenario(
+            "ws1000",
+            1000,
+            350,
+            goals.beside_flv_goals("ws", 1.25),
+            beside_flv,
+            ("fastflv", "zlm"),
+            protocol="ws",
+        ),
+        Scenario("https1000", 1000, 350, goals.https_goals, joins.secure, MUXERS, protocol="https"),
+        Scenario("rtmp1000", 1000, 350, goals.rtmp_goals, plain, MUXERS, protocol="rtmp"),
     ]
     return {s.name: s for s in every}

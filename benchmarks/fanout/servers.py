@@ -8,10 +8,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from benchmarks.fanout import settings
 from benchmarks.fanout.errors import BenchError
-from benchmarks.fanout.settings import Settings
+from benchmarks.fanout.settings import PROTOCOLS, Settings
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Server:
     "The program, as given by its option."
 
     needs_publisher = True
+    protocols: ClassVar[tuple[str, ...]] = ("flv",)
+    "What its players can speak, of settings.PROTOCOLS."
 
     def version(self) -> str:
         """Return its version, or an empty text."""
@@ -32,9 +35,19 @@ class Server:
         """Write its configuration into `work` and return its command."""
         raise NotImplementedError
 
-    def play_path(self, s: Settings, stream: str) -> str:
-        """Return the path of the stream over HTTP."""
-        return f"/live/{stream}.flv"
+    def path(self, s: Settings, stream: str, container: str) -> str:
+        """Return the path of the stream over HTTP; the container is "flv" or "ts"."""
+        return f"/live/{stream}.{container}"
+
+    def url(self, s: Settings, stream: str) -> str:
+        """Return where players find the stream, by the protocol of the settings."""
+        if s.protocol == "rtmp":
+            return f"rtmp://127.0.0.1:{s.rtmp_port}/live/{stream}"
+        path = self.path(s, stream, "ts" if s.protocol == "ts" else "flv")
+        scheme, port = {"ws": ("ws", s.http_port), "https": ("https", s.https_port)}.get(
+            s.protocol, ("http", s.http_port)
+        )
+        return f"{scheme}://127.0.0.1:{port}{path}"
 
     def required(self) -> Path:
         """Return the program, or say which option is missing."""
@@ -58,6 +71,8 @@ def _first_line(argv: list[str]) -> str:
 class Fastflv(Server):
     """This project, by `python -m fastflv`, from the current directory or as installed."""
 
+    protocols = PROTOCOLS
+
     def version(self) -> str:
         code = "import fastflv; print(fastflv.__version__)"
         return _first_line([sys.executable, "-c", code])
@@ -71,7 +86,9 @@ class Fastflv(Server):
 
 
 class Srs(Server):
-    """SRS."""
+    """SRS; it has no WebSocket."""
+
+    protocols = ("flv", "ts", "https", "rtmp")
 
     def version(self) -> str:
         return _first_line([str(self.required()), "-v"])
@@ -85,15 +102,19 @@ class Srs(Server):
 class Zlm(Server):
     """ZLMediaKit: one event thread, no affinity of its own, warnings only."""
 
+    protocols = PROTOCOLS
+
     def argv(self, s: Settings, work: Path) -> list[str]:
         conf = work / "zlm.ini"
         conf.write_text(settings.zlm(s, work))
         threads = str(s.threads or 1)
         options = ["-c", str(conf), "-t", threads, "--affinity", "0", "-l", "3", "--log-dir", f"{work}/log/"]
+        if s.certificate:
+            options += ["-s", str(s.certificate.both)]
         return [str(self.required()), *options]
 
-    def play_path(self, s: Settings, stream: str) -> str:
-        return f"/live/{stream}.live.flv"
+    def path(self, s: Settings, stream: str, container: str) -> str:
+        return f"/live/{stream}.live.{container}"
 
 
 class Nginx(Server):
@@ -107,7 +128,7 @@ class Nginx(Server):
         conf.write_text(settings.nginx(s, work))
         return [str(self.required()), "-c", str(conf), "-p", str(work)]
 
-    def play_path(self, s: Settings, stream: str) -> str:
+    def path(self, s: Settings, stream: str, container: str) -> str:
         return f"/live?port={s.rtmp_port}&app=live&stream={stream}"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fanout import measure, profile
+from benchmarks.fanout.certificate import Certificate
 from benchmarks.fanout.clip import Clip
 from benchmarks.fanout.errors import BenchError
 from benchmarks.fanout.processes import Child, Talker, free_ports, running
@@ -58,6 +59,9 @@ class Bench:
 
     profiles: Path | None = None
     "Where to write a profile of each server, or None."
+
+    certificate: Certificate | None = None
+    "For HTTPS; `programs` then has load-tls."
 
 
 @dataclass
@@ -121,13 +125,9 @@ class Live:
     work: Path
 
     @property
-    def address(self) -> str:
-        """HOST:PORT of HTTP."""
-        return f"127.0.0.1:{self.settings.http_port}"
-
-    def play_path(self) -> str:
-        """Path of the one stream."""
-        return self.server.play_path(self.settings, STREAM)
+    def url(self) -> str:
+        """Where players find the one stream."""
+        return self.server.url(self.settings, STREAM)
 
 
 @contextlib.contextmanager
@@ -141,17 +141,29 @@ def started(
     threads: int = 1,
     cores: set[int] | None = None,
     pinned: bool = True,
+    protocol: str = "flv",
 ) -> Iterator[Live]:
     """Start a server and its publisher; end both, and nothing else, at the end."""
     with contextlib.ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fanout-")))
-        rtmp_port, http_port, api_port = free_ports(3)
+        rtmp_port, http_port, api_port, https_port = free_ports(4)
         room = players + bench.never_read + bench.slow + 100
-        settings = Settings(rtmp_port, http_port, api_port, window_ms, room, bench.clip.path, threads)
+        settings = Settings(
+            rtmp_port,
+            http_port,
+            api_port,
+            window_ms,
+            room,
+            bench.clip.path,
+            threads,
+            protocol=protocol,
+            https_port=https_port,
+            certificate=bench.certificate if protocol == "https" else None,
+        )
         pin = (cores or bench.server_cores) if pinned else None
         process = Child(server.name, server.argv(settings, work), pin, work / "server.log")
         stack.enter_context(running(process))
-        process.await_port(http_port)
+        process.await_port(https_port if protocol == "https" else http_port)
         publisher = None
         if server.needs_publisher:
             process.await_port(rtmp_port)
@@ -176,7 +188,8 @@ def started(
 @contextlib.contextmanager
 def loaded(bench: Bench, live: Live, players: int, notes: list[str]) -> Iterator[Talker]:
     """Bring the players; go on with those that came, and note it, when not all do."""
-    command = [str(bench.programs["load"]), live.address, live.play_path()]
+    program = bench.programs["load-tls" if live.settings.protocol == "https" else "load"]
+    command = [str(program), live.url]
     counts = [
         str(players),
         str(bench.sample),
@@ -210,6 +223,8 @@ def take_delays(m: Measured, report: dict[str, Any], clip: Clip) -> None:
     m.missing, m.broken = probe["missing"], probe["broken"]
     m.client_cpu = report["client_cpu_percent"]
     m.extra["receives_per_player_second"] = crowd["receives"] / max(crowd["flowing"], 1) / report["seconds"]
+    if probe["tls"]:
+        m.notes.append(probe["tls"])
     if probe["broken"]:
         m.notes.append(f"{probe['broken']} parsed players broke off: {probe['first_error']}")
     if probe["repeated"] or probe["unstamped"]:
@@ -255,14 +270,20 @@ def steady(bench: Bench, live: Live, load: Talker | None, m: Measured, seconds: 
     m.other_busy = round(max(whole - m.cpu, 0.0), 1)
     if bench.profiles:
         bench.progress.say("profiling")
-        profile.record(pid, bench.profiles / f"profile-{m.scenario}-{m.server}.txt")
+        profile.record(pid, bench.profiles / f"profile-{m.scenario}-{m.server.replace(' ', '-')}.txt")
 
 
 def fan_out(
-    bench: Bench, scenario: str, server: Server, players: int, window_ms: int, **options: Any
+    bench: Bench,
+    scenario: str,
+    server: Server,
+    players: int,
+    window_ms: int,
+    label: str | None = None,
+    **options: Any,
 ) -> Measured:
-    """Start a server, publish, bring players, and measure one steady window."""
-    m = Measured(scenario, server.name, players, window_ms)
+    """Start a server, publish, bring players, and measure one steady window; `label` is its name in the report."""
+    m = Measured(scenario, label or server.name, players, window_ms)
     with started(bench, server, window_ms=window_ms, players=players, **options) as live:
         if players == 0:
             bench.progress.sleep(bench.settle, "settling")

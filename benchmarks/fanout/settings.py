@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.fanout.certificate import Certificate
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -25,28 +27,51 @@ class Settings:
     extra: str = ""
     "Lines added to fastflv's play block."
 
+    protocol: str = "flv"
+    "What the players speak: one of `PROTOCOLS`."
 
-def _srs_style(s: Settings, root: str, play: str) -> str:
+    https_port: int = 0
+    certificate: Certificate | None = None
+    "For HTTPS."
+
+
+PROTOCOLS = ("flv", "ts", "ws", "https", "rtmp")
+"HTTP-FLV, HTTP-TS, WebSocket-FLV, HTTPS-FLV, RTMP."
+
+
+def _srs_style(s: Settings, root: str, play: str, mounts: str) -> str:
+    https = ""
+    if s.protocol == "https" and s.certificate:
+        files = f"key {s.certificate.key}; cert {s.certificate.cert};"
+        https = f"https {{ enabled on; listen 127.0.0.1:{s.https_port}; {files} }}"
     return f"""listen 127.0.0.1:{s.rtmp_port};
 max_connections {s.max_players + 100};
 daemon off;
 {root}
 http_api {{ enabled on; listen 127.0.0.1:{s.api_port}; }}
-http_server {{ enabled on; listen 127.0.0.1:{s.http_port}; }}
+http_server {{ enabled on; listen 127.0.0.1:{s.http_port}; {https} }}
 vhost __defaultVhost__ {{
     play {{ gop_cache on; mw_latency {s.window_ms}; {play} }}
-    http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; }}
+    http_remux {{ enabled on; mount {mounts}; }}
 }}
 """
 
 
+FLV_MOUNT = "[vhost]/[app]/[stream].flv"
+TS_MOUNT = "[vhost]/[app]/[stream].ts"
+
+
 def fastflv(s: Settings) -> str:
-    """The same file as SRS's, with the number of sender threads."""
-    return _srs_style(s, f"fanout_threads {s.threads};", s.extra)
+    """The same file as SRS's, with the number of sender threads; FLV and TS at once."""
+    mounts = f"{FLV_MOUNT} {TS_MOUNT}" if s.protocol == "ts" else FLV_MOUNT
+    return _srs_style(s, f"fanout_threads {s.threads};", s.extra, mounts)
 
 
 def srs(s: Settings, work: Path) -> str:
-    """SRS at its defaults but for the window; fewer log lines, and no question to its home about versions."""
+    """SRS at its defaults but for the window; fewer log lines, and no question to its home about versions.
+
+    A vhost of SRS has one live mount: FLV or TS.
+    """
     root = f"""srs_log_tank file;
 srs_log_file {work}/srs.log;
 srs_log_level_v2 warn;
@@ -56,11 +81,12 @@ query_latest_version off;
 heartbeat {{ enabled off; }}
 rtc_server {{ enabled off; }}
 srt_server {{ enabled off; }}"""
-    return _srs_style(s, root, "")
+    return _srs_style(s, root, "", TS_MOUNT if s.protocol == "ts" else FLV_MOUNT)
 
 
 def zlm(s: Settings, work: Path) -> str:
-    """ZLMediaKit with only RTMP and FLV: its other containers would cost it CPU that the rest does not pay."""
+    """ZLMediaKit with one container, RTMP and FLV or TS: others would cost it CPU that the rest does not pay."""
+    ts = int(s.protocol == "ts")
     return f"""[general]
 mergeWriteMS={s.window_ms}
 listen_ip=127.0.0.1
@@ -72,12 +98,12 @@ enable_hls=0
 enable_hls_fmp4=0
 enable_mp4=0
 enable_rtsp=0
-enable_ts=0
+enable_ts={ts}
 enable_fmp4=0
-enable_rtmp=1
+enable_rtmp={1 - ts}
 [http]
 port={s.http_port}
-sslport=0
+sslport={s.https_port if s.protocol == "https" else 0}
 rootPath={work}
 [rtmp]
 port={s.rtmp_port}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "octets.h"
 #include "stamp.h"
 
 void die(const char *format, ...)
@@ -30,18 +31,6 @@ static uint8_t *read_file(const char *path, long *size)
         die("clip %s: cannot read", path);
     fclose(f);
     return bytes;
-}
-
-static uint32_t be24(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-}
-
-static void put24(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)(v >> 16);
-    p[1] = (uint8_t)(v >> 8);
-    p[2] = (uint8_t)v;
 }
 
 struct clip clip_load(const char *path)
@@ -111,7 +100,6 @@ uint32_t clip_write_tag(uint8_t *out, const struct tag *tag, uint32_t time_ms, i
     out[7] = (uint8_t)(time_ms >> 24);
     put24(out + 8, 0);
     uint32_t back = size + 11;
-    out[back] = (uint8_t)(back >> 24);
-    put24(out + back + 1, back & 0xffffff);
+    put32(out + back, back);
     return back + 4;
 }

@@ -1,4 +1,5 @@
-/* Most players: only their bytes are counted. MSG_TRUNC drops the bytes inside the kernel, without a copy. */
+/* Most players: once the server has agreed to send, only their bytes are counted. MSG_TRUNC drops the bytes inside the
+   kernel, without a copy; with TLS they are dropped as they come, encrypted. */
 #define _GNU_SOURCE
 #include "crowd.h"
 
@@ -6,13 +7,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "clip.h"
 #include "clock.h"
+#include "session.h"
 #include "tally.h"
 
 enum { CONNECTING, WAITING, FLOWING, GONE };
@@ -21,7 +22,10 @@ struct player {
     int fd;
     _Atomic int state;
     _Atomic uint64_t bytes;
-    uint64_t mark; /* bytes when the measurement began */
+    uint64_t mark;           /* bytes when the measurement began */
+    uint64_t acknowledged;   /* bytes of which an RTMP server has heard */
+    uint32_t ack_every;      /* bytes after which it wants to; 0: never */
+    struct session *session; /* until the player flows */
 };
 
 static struct target target;
@@ -40,18 +44,28 @@ static void leave(struct player *p)
     else
         gone++;
     close(p->fd);
+    session_free(p->session);
+    p->session = NULL;
     p->state = GONE;
 }
 
-static void first_bytes(struct player *p)
+/* Talk until the server has agreed to send. */
+static void join(struct player *p)
 {
-    char head[4096];
-    ssize_t n = recv(p->fd, head, sizeof head, MSG_DONTWAIT);
-    if (n < 12 || strncmp(head, "HTTP/1.", 7) != 0 || strncmp(head + 9, "200", 3) != 0) {
-        leave(p);
-        return;
+    uint8_t head[4096];
+    while (!p->session->joined) {
+        ssize_t n = recv(p->fd, head, sizeof head, MSG_DONTWAIT);
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n <= 0 || !session_feed(p->session, head, (size_t)n, 0)) {
+            leave(p);
+            return;
+        }
+        p->bytes += (uint64_t)n;
     }
-    p->bytes += (uint64_t)n;
+    p->ack_every = session_ack_every(p->session);
+    session_free(p->session);
+    p->session = NULL;
     p->state = FLOWING;
     flowing++;
 }
@@ -61,7 +75,7 @@ static void serve(struct player *p, uint32_t events)
     if (p->state == GONE)
         return;
     if (p->state == CONNECTING) {
-        if (events & (EPOLLERR | EPOLLHUP) || !peer_request(&target, p->fd)) {
+        if (events & (EPOLLERR | EPOLLHUP) || !session_greet(p->session)) {
             leave(p);
             return;
         }
@@ -70,8 +84,8 @@ static void serve(struct player *p, uint32_t events)
     if (!(events & EPOLLIN))
         return;
     if (p->state == WAITING) {
-        first_bytes(p);
-        if (p->state == GONE)
+        join(p);
+        if (p->state != FLOWING)
             return;
     }
     /* Edge-triggered, one call an event: bytes that come after it raise the next event. */
@@ -81,6 +95,10 @@ static void serve(struct player *p, uint32_t events)
         p->bytes += (uint64_t)n;
     else if (n == 0 || errno != EAGAIN)
         leave(p);
+    if (p->ack_every && p->bytes - p->acknowledged >= p->ack_every) {
+        p->acknowledged = p->bytes;
+        rtmp_acknowledge((struct outlet){say_to_socket, &p->fd}, p->bytes);
+    }
 }
 
 static void *run(void *unused)
@@ -97,6 +115,7 @@ static void *run(void *unused)
                 refused++;
                 continue;
             }
+            p->session = session_new(&target, p->fd);
             struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = p};
             epoll_ctl(epfd, EPOLL_CTL_ADD, p->fd, &e);
         }

@@ -10,9 +10,11 @@
 #include "clip.h"
 #include "clock.h"
 #include "crowd.h"
+#include "session.h"
 
 #define BUFFER 16384 /* bytes of receive buffer: little, so that the server sees the stall soon */
 #define STEP_MS 100  /* between two reads of a slow player */
+#define PATIENCE_MS 5000
 
 struct lazy {
     struct target target;
@@ -20,14 +22,29 @@ struct lazy {
     size_t step_bytes;
 };
 
+/* Say all that makes the server send, and not read on: after an HTTP request that is nothing at all. */
+static int ask(const struct target *target, int fd)
+{
+    uint8_t buf[1024];
+    struct pollfd wait = {.fd = fd, .events = POLLOUT};
+    struct session *s = session_new(target, fd);
+    int ok = poll(&wait, 1, PATIENCE_MS) == 1 && session_greet(s);
+    wait.events = POLLIN;
+    while (ok && !s->asked) {
+        ssize_t n = poll(&wait, 1, PATIENCE_MS) == 1 ? recv(fd, buf, sizeof buf, MSG_DONTWAIT) : 0;
+        ok = n > 0 && session_feed(s, buf, (size_t)n, 0);
+    }
+    session_free(s);
+    return ok;
+}
+
 static void *run(void *argument)
 {
     struct lazy *l = argument;
     int *fds = calloc((size_t)l->players, sizeof *fds), open = 0, lost = 0;
     for (int i = 0; i < l->players; i++) {
         int fd = peer_connect(&l->target, BUFFER);
-        struct pollfd wait = {.fd = fd, .events = POLLOUT};
-        if (fd >= 0 && poll(&wait, 1, 5000) == 1 && peer_request(&l->target, fd))
+        if (fd >= 0 && ask(&l->target, fd))
             fds[open++] = fd;
         else
             lost++;

@@ -1,8 +1,9 @@
 /*
- * The load client: N HTTP-FLV players on loopback, a sample of them parsed and timed, the rest counted.
+ * The load client: N players on loopback, a sample of them parsed and timed, the rest counted.
  *
- * usage: load ADDRESS:PORT PATH PLAYERS SAMPLE JOINS_PER_SECOND [keep|close [NAP_MS]]
+ * usage: load URL PLAYERS SAMPLE JOINS_PER_SECOND [keep|close [NAP_MS]]
  *
+ * The URL tells what they speak: http, https, ws, wss or rtmp; a path that ends in .ts carries MPEG-TS, any other FLV.
  * Prints {"event":"ready",...} when every player has had media. Commands, one a line, on stdin:
  *   begin                       start a measurement
  *   end                         answer with {"event":"measured",...}
@@ -22,6 +23,7 @@
 #include "clip.h"
 #include "clock.h"
 #include "crowd.h"
+#include "tls.h"
 
 static struct target target;
 static int64_t begin_ns, begin_cpu_ns;
@@ -76,10 +78,10 @@ static void command(const char *line)
 
 int main(int argc, char **argv)
 {
-    if (argc < 6)
-        die("usage: load ADDRESS:PORT PATH PLAYERS SAMPLE JOINS_PER_SECOND [keep|close [NAP_MS]]");
-    int players = atoi(argv[3]), sample = atoi(argv[4]), ready = 0;
-    double pace = atof(argv[5]);
+    if (argc < 5)
+        die("usage: load URL PLAYERS SAMPLE JOINS_PER_SECOND [keep|close [NAP_MS]]");
+    int players = atoi(argv[2]), sample = atoi(argv[3]), ready = 0;
+    double pace = atof(argv[4]);
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
@@ -89,9 +91,11 @@ int main(int argc, char **argv)
     if (sample > players)
         sample = players;
     setvbuf(stdin, NULL, _IONBF, 0); /* poll() must see the second of two lines */
-    target_init(&target, argv[1], argv[2], argc > 6 && strcmp(argv[6], "close") == 0);
+    target_init(&target, argv[1], argc > 5 && strcmp(argv[5], "close") == 0);
+    if (target.tls)
+        tls_setup();
     int64_t start = mono_ns();
-    crowd_start(&target, players - sample, pace, argc > 7 ? atoi(argv[7]) : 0);
+    crowd_start(&target, players - sample, pace, argc > 6 ? atoi(argv[6]) : 0);
     probe_start(&target, sample, pace * sample / (players > 0 ? players : 1)); /* among the crowd, not before it */
 
     char line[256];

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,26 +13,71 @@
 
 #include "clip.h"
 #include "clock.h"
+#include "websocket.h"
 
 #define PER_SOURCE 20000 /* connections; Linux hands out 28,232 ports an address by default */
 
 static atomic_int connects;
 
-void target_init(struct target *t, const char *address, const char *path, int close_wanted)
+static const struct {
+    const char *name;
+    int tls;
+    enum speech speech;
+} schemes[] = {{"http://", 0, SPEAK_HTTP},
+               {"https://", 1, SPEAK_HTTP},
+               {"ws://", 0, SPEAK_WEBSOCKET},
+               {"wss://", 1, SPEAK_WEBSOCKET},
+               {"rtmp://", 0, SPEAK_RTMP}};
+
+/* Point at what follows the scheme, and note what the scheme says. */
+static const char *take_scheme(struct target *t, const char *url)
 {
-    char host[64];
-    const char *colon = strchr(address, ':');
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t n = strlen(schemes[i].name);
+        if (strncmp(url, schemes[i].name, n) == 0) {
+            t->tls = schemes[i].tls;
+            t->speech = schemes[i].speech;
+            return url + n;
+        }
+    }
+    die("load: not an http, https, ws, wss or rtmp URL: %s", url);
+}
+
+void target_init(struct target *t, const char *url, int close_wanted)
+{
+    char host[64], upgrade[160] = "";
     memset(t, 0, sizeof *t);
-    if (!colon || (size_t)(colon - address) >= sizeof host)
-        die("load: the address is not HOST:PORT: %s", address);
+    const char *address = take_scheme(t, url), *path = strchr(address, '/'), *colon = strchr(address, ':');
+    if (!path || !colon || colon > path || (size_t)(colon - address) >= sizeof host)
+        die("load: the URL is not SCHEME://HOST:PORT/PATH: %s", url);
     snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
     t->to.sin_family = AF_INET;
     t->to.sin_port = htons((uint16_t)atoi(colon + 1));
     if (inet_pton(AF_INET, host, &t->to.sin_addr) != 1 || ntohl(t->to.sin_addr.s_addr) >> 24 != 127)
         die("load: %s is not a loopback address", host);
-    t->request_size = (size_t)snprintf(t->request, sizeof t->request,
-                                       "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: fanout-load\r\nAccept: */*\r\n%s\r\n",
-                                       path, address, close_wanted ? "Connection: close\r\n" : "");
+    if (t->speech == SPEAK_RTMP) {
+        const char *slash = strrchr(path, '/');
+        if (slash == path || strlen(url) >= sizeof t->app)
+            die("load: the URL is not rtmp://HOST:PORT/APP/STREAM, or is long: %s", url);
+        snprintf(t->app, sizeof t->app, "%.*s", (int)(slash - path - 1), path + 1);
+        snprintf(t->name, sizeof t->name, "%s", slash + 1);
+        snprintf(t->url, sizeof t->url, "%.*s", (int)(slash - url), url);
+        return;
+    }
+    size_t end = strcspn(path, "?");
+    t->ts = end > 3 && strncmp(path + end - 3, ".ts", 3) == 0;
+    if (t->speech == SPEAK_WEBSOCKET)
+        snprintf(upgrade, sizeof upgrade,
+                 "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                 "Sec-WebSocket-Key: " WEBSOCKET_KEY "\r\n");
+    else if (close_wanted)
+        snprintf(upgrade, sizeof upgrade, "Connection: close\r\n");
+    int n = snprintf(t->request, sizeof t->request,
+                     "GET %s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: fanout-load\r\nAccept: */*\r\n%s\r\n", path,
+                     (int)(path - address), address, upgrade);
+    if (n >= (int)sizeof t->request)
+        die("load: the URL is long: %s", url);
+    t->request_size = (size_t)n;
 }
 
 int peer_connect(const struct target *t, int buffer)
@@ -42,6 +88,7 @@ int peer_connect(const struct target *t, int buffer)
     int source = 2 + atomic_fetch_add(&connects, 1) / PER_SOURCE;
     struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000u | (uint32_t)source)};
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* TLS and RTMP say several things before they play */
     if (buffer > 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
     if (bind(fd, (struct sockaddr *)&from, sizeof from) == 0) {
@@ -50,11 +97,6 @@ int peer_connect(const struct target *t, int buffer)
     }
     close(fd);
     return -1;
-}
-
-int peer_request(const struct target *t, int fd)
-{
-    return send(fd, t->request, t->request_size, MSG_NOSIGNAL) == (ssize_t)t->request_size;
 }
 
 void peer_note_arrival(int fd)

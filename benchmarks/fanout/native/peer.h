@@ -1,4 +1,4 @@
-/* The connection of one player: where to, what to ask, and when bytes came. */
+/* The connection of one player: where to, and when bytes came. */
 #ifndef FANOUT_PEER_H
 #define FANOUT_PEER_H
 
@@ -7,21 +7,25 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+enum speech { SPEAK_HTTP, SPEAK_WEBSOCKET, SPEAK_RTMP };
+
 struct target {
     struct sockaddr_in to;
-    char request[1024];
+    int tls;            /* https or wss */
+    enum speech speech; /* by the scheme */
+    int ts;             /* the path ends in .ts: MPEG-TS, else FLV */
+    char request[1024]; /* HTTP and WebSocket */
     size_t request_size;
+    char url[256], app[128], name[128]; /* RTMP: all before the stream's name, and the two parts of the path */
 };
 
-/* address is "127.0.0.1:8080"; close_wanted adds "Connection: close". */
-void target_init(struct target *t, const char *address, const char *path, int close_wanted);
+/* url is SCHEME://127.0.0.1:PORT/PATH with http, https, ws, wss or rtmp (path APP/STREAM); close_wanted adds
+   "Connection: close" to an HTTP request. Exits when it is none of these. */
+void target_init(struct target *t, const char *url, int close_wanted);
 
 /* Start a non-blocking connect; -1 when the system refuses. Source addresses 127.0.0.2, .3, ... are used in turn,
    20,000 connections each, so that local ports do not run out. `buffer` > 0 fixes the receive buffer, bytes. */
 int peer_connect(const struct target *t, int buffer);
-
-/* The connect has ended (EPOLLOUT): send the request. Returns 0 on failure. */
-int peer_request(const struct target *t, int fd);
 
 /* Ask the kernel to note when bytes arrive. */
 void peer_note_arrival(int fd);

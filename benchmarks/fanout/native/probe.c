@@ -9,16 +9,15 @@
 #include "clip.h"
 #include "clock.h"
 #include "crowd.h"
+#include "session.h"
 #include "tally.h"
 #include "urgent.h"
-#include "wire.h"
 
 struct sample {
-    int fd, asked, closed;
-    int64_t arrived_ns, read_ns;
+    int fd, greeted, closed;
     uint32_t last; /* number of the newest frame */
     int counted;   /* frames have been numbered since the start */
-    struct wire wire;
+    struct session *session;
 };
 
 static struct target target;
@@ -30,11 +29,11 @@ static struct tally arrival_ms, read_ms;
 static int64_t begin_ns;
 static long long frames, missing, repeated, unstamped;
 
-static void on_frame(void *owner, int64_t stamp_ns, uint32_t number, int key)
+static void on_frame(void *owner, const struct frame *frame)
 {
     struct sample *s = owner;
-    (void)key;
-    if (stamp_ns == 0) {
+    uint32_t number = frame->number;
+    if (frame->stamp_ns == 0) {
         unstamped++;
         return;
     }
@@ -47,31 +46,31 @@ static void on_frame(void *owner, int64_t stamp_ns, uint32_t number, int key)
     s->counted = 1;
     s->last = number;
     frames++;
-    if (begin_ns && stamp_ns >= begin_ns) { /* older frames are the join's backlog, not a delay */
-        tally_add(&arrival_ms, (double)(s->arrived_ns - stamp_ns) / 1e6);
-        tally_add(&read_ms, (double)(s->read_ns - stamp_ns) / 1e6);
+    if (begin_ns && frame->stamp_ns >= begin_ns) { /* older frames are the join's backlog, not a delay */
+        tally_add(&arrival_ms, (double)(frame->arrived_ns - frame->stamp_ns) / 1e6);
+        tally_add(&read_ms, (double)(frame->read_ns - frame->stamp_ns) / 1e6);
     }
 }
 
 static void serve(struct sample *s, uint32_t events)
 {
     static uint8_t buf[65536];
-    if (!s->asked) {
-        s->asked = 1;
-        if (events & (EPOLLERR | EPOLLHUP) || !peer_request(&target, s->fd))
+    int64_t arrived_ns;
+    if (!s->greeted) {
+        s->greeted = 1;
+        if (events & (EPOLLERR | EPOLLHUP) || !session_greet(s->session))
             s->closed = 1;
     }
     while (!s->closed) {
-        ssize_t n = peer_receive(s->fd, buf, sizeof buf, &s->arrived_ns);
+        ssize_t n = peer_receive(s->fd, buf, sizeof buf, &arrived_ns);
         if (n < 0 && errno == EAGAIN)
             return;
         if (n <= 0) {
             s->closed = 1;
             return;
         }
-        s->read_ns = mono_ns();
-        if (!s->wire.error)
-            wire_feed(&s->wire, buf, (size_t)n);
+        if (!s->session->flow.error)
+            session_feed(s->session, buf, (size_t)n, arrived_ns);
     }
 }
 
@@ -85,11 +84,13 @@ static void *run(void *unused)
         while (next < total && (double)(mono_ns() - start) * 1e-9 * pace >= next) {
             struct sample *s = &samples[next++];
             struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
-            wire_init(&s->wire, on_frame, s);
             s->fd = peer_connect(&target, 0);
             s->closed = s->fd < 0;
             if (s->closed)
                 continue;
+            s->session = session_new(&target, s->fd);
+            s->session->flow.on_frame = on_frame;
+            s->session->flow.owner = s;
             peer_note_arrival(s->fd);
             epoll_ctl(epfd, EPOLL_CTL_ADD, s->fd, &e);
         }
@@ -118,7 +119,7 @@ int probe_flowing(void)
     int n = 0;
     pthread_mutex_lock(&lock);
     for (int i = 0; i < total; i++)
-        n += samples[i].wire.key_seen && !samples[i].closed;
+        n += !samples[i].closed && samples[i].session && samples[i].session->flow.key_seen;
     pthread_mutex_unlock(&lock);
     return n;
 }
@@ -139,15 +140,17 @@ void probe_end(FILE *to)
     const char *error = "";
     pthread_mutex_lock(&lock);
     for (int i = 0; i < total; i++) {
+        const struct session *session = samples[i].session;
         closed += samples[i].closed;
-        chunked += samples[i].wire.chunked;
-        if (samples[i].wire.error) {
+        chunked += session && session_chunked(session);
+        if (session && session->flow.error) {
             broken++;
-            error = samples[i].wire.error;
+            error = session->flow.error;
         }
     }
     fprintf(to, "\"probe\":{\"players\":%d,\"closed\":%d,\"broken\":%d,\"chunked\":%d,\"first_error\":\"%s\",", total,
             closed, broken, chunked, error);
+    fprintf(to, "\"tls\":\"%s\",", tls_kind());
     fprintf(to, "\"frames\":%lld,\"missing\":%lld,\"repeated\":%lld,\"unstamped\":%lld,", frames, missing, repeated,
             unstamped);
     tally_print(to, "delay_ms", &arrival_ms);

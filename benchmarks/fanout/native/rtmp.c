@@ -10,32 +10,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "rtmpwire.h"
+
 #define CHUNK 60000 /* bytes: above any frame of the clip, below the 65,536 that SRS accepts */
-
-static uint8_t *amf_name(uint8_t *p, const char *s)
-{
-    size_t n = strlen(s);
-    *p++ = (uint8_t)(n >> 8);
-    *p++ = (uint8_t)n;
-    memcpy(p, s, n);
-    return p + n;
-}
-
-static uint8_t *amf_string(uint8_t *p, const char *s)
-{
-    *p++ = 2;
-    return amf_name(p, s);
-}
-
-static uint8_t *amf_number(uint8_t *p, double v)
-{
-    uint64_t bits;
-    memcpy(&bits, &v, 8);
-    *p++ = 0;
-    for (int shift = 56; shift >= 0; shift -= 8)
-        *p++ = (uint8_t)(bits >> shift);
-    return p;
-}
 
 static int send_all(int fd, const uint8_t *p, size_t n)
 {
@@ -52,31 +29,11 @@ static int send_all(int fd, const uint8_t *p, size_t n)
 static int send_message(int fd, uint8_t csid, uint8_t type, uint32_t time_ms, uint32_t stream_id, uint32_t chunk,
                         const uint8_t *body, uint32_t size)
 {
-    uint8_t *wire = malloc(size + 12 + size / chunk + 1), *p = wire;
-    uint8_t header[12] = {csid,
-                          (uint8_t)(time_ms >> 16),
-                          (uint8_t)(time_ms >> 8),
-                          (uint8_t)time_ms,
-                          (uint8_t)(size >> 16),
-                          (uint8_t)(size >> 8),
-                          (uint8_t)size,
-                          type,
-                          (uint8_t)stream_id,
-                          (uint8_t)(stream_id >> 8),
-                          (uint8_t)(stream_id >> 16),
-                          (uint8_t)(stream_id >> 24)};
+    struct message m = {csid, type, time_ms, stream_id, body, size};
     if (time_ms >= 0xffffff)
         die("publisher: over 4.6 hours; the extended timestamp is not written");
-    memcpy(p, header, 12);
-    p += 12;
-    for (uint32_t at = 0; at < size; at += chunk) {
-        uint32_t n = size - at < chunk ? size - at : chunk;
-        if (at)
-            *p++ = 0xc0 | csid;
-        memcpy(p, body + at, n);
-        p += n;
-    }
-    int ok = send_all(fd, wire, (size_t)(p - wire));
+    uint8_t *wire = malloc(message_room(size, chunk));
+    int ok = send_all(fd, wire, message_write(wire, &m, chunk));
     free(wire);
     return ok;
 }
@@ -99,10 +56,9 @@ static uint8_t *await(int fd, uint8_t *buf, size_t *have, size_t room, const cha
 
 static void handshake(int fd)
 {
-    uint8_t c[1537] = {3}, s[3073];
-    for (int i = 9; i < 1537; i++)
-        c[i] = (uint8_t)(i * 7);
+    uint8_t c[1 + HANDSHAKE], s[1 + 2 * HANDSHAKE];
     size_t have = 0;
+    write_c0c1(c);
     send_all(fd, c, sizeof c);
     while (have < sizeof s) {
         ssize_t n = recv(fd, s + have, sizeof s - have, 0);
@@ -110,7 +66,7 @@ static void handshake(int fd)
             die("publisher: no RTMP handshake answer");
         have += (size_t)n;
     }
-    send_all(fd, s + 1, 1536);
+    send_all(fd, s + 1, HANDSHAKE);
 }
 
 struct rtmp rtmp_publish(const char *address, int port, const char *app, const char *name)
@@ -133,39 +89,25 @@ struct rtmp rtmp_publish(const char *address, int port, const char *app, const c
     uint8_t size[4] = {0, 0, CHUNK >> 8, CHUNK & 255};
     send_message(r.fd, 2, 1, 0, 0, 128, size, 4);
 
-    p = amf_number(amf_string(body, "connect"), 1);
-    *p++ = 3;
-    p = amf_string(amf_name(p, "app"), app);
-    p = amf_string(amf_name(p, "type"), "nonprivate");
-    p = amf_string(amf_name(p, "flashVer"), "FMLE/3.0");
-    p = amf_string(amf_name(p, "tcUrl"), url);
-    memcpy(p, "\0\0\x09", 3);
-    send_message(r.fd, 3, 20, 0, 0, CHUNK, body, (uint32_t)(p + 3 - body));
+    p = amf_connect(body, app, url, "FMLE/3.0");
+    send_message(r.fd, 3, 20, 0, 0, CHUNK, body, (uint32_t)(p - body));
     await(r.fd, answer, &have, sizeof answer, "_result", 0);
 
     have = 0;
-    p = amf_number(amf_string(body, "releaseStream"), 2);
-    *p++ = 5;
+    p = amf_null(amf_number(amf_string(body, "releaseStream"), 2));
     p = amf_string(p, name);
     send_message(r.fd, 3, 20, 0, 0, CHUNK, body, (uint32_t)(p - body));
-    p = amf_number(amf_string(body, "FCPublish"), 3);
-    *p++ = 5;
+    p = amf_null(amf_number(amf_string(body, "FCPublish"), 3));
     p = amf_string(p, name);
     send_message(r.fd, 3, 20, 0, 0, CHUNK, body, (uint32_t)(p - body));
-    p = amf_number(amf_string(body, "createStream"), 4);
-    *p++ = 5;
+    p = amf_null(amf_number(amf_string(body, "createStream"), 4));
     send_message(r.fd, 3, 20, 0, 0, CHUNK, body, (uint32_t)(p - body));
     /* AMF number 4.0 is 40 10 00...: the answer to createStream, not to the two calls before it */
     for (;;) {
         uint8_t *hit = await(r.fd, answer, &have, sizeof answer, "_result", 19);
         int number = hit[1] == 0x40 && hit[2] == 0x10 && hit[9] == 5 && hit[10] == 0;
         if (number) {
-            uint64_t bits = 0;
-            double id;
-            for (int i = 0; i < 8; i++)
-                bits = bits << 8 | hit[11 + i];
-            memcpy(&id, &bits, 8);
-            r.stream_id = (uint32_t)id;
+            r.stream_id = (uint32_t)amf_read_number(hit + 11);
             break;
         }
         have = (size_t)(answer + have - hit);
@@ -173,8 +115,7 @@ struct rtmp rtmp_publish(const char *address, int port, const char *app, const c
     }
 
     have = 0;
-    p = amf_number(amf_string(body, "publish"), 5);
-    *p++ = 5;
+    p = amf_null(amf_number(amf_string(body, "publish"), 5));
     p = amf_string(amf_string(p, name), "live");
     send_message(r.fd, 3, 20, 0, r.stream_id, CHUNK, body, (uint32_t)(p - body));
     await(r.fd, answer, &have, sizeof answer, "NetStream.Publish.Start", 0);

@@ -10,9 +10,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "flow.h"
+
 #define STAMP_SIZE 48
 #define STAMP_AT 5 /* after frame type, packet type and composition offset of an AVC tag */
 #define STAMP_UUID "fastflv-bench-01"
+#define FRAME_LIMIT 4000000 /* bytes: far above any frame of the clip */
 
 static inline void put_hex(uint8_t *p, uint64_t value, int digits)
 {
@@ -46,18 +49,26 @@ static inline void stamp_write(uint8_t *p, int64_t ns, uint32_t number)
     p[47] = 0x80;
 }
 
-/* Read the stamp of a video tag body; 0 when it has none. */
-static inline int stamp_read(const uint8_t *body, uint32_t size, int64_t *ns, uint32_t *number)
+/* Read the stamp from its UUID on (16 bytes, then 24 digits) into a frame; 0 when it is not one. */
+static inline int stamp_read(const uint8_t *uuid, struct frame *frame)
 {
-    uint64_t a, b;
-    const uint8_t *p = body + STAMP_AT;
-    if (size < STAMP_AT + STAMP_SIZE || memcmp(p + 7, STAMP_UUID, 16) != 0)
+    uint64_t ns, number;
+    if (memcmp(uuid, STAMP_UUID, 16) != 0 || !get_hex(uuid + 16, 16, &ns) || !get_hex(uuid + 32, 8, &number))
         return 0;
-    if (!get_hex(p + 23, 16, &a) || !get_hex(p + 39, 8, &b))
-        return 0;
-    *ns = (int64_t)a;
-    *number = (uint32_t)b;
+    frame->stamp_ns = (int64_t)ns;
+    frame->number = (uint32_t)number;
     return 1;
+}
+
+/* A whole body of FLV or RTMP video has come, of which the first `kept` bytes are there: tell of the frame in it. */
+static inline int video_body(struct flow *flow, const uint8_t *body, uint32_t size, uint32_t kept)
+{
+    if (size < STAMP_AT || body[1] != 1)
+        return 1;
+    struct frame frame = {.key = body[0] >> 4 == 1, .arrived_ns = flow->arrived_ns, .read_ns = flow->read_ns};
+    if ((size < kept ? size : kept) >= STAMP_AT + STAMP_SIZE)
+        stamp_read(body + STAMP_AT + 7, &frame);
+    return flow_frame(flow, &frame);
 }
 
 #endif

@@ -11,16 +11,16 @@
 #include "clip.h"
 #include "clock.h"
 #include "crowd.h"
+#include "session.h"
 #include "tally.h"
 #include "urgent.h"
-#include "wire.h"
 
 #define PATIENCE_NS 5000000000 /* a joiner without a keyframe by then has failed */
 
 struct joiner {
-    int fd, asked, done;
-    int64_t start_ns, arrived_ns, first_byte_ns, leave_ns;
-    struct wire wire;
+    int fd, greeted, done;
+    int64_t start_ns, answered_ns, leave_ns;
+    struct session *session;
 };
 
 struct plan {
@@ -32,41 +32,42 @@ struct plan {
 static struct tally keyframe_ms, first_byte_ms;
 static const char *first_error = "";
 
-static void on_frame(void *owner, int64_t stamp_ns, uint32_t number, int key)
+static void on_frame(void *owner, const struct frame *frame)
 {
     struct joiner *j = owner;
-    (void)stamp_ns, (void)number;
-    if (j->done || !key)
+    if (j->done || !frame->key)
         return;
     j->done = 1;
-    tally_add(&keyframe_ms, (double)(j->arrived_ns - j->start_ns) / 1e6);
-    tally_add(&first_byte_ms, (double)(j->first_byte_ns - j->start_ns) / 1e6);
+    tally_add(&keyframe_ms, (double)(frame->arrived_ns - j->start_ns) / 1e6);
+    int64_t answered_ns = j->answered_ns ? j->answered_ns : frame->arrived_ns; /* both in one read */
+    tally_add(&first_byte_ms, (double)(answered_ns - j->start_ns) / 1e6);
 }
 
 /* Returns 0 when the joiner has ended before its keyframe. */
-static int serve(const struct plan *plan, struct joiner *j, uint32_t events)
+static int serve(struct joiner *j, uint32_t events)
 {
     static uint8_t buf[65536];
-    if (!j->asked) {
-        j->asked = 1;
-        if (events & (EPOLLERR | EPOLLHUP) || !peer_request(&plan->target, j->fd))
+    int64_t arrived_ns;
+    if (!j->greeted) {
+        j->greeted = 1;
+        if (events & (EPOLLERR | EPOLLHUP) || !session_greet(j->session))
             return 0;
     }
     for (;;) {
         ssize_t n = j->done ? recv(j->fd, NULL, 1 << 30, MSG_TRUNC | MSG_DONTWAIT)
-                            : peer_receive(j->fd, buf, sizeof buf, &j->arrived_ns);
+                            : peer_receive(j->fd, buf, sizeof buf, &arrived_ns);
         if (n < 0 && errno == EAGAIN)
             return 1;
         if (n <= 0)
             return j->done;
         if (j->done)
             return 1;
-        if (j->first_byte_ns == 0)
-            j->first_byte_ns = j->arrived_ns;
-        if (!wire_feed(&j->wire, buf, (size_t)n)) {
-            first_error = j->wire.error;
+        if (!session_feed(j->session, buf, (size_t)n, arrived_ns)) {
+            first_error = j->session->flow.error;
             return 0;
         }
+        if (j->session->joined && j->answered_ns == 0)
+            j->answered_ns = arrived_ns;
     }
 }
 
@@ -88,12 +89,14 @@ static void *run(void *argument)
             struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = j};
             int64_t lag = now - start - (int64_t)(next++ * 1e9 / plan->per_second);
             worst_lag = lag > worst_lag ? lag : worst_lag;
-            wire_init(&j->wire, on_frame, j);
             j->start_ns = mono_ns();
             j->leave_ns = j->start_ns + (int64_t)plan->hold_ms * 1000000;
             j->fd = peer_connect(&plan->target, 0);
             if (j->fd < 0)
                 continue;
+            j->session = session_new(&plan->target, j->fd);
+            j->session->flow.on_frame = on_frame;
+            j->session->flow.owner = j;
             peer_note_arrival(j->fd);
             epoll_ctl(epfd, EPOLL_CTL_ADD, j->fd, &e);
         }
@@ -105,13 +108,14 @@ static void *run(void *argument)
             failed += !j->done;
             if (j->fd >= 0)
                 close(j->fd);
+            session_free(j->session);
             free(j);
             oldest++;
         }
         int n = epoll_wait(epfd, ready, 256, 1);
         for (int i = 0; i < n; i++) {
             struct joiner *j = ready[i].data.ptr;
-            if (j->fd >= 0 && !serve(plan, j, ready[i].events)) {
+            if (j->fd >= 0 && !serve(j, ready[i].events)) {
                 close(j->fd);
                 j->fd = -1;
             }
