@@ -26,13 +26,20 @@ COLOURS = {
 GROUP = 0.8  # width of a scenario's bars, of the distance between two scenarios
 
 
+def _program(label: str) -> str:
+    """Return the server's name without what its players speak or how many threads it has."""
+    return label.split()[0]
+
+
 def _middle(group: list[Measured], figure: str) -> float:
     return float(median(getattr(m, figure) for m in group))
 
 
-def _bar(axes: Any, x: float, height: float, width: float, colour: str, label: str | None = None) -> None:
-    axes.bar(x, height, width, color=colour, label=label)
-    axes.annotate(f"{height:.3g}", (x, height), ha="center", va="bottom", fontsize=7)
+def _bar(axes: Any, x: float, height: float, width: float, label: str, legend: str | None = None) -> None:
+    axes.bar(x, height, width, color=COLOURS.get(_program(label), "#444444"), label=legend)
+    what = label.removeprefix(_program(label)).strip()
+    text = f"{what}\n{height:.3g}" if what else f"{height:.3g}"
+    axes.annotate(text, (x, height), ha="center", va="bottom", fontsize=7)
 
 
 def _goal_marks(axes: Any, results: Results, scenarios: list[str], base: str) -> None:
@@ -46,30 +53,31 @@ def _goal_marks(axes: Any, results: Results, scenarios: list[str], base: str) ->
 def draw(results: Results, path: Path) -> None:
     """Write a PNG with one group of bars for each scenario, one bar for each server."""
     scenarios = list(dict.fromkeys(m.scenario for m in results.runs))
-    servers = list(dict.fromkeys(m.server for m in results.runs))
-    base = "srs" if "srs" in servers else "floor"
+    programs = list(dict.fromkeys(_program(m.server) for m in results.runs))
+    base = "srs" if "srs" in programs else "floor"
     size = (max(7.0, 1.6 * len(scenarios) + 2), 10)
     figure, (top, mid, low) = pyplot.subplots(3, 1, figsize=size, sharex=True)
-    width = GROUP / len(servers)
     labelled: set[str] = set()
     for at, scenario in enumerate(scenarios):
         runs = [m for m in results.runs if m.scenario == scenario]
+        servers = list(dict.fromkeys(m.server for m in runs))
+        width = GROUP / max(len(servers), len(programs))
         for place, server in enumerate(servers):
             group = of(runs, server)
-            if not group:
-                continue
-            x = at - GROUP / 2 + width * (place + 0.5)
-            colour = COLOURS.get(server.split()[0], "#444444")
-            _bar(top, x, _middle(group, "cpu"), width * 0.92, colour, None if server in labelled else server)
-            labelled.add(server)
-            if by_base := ratio(runs, server, base):
-                _bar(mid, x, by_base, width * 0.92, colour)
+            program = _program(server)
+            x = at - width * len(servers) / 2 + width * (place + 0.5)
+            legend = None if program in labelled else program
+            _bar(top, x, _middle(group, "cpu"), width * 0.92, server, legend)
+            labelled.add(program)
+            if by_base := ratio(runs, server, server.replace(program, base, 1)):
+                _bar(mid, x, by_base, width * 0.92, server)
             if _middle(group, "p50"):
+                colour = COLOURS.get(program, "#444444")
                 low.bar(x, _middle(group, "p99"), width * 0.92, color=colour, alpha=0.45)
                 low.bar(x, _middle(group, "p50"), width * 0.92, color=colour)
     _goal_marks(mid, results, scenarios, base)
     top.set_ylabel("CPU, % of one core")
-    top.legend(frameon=False, ncols=len(servers), loc="lower left", bbox_to_anchor=(0, 1))
+    top.legend(frameon=False, ncols=len(programs), loc="lower left", bbox_to_anchor=(0, 1))
     mid.set_ylabel(f"CPU, ratio to {base}; dotted: goal")
     low.set_ylabel("added delay, ms: p50 solid, p99 pale")
     low.set_yscale("symlog", linthresh=10)
