@@ -113,6 +113,9 @@ SEND_BYTES_MAX: Final = 512 * 1024
 NOTSENT_BYTES: Final = 128 * 1024
 "TCP_NOTSENT_LOWAT of players, bytes: what lies unsent in the kernel beyond this cannot be skipped any more. Two seconds of 500 kbit/s, 50 ms of 20 Mbit/s."
 
+TLS_SEND_BYTES: Final = 64 * 1024
+"Bytes handed to TLS at once, at most: four of its largest records. The buffers of a connection grow to its longest write and stay; writes of a whole GOP made 160 KB a player, and half of the time of a join went into fresh pages."
+
 FLUSH_MS: Final = 50
 "With mw_latency 0 audio rides with the next video frame; when none comes for this long it goes out by itself, ms. Above one frame interval of 25 fps (40)."
 
@@ -269,6 +272,9 @@ PAGE_COUNT_DEFAULT: Final = 10
 
 CONNECTIONS_DEFAULT_MAX: Final = 100_000
 "max_connections without a configuration file is what the open-file limit allows, up to this."
+
+GC_OBJECTS: Final = 50_000
+"Objects made before the collector of cycles looks at the young ones (Python's default is 700 or 2,000): a live server makes few cycles, and a look costs by what it finds alive."
 
 # --- stopping --------------------------------------------------------------------------------
 

@@ -135,8 +135,11 @@ cdef class Cursor:
             load32_relaxed(&self.log.log.ended) and (self.waiting or self.pos >= load_relaxed(&self.log.log.head))
         )
 
-    def take(self):
-        """Return what is new as one framed bytes object of whole tags, b"" when there is nothing."""
+    def take(self, int64_t most=SEND_MAX):
+        """Return what is new as one framed bytes object of whole tags, b"" when there is nothing.
+
+        Of more than *most* bytes the first part, or the first tag when that is longer.
+        """
         cdef Log* log = self.log.log
         cdef int64_t stop
         cdef Segment* segment
@@ -162,7 +165,7 @@ cdef class Cursor:
             self.waiting = False
         if self.pos >= load_relaxed(&log.head):
             return b""
-        stop = stop_at(log, self.pos, SEND_MAX)
+        stop = stop_at(log, self.pos, most)
         if self.log.shared is None or (
             self.log.shared_pos != self.pos or self.log.shared_stop != stop or self.log.shared_framing != self.framing
         ):

@@ -303,7 +303,7 @@ class LoopPlay:
         if cursor is None:
             return
         while self._full_since is None:
-            data = cursor.take()
+            data = cursor.take(limits.TLS_SEND_BYTES)
             if not data:
                 break
             self._write(data)
