@@ -181,8 +181,15 @@ def publisher_goals(scenario: str, runs: Runs) -> list[Goal]:
 
 
 def _lost(m: Measured) -> float:
-    """Return what parsed players missed, and how many players were not served: little CPU is no merit then."""
-    return m.missing + m.broken + max(0, m.players - m.flowing)
+    """Return what parsed players missed, and how many players were not served."""
+    return m.missing + max(0, m.players - m.flowing)
+
+
+def served_ratio(runs: Runs, server: str, other: str) -> float | None:
+    """Return the ratio of CPU; None when the server left players without media: little CPU is no merit then."""
+    if any(m.flowing < m.players for m in of(runs, server)):
+        return None
+    return ratio(runs, server, other)
 
 
 def beside_flv_goals(protocol: str, limit: float) -> Callable[[str, Runs], list[Goal]]:
@@ -191,7 +198,7 @@ def beside_flv_goals(protocol: str, limit: float) -> Callable[[str, Runs], list[
 
     def judge(scenario: str, runs: Runs) -> list[Goal]:
         return [
-            Goal(scenario, f"CPU {label} / fastflv flv", ratio(runs, label, "fastflv flv"), limit),
+            Goal(scenario, f"CPU {label} / fastflv flv", served_ratio(runs, label, "fastflv flv"), limit),
             Goal(scenario, "frames missing, players lost", middle(runs, label, _lost), 0),
         ]
 
@@ -203,7 +210,7 @@ def https_goals(scenario: str, runs: Runs) -> list[Goal]:
     keyframe = middle(runs, "fastflv https", lambda m: m.extra["first_keyframe_p99"])
     failed = middle(runs, "fastflv https", lambda m: m.extra["joins_failed"])
     return [
-        Goal(scenario, "CPU fastflv / srs", ratio(runs, "fastflv https", "srs https"), 0.30),
+        Goal(scenario, "CPU fastflv / srs", served_ratio(runs, "fastflv https", "srs https"), 0.30),
         Goal(scenario, "first keyframe p99", keyframe, 300, " ms"),
         Goal(scenario, "joins failed", failed, 0),
         Goal(scenario, "frames missing, players lost", middle(runs, "fastflv https", _lost), 0),
@@ -213,7 +220,7 @@ def https_goals(scenario: str, runs: Runs) -> list[Goal]:
 def rtmp_goals(scenario: str, runs: Runs) -> list[Goal]:
     """RTMP players cost a fraction of what they cost SRS."""
     return [
-        Goal(scenario, "CPU fastflv / srs", ratio(runs, "fastflv rtmp", "srs rtmp"), 0.4),
+        Goal(scenario, "CPU fastflv / srs", served_ratio(runs, "fastflv rtmp", "srs rtmp"), 0.4),
         Goal(scenario, "frames missing, players lost", middle(runs, "fastflv rtmp", _lost), 0),
     ]
 

@@ -141,11 +141,12 @@ void probe_end(FILE *to)
     pthread_mutex_lock(&lock);
     for (int i = 0; i < total; i++) {
         const struct session *session = samples[i].session;
-        closed += samples[i].closed;
         chunked += session && session_chunked(session);
         if (session && session->flow.error) {
             broken++;
             error = session->flow.error;
+        } else {
+            closed += samples[i].closed;
         }
     }
     fprintf(to, "\"probe\":{\"players\":%d,\"closed\":%d,\"broken\":%d,\"chunked\":%d,\"first_error\":\"%s\",", total,
