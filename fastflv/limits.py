@@ -154,8 +154,8 @@ TS_PCR_MS: Final = 100
 TS_PCR_EARLY_MS: Final = 80
 "Audio brings a PCR packet of its own when the last PCR is older than this, ms: above one frame of 15 pictures a second, below the bound by one gathered PES of small frames."
 
-TS_PCR_FILL_MAX: Final = 100
-"A longer silence than this many PCR intervals is a new start of the clock, not filled with PCR packets: 10 s, 18 KB. Cameras at 1 frame in 5 s exist."
+TS_PCR_FILL_MAX: Final = 50
+"A longer silence than this many PCR intervals is a new start of the clock, not filled with PCR packets: 5 s, 14 KB with the tables. Cameras at 1 frame in 5 s exist; a publisher that invents silences must not get much for little."
 
 TS_RESTART_MS: Final = 1000
 "A step back of the clock by more than this is a new start (time_jitter off), ms; by less, it is uneven interleaving."
@@ -171,6 +171,9 @@ TS_AUDIO_MS: Final = 70
 
 TS_TRACK_LOST_MS: Final = 1000
 "A track that was announced by a header, or by the publisher before, and shows no frame for this long leaves the PMT, ms."
+
+TS_FILE_STEP_BYTES: Final = 256 * 1024
+"A whole file is muxed in steps of this many bytes: its log stays in the cache and its memory is used again."
 
 # --- configuration ---
 

@@ -36,12 +36,16 @@ from fastflv._ext.tsprogram cimport (
     program_expire, program_know, program_lose, program_show, program_tell, program_timer, program_wait, program_write,
 )
 
+from io import BytesIO
+
 from fastflv import limits
 from fastflv.errors import FlvHeaderError
 
 cdef int64_t AUDIO_MS = limits.TS_AUDIO_MS
 cdef int64_t TABLES_STEP = limits.TS_TABLES_MS * 90
 cdef int64_t BRIDGE_TABLES = limits.TS_TABLES_MS // limits.TS_PCR_MS   # PCR packets from tables to tables
+
+cdef Py_ssize_t FILE_STEP_BYTES = limits.TS_FILE_STEP_BYTES
 
 cdef enum:
     GATHERED_MAX = PES_BYTES_MAX - 8   # what a PES with a length has room for
@@ -375,6 +379,11 @@ cdef class TsMux(Remux):
             self.admit(form, body + payload.at, payload.size)
         return True
 
+    cdef bint announce_tag(self, const uint8_t* tag, uint32_t size) except -1:
+        """`announce` for a whole FLV tag whose body has *size* bytes."""
+        cdef const uint8_t* body = tag + TAG_HEADER_BYTES
+        return self.announce(tag[0], read_traits(tag[0], body, size).flags, body, size)
+
     cdef int look_ahead(self, int64_t position) except -1:
         """Look at what the source has from *position* on."""
         cdef int32_t i
@@ -392,6 +401,15 @@ cdef class TsMux(Remux):
         return 0
 
 
+cdef Py_ssize_t next_tag(const uint8_t* p, Py_ssize_t n, Py_ssize_t at) noexcept nogil:
+    """Return the offset behind the tag at *at*, or -1 when it is not whole."""
+    cdef Py_ssize_t end
+    if at + TAG_FRAME_BYTES > n:
+        return -1
+    end = at + TAG_FRAME_BYTES + <Py_ssize_t>load_be24(p + at + 1)
+    return end if end <= n else -1
+
+
 def mux(flv, describe):
     """Return a whole FLV file as MPEG-TS; what lies behind its last whole tag is left out.
 
@@ -399,10 +417,9 @@ def mux(flv, describe):
     """
     cdef Py_buffer view
     cdef const uint8_t* p
-    cdef Py_ssize_t at, first
-    cdef uint32_t size
-    cdef MediaLog log = MediaLog(keep_ms=1 << 60, window_bytes=1 << 60)
-    cdef TsMux made = TsMux(MediaLog(), log, describe)
+    cdef Py_ssize_t at, end, first, start
+    cdef TsMux made = TsMux(MediaLog(), MediaLog(), describe)
+    out = BytesIO()
     PyObject_GetBuffer(flv, &view, PyBUF_SIMPLE)
     try:
         p = <const uint8_t*>view.buf
@@ -410,16 +427,25 @@ def mux(flv, describe):
             raise FlvHeaderError("no FLV header of version 1", offset=0)
         first = <Py_ssize_t>load_be32(p + 5) + 4
         at = first
-        while at + TAG_FRAME_BYTES <= view.len:
-            size = load_be24(p + at + 1)
-            if at + TAG_FRAME_BYTES + <Py_ssize_t>size > view.len or made.announce(
-                p[at], read_traits(p[at], p + at + TAG_HEADER_BYTES, size).flags, p + at + TAG_HEADER_BYTES, size
-            ):
+        while True:
+            end = next_tag(p, view.len, at)
+            if end < 0 or made.announce_tag(p + at, <uint32_t>(end - at - TAG_FRAME_BYTES)):
                 break
-            at += TAG_FRAME_BYTES + <Py_ssize_t>size
-        if first < view.len:
-            made.take_block(p + first, view.len - first)
-        made.end()
+            at = end
+        at = start = first
+        while True:
+            end = next_tag(p, view.len, at)
+            if end < 0 or end - start > FILE_STEP_BYTES:
+                # In steps, each with a log that forgets nothing, so that its memory is used again.
+                made.log = MediaLog(keep_ms=1 << 60, window_bytes=1 << 60)
+                made.take_block(p + start, at - start)
+                if end < 0:
+                    made.end()
+                made.log.publish(False)
+                out.write(made.log.read(0, made.log.log.written))
+                start = at
+            if end < 0:
+                return out.getvalue()
+            at = end
     finally:
         PyBuffer_Release(&view)
-    return log.read(log.tail, log.head)
