@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +10,6 @@ import clip
 import pytest
 from clip import FORMS, X264, Form, ffmpeg
 from flvread import AUDIO, VIDEO, Tag
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from model import ts
 from model.remuxed import pictures, sounds
 
