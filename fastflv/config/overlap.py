@@ -84,6 +84,8 @@ class _Automaton:
 def compare(first: Tokens, second: Tokens) -> Overlap:
     """Compare two patterns. Takes time by the product of their lengths; answers are remembered, for
     vhosts often have the same patterns."""
+    if _apart(first, second):
+        return Overlap("", True, True)
     one, two = _Automaton(first), _Automaton(second)
     named = {char for token in (*first, *second) if isinstance(token, str) for char in token}
     spare = next((char for char in SPARE if char not in named), "")
@@ -108,3 +110,12 @@ def compare(first: Tokens, second: Tokens) -> Overlap:
                 seen.add(after)
                 waiting.append((path + char, *after))
     return Overlap(both, first_only, second_only)
+
+
+def _apart(first: Tokens, second: Tokens) -> bool:
+    """The patterns begin or end with different text: most do, and that is found at once."""
+    heads = [tokens[0] if isinstance(tokens[0], str) else "" for tokens in (first, second)]
+    ends = [tokens[-1] if isinstance(tokens[-1], str) else "" for tokens in (first, second)]
+    return not (heads[0].startswith(heads[1]) or heads[1].startswith(heads[0])) or not (
+        ends[0].endswith(ends[1]) or ends[1].endswith(ends[0])
+    )
