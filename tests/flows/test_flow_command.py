@@ -218,6 +218,21 @@ def test_demo_shows_a_picture_at_once(tmp_path: Path) -> None:
     assert not log.find("Traceback"), log.text()
 
 
+def test_a_port_and_the_same_port_for_one_family_are_one_listener(tmp_path: Path) -> None:
+    # SRS's console.ipv46.conf.
+    port = free_ports(1)[0]
+    file = tmp_path / "both.conf"
+    file.write_text(f"listen {port} [::]:{port}; daemon off; srs_log_tank console;" + vhost_text())
+    process = start(["-c", str(file)])
+    log = Log(process.stderr)
+    try:
+        log.wait("publish to ")
+        assert len(log.find("RTMP on ")) == 1
+        socket.create_connection((HOST, port), 10).close()
+    finally:
+        assert stop(process) == 0, log.text()
+
+
 # --- RTMPS ---------------------------------------------------------------------------------------
 
 
