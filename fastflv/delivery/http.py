@@ -264,7 +264,9 @@ class HttpConnection(asyncio.Protocol):
         log.info("http %s: %s", address_of(self._transport), why)
         self._transport.write(Response.of_text(status, why).encode(keep_alive=False))
         # Closing with bytes unread would reset the connection, and the answer with it: read them away for a while.
-        self._transport.write_eof()
+        # TLS has no half-closed connections; there the end comes with the timer.
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
         self._disarm()
         self._timer = self._loop.call_later(limits.HTTP_LINGER_SECONDS, self._transport.abort)
 
