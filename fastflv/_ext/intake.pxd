@@ -33,6 +33,8 @@ cdef class Intake(MediaSink):
     cdef readonly uint32_t audio_codec  # as TagTraits.codec
     cdef readonly uint32_t video_codec
     cdef readonly uint8_t audio_head   # first byte of the newest audio tag of the default track
+    cdef readonly int64_t gop_ms       # time between keyframes of this publisher, the longest so far, ms; 0: not known
+    cdef readonly int64_t gop_least_ms  # and the shortest
     cdef readonly uint64_t audio_tags  # since creation
     cdef readonly uint64_t video_tags
     cdef readonly uint64_t bytes       # of media bodies, since creation
@@ -40,6 +42,7 @@ cdef class Intake(MediaSink):
     cdef Timeline timeline
     cdef Header headers[HEADERS_MAX]
     cdef int header_count
+    cdef int64_t key_ms                # time of the newest keyframe of this publisher, -1: none yet
     cdef bytes metadata                # body of the onMetaData tag, or None
     cdef bint urgent                   # something was written that does not wait for a video frame
     cdef bint written                  # something was written since the last flush

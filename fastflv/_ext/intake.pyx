@@ -38,6 +38,7 @@ cdef class Intake(MediaSink):
         self.log = log
         self.timeline.mode = jitter
         self.reduce_headers = reduce_headers
+        self.key_ms = -1
 
     def __dealloc__(self):
         cdef int i
@@ -64,6 +65,9 @@ cdef class Intake(MediaSink):
         self.has_video = False
         self.gate_timed = False
         self.metadata = None
+        self.gop_ms = 0
+        self.gop_least_ms = 0
+        self.key_ms = -1
         for i in range(self.header_count):
             self.headers[i].stale = True
         self.log.forget_key()
@@ -197,6 +201,10 @@ cdef class Intake(MediaSink):
             self.video_tags += 1
             self.urgent = True
             if traits.flags & KEY and traits.track == 0:
+                if self.key_ms >= 0:
+                    self.gop_least_ms = min(self.gop_least_ms or dts, dts - self.key_ms)
+                    self.gop_ms = max(self.gop_ms, dts - self.key_ms)
+                self.key_ms = dts
                 log_mark_key(self.log.log, at, self.header_block(dts))
         else:
             self.audio_tags += 1

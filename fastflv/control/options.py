@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from fastflv import limits
 from fastflv.config.service import TimeJitter
 from fastflv.config.settings import Settings, Vhost
+from fastflv.delivery.hls import HlsOptions, OnError, Route
 from fastflv.delivery.live import LiveOptions
 from fastflv.delivery.mount import compile_mounts
 from fastflv.ingest.rtmp import IngestOptions
@@ -63,6 +65,44 @@ def live_options(vhost: Vhost) -> LiveOptions:
         has_audio=remux.has_audio,
         has_video=remux.has_video,
         drop_others=remux.drop_if_not_match,
+    )
+
+
+def hls_options(vhost: Vhost, settings: Settings) -> HlsOptions | None:
+    """What of a vhost is played over HLS; None where it is off."""
+    hls = vhost.hls
+    if not hls.enabled:
+        return None
+    fragment = hls.hls_fragment * 1000
+    route = Route(
+        vhost.name,
+        hls.hls_m3u8_file,
+        hls.hls_ts_file,
+        hls.hls_fmp4_file,
+        hls.hls_init_file,
+        prefix=hls.hls_entry_prefix,
+        utc=settings.utc_time,
+    )
+    least = max(round(fragment * hls.hls_td_ratio), limits.HLS_SEGMENT_MS_MIN)
+    return HlsOptions(
+        route,
+        least_ms=least,
+        most_ms=max(round(fragment * hls.hls_aof_ratio), least),
+        window_ms=round(hls.hls_window * 1000),
+        wait_key=hls.hls_wait_keyframe,
+        floor_ms=max(round(fragment), limits.HLS_SEGMENT_MS_MIN) if hls.hls_ts_floor else 0,
+        audio=hls.hls_acodec != "an",
+        video=hls.hls_vcodec != "vn",
+        mp4=hls.hls_use_fmp4,
+        folder=hls.hls_path if hls.on_disk else "",
+        cleanup=hls.hls_cleanup,
+        dispose_seconds=hls.hls_dispose,
+        recover=hls.hls_recover,
+        on_error=OnError(hls.hls_on_error.value),
+        sessions=hls.hls_ctx,
+        segment_sessions=hls.hls_ts_ctx,
+        master_relative=hls.hls_master_m3u8_path_relative,
+        on_missing=vhost.http_remux.on_missing,
     )
 
 

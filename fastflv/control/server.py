@@ -18,8 +18,9 @@ from fastflv.config.endpoint import uncovered
 from fastflv.config.settings import Endpoint, Settings
 from fastflv.control.api import Api, Identity, VhostEntry
 from fastflv.control.certificate import Certificates
-from fastflv.control.options import ingest_options, live_options
+from fastflv.control.options import hls_options, ingest_options, live_options
 from fastflv.delivery.fanout import Fanout
+from fastflv.delivery.hls import NOT_MINE, HlsOptions, HlsServer
 from fastflv.delivery.http import HttpConnection
 from fastflv.delivery.live import Live, LiveOptions
 from fastflv.delivery.message import Request, Response
@@ -41,11 +42,12 @@ def new_id(length: int = 8) -> str:
 
 
 class StreamServer:
-    """Answers on the HTTP server's ports: live streams, and the API where both share a port."""
+    """Answers on the HTTP server's ports: HLS, live streams, and the API where both share a port."""
 
-    def __init__(self, live: Live, api: Api, *, whole_api: bool, cross_domain: bool) -> None:
+    def __init__(self, live: Live, hls: HlsServer, api: Api, *, whole_api: bool, cross_domain: bool) -> None:
         self.cross_domain = cross_domain
         self._live = live
+        self._hls = hls
         self._api = api
         self._whole_api = whole_api
 
@@ -53,7 +55,8 @@ class StreamServer:
         # SRS answers this one on both ports, so that load balancers can probe the port that they forward to.
         if request.path == "/api/v1/versions" or (self._whole_api and request.path.startswith("/api/")):
             return self._api(request, connection)
-        return self._live.handle(request, connection)
+        answer = self._hls.handle(request, connection)
+        return self._live.handle(request, connection) if answer is NOT_MINE else answer
 
 
 class Server:
@@ -89,6 +92,9 @@ class Server:
         self.live = Live(
             loop, self.hub, self.roster, self.fanout, self.door, vhost_of=self._live_vhost, new_id=new_id
         )
+        self._hls_options = {vhost.name: hls_options(vhost, settings) for vhost in settings.vhosts.values()}
+        self.hls = HlsServer(loop, self.hub, self.roster, vhost_of=self._hls_vhost, new_id=new_id)
+        self.hub.watchers.append(self.hls)
         auth = settings.http_api.auth
         self.api = Api(
             self.hub,
@@ -116,7 +122,7 @@ class Server:
                 await self._listen(settings.rtmps.listen, "RTMPS", self.ingest.connection, context)
             if server.enabled:
                 stream_server = StreamServer(
-                    self.live, self.api, whole_api=shared, cross_domain=server.crossdomain
+                    self.live, self.hls, self.api, whole_api=shared, cross_domain=server.crossdomain
                 )
                 await self._listen(server.listen, "HTTP", self._http(stream_server))
                 if server.https.enabled:
@@ -145,6 +151,7 @@ class Server:
         for client in list(self.roster):
             if client.publish:
                 client.drop(client)
+        await self.hls.stop()
         self.hub.end_all()
         # Players get the last bytes and a clean end before the threads go.
         deadline = self._loop.time() + limits.STOP_SECONDS
@@ -173,6 +180,10 @@ class Server:
             await asyncio.sleep(limits.CERTIFICATE_CHECK_SECONDS)
             for certificates in self._certificates:
                 await self._loop.run_in_executor(None, certificates.check)
+
+    def _hls_vhost(self, name: str) -> HlsOptions | None:
+        vhost = self.settings.vhost(name)
+        return self._hls_options[vhost.name] if vhost is not None else None
 
     def _http(self, handler: StreamServer | Api) -> Callable[[], HttpConnection]:
         return lambda: HttpConnection(self._loop, handler, self.door)

@@ -168,9 +168,10 @@ class HttpConnection(asyncio.Protocol):
             return
         if self._handler.cross_domain:
             response.headers.update(cors_fields(request))
-        self._transport.write(
-            response.encode(keep_alive=request.keep_alive, head_only=request.method == "HEAD")
-        )
+        head_only = request.method == "HEAD"
+        self._transport.write(response.encode(keep_alive=request.keep_alive, head_only=head_only))
+        if response.is_large and not head_only:
+            self._transport.write(response.body)
         if not request.keep_alive:
             self.close()
             return
@@ -222,6 +223,7 @@ class HttpConnection(asyncio.Protocol):
         self._disarm()
         if self._transport is not None:
             self._transport.close()
+            self._watch_rest()
 
     @property
     def cross_domain(self) -> bool:
@@ -277,13 +279,34 @@ class HttpConnection(asyncio.Protocol):
 
     def _arm(self) -> None:
         self._disarm()
-        self._timer = self._loop.call_later(limits.HTTP_IDLE_SECONDS, self._idle)
+        self._timer = self._loop.call_later(limits.HTTP_IDLE_SECONDS, self._idle, self._unsent)
 
-    def _idle(self) -> None:
-        if self._full and self._transport is not None:
+    @property
+    def _unsent(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def _idle(self, unsent: int) -> None:
+        """Close when nothing was asked, or taken of the last answer, since *unsent* bytes of it were left."""
+        if self._unsent < unsent:
+            self._arm()
+            return
+        if self._unsent and self._transport is not None:
             # It does not read: a polite close would wait for it for ever.
             self._transport.abort()
         self.close()
+
+    def _watch_rest(self) -> None:
+        """See that the rest of an answer goes out, however slowly, and does not wait for ever."""
+        if self._unsent:
+            self._timer = self._loop.call_later(limits.HTTP_IDLE_SECONDS, self._look_at_rest, self._unsent)
+
+    def _look_at_rest(self, unsent: int) -> None:
+        if self._transport is None:
+            return
+        if self._unsent < unsent:
+            self._watch_rest()
+        else:
+            self._transport.abort()
 
     def _disarm(self) -> None:
         if self._timer is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
-from fastflv import __version__
+from fastflv import __version__, limits
 
 SERVER = f"fastflv/{__version__}"
 
@@ -80,7 +80,12 @@ class Response:
         if self.endless:
             del fields["Content-Length"]
         head = encode_head(self.status, fields)
-        return head if head_only else head + self.body
+        return head if head_only or self.is_large else head + self.body
+
+    @property
+    def is_large(self) -> bool:
+        """The body is written by itself, behind what `encode` returns: it is shared with other answers."""
+        return len(self.body) > limits.HTTP_COPY_BYTES_MAX
 
 
 def encode_head(status: int, fields: dict[str, str]) -> bytes:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from fastflv.errors import StreamBusyError
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Phase, Stream, StreamOptions
 
 Waiter = Callable[[Stream], None]
+
+
+class Watcher(Protocol):
+    """Is told of every stream."""
+
+    def stream_began(self, stream: Stream) -> None:
+        """A publisher starts, for the first time or within the grace of the one before."""
+
+    def stream_left(self, stream: Stream) -> None:
+        """The publisher is gone; another may come."""
+
+    def stream_ended(self, stream: Stream) -> None:
+        """None came."""
 
 
 class Hub:
@@ -19,6 +33,8 @@ class Hub:
         self._streams: dict[StreamName, Stream] = {}
         self._waiters: dict[StreamName, list[Waiter]] = {}
         self._new_id = new_id
+        self.watchers: list[Watcher] = []
+        "Told in this order."
 
     def __iter__(self) -> Iterator[Stream]:
         return iter(self._streams.values())
@@ -42,6 +58,8 @@ class Hub:
             stream = Stream(name, options, id=self._new_id(), now_ms=now_ms)
             self._streams[name] = stream
         stream.begin(publisher_id, now_ms)
+        for watcher in self.watchers:
+            watcher.stream_began(stream)
         return stream
 
     def unpublish(self, stream: Stream, now_ms: int) -> None:
@@ -49,6 +67,8 @@ class Hub:
         if stream.phase is not Phase.LIVE:
             return
         stream.leave(now_ms)
+        for watcher in self.watchers:
+            watcher.stream_left(stream)
         if stream.options.grace_ms == 0:
             self._end(stream)
 
@@ -90,3 +110,5 @@ class Hub:
     def _end(self, stream: Stream) -> None:
         stream.end()
         del self._streams[stream.name]
+        for watcher in self.watchers:
+            watcher.stream_ended(stream)

@@ -1,0 +1,198 @@
+"""HLS playlists: which segments there are now, and the text that says so.
+
+Spec: RFC 8216, 4.3 (tags), 6.2.1 and 6.2.2 (how a live playlist changes).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fastflv import limits
+
+QUERY = "\0"
+"Stands in a text for the query of its URIs, which differs from viewer to viewer."
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One segment in a playlist."""
+
+    uri: str
+    duration_ms: int
+    discontinuity: bool = False
+    "It does not go on from the segment before."
+
+    map_uri: str = ""
+    "Initialisation section that it needs; empty for TS."
+
+
+class Playlist:
+    """A live media playlist. It grows at its end and shrinks at its front; numbers never go back.
+
+    *window_ms*: segments behind this much newer media are left out, but never so many that less than
+    three target durations remain. *target_ms*: the longest segment to be expected.
+    """
+
+    def __init__(
+        self, window_ms: int, target_ms: int, *, sequence: int = 0, discontinuities: int = 0
+    ) -> None:
+        self.entries: deque[Entry] = deque()
+        self.sequence = sequence
+        "Number of the first entry."
+        self.discontinuities = discontinuities
+        "Discontinuities before the first entry."
+        self.target = 1
+        "Target duration, seconds: only ever raised."
+        self.ended = False
+        self._window_ms = window_ms
+        self._length_ms = 0
+        self.expect(target_ms)
+
+    @property
+    def next(self) -> int:
+        """Number of the segment to come."""
+        return self.sequence + len(self.entries)
+
+    @property
+    def length_ms(self) -> int:
+        """Length of all entries."""
+        return self._length_ms
+
+    def expect(self, longest_ms: int) -> None:
+        """Segments may become this long."""
+        # RFC 8216, 4.3.3.1: rounded to the nearest second no segment is longer.
+        self.target = max(self.target, -(-(longest_ms - limits.HLS_TARGET_SLACK_MS) // 1000))
+
+    def append(self, entry: Entry) -> list[Entry]:
+        """Add the newest segment; return those that left."""
+        self.expect(entry.duration_ms)
+        self.entries.append(entry)
+        self._length_ms += entry.duration_ms
+        gone = []
+        keep_ms = max(self._window_ms, 3000 * self.target)
+        while self._length_ms - self.entries[0].duration_ms >= keep_ms:
+            gone.append(self.drop())
+        return gone
+
+    def drop(self) -> Entry:
+        """Leave the oldest segment out."""
+        entry = self.entries.popleft()
+        self.sequence += 1
+        self.discontinuities += entry.discontinuity
+        self._length_ms -= entry.duration_ms
+        return entry
+
+    def text(self) -> str:
+        """Return the playlist, QUERY behind each URI."""
+        mapped = any(entry.map_uri for entry in self.entries)
+        lines = [
+            "#EXTM3U",
+            f"#EXT-X-VERSION:{7 if mapped else 3}",
+            f"#EXT-X-TARGETDURATION:{self.target}",
+            f"#EXT-X-MEDIA-SEQUENCE:{self.sequence}",
+        ]
+        if self.discontinuities:
+            lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{self.discontinuities}")
+        map_uri = ""
+        for entry in self.entries:
+            if entry.discontinuity:
+                lines.append("#EXT-X-DISCONTINUITY")
+            if entry.map_uri != map_uri:
+                map_uri = entry.map_uri
+                lines.append(f'#EXT-X-MAP:URI="{map_uri}{QUERY}"')
+            lines += [f"#EXTINF:{entry.duration_ms / 1000:.3f},", entry.uri + QUERY]
+        if self.ended:
+            lines.append("#EXT-X-ENDLIST")
+        return "\n".join(lines) + "\n"
+
+
+def read_playlist(text: str, window_ms: int) -> Playlist | None:
+    """Read a playlist that `Playlist.text` made, without queries; None for anything else."""
+    lines = text.split("\n")
+    if lines[0] != "#EXTM3U":
+        return None
+    playlist = Playlist(window_ms, 0)
+    duration_ms, broken, map_uri = -1, False, ""
+    for line in lines[1:]:
+        name, _, value = line.partition(":")
+        try:
+            match name:
+                case "#EXT-X-TARGETDURATION":
+                    playlist.expect(1000 * _count(value))
+                case "#EXT-X-MEDIA-SEQUENCE":
+                    playlist.sequence = _count(value)
+                case "#EXT-X-DISCONTINUITY-SEQUENCE":
+                    playlist.discontinuities = _count(value)
+                case "#EXT-X-DISCONTINUITY":
+                    broken = True
+                case "#EXT-X-MAP":
+                    map_uri = value.removeprefix('URI="').removesuffix('"')
+                case "#EXTINF":
+                    duration_ms = round(1000 * float(value.partition(",")[0]))
+                case _ if line and not line.startswith("#"):
+                    if duration_ms < 0:
+                        return None
+                    entry = Entry(line, duration_ms, broken, map_uri)
+                    playlist.entries.append(entry)
+                    playlist._length_ms += duration_ms
+                    duration_ms, broken = -1, False
+        except (ValueError, OverflowError):
+            return None
+    return playlist
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise ValueError(text)
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """What a master playlist says of a stream."""
+
+    peak_bps: int
+    "Highest bit rate of a segment; 0: not known."
+
+    mean_bps: int
+    codecs: tuple[str, ...] = ()
+    "RFC 6381 names; empty when one of them is not known."
+
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+
+
+def master(uri: str, rendition: Rendition) -> str:
+    """Return a master playlist with one rendition (RFC 8216, 4.3.4.2)."""
+    attributes = [f"BANDWIDTH={max(rendition.peak_bps, 1)}"]
+    if rendition.mean_bps:
+        attributes.append(f"AVERAGE-BANDWIDTH={rendition.mean_bps}")
+    if rendition.codecs:
+        attributes.append(f'CODECS="{",".join(rendition.codecs)}"')
+    if rendition.width and rendition.height:
+        attributes.append(f"RESOLUTION={rendition.width}x{rendition.height}")
+    if rendition.fps:
+        attributes.append(f"FRAME-RATE={rendition.fps:.3f}")
+    return f"#EXTM3U\n#EXT-X-STREAM-INF:{','.join(attributes)}\n{uri}\n"
+
+
+def expected_ms(least_ms: int, most_ms: int, gops_ms: tuple[int, int]) -> int:
+    """How long segments may become. *gops_ms*: shortest and longest time between keyframes so far, 0 when not known."""
+    shortest, longest = gops_ms
+    if longest <= 0:
+        return most_ms
+    if longest - shortest > limits.HLS_TARGET_SLACK_MS:
+        return min(least_ms + longest, most_ms)
+    return min(-(-(least_ms - limits.HLS_TARGET_SLACK_MS) // longest) * longest, most_ms)
+
+
+def bit_rates(segments: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Return the highest and the mean bits per second of `(bytes, ms)`."""
+    rows = [(size, ms) for size, ms in segments if size > 0 and ms > 0]
+    if not rows:
+        return 0, 0
+    peak = max(size * 8000 // ms for size, ms in rows)
+    return peak, sum(size for size, _ in rows) * 8000 // sum(ms for _, ms in rows)

@@ -1,0 +1,952 @@
+"""HLS of a whole server in this process, its streams fed straight into the intake."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+import logging
+import os
+import socket
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import uvloop
+from model import m3u8, mp4, ts
+from model.flv import AAC_HEADER, Feed
+
+from fastflv import limits
+from fastflv.config.settings import load_text
+from fastflv.config.vhost import DEFAULT_VHOST
+from fastflv.control.server import Server
+from fastflv.stream.name import StreamName
+from fastflv.stream.stream import StreamOptions
+
+NAME = StreamName(DEFAULT_VHOST, "live", "cam")
+OPTIONS = StreamOptions(window_ms=0, grace_ms=5000)
+AVC = "014d400dffe10019674d400deca0a0cfcf80880000030008000003019078a14cb001000468ce3c80"
+"Main, 320x180, 25 fps."
+AVC_HEADER = b"\x17\0\0\0\0" + bytes.fromhex(AVC)
+OTHER_AVC_HEADER = b"\x17\0\0\0\0" + bytes.fromhex(AVC.replace("014d400d", "0142c01e", 1))
+CONF = """
+listen 127.0.0.1:{rtmp};
+daemon off;
+srs_log_tank console;
+http_server {{ enabled on; listen 127.0.0.1:{http}; }}
+vhost __defaultVhost__ {{
+    http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; on_missing {on_missing}; }}
+    hls {{ enabled on; {hls} hls_fragment 2; hls_window 8; }}
+}}
+vhost plain.example {{ hls {{ enabled on; hls_fragment 2; hls_ctx off; }} }}
+vhost off.example {{ hls {{ enabled off; }} }}
+"""
+
+
+def looped(test):
+    @functools.wraps(test)
+    def run(*args, **more):
+        return uvloop.run(asyncio.wait_for(test(*args, **more), 60))
+
+    return run
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+class Answer(NamedTuple):
+    status: int
+    fields: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+async def get(port: int, path: str, *fields: str, method: str = "GET") -> Answer:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", *fields]
+    writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
+    head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
+    writer.close()
+    first, *rest = head.decode().split("\r\n")
+    return Answer(
+        int(first.split()[1]), {n.lower(): v for n, _, v in (line.partition(": ") for line in rest)}, body
+    )
+
+
+class Site:
+    """A running server, and a viewer's ways in."""
+
+    def __init__(self, server: Server, port: int) -> None:
+        self.server = server
+        self.port = port
+
+    async def get(self, path: str, *fields: str, method: str = "GET") -> Answer:
+        return await get(self.port, path, *fields, method=method)
+
+    async def join(self, path: str = "/live/cam.m3u8") -> str:
+        """Become a viewer; return the URL of the playlist."""
+        answer = await self.get(path)
+        assert answer.status == 200, answer
+        return m3u8.read_master(answer.text).uri
+
+    async def media(self, url: str) -> m3u8.Media:
+        answer = await self.get(url)
+        assert answer.status == 200, answer
+        return m3u8.read_media(answer.text)
+
+    async def segments(self, url: str, count: int) -> m3u8.Media:
+        """Wait for a playlist of *count* segments."""
+        async with asyncio.timeout(10):
+            while True:
+                media = await self.media(url)
+                if len(media.segments) >= count:
+                    return media
+                await asyncio.sleep(0.05)
+
+    async def fetch(self, uri: str, base: str = "/live/") -> bytes:
+        answer = await self.get(base + uri)
+        assert answer.status == 200, (uri, answer)
+        return answer.body
+
+
+@asynccontextmanager
+async def running(hls: str = "", on_missing: float = 1):
+    rtmp, http = free_ports(2)
+    text = CONF.format(rtmp=rtmp, http=http, hls=hls, on_missing=on_missing)
+    server = Server(load_text(text), asyncio.get_running_loop())
+    await server.start()
+    try:
+        yield Site(server, http)
+    finally:
+        await server.stop()
+
+
+class Camera:
+    """A publisher: pictures every 40 ms, a keyframe every second, sound every 20 ms."""
+
+    def __init__(
+        self, site: Site, name: StreamName = NAME, *, audio: bool = True, video: bool = True
+    ) -> None:
+        self.server = site.server
+        self.name = name
+        self.audio = audio
+        self.video = video
+        self.time = 0
+        self.publish()
+
+    def publish(self) -> None:
+        self.stream = self.server.hub.publish(self.name, OPTIONS, "publisher", self.time)
+        self.feed = Feed(self.stream.intake)
+        if self.audio:
+            self.feed.audio(self.time, AAC_HEADER)
+        if self.video:
+            self.feed.video(self.time, AVC_HEADER)
+
+    def run(self, seconds: float) -> None:
+        """Publish that much media at once."""
+        end = self.time + round(seconds * 1000)
+        while self.time < end:
+            key = self.time % 1000 == 0
+            unit = (b"\x65" if key else b"\x41") + self.time.to_bytes(4, "big") + b"\x80" * 20
+            if self.video and self.time % 40 == 0:
+                head = (b"\x17" if key else b"\x27") + b"\1\0\0\0"
+                self.feed.video(self.time, head + len(unit).to_bytes(4, "big") + unit)
+            if self.audio:
+                self.feed.audio(self.time, b"\xaf\1" + self.time.to_bytes(4, "big") + b"\x55" * 16)
+            self.time += 20
+        self.server.hub.settle(self.stream, self.time + 10_000)
+
+    @asynccontextmanager
+    async def rolling(self, speed: float = 10):
+        """Publish on and on, so much faster than in life."""
+
+        async def roll() -> None:
+            while True:
+                self.run(0.02 * speed)
+                await asyncio.sleep(0.02)
+
+        task = asyncio.create_task(roll())
+        try:
+            yield self
+        finally:
+            task.cancel()
+
+    def leave(self) -> None:
+        self.server.hub.unpublish(self.stream, self.time)
+
+    def end(self) -> None:
+        self.leave()
+        self.server.hub.expire(self.stream, self.time + OPTIONS.grace_ms)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Media comes faster than in life; so must it be looked at."""
+    monkeypatch.setattr(limits, "HLS_PULL_SECONDS", 0.02)
+
+
+async def until(condition, what: str = "") -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+# --- viewers --------------------------------------------------------------------------------------
+
+
+@looped
+async def test_a_viewer_gets_a_master_playlist_a_playlist_and_segments():
+    async with running() as site:
+        camera = Camera(site)
+        camera.run(5)
+        first = await site.get("/live/cam.m3u8?token=a%22b", "Origin: https://page.example")
+        assert first.fields["content-type"] == "application/vnd.apple.mpegurl"
+        assert first.fields["cache-control"] == "no-store"
+        assert first.fields["access-control-allow-origin"] == "*"
+        master = m3u8.read_master(first.text)
+        assert master.attributes["CODECS"] == "avc1.4d400d,mp4a.40.2"
+        assert master.attributes["RESOLUTION"] == "320x180"
+        assert master.uri.startswith("/live/cam.m3u8?hls_ctx=") and master.uri.endswith("&token=a%22b")
+        async with camera.rolling():
+            assert (await site.media(master.uri)).target == 2
+            media = await site.segments(master.uri, 3)
+        word = master.uri.partition("hls_ctx=")[2][:8]
+        for segment in media.segments:
+            assert segment.uri.startswith("cam-") and segment.uri.endswith(f".ts?hls_ctx={word}")
+            answer = await site.get("/live/" + segment.uri)
+            assert answer.fields["content-type"] == "video/MP2T"
+            assert answer.fields["cache-control"] == "max-age=8"
+            read = ts.read_ts(answer.body)
+            assert [stream.type for stream in read.pmts[0].streams.values()] == [0x1B, 0x0F]
+            pictures = [pes for pes in read.pes if pes.stream_id == 0xE0]
+            assert pictures[0].random_access
+            assert len(pictures) == round(segment.duration * 25)
+
+
+@looped
+async def test_segments_follow_each_other_without_a_frame_left_out():
+    async with running("hls_ctx off;") as site:
+        async with Camera(site).rolling():
+            media = await site.segments("/live/cam.m3u8", 4)
+        reader = ts.Reader()
+        times = []
+        for segment in media.segments:
+            data = await site.fetch(segment.uri)
+            times += [pes.dts for pes in ts.read_ts(data).pes if pes.stream_id == 0xE0]
+            reader.read(data)
+        assert {after - before for before, after in itertools.pairwise(times)} == {3600}
+
+
+@looped
+async def test_viewers_are_counted_and_gone_when_they_ask_no_more(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "HLS_IDLE_SECONDS", 0.1)
+    async with running("hls_window 0.05; hls_fragment 0.1;") as site:
+        camera = Camera(site)
+        camera.run(3)
+        async with camera.rolling(2):
+            url = await site.join()
+            (client,) = site.server.roster
+            assert (client.kind, client.name, client.ip) == ("hls-play", "cam.m3u8", "127.0.0.1")
+            assert client.stream is camera.stream
+            assert client.id == url.partition("hls_ctx=")[2]
+            media = await site.media(url)
+            sent = client.sent
+            assert sent > 0
+            body = await site.fetch(media.segments[-1].uri)
+            assert client.sent == sent + len(body)
+            # Another viewer is another client; the same one, again, is not.
+            await site.join()
+            await site.media(url)
+            assert len(site.server.roster) == 2
+            await until(lambda: len(site.server.roster) == 0)
+            assert camera.stream.sent_before >= sent + len(body)
+            assert site.server.hls.viewers == 0
+            # It comes back with its old word, and is counted again.
+            await site.media(url)
+            assert [client.id for client in site.server.roster] == [url.partition("hls_ctx=")[2]]
+
+
+@looped
+async def test_a_head_request_shows_the_head_and_counts_nobody():
+    async with running() as site:
+        camera = Camera(site)
+        camera.run(3)
+        whole = await site.get("/live/cam.m3u8", method="HEAD")
+        assert (whole.status, whole.body) == (200, b"")
+        assert int(whole.fields["content-length"]) > 50
+        assert len(site.server.roster) == 0
+        url = await site.join()
+        async with camera.rolling():
+            media = await site.media(url)
+        sent = next(iter(site.server.roster)).sent
+        head = await site.get("/live/" + media.segments[0].uri, method="HEAD")
+        body = await site.fetch(media.segments[0].uri)
+        assert int(head.fields["content-length"]) == len(body) and head.body == b""
+        assert next(iter(site.server.roster)).sent == sent + len(body)
+        for path in ("/live/cam.m3u8", "/live/" + media.segments[0].uri):
+            assert (await site.get(path, "Content-Length: 0", method="POST")).status == 405
+
+
+@looped
+async def test_a_kicked_viewer_finds_nothing_more():
+    async with running() as site:
+        camera = Camera(site)
+        camera.run(3)
+        url = await site.join()
+        async with camera.rolling():
+            media = await site.media(url)
+        (client,) = site.server.roster
+        client.drop(client)
+        assert len(site.server.roster) == 0
+        gone = await site.get(url)
+        assert gone.status == 404 and "EOF" in gone.text
+        assert (await site.get("/live/" + media.segments[0].uri)).status == 404
+        # Who asks from the start is a new viewer.
+        assert await site.join() != url
+        assert len(site.server.roster) == 1
+
+
+@looped
+async def test_a_word_cannot_take_the_place_of_another_client():
+    async with running() as site:
+        camera = Camera(site)
+        camera.run(3)
+        await site.join()
+        (client,) = site.server.roster
+        other = Camera(site, NAME._replace(stream="other"))
+        url = "/live/other.m3u8?hls_ctx="
+        async with other.rolling():
+            # The word of a viewer of one stream, used for another, is a viewer that went there.
+            assert (await site.get(url + client.id)).status == 200
+        assert [c.stream for c in site.server.roster] == [other.stream]
+        site.server.roster.add(client)
+        client.id = "elsewher"
+        site.server.roster.add(client)
+        assert (await site.get(url + client.id)).status == 200
+        assert site.server.roster.find("elsewher") is client
+        for word in ("publisher", "ABCDEFGH", "a", "x" * 5000, "%0A%0Aabcdef", ""):
+            answer = await site.get(url + word)
+            assert answer.status in (200, 431)
+            if answer.status == 200 and word:
+                m3u8.read_media(answer.text)
+        assert site.server.hls.viewers <= 3
+
+
+@looped
+async def test_more_viewers_than_are_counted_are_served(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_SESSIONS_MAX", 2)
+    async with running() as site, Camera(site).rolling():
+        urls = [await site.join() for _ in range(4)]
+        assert len(site.server.roster) == 2
+        for url in urls:
+            assert (await site.media(url)).segments
+        assert len(site.server.roster) == 2
+
+
+# --- waiting --------------------------------------------------------------------------------------
+
+
+@looped
+async def test_an_absent_stream_is_waited_for_and_then_not_found():
+    async with running(on_missing=0.2) as site:
+        answer = await site.get("/live/cam.m3u8")
+        assert answer.status == 404 and answer.fields["retry-after"] == "1"
+        assert site.server.hub.waiting == 0
+    async with running(on_missing=0) as site:
+        assert (await site.get("/live/cam.m3u8")).status == 404
+    async with running(on_missing=5) as site:
+        waiting = asyncio.create_task(site.get("/live/cam.m3u8"))
+        await until(lambda: site.server.hub.waiting)
+        Camera(site).run(1)
+        assert (await waiting).status == 200
+
+
+@looped
+async def test_a_request_that_gives_up_leaves_nothing_behind():
+    async with running(on_missing=30) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(b"GET /live/cam.m3u8 HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: site.server.hub.waiting)
+        writer.close()
+        await until(lambda: site.server.hub.waiting == 0)
+        camera = Camera(site)
+        camera.run(0.5)
+        url = await site.join()
+        _reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(f"GET {url} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        (shelf,) = site.server.hls._shelves.values()
+        await until(lambda: shelf.waiting)
+        writer.close()
+        await until(lambda: not shelf.waiting)
+
+
+@looped
+async def test_a_first_segment_that_does_not_come_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_HOLD_SECONDS", 0.3)
+    async with running() as site:
+        Camera(site).run(0.5)
+        url = await site.join()
+        answer = await site.get(url)
+        assert answer.status == 404 and "retry-after" in answer.fields
+
+
+@looped
+async def test_many_first_viewers_wait_for_one_segment():
+    async with running() as site:
+        camera = Camera(site)
+        camera.run(0.5)
+        urls = [await site.join() for _ in range(20)]
+        waiting = [asyncio.create_task(site.media(url)) for url in urls]
+        (shelf,) = site.server.hls._shelves.values()
+        await until(lambda: len(shelf.waiting) == 20)
+        camera.run(2)
+        assert {len((await each).segments) for each in waiting} == {1}
+
+
+@looped
+async def test_the_first_segments_are_short_and_the_rest_is_not():
+    async with running("hls_fragment 4; hls_window 30; hls_ctx off;") as site:
+        camera = Camera(site)
+        camera.run(2)
+        async with camera.rolling():
+            media = await site.media("/live/cam.m3u8")
+            assert [segment.duration for segment in media.segments] == [1]
+            media = await site.segments("/live/cam.m3u8", 5)
+        assert [segment.duration for segment in media.segments][:4] == [1, 1, 1, 4]
+        assert media.target == 4
+
+
+@looped
+async def test_a_long_gop_does_not_keep_the_first_viewer_waiting(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_FIRST_MS_MAX", 800)
+    async with running("hls_fragment 10; hls_ctx off;") as site:
+        camera = Camera(site)
+        camera.run(0.96)
+        media = await site.media("/live/cam.m3u8")
+        # Nobody knows when the next keyframe comes: the target is the longest that segments may be.
+        assert (media.segments[0].duration, media.target) == (0.8, 21)
+
+
+# --- what costs when ------------------------------------------------------------------------------
+
+
+@looped
+async def test_a_stream_that_nobody_watches_costs_nothing(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_IDLE_SECONDS", 0.3)
+    async with running("hls_fragment 0.1; hls_ctx off;") as site:
+        camera = Camera(site)
+        camera.run(3)
+        assert not camera.stream.is_read and len(camera.stream.outlets) == 1
+        async with camera.rolling(2):
+            before = await site.media("/live/cam.m3u8")
+        assert camera.stream.is_read
+        (shelf,) = site.server.hls._shelves.values()
+        await until(lambda: shelf.closed)
+        assert not camera.stream.is_read and len(camera.stream.outlets) == 1
+        assert not site.server.hls._shelves
+        assert (await site.get("/live/" + before.segments[0].uri)).status == 404
+        async with camera.rolling(2):
+            after = await site.media("/live/cam.m3u8")
+        # Numbers and names go on.
+        assert after.sequence > before.segments[-1].number
+        assert not {s.uri for s in after.segments} & {s.uri for s in before.segments}
+
+
+@looped
+async def test_segments_are_there_for_a_while_after_they_left_the_playlist(monkeypatch):
+    async with running("hls_ctx off;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            steps = [await site.media("/live/cam.m3u8")]
+        for _ in range(12):
+            camera.run(2)
+            await asyncio.sleep(0.06)
+            steps.append(await site.media("/live/cam.m3u8"))
+            m3u8.check_step(steps[-2], steps[-1])
+            m3u8.check_removal(steps[-2], steps[-1])
+        assert steps[-1].sequence > steps[0].sequence
+        assert 8 <= steps[-1].length < 10
+        (shelf,) = site.server.hls._shelves.values()
+        assert await site.fetch(steps[0].segments[0].uri)
+        now = asyncio.get_running_loop().time()
+        shelf._gone = type(shelf._gone)(kept._replace(until=now) for kept in shelf._gone)
+        await until(lambda: not shelf._gone)
+        gone = await site.get("/live/" + steps[0].segments[0].uri)
+        assert gone.status == 404 and "gone" in gone.text
+        assert await site.fetch(steps[-1].segments[0].uri)
+
+
+@looped
+async def test_memory_is_bounded_and_three_segments_stay(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_SHELF_BYTES", 1000)
+    async with running("hls_ctx off;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            await site.media("/live/cam.m3u8")
+        for _ in range(8):
+            camera.run(2)
+            await asyncio.sleep(0.06)
+        media = await site.media("/live/cam.m3u8")
+        assert len(media.segments) == 3
+        (shelf,) = site.server.hls._shelves.values()
+        assert len(shelf._bodies) == 3
+        for segment in media.segments:
+            await site.fetch(segment.uri)
+
+
+# --- publishers come and go -----------------------------------------------------------------------
+
+
+@looped
+async def test_a_publisher_that_returns_goes_on_behind_a_discontinuity():
+    async with running("hls_ctx off; hls_window 60;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            before = await site.segments("/live/cam.m3u8", 4)
+        await asyncio.sleep(0.1)
+        camera.run(0.5)
+        open_ms = next(iter(site.server.hls._shelves.values()))._reader.segmenter.length_ms
+        camera.leave()
+        # What was open can be had at once.
+        left = await site.media("/live/cam.m3u8")
+        assert left.segments[-1].duration == pytest.approx((open_ms + 500) / 1000, abs=0.1)
+        m3u8.check_step(before, left)
+        camera.time += 10_000 - camera.time % 1000
+        camera.publish()
+        async with camera.rolling():
+            after = await site.segments("/live/cam.m3u8", len(left.segments) + 1)
+        m3u8.check_step(left, after)
+        steps = [
+            b.discontinuities - a.discontinuities
+            for a, b in zip(after.segments, after.segments[1:], strict=False)
+        ]
+        assert steps.count(1) == 1 and steps[len(left.segments) - 1] == 1
+        camera.end()
+        ended = await site.media("/live/cam.m3u8")
+        assert ended.ended
+        m3u8.check_step(after, ended._replace(ended=False))
+
+
+@looped
+async def test_a_complete_playlist_can_be_had_until_nobody_needs_it(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_IDLE_SECONDS", 0.2)
+    async with running("hls_fragment 0.1; hls_window 0.1; hls_ctx off;", on_missing=0) as site:
+        camera = Camera(site)
+        async with camera.rolling(2):
+            await site.media("/live/cam.m3u8")
+        camera.end()
+        ended = await site.media("/live/cam.m3u8")
+        assert ended.ended and await site.fetch(ended.segments[-1].uri)
+        # The stream that comes now is another one: its playlist is its own, its numbers are new.
+        again = Camera(site)
+        async with again.rolling(2):
+            fresh = await site.media("/live/cam.m3u8")
+        assert not fresh.ended
+        assert fresh.sequence > ended.segments[-1].number
+        assert fresh.discontinuities > ended.segments[-1].discontinuities
+        again.end()
+        (shelf,) = site.server.hls._shelves.values()
+        await until(lambda: shelf.closed)
+        assert (await site.get("/live/cam.m3u8")).status == 404
+
+
+@looped
+async def test_viewers_stay_counted_when_the_stream_begins_anew():
+    async with running() as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            url = await site.join()
+            await site.media(url)
+        camera.end()
+        again = Camera(site)
+        async with again.rolling():
+            await site.media(url)
+        (client,) = site.server.roster
+        assert client.stream is again.stream
+
+
+@looped
+async def test_another_coding_in_the_middle_gets_a_map_of_its_own():
+    async with running("hls_use_fmp4 on; hls_ctx off; hls_window 60;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            before = await site.segments("/live/cam.m3u8", 1)
+        camera.feed.video(camera.time, OTHER_AVC_HEADER)
+        async with camera.rolling():
+            media = await site.segments("/live/cam.m3u8", len(before.segments) + 3)
+        maps = [segment.map_uri for segment in media.segments]
+        assert len(set(maps)) == 2 and maps == sorted(maps)
+        change = maps.index(maps[-1])
+        steps = [segment.discontinuities for segment in media.segments]
+        assert steps == [0] * change + [1] * (len(steps) - change)
+        for segment, avc in ((media.segments[0], AVC_HEADER), (media.segments[-1], OTHER_AVC_HEADER)):
+            tracks = mp4.read_init(await site.fetch(segment.map_uri))
+            assert tracks[1].inner(b"avcC") == avc[5:]
+            _, runs = mp4.read_fragment(await site.fetch(segment.uri))
+            assert set(runs) == set(tracks)
+
+
+@looped
+async def test_another_coding_in_ts_is_a_discontinuity_too():
+    async with running("hls_ctx off; hls_window 60;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            before = await site.segments("/live/cam.m3u8", 1)
+        camera.feed.video(camera.time, OTHER_AVC_HEADER)
+        async with camera.rolling():
+            media = await site.segments("/live/cam.m3u8", len(before.segments) + 3)
+        assert media.segments[-1].discontinuities == 1
+
+
+# --- choices --------------------------------------------------------------------------------------
+
+
+@looped
+async def test_fragmented_mp4_begins_at_keyframes_and_sound_fits():
+    async with running("hls_use_fmp4 on;") as site:
+        async with Camera(site).rolling():
+            url = await site.join()
+            media = await site.segments(url, 3)
+        assert media.version >= 6
+        answer = await site.get("/live/" + media.segments[0].map_uri)
+        assert answer.fields["content-type"] == "video/mp4"
+        tracks = mp4.read_init(answer.body)
+        assert [track.handler for track in tracks.values()] == [b"vide", b"soun"]
+        ends: dict[int, int] = {}
+        for segment in media.segments:
+            assert segment.uri.partition("?")[0].endswith(".m4s")
+            _, runs = mp4.read_fragment(await site.fetch(segment.uri))
+            assert runs[1][0].flags == 0x02000000
+            assert sum(s.duration for s in runs[1]) == round(segment.duration * 90_000)
+            for track_id, samples in runs.items():
+                assert abs(samples[0].dts - ends.get(track_id, samples[0].dts)) <= 1
+                ends[track_id] = samples[-1].dts + samples[-1].duration
+            apart = runs[1][0].dts / 90_000 - runs[2][0].dts / tracks[2].timescale
+            assert abs(apart) < 0.04
+
+
+@pytest.mark.parametrize(("choice", "kinds"), [("hls_vcodec vn;", {0x0F}), ("hls_acodec an;", {0x1B})])
+@looped
+async def test_a_track_can_be_left_out(choice, kinds):
+    async with running(f"hls_ctx off; {choice}") as site:
+        async with Camera(site).rolling():
+            media = await site.media("/live/cam.m3u8")
+        read = ts.read_ts(await site.fetch(media.segments[0].uri))
+        assert {stream.type for stream in read.pmts[-1].streams.values()} == kinds
+
+
+@looped
+async def test_sound_alone_is_cut_by_time():
+    async with running("hls_ctx off;") as site:
+        async with Camera(site, video=False).rolling():
+            media = await site.segments("/live/cam.m3u8", 5)
+        assert media.target == 2
+        assert all(1.8 <= segment.duration <= 2 for segment in media.segments[-2:])
+        for segment in media.segments:
+            read = ts.read_ts(await site.fetch(segment.uri))
+            assert {pes.stream_id for pes in read.pes} == {0xC0}
+
+
+@looped
+async def test_without_sessions_there_is_one_playlist_for_all():
+    async with running("hls_ctx off;") as site:
+        async with Camera(site).rolling():
+            answer = await site.get("/live/cam.m3u8")
+        assert answer.fields["cache-control"] == "max-age=1"
+        assert "hls_ctx" not in answer.text
+        assert len(site.server.roster) == 0
+
+
+@looped
+async def test_a_vhost_in_the_query_is_carried_on():
+    async with running() as site:
+        async with Camera(site, NAME._replace(vhost="plain.example")).rolling():
+            media = await site.media("/live/cam.m3u8?vhost=plain.example")
+        assert media.segments[0].uri.endswith(".ts?vhost=plain.example")
+        assert (await site.get("/live/" + media.segments[0].uri)).status == 200
+        assert (await site.get("/live/" + media.segments[0].uri.partition("?")[0])).status == 404
+        by_host = await site.get("/live/cam.m3u8", "X: y")
+        assert by_host.status == 404
+        assert (await site.get("/live/cam.m3u8?vhost=off.example")).status == 404
+
+
+@looped
+async def test_the_session_stays_out_of_segments_where_asked_to():
+    async with running(
+        "hls_ts_ctx off; hls_master_m3u8_path_relative on; hls_entry_prefix http://cdn.example;"
+    ) as site:
+        async with Camera(site).rolling():
+            url = await site.join()
+            assert url.startswith("cam.m3u8?hls_ctx=")
+            media = await site.media("/live/" + url)
+        assert media.segments[0].uri.startswith("http://cdn.example/live/cam-")
+        assert media.segments[0].uri.endswith(".ts")
+
+
+@looped
+async def test_codecs_that_hls_cannot_carry_are_named():
+    async with running() as site:
+        stream = site.server.hub.publish(NAME, OPTIONS, "publisher", 0)
+        feed = Feed(stream.intake)
+        for number in range(30):
+            feed.audio(20 * number, b"\xb2" + bytes(20))
+        site.server.hub.settle(stream, 10_000)
+        site.server.hub.settle(stream, 20_000)
+        answer = await site.get("/live/cam.m3u8")
+        assert answer.status == 404 and "carry" in answer.text
+
+
+@looped
+async def test_names_like_those_of_segments_still_reach_the_other_outputs():
+    async with running("hls_ts_file [app]/[stream]-[seq].flv;") as site:
+        Camera(site).run(2)
+        await site.join()
+        Camera(site, NAME._replace(stream="cam-7")).run(2)
+        head = await site.get("/live/cam-7.flv", method="HEAD")
+        assert (head.status, head.fields["content-type"]) == (200, "video/x-flv")
+        assert "gone" in (await site.get("/live/cam-8.flv")).text
+
+
+@pytest.mark.parametrize("app", ["../up", "a/../b", "."])
+@looped
+async def test_a_stream_with_a_hostile_name_has_no_hls(app, tmp_path):
+    async with running(f"hls_path {tmp_path}/root;") as site:
+        camera = Camera(site, NAME._replace(app=app))
+        camera.run(3)
+        await asyncio.sleep(0.3)
+        assert not site.server.hls._shelves
+        assert not list(tmp_path.rglob("*.m3u8"))
+
+
+@looped
+async def test_a_server_that_stops_answers_those_who_wait():
+    async with running(on_missing=30) as site:
+        camera = Camera(site)
+        camera.run(0.5)
+        url = await site.join()
+        waiting = asyncio.create_task(site.get(url))
+        (shelf,) = site.server.hls._shelves.values()
+        await until(lambda: shelf.waiting)
+    assert (await waiting).status == 404
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@looped
+async def test_files_are_made_from_the_publish_on_and_removed_behind_the_window(tmp_path, monkeypatch):
+    async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
+        camera = Camera(site)
+        before = None
+        playlist = tmp_path / "live/cam.m3u8"
+        for _number in range(14):
+            camera.run(2)
+            await asyncio.sleep(0.08)
+            if not playlist.exists():
+                continue
+            now = m3u8.read_media(playlist.read_text())
+            if before is not None:
+                m3u8.check_step(before, now)
+                m3u8.check_removal(before, now)
+            assert all((tmp_path / "live" / segment.uri).exists() for segment in now.segments)
+            before = now
+        assert before is not None and before.sequence > 5
+        assert before.segments[-1].uri == f"cam-{before.segments[-1].number}.ts"
+        assert not [name for name in files(tmp_path) if name.endswith(".part")]
+        served = await site.media("/live/cam.m3u8")
+        m3u8.check_step(before, served)
+        assert (
+            await site.fetch(served.segments[0].uri)
+            == (tmp_path / "live" / served.segments[0].uri).read_bytes()
+        )
+        # From the cache, though the file is gone.
+        (tmp_path / "live" / served.segments[0].uri).unlink()
+        await site.fetch(served.segments[0].uri)
+        (tmp_path / "live" / served.segments[1].uri).unlink()
+        assert (await site.get("/live/" + served.segments[1].uri)).status == 404
+        (shelf,) = site.server.hls._shelves.values()
+        now = asyncio.get_running_loop().time()
+        old = {kept.path for kept in shelf._gone}
+        assert old and old <= files(tmp_path)
+        shelf._gone = type(shelf._gone)(kept._replace(until=now) for kept in shelf._gone)
+        await until(lambda: not old & files(tmp_path))
+
+
+@looped
+async def test_files_stay_where_cleanup_is_off(tmp_path, monkeypatch):
+    async with running(f"hls_path {tmp_path}; hls_cleanup off; hls_dispose 0;") as site:
+        camera = Camera(site)
+        for _ in range(8):
+            camera.run(2)
+            await asyncio.sleep(0.08)
+        (shelf,) = site.server.hls._shelves.values()
+        shelf._gone = type(shelf._gone)(kept._replace(until=0.0) for kept in shelf._gone)
+        await until(lambda: not shelf._gone)
+        camera.end()
+        await until(lambda: "ENDLIST" in (tmp_path / "live/cam.m3u8").read_text())
+    assert {f"live/cam-{number}.ts" for number in range(8)} <= files(tmp_path)
+
+
+@looped
+async def test_all_files_go_a_while_after_the_publisher(tmp_path):
+    async with running(f"hls_path {tmp_path}/www; hls_dispose 1; hls_use_fmp4 on; hls_ctx off;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            await until(lambda: "live/cam.m3u8" in files(tmp_path / "www"))
+        camera.run(3)
+        camera.end()
+        await until(lambda: next(iter(site.server.hls._shelves.values())).text.endswith("ENDLIST\n"))
+        assert m3u8.read_media((tmp_path / "www/live/cam.m3u8").read_text()).ended
+        media = await site.media("/live/cam.m3u8")
+        assert media.ended and media.length == pytest.approx(camera.time / 1000, abs=0.05)
+        assert await site.fetch(media.segments[-1].map_uri)
+        await until(lambda: not files(tmp_path))
+        assert not (tmp_path / "www/live").exists()
+        assert not site.server.hls._shelves
+        assert (await site.get("/live/cam.m3u8")).status == 404
+
+
+@looped
+async def test_a_publisher_that_returns_before_that_has_a_playlist_of_its_own(tmp_path):
+    async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            await site.segments("/live/cam.m3u8", 2)
+        camera.run(1)
+        camera.end()
+        # It is back before the end is written.
+        again = Camera(site)
+        async with again.rolling():
+            await until(lambda: "DISCONTINUITY-SEQUENCE" in (tmp_path / "live/cam.m3u8").read_text())
+            media = await site.segments("/live/cam.m3u8", 2)
+        assert media.sequence >= 3 and not media.ended
+        assert media.discontinuities == 1
+        assert {"live/cam-0.ts", "live/cam-1.ts"} <= files(tmp_path)
+
+
+@looped
+async def test_after_a_restart_the_old_playlist_is_gone_on_with(tmp_path):
+    hls = f"hls_path {tmp_path}; hls_ctx off; hls_window 60;"
+    async with running(hls) as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            before = await site.segments("/live/cam.m3u8", 2)
+        camera.run(0.6)
+    left = m3u8.read_media((tmp_path / "live/cam.m3u8").read_text())
+    # Nothing of the stream is lost, and its players need not give up.
+    assert not left.ended and left.length == pytest.approx(camera.time / 1000, abs=0.05)
+    m3u8.check_step(before, left)
+    async with running(hls) as site:
+        async with Camera(site).rolling():
+            after = await site.segments("/live/cam.m3u8", len(left.segments) + 2)
+        m3u8.check_step(left, after)
+        steps = [segment.discontinuities for segment in after.segments]
+        assert steps == [0] * len(left.segments) + [1] * (len(steps) - len(left.segments))
+        assert await site.fetch(after.segments[0].uri)
+
+
+@looped
+async def test_a_restart_that_does_not_recover_ends_what_was(tmp_path):
+    hls = f"hls_path {tmp_path}; hls_ctx off; hls_recover off;"
+    async with running(hls) as site, Camera(site).rolling():
+        await site.segments("/live/cam.m3u8", 2)
+    assert m3u8.read_media((tmp_path / "live/cam.m3u8").read_text()).ended
+    async with running(hls) as site, Camera(site).rolling():
+        assert (await site.segments("/live/cam.m3u8", 1)).sequence == 0
+
+
+@pytest.mark.parametrize(
+    "old", [b"", b"\xff\xfe", b"#EXTM3U\n#EXTINF:1,\n../../../etc/passwd\n", b"no playlist"]
+)
+@looped
+async def test_an_old_playlist_that_is_none_does_no_harm(old, tmp_path):
+    (tmp_path / "live").mkdir()
+    (tmp_path / "live/cam.m3u8").write_bytes(old)
+    async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
+        async with Camera(site).rolling():
+            await until(lambda: "live/cam-1.ts" in files(tmp_path))
+        assert (await site.get("/etc/passwd")).status == 404
+
+
+@pytest.mark.parametrize("on_error", ["continue", "ignore", "disconnect"])
+@looped
+async def test_a_folder_that_cannot_be_written(on_error, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(limits, "HLS_PULL_SECONDS", 0.02)
+    caplog.set_level(logging.INFO)
+    (tmp_path / "live").write_text("in the way")
+    dropped = []
+    async with running(f"hls_path {tmp_path}; hls_on_error {on_error};") as site:
+        monkeypatch.setattr(site.server.hls, "_drop_publisher", dropped.append)
+        camera = Camera(site)
+        for _ in range(4):
+            camera.run(2)
+            await asyncio.sleep(0.1)
+        (shelf,) = site.server.hls._shelves.values()
+        await until(lambda: "hls of /live/cam" in caplog.text)
+        if on_error == "disconnect":
+            assert dropped[0] is camera.stream
+        elif on_error == "ignore":
+            assert not camera.stream.is_read
+        else:
+            assert camera.stream.is_read
+            (tmp_path / "live").unlink()
+            for _ in range(4):
+                camera.run(2)
+                await asyncio.sleep(0.1)
+            await until(lambda: "live/cam.m3u8" in files(tmp_path))
+            assert "written again" in caplog.text
+        # One line for many failures.
+        assert sum(row.levelname == "ERROR" for row in caplog.records) == 1
+        assert shelf is not None
+
+
+@looped
+async def test_a_disk_that_cannot_keep_up_does_not_fill_the_memory(tmp_path, monkeypatch, caplog):
+    async with running(f"hls_path {tmp_path};") as site:
+        camera = Camera(site)
+        camera.run(3)
+        await until(lambda: site.server.hls._shelves and not site.server.hls._shelves[NAME]._fresh)
+        shelf = site.server.hls._shelves[NAME]
+        await until(lambda: shelf._reader)
+        go = asyncio.Event()
+        write = shelf._write_one
+
+        async def slow(segment):
+            await go.wait()
+            await write(segment)
+
+        shelf._write_one = slow
+        for _ in range(limits.HLS_BACKLOG + 8):
+            camera.run(2)
+            await asyncio.sleep(0.05)
+        assert len(shelf._queue) == limits.HLS_BACKLOG
+        assert "cannot keep up" in caplog.text
+        go.set()
+        await until(lambda: not shelf._queue)
+
+
+@looped
+async def test_no_descriptor_is_left_open(tmp_path):
+    async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
+        async with Camera(site).rolling():
+            media = await site.segments("/live/cam.m3u8", 2)
+        open_now = len(os.listdir("/proc/self/fd"))
+        for _ in range(5):
+            for segment in media.segments:
+                await site.fetch(segment.uri)
+        await asyncio.sleep(0.1)
+        assert len(os.listdir("/proc/self/fd")) <= open_now + 1
