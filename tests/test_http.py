@@ -8,6 +8,7 @@ import json
 import os
 import socket
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -415,3 +416,75 @@ def test_the_host_is_without_port_in_lower_case(host, name):
 
 def test_a_head_is_lines():
     assert encode_head(404, {"A": "b"}) == b"HTTP/1.1 404 Not Found\r\nA: b\r\n\r\n"
+
+
+# --- answers that take long ---
+
+
+class Shelf:
+    """Answers with one large body, the same for all."""
+
+    cross_domain = False
+
+    def __init__(self, size: int) -> None:
+        self.body = os.urandom(size)
+
+    def __call__(self, request: Request, connection: HttpConnection) -> Response | None:
+        return Response(body=self.body, content_type="video/MP2T")
+
+
+async def slow_reader(port: int, *fields: str) -> tuple[socket.socket, asyncio.StreamReader]:
+    """Ask on a socket with a small buffer; read nothing yet."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=1024)
+    writer.write("\r\n".join(["GET / HTTP/1.1", "Host: a", *fields]).encode() + b"\r\n\r\n")
+    return sock, reader
+
+
+@pytest.mark.parametrize("fields", [(), ("Connection: close",)], ids=["kept", "closed"])
+@looped
+async def test_a_slow_reader_gets_all_of_a_long_answer(fields, monkeypatch):
+    monkeypatch.setattr(limits, "HTTP_IDLE_SECONDS", 0.2)
+    shelf = Shelf(8 << 20)
+    async with serving(shelf) as (port, door):
+        _, reader = await slow_reader(port, *fields)
+        await reader.readuntil(b"\r\n\r\n")
+        body = b""
+        # Much longer than the time that a connection may be idle.
+        for _ in range(12):
+            await asyncio.sleep(0.1)
+            body += await reader.readexactly(256 << 10)
+        body += await reader.readexactly(len(shelf.body) - len(body))
+        assert body == shelf.body
+        assert await reader.read() == b""
+        while door.taken:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("fields", [(), ("Connection: close",)], ids=["kept", "closed"])
+@looped
+async def test_who_reads_nothing_of_a_long_answer_is_let_go(fields, monkeypatch):
+    monkeypatch.setattr(limits, "HTTP_IDLE_SECONDS", 0.2)
+    async with serving(Shelf(32 << 20)) as (port, door):
+        sock, _ = await slow_reader(port, *fields)
+        while not door.taken:
+            await asyncio.sleep(0.01)
+        while door.taken:
+            await asyncio.sleep(0.01)
+        sock.close()
+
+
+@looped
+async def test_a_long_body_is_not_copied_for_each_answer():
+    shelf = Shelf(4 << 20)
+    async with serving(shelf) as (port, _):
+        readers = [await slow_reader(port) for _ in range(20)]
+        before = Path("/proc/self/statm").read_text().split()[1]
+        for _, reader in readers:
+            await reader.readuntil(b"\r\n\r\n")
+        after = Path("/proc/self/statm").read_text().split()[1]
+        # Twenty answers of 4 MiB wait to be read.
+        assert (int(after) - int(before)) * os.sysconf("SC_PAGE_SIZE") < 40 << 20

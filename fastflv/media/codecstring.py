@@ -5,6 +5,7 @@ Spec: RFC 6381; ISO 14496-15, annex E (avc1, hvc1); AV1 in ISOBMFF, 5; VP codecs
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from fastflv.errors import CodecConfigError
@@ -17,6 +18,7 @@ _FIXED: Final = {"MP3": "mp4a.40.34", "AC3": "ac-3", "EAC3": "ec-3", "Opus": "Op
 _AAC_TYPES: Final = {name: number for number, name in AAC_PROFILES.items()}
 
 
+@lru_cache(maxsize=64)
 def codec_name(kind: int, codec: int) -> str:
     """Name of a codec as SRS prints it, by its FourCC as a number or its FLV codec id; empty when not known."""
     if codec > 15:
