@@ -374,7 +374,7 @@ async def test_an_absent_stream_is_waited_for_and_then_not_found():
 @looped
 async def test_a_request_that_gives_up_leaves_nothing_behind():
     async with running(on_missing=30) as site:
-        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        _reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
         writer.write(b"GET /live/cam.m3u8 HTTP/1.1\r\nHost: a\r\n\r\n")
         await until(lambda: site.server.hub.waiting)
         writer.close()
