@@ -27,6 +27,11 @@ cdef enum:                     # labels
     LEGACY = 1
     ENHANCED = 2
 
+cdef enum:                     # what becomes of a tag
+    LEFT_OUT = 0
+    KEPT = 1
+    RELABELLED = 2
+
 
 cdef uint32_t write_label(uint8_t* out, const Payload* found, int label) noexcept nogil:
     """Write the header of an HEVC body under *label*, at most 8 bytes; return its length."""
@@ -75,34 +80,42 @@ cdef class FlvMux(Remux):
         cdef Py_ssize_t at = 0
         cdef uint32_t length
         cdef Payload found
+        cdef int fate
         parts = []
         while at + TAG_FRAME_BYTES <= len(tags):
             length = load_be24(p + at + 1)
             body = p + at + TAG_HEADER_BYTES
-            if self.keeps(p[at], read_traits(p[at], body, length).flags):
+            fate = self.fate(p[at], body, length, read_traits(p[at], body, length).flags, &found)
+            if fate != LEFT_OUT:
                 data = tags[at + TAG_HEADER_BYTES:at + TAG_HEADER_BYTES + length]
                 if p[at] == TAG_SCRIPT and self.edit is not None:
                     data = self.edit(data)
-                elif self.relabels(p[at], body, length, &found):
+                elif fate == RELABELLED:
                     data = labelled(&found, self.label) + data[found.at:found.at + found.size]
                 parts.append(tags[at:at + 1] + len(data).to_bytes(3, "big") + tags[at + 4:at + 11] + data)
                 parts.append((len(data) + TAG_HEADER_BYTES).to_bytes(4, "big"))
             at += TAG_FRAME_BYTES + length
         return b"".join(parts)
 
-    cdef bint keeps(self, uint8_t kind, uint8_t flags) noexcept:
+    cdef int fate(self, uint8_t kind, const uint8_t* body, uint32_t size, uint8_t flags, Payload* found) noexcept:
+        """What becomes of a tag; *found* is filled where it is RELABELLED."""
         if kind == TAG_AUDIO:
-            return self.audio
-        if kind == TAG_VIDEO:
-            return self.video and (not self.keys_only or flags & (KEY | CONFIG | COMMAND) != 0)
-        return True
-
-    cdef bint relabels(self, uint8_t kind, const uint8_t* body, uint32_t size, Payload* found) noexcept:
-        """Whether this body is HEVC under another label than the one asked for."""
-        return (
-            self.label != AS_IS and kind == TAG_VIDEO and read_payload(kind, body, size, found)
+            return KEPT if self.audio else LEFT_OUT
+        if kind != TAG_VIDEO:
+            return KEPT
+        if not self.video or self.keys_only and not flags & (KEY | CONFIG | COMMAND):
+            return LEFT_OUT
+        if self.label == AS_IS:
+            return KEPT
+        if (
+            read_payload(kind, body, size, found)
             and found.codec == <uint32_t>(HVC1 if self.label == LEGACY else HEVC_ID) and found.packet <= 2
-        )
+        ):
+            return RELABELLED
+        # Colours and further tracks of HEVC have no form under the id, and who knows only ids would misread them.
+        if self.label == LEGACY and size and body[0] & 0x80 and read_traits(kind, body, size).codec == HVC1:
+            return LEFT_OUT
+        return KEPT
 
     cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
         cdef uint8_t* out
@@ -111,7 +124,8 @@ cdef class FlvMux(Remux):
         cdef Payload found
         cdef uint8_t label[LABEL_BYTES_MAX]
         cdef TagTraits traits
-        if not self.keeps(kind, flags):
+        cdef int fate = self.fate(kind, body, size, flags, &found)
+        if fate == LEFT_OUT:
             return 0
         key = kind == TAG_VIDEO and flags & KEY and not flags & (CONFIG | COMMAND)
         if key:
@@ -121,7 +135,7 @@ cdef class FlvMux(Remux):
             data = self.edit(body[:size])
             body = <const uint8_t*><const char*>data
             size = <uint32_t>len(data)
-        elif self.relabels(kind, body, size, &found):
+        elif fate == RELABELLED:
             head = write_label(label, &found, self.label)
             body += found.at
             size = found.size

@@ -40,7 +40,7 @@ def edit_metadata(body: bytes, variant: Variant) -> bytes:
     except AmfError:
         return body
     fields = next((value for value in values if isinstance(value, dict)), None)
-    if fields is None:
+    if fields is None or values[0] != "onMetaData":
         return body
     gone = (() if variant.audio else AUDIO_FIELDS) + (() if variant.video else VIDEO_FIELDS)
     for key in gone:
