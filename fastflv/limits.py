@@ -113,8 +113,9 @@ SEND_BYTES_MAX: Final = 512 * 1024
 NOTSENT_BYTES: Final = 128 * 1024
 "TCP_NOTSENT_LOWAT of players, bytes: what lies unsent in the kernel beyond this cannot be skipped any more. Two seconds of 500 kbit/s, 50 ms of 20 Mbit/s."
 
-TLS_SEND_BYTES: Final = 64 * 1024
-"Bytes handed to TLS at once, at most: four of its largest records. The buffers of a connection grow to its longest write and stay; writes of a whole GOP made 160 KB a player, and half of the time of a join went into fresh pages."
+LOOP_SEND_BYTES_MAX: Final = 64 * 1024
+"Bytes of one write to a player that the event loop serves (TLS), at most: four full records. What is handed over can be skipped no more, so a slow player holds two of these; and the buffers of a connection grow to its longest write and stay: writes of a whole GOP made 160 KB a player."
+
 
 FLUSH_MS: Final = 50
 "With mw_latency 0 audio rides with the next video frame; when none comes for this long it goes out by itself, ms. Above one frame interval of 25 fps (40)."
@@ -297,6 +298,9 @@ WEBSOCKET_PING_SECONDS: Final = 25.0
 
 WEBSOCKET_SILENCE_SECONDS: Final = 60.0
 "A WebSocket player that sends nothing for this long, not even pongs, is gone, seconds: two pings."
+
+WEBSOCKET_SAID_BYTES_MAX: Final = 16 * 1024
+"Bytes taken from a WebSocket player between two pings: it has little to say but pongs. Frames are read in Python, 40 us for each of 6 bytes: 16 KiB of them hold everybody up for 0.1 s."
 
 WEBSOCKET_CLOSE_SECONDS: Final = 2.0
 "Time for the peer's half of a WebSocket close, seconds."

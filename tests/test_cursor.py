@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, dechunk, inter, key, log_tags, read_tags, sound
+from model.flv import (
+    AAC_HEADER,
+    AUDIO,
+    AVC_HEADER,
+    VIDEO,
+    Feed,
+    dechunk,
+    inter,
+    key,
+    log_tags,
+    read_tags,
+    sound,
+)
 
 from fastflv import limits
 from fastflv._ext.cursor import Cursor, frame
@@ -59,7 +71,7 @@ def test_cursors_that_keep_up_are_given_every_byte_once(rows, framing):
         for part in parts:
             # Each of them is whole tags: between two of them anything may be said.
             assert read_tags(unframed(framing, part))
-            assert len(part) <= max(limits.SEND_BYTES_MAX + 20, 1_200_060)
+            assert len(part) <= max(limits.LOOP_SEND_BYTES_MAX + 20, 1_200_060)
         assert unframed(framing, b"".join(parts)) == log.read(0, log.head)
         assert (cursor.jumps, cursor.position) == (0, log.head)
 
@@ -106,7 +118,11 @@ def test_a_cursor_that_lags_goes_on_at_the_newest_keyframe_behind_its_headers():
     cursor = Cursor(log, position=log.head, lag_ms=1000)
     film(feed, 3, 27)
     wire = cursor.take()
-    assert [tag.body for tag in read_tags(wire)[:3]] == [AAC_HEADER, AVC_HEADER, key((20).to_bytes(4, "big") + bytes(1000))]
+    assert [tag.body for tag in read_tags(wire)[:3]] == [
+        AAC_HEADER,
+        AVC_HEADER,
+        key((20).to_bytes(4, "big") + bytes(1000)),
+    ]
     assert numbers(wire) == list(range(20, 27))
     assert cursor.jumps == 1
     # In the newest GOP already there is nothing to gain, however late it is.
@@ -193,7 +209,9 @@ def test_a_place_that_is_not_there_yet_is_refused():
 
 
 @settings(max_examples=50)
-@given(st.lists(st.tuples(st.sampled_from([key, inter, sound]), st.integers(0, 3000)), max_size=60), st.data())
+@given(
+    st.lists(st.tuples(st.sampled_from([key, inter, sound]), st.integers(0, 3000)), max_size=60), st.data()
+)
 def test_tags_are_told_one_by_one_as_they_were_appended(rows, data):
     log = MediaLog(window_ms=10**9)
     log.append(VIDEO, 0, key())

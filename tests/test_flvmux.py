@@ -58,7 +58,9 @@ TAGS = st.lists(
             st.tuples(st.just(VIDEO), st.sampled_from([*HEVC.values(), AVC_HEADER, key(b"k"), inter(b"i")])),
             st.tuples(st.just(VIDEO), st.binary(max_size=12)),
             st.tuples(st.just(AUDIO), st.sampled_from([AAC_HEADER, sound(b"s"), b"\x91Opus", b""])),
-            st.tuples(st.just(SCRIPT), st.sampled_from([amf0.encode("onCuePoint", {"width": 1.0}), b"", b"\2"])),
+            st.tuples(
+                st.just(SCRIPT), st.sampled_from([amf0.encode("onCuePoint", {"width": 1.0}), b"", b"\2"])
+            ),
         ),
     ),
     max_size=30,
@@ -188,7 +190,9 @@ def edited(variant: Variant, fields=FIELDS) -> dict[str, object]:
 
 def test_metadata_names_no_track_that_is_left_out():
     assert edited(Variant()) == FIELDS
-    assert edited(Variant(audio=False)) == {k: v for k, v in FIELDS.items() if k not in ("audiocodecid", "stereo")}
+    assert edited(Variant(audio=False)) == {
+        k: v for k, v in FIELDS.items() if k not in ("audiocodecid", "stereo")
+    }
     assert edited(Variant(video=False)) == {"audiocodecid": 10.0, "stereo": True, "server": "fastflv"}
 
 

@@ -16,7 +16,7 @@ from fastflv._ext.segment cimport Segment, Tag, segment_tag_at
 from fastflv import limits
 from fastflv.errors import UsageError
 
-cdef int64_t SEND_MAX = limits.SEND_BYTES_MAX
+cdef int64_t SEND_MAX = limits.LOOP_SEND_BYTES_MAX
 
 
 cdef Segment* segment_at(Log* log, int64_t position) noexcept nogil:
@@ -135,10 +135,10 @@ cdef class Cursor:
             load32_relaxed(&self.log.log.ended) and (self.waiting or self.pos >= load_relaxed(&self.log.log.head))
         )
 
-    def take(self, int64_t most=SEND_MAX):
+    def take(self):
         """Return what is new as one framed bytes object of whole tags, b"" when there is nothing.
 
-        Of more than *most* bytes the first part, or the first tag when that is longer.
+        Of more than LOOP_SEND_BYTES_MAX the first part, or the first tag when that is longer.
         """
         cdef Log* log = self.log.log
         cdef int64_t stop
@@ -165,7 +165,7 @@ cdef class Cursor:
             self.waiting = False
         if self.pos >= load_relaxed(&log.head):
             return b""
-        stop = stop_at(log, self.pos, most)
+        stop = stop_at(log, self.pos, SEND_MAX)
         if self.log.shared is None or (
             self.log.shared_pos != self.pos or self.log.shared_stop != stop or self.log.shared_framing != self.framing
         ):

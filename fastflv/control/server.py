@@ -152,12 +152,15 @@ class Server:
             if client.publish:
                 client.drop(client)
         await self.hls.stop()
+        self.fanout.stopping = True
         self.hub.end_all()
         # Players get the last bytes and a clean end before the threads go.
         deadline = self._loop.time() + limits.STOP_SECONDS
         while self.fanout.count and self._loop.time() < deadline:
             await asyncio.sleep(limits.STOP_STEP_SECONDS)
         self.fanout.stop()
+        # What was said last leaves with the loop's next turns.
+        await asyncio.sleep(limits.STOP_STEP_SECONDS)
 
     def _ingest_vhost(self, name: str) -> IngestOptions | None:
         vhost = self.settings.vhost(name)

@@ -22,6 +22,8 @@ class Fanout:
         self._hub = hub
         self._relays: dict[tuple[MediaLog, int], Relay] = {}
         self._closing = False
+        self.stopping = False
+        "The server stops: no player is handed to a sender thread any more."
         loop.add_reader(sender.fd, self.reap)
 
     def play(
@@ -51,8 +53,12 @@ class Fanout:
 
     @property
     def count(self) -> int:
-        """Players of the sender threads, and logs that have players on the event loop."""
-        return self.sender.count + len(self._relays)
+        """Players being served."""
+        return self.sender.count + sum(map(len, self._relays.values()))
+
+    def reason(self, reason: str) -> str:
+        """Say *reason*, why a play ended, as it is for the player: streams that end with the server did not end."""
+        return "server stops" if self.stopping and reason == "stream ended" else reason
 
     def stop(self) -> None:
         """Let all players go and end the threads; blocks until they ended."""

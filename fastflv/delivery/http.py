@@ -80,13 +80,24 @@ class HttpConnection(asyncio.Protocol):
                 self._refuse(431, "request head too large")
                 return
         try:
+            while data and self._transport is not None and not self._refused:
+                data = self._parse(data)
+        except httptools.HttpParserError as error:
+            self._refuse(400, f"not an HTTP request: {error}")
+
+    def _parse(self, data: bytes) -> bytes:
+        """Read requests; return what follows one that asked for an upgrade and did not get it."""
+        try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             rest = data[upgrade.args[0] :]
-            if self._successor is not None and rest:
+            if self._successor is None:
+                # The parser reads nothing behind an upgrade.
+                self._parser = httptools.HttpRequestParser(self)
+                return rest
+            if rest:
                 self._successor.data_received(rest)
-        except httptools.HttpParserError as error:
-            self._refuse(400, f"not an HTTP request: {error}")
+        return b""
 
     def pause_writing(self) -> None:
         # Who asks and does not read is not read either: answers must not pile up.

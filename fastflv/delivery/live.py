@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+from wsproto.utilities import RemoteProtocolError
 
 from fastflv import limits
 from fastflv._ext.segment import MediaBlock
@@ -62,10 +62,11 @@ class LiveOptions:
             return Variant(container)
         return Variant(container, audio=self.has_audio, video=self.has_video)
 
-    @property
-    def claims(self) -> Tracks | None:
-        """What an FLV header says where that is not what there is."""
-        return None if self.guess_tracks else Tracks(self.has_audio, self.has_video)
+    def claims(self, variant: Variant) -> Tracks | None:
+        """What an FLV header says where that is not what there is. A track that the player declined is not there."""
+        if self.guess_tracks:
+            return None
+        return Tracks(self.has_audio and variant.audio, self.has_video and variant.video)
 
 
 class PlayConnection(Protocol):
@@ -123,6 +124,9 @@ class Live:
         if request.method == "HEAD":
             if stream is None:
                 return self._absent(wish.options)
+            why = stream.refusal(wish.variant) if stream.settled else ""
+            if why:
+                return Response.of_text(406, why)
             head = Response(content_type=CONTENT_TYPES[wish.variant.container], endless=True)
             head.headers["Cache-Control"] = "no-cache"
             return head
@@ -183,7 +187,7 @@ class Live:
     ) -> Response | None:
         try:
             handshake = Handshake(request)
-        except (RemoteProtocolError, LocalProtocolError) as error:
+        except RemoteProtocolError as error:
             return refuse_handshake(error)
         transport = connection.transport
         if transport is None:
@@ -230,7 +234,7 @@ class Live:
 
         connection.leave = leave
         outlet = stream.open(wish.variant)
-        play.start(outlet, stream.start(outlet, wish.options.claims), preamble)
+        play.start(outlet, stream.start(outlet, wish.options.claims(wish.variant)), preamble)
 
     def _head(self, request: Request, framing: Framing, wish: Wish, cross_domain: bool) -> MediaBlock:
         """Return the response head; equal heads are made once."""

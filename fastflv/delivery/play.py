@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -32,6 +33,11 @@ class Framing(IntEnum):
     "HTTP chunks, RFC 9112, 7.1."
     WEBSOCKET = 2
     "Binary messages of a server, RFC 6455, 5.2."
+
+
+def keep_unsent(sock: socket.socket) -> None:
+    """Let the kernel hold no more than NOTSENT_BYTES that it has not sent: what lies there cannot be skipped."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limits.NOTSENT_BYTES)
 
 
 Ended = Callable[[str, bool], None]
@@ -85,8 +91,8 @@ class ThreadPlay:
     """
 
     __slots__ = (
-        "_bytes", "_ended", "_fanout", "_fd", "_framing", "_held", "_jumps", "_lost", "_next", "_options", "_outlet",
-        "_over", "_player", "_then", "_transport", "_words",
+        "_bytes", "_ended", "_fanout", "_fd", "_framing", "_held", "_jumps", "_next", "_options", "_outlet",
+        "_over", "_player", "_then", "_transport", "_why", "_words",
     )  # fmt: skip
 
     def __init__(
@@ -111,11 +117,12 @@ class ThreadPlay:
         self._player: Player | None = None
         self._outlet: Outlet | None = None
         self._held = False
-        self._lost = False
+        self._why = ""
+        "Why it ends, where the sender thread does not know."
         self._over = False
         self._next = Next(None, -1, None)
         self._then: Callable[[], None] | None = None
-        self._words: list[bytes] = []
+        self._words = bytearray()
         self._bytes = 0
         self._jumps = 0
 
@@ -145,6 +152,9 @@ class ThreadPlay:
 
     def _add(self) -> None:
         assert self._outlet is not None
+        if self._fanout.stopping:
+            self._end("server stops", True)
+            return
         block, position, preamble = self._next
         fd, self._fd = self._fd, -1
         if self._transport is not None:
@@ -170,13 +180,14 @@ class ThreadPlay:
         assert self._transport is not None
         if self._player is None and not self._held:
             self._transport.write(data)
-            return
-        self._words.append(data)
-        if sum(map(len, self._words)) > limits.ANSWER_BYTES_MAX:
+            unread = self._transport.get_write_buffer_size()
+        else:
+            self._words += data
+            unread = len(self._words)
+        if unread > limits.ANSWER_BYTES_MAX:
             # It asks and does not read the answers.
-            self.kick()
-            return
-        if self._player is not None:
+            self._give_up("unread answers")
+        elif self._player is not None:
             self._fanout.sender.recall(self._player)
 
     def halt(self, then: Callable[[], None]) -> None:
@@ -195,11 +206,15 @@ class ThreadPlay:
             self._end("kicked", True)
 
     def lost(self) -> None:
-        self._lost = True
+        self._give_up("peer closed")
+
+    def _give_up(self, reason: str) -> None:
+        self._why = reason
+        self._words.clear()
         if self._player is not None:
             self._fanout.sender.kick(self._player)
         else:
-            self._end("peer closed", False)
+            self._end(reason, False)
 
     def resume_writing(self) -> None:
         if self._held and (self._transport is None or not self._transport.get_write_buffer_size()):
@@ -213,27 +228,26 @@ class ThreadPlay:
         self._bytes += player.sent
         self._jumps += player.jumps
         self._player = None
-        if self._lost:
-            self._end("peer closed", False)
+        if self._why:
+            self._end(self._why, False)
             return
+        if player.whole:
+            self._flush()
         if player.reason != "recalled":
             self._end(player.reason, player.whole)
             return
         then, self._then = self._then, None
         if then is not None:
-            self._flush()
             then()
             return
         self._hold(Next(None, player.position, None))
-        self._flush()
         self.resume_writing()
 
     def _flush(self) -> None:
-        words, self._words = self._words, []
+        words, self._words = self._words, bytearray()
         if words and self._transport is not None:
-            data = b"".join(words)
-            self._bytes += len(data)
-            self._transport.write(data)
+            self._bytes += len(words)
+            self._transport.write(words)
 
     def _let_go(self) -> None:
         if self._held and self._outlet is not None:
@@ -244,7 +258,7 @@ class ThreadPlay:
         self._let_go()
         if not self._over:
             self._over = True
-            self._ended(reason, whole)
+            self._ended(self._fanout.reason(reason), whole)
 
 
 class LoopPlay:
@@ -268,6 +282,9 @@ class LoopPlay:
         self._framing = framing
         self._ended = ended
         self._transport = transport
+        # What the event loop has buffered cannot be skipped any more: it stops at what the socket does not take.
+        transport.set_write_buffer_limits(high=1)
+        keep_unsent(transport.get_extra_info("socket"))
         self._cursor: Cursor | None = None
         self._leave: Callable[[], None] | None = None
         self._full_since: float | None = None
@@ -282,6 +299,11 @@ class LoopPlay:
     @property
     def received(self) -> int:
         return 0
+
+    @property
+    def full(self) -> bool:
+        """The socket takes nothing now."""
+        return self._full_since is not None
 
     @property
     def jumps(self) -> int:
@@ -303,7 +325,7 @@ class LoopPlay:
         if cursor is None:
             return
         while self._full_since is None:
-            data = cursor.take(limits.TLS_SEND_BYTES)
+            data = cursor.take()
             if not data:
                 break
             self._write(data)
@@ -318,8 +340,8 @@ class LoopPlay:
 
     def say(self, data: bytes) -> None:
         self._write(data)
-        if self._transport.get_write_buffer_size() > limits.SEND_BYTES_MAX + limits.ANSWER_BYTES_MAX:
-            self._end("stalled", False)
+        if self._transport.get_write_buffer_size() > limits.ANSWER_BYTES_MAX:
+            self._end("unread answers", False)
 
     def halt(self, then: Callable[[], None]) -> None:
         self._stop()
@@ -357,4 +379,4 @@ class LoopPlay:
         self._stop()
         if not self._over:
             self._over = True
-            self._ended(reason, whole)
+            self._ended(self._fanout.reason(reason), whole)

@@ -14,6 +14,10 @@ from fastflv._ext.notice import Notice
 class Served(Protocol):
     """A player of a relay."""
 
+    @property
+    def full(self) -> bool:
+        """Its socket takes nothing now."""
+
     def serve(self, now: float) -> None: ...
 
 
@@ -38,10 +42,15 @@ class Relay:
         self._turn = 0
         self._timer: asyncio.TimerHandle | None = None
         self._soon = False
+        self._slow = False
+        self._closed = False
         self._seen = log.head
         self._quiet = 0
         self._notice = Notice(self._new)
         log.attach(self._notice)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._slots))
 
     def join(self, player: Served) -> Callable[[], None]:
         """Serve *player* from now on; the function returned takes it out again."""
@@ -59,6 +68,7 @@ class Relay:
 
     def close(self) -> None:
         """The last player left."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -71,6 +81,9 @@ class Relay:
         if ((urgent and self._at_once) or self._log.ended) and not self._soon:
             self._soon = True
             self._loop.call_soon(self._serve_all)
+        if self._slow and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._arm()
 
     def _serve_all(self) -> None:
@@ -84,7 +97,8 @@ class Relay:
             player.serve(now)
 
     def _arm(self) -> None:
-        if self._timer is None:
+        if self._timer is None and not self._closed:
+            self._slow = False
             self._timer = self._loop.call_later(self._step_seconds, self._tick)
 
     def _tick(self) -> None:
@@ -96,10 +110,20 @@ class Relay:
         else:
             self._quiet += 1
         self._serve(self._slots[self._turn], self._loop.time())
-        if not any(self._slots):
-            return
-        # After a whole quiet window all have what there is; full sockets are looked at for a stall more slowly.
+        # After a whole quiet window all have what there is: nothing to do until the log grows, but for full sockets.
         if self._quiet <= len(self._slots):
             self._arm()
-        elif self._timer is None:
-            self._timer = self._loop.call_later(limits.BLOCKED_CHECK_MS / 1000, self._tick)
+        else:
+            self._watch()
+
+    def _watch(self) -> None:
+        """Look for stalls now and then while sockets are full."""
+        if self._timer is None and any(player.full for slot in self._slots for player in slot):
+            self._slow = True
+            self._timer = self._loop.call_later(limits.BLOCKED_CHECK_MS / 1000, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        self._serve_all()
+        if not self._closed:
+            self._watch()

@@ -204,6 +204,10 @@ class RtmpPlay:
     def _found(self, stream: Stream) -> None:
         self._forget()
         peer, plays = self._peer, self._plays
+        why = stream.refusal(self._variant)
+        if why:
+            peer.refuse_play(FAILED, why)
+            return
         self._stream = stream
         self._client = Client(
             id=plays.new_id(),
@@ -221,7 +225,12 @@ class RtmpPlay:
         self._client.link = self._play
         plays.roster.add(self._client)
         log.info("player %s from %s joins %s by rtmp", self._client.id, peer.ip, self._name.url)
-        self._begin()
+        if self._wants_media:
+            self._begin()
+
+    @property
+    def _wants_media(self) -> bool:
+        return not self._paused and (self._variant.audio or self._variant.video)
 
     def _begin(self) -> None:
         assert self._stream is not None and self._play is not None
@@ -240,7 +249,7 @@ class RtmpPlay:
             self._leave("stopped")
             self._play = None
             self._peer.play_over("", True)
-        elif not self._paused and (self._variant.audio or self._variant.video):
+        elif self._wants_media:
             self._begin()
 
     def _kick(self) -> None:
@@ -250,7 +259,9 @@ class RtmpPlay:
     def _ended(self, reason: str, whole: bool) -> None:
         self._leave(reason)
         self._play = None
-        self._peer.play_over(reason, whole)
+        # Who had enough of the stream before it ended goes on with other things.
+        stopped = self._stopped and whole and reason == "stream ended"
+        self._peer.play_over("" if stopped else reason, whole)
 
     def _leave(self, reason: str) -> None:
         client, self._client = self._client, None

@@ -42,7 +42,7 @@ class SecureConnection(asyncio.Protocol):
     def ended(self, reason: str, whole: bool) -> None:
         """The play is over."""
         self.leave(reason)
-        if whole and reason == "stream ended":
+        if whole and reason in ("stream ended", "server stops"):
             self._transport.close()
         else:
             self._transport.abort()

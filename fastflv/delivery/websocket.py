@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from base64 import b64decode
 from collections.abc import Callable
 from typing import Final
 
@@ -17,13 +18,23 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection, CloseConnection, Ping
 from wsproto.events import Request as UpgradeRequest
-from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+from wsproto.utilities import RemoteProtocolError
 
 from fastflv import limits
 from fastflv.delivery.message import SERVER, Request, Response
 from fastflv.delivery.play import LoopPlay, ThreadPlay
 
 log = logging.getLogger(__name__)
+
+ASKED: Final = (
+    "connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol",
+)  # fmt: skip
+"What of a request belongs to the handshake. Extensions are not among them: none is offered."
+
+HEARD: Final = (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
+"States in which the peer may still say something."
+
+FAREWELL_SAID: Final = (ConnectionState.LOCAL_CLOSING, ConnectionState.CLOSED)
 
 CLOSE_CODES: Final = {"stream ended": 1000, "server stops": 1001, "kicked": 1008}
 "Close codes by the reason for which a player left; 1011 for any other."
@@ -41,19 +52,38 @@ class Handshake:
 
     def __init__(self, request: Request) -> None:
         """Raises RemoteProtocolError for a request that is no handshake."""
+        fields = request.headers
+        version = fields.get("sec-websocket-version", "")
+        if request.method != "GET" or request.version != "1.1":
+            raise RemoteProtocolError("it begins with GET and HTTP/1.1")
+        if version != "13":
+            raise RemoteProtocolError(f"Sec-WebSocket-Version is {version!r}, not 13")
+        if not _is_key(fields.get("sec-websocket-key", "")):
+            raise RemoteProtocolError("Sec-WebSocket-Key is not 16 bytes in base64")
+        asked = {name: fields.get(name, "").strip() for name in ASKED}
+        if not all(value.isascii() and value.isprintable() for value in asked.values()):
+            raise RemoteProtocolError("a field holds what is not printable ASCII")
         self.ws = WSConnection(ConnectionType.SERVER)
-        headers = [
-            (name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()
-        ]
+        # The host was looked at when the stream was found; what else a request holds is not wsproto's to judge.
+        headers = [(b"Host", b"here")]
+        headers += [(name.encode(), value.encode()) for name, value in asked.items() if value]
         self.ws.initiate_upgrade_connection(headers, "/")
-        asked = next(self.ws.events())
-        assert isinstance(asked, UpgradeRequest)
+        upgrade = next(self.ws.events())
+        assert isinstance(upgrade, UpgradeRequest)
         # A browser that names subprotocols gives up unless one is chosen; here they all mean the same bytes.
-        chosen = asked.subprotocols[0] if asked.subprotocols else None
+        chosen = next(filter(None, upgrade.subprotocols), None)
         self.answer = self.ws.send(
             AcceptConnection(subprotocol=chosen, extra_headers=[(b"Server", SERVER.encode())])
         )
         "The 101 response."
+
+
+def _is_key(text: str) -> bool:
+    """A key is 16 bytes in base64 (RFC 6455, 4.2.1)."""
+    try:
+        return len(b64decode(text, validate=True)) == 16
+    except ValueError:
+        return False
 
 
 def refuse_handshake(error: Exception) -> Response:
@@ -84,17 +114,30 @@ class WebSocketConnection(asyncio.Protocol):
         self._lost = lost
         self._heard = loop.time()
         self._timer = loop.call_later(limits.WEBSOCKET_PING_SECONDS, self._ping)
+        self._farewell: CloseConnection | None = None
+        self._why = ""
+        "Why it is being closed, before the play is over."
+        self._said = 0
+        "Bytes received since the last ping."
         self.received = 0
         "Bytes received behind the handshake."
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
         self.received += len(data)
+        self._said += len(data)
+        if self._said > limits.WEBSOCKET_SAID_BYTES_MAX:
+            self.close(1009, "a player has less to say")
+            return
+        if self._ws.state not in HEARD:
+            return
         try:
             self._ws.receive_data(data)
             for event in self._ws.events():
                 if isinstance(event, Ping):
-                    self.play.say(self._ws.send(event.response()))
+                    # Behind our own close nothing more may be said.
+                    if self._ws.state is ConnectionState.OPEN:
+                        self.play.say(self._ws.send(event.response()))
                 elif isinstance(event, CloseConnection):
                     self._closed_by_peer(event)
                     return
@@ -119,9 +162,11 @@ class WebSocketConnection(asyncio.Protocol):
 
     def ended(self, reason: str, whole: bool) -> None:
         """The play is over: say why, where the connection is not in the middle of a message."""
-        self.leave(reason)
+        self.leave(self._why or reason)
+        if self._farewell is None:
+            self._farewell = CloseConnection(code=CLOSE_CODES.get(reason, 1011), reason=reason)
         if whole and not self._transport.is_closing():
-            self._say_goodbye(CLOSE_CODES.get(reason, 1011), reason)
+            self._say_goodbye()
         else:
             self._transport.abort()
 
@@ -131,34 +176,33 @@ class WebSocketConnection(asyncio.Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """End the play at the next message's end and say why; a peer that takes nothing is cut off."""
-        self._expect_end()
-        self.play.halt(lambda: self._say_goodbye(code, reason))
+        self._leave_with(CloseConnection(code=code, reason=reason), reason)
 
     def _closed_by_peer(self, event: CloseConnection) -> None:
         if self._ws.state is ConnectionState.CLOSED:
             # The answer to our own.
             self._transport.close()
+        elif self._farewell is None:
+            self._leave_with(event.response(), "peer closed")
+
+    def _leave_with(self, farewell: CloseConnection, why: str) -> None:
+        if self._farewell is None:
+            self._farewell = farewell
+            self._why = why
+            self._expect_end()
+            self.play.halt(self._say_goodbye)
+
+    def _say_goodbye(self) -> None:
+        """Send the close frame, once."""
+        assert self._farewell is not None
+        if self._transport.is_closing() or self._ws.state in FAREWELL_SAID:
             return
-        answer = self._ws.send(event.response())
-
-        def finish() -> None:
-            if not self._transport.is_closing():
-                self._transport.write(answer)
-                self._transport.close()
-
-        self._expect_end()
-        self.play.halt(finish)
-
-    def _say_goodbye(self, code: int, reason: str) -> None:
-        if self._transport.is_closing():
-            return
-        try:
-            # A close frame has room for 123 bytes of reason.
-            self._transport.write(self._ws.send(CloseConnection(code=code, reason=reason[:120])))
-        except LocalProtocolError:
+        answers = self._ws.state is ConnectionState.REMOTE_CLOSING
+        self._transport.write(self._ws.send(self._farewell))
+        if answers:
             self._transport.close()
-            return
-        self._expect_end()
+        else:
+            self._expect_end()
 
     def _expect_end(self) -> None:
         self._timer.cancel()
@@ -170,5 +214,6 @@ class WebSocketConnection(asyncio.Protocol):
             log.info("websocket %s closed: no answer to a ping for %.0f s", self._ip, silence)
             self.close(1002, "no answer to a ping")
             return
+        self._said = 0
         self._timer = self._loop.call_later(limits.WEBSOCKET_PING_SECONDS, self._ping)
         self.play.say(self._ws.send(Ping(payload=b"fastflv")))

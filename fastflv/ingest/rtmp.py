@@ -350,6 +350,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
                 return
             self._session.notify("NetStream.Play.UnpublishNotify", f"The play is over: {reason}.")
             self._close_after_output()
+            self._expect(limits.COMMAND_SECONDS, "the last answer was not read for", since=self._loop.time())
             return
         asked, self._asked = self._asked, None
         if asked is not None:

@@ -172,11 +172,16 @@ class Stream:
     def refusal(self, variant: Variant) -> str:
         """Why the stream cannot be played as *variant*, in one sentence; empty when it can."""
         intake = self.intake
+        audio = intake.has_audio and variant.audio
+        video = intake.has_video and variant.video
+        if not audio and not video and variant.container not in ("aac", "mp3"):
+            alone = "audio" if variant.audio else "video"
+            return f"`{self.name.url}` has no {alone}, and nothing else was asked for"
         return carriage.refusal(
             self.name.url,
             variant.container,
-            video=video_codec_name(intake.video_codec) if intake.has_video and variant.video else "",
-            audio=audio_codec_name(intake.audio_codec) if intake.has_audio and variant.audio else "",
+            video=video_codec_name(intake.video_codec) if video else "",
+            audio=audio_codec_name(intake.audio_codec) if audio else "",
         )
 
     def open(self, variant: Variant = PLAIN) -> Outlet:

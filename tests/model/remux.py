@@ -27,9 +27,7 @@ class Choice:
             return tag._replace(body=self.edit(tag.body)) if self.edit else tag
         if tag.kind == AUDIO:
             return tag if self.audio else None
-        if not self.video or (
-            self.keys_only and not traits(VIDEO, tag.body)[0] & (KEY | CONFIG | COMMAND)
-        ):
+        if not self.video or (self.keys_only and not traits(VIDEO, tag.body)[0] & (KEY | CONFIG | COMMAND)):
             return None
         return self.labelled(tag)
 
