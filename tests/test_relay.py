@@ -21,8 +21,8 @@ from model.flv import (
 from model.loop import FakeLoop, FakeTransport
 
 from fastflv import limits
-from fastflv._ext.sender import Sender
 from fastflv._ext.segment import MediaBlock
+from fastflv._ext.sender import Sender
 from fastflv.config.vhost import DEFAULT_VHOST
 from fastflv.delivery.fanout import Fanout
 from fastflv.delivery.play import Framing, LoopPlay

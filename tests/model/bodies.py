@@ -59,7 +59,7 @@ def tracks(kind: int, body: Octets) -> Iterator[tuple[int, Payload]]:
     """The tracks of a body and what they hold, in their order; Short where it ends within one."""
     first = body.number(1)
     frame = first >> 4 & 7 if kind == VIDEO else 0
-    if kind == VIDEO and first & 0x80 or kind == AUDIO and first >> 4 == 9:
+    if (kind == VIDEO and first & 0x80) or (kind == AUDIO and first >> 4 == 9):
         yield from extended(kind, frame, first & 15, body)
     elif kind == VIDEO and frame == 5:
         return  # a command for a server that seeks
