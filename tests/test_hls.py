@@ -1,203 +1,25 @@
-"""HLS of a whole server in this process, its streams fed straight into the intake."""
+"""HLS from memory: viewers, waiting, what costs when, publishers that come and go."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
-import logging
-import os
-import socket
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-import uvloop
 from model import m3u8, mp4, ts
-from model.flv import AAC_HEADER, Feed
+from model.flv import Feed
+from model.hls import AVC_HEADER, NAME, OPTIONS, OTHER_AVC_HEADER, Camera, looped, running, until
 
 from fastflv import limits
 from fastflv.config.settings import load_text
-from fastflv.config.vhost import DEFAULT_VHOST
-from fastflv.control.server import Server
-from fastflv.stream.name import StreamName
-from fastflv.stream.stream import StreamOptions
-
-NAME = StreamName(DEFAULT_VHOST, "live", "cam")
-OPTIONS = StreamOptions(window_ms=0, grace_ms=5000)
-AVC = "014d400dffe10019674d400deca0a0cfcf80880000030008000003019078a14cb001000468ce3c80"
-"Main, 320x180, 25 fps."
-AVC_HEADER = b"\x17\0\0\0\0" + bytes.fromhex(AVC)
-OTHER_AVC_HEADER = b"\x17\0\0\0\0" + bytes.fromhex(AVC.replace("014d400d", "0142c01e", 1))
-CONF = """
-listen 127.0.0.1:{rtmp};
-daemon off;
-srs_log_tank console;
-http_server {{ enabled on; listen 127.0.0.1:{http}; }}
-vhost __defaultVhost__ {{
-    http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; on_missing {on_missing}; }}
-    hls {{ enabled on; {hls} hls_fragment 2; hls_window 8; }}
-}}
-vhost plain.example {{ hls {{ enabled on; hls_fragment 2; hls_ctx off; }} }}
-vhost off.example {{ hls {{ enabled off; }} }}
-"""
-
-
-def looped(test):
-    @functools.wraps(test)
-    def run(*args, **more):
-        return uvloop.run(asyncio.wait_for(test(*args, **more), 60))
-
-    return run
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
-class Answer(NamedTuple):
-    status: int
-    fields: dict[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-
-async def get(port: int, path: str, *fields: str, method: str = "GET") -> Answer:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", *fields]
-    writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
-    head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
-    writer.close()
-    first, *rest = head.decode().split("\r\n")
-    return Answer(
-        int(first.split()[1]), {n.lower(): v for n, _, v in (line.partition(": ") for line in rest)}, body
-    )
-
-
-class Site:
-    """A running server, and a viewer's ways in."""
-
-    def __init__(self, server: Server, port: int) -> None:
-        self.server = server
-        self.port = port
-
-    async def get(self, path: str, *fields: str, method: str = "GET") -> Answer:
-        return await get(self.port, path, *fields, method=method)
-
-    async def join(self, path: str = "/live/cam.m3u8") -> str:
-        """Become a viewer; return the URL of the playlist."""
-        answer = await self.get(path)
-        assert answer.status == 200, answer
-        return m3u8.read_master(answer.text).uri
-
-    async def media(self, url: str) -> m3u8.Media:
-        answer = await self.get(url)
-        assert answer.status == 200, answer
-        return m3u8.read_media(answer.text)
-
-    async def segments(self, url: str, count: int) -> m3u8.Media:
-        """Wait for a playlist of *count* segments."""
-        async with asyncio.timeout(10):
-            while True:
-                media = await self.media(url)
-                if len(media.segments) >= count:
-                    return media
-                await asyncio.sleep(0.05)
-
-    async def fetch(self, uri: str, base: str = "/live/") -> bytes:
-        answer = await self.get(base + uri)
-        assert answer.status == 200, (uri, answer)
-        return answer.body
-
-
-@asynccontextmanager
-async def running(hls: str = "", on_missing: float = 1):
-    rtmp, http = free_ports(2)
-    text = CONF.format(rtmp=rtmp, http=http, hls=hls, on_missing=on_missing)
-    server = Server(load_text(text), asyncio.get_running_loop())
-    await server.start()
-    try:
-        yield Site(server, http)
-    finally:
-        await server.stop()
-
-
-class Camera:
-    """A publisher: pictures every 40 ms, a keyframe every second, sound every 20 ms."""
-
-    def __init__(
-        self, site: Site, name: StreamName = NAME, *, audio: bool = True, video: bool = True
-    ) -> None:
-        self.server = site.server
-        self.name = name
-        self.audio = audio
-        self.video = video
-        self.time = 0
-        self.publish()
-
-    def publish(self) -> None:
-        self.stream = self.server.hub.publish(self.name, OPTIONS, "publisher", self.time)
-        self.feed = Feed(self.stream.intake)
-        if self.audio:
-            self.feed.audio(self.time, AAC_HEADER)
-        if self.video:
-            self.feed.video(self.time, AVC_HEADER)
-
-    def run(self, seconds: float) -> None:
-        """Publish that much media at once."""
-        end = self.time + round(seconds * 1000)
-        while self.time < end:
-            key = self.time % 1000 == 0
-            unit = (b"\x65" if key else b"\x41") + self.time.to_bytes(4, "big") + b"\x80" * 20
-            if self.video and self.time % 40 == 0:
-                head = (b"\x17" if key else b"\x27") + b"\1\0\0\0"
-                self.feed.video(self.time, head + len(unit).to_bytes(4, "big") + unit)
-            if self.audio:
-                self.feed.audio(self.time, b"\xaf\1" + self.time.to_bytes(4, "big") + b"\x55" * 16)
-            self.time += 20
-        self.server.hub.settle(self.stream, self.time + 10_000)
-
-    @asynccontextmanager
-    async def rolling(self, speed: float = 10):
-        """Publish on and on, so much faster than in life."""
-
-        async def roll() -> None:
-            while True:
-                self.run(0.02 * speed)
-                await asyncio.sleep(0.02)
-
-        task = asyncio.create_task(roll())
-        try:
-            yield self
-        finally:
-            task.cancel()
-
-    def leave(self) -> None:
-        self.server.hub.unpublish(self.stream, self.time)
-
-    def end(self) -> None:
-        self.leave()
-        self.server.hub.expire(self.stream, self.time + OPTIONS.grace_ms)
+from fastflv.control.options import hls_options
+from fastflv.remux.segmenter import Segmenter
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Media comes faster than in life; so must it be looked at."""
     monkeypatch.setattr(limits, "HLS_PULL_SECONDS", 0.02)
-
-
-async def until(condition, what: str = "") -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 # --- viewers --------------------------------------------------------------------------------------
@@ -374,7 +196,7 @@ async def test_an_absent_stream_is_waited_for_and_then_not_found():
 @looped
 async def test_a_request_that_gives_up_leaves_nothing_behind():
     async with running(on_missing=30) as site:
-        _reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        _, writer = await asyncio.open_connection("127.0.0.1", site.port)
         writer.write(b"GET /live/cam.m3u8 HTTP/1.1\r\nHost: a\r\n\r\n")
         await until(lambda: site.server.hub.waiting)
         writer.close()
@@ -502,6 +324,26 @@ async def test_memory_is_bounded_and_three_segments_stay(monkeypatch):
         assert len(shelf._bodies) == 3
         for segment in media.segments:
             await site.fetch(segment.uri)
+
+
+@looped
+async def test_a_segmenter_that_fails_is_begun_again(monkeypatch, caplog):
+    monkeypatch.setattr(limits, "HLS_RETRY_SECONDS", 0.05)
+    async with running("hls_ctx off; hls_window 60;") as site, Camera(site).rolling():
+        before = await site.segments("/live/cam.m3u8", 2)
+        (shelf,) = site.server.hls._shelves.values()
+        with monkeypatch.context() as broken:
+            broken.setattr(Segmenter, "take", lambda *_, **__: 1 / 0)
+            await until(lambda: shelf._reader is None)
+        after = await site.segments("/live/cam.m3u8", len(before.segments) + 3)
+        m3u8.check_step(before, after)
+        assert after.segments[-1].discontinuities == 1
+        assert "begun again" in caplog.text
+        # A muxer that fails ends its log; the stream goes on.
+        shelf._reader._cursor.log.end()
+        more = await site.segments("/live/cam.m3u8", len(after.segments) + 3)
+        m3u8.check_step(after, more)
+        assert more.segments[-1].discontinuities == 2
 
 
 # --- publishers come and go -----------------------------------------------------------------------
@@ -737,216 +579,35 @@ async def test_a_server_that_stops_answers_those_who_wait():
         waiting = asyncio.create_task(site.get(url))
         (shelf,) = site.server.hls._shelves.values()
         await until(lambda: shelf.waiting)
-    assert (await waiting).status == 404
+    assert (await waiting).status == 503
 
 
-# --- files ----------------------------------------------------------------------------------------
-
-
-def files(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-
-
-@looped
-async def test_files_are_made_from_the_publish_on_and_removed_behind_the_window(tmp_path, monkeypatch):
-    async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
-        camera = Camera(site)
-        before = None
-        playlist = tmp_path / "live/cam.m3u8"
-        for _number in range(14):
-            camera.run(2)
-            await asyncio.sleep(0.08)
-            if not playlist.exists():
-                continue
-            now = m3u8.read_media(playlist.read_text())
-            if before is not None:
-                m3u8.check_step(before, now)
-                m3u8.check_removal(before, now)
-            assert all((tmp_path / "live" / segment.uri).exists() for segment in now.segments)
-            before = now
-        assert before is not None and before.sequence > 5
-        assert before.segments[-1].uri == f"cam-{before.segments[-1].number}.ts"
-        assert not [name for name in files(tmp_path) if name.endswith(".part")]
-        served = await site.media("/live/cam.m3u8")
-        m3u8.check_step(before, served)
-        assert (
-            await site.fetch(served.segments[0].uri)
-            == (tmp_path / "live" / served.segments[0].uri).read_bytes()
-        )
-        # From the cache, though the file is gone.
-        (tmp_path / "live" / served.segments[0].uri).unlink()
-        await site.fetch(served.segments[0].uri)
-        (tmp_path / "live" / served.segments[1].uri).unlink()
-        assert (await site.get("/live/" + served.segments[1].uri)).status == 404
-        (shelf,) = site.server.hls._shelves.values()
-        now = asyncio.get_running_loop().time()
-        old = {kept.path for kept in shelf._gone}
-        assert old and old <= files(tmp_path)
-        shelf._gone = type(shelf._gone)(kept._replace(until=now) for kept in shelf._gone)
-        await until(lambda: not old & files(tmp_path))
-
-
-@looped
-async def test_files_stay_where_cleanup_is_off(tmp_path, monkeypatch):
-    async with running(f"hls_path {tmp_path}; hls_cleanup off; hls_dispose 0;") as site:
-        camera = Camera(site)
-        for _ in range(8):
-            camera.run(2)
-            await asyncio.sleep(0.08)
-        (shelf,) = site.server.hls._shelves.values()
-        shelf._gone = type(shelf._gone)(kept._replace(until=0.0) for kept in shelf._gone)
-        await until(lambda: not shelf._gone)
-        camera.end()
-        await until(lambda: "ENDLIST" in (tmp_path / "live/cam.m3u8").read_text())
-    assert {f"live/cam-{number}.ts" for number in range(8)} <= files(tmp_path)
-
-
-@looped
-async def test_all_files_go_a_while_after_the_publisher(tmp_path):
-    async with running(f"hls_path {tmp_path}/www; hls_dispose 1; hls_use_fmp4 on; hls_ctx off;") as site:
-        camera = Camera(site)
-        async with camera.rolling():
-            await until(lambda: "live/cam.m3u8" in files(tmp_path / "www"))
-        camera.run(3)
-        camera.end()
-        await until(lambda: next(iter(site.server.hls._shelves.values())).text.endswith("ENDLIST\n"))
-        assert m3u8.read_media((tmp_path / "www/live/cam.m3u8").read_text()).ended
-        media = await site.media("/live/cam.m3u8")
-        assert media.ended and media.length == pytest.approx(camera.time / 1000, abs=0.05)
-        assert await site.fetch(media.segments[-1].map_uri)
-        await until(lambda: not files(tmp_path))
-        assert not (tmp_path / "www/live").exists()
-        assert not site.server.hls._shelves
-        assert (await site.get("/live/cam.m3u8")).status == 404
-
-
-@looped
-async def test_a_publisher_that_returns_before_that_has_a_playlist_of_its_own(tmp_path):
-    async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
-        camera = Camera(site)
-        async with camera.rolling():
-            await site.segments("/live/cam.m3u8", 2)
-        camera.run(1)
-        camera.end()
-        # It is back before the end is written.
-        again = Camera(site)
-        async with again.rolling():
-            await until(lambda: "DISCONTINUITY-SEQUENCE" in (tmp_path / "live/cam.m3u8").read_text())
-            media = await site.segments("/live/cam.m3u8", 2)
-        assert media.sequence >= 3 and not media.ended
-        assert media.discontinuities == 1
-        assert {"live/cam-0.ts", "live/cam-1.ts"} <= files(tmp_path)
-
-
-@looped
-async def test_after_a_restart_the_old_playlist_is_gone_on_with(tmp_path):
-    hls = f"hls_path {tmp_path}; hls_ctx off; hls_window 60;"
-    async with running(hls) as site:
-        camera = Camera(site)
-        async with camera.rolling():
-            before = await site.segments("/live/cam.m3u8", 2)
-        camera.run(0.6)
-    left = m3u8.read_media((tmp_path / "live/cam.m3u8").read_text())
-    # Nothing of the stream is lost, and its players need not give up.
-    assert not left.ended and left.length == pytest.approx(camera.time / 1000, abs=0.05)
-    m3u8.check_step(before, left)
-    async with running(hls) as site:
-        async with Camera(site).rolling():
-            after = await site.segments("/live/cam.m3u8", len(left.segments) + 2)
-        m3u8.check_step(left, after)
-        steps = [segment.discontinuities for segment in after.segments]
-        assert steps == [0] * len(left.segments) + [1] * (len(steps) - len(left.segments))
-        assert await site.fetch(after.segments[0].uri)
-
-
-@looped
-async def test_a_restart_that_does_not_recover_ends_what_was(tmp_path):
-    hls = f"hls_path {tmp_path}; hls_ctx off; hls_recover off;"
-    async with running(hls) as site, Camera(site).rolling():
-        await site.segments("/live/cam.m3u8", 2)
-    assert m3u8.read_media((tmp_path / "live/cam.m3u8").read_text()).ended
-    async with running(hls) as site, Camera(site).rolling():
-        assert (await site.segments("/live/cam.m3u8", 1)).sequence == 0
-
-
-@pytest.mark.parametrize(
-    "old", [b"", b"\xff\xfe", b"#EXTM3U\n#EXTINF:1,\n../../../etc/passwd\n", b"no playlist"]
-)
-@looped
-async def test_an_old_playlist_that_is_none_does_no_harm(old, tmp_path):
-    (tmp_path / "live").mkdir()
-    (tmp_path / "live/cam.m3u8").write_bytes(old)
-    async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
-        async with Camera(site).rolling():
-            await until(lambda: "live/cam-1.ts" in files(tmp_path))
-        assert (await site.get("/etc/passwd")).status == 404
-
-
-@pytest.mark.parametrize("on_error", ["continue", "ignore", "disconnect"])
-@looped
-async def test_a_folder_that_cannot_be_written(on_error, tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(limits, "HLS_PULL_SECONDS", 0.02)
-    caplog.set_level(logging.INFO)
-    (tmp_path / "live").write_text("in the way")
-    dropped = []
-    async with running(f"hls_path {tmp_path}; hls_on_error {on_error};") as site:
-        monkeypatch.setattr(site.server.hls, "_drop_publisher", dropped.append)
-        camera = Camera(site)
-        for _ in range(4):
-            camera.run(2)
-            await asyncio.sleep(0.1)
-        (shelf,) = site.server.hls._shelves.values()
-        await until(lambda: "hls of /live/cam" in caplog.text)
-        if on_error == "disconnect":
-            assert dropped[0] is camera.stream
-        elif on_error == "ignore":
-            assert not camera.stream.is_read
-        else:
-            assert camera.stream.is_read
-            (tmp_path / "live").unlink()
-            for _ in range(4):
-                camera.run(2)
-                await asyncio.sleep(0.1)
-            await until(lambda: "live/cam.m3u8" in files(tmp_path))
-            assert "written again" in caplog.text
-        # One line for many failures.
-        assert sum(row.levelname == "ERROR" for row in caplog.records) == 1
-        assert shelf is not None
-
-
-@looped
-async def test_a_disk_that_cannot_keep_up_does_not_fill_the_memory(tmp_path, monkeypatch, caplog):
-    async with running(f"hls_path {tmp_path};") as site:
-        camera = Camera(site)
-        camera.run(3)
-        await until(lambda: site.server.hls._shelves and not site.server.hls._shelves[NAME]._fresh)
-        shelf = site.server.hls._shelves[NAME]
-        await until(lambda: shelf._reader)
-        go = asyncio.Event()
-        write = shelf._write_one
-
-        async def slow(segment):
-            await go.wait()
-            await write(segment)
-
-        shelf._write_one = slow
-        for _ in range(limits.HLS_BACKLOG + 8):
-            camera.run(2)
-            await asyncio.sleep(0.05)
-        assert len(shelf._queue) == limits.HLS_BACKLOG
-        assert "cannot keep up" in caplog.text
-        go.set()
-        await until(lambda: not shelf._queue)
-
-
-@looped
-async def test_no_descriptor_is_left_open(tmp_path):
-    async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
-        async with Camera(site).rolling():
-            media = await site.segments("/live/cam.m3u8", 2)
-        open_now = len(os.listdir("/proc/self/fd"))
-        for _ in range(5):
-            for segment in media.segments:
-                await site.fetch(segment.uri)
-        await asyncio.sleep(0.1)
-        assert len(os.listdir("/proc/self/fd")) <= open_now + 1
+def test_the_configuration_says_what_hls_is():
+    settings = load_text(
+        """
+        listen 1935; utc_time on;
+        vhost a { hls { enabled on; } }
+        vhost b { hls { enabled on; hls_path /srv; hls_fragment 4; hls_td_ratio 1.5; hls_aof_ratio 2.5; hls_window 20;
+            hls_wait_keyframe off; hls_ts_floor on; hls_acodec an; hls_use_fmp4 on; hls_cleanup off; hls_dispose 7;
+            hls_recover off; hls_on_error disconnect; hls_ctx off; hls_ts_ctx off; hls_master_m3u8_path_relative on;
+            hls_td_ratio 9; } http_remux { on_missing 3; } }
+        vhost c { }
+        vhost d { hls { enabled on; hls_fragment 0.01; hls_aof_ratio 0.5; hls_vcodec vn; } }
+        """
+    )
+    a, b, c, d = (hls_options(settings.vhost(name), settings) for name in "abcd")
+    assert (a.least_ms, a.most_ms, a.window_ms, a.folder, a.mp4) == (10_000, 21_000, 60_000, "", False)
+    assert (a.wait_key, a.floor_ms, a.audio, a.video, a.sessions, a.recover) == (
+        True,
+        0,
+        True,
+        True,
+        True,
+        True,
+    )
+    assert (b.least_ms, b.most_ms, b.window_ms, b.folder, b.mp4) == (6000, 10_000, 20_000, "/srv", True)
+    assert (b.wait_key, b.floor_ms, b.audio, b.video) == (False, 4000, False, True)
+    assert (b.cleanup, b.dispose_seconds, b.recover, b.on_error.value) == (False, 7, False, "disconnect")
+    assert (b.sessions, b.segment_sessions, b.master_relative, b.on_missing) == (False, False, True, 3)
+    assert c is None
+    assert (d.least_ms, d.most_ms, d.video) == (limits.HLS_SEGMENT_MS_MIN, limits.HLS_SEGMENT_MS_MIN, False)

@@ -433,7 +433,7 @@ class Shelf:
         return Response(body=self.body, content_type="video/MP2T")
 
 
-async def slow_reader(port: int, *fields: str) -> tuple[socket.socket, asyncio.StreamReader]:
+async def slow_reader(port: int, *fields: str) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
     """Ask on a socket with a small buffer; read nothing yet."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -441,25 +441,26 @@ async def slow_reader(port: int, *fields: str) -> tuple[socket.socket, asyncio.S
     await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
     reader, writer = await asyncio.open_connection(sock=sock, limit=1024)
     writer.write("\r\n".join(["GET / HTTP/1.1", "Host: a", *fields]).encode() + b"\r\n\r\n")
-    return sock, reader
+    return writer, reader
 
 
 @pytest.mark.parametrize("fields", [(), ("Connection: close",)], ids=["kept", "closed"])
 @looped
 async def test_a_slow_reader_gets_all_of_a_long_answer(fields, monkeypatch):
-    monkeypatch.setattr(limits, "HTTP_IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(limits, "HTTP_IDLE_SECONDS", 0.6)
     shelf = Shelf(8 << 20)
     async with serving(shelf) as (port, door):
-        _, reader = await slow_reader(port, *fields)
+        writer, reader = await slow_reader(port, *fields)
         await reader.readuntil(b"\r\n\r\n")
         body = b""
         # Much longer than the time that a connection may be idle.
-        for _ in range(12):
+        for _ in range(20):
             await asyncio.sleep(0.1)
             body += await reader.readexactly(256 << 10)
         body += await reader.readexactly(len(shelf.body) - len(body))
         assert body == shelf.body
         assert await reader.read() == b""
+        writer.close()
         while door.taken:
             await asyncio.sleep(0.01)
 
@@ -469,12 +470,12 @@ async def test_a_slow_reader_gets_all_of_a_long_answer(fields, monkeypatch):
 async def test_who_reads_nothing_of_a_long_answer_is_let_go(fields, monkeypatch):
     monkeypatch.setattr(limits, "HTTP_IDLE_SECONDS", 0.2)
     async with serving(Shelf(32 << 20)) as (port, door):
-        sock, _ = await slow_reader(port, *fields)
+        writer, _ = await slow_reader(port, *fields)
         while not door.taken:
             await asyncio.sleep(0.01)
         while door.taken:
             await asyncio.sleep(0.01)
-        sock.close()
+        writer.close()
 
 
 @looped

@@ -197,3 +197,40 @@ class Endpoint:
 )
 def test_an_address_is_the_peers_ip(peer, address):
     assert address_of(Endpoint(peer)) == address
+
+
+class Diary:
+    """A watcher that writes down what it is told."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.lines: list[str] = []
+        self._hub = hub
+
+    def stream_began(self, stream) -> None:
+        self.lines.append(f"began {stream.phase.value} by {stream.publisher_id}")
+
+    def stream_left(self, stream) -> None:
+        self.lines.append(f"left {stream.phase.value}")
+
+    def stream_ended(self, stream) -> None:
+        self.lines.append(f"ended {stream.phase.value}, found {self._hub.find(stream.name) is stream}")
+
+
+def test_a_watcher_is_told_of_every_turn_of_a_stream(hub):
+    diary = Diary(hub)
+    hub.watchers.append(diary)
+    stream = hub.publish(A, GRACE, "p", 0)
+    hub.unpublish(stream, 100)
+    hub.unpublish(stream, 100)
+    hub.publish(A, GRACE, "q", 200)
+    hub.unpublish(stream, 300)
+    hub.expire(stream, 5300)
+    hub.publish(A, NONE, "r", 6000)
+    hub.unpublish(hub.find(A), 6100)
+    hub.publish(A, GRACE, "s", 7000)
+    hub.end_all()
+    ended = "ended ended, found False"
+    assert diary.lines == [
+        "began live by p", "left in grace", "began live by q", "left in grace", ended,
+        "began live by r", "left in grace", ended, "began live by s", ended,
+    ]  # fmt: skip

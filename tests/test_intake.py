@@ -421,3 +421,18 @@ def test_newer_metadata_replaces_the_one_before(stream):
     take(stream, amf0.encode("onMetaData", {"width": 2.0}))
     (tag,) = read_tags(stream.intake.header_tags(0))
     assert amf0.decode_all(tag.body)[1]["width"] == 2.0
+
+
+def test_the_time_between_keyframes_is_known(feed):
+    start(feed)
+    assert (feed.intake.gop_least_ms, feed.intake.gop_ms) == (0, 0)
+    for time in (2000, 4000, 5500, 8500):
+        feed.video(time, key())
+        feed.video(time + 40, inter())
+    assert (feed.intake.gop_least_ms, feed.intake.gop_ms) == (1500, 3000)
+    feed.intake.begin(GAP)
+    assert (feed.intake.gop_least_ms, feed.intake.gop_ms) == (0, 0)
+    feed.video(100_000, key())
+    assert feed.intake.gop_ms == 0, "the gap between publishers is no GOP"
+    feed.video(101_000, key())
+    assert (feed.intake.gop_least_ms, feed.intake.gop_ms) == (1000, 1000)

@@ -52,6 +52,8 @@ class VhostEntry:
     id: str
     name: str
     enabled: bool
+    fragment: float | None = None
+    "Length of HLS segments, seconds; None: HLS is off."
 
 
 class Api:
@@ -199,7 +201,9 @@ class Api:
             "send_bytes": total,
             "recv_bytes": received,
             "kbps": self._kbps(entry.id, received, total, self._started),
-            "hls": {"enabled": False},
+            "hls": {"enabled": False}
+            if entry.fragment is None
+            else {"enabled": True, "fragment": entry.fragment},
         }
 
     def _stream(self, stream: Stream) -> dict[str, object]:

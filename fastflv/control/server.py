@@ -70,7 +70,13 @@ class Server:
         self.door = Door(settings.max_connections)
         self.sender = Sender(settings.fanout_threads or min(len(os.sched_getaffinity(0)), limits.THREADS_MAX))
         self._vhosts = [
-            VhostEntry(f"vid-{new_id(7)}", vhost.name, vhost.enabled) for vhost in settings.vhosts.values()
+            VhostEntry(
+                f"vid-{new_id(7)}",
+                vhost.name,
+                vhost.enabled,
+                vhost.hls.hls_fragment if vhost.hls.enabled else None,
+            )
+            for vhost in settings.vhosts.values()
         ]
         self._ingest_options = {
             vhost.name: ingest_options(vhost, settings) for vhost in settings.vhosts.values()

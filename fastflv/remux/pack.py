@@ -16,6 +16,7 @@ from fastflv.remux.nalunits import to_lengths
 
 KEY, DROPPABLE = 1, 2
 TAG_HEAD, TAG_TAIL = 11, 4
+TS_PACKET_BYTES = 188
 TICKS_PER_MS = VIDEO_TICKS // 1000
 Frame = TypeVar("Frame")
 
@@ -48,16 +49,29 @@ class TsPacker:
         return data
 
     def add(self, kind: int, flags: int, dts_ms: int, frame: bytes) -> None:
-        # A packet that begins a section on PID 0: the tables are there.
-        if not self._parts and frame[:3] != b"\x47\x40\x00":
-            self._parts.append(self._tables())
         self._parts.append(frame)
 
     def finish(self, end_ms: int) -> tuple[bytes, bytes]:
+        if self._parts and not _has_tables(self._parts[0]):
+            self._parts.insert(0, self._tables_before(self._parts))
         body = b"".join(self._parts)
         self._parts.clear()
         self.changed.clear()
         return body, b""
+
+    def _tables_before(self, parts: list[bytes]) -> bytes:
+        """Tables for the front, counted so that the next in the segment go on behind them."""
+        tables = bytearray(self._tables())
+        follow = next((part for part in parts if _has_tables(part)), None)
+        if follow is not None:
+            for at in range(3, len(tables), TS_PACKET_BYTES):
+                tables[at] = tables[at] & 0xF0 | (follow[at] - 1) & 15
+        return bytes(tables)
+
+
+def _has_tables(entry: bytes) -> bool:
+    """Whether an entry of the log begins with PAT and PMT: a section on PID 0."""
+    return entry[:3] == b"\x47\x40\x00"
 
 
 class Mp4Packer:

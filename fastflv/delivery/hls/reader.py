@@ -116,6 +116,11 @@ class Reader:
         )
 
     @property
+    def failed(self) -> bool:
+        """The log that is read has ended before its stream: what makes it failed."""
+        return self._cursor.done and not self._stream.log.ended
+
+    @property
     def longest_ms(self) -> int:
         """How long segments are expected to become."""
         intake = self._stream.intake

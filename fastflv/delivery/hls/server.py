@@ -69,6 +69,7 @@ class HlsServer:
         self._executor: ThreadPoolExecutor | None = None
         self._disk: Disk | None = None
         self._sweeper: asyncio.TimerHandle | None = None
+        self._stopped = False
 
     # --- streams ---
 
@@ -77,7 +78,7 @@ class HlsServer:
         shelf: Shelf | None = self._shelves.get(stream.name)
         if shelf is None:
             options = self._vhost_of(stream.name.vhost)
-            if options is None or not options.folder:
+            if options is None or not options.folder or self._stopped:
                 return
             shelf = self._new_shelf(stream.name, options)
             if shelf is None:
@@ -98,6 +99,7 @@ class HlsServer:
 
     async def stop(self) -> None:
         """Let go of everything; wait for what is being written. Call it before the streams end."""
+        self._stopped = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._sessions.close()
@@ -173,6 +175,8 @@ class HlsServer:
 
     def _playlist(self, ask: _Ask) -> Response | None:
         """Answer a request for a playlist; None when there is nothing yet to answer with."""
+        if self._stopped:
+            return Response.of_text(503, "the server stops")
         options, request, args = ask.options, ask.request, ask.request.args
         stream = self._hub.find(ask.name)
         word = args.get(ARGUMENT, "")
@@ -197,7 +201,7 @@ class HlsServer:
             return None
         if options.sessions and request.method == "GET":
             keep = max(2 * options.window_ms / 1000, shelf.idle_seconds)
-            if self._sessions.enter(word, stream, request, keep) is not None:
+            if self._sessions.enter(word, stream, request, ask.scheme, keep) is not None:
                 self._sessions.count(word, len(shelf.text))
                 self._sweep_later()
         words = {key: args[key] for key in ("vhost", "domain") if args.get(key)}
@@ -216,7 +220,7 @@ class HlsServer:
         word = self._sessions.new_word()
         if request.method == "GET":
             keep = max(2 * options.window_ms / 1000, shelf.idle_seconds)
-            if self._sessions.enter(word, stream, request, keep) is not None:
+            if self._sessions.enter(word, stream, request, ask.scheme, keep) is not None:
                 self._sweep_later()
         path = options.route.master_uri(shelf.path, relative=options.master_relative)
         query = f"?{ARGUMENT}={word}"
@@ -288,6 +292,10 @@ class _Ask:
         self._connection = connection
         self._shelf: Shelf | None = None
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self._connection.is_secure else "http"
 
     def go(self) -> Response | None:
         """Answer, or wait."""

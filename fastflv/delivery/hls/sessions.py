@@ -61,7 +61,7 @@ class Sessions:
         return self._sessions.get(word)
 
     def enter(
-        self, word: str, stream: Stream | None, request: Request, keep_seconds: float
+        self, word: str, stream: Stream | None, request: Request, scheme: str, keep_seconds: float
     ) -> Session | None:
         """Note that the viewer *word* asks for a stream; None when it is not counted: no word of ours, or too many."""
         now = self._clock()
@@ -76,7 +76,7 @@ class Sessions:
         if not session.kicked:
             session.seen = now
             if stream is not None and (session.client is None or session.client.stream is not stream):
-                self._join(word, session, stream, request)
+                self._join(word, session, stream, request, scheme)
         return session
 
     def count(self, word: str, size: int) -> None:
@@ -99,7 +99,7 @@ class Sessions:
             self._leave(session, "the server stops")
         self._sessions.clear()
 
-    def _join(self, word: str, session: Session, stream: Stream, request: Request) -> None:
+    def _join(self, word: str, session: Session, stream: Stream, request: Request, scheme: str) -> None:
         self._leave(session, "the stream began anew")
         if self._roster.find(word) is not None:
             return
@@ -108,7 +108,7 @@ class Sessions:
             stream=stream,
             kind="hls-play",
             ip=request.ip,
-            tc_url=f"http://{request.headers.get('host', '')}/{stream.name.app}",
+            tc_url=f"{scheme}://{request.headers.get('host', '')}/{stream.name.app}",
             name=request.path.rpartition("/")[2],
             page_url=request.headers.get("referer", ""),
             joined=self._clock(),

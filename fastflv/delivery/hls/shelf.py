@@ -78,6 +78,8 @@ class Shelf:
         self._init = (b"", "")
         "The newest initialisation section and its path."
         self._continues = False
+        self._longest_ms = 0
+        "How long segments are expected to become."
 
     # --- what there is ---
 
@@ -142,8 +144,8 @@ class Shelf:
             self._reader.close()
             self._reader = None
         self._bodies.clear()
-        self._wake()
         self._on_closed(self)
+        self._wake()
 
     # --- segments ---
 
@@ -161,6 +163,7 @@ class Shelf:
             self._timer.cancel()
         reader, self._reader = self._reader, None
         if reader is not None:
+            self._longest_ms = reader.longest_ms
             for segment in reader.finish():
                 self._take(segment)
 
@@ -174,10 +177,20 @@ class Shelf:
             return
         if self.on_demand:
             self._hurry(reader)
-        for segment in reader.pull():
+        try:
+            segments = reader.pull()
+        except Exception:
+            log.exception("hls of %s failed; it is begun again", self.name.url)
+            self._reopen_later(reader, self.stream)
+            return
+        self._longest_ms = reader.longest_ms
+        for segment in segments:
             self._take(segment)
             if self.on_demand:
                 self._hurry(reader)
+        if reader.failed:
+            self._reopen_later(reader, self.stream)
+            return
         if reader.outdated and self.stream.settled:
             stream = self.stream
             self._close_reader()
@@ -185,6 +198,11 @@ class Shelf:
             return
         self._forget_gone()
         self._set_timer(limits.HLS_PULL_SECONDS, self._pull)
+
+    def _reopen_later(self, reader: Reader, stream: Stream) -> None:
+        reader.close()
+        self._reader = None
+        self._set_timer(limits.HLS_RETRY_SECONDS, lambda: self._open(stream))
 
     def _hurry(self, reader: Reader) -> None:
         """Short segments first: somebody waits for them."""
@@ -220,8 +238,7 @@ class Shelf:
     def _list(self, kept: Kept) -> None:
         """Put a segment that can be had into the playlist; what leaves it can be had for a while longer."""
         route, playlist = self.options.route, self._playlist
-        if self._reader is not None:
-            playlist.expect(self._reader.longest_ms)
+        playlist.expect(self._longest_ms)
         left = playlist.append(
             Entry(
                 route.uri(kept.path, self.path),

@@ -1,0 +1,188 @@
+"""HLS of a whole server in this process, its streams fed straight into the intake; and a viewer's ways in."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import socket
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import uvloop
+from model import m3u8
+from model.flv import AAC_HEADER, Feed
+
+from fastflv.config.settings import load_text
+from fastflv.config.vhost import DEFAULT_VHOST
+from fastflv.control.server import Server
+from fastflv.stream.name import StreamName
+from fastflv.stream.stream import StreamOptions
+
+NAME = StreamName(DEFAULT_VHOST, "live", "cam")
+OPTIONS = StreamOptions(window_ms=0, grace_ms=5000)
+AVC = "014d400dffe10019674d400deca0a0cfcf80880000030008000003019078a14cb001000468ce3c80"
+"Main, 320x180, 25 fps."
+AVC_HEADER = b"\x17\0\0\0\0" + bytes.fromhex(AVC)
+OTHER_AVC_HEADER = b"\x17\0\0\0\0" + bytes.fromhex(AVC.replace("014d400d", "0142c01e", 1))
+CONF = """
+listen 127.0.0.1:{rtmp};
+daemon off;
+srs_log_tank console;
+http_server {{ enabled on; listen 127.0.0.1:{http}; }}
+vhost __defaultVhost__ {{
+    http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; on_missing {on_missing}; }}
+    hls {{ enabled on; {hls} hls_fragment 2; hls_window 8; }}
+}}
+vhost plain.example {{ hls {{ enabled on; hls_fragment 2; hls_ctx off; }} }}
+vhost off.example {{ hls {{ enabled off; }} }}
+"""
+
+
+def looped(test):
+    @functools.wraps(test)
+    def run(*args, **more):
+        return uvloop.run(asyncio.wait_for(test(*args, **more), 60))
+
+    return run
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+class Answer(NamedTuple):
+    status: int
+    fields: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+async def get(port: int, path: str, *fields: str, method: str = "GET") -> Answer:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", *fields]
+    writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
+    head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
+    writer.close()
+    first, *rest = head.decode().split("\r\n")
+    return Answer(
+        int(first.split()[1]), {n.lower(): v for n, _, v in (line.partition(": ") for line in rest)}, body
+    )
+
+
+class Site:
+    """A running server, and a viewer's ways in."""
+
+    def __init__(self, server: Server, port: int) -> None:
+        self.server = server
+        self.port = port
+
+    async def get(self, path: str, *fields: str, method: str = "GET") -> Answer:
+        return await get(self.port, path, *fields, method=method)
+
+    async def join(self, path: str = "/live/cam.m3u8") -> str:
+        """Become a viewer; return the URL of the playlist."""
+        answer = await self.get(path)
+        assert answer.status == 200, answer
+        return m3u8.read_master(answer.text).uri
+
+    async def media(self, url: str) -> m3u8.Media:
+        answer = await self.get(url)
+        assert answer.status == 200, answer
+        return m3u8.read_media(answer.text)
+
+    async def segments(self, url: str, count: int) -> m3u8.Media:
+        """Wait for a playlist of *count* segments."""
+        async with asyncio.timeout(10):
+            while True:
+                media = await self.media(url)
+                if len(media.segments) >= count:
+                    return media
+                await asyncio.sleep(0.05)
+
+    async def fetch(self, uri: str, base: str = "/live/") -> bytes:
+        answer = await self.get(base + uri)
+        assert answer.status == 200, (uri, answer)
+        return answer.body
+
+
+@asynccontextmanager
+async def running(hls: str = "", on_missing: float = 1):
+    rtmp, http = free_ports(2)
+    text = CONF.format(rtmp=rtmp, http=http, hls=hls, on_missing=on_missing)
+    server = Server(load_text(text), asyncio.get_running_loop())
+    await server.start()
+    try:
+        yield Site(server, http)
+    finally:
+        await server.stop()
+
+
+class Camera:
+    """A publisher: pictures every 40 ms, a keyframe every second, sound every 20 ms."""
+
+    def __init__(
+        self, site: Site, name: StreamName = NAME, *, audio: bool = True, video: bool = True
+    ) -> None:
+        self.server = site.server
+        self.name = name
+        self.audio = audio
+        self.video = video
+        self.time = 0
+        self.publish()
+
+    def publish(self) -> None:
+        self.stream = self.server.hub.publish(self.name, OPTIONS, "publisher", self.time)
+        self.feed = Feed(self.stream.intake)
+        if self.audio:
+            self.feed.audio(self.time, AAC_HEADER)
+        if self.video:
+            self.feed.video(self.time, AVC_HEADER)
+
+    def run(self, seconds: float) -> None:
+        """Publish that much media at once."""
+        end = self.time + round(seconds * 1000)
+        while self.time < end:
+            key = self.time % 1000 == 0
+            unit = (b"\x65" if key else b"\x41") + self.time.to_bytes(4, "big") + b"\x80" * 20
+            if self.video and self.time % 40 == 0:
+                head = (b"\x17" if key else b"\x27") + b"\1\0\0\0"
+                self.feed.video(self.time, head + len(unit).to_bytes(4, "big") + unit)
+            if self.audio:
+                self.feed.audio(self.time, b"\xaf\1" + self.time.to_bytes(4, "big") + b"\x55" * 16)
+            self.time += 20
+        self.server.hub.settle(self.stream, self.time + 10_000)
+
+    @asynccontextmanager
+    async def rolling(self, speed: float = 10):
+        """Publish on and on, so much faster than in life."""
+
+        async def roll() -> None:
+            while True:
+                self.run(0.02 * speed)
+                await asyncio.sleep(0.02)
+
+        task = asyncio.create_task(roll())
+        try:
+            yield self
+        finally:
+            task.cancel()
+
+    def leave(self) -> None:
+        self.server.hub.unpublish(self.stream, self.time)
+
+    def end(self) -> None:
+        self.leave()
+        self.server.hub.expire(self.stream, self.time + OPTIONS.grace_ms)
+
+
+async def until(condition, what: str = "") -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)

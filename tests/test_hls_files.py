@@ -1,0 +1,229 @@
+"""HLS on disk: files that come, go, outlive a restart, and disks that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+
+import pytest
+from model import m3u8
+from model.hls import NAME, Camera, looped, running, until
+
+from fastflv import limits
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Media comes faster than in life; so must it be looked at."""
+    monkeypatch.setattr(limits, "HLS_PULL_SECONDS", 0.02)
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@looped
+async def test_files_are_made_from_the_publish_on_and_removed_behind_the_window(tmp_path, monkeypatch):
+    async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
+        camera = Camera(site)
+        before = None
+        playlist = tmp_path / "live/cam.m3u8"
+        for _number in range(14):
+            camera.run(2)
+            await asyncio.sleep(0.08)
+            if not playlist.exists():
+                continue
+            now = m3u8.read_media(playlist.read_text())
+            if before is not None:
+                m3u8.check_step(before, now)
+                m3u8.check_removal(before, now)
+            assert all((tmp_path / "live" / segment.uri).exists() for segment in now.segments)
+            before = now
+        assert before is not None and before.sequence > 5
+        assert before.segments[-1].uri == f"cam-{before.segments[-1].number}.ts"
+        assert not [name for name in files(tmp_path) if name.endswith(".part")]
+        served = await site.media("/live/cam.m3u8")
+        m3u8.check_step(before, served)
+        assert (
+            await site.fetch(served.segments[0].uri)
+            == (tmp_path / "live" / served.segments[0].uri).read_bytes()
+        )
+        # From the cache, though the file is gone.
+        (tmp_path / "live" / served.segments[0].uri).unlink()
+        await site.fetch(served.segments[0].uri)
+        (tmp_path / "live" / served.segments[1].uri).unlink()
+        assert (await site.get("/live/" + served.segments[1].uri)).status == 404
+        (shelf,) = site.server.hls._shelves.values()
+        now = asyncio.get_running_loop().time()
+        old = {kept.path for kept in shelf._gone}
+        assert old and old <= files(tmp_path)
+        shelf._gone = type(shelf._gone)(kept._replace(until=now) for kept in shelf._gone)
+        await until(lambda: not old & files(tmp_path))
+
+
+@looped
+async def test_files_stay_where_cleanup_is_off(tmp_path, monkeypatch):
+    async with running(f"hls_path {tmp_path}; hls_cleanup off; hls_dispose 0;") as site:
+        camera = Camera(site)
+        for _ in range(8):
+            camera.run(2)
+            await asyncio.sleep(0.08)
+        (shelf,) = site.server.hls._shelves.values()
+        shelf._gone = type(shelf._gone)(kept._replace(until=0.0) for kept in shelf._gone)
+        await until(lambda: not shelf._gone)
+        camera.end()
+        await until(lambda: "ENDLIST" in (tmp_path / "live/cam.m3u8").read_text())
+    assert {f"live/cam-{number}.ts" for number in range(8)} <= files(tmp_path)
+
+
+@looped
+async def test_all_files_go_a_while_after_the_publisher(tmp_path):
+    async with running(f"hls_path {tmp_path}/www; hls_dispose 1; hls_use_fmp4 on; hls_ctx off;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            await until(lambda: "live/cam.m3u8" in files(tmp_path / "www"))
+        camera.run(3)
+        camera.end()
+        await until(lambda: next(iter(site.server.hls._shelves.values())).text.endswith("ENDLIST\n"))
+        assert m3u8.read_media((tmp_path / "www/live/cam.m3u8").read_text()).ended
+        media = await site.media("/live/cam.m3u8")
+        assert media.ended and media.length == pytest.approx(camera.time / 1000, abs=0.05)
+        assert await site.fetch(media.segments[-1].map_uri)
+        await until(lambda: not files(tmp_path))
+        await until(lambda: not (tmp_path / "www/live").exists())
+        assert not site.server.hls._shelves
+        assert (await site.get("/live/cam.m3u8")).status == 404
+
+
+@looped
+async def test_a_publisher_that_returns_before_that_has_a_playlist_of_its_own(tmp_path):
+    async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            await site.segments("/live/cam.m3u8", 2)
+        camera.run(1)
+        camera.end()
+        # It is back before the end is written.
+        again = Camera(site)
+        async with again.rolling():
+            await until(lambda: "DISCONTINUITY-SEQUENCE" in (tmp_path / "live/cam.m3u8").read_text())
+            media = await site.segments("/live/cam.m3u8", 2)
+        assert media.sequence >= 3 and not media.ended
+        assert media.discontinuities == 1
+        assert {"live/cam-0.ts", "live/cam-1.ts"} <= files(tmp_path)
+
+
+@looped
+async def test_after_a_restart_the_old_playlist_is_gone_on_with(tmp_path):
+    hls = f"hls_path {tmp_path}; hls_ctx off; hls_window 60;"
+    async with running(hls) as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            before = await site.segments("/live/cam.m3u8", 2)
+        camera.run(0.6)
+    left = m3u8.read_media((tmp_path / "live/cam.m3u8").read_text())
+    # Nothing of the stream is lost, and its players need not give up.
+    assert not left.ended and left.length == pytest.approx(camera.time / 1000, abs=0.05)
+    m3u8.check_step(before, left)
+    async with running(hls) as site:
+        async with Camera(site).rolling():
+            after = await site.segments("/live/cam.m3u8", len(left.segments) + 2)
+        m3u8.check_step(left, after)
+        steps = [segment.discontinuities for segment in after.segments]
+        assert steps == [0] * len(left.segments) + [1] * (len(steps) - len(left.segments))
+        assert await site.fetch(after.segments[0].uri)
+
+
+@looped
+async def test_a_restart_that_does_not_recover_ends_what_was(tmp_path):
+    hls = f"hls_path {tmp_path}; hls_ctx off; hls_recover off;"
+    async with running(hls) as site, Camera(site).rolling():
+        await site.segments("/live/cam.m3u8", 2)
+    assert m3u8.read_media((tmp_path / "live/cam.m3u8").read_text()).ended
+    async with running(hls) as site, Camera(site).rolling():
+        assert (await site.segments("/live/cam.m3u8", 1)).sequence == 0
+
+
+@pytest.mark.parametrize(
+    "old", [b"", b"\xff\xfe", b"#EXTM3U\n#EXTINF:1,\n../../../etc/passwd\n", b"no playlist"]
+)
+@looped
+async def test_an_old_playlist_that_is_none_does_no_harm(old, tmp_path):
+    (tmp_path / "live").mkdir()
+    (tmp_path / "live/cam.m3u8").write_bytes(old)
+    async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
+        async with Camera(site).rolling():
+            await until(lambda: "live/cam-1.ts" in files(tmp_path))
+        assert (await site.get("/etc/passwd")).status == 404
+
+
+@pytest.mark.parametrize("on_error", ["continue", "ignore", "disconnect"])
+@looped
+async def test_a_folder_that_cannot_be_written(on_error, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(limits, "HLS_PULL_SECONDS", 0.02)
+    caplog.set_level(logging.INFO)
+    (tmp_path / "live").write_text("in the way")
+    dropped = []
+    async with running(f"hls_path {tmp_path}; hls_on_error {on_error};") as site:
+        monkeypatch.setattr(site.server.hls, "_drop_publisher", dropped.append)
+        camera = Camera(site)
+        for _ in range(4):
+            camera.run(2)
+            await asyncio.sleep(0.1)
+        (shelf,) = site.server.hls._shelves.values()
+        await until(lambda: "hls of /live/cam" in caplog.text)
+        if on_error == "disconnect":
+            assert dropped[0] is camera.stream
+        elif on_error == "ignore":
+            assert not camera.stream.is_read
+        else:
+            assert camera.stream.is_read
+            (tmp_path / "live").unlink()
+            for _ in range(4):
+                camera.run(2)
+                await asyncio.sleep(0.1)
+            await until(lambda: "live/cam.m3u8" in files(tmp_path))
+            assert "written again" in caplog.text
+        # One line for many failures.
+        assert sum(row.levelname == "ERROR" for row in caplog.records) == 1
+        assert shelf is not None
+
+
+@looped
+async def test_a_disk_that_cannot_keep_up_does_not_fill_the_memory(tmp_path, monkeypatch, caplog):
+    async with running(f"hls_path {tmp_path};") as site:
+        camera = Camera(site)
+        camera.run(3)
+        await until(lambda: site.server.hls._shelves and not site.server.hls._shelves[NAME]._fresh)
+        shelf = site.server.hls._shelves[NAME]
+        await until(lambda: shelf._reader)
+        go = asyncio.Event()
+        write = shelf._write_one
+
+        async def slow(segment):
+            await go.wait()
+            await write(segment)
+
+        shelf._write_one = slow
+        for _ in range(limits.HLS_BACKLOG + 8):
+            camera.run(2)
+            await asyncio.sleep(0.05)
+        assert len(shelf._queue) == limits.HLS_BACKLOG
+        assert "cannot keep up" in caplog.text
+        go.set()
+        await until(lambda: not shelf._queue)
+
+
+@looped
+async def test_no_descriptor_is_left_open(tmp_path):
+    async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
+        async with Camera(site).rolling():
+            media = await site.segments("/live/cam.m3u8", 2)
+        open_now = len(os.listdir("/proc/self/fd"))
+        for _ in range(5):
+            for segment in media.segments:
+                await site.fetch(segment.uri)
+        await asyncio.sleep(0.1)
+        assert len(os.listdir("/proc/self/fd")) <= open_now + 1
