@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model import ts
-from model.flv import AUDIO, KEY, SCRIPT, VIDEO, Tag, write_tag
+from model.flv import AUDIO, KEY, SCRIPT, VIDEO, Feed, Tag, write_tag
 from model.remuxed import (
     AAC_HEAD,
     AC3_FRAME,
@@ -33,6 +33,7 @@ from model.remuxed import (
 )
 
 from fastflv import limits
+from fastflv._ext.intake import Intake
 from fastflv._ext.medialog import MediaLog
 from fastflv._ext.tsmux import TsMux
 from fastflv.errors import FlvHeaderError
@@ -606,6 +607,34 @@ def test_a_publisher_without_video_after_one_with_it_turns_the_stream_into_audio
     assert tables(reader) == [{0x100: 0x1B, 0x101: 0x0F}, {0x101: 0x0F}]
     assert reader.pmts[-1].pcr_pid == 0x101
     assert bench.mux.streams == [(0x101, 0x0F)]
+
+
+def test_publishers_that_follow_each_other_are_one_stream():
+    source, log = MediaLog(keep_ms=10**9), MediaLog(keep_ms=10**9)
+    intake = Intake(source)
+    follower = TsMux(source, log, describe)
+    follower.begin(b"", 0)
+    firsts = {0x1B: (AVC_HEAD.body, avc([IDR], key=True), avc([SLICE]))}
+    firsts[0x24] = (HEVC_HEAD.body, hevc([b"\x26\1idr"], key=True), hevc([b"\x02\1slice"]))
+    for codec in (0x1B, 0x24, 0x24, 0x1B):
+        intake.begin(1000)
+        feed = Feed(intake)
+        head, key, inter = firsts[codec]
+        feed.video(70_000, head)
+        feed.audio(70_000, AAC_HEAD.body)
+        for time in range(70_000, 71_000, 40):
+            feed.video(time, key if time == 70_000 else inter)
+            feed.audio(time + 10, aac(b"sound"))
+        intake.forget_key()
+        assert log.key_pos == -1
+    source.end()
+    reader = ts.read_ts(log.read(0, log.head))
+    assert [types[0x100] for types in tables(reader)] == [0x1B, 0x24, 0x1B]
+    assert all(types[0x101] == 0x0F for types in tables(reader))
+    assert reader.restarts == 0
+    assert len(pictures(reader)) == 100
+    assert sum(len(one.units) for one in sounds(reader)) == 100
+    assert follower.skipped == 0
 
 
 def test_audio_that_was_gathered_is_published_when_the_publisher_leaves():
