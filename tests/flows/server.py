@@ -56,7 +56,7 @@ class Log:
         """Lines that match, from line number *since* on."""
         return [line for line in self.lines[since:] if re.search(pattern, line)]
 
-    def wait(self, pattern: str, since: int = 0, timeout: float = 10) -> str:
+    def wait(self, pattern: str, since: int = 0, timeout: float = 20) -> str:
         """Return the first line that matches; AssertionError when none comes."""
         with self._news:
             self._news.wait_for(lambda: self.find(pattern, since) or self.ended, timeout)
@@ -123,7 +123,7 @@ class Server:
     def __enter__(self) -> Server:
         self.process = start(["-c", str(self.file)], self._environ)
         self.log = Log(self.process.stderr)
-        self.log.wait(r"API on|ask http")
+        self.log.wait(r"API on|ask http", timeout=40)
         return self
 
     def __exit__(self, *failure: object) -> None:
