@@ -7,6 +7,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 TRACE = os.environ.get("FASTFLV_TRACE") == "1"
+CORES = os.cpu_count() or 1
 SANITIZE = os.environ.get("FASTFLV_SANITIZE") == "1"
 
 macros = [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []
@@ -46,5 +47,7 @@ setup(
         compiler_directives=directives,
         annotate=os.environ.get("FASTFLV_ANNOTATE") == "1",
         build_dir=None if TRACE else "build/cython",
-    )
+        nthreads=CORES,
+    ),
+    options={"build_ext": {"parallel": CORES}},
 )
