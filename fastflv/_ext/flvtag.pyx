@@ -91,7 +91,7 @@ cdef void read_extended(
         out.flags = (out.flags & ~(KEY | DISPOSABLE)) | CONFIG
         if packet == 4:
             out.flags |= NOTES
-    elif packet == 1 or packet == 3:
+    elif packet == 1 or (packet == 3 and multitrack == 6):
         pass
     else:
         out.flags = (out.flags & ~(KEY | DISPOSABLE)) | COMMAND
