@@ -5,6 +5,7 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 TRACE = os.environ.get("FASTFLV_TRACE") == "1"
 CORES = os.cpu_count() or 1
@@ -41,13 +42,24 @@ def extension(pyx: Path) -> Extension:
     )
 
 
+class BuildExt(build_ext):
+    """Runs Cython when something is compiled, not when a tool only asks for metadata or an sdist."""
+
+    def run(self) -> None:
+        made = cythonize(
+            [extension(Path(known.sources[0])) for known in self.extensions],
+            compiler_directives=directives,
+            annotate=os.environ.get("FASTFLV_ANNOTATE") == "1",
+            build_dir=None if TRACE else "build/cython",
+            nthreads=CORES,
+        )
+        for known, ready in zip(self.extensions, made, strict=True):
+            known.sources, known.depends = ready.sources, ready.depends
+        super().run()
+
+
 setup(
-    ext_modules=cythonize(
-        [extension(pyx) for pyx in sorted(Path("fastflv/_ext").glob("*.pyx"))],
-        compiler_directives=directives,
-        annotate=os.environ.get("FASTFLV_ANNOTATE") == "1",
-        build_dir=None if TRACE else "build/cython",
-        nthreads=CORES,
-    ),
+    ext_modules=[extension(pyx) for pyx in sorted(Path("fastflv/_ext").glob("*.pyx"))],
+    cmdclass={"build_ext": BuildExt},
     options={"build_ext": {"parallel": CORES}},
 )
