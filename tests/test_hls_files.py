@@ -227,3 +227,15 @@ async def test_no_descriptor_is_left_open(tmp_path):
                 await site.fetch(segment.uri)
         await asyncio.sleep(0.1)
         assert len(os.listdir("/proc/self/fd")) <= open_now + 1
+
+
+@looped
+async def test_a_stream_without_anything_to_carry_has_no_files(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    async with running(f"hls_path {tmp_path}; hls_vcodec vn;") as site:
+        camera = Camera(site, audio=False)
+        async with camera.rolling():
+            await until(lambda: "no track that HLS can carry" in caplog.text)
+        assert not camera.stream.is_read
+        camera.end()
+    assert not files(tmp_path)

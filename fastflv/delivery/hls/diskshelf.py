@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 from collections import deque
@@ -246,5 +245,5 @@ class DiskShelf(Shelf):
 
     def _has_read(self, full: str, read: asyncio.Future[bytes]) -> None:
         self._disk.reads.pop(full, None)
-        with contextlib.suppress(OSError):
+        if not read.cancelled() and read.exception() is None:
             self._disk.cache.keep(full, read.result())

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from fastflv import limits
 from fastflv.delivery.hls.options import HlsOptions
-from fastflv.delivery.hls.reader import Reader
+from fastflv.delivery.hls.reader import Reader, carried
 from fastflv.remux.playlist import QUERY, Entry, Playlist, bit_rates
 from fastflv.remux.segmenter import Segment
 from fastflv.stream.hub import Hub
@@ -151,6 +151,9 @@ class Shelf:
 
     def _open(self, stream: Stream) -> None:
         if self.closed or stream is not self.stream or not stream.settled:
+            return
+        if not carried(stream.intake, self.options):
+            log.info("hls of %s: it has no track that HLS can carry", self.name.url)
             return
         clock_ms = int(time.time() * 1000) - stream.log.head_dts
         self._reader = Reader(stream, self.options, continues=self._continues, clock_ms=clock_ms)
@@ -316,7 +319,8 @@ class Shelf:
     def _set_timer(self, seconds: float, what: Callable[[], None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, what)
+        if not self.closed:
+            self._timer = self._loop.call_later(seconds, what)
 
 
 def plain(text: str) -> str:
