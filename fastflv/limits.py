@@ -110,6 +110,9 @@ GATE_AUDIO_MS: Final = 500
 SEND_BYTES_MAX: Final = 512 * 1024
 "Bytes of one sendmsg, at most: a joining player's GOP goes out in a few calls and does not hold the others up for long."
 
+FRAME_BYTES_MAX: Final = 64 * 1024
+"Bytes of one chunk or WebSocket message, at most, unless one tag is longer. What was announced must be filled before a late player may jump or anything else may be said, and a browser sees a message only when it is whole. 350 ms of 1.5 Mbit/s."
+
 NOTSENT_BYTES: Final = 128 * 1024
 "TCP_NOTSENT_LOWAT of players, bytes: what lies unsent in the kernel beyond this cannot be skipped any more. Two seconds of 500 kbit/s, 50 ms of 20 Mbit/s."
 

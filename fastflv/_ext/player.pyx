@@ -13,13 +13,14 @@ from fastflv._ext.medialog cimport Log
 from fastflv._ext.octets cimport store_be16, store_be32
 from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
 from fastflv._ext.segment cimport (
-    Block, Segment, Tag, View, block_drop, block_hold, segment_drop, segment_tag_at, view_find,
+    Block, Segment, View, block_drop, block_hold, segment_drop, segment_tag_at, view_find,
 )
 from fastflv._ext.sockets cimport MSG_DONTWAIT, MSG_NOSIGNAL, iovec, msghdr, send, sendmsg
 
 from fastflv import limits
 
 cdef int64_t SEND_MAX = limits.SEND_BYTES_MAX
+cdef int64_t FRAME_MAX = limits.FRAME_BYTES_MAX
 cdef const uint8_t* CRLF = <const uint8_t*>b"\r\n"
 
 
@@ -108,10 +109,27 @@ cdef int64_t add_log(Parts* parts, const View* view, int64_t pos, int64_t stop, 
     return added
 
 
+cdef int64_t send_stop(const View* view, int64_t pos, int64_t head, uint8_t framing) noexcept nogil:
+    """Where one send of [pos, head) stops. A frame takes whole tags, FRAME_MAX bytes or the first of them."""
+    cdef Segment* segment
+    cdef int32_t i
+    cdef int64_t start
+    if framing == FRAMING_RAW:
+        return min(head, pos + SEND_MAX)
+    if head - pos <= FRAME_MAX:
+        return head
+    segment = view_find(view, pos + FRAME_MAX)
+    i = segment_tag_at(segment, pos + FRAME_MAX) if segment != NULL else -1
+    if i < 0:
+        return pos + FRAME_MAX
+    start = segment.start + segment.tags[i].offset
+    return start if start > pos else start + segment.tags[i].size
+
+
 cdef bint prepare_burst(Burst* burst, const View* view, int64_t pos, int64_t head, uint8_t framing) noexcept nogil:
-    """Prepare one framed send of [pos, head) (or its first SEND_MAX bytes); False when it was trimmed."""
+    """Prepare one framed send of [pos, head) (or the first part of it); False when it was trimmed."""
     cdef Parts parts
-    cdef int64_t stop = min(head, pos + SEND_MAX)
+    cdef int64_t stop = send_stop(view, pos, head, framing)
     cdef int64_t content
     cdef int size
     parts.count = 0
@@ -262,32 +280,37 @@ cdef bint player_jump(PlayerState* p, Log* log) noexcept nogil:
 
 
 cdef void check_lag(PlayerState* p, Log* log, const View* view, int64_t head) noexcept nogil:
-    """Decide whether a player that was blocked leaves its place; `cut` or `waiting` say so."""
-    cdef Segment* segment
+    """Decide whether a player that was blocked leaves its place; `cut` or `waiting` say so.
+
+    It leaves behind the frame that was announced to its peer, or behind the tag it is in where there is none, or
+    where the rest of the frame was trimmed: then the frame is filled with what it jumps to.
+    """
+    cdef Segment* segment = view_find(view, p.pos)
     cdef int32_t i
-    cdef Tag* tag
-    cdef bint trimmed
-    if p.cut >= 0 or p.waiting or p.pos >= head:
+    cdef int64_t key, end, rest
+    if p.waiting or p.pos >= head or (p.cut >= 0 and (segment != NULL or p.cut == p.pos)):
         return
-    segment = view_find(view, p.pos)
-    trimmed = segment == NULL
-    if trimmed:
-        segment = p.pin
-    i = segment_tag_at(segment, p.pos) if segment != NULL else -1
-    if i < 0:
-        # Trimmed between two tags, before anything of the next was sent.
-        p.cut = p.pos
-    else:
-        tag = &segment.tags[i]
-        if not trimmed and (
-            load_relaxed(&log.head_dts) - tag.dts_ms <= p.lag_ms
-            or 0 <= load_acquire(&log.key_pos) <= p.pos
-        ):
-            # Not late, or already in the newest GOP: no later place to start from.
+    if segment == NULL:
+        if p.cut < 0:
+            store_relaxed(&p.jumps, p.jumps + 1)
+        p.cut = p.wait_pos = tag_end(p, view)
+        return
+    i = segment_tag_at(segment, p.pos)
+    key = load_acquire(&log.key_pos)
+    # Not late, or already in the newest GOP: no later place to start from.
+    if i < 0 or load_relaxed(&log.head_dts) - segment.tags[i].dts_ms <= p.lag_ms or 0 <= key <= p.pos:
+        return
+    end = tag_end(p, view)
+    rest = p.pos + p.frame_left - (0 if p.block == NULL else <int64_t>(p.block.size - p.block_at))
+    if p.framing != FRAMING_RAW and rest > end:
+        if 0 <= key < rest:
             return
-        p.cut = p.pos if p.pos == segment.start + tag.offset else segment.start + tag.offset + tag.size
+        segment = view_find(view, rest - 1)
+        i = segment_tag_at(segment, rest - 1) if segment != NULL else -1
+        if i >= 0:
+            end = segment.start + segment.tags[i].offset + segment.tags[i].size
     store_relaxed(&p.jumps, p.jumps + 1)
-    p.wait_pos = p.cut
+    p.cut = p.wait_pos = end
 
 
 cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, Burst* burst) noexcept nogil:
@@ -335,7 +358,8 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
             return SEND_BLOCKED
 
         check_lag(p, log, view, head)
-        if (p.cut >= 0 and p.pos >= p.cut or p.waiting) and p.block == NULL and not p.recalled:
+        # Who is called back jumps only to fill what was announced: it cannot leave before.
+        if (p.cut >= 0 and p.pos >= p.cut or p.waiting) and p.block == NULL and (not p.recalled or p.frame_left > 0):
             p.cut = -1
             player_jump(p, log)
         parts.count = 0
@@ -344,7 +368,7 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
             add_part(&parts, PART_PREAMBLE, p.preamble.bytes + p.preamble_at, p.preamble.size - p.preamble_at)
         if p.mark_at < p.mark_size:
             add_part(&parts, PART_MARK, p.mark + p.mark_at, p.mark_size - p.mark_at)
-        stop = p.pos if p.waiting else min(head, p.pos + SEND_MAX)
+        stop = p.pos if p.waiting else send_stop(view, p.pos, head, p.framing)
         if p.cut >= 0:
             stop = min(stop, p.cut)
         if p.recalled and p.frame_left == 0:
