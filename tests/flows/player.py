@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from flvread import AUDIO, VIDEO, FlvReader, Tag
 from server import HOST
@@ -25,17 +27,23 @@ class Player:
         host: str = HOST,
         timeout: float = 15,
         buffer: int = 0,
+        tls: ssl.SSLContext | None = None,
+        flv: bool = True,
     ) -> None:
+        """*flv*: the body is FLV and must be well-formed."""
         self.sock = socket.socket()
         self.sock.settimeout(timeout)
         if buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.sock.connect((HOST, port))
+        if tls is not None:
+            self.sock = tls.wrap_socket(self.sock, server_hostname=host)
         lines = [f"{method} {target} HTTP/{version}", f"Host: {host}", *headers]
         self.sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.status = 0
         self.headers: dict[str, str] = {}
         self.flv = FlvReader()
+        self._is_flv = flv
         self.body = bytearray()
         self.clean = False
         "The body came to its end as its framing says."
@@ -106,7 +114,7 @@ class Player:
         if not data:
             self.ended = True
             if not self.chunked:
-                self.clean = self.flv.whole
+                self.clean = self.flv.whole or not self._is_flv
             return []
         self._wire += data
         return self._unpack()
@@ -138,7 +146,7 @@ class Player:
 
     def _take(self, data: bytes) -> list[Tag]:
         self.body += data
-        return self.flv.feed(data)
+        return self.flv.feed(data) if self._is_flv else []
 
     @property
     def tags(self) -> list[Tag]:
@@ -197,7 +205,14 @@ class Recorder(threading.Thread):
         return self.player
 
 
-def check_start(player: Player) -> None:
+class Played(Protocol):
+    """Whatever read FLV tags."""
+
+    @property
+    def tags(self) -> list[Tag]: ...
+
+
+def check_start(player: Played) -> None:
     """What every player relies on: headers first, then a keyframe where there is video."""
     frames = [tag for tag in player.tags if tag.kind in (AUDIO, VIDEO)]
     video = [tag for tag in frames if tag.kind == VIDEO]

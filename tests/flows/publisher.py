@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -26,9 +27,23 @@ class Refused(Exception):
 class Publisher:
     """One RTMP connection."""
 
-    def __init__(self, port: int, *, timeout: float = 10, chunk_size: int = 4096) -> None:
-        self.sock = socket.create_connection((HOST, port), timeout)
+    def __init__(
+        self,
+        port: int,
+        *,
+        timeout: float = 10,
+        chunk_size: int = 4096,
+        tls: ssl.SSLContext | None = None,
+        buffer: int = 0,
+    ) -> None:
+        self.sock = socket.socket()
+        self.sock.settimeout(timeout)
+        if buffer:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.sock.connect((HOST, port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.sock = tls.wrap_socket(self.sock, server_hostname=HOST)
         self.chunk_size = 128
         self._wanted_chunk = chunk_size
         self._reader = ChunkReader()
@@ -171,7 +186,7 @@ class Publisher:
 # --- media made by hand: no decoder will like it, but a server must not care ---------------------
 
 AVC = bytes.fromhex(
-    "1700000000014d400cffe1001a674d400cda0282ff97016a0c020c8000000300800000190780a1135001000468ef3c80"
+    "1700000000014d400cffe1001c674d400cda0282ff97016a0c020c8000000300800000190780a1135001000468ef3c80"
 )
 AAC = bytes.fromhex("af001210")
 METADATA = amf0.encode(
