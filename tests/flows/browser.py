@@ -1,4 +1,4 @@
-"""A real Chromium with hls.js. The page tells how it goes by posting to the server that it came from."""
+"""A real Chromium with hls.js and mpegts.js. The page tells how it goes by posting to the server that it came from."""
 
 from __future__ import annotations
 
@@ -13,44 +13,34 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
 
 import pytest
 from server import HOST
 
-HLSJS_VERSION = "1.6.13"
-PAGE = """<!doctype html>
-<style>video { width: 19%%; height: 30%%; }</style>
-<body>
-<script src="/hls.js"></script>
-<script>
-const said = {supported: Hls.isSupported(), players: {}};
-for (const [name, url] of Object.entries(%s)) {
-    const player = said.players[name] = {errors: [], fatal: ""};
-    const video = document.body.appendChild(document.createElement("video"));
-    video.muted = true;
-    const hls = new Hls();
-    hls.on(Hls.Events.ERROR, (_, data) => {
-        player.errors.push(data.details);
-        if (data.fatal) player.fatal = data.details + ": " + (data.reason || data.error || "");
-    });
-    hls.on(Hls.Events.LEVEL_LOADED, (_, data) => { player.target = data.details.targetduration; });
-    hls.loadSource(url);
-    hls.attachMedia(video);
-    video.play().catch(() => {});
-    setInterval(() => {
-        player.time = video.currentTime;
-        player.played = 0;
-        for (let i = 0; i < video.played.length; i++) player.played += video.played.end(i) - video.played.start(i);
-        player.width = video.videoWidth;
-        player.frames = video.getVideoPlaybackQuality().totalVideoFrames;
-        player.sound = video.webkitAudioDecodedByteCount;
-        player.ended = video.ended;
-    }, 200);
-}
-setInterval(() => fetch("/said", {method: "POST", body: JSON.stringify(said)}), 500);
-</script>
-"""
+PAGE = Path(__file__).parent / "players.html"
+
+
+class Script(NamedTuple):
+    """A player's script: from the file that *variable* names, else fetched once by npm."""
+
+    package: str
+    version: str
+    path: str
+    variable: str
+
+
+HLSJS = Script("hls.js", "1.6.13", "dist/hls.min.js", "FASTFLV_HLSJS")
+MPEGTSJS = Script("mpegts.js", "1.8.2", "dist/mpegts.js", "FASTFLV_MPEGTSJS")
+
+
+class Source(NamedTuple):
+    """What a page plays. *kind*: `hls`, or what mpegts.js calls it: `flv`, `mpegts`; *keep* its media for `Browser.media`."""
+
+    kind: str
+    url: str
+    keep: bool = False
 
 
 def find_chromium() -> str:
@@ -62,55 +52,72 @@ def find_chromium() -> str:
     return found
 
 
-def find_hlsjs() -> bytes:
-    """The player's script: of the file in FASTFLV_HLSJS, else fetched once by npm; skips the test where neither is."""
-    named = os.environ.get("FASTFLV_HLSJS")
+def find_script(script: Script) -> bytes:
+    """The text of a player's script; skips the test where there is none."""
+    named = os.environ.get(script.variable)
     if named:
         return Path(named).read_bytes()
-    cache = Path(tempfile.gettempdir()) / f"fastflv-hlsjs-{HLSJS_VERSION}.js"
+    cache = Path(tempfile.gettempdir()) / f"fastflv-{script.package}-{script.version}"
     if cache.exists():
         return cache.read_bytes()
     if shutil.which("npm") is None:
-        pytest.skip("no hls.js: neither a path in FASTFLV_HLSJS nor npm to fetch it")
+        pytest.skip(f"no {script.package}: neither a path in {script.variable} nor npm to fetch it")
     with tempfile.TemporaryDirectory() as folder:
-        words = ["npm", "pack", "--silent", f"hls.js@{HLSJS_VERSION}"]
+        words = ["npm", "pack", "--silent", f"{script.package}@{script.version}"]
         done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120)
         archives = list(Path(folder).glob("*.tgz"))
         if done.returncode or not archives:
-            pytest.skip(f"no hls.js: npm pack failed: {done.stderr.strip()[-200:]}")
+            pytest.skip(f"no {script.package}: npm pack failed: {done.stderr.strip()[-200:]}")
         with tarfile.open(archives[0]) as archive:
-            file = archive.extractfile("package/dist/hls.min.js")
+            file = archive.extractfile(f"package/{script.path}")
             assert file is not None
-            script = file.read()
+            text = file.read()
     part = cache.with_suffix(f".{os.getpid()}")
-    part.write_bytes(script)
+    part.write_bytes(text)
     part.replace(cache)
-    return script
+    return text
 
 
 class Browser:
-    """A page that plays several playlists at once, side by side. Use as a context manager."""
+    """A page that plays several streams at once, side by side. Use as a context manager."""
 
-    def __init__(self, sources: dict[str, str], folder: Path) -> None:
-        chromium, script = find_chromium(), find_hlsjs()
+    def __init__(self, sources: dict[str, Source], folder: Path) -> None:
+        chromium = find_chromium()
         self.said: dict[str, Any] = {}
         "What the page told last."
+        self.media: dict[tuple[str, str], bytearray] = {}
+        "Fragmented MP4 that a kept player gave the decoder, by name and `audio` or `video`."
+        self.shifts: dict[str, set[float]] = {}
+        "`timestampOffset` with which its media was given, seconds, by name: one, or sound and picture are moved apart."
         self._news = threading.Condition()
-        page = (PAGE % json.dumps(sources)).encode()
+        self._go = threading.Event()
+        listed = json.dumps({name: source._asdict() for name, source in sources.items()})
+        pages = {
+            "/go": ("text/plain", b"go"),
+            "/": ("text/html", PAGE.read_text().replace("/*SOURCES*/", listed).encode()),
+            "/hls.js": ("text/javascript", find_script(HLSJS)),
+            "/mpegts.js": ("text/javascript", find_script(MPEGTSJS)),
+        }
         browser = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self._answer(
-                    *(("text/javascript", script) if self.path == "/hls.js" else ("text/html", page))
-                )
+                if self.path == "/go":
+                    browser._go.wait(100)
+                found = pages.get(self.path)
+                self._answer(*(found or ("text/plain", b"")), status=200 if found else 404)
 
             def do_POST(self) -> None:
-                browser._take(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                path, _, query = self.path.partition("?")
+                if path == "/said":
+                    browser._take(json.loads(body))
+                else:
+                    browser._keep({key: values[0] for key, values in parse_qs(query).items()}, body)
                 self._answer("text/plain", b"")
 
-            def _answer(self, kind: str, body: bytes) -> None:
-                self.send_response(200)
+            def _answer(self, kind: str, body: bytes, status: int = 200) -> None:
+                self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -134,6 +141,7 @@ class Browser:
         return self
 
     def __exit__(self, *failure: object) -> None:
+        self._go.set()
         # Its helpers are children of its own, in its own process group.
         for number in (15, 9):
             with contextlib.suppress(ProcessLookupError):
@@ -143,10 +151,20 @@ class Browser:
         self._server.shutdown()
         self._server.server_close()
 
+    def go(self) -> None:
+        """Let the page, which has been loaded, play."""
+        self._go.set()
+
     def _take(self, said: dict[str, Any]) -> None:
         with self._news:
             self.said = said
             self._news.notify_all()
+
+    def _keep(self, of: dict[str, str], data: bytes) -> None:
+        key = (of["player"], of["kind"])
+        self.media.setdefault(key, bytearray()).extend(data)
+        if data[4:8] != b"ftyp":
+            self.shifts.setdefault(of["player"], set()).add(float(of["shift"]))
 
     def wait(self, enough: Callable[[dict[str, Any]], bool], timeout: float) -> dict[str, Any]:
         """Wait until the page tells *enough*; return the last it told in any case."""

@@ -36,6 +36,8 @@ class Form:
     seconds: float = 2.0
     size: str = "320x180"
     more: str = ""
+    sound: str = "sine=frequency=440:sample_rate=48000"
+    "What lavfi is asked for."
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -91,7 +93,7 @@ def make(form: Form, folder: Path) -> Clip | None:
         if form.video:
             words += ["-f", "lavfi", "-i", f"testsrc2=size={form.size}:rate=20"]
         if form.audio:
-            words += ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]
+            words += ["-f", "lavfi", "-i", form.sound]
         if form.video:
             words += ["-c:v", *form.video.split(), "-b:v", "200k"]
         if form.audio:
@@ -115,7 +117,7 @@ def make(form: Form, folder: Path) -> Clip | None:
             str(path),
         ]
         for step in (words, copy):
-            done = subprocess.run(step, capture_output=True, text=True, timeout=60)
+            done = subprocess.run(step, capture_output=True, text=True, timeout=60 + 4 * form.seconds)
             if done.returncode:
                 path.unlink(missing_ok=True)
                 print(f"{form.name}: {done.stderr}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from browser import Browser, find_chromium, find_hlsjs
+from browser import HLSJS, MPEGTSJS, Browser, Source, find_chromium, find_script
 from clip import FORMS, Clip, end, push
 from server import HOST, Server, until, vhost_text
 
@@ -34,7 +34,7 @@ def told(
     serve: Callable[..., Server], clips: dict[str, Clip], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Any]]:
     """What a page told of all players when each had played for a while or had given up."""
-    find_chromium(), find_hlsjs()
+    find_chromium(), find_script(HLSJS), find_script(MPEGTSJS)
     server = serve(
         vhost_text(remux="on_missing 10;", more=HLS % "")
         + f"vhost mp4.example.com {{ {HLS % 'hls_use_fmp4 on; hls_ctx off;'} }}"
@@ -48,11 +48,12 @@ def told(
                 query = f"?vhost={vhost}" if vhost else ""
                 stream = name.replace(" ", "-")
                 publishers.append(push(clips[form].path, server.publish_url(stream) + query, loop=True))
-                sources[name] = f"http://{HOST}:{server.http}/live/{stream}.m3u8{query}"
+                sources[name] = Source("hls", f"http://{HOST}:{server.http}/live/{stream}.m3u8{query}")
         until(lambda: len(server.streams()) == len(sources), "publish", 30)
         with Browser(sources, tmp_path_factory.mktemp("chromium")) as browser:
             said = browser.wait(lambda said: True, 120)
             assert said["supported"], "this Chromium has no Media Source Extensions"
+            browser.go()
             yield browser.wait(done, 90)["players"]
     finally:
         for process in publishers:
@@ -61,7 +62,8 @@ def told(
 
 def done(said: dict[str, Any]) -> bool:
     """Every player has played for a while, or has given up."""
-    return all(player["fatal"] or player.get("played", 0) > SECONDS for player in said["players"].values())
+    players = said["players"].values()
+    return len(players) > 0 and all(player["fatal"] or player["played"] > SECONDS for player in players)
 
 
 @pytest.mark.parametrize("name", PLAYED)
