@@ -1,0 +1,216 @@
+"""An RTMP player that does what it is told, and a strict reader of the chunks that it is sent.
+
+Spec: RTMP 1.0, 5.3.1 (chunks), 7.2.2 (commands of a NetStream). The reader shares no code with the server.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from flvread import AUDIO, SCRIPT, VIDEO, Tag
+from publisher import COMMAND, Publisher
+
+from fastflv.media import amf0
+
+SET_CHUNK, USER_CONTROL = 1, 4
+STREAM_BEGIN, STREAM_EOF, PING_REQUEST, PING_RESPONSE = 0, 1, 6, 7
+LENGTH_OF_HEADER = {0: 11, 1: 7, 2: 3, 3: 0}
+
+
+class Message(NamedTuple):
+    kind: int
+    time: int
+    stream: int
+    body: bytes
+
+
+@dataclass
+class Channel:
+    """What is remembered of a chunk stream."""
+
+    time: int = 0
+    step: int = 0
+    extended: bool = False
+    length: int = 0
+    kind: int = 0
+    stream: int = 0
+    body: bytearray = field(default_factory=bytearray)
+
+
+class Chunks:
+    """Takes chunks in any pieces; what is not as the specification has it is an AssertionError."""
+
+    def __init__(self) -> None:
+        self.size = 128
+        self.open: set[int] = set()
+        "Chunk streams in the middle of a message."
+        self._channels: dict[int, Channel] = {}
+        self._found: list[Message] = []
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Return the messages that *data* completes."""
+        self._rest += data
+        while self._chunk():
+            pass
+        found, self._found = self._found, []
+        return found
+
+    def _finish(self, message: Message) -> None:
+        if message.kind == SET_CHUNK:
+            assert not self.open, "the chunk size changed within a message"
+            self.size = int.from_bytes(message.body, "big")
+        self._found.append(message)
+
+    def _chunk(self) -> bool:
+        """Take one chunk; False when it has not come whole."""
+        rest = self._rest
+        if not rest:
+            return False
+        form, channel_id = rest[0] >> 6, rest[0] & 63
+        assert channel_id >= 2, "a chunk stream above 63 is not expected of this server"
+        at = 1 + LENGTH_OF_HEADER[form]
+        if len(rest) < at:
+            return False
+        channel = self._channels.get(channel_id)
+        assert channel is not None or form == 0, f"chunk stream {channel_id} begins with type {form}"
+        channel = channel or Channel()
+        fresh = channel_id not in self.open
+        assert fresh or form == 3, "a message went on with a header of its own"
+        step = int.from_bytes(rest[1:4], "big") if form < 3 else 0
+        extended = step == 0xFFFFFF if form < 3 else channel.extended
+        if extended:
+            if len(rest) < at + 4:
+                return False
+            step = int.from_bytes(rest[at : at + 4], "big")
+            assert form < 3 or step == channel.step, "type 3 has another extended timestamp"
+            at += 4
+        length = int.from_bytes(rest[4:7], "big") if form < 2 else channel.length
+        size = min(self.size, length - len(channel.body))
+        if len(rest) < at + size:
+            return False
+        if form < 3:
+            channel.step, channel.extended = step, extended
+            channel.time = step if form == 0 else channel.time + step
+        elif fresh:
+            channel.time += channel.step
+        if form < 2:
+            channel.length, channel.kind = length, rest[7]
+        if form == 0:
+            channel.stream = int.from_bytes(rest[8:12], "little")
+        self._channels[channel_id] = channel
+        channel.body += rest[at : at + size]
+        del rest[: at + size]
+        if len(channel.body) < channel.length:
+            self.open.add(channel_id)
+            return True
+        self.open.discard(channel_id)
+        body, channel.body = bytes(channel.body), bytearray()
+        self._finish(Message(channel.kind, channel.time % 2**32, channel.stream, body))
+        return True
+
+
+class RtmpPlayer(Publisher):
+    """One connection that plays. Media is in `tags`, everything else where `wait` finds it."""
+
+    def __init__(
+        self, port: int, *, timeout: float = 15, tls: ssl.SSLContext | None = None, buffer: int = 0
+    ) -> None:
+        super().__init__(port, timeout=timeout, tls=tls, buffer=buffer)
+        self.chunks = Chunks()
+        self.tags: list[Tag] = []
+        self.streams: set[int] = set()
+        "Message streams that media came on."
+        self.pongs: list[int] = []
+        self.events: list[tuple[int, int]] = []
+        self.codes: list[str] = []
+        "Of every onStatus."
+        self.ended = False
+
+    def _feed(self, data: bytes) -> None:
+        for message in self.chunks.feed(data):
+            self._take(message)
+
+    def _take(self, message: Message) -> None:
+        if message.kind in (AUDIO, VIDEO, SCRIPT):
+            if message.kind == SCRIPT and amf0.decode_all(message.body)[0] == "|RtmpSampleAccess":
+                return
+            self.tags.append(Tag(message.kind, message.time, message.body))
+            self.streams.add(message.stream)
+        elif message.kind == USER_CONTROL:
+            event, value = int.from_bytes(message.body[:2], "big"), int.from_bytes(message.body[2:6], "big")
+            self.events.append((event, value))
+            if event == PING_RESPONSE:
+                self.pongs.append(value)
+        else:
+            if message.kind == COMMAND:
+                values = amf0.decode_all(message.body)
+                if values[0] == "onStatus":
+                    info = values[3]
+                    assert isinstance(info, dict)
+                    self.codes.append(str(info["code"]))
+            self._heard.append((message.kind, message.body))
+
+    # --- asking ---
+
+    def play(self, name: str, *, stream: int = 1, create: bool = True) -> RtmpPlayer:
+        """Ask for a stream on a connection that has said `connect`."""
+        if create:
+            self.command("createStream", 10 + stream, None)
+            assert self.wait("_result", 10 + stream)[3] == float(stream)
+        self.command("play", 20, None, name, -2.0, stream=stream)
+        return self
+
+    def open(self, name: str, app: str = "live", **more: Any) -> RtmpPlayer:
+        """All that it takes to play."""
+        self.greet().connect(app, **more)
+        return self.play(name)
+
+    def say(self, name: str, *values: Any, stream: int = 1) -> RtmpPlayer:
+        """A command without an answer."""
+        self.command(name, 0, None, *values, stream=stream)
+        return self
+
+    def ping(self, value: int) -> None:
+        body = PING_REQUEST.to_bytes(2, "big") + value.to_bytes(4, "big")
+        self.message(USER_CONTROL, body, stream=0, channel=2)
+
+    # --- hearing ---
+
+    def step(self) -> bool:
+        """Read what is there, or wait for it; False at the end, which must not be within a message."""
+        try:
+            data = self.sock.recv(1 << 18)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            self.ended = True
+            return False
+        self._feed(data)
+        return True
+
+    def until(self, enough: Callable[[RtmpPlayer], bool]) -> RtmpPlayer:
+        while not enough(self):
+            assert self.step(), f"ended after {len(self.tags)} tags, {self.codes}"
+        return self
+
+    def frames(self, count: int, kind: int = VIDEO) -> RtmpPlayer:
+        """Read *count* more coded frames."""
+        had = self.count(kind)
+        return self.until(lambda me: me.count(kind) >= had + count)
+
+    def count(self, kind: int = VIDEO) -> int:
+        return sum(1 for tag in self.tags if tag.kind == kind and not tag.is_config)
+
+    def told(self, code: str) -> RtmpPlayer:
+        """Read until a status with this code came."""
+        return self.until(lambda me: code in me.codes)
+
+    def rest(self) -> RtmpPlayer:
+        """Read to the end."""
+        while self.step():
+            pass
+        return self
