@@ -66,12 +66,17 @@ def test_an_unknown_container_is_a_mistake():
         (
             "ts",
             {"video": "H264", "audio": "G711A"},
-            "`/live/a` has G711A audio, which .ts cannot carry; play .flv",
+            "`/live/a` has G711A audio, which .ts cannot carry; play .flv or .ts?only=video",
         ),
         (
             "ts",
             {"video": "VP9", "audio": "FLAC"},
             "`/live/a` has VP9 video and FLAC audio, which .ts cannot carry; play .flv",
+        ),
+        (
+            "ts",
+            {"video": "AV1", "audio": "AAC"},
+            "`/live/a` has AV1 video, which .ts cannot carry; play .flv or .ts?only=audio",
         ),
         ("ts", {"video": "H264", "audio": "AAC"}, ""),
         ("ts", {"audio": "AAC"}, ""),

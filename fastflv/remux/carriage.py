@@ -41,7 +41,10 @@ def refusal(url: str, container: str, *, video: str = "", audio: str = "") -> st
     wrong = [f"{codec} {kind}" for codec, kind in tracks if codec and not carries(container, codec)]
     name = NAMES.get(container, f".{container}")
     if wrong:
-        return f"`{url}` has {' and '.join(wrong)}, which {name} cannot carry; play .flv"
+        # TS alone has a query that leaves a track out.
+        rest = next((kind for codec, kind in tracks if codec and carries(container, codec)), "")
+        other = f" or .ts?only={rest}" if container == "ts" and rest else ""
+        return f"`{url}` has {' and '.join(wrong)}, which {name} cannot carry; play .flv{other}"
     if container in ("aac", "mp3") and not audio:
         return f"`{url}` has no audio, which {name} needs; play .flv"
     return ""
