@@ -231,7 +231,10 @@ HTTP_PIPELINE_MAX: Final = 16
 "Requests that may wait on one connection for the answer to the first."
 
 HTTP_IDLE_SECONDS: Final = 15.0
-"A connection without a request, or one that takes nothing of an answer, is closed after this, seconds (as SRS)."
+"A connection without a first request, or one that takes nothing of an answer, is closed after this, seconds (as SRS)."
+
+HTTP_KEEP_SECONDS: Final = 75.0
+"A connection that was answered may ask again for this long, seconds (as nginx). At 15 ffmpeg's HLS reader met closed connections: it keeps a second one that it needs only when it is late."
 
 HTTP_COPY_BYTES_MAX: Final = 16 * 1024
 "Bodies up to this are copied behind their heads, bytes: one send. Longer ones are shared by all who are sent them."

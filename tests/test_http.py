@@ -306,6 +306,7 @@ def test_a_connection_without_a_whole_request_is_closed_in_time(monkeypatch, sen
 
 def test_a_request_that_waits_for_its_answer_is_not_closed(monkeypatch):
     monkeypatch.setattr(limits, "HTTP_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "HTTP_KEEP_SECONDS", 0.05)
 
     async def run():
         echo = Echo()
@@ -318,6 +319,22 @@ def test_a_request_that_waits_for_its_answer_is_not_closed(monkeypatch):
             assert split(await asking)[0][2] == b"late"
 
     uvloop.run(run())
+
+
+@looped
+async def test_an_answered_connection_may_be_silent_for_longer_but_not_within_a_request(monkeypatch):
+    monkeypatch.setattr(limits, "HTTP_IDLE_SECONDS", 0.1)
+    async with serving(Echo()) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(request("/again"))
+            await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.3)
+        writer.write(b"GET /half HTTP/1.1\r\n")
+        began = asyncio.get_running_loop().time()
+        await reader.read()
+        assert asyncio.get_running_loop().time() - began < limits.HTTP_KEEP_SECONDS / 2
+        writer.close()
 
 
 @looped
@@ -448,6 +465,7 @@ async def slow_reader(port: int, *fields: str) -> tuple[asyncio.StreamWriter, as
 @looped
 async def test_a_slow_reader_gets_all_of_a_long_answer(fields, monkeypatch):
     monkeypatch.setattr(limits, "HTTP_IDLE_SECONDS", 0.6)
+    monkeypatch.setattr(limits, "HTTP_KEEP_SECONDS", 0.1)
     shelf = Shelf(8 << 20)
     async with serving(shelf) as (port, door):
         writer, reader = await slow_reader(port, *fields)

@@ -136,6 +136,9 @@ class HttpConnection(asyncio.Protocol):
         self._fields = {}
         self._field_bytes = 0
         self._body = b""
+        if self._request is None and not self._waiting:
+            # From its first byte on, a request has no more time than the first one had.
+            self._arm()
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -190,7 +193,7 @@ class HttpConnection(asyncio.Protocol):
         if not request.keep_alive:
             self.close()
             return
-        self._arm()
+        self._arm(answered=True)
         self._next()
 
     def detach(self) -> int | None:
@@ -292,9 +295,12 @@ class HttpConnection(asyncio.Protocol):
         if self._field_bytes > limits.HTTP_HEAD_BYTES_MAX:
             self._refuse(431, "request head too large")
 
-    def _arm(self) -> None:
+    def _arm(self, *, answered: bool = False) -> None:
+        """Close the connection unless it asks, or reads, before long; later when an *answered* one has read it all."""
         self._disarm()
-        self._timer = self._loop.call_later(limits.HTTP_IDLE_SECONDS, self._idle, self._unsent)
+        unsent = self._unsent
+        seconds = limits.HTTP_KEEP_SECONDS if answered and not unsent else limits.HTTP_IDLE_SECONDS
+        self._timer = self._loop.call_later(seconds, self._idle, unsent)
 
     @property
     def _unsent(self) -> int:
@@ -312,7 +318,7 @@ class HttpConnection(asyncio.Protocol):
     def _idle(self, unsent: int) -> None:
         """Close when nothing was asked, or taken of the last answer, since *unsent* bytes of it were left."""
         if self._unsent < unsent:
-            self._arm()
+            self._arm(answered=True)
             return
         if self._unsent and self._transport is not None:
             # It does not read: a polite close would wait for it for ever.
