@@ -227,8 +227,10 @@ def test_a_browser_plays_it_with_the_sound_where_it_was(
         pytest.skip("no browser here")
     player = done.said["players"][name]
     assert not player["fatal"], player
-    # A starved machine lets a player run dry; nothing else may be wrong.
-    assert set(player["errors"]) <= {"bufferStalledError", "bufferNudgeOnStall"}, player
+    # A starved machine lets a player run dry, and hls.js steps over the 0.1 s by which the first picture is behind
+    # the first sound; nothing else may be wrong, and nothing may be missing.
+    assert set(player["errors"]) <= {"bufferStalledError", "bufferNudgeOnStall", "bufferSeekOverHole"}, player
+    assert player["time"] - player["played"] < 0.5, player
     assert player["played"] > SECONDS / 2, player
     assert player["width"] == 320 and player["sound"] > 1000, player
     media = done.media[name]
