@@ -23,6 +23,7 @@ from model.flv import (
 )
 from model.remux import AS_IS, ENHANCED, LEGACY, Choice
 
+from fastflv._ext.chunkwrite import write_message
 from fastflv._ext.flvmux import FlvMux
 from fastflv._ext.intake import Intake
 from fastflv._ext.medialog import MediaLog
@@ -165,6 +166,24 @@ def test_when_the_publisher_goes_nobody_starts_from_its_last_picture():
     assert log.key_pos == -1
     intake.log.end()
     assert log.ended
+
+
+def test_groups_that_one_read_brings_are_taken_whole_though_nobody_reads_the_source():
+    source, log = MediaLog(), MediaLog(keep_ms=10**9)
+    feed = Feed(Intake(source))
+    feed.intake.begin(0)
+    mux = FlvMux(source, log)
+    mux.begin(b"", source.head)
+    bodies = [key(bytes([i]) + bytes(10_000)) for i in range(100)]
+    # More than a segment holds, and a newer keyframe in each: what is behind it is shown to nobody before the flush.
+    wire = b"".join(write_message(VIDEO, 40 * i, 1, 6, body, 128) for i, body in enumerate(bodies))
+    assert feed.reader.feed(wire) == len(wire)
+    feed.intake.flush()
+    assert [tag.body[5] for tag in log_tags(log)] == list(range(100))
+    # Taken, it is kept no longer than the newest group needs.
+    feed.video(4000, key(bytes(2_000_000)))
+    feed.video(4040, key())
+    assert source.head - source.tail < 2_100_000
 
 
 # --- metadata ---------------------------------------------------------------------------------------

@@ -108,6 +108,9 @@ cdef void trim(Log* log) noexcept nogil:
         end = oldest.start + oldest.used
         if log.keep_gop and key >= 0 and end > key:
             return
+        # What follows the log takes it at the publish: one read may bring groups of pictures that fill segments.
+        if end > load_relaxed(&log.head):
+            return
         tags = oldest.tag_count
         wanted = (
             log.kept_bytes <= log.window_bytes
