@@ -223,3 +223,18 @@ def check_start(player: Played) -> None:
     assert times == sorted(times), "video time goes back"
     times = [tag.time for tag in frames if tag.kind == AUDIO and not tag.is_config]
     assert times == sorted(times), "audio time goes back"
+
+
+def numbers(player: Played) -> list[int]:
+    """Which of the pictures made by hand came."""
+    return [
+        int.from_bytes(tag.body[10:14], "big")
+        for tag in player.tags
+        if tag.kind == VIDEO and not tag.is_config
+    ]
+
+
+def check_complete(player: Played) -> None:
+    """None of the pictures made by hand is missing since the first."""
+    seen = numbers(player)
+    assert seen == list(range(seen[0], seen[0] + len(seen)))

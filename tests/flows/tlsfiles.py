@@ -77,6 +77,8 @@ class RecordSpy:
         self._wire = bytearray()
         self.records: list[int] = []
         "Length of each record of application data behind the handshake, bytes."
+        self.notified = False
+        "The server has said that nothing more will come (close_notify)."
         while True:
             try:
                 self._tls.do_handshake()
@@ -100,7 +102,9 @@ class RecordSpy:
         """Return what is there, or wait for it; b"" at the end."""
         while True:
             try:
-                return self._tls.read(1 << 20)
+                data = self._tls.read(1 << 20)
+                self.notified = not data
+                return data
             except ssl.SSLWantReadError:
                 if not self._exchange():
                     return b""
