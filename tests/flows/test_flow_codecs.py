@@ -9,6 +9,7 @@ import clip
 import pytest
 from clip import FORMS, Clip, Form, decode, finish, push
 from flvread import AUDIO, SCRIPT, VIDEO, Tag, flv_file, media
+from hevclabel import enhanced_hevc, legacy_hevc
 from player import Player, Recorder, check_start
 from publisher import Publisher
 from server import Server, vhost_text
@@ -123,27 +124,6 @@ def relay(server: Server, name: str, tags: list[Tag], **more: int) -> Player:
         publisher.tags(tags[first:])
         publisher.finish()
     return recorder.done()
-
-
-def legacy_hevc(tag: Tag) -> Tag | None:
-    """Enhanced HEVC as codec id 12, the form of many encoders before Enhanced RTMP."""
-    if tag.kind != VIDEO:
-        return tag
-    packet, frame = tag.body[0] & 15, (tag.body[0] >> 4) & 7
-    if packet == 4:  # colour information: there is no legacy form of it
-        return None
-    cts = tag.body[5:8] if packet == 1 else bytes(3)
-    rest = tag.body[8:] if packet == 1 else tag.body[5:]
-    return tag._replace(body=bytes([frame << 4 | 12, {0: 0, 1: 1, 2: 2, 3: 1}[packet]]) + cts + rest)
-
-
-def enhanced_hevc(tag: Tag) -> Tag:
-    if tag.kind != VIDEO:
-        return tag
-    frame, packet = tag.body[0] >> 4, tag.body[1]
-    return tag._replace(
-        body=bytes([0x80 | frame << 4 | packet]) + b"hvc1" + (tag.body[2:] if packet == 1 else tag.body[5:])
-    )
 
 
 def test_hevc_with_codec_id_12_passes_and_decodes(
