@@ -242,6 +242,12 @@ HTTP_COPY_BYTES_MAX: Final = 16 * 1024
 HTTP_LINGER_SECONDS: Final = 1.0
 "Time in which a refused client can read why, while what it still sends is read away, seconds."
 
+ACCEPTS_MAX: Final = 32
+"TLS connections accepted in one turn of the loop, at most: their handshakes follow, a few ms each."
+
+ACCEPT_REST_SECONDS: Final = 1.0
+"Pause of a TLS listener that found no descriptor free, seconds: the socket stays readable all the time."
+
 LISTEN_BACKLOG: Final = 4096
 "Connections that wait to be accepted: a join storm of 2,000 a second may fill two seconds of it."
 

@@ -19,6 +19,7 @@ from fastflv.config.settings import Endpoint, Settings
 from fastflv.control.api import Api, Identity, VhostEntry
 from fastflv.control.certificate import Certificates
 from fastflv.control.options import hls_options, ingest_options, live_options
+from fastflv.control.tlslistener import TlsListener
 from fastflv.delivery.fanout import Fanout
 from fastflv.delivery.hls import NOT_MINE, HlsOptions, HlsServer
 from fastflv.delivery.http import HttpConnection
@@ -27,7 +28,7 @@ from fastflv.delivery.message import Request, Response
 from fastflv.delivery.rtmpplay import RtmpPlays
 from fastflv.errors import StartupError
 from fastflv.ingest.rtmp import Ingest, IngestOptions
-from fastflv.stream.door import Door
+from fastflv.stream.door import Door, Seated, Seats
 from fastflv.stream.hub import Hub
 from fastflv.stream.roster import Roster
 
@@ -112,7 +113,7 @@ class Server:
             cross_domain=settings.http_api.crossdomain,
             credentials=(auth.username, auth.password) if auth.enabled else None,
         )
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[asyncio.Server | TlsListener] = []
         self._certificates: list[Certificates] = []
         self._certificates_kept: asyncio.Task[None] | None = None
 
@@ -125,7 +126,7 @@ class Server:
             await self._listen(settings.listen, "RTMP", self.ingest.connection)
             if settings.rtmps is not None:
                 context = self._tls(((settings.rtmps.cert, settings.rtmps.key),))
-                await self._listen(settings.rtmps.listen, "RTMPS", self.ingest.connection, context)
+                await self._listen(settings.rtmps.listen, "RTMPS", self.ingest.seated_connection, context)
             if server.enabled:
                 stream_server = StreamServer(
                     self.live, self.hls, self.api, whole_api=shared, cross_domain=server.crossdomain
@@ -133,13 +134,19 @@ class Server:
                 await self._listen(server.listen, "HTTP", self._http(stream_server))
                 if server.https.enabled:
                     await self._listen(
-                        server.https.listen, "HTTPS", self._http(stream_server), self._tls(server.https.pairs)
+                        server.https.listen,
+                        "HTTPS",
+                        self._http(stream_server, Seated(self.door)),
+                        self._tls(server.https.pairs),
                     )
             if api.enabled and not shared:
                 await self._listen(api.listen, "API", self._http(self.api))
             if api.enabled and api.https.enabled and api.https.listen != server.https.listen:
                 await self._listen(
-                    api.https.listen, "API over TLS", self._http(self.api), self._tls(api.https.pairs)
+                    api.https.listen,
+                    "API over TLS",
+                    self._http(self.api, Seated(self.door)),
+                    self._tls(api.https.pairs),
                 )
             if self._certificates:
                 self._certificates_kept = self._loop.create_task(self._keep_certificates())
@@ -194,8 +201,8 @@ class Server:
         vhost = self.settings.vhost(name)
         return self._hls_options[vhost.name] if vhost is not None else None
 
-    def _http(self, handler: StreamServer | Api) -> Callable[[], HttpConnection]:
-        return lambda: HttpConnection(self._loop, handler, self.door)
+    def _http(self, handler: StreamServer | Api, door: Seats | None = None) -> Callable[[], HttpConnection]:
+        return lambda: HttpConnection(self._loop, handler, door or self.door)
 
     async def _listen(
         self,
@@ -207,13 +214,13 @@ class Server:
         for endpoint in uncovered(endpoints):
             try:
                 sock = bind(endpoint)
-                listener = await self._loop.create_server(
-                    factory,
-                    sock=sock,
-                    backlog=limits.LISTEN_BACKLOG,
-                    ssl=context,
-                    ssl_handshake_timeout=limits.HANDSHAKE_SECONDS if context is not None else None,
-                )
+                listener: asyncio.Server | TlsListener
+                if context is not None:
+                    listener = TlsListener(self._loop, sock, context, self.door, factory)
+                else:
+                    listener = await self._loop.create_server(
+                        factory, sock=sock, backlog=limits.LISTEN_BACKLOG
+                    )
             except OSError as error:
                 raise StartupError(
                     f"cannot listen for {what} on {endpoint}: {os.strerror(error.errno or 0).lower()}; "

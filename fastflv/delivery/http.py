@@ -17,7 +17,7 @@ import httptools
 
 from fastflv import limits
 from fastflv.delivery.message import Request, Response, cors_fields
-from fastflv.stream.door import Door, address_of
+from fastflv.stream.door import Seats, address_of
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class HttpConnection(asyncio.Protocol):
         "_transport", "_url", "_waiting", "on_lost",
     )  # fmt: skip
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, handler: Handler, door: Door) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, handler: Handler, door: Seats) -> None:
         self._loop = loop
         self._handler = handler
         self._door = door

@@ -18,7 +18,7 @@ from fastflv.ingest import events
 from fastflv.ingest.lowwater import LowWater
 from fastflv.ingest.playing import Playing, StartPlay
 from fastflv.ingest.session import Session
-from fastflv.stream.door import Door, address_of
+from fastflv.stream.door import Door, Seated, Seats, address_of
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.roster import Client, Roster
@@ -71,7 +71,11 @@ class Ingest:
         self.buffer = memoryview(bytearray(limits.RECEIVE_BYTES))
 
     def connection(self) -> RtmpConnection:
-        return RtmpConnection(self)
+        return RtmpConnection(self, self.door)
+
+    def seated_connection(self) -> RtmpConnection:
+        """One that has its seat already."""
+        return RtmpConnection(self, Seated(self.door))
 
     def now_ms(self) -> int:
         return int(self.loop.time() * 1000)
@@ -90,8 +94,9 @@ class Ingest:
 class RtmpConnection(asyncio.BufferedProtocol):
     """One RTMP peer."""
 
-    def __init__(self, ingest: Ingest) -> None:
+    def __init__(self, ingest: Ingest, door: Seats) -> None:
         self._ingest = ingest
+        self._door = door
         self._loop = ingest.loop
         self._view = ingest.buffer
         self._session = Session(noise=os.urandom(32))
@@ -133,8 +138,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._transport = transport  # type: ignore[assignment]
         self._session.on_data = self._take_data
         self._ip = address_of(transport)
-        if not self._ingest.door.enter():
-            log.warning("rtmp %s refused: all %d connections are taken", self._ip, self._ingest.door.limit)
+        if not self._door.enter():
+            log.warning("rtmp %s refused: all %d connections are taken", self._ip, self._door.limit)
             self._session.close()
             transport.close()
             return
@@ -196,7 +201,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._transport = None
         if self._seated:
             self._seated = False
-            self._ingest.door.leave()
+            self._door.leave()
 
     # --- events ---
 

@@ -17,6 +17,37 @@ def address_of(transport: Transport) -> str:
     return str(peer[0]).removeprefix("::ffff:") if isinstance(peer, tuple) else ""
 
 
+class Seats(Protocol):
+    """What a connection needs of a door."""
+
+    @property
+    def limit(self) -> int: ...
+
+    def enter(self) -> bool: ...
+
+    def leave(self) -> None: ...
+
+
+class Seated:
+    """The door for a connection that was given its seat before, as a TLS handshake is."""
+
+    __slots__ = ("_door",)
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    @property
+    def limit(self) -> int:
+        return self._door.limit
+
+    def enter(self) -> bool:
+        return True
+
+    def leave(self) -> None:
+        """Give the seat back."""
+        self._door.leave()
+
+
 class Door:
     """Seats for connections: RTMP, HTTP, API, and players that a sender thread has taken over."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from broadcast import Broadcast
 from clip import Clip, ffmpeg
 from flvread import VIDEO, media
 from player import Player, Recorder, check_complete, check_start, numbers
-from server import HOST, MIB, until, vhost_text
+from server import HOST, MIB, Server, until, vhost_text
 from tlsfiles import Pair, RecordSpy, SecureServer, make_pair, serve_tls, trusting
 from wsclient import WebSocket
 
@@ -220,3 +222,21 @@ def test_a_slow_tls_reader_of_a_real_stream_decodes(
     shown = hashes(out)
     # The last group is cut where the player left.
     assert len(shown) > 60 and set(shown[:-20]) <= set(hashes(h264.path)), "a picture is not as it was sent"
+
+
+def test_handshakes_take_seats_so_that_they_are_bounded_like_all_connections(
+    serve: Callable[..., Server], pair: Pair
+) -> None:
+    few = serve_tls(partial(serve, connections=20), vhost_text(), pair)
+    start = few.server.quiet_fds()
+    silent = [socket.create_connection((HOST, few.https), 10) for _ in range(40)]
+    few.server.log.wait("tls 127.0.0.1 refused: all 20 connections are taken")
+    until(lambda: few.server.fds() == start + 20, "twenty at the handshake", 10)
+    # Who was refused is told at once; those with a seat may still speak.
+    refused = [sock for sock in silent if select.select([sock], [], [], 0)[0]]
+    assert len(refused) == 20 and all(sock.recv(1) == b"" for sock in refused)
+    for sock in silent:
+        sock.close()
+    until(lambda: few.server.fds() == start, "seats back", 10)
+    with Player(few.https, "/nothing", tls=trusting(pair)) as player:
+        assert player.head().status == 404
