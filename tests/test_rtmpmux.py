@@ -23,6 +23,8 @@ from model.flv import (
 )
 
 from fastflv._ext.chunkread import ChunkReader
+from fastflv._ext.chunkwrite import write_message
+from fastflv._ext.cursor import Cursor
 from fastflv._ext.intake import Intake
 from fastflv._ext.medialog import MediaLog
 from fastflv._ext.rtmpmux import RtmpMux
@@ -114,12 +116,36 @@ def test_a_player_may_start_at_any_message(tags, chunk_size):
 
 
 @settings(max_examples=50)
-@given(TAGS, CHUNKS)
-def test_headers_are_the_same_messages(tags, chunk_size):
-    tags = [tag._replace(dts_ms=tag.dts_ms % 2**31) for tag in tags]
-    mux = RtmpMux(MediaLog(), MediaLog(), chunk_size, 7)
-    wire = mux.headers(b"".join(map(write_tag, tags)))
+@given(TAGS, CHUNKS, TIMES, st.integers(-1000, 1000))
+def test_headers_are_the_same_messages_with_the_time_of_the_present(tags, chunk_size, now, near):
+    tags = [tag._replace(dts_ms=max(0, now + near)) for tag in tags]
+    source = MediaLog()
+    source.append(AUDIO, now, sound(b""))
+    mux = RtmpMux(source, MediaLog(), chunk_size, 7)
+    # FLV tags hold 31 bits of it.
+    wire = mux.headers(b"".join(write_tag(tag._replace(dts_ms=tag.dts_ms % 2**31)) for tag in tags))
     assert told(wire, chunk_size) == [message(tag, 7) for tag in tags]
+
+
+@pytest.mark.parametrize("keep_gop", [False, True])
+def test_all_that_one_read_of_the_publisher_brings_comes_over(keep_gop):
+    # Nobody reads the source itself, so it keeps next to nothing; here it is more than several segments at once.
+    source, log = MediaLog(keep_gop=keep_gop), MediaLog(window_bytes=10**9)
+    feed = Feed(Intake(source))
+    feed.intake.begin(0)
+    feed.video(0, AVC_HEADER)
+    RtmpMux(source, log, 60_000, 1).begin(b"", log.head)
+    cursor, got, sent = Cursor(log, position=log.head), b"", []
+    for turn in range(4):
+        wire = b""
+        for i in range(60):
+            sent.append((key if i == 40 else inter)((turn * 60 + i).to_bytes(2, "big") + bytes(20_000)))
+            wire += write_message(VIDEO, 10 * len(sent), 1, 6, sent[-1], 128)
+        feed.reader.feed(wire)
+        feed.intake.flush()
+        while data := cursor.take():
+            got += data
+    assert [row.payload for row in told(got, 60_000)] == sent
 
 
 @pytest.mark.parametrize("chunk_size", [128, 60_000])

@@ -44,15 +44,21 @@ cdef class RtmpMux(Remux):
         self.stream_id = stream_id
 
     def headers(self, bytes tags not None):
-        """Return whole FLV *tags* as chunks: what a player is sent before the log."""
+        """Return whole FLV *tags* of the present as chunks: what a player is sent before the log."""
+        return self.headers_at(tags, self.source.log.head_dts)
+
+    cdef bytes headers_at(self, bytes tags, int64_t dts_ms):
+        """*dts_ms*: a time near that of *tags*, which have lost its uppermost bit."""
         cdef const uint8_t* p = tags
         cdef Py_ssize_t at = 0
-        cdef uint32_t length
+        cdef uint32_t length, time
+        cdef int64_t ahead
         parts = []
         while at + TAG_FRAME_BYTES <= len(tags):
             length = load_be24(p + at + 1)
             body = tags[at + TAG_HEADER_BYTES:at + TAG_HEADER_BYTES + length]
-            time = load_be24(p + at + 4) | (<uint32_t>p[at + 7] << 24)
+            ahead = ((load_be24(p + at + 4) | (<int64_t>p[at + 7] << 24)) - dts_ms) & 0x7FFFFFFF
+            time = <uint32_t>((dts_ms + (ahead if ahead < 1 << 30 else ahead - (<int64_t>1 << 31))) & 0xFFFFFFFF)
             parts.append(write_message(p[at], time, self.stream_id, chunk_stream_of(p[at]), body, self.chunk_size))
             at += TAG_FRAME_BYTES + length
         return b"".join(parts)
@@ -77,6 +83,6 @@ cdef class RtmpMux(Remux):
         if kind == TAG_VIDEO and flags & KEY and not flags & (CONFIG | COMMAND):
             traits = read_traits(kind, body, size)
             if traits.track == 0:
-                headers = self.headers(self.source.key_headers)
+                headers = self.headers_at(self.source.key_headers, dts_ms)
                 log_mark_key(self.log.log, at, block_new(<const uint8_t*><const char*>headers, <uint32_t>len(headers)))
         return 0
