@@ -17,7 +17,7 @@ from fastflv.remux.variant import Variant
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.roster import Client, Roster
-from fastflv.stream.stream import Stream
+from fastflv.stream.stream import Phase, Stream
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +85,17 @@ class RtmpPlays:
         self.fanout = fanout
         self.on_missing = on_missing
         self.new_id = new_id
+        self.idle: set[RtmpPlay] = set()
+        "Those that want nothing for now: no sender sees the end of their stream."
+        hub.watchers.append(self)
+
+    def stream_began(self, stream: Stream) -> None: ...
+
+    def stream_left(self, stream: Stream) -> None: ...
+
+    def stream_ended(self, stream: Stream) -> None:
+        for play in [play for play in self.idle if play.stream is stream]:
+            play.stream_ended()
 
     def start(self, peer: Peer, wanted: Wanted, vhost: str) -> RtmpPlay:
         """Start the play that *peer* asked for, or wait for its stream."""
@@ -95,8 +106,8 @@ class RtmpPlay:
     """One play of an RTMP connection, from its request on."""
 
     __slots__ = (
-        "_client", "_halting", "_name", "_paused", "_peer", "_play", "_plays", "_stopped", "_stream", "_timer",
-        "_variant",
+        "_client", "_halting", "_name", "_paused", "_peer", "_play", "_plays", "_stopped", "_timer", "_variant",
+        "stream",
     )  # fmt: skip
 
     def __init__(self, plays: RtmpPlays, peer: Peer, wanted: Wanted, vhost: str) -> None:
@@ -105,7 +116,8 @@ class RtmpPlay:
         self._name = StreamName(vhost, wanted.app, wanted.stream)
         self._play: ThreadPlay | LoopPlay | None = None
         self._client: Client | None = None
-        self._stream: Stream | None = None
+        self.stream: Stream | None = None
+        "None while it is waited for."
         self._timer: asyncio.TimerHandle | None = None
         self._paused = False
         self._stopped = False
@@ -208,7 +220,7 @@ class RtmpPlay:
         if why:
             peer.refuse_play(FAILED, why)
             return
-        self._stream = stream
+        self.stream = stream
         self._client = Client(
             id=plays.new_id(),
             stream=stream,
@@ -225,17 +237,26 @@ class RtmpPlay:
         self._client.link = self._play
         plays.roster.add(self._client)
         log.info("player %s from %s joins %s by rtmp", self._client.id, peer.ip, self._name.url)
-        if self._wants_media:
-            self._begin()
+        self._go_on()
 
     @property
     def _wants_media(self) -> bool:
         return not self._paused and (self._variant.audio or self._variant.video)
 
-    def _begin(self) -> None:
-        assert self._stream is not None and self._play is not None
-        outlet = self._stream.open(self._variant)
-        self._play.start(outlet, self._stream.start(outlet))
+    def _go_on(self) -> None:
+        assert self.stream is not None and self._play is not None
+        self._plays.idle.discard(self)
+        if self.stream.phase is Phase.ENDED:
+            self.stream_ended()
+        elif self._wants_media:
+            outlet = self.stream.open(self._variant)
+            self._play.start(outlet, self.stream.start(outlet))
+        else:
+            self._plays.idle.add(self)
+
+    def stream_ended(self) -> None:
+        """The stream is over, and there is nothing left to send of it."""
+        self._ended(self._plays.fanout.reason("stream ended"), True)
 
     def _change(self) -> None:
         """Stop behind the present message; then do what is wanted by then."""
@@ -249,8 +270,8 @@ class RtmpPlay:
             self._leave("stopped")
             self._play = None
             self._peer.play_over("", True)
-        elif self._wants_media:
-            self._begin()
+        else:
+            self._go_on()
 
     def _kick(self) -> None:
         if self._play is not None:
@@ -264,6 +285,7 @@ class RtmpPlay:
         self._peer.play_over("" if stopped else reason, whole)
 
     def _leave(self, reason: str) -> None:
+        self._plays.idle.discard(self)
         client, self._client = self._client, None
         if client is not None and self._play is not None:
             self._plays.roster.remove(client)

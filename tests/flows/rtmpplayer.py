@@ -79,6 +79,7 @@ class Chunks:
         assert channel is not None or form == 0, f"chunk stream {channel_id} begins with type {form}"
         channel = channel or Channel()
         fresh = channel_id not in self.open
+        assert self.open <= {channel_id}, "a chunk of another message within a message"
         assert fresh or form == 3, "a message went on with a header of its own"
         step = int.from_bytes(rest[1:4], "big") if form < 3 else 0
         extended = step == 0xFFFFFF if form < 3 else channel.extended
@@ -128,6 +129,10 @@ class RtmpPlayer(Publisher):
         self.events: list[tuple[int, int]] = []
         self.codes: list[str] = []
         "Of every onStatus."
+        self.before: dict[str, int] = {}
+        "Tags that came before the last status of a code."
+        self.sizes: list[int] = []
+        "Chunk sizes that the server announced."
         self.ended = False
 
     def _feed(self, data: bytes) -> None:
@@ -152,6 +157,9 @@ class RtmpPlayer(Publisher):
                     info = values[3]
                     assert isinstance(info, dict)
                     self.codes.append(str(info["code"]))
+                    self.before[self.codes[-1]] = len(self.tags)
+            elif message.kind == SET_CHUNK:
+                self.sizes.append(self.chunks.size)
             self._heard.append((message.kind, message.body))
 
     # --- asking ---
@@ -177,6 +185,12 @@ class RtmpPlayer(Publisher):
     def ping(self, value: int) -> None:
         body = PING_REQUEST.to_bytes(2, "big") + value.to_bytes(4, "big")
         self.message(USER_CONTROL, body, stream=0, channel=2)
+
+    def heard_of(self) -> RtmpPlayer:
+        """Ping, and read until the answer: what was said before has been heard by then."""
+        value = len(self.pongs)
+        self.ping(value)
+        return self.until(lambda me: value in me.pongs)
 
     # --- hearing ---
 
@@ -205,9 +219,20 @@ class RtmpPlayer(Publisher):
     def count(self, kind: int = VIDEO) -> int:
         return sum(1 for tag in self.tags if tag.kind == kind and not tag.is_config)
 
-    def told(self, code: str) -> RtmpPlayer:
-        """Read until a status with this code came."""
-        return self.until(lambda me: code in me.codes)
+    def told(self, code: str, times: int = 1) -> RtmpPlayer:
+        """Read until a status with this code came, for the how manieth time."""
+        return self.until(lambda me: me.codes.count(code) >= times)
+
+    def quiet(self, seconds: float) -> bool:
+        """Whether nothing comes for so long."""
+        before = self.sock.gettimeout()
+        self.sock.settimeout(seconds)
+        try:
+            return not self.step()
+        except TimeoutError:
+            return True
+        finally:
+            self.sock.settimeout(before)
 
     def rest(self) -> RtmpPlayer:
         """Read to the end."""
