@@ -106,8 +106,8 @@ class RtmpPlay:
     """One play of an RTMP connection, from its request on."""
 
     __slots__ = (
-        "_client", "_halting", "_name", "_paused", "_peer", "_play", "_plays", "_stopped", "_timer", "_variant",
-        "stream",
+        "_client", "_halting", "_name", "_paused", "_peer", "_play", "_plays", "_seen", "_stopped", "_timer",
+        "_variant", "stream",
     )  # fmt: skip
 
     def __init__(self, plays: RtmpPlays, peer: Peer, wanted: Wanted, vhost: str) -> None:
@@ -122,6 +122,8 @@ class RtmpPlay:
         self._paused = False
         self._stopped = False
         self._halting = False
+        self._seen = -1
+        "Head of the stream's own log when media was last sent."
         variant = Variant("rtmp", chunk_size=peer.chunk_size, stream_id=wanted.stream_id)
         try:
             self._variant = variant.asked(dict(parse_qsl(wanted.param.lstrip("?"))))
@@ -250,7 +252,9 @@ class RtmpPlay:
             self.stream_ended()
         elif self._wants_media:
             outlet = self.stream.open(self._variant)
-            self._play.start(outlet, self.stream.start(outlet))
+            # A GOP that was sent in part would turn the player's time back.
+            fresh = self.stream.log.key_pos >= self._seen
+            self._play.start(outlet, self.stream.start(outlet) if fresh else outlet.starts.at_next_key())
         else:
             self._plays.idle.add(self)
 
@@ -271,6 +275,8 @@ class RtmpPlay:
             self._play = None
             self._peer.play_over("", True)
         else:
+            if self.stream is not None and self not in self._plays.idle:
+                self._seen = self.stream.log.head
             self._go_on()
 
     def _kick(self) -> None:

@@ -56,6 +56,25 @@ def test_pause_stops_all_and_unpause_goes_on_at_a_keyframe(site: Site, secure: b
         check_start(player)
 
 
+@pytest.mark.parametrize("word", ["pause", "receiveAudio", "receiveVideo"])
+@PLAIN_OR_TLS
+def test_time_never_goes_back_when_media_stops_within_a_gop(site: Site, secure: bool, word: str) -> None:
+    name = f"back{word}{secure:d}"
+    with Publisher(site.server.rtmp) as publisher:
+        publisher.publish(name)
+        frames = list(film(50))
+        publisher.tags([*headers(), *frames[:20]])
+        with site.player(secure).open(name) as player:
+            player.frames(10)
+            player.say(word, word == "pause", 0.0).heard_of()
+            player.say(word, word != "pause", 0.0).heard_of()
+            publisher.tags(frames[20:])
+            player.frames(25)
+            assert numbers(player.tags) == [*range(10), *range(25, 50)]
+            check_start(player)
+            assert len(media(player.tags, AUDIO)) == len({tag.time for tag in media(player.tags, AUDIO)})
+
+
 @PLAIN_OR_TLS
 def test_sound_and_picture_can_be_switched(site: Site, secure: bool) -> None:
     def kinds(tags: list[Tag]) -> set[int]:
