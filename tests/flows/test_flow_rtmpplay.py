@@ -37,7 +37,7 @@ def by_hand(site: Site, name: str, tags: list[Tag], secure: bool = False, size: 
         publisher.publish(name)
         head = [tag for tag in tags if tag.is_config]
         publisher.tags(head + media(tags)[:2])
-        player.told("NetStream.Play.Start")
+        player.until(lambda me: bool(media(me.tags)))
         publisher.tags(media(tags)[2:])
         publisher.finish()
         return player.rest()
