@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from broadcast import Broadcast
@@ -13,7 +14,7 @@ from player import check_start
 from publisher import Publisher, Refused, film, headers
 from rtmpplayer import RtmpPlayer
 from rtmpsite import PLAIN_OR_TLS, Site, check_joined, numbers, open_site
-from server import MIB, Server, until
+from server import MIB, Server, stop, until
 
 from fastflv.media import amf0
 
@@ -258,3 +259,16 @@ def test_a_publisher_may_not_take_a_name_that_plays(site: Site) -> None:
         with Publisher(site.server.rtmp) as other, pytest.raises(Refused, match="BadName"):
             other.publish("taken")
         player.frames(5)
+
+
+def test_a_server_that_stops_tells_its_players(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        with Broadcast(server.rtmp, "stop"):
+            players = [RtmpPlayer(server.rtmp).open("stop").frames(2) for _ in range(2)]
+            players[0].say("pause", True, 0.0).told("NetStream.Pause.Notify")
+            waiting = RtmpPlayer(server.rtmp).open("never")
+            assert stop(server.process) == 0
+        for player in players:
+            player.rest()
+            assert player.codes[-1] == ENDED and not player.chunks.open
+        assert not waiting.rest().tags
