@@ -230,6 +230,9 @@ HTTP_BODY_BYTES_MAX: Final = 64 * 1024
 HTTP_PIPELINE_MAX: Final = 16
 "Requests that may wait on one connection for the answer to the first."
 
+MESSAGE_STREAM_MAX: Final = 32
+"Highest message stream that an RTMP player may play on. It is part of each chunk header, so every id is a log of its own; players use 1."
+
 HTTP_IDLE_SECONDS: Final = 15.0
 "A connection without a first request, or one that takes nothing of an answer, is closed after this, seconds (as SRS)."
 

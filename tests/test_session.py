@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import pairwise
 
 import pytest
@@ -342,6 +343,17 @@ def test_pause_and_mute_of_a_publisher_mean_nothing():
         Client().connect().flash_publish().call("pause", 0, None, True).call("receiveAudio", 0, None, False)
     )
     assert Owner().feed(client.wire()).kinds() == [ConnectWanted, PublishWanted]
+
+
+@pytest.mark.parametrize(
+    ("stream_id", "taken"), [(limits.MESSAGE_STREAM_MAX, True), (limits.MESSAGE_STREAM_MAX + 1, False)]
+)
+def test_a_play_on_a_message_stream_that_nobody_gave_out_is_refused(stream_id, taken):
+    client = Client().connect().call("play", 0, None, "room", stream_id=stream_id)
+    owner = Owner()
+    with nullcontext() if taken else pytest.raises(CommandError, match="message stream"):
+        owner.feed(client.wire())
+    assert (PlayWanted in owner.kinds()) == taken
 
 
 def test_a_player_can_change_to_another_stream():

@@ -97,7 +97,7 @@ cdef inline Segment* last_segment(Log* log) noexcept nogil:
 
 
 cdef void trim(Log* log) noexcept nogil:
-    """Drop the oldest segments that neither the GOP nor a lagging reader needs. Caller holds the lock."""
+    """Drop the oldest published segments that neither the GOP nor a lagging reader needs. Caller holds the lock."""
     cdef Segment* oldest
     cdef int64_t end, key
     cdef int32_t tags

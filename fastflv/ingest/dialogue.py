@@ -268,6 +268,10 @@ class Dialogue:
         if self.state is State.PLAYING:
             events.append(PlayStopped("play"))
         self._move("play")
+        if command.stream_id > limits.MESSAGE_STREAM_MAX:
+            raise CommandError(
+                f"play on message stream {command.stream_id}; at most {limits.MESSAGE_STREAM_MAX} are given out"
+            )
         where = self._where(command)
         self._stream_id = command.stream_id
         events.append(

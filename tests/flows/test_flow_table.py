@@ -54,7 +54,15 @@ class Taken:
         self.clips = clips
         self.rtmp = {name: RtmpRecorder(server.rtmp, name) for name in clips}
         waiting = {
-            (name, ending): Recorder(Player(server.http, f"/live/{name}.{ending}", flv=False, timeout=60))
+            (name, ending): Recorder(
+                Player(
+                    server.http,
+                    f"/live/{name}.{ending}",
+                    flv=False,
+                    timeout=60,
+                    headers=("Connection: close",),
+                )
+            )
             for name in clips
             for ending in ENDINGS
         }
