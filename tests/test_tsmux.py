@@ -33,6 +33,7 @@ from model.remuxed import (
 )
 
 from fastflv import limits
+from fastflv._ext.cursor import Cursor
 from fastflv._ext.intake import Intake
 from fastflv._ext.medialog import MediaLog
 from fastflv._ext.tsmux import TsMux
@@ -184,7 +185,10 @@ def test_each_entry_is_one_pes_and_a_place_to_start_begins_with_tables(rows):
             assert starts[0].pcr is not None
     keys = [row[0] for row in bench.log.tags() if row[4] & KEY]
     assert bench.log.key_pos == (keys[-1] if keys else -1)
-    assert bench.log.key_headers == b""
+    # Who jumps there is told that no counter goes on.
+    jump = ts.read_packets(bench.log.key_headers)
+    assert all(packet.discontinuity and not packet.has_payload for packet in jump)
+    assert [packet.pid for packet in jump[:2]] == ([0, 0x1000] if keys else [])
 
 
 @settings(max_examples=60)
@@ -739,3 +743,25 @@ def test_a_file_that_is_cut_gives_what_its_whole_tags_give(cut):
         at += len(write_tag(tags[count]))
         count += 1
     assert mux(whole) == mux(flv(tags[:count]))
+
+
+@given(st.integers(1, 40), st.booleans())
+def test_a_player_that_jumps_is_told_that_nothing_goes_on(missed, with_audio):
+    bench = Bench(AVC_HEAD, *([AAC_HEAD] if with_audio else []))
+
+    def shoot(first, count):
+        for i in range(first, first + count):
+            bench.put(video(40 * i, key=i % 10 == 0))
+            if with_audio:
+                bench.put(audio(40 * i + 20))
+
+    shoot(0, 12)
+    player = Cursor(bench.log, position=0, lag_ms=600)
+    wire = player.take()
+    seen = len(ts.read_ts(wire).pes)
+    shoot(12, 20 + missed)
+    shoot(32 + missed, 10 - (32 + missed) % 10 + 1)
+    wire += player.take()
+    reader = ts.read_ts(wire)
+    assert player.jumps == reader.jumps == 1
+    assert reader.pes[seen].random_access

@@ -6,7 +6,7 @@ from fastflv._ext.adts cimport AdtsFields
 from fastflv._ext.flvtag cimport Payload
 from fastflv._ext.remux cimport Remux
 from fastflv._ext.tsclock cimport Clock
-from fastflv._ext.tspacket cimport PesHead, PesWriter
+from fastflv._ext.tspacket cimport TS_BYTES, PesHead, PesWriter
 from fastflv._ext.tsprogram cimport Program, Track
 
 
@@ -26,6 +26,8 @@ cdef class TsMux(Remux):
     cdef PesWriter writer
     cdef int64_t entry_at      # its position in `log`
     cdef uint32_t entry_size   # bytes
+    cdef uint8_t gap[4 * TS_BYTES]   # what a player that jumps to the entry is sent first
+    cdef uint32_t gap_size     # bytes
 
     cdef int configure(self, uint8_t kind, const Payload* payload, const uint8_t* data) except -1
     cdef int take_video(self, uint8_t flags, int64_t dts_ms, const Payload* payload, const uint8_t* data) except -1
@@ -36,6 +38,7 @@ cdef class TsMux(Remux):
     cdef int begin_entry(
         self, Track* track, PesHead* head, int64_t dts_ms, int64_t pcr, bint key, bint riding
     ) except -1
+    cdef void note_gap(self) noexcept
     cdef int end_entry(self, uint8_t kind, uint8_t flags, int64_t dts_ms) except -1
     cdef bint announce(self, uint8_t kind, uint8_t flags, const uint8_t* body, uint32_t size) except -1
     cdef bint announce_tag(self, const uint8_t* tag, uint32_t size) except -1

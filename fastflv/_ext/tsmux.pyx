@@ -28,8 +28,9 @@ from fastflv._ext.segment cimport Segment, Tag, block_new
 from fastflv._ext.tsclock cimport (
     Beat, clock_for_audio, clock_for_picture, clock_picture, clock_plan, clock_tick, ticks_of,
 )
+from fastflv._ext.tstables cimport PMT_PID
 from fastflv._ext.tspacket cimport (
-    PES_BYTES_MAX, TS_BYTES, pes_begin, pes_packets_bytes, pes_put, write_pcr_packet,
+    PES_BYTES_MAX, TS_BYTES, pes_begin, pes_packets_bytes, pes_put, write_gap_packet, write_pcr_packet,
 )
 from fastflv._ext.tsprogram cimport (
     FORM_AAC, FORM_HEVC, FORM_MP3, FORM_NONE, FORM_OPUS, TABLES_BYTES, form_of, mpeg_audio_type, program_begin,
@@ -327,6 +328,8 @@ cdef class TsMux(Remux):
         cdef uint32_t tables
         cdef uint8_t* out
         program_expire(program, dts_ms)
+        if key:
+            self.note_gap()
         timer = program_timer(program)
         clock_plan(&self.clock, pcr, track == timer, key, riding, &beat)
         tables = key or program.due or beat.restarts or beat.pcr - program.pcr >= TABLES_STEP
@@ -355,12 +358,25 @@ cdef class TsMux(Remux):
         pes_begin(&self.writer, out, &track.counter, head)
         return 0
 
+    cdef void note_gap(self) noexcept:
+        """Make the packets for whoever jumps to the entry that begins: its counters do not go on (2.4.3.5)."""
+        cdef uint8_t* out = self.gap
+        write_gap_packet(out, 0, (self.program.counter - 1) & 15)
+        write_gap_packet(out + TS_BYTES, PMT_PID, (self.program.counter - 1) & 15)
+        self.gap_size = TABLES_BYTES
+        if self.program.video.announced:
+            write_gap_packet(out + self.gap_size, self.program.video.entry.pid, (self.program.video.counter - 1) & 15)
+            self.gap_size += TS_BYTES
+        if self.program.audio.announced:
+            write_gap_packet(out + self.gap_size, self.program.audio.entry.pid, (self.program.audio.counter - 1) & 15)
+            self.gap_size += TS_BYTES
+
     cdef int end_entry(self, uint8_t kind, uint8_t flags, int64_t dts_ms) except -1:
         """Show the entry to the log; a picture to start from becomes a place to start."""
         log_commit(self.log.log, self.entry_size, dts_ms, kind, flags)
         self.written = True
         if flags & KEY:
-            block = block_new(NULL, 0)
+            block = block_new(self.gap, self.gap_size)
             if block == NULL:
                 raise MemoryError
             log_mark_key(self.log.log, self.entry_at, block)

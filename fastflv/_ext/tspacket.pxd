@@ -33,4 +33,5 @@ cdef uint32_t pes_packets_bytes(const PesHead* head) noexcept nogil
 cdef void pes_begin(PesWriter* writer, uint8_t* out, uint8_t* counter, const PesHead* head) noexcept nogil
 cdef void pes_put(PesWriter* writer, const uint8_t* p, uint32_t n) noexcept nogil
 cdef void write_pcr_packet(uint8_t* out, uint16_t pid, uint8_t counter, int64_t pcr, bint restarts) noexcept nogil
+cdef void write_gap_packet(uint8_t* out, uint16_t pid, uint8_t counter) noexcept nogil
 cdef void write_section_packet(uint8_t* out, uint16_t pid, const uint8_t* section, uint32_t size) noexcept nogil

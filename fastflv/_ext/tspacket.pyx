@@ -153,6 +153,14 @@ cdef void write_pcr_packet(uint8_t* out, uint16_t pid, uint8_t counter, int64_t 
     memset(out + 12, 0xFF, TS_BYTES - 12)
 
 
+cdef void write_gap_packet(uint8_t* out, uint16_t pid, uint8_t counter) noexcept nogil:
+    """Write a packet that says: on this PID nothing goes on here. *counter*: of its next payload, less one."""
+    write_head(out, pid, 0, ADAPTATION | counter)
+    out[4] = TS_ROOM - 1
+    out[5] = DISCONTINUITY
+    memset(out + 6, 0xFF, TS_BYTES - 6)
+
+
 cdef void write_section_packet(uint8_t* out, uint16_t pid, const uint8_t* section, uint32_t size) noexcept nogil:
     """Write a section of at most 183 bytes as one packet with continuity counter 0."""
     write_head(out, pid, UNIT_START, PAYLOAD)

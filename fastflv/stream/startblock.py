@@ -98,7 +98,8 @@ class StartBlocks:
         key = (claims or Tracks(self.has_audio, self.has_video), position)
         start = self._made.get(key)
         if start is None:
-            headers = self._log.key_headers if position >= 0 else b""
+            # Those of TS tell of a jump; whoever starts has nothing that could go on.
+            headers = self._log.key_headers if position >= 0 and self._variant.container != "ts" else b""
             start = Start(MediaBlock(self._prefix(claims) + headers), position)
             # Only the newest GOP is asked for again.
             self._made = {key: start}

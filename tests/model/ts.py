@@ -177,6 +177,9 @@ class Reader:
     pes: list[Pes] = field(default_factory=list)
     pcrs: list[int] = field(default_factory=list)
     restarts: int = 0
+    jumps: int = 0
+    "Places where what was before does not go on, on all PIDs."
+    _jumped: bool = False
     _parts: dict[int, list] = field(default_factory=dict)
     _index: int = 0
     _tables_at: int | None = None
@@ -195,6 +198,14 @@ class Reader:
 
     def _take(self, packet: Packet) -> None:
         last = self.counters.get(packet.pid)
+        if packet.discontinuity and not packet.has_payload and packet.pcr is None:
+            # 2.4.3.5: from here on its counter, and the clock on its PID, are others.
+            self.counters[packet.pid] = packet.counter
+            if packet.pid == 0:
+                self.jumps += 1
+                self.restarts += 1
+                self._jumped = True
+            return
         if last is not None:
             must(
                 packet.counter == (last + packet.has_payload) % 16,
@@ -216,7 +227,7 @@ class Reader:
             old = self.pmts[-1]
             same = old._replace(version=pmt.version) == pmt
             must((old.version == pmt.version) == same, "a PMT changed without a version, or the reverse")
-            must(same or pmt.version == (old.version + 1) % 32, "a version is left out")
+            must(same or self._jumped or pmt.version == (old.version + 1) % 32, "a version is left out")
         self.pmts.append(pmt)
         self._tables_at = self.pcrs[-1] if self.pcrs else None
 
@@ -240,11 +251,12 @@ class Reader:
         self._parts[packet.pid].append(packet.payload)
 
     def _take_pcr(self, packet: Packet) -> None:
-        if self.pcrs and not packet.discontinuity:
+        if self.pcrs and not packet.discontinuity and not self._jumped:
             gap = ahead(packet.pcr, self.pcrs[-1])
             must(0 < gap <= PCR_GAP_MS * 90, f"{gap} ticks between two PCRs (packet {self._index})")
-        if packet.discontinuity:
-            self.restarts += 1
+        if packet.discontinuity or self._jumped:
+            self.restarts += 0 if self._jumped else 1
+            self._jumped = False
             self._tables_at = None
         self.pcrs.append(packet.pcr)
         if self._tables_at is None:
