@@ -12,7 +12,7 @@ from flvread import AUDIO, SCRIPT, VIDEO, Tag, flv_file, media
 from hevclabel import enhanced_hevc, legacy_hevc
 from player import Player, Recorder, check_start
 from publisher import Publisher
-from server import Server, vhost_text
+from server import Server, until, vhost_text
 
 from fastflv.media import amf0
 
@@ -121,6 +121,8 @@ def relay(server: Server, name: str, tags: list[Tag], **more: int) -> Player:
         publisher.publish(name)
         publisher.tags(tags[:first])
         server.log.wait(f"joins /live/{name} ")
+        # It starts at the newest keyframe that there is when its thread first looks.
+        until(lambda: len(recorder.player.tags) > 0, "the player begins", 20)
         publisher.tags(tags[first:])
         publisher.finish()
     return recorder.done()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import subprocess
 import sys
@@ -192,9 +191,7 @@ def test_ten_thousand_joins_and_leaves_leave_nothing_behind(server: Server) -> N
         until(lambda: server.fds() == fds, "descriptors back")
         grown = server.resident() - resident
         assert grown < 8 * MIB, f"{grown >> 10} KB grown"
-        reader = select.select([steady.sock], [], [], 0)[0]
-        assert reader, "the steady player was forgotten"
-        # It read nothing for long: what matters is that it reads on.
+        # It read little for long: what matters is that it reads on.
         steady.frames(30)
         check_start(steady)
 
