@@ -16,7 +16,7 @@ from fastflv._ext.pthreads cimport (
     pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from fastflv._ext.segment cimport (
-    Block, Segment, Tag, View, block_drop, block_new, segment_drop, segment_new, view_clear,
+    Block, Segment, Tag, View, block_drop, block_new, segment_drop, segment_new, segment_tag_at, view_clear,
 )
 
 import logging
@@ -355,6 +355,18 @@ cdef class MediaLog:
     def key_pos(self):
         """Position of the newest keyframe that a player may start from, -1 when there is none."""
         return load_relaxed(&self.log.key_pos)
+
+    @property
+    def key_dts(self):
+        """Time of the keyframe at `key_pos`, ms; -1 when there is none."""
+        cdef int64_t key = self.log.key_pos
+        cdef Segment* segment
+        cdef int32_t i
+        for i in range(self.log.first, self.log.first + self.log.count):
+            segment = self.log.segments[i]
+            if segment.start <= key < segment.start + segment.used:
+                return segment.tags[segment_tag_at(segment, key)].dts_ms
+        return -1
 
     @property
     def kept_bytes(self):

@@ -10,6 +10,7 @@ from fastflv.delivery.live import LiveOptions
 from fastflv.delivery.mount import compile_mounts
 from fastflv.ingest.rtmp import IngestOptions
 from fastflv.remux.variant import Variant
+from fastflv.stream.startblock import Begin, Burst
 from fastflv.stream.stream import Jitter, StreamOptions
 
 JITTERS = {TimeJitter.FULL: Jitter.FULL, TimeJitter.ZERO: Jitter.ZERO, TimeJitter.OFF: Jitter.OFF}
@@ -20,6 +21,10 @@ def stream_options(vhost: Vhost) -> StreamOptions:
     play = vhost.play
     return StreamOptions(
         gop_cache=play.gop_cache,
+        begin=Begin(play.start.value),
+        burst=Burst(
+            play.start_burst_max_ms or limits.NEVER_MS, play.start_burst_max_bytes or limits.GOP_BYTES_MAX
+        ),
         gop_frames_max=play.gop_cache_max_frames,
         gop_bytes_max=play.gop_cache_max_bytes,
         queue_ms=play.queue_length * 1000,

@@ -25,7 +25,7 @@ from fastflv.stream.door import Door
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.roster import Client, Roster
-from fastflv.stream.startblock import Tracks
+from fastflv.stream.startblock import Begin, Tracks, begin_of
 from fastflv.stream.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,8 @@ class Wish:
 
     name: StreamName
     variant: Variant
+    begin: Begin | None
+    "None: as the vhost says."
     options: LiveOptions
 
 
@@ -148,7 +150,9 @@ class Live:
         for mount in options.mounts:
             name = mount.match(request.path)
             if name is not None:
-                return Wish(name, options.variant(mount.container).asked({**mount.args, **args}), options)
+                asked = {**mount.args, **args}
+                variant = options.variant(mount.container).asked(asked)
+                return Wish(name, variant, begin_of(asked), options)
         return None
 
     def _absent(self, options: LiveOptions) -> Response:
@@ -234,7 +238,7 @@ class Live:
 
         connection.leave = leave
         outlet = stream.open(wish.variant)
-        play.start(outlet, stream.start(outlet, wish.options.claims(wish.variant)), preamble)
+        play.start(outlet, stream.start(outlet, wish.options.claims(wish.variant), wish.begin), preamble)
 
     def _head(self, request: Request, framing: Framing, wish: Wish, cross_domain: bool) -> MediaBlock:
         """Return the response head; equal heads are made once."""

@@ -17,6 +17,7 @@ from fastflv.remux.variant import Variant
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.roster import Client, Roster
+from fastflv.stream.startblock import Begin, begin_of
 from fastflv.stream.stream import Phase, Stream
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class RtmpPlay:
     """One play of an RTMP connection, from its request on."""
 
     __slots__ = (
-        "_client", "_halting", "_name", "_paused", "_peer", "_play", "_plays", "_seen", "_stopped", "_timer",
+        "_begin", "_client", "_halting", "_name", "_paused", "_peer", "_play", "_plays", "_seen", "_stopped", "_timer",
         "_variant", "stream",
     )  # fmt: skip
 
@@ -125,8 +126,11 @@ class RtmpPlay:
         self._seen = -1
         "Head of the stream's own log when media was last sent."
         variant = Variant("rtmp", chunk_size=peer.chunk_size, stream_id=wanted.stream_id)
+        self._begin: Begin | None = None
         try:
-            self._variant = variant.asked(dict(parse_qsl(wanted.param.lstrip("?"))))
+            asked = dict(parse_qsl(wanted.param.lstrip("?")))
+            self._variant = variant.asked(asked)
+            self._begin = begin_of(asked)
         except UsageError as error:
             self._variant = variant
             self._refuse_soon(FAILED, str(error))
@@ -254,7 +258,8 @@ class RtmpPlay:
             outlet = self.stream.open(self._variant)
             # A GOP that was sent in part would turn the player's time back.
             fresh = self.stream.log.key_pos >= self._seen
-            self._play.start(outlet, self.stream.start(outlet) if fresh else outlet.starts.at_next_key())
+            begin = self._begin if fresh else Begin.KEY
+            self._play.start(outlet, self.stream.start(outlet, begin=begin))
         else:
             self._plays.idle.add(self)
 

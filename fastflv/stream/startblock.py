@@ -2,14 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import Enum
 from typing import NamedTuple
 
+from fastflv import limits
 from fastflv._ext.intake import Intake
 from fastflv._ext.medialog import MediaLog
 from fastflv._ext.remux import Remux
 from fastflv._ext.segment import MediaBlock
+from fastflv._ext.squeeze import squeeze
+from fastflv._ext.tsblock import sound_before, tags_as_ts
+from fastflv._ext.tsmux import TsMux
+from fastflv.errors import UsageError
 from fastflv.remux.flv import flv_header
 from fastflv.remux.variant import Variant
+
+
+class Begin(Enum):
+    """What a player gets first, before the live stream goes on (`play { start }`)."""
+
+    COMPACT = "compact"
+    "The newest GOP with its time squeezed into the last moments: a picture at once, and no delay left over."
+
+    GOP = "gop"
+    "The newest GOP at its own pace: a picture at once, up to one GOP behind for good."
+
+    KEY = "key"
+    "Nothing until the next keyframe."
+
+    LIVE = "live"
+    "Headers, then what comes: sound at once, pictures that nobody can decode until the next keyframe."
+
+
+def begin_of(args: Mapping[str, str]) -> Begin | None:
+    """What the query *args* ask with `start`; None without it. Raises UsageError for a word it does not know."""
+    word = args.get("start")
+    if not word:
+        return None
+    try:
+        return Begin(word)
+    except ValueError:
+        raise UsageError(f"start={word}: ask for start=compact, start=gop, start=key or start=live") from None
+
+
+class Burst(NamedTuple):
+    """How much of the past a player is sent at once, at most."""
+
+    media_ms: int = limits.START_BURST_MS
+    "From the keyframe to the head, ms."
+
+    size: int = limits.START_BURST_BYTES
+    "Likewise in bytes."
 
 
 class Start(NamedTuple):
@@ -42,6 +86,7 @@ class StartBlocks:
         self._log = log
         self._remux = remux
         self._made: dict[tuple[Tracks, int], Start] = {}
+        self._squeezed: dict[tuple[Tracks, int], Start] = {}
 
     @property
     def has_audio(self) -> bool:
@@ -53,6 +98,17 @@ class StartBlocks:
         return (
             self._intake.has_video and self._variant.video and self._variant.container not in ("aac", "mp3")
         )
+
+    def begin(self, how: Begin, burst: Burst, claims: Tracks | None = None) -> Start:
+        """Start as *how* says; where the GOP is more than *burst*, with the next keyframe.
+
+        *claims*: what an FLV header says, where that is not what there is.
+        """
+        if how is Begin.LIVE:
+            return Start(MediaBlock(self._prefix(claims) + self._headers()), self._log.head)
+        if how is Begin.KEY or (self.has_video and self._exceeds(burst)):
+            return self.at_next_key(claims)
+        return self._compact(burst, claims) if how is Begin.COMPACT else self.at_gop(claims)
 
     def at_gop(self, claims: Tracks | None = None) -> Start:
         """Start with the newest keyframe; on a log without video with the history kept, or at the head.
@@ -81,6 +137,41 @@ class StartBlocks:
         tags = self._source.header_tags()
         assert self._remux is not None
         return self._remux.headers(tags) if self._variant.container == "flv" else tags
+
+    def _exceeds(self, burst: Burst) -> bool:
+        tags = self._tags
+        if tags.key_pos < 0:
+            return False
+        return tags.head - tags.key_pos > burst.size or tags.head_dts - tags.key_dts > burst.media_ms
+
+    @property
+    def _tags(self) -> MediaLog:
+        """The log of FLV tags behind this one, or itself."""
+        return self._log if self._variant.container == "flv" or self._remux is None else self._remux.source
+
+    def _compact(self, burst: Burst, claims: Tracks | None) -> Start:
+        """Start with the newest GOP squeezed to the head; all players that join at one head share it."""
+        if not self.has_video or self._log.key_pos < 0:
+            return self.at_gop(claims)
+        key = (claims or Tracks(self.has_audio, self.has_video), self._log.head)
+        start = self._squeezed.get(key)
+        if start is None:
+            ts = self._remux if isinstance(self._remux, TsMux) else None
+            tags = squeeze(
+                self._tags,
+                span_ms=limits.START_SPAN_MS,
+                bytes_max=burst.size + limits.START_HEADERS_BYTES,
+                audio_before=sound_before(ts) if ts is not None else limits.NEVER_MS,
+            )
+            if tags is None:
+                return self.at_gop(claims)
+            if ts is not None:
+                tags = tags_as_ts(ts, tags)
+            elif self._remux is not None and self._variant.container != "flv":
+                tags = self._remux.headers(tags)
+            start = Start(MediaBlock(self._prefix(claims) + tags), self._log.head)
+            self._squeezed = {key: start}
+        return start
 
     def _headers(self) -> bytes:
         """The same in this container."""

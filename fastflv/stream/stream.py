@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from fastflv import __version__, limits
@@ -17,7 +17,7 @@ from fastflv.remux import carriage
 from fastflv.remux.variant import PLAIN, Variant
 from fastflv.stream.name import StreamName
 from fastflv.stream.outlet import Outlet, Outlets
-from fastflv.stream.startblock import Start, Tracks
+from fastflv.stream.startblock import Begin, Burst, Start, Tracks
 
 AUDIO, VIDEO = 8, 9
 
@@ -44,6 +44,12 @@ class StreamOptions:
 
     gop_cache: bool = True
     "Keep the newest GOP, so that players start with a picture."
+
+    begin: Begin = Begin.GOP
+    "What a player gets first, unless it asks for something else."
+
+    burst: Burst = field(default_factory=Burst)
+    "How much of the past it is sent at once, at most."
 
     gop_frames_max: int = limits.GOP_FRAMES_MAX
     "A longer GOP is not offered to new players, video frames; 0: no bound."
@@ -190,10 +196,12 @@ class Stream:
             self.wake()
         return self.outlets.open(variant)
 
-    def start(self, outlet: Outlet, claims: Tracks | None = None) -> Start:
+    def start(self, outlet: Outlet, claims: Tracks | None = None, begin: Begin | None = None) -> Start:
         """Where a player of *outlet* that joins now starts; its FLV header may claim other tracks than there are."""
-        starts = outlet.starts
-        return starts.at_gop(claims) if self.options.gop_cache else starts.at_next_key(claims)
+        begin = begin or self.options.begin
+        if not self.options.gop_cache and begin is not Begin.LIVE:
+            begin = Begin.KEY
+        return outlet.starts.begin(begin, self.options.burst, claims)
 
     @property
     def is_read(self) -> bool:

@@ -85,7 +85,7 @@ class Reader:
         variant = Variant("flv" if self.mp4 else "ts", audio=AUDIO in codecs, video=VIDEO in codecs)
         self._codecs = codecs
         outlet = stream.open(variant)
-        start = stream.start(outlet)
+        start = outlet.starts.at_gop() if stream.options.gop_cache else outlet.starts.at_next_key()
         # A log without video begins at its head: nothing is known of what lies before.
         self._cursor = Cursor(outlet.log, position=start.position)
         self._jumps = 0

@@ -1,0 +1,161 @@
+"""Where a player starts: each way in each container, what is shared, and what bounds it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from model import ts
+from model.flv import AAC_HEADER, AUDIO, VIDEO, Feed, read_file, read_tags, sound
+from model.remuxed import AAC_HEAD, AVC_HEAD, aac, avc
+
+from fastflv import limits
+from fastflv.errors import UsageError
+from fastflv.remux.variant import Variant
+from fastflv.stream.name import StreamName
+from fastflv.stream.startblock import Begin, Burst, begin_of
+from fastflv.stream.stream import Stream, StreamOptions
+
+NAME = StreamName("v", "live", "a")
+
+
+class Show:
+    """A stream with pictures 40 ms apart, a keyframe every *gop*, sound 20 ms apart."""
+
+    def __init__(self, gop: int = 25, **options) -> None:
+        self.stream = Stream(NAME, StreamOptions(**options), id="x", now_ms=0)
+        self.stream.begin("p", 0)
+        self.feed = Feed(self.stream.intake)
+        self.gop = gop
+        self.count = 0
+        self.feed.video(0, AVC_HEAD.body)
+        self.feed.audio(0, AAC_HEAD.body)
+        self.shoot(1)
+        self.stream.settle(0)
+
+    def shoot(self, pictures: int) -> Show:
+        for _ in range(pictures):
+            i, self.count = self.count, self.count + 1
+            first = i % self.gop == 0
+            self.feed.video(40 * i, avc([(b"\x65" if first else b"\x41") + b"%d" % i], key=first))
+            self.feed.audio(40 * i, aac(b"one of %d" % i))
+            self.feed.audio(40 * i + 20, aac(b"two of %d" % i))
+        return self
+
+    def join(self, container: str = "flv", begin: Begin | None = None, **more):
+        """Return the bytes of a start, and a function that gives what the log has behind it."""
+        chunks = {"chunk_size": 4096, "stream_id": 1} if container == "rtmp" else {}
+        outlet = self.stream.open(Variant(container, **chunks, **more))
+        outlet.holds += 1
+        start = self.stream.start(outlet, begin=begin)
+        position = start.position
+        return bytes(start.block), lambda: outlet.log.read(position, outlet.log.head), start
+
+
+def pictures(tags) -> list[tuple[int, bytes]]:
+    return [(tag.dts_ms, tag.body[10:]) for tag in tags if tag.kind == VIDEO and tag.body[1] == 1]
+
+
+def test_a_compact_start_is_the_gop_at_the_edge_and_the_log_goes_on():
+    show = Show().shoot(30 + 9)
+    block, rest, _ = show.join(begin=Begin.COMPACT)
+    show.shoot(5)
+    _, _, tags = read_file(block + rest())
+    seen = pictures(tags)
+    assert [mark for _, mark in seen] == [b"%d" % i for i in range(25, 45)]
+    times = [time for time, _ in seen]
+    assert times[14] - times[0] == limits.START_SPAN_MS
+    assert [b - a for a, b in pairwise(times[14:])] == [40] * 5
+    order = [tag.dts_ms for tag in tags]
+    assert order == sorted(order)
+
+
+@pytest.mark.parametrize("more", [{}, {"audio": False}, {"video": False}])
+def test_a_compact_start_of_ts_is_a_stream_without_a_seam(more):
+    show = Show().shoot(30 + 9)
+    show.join("ts", **more)
+    show.shoot(50)
+    block, rest, _ = show.join("ts", Begin.COMPACT, **more)
+    show.shoot(60)
+    reader = ts.read_ts(block + rest())
+    assert reader.restarts == reader.jumps == 0
+    video = [pes for pes in reader.pes if pes.pid == 0x100]
+    assert len(video) == (15 + 60 if more.get("video", True) else 0)
+    heard = b"".join(pes.data for pes in reader.pes if pes.pid == 0x101)
+    # No sound comes twice, and none is missing.
+    for i in range(100, 140):
+        assert heard.count(b"one of %d" % i) == heard.count(b"two of %d" % i) == more.get("audio", True)
+
+
+def test_a_compact_start_of_rtmp_has_the_messages_of_the_flv():
+    show = Show().shoot(39)
+    block, rest, _ = show.join("rtmp", Begin.COMPACT)
+    flv, _, _ = show.join(begin=Begin.COMPACT)
+    for _, mark in pictures(read_file(flv)[2]):
+        assert mark in block
+    show.shoot(1)
+    assert b"40" in rest()
+
+
+def test_players_that_join_at_the_same_head_share_a_block():
+    show = Show().shoot(39)
+    first, second = (show.join(begin=Begin.COMPACT)[2] for _ in range(2))
+    assert first.block is second.block
+    show.shoot(1)
+    assert show.join(begin=Begin.COMPACT)[2].block is not first.block
+
+
+def test_without_video_there_is_nothing_to_squeeze():
+    stream = Stream(NAME, StreamOptions(begin=Begin.COMPACT), id="x", now_ms=0)
+    stream.begin("p", 0)
+    feed = Feed(stream.intake)
+    feed.audio(0, AAC_HEADER)
+    feed.audio(20, sound(b"a"))
+    stream.settle(0)
+    stream.settle(limits.SETTLE_MS + 1)
+    start = stream.start(stream.open())
+    assert start.position == stream.log.head
+    assert [tag.kind for tag in read_file(bytes(start.block))[2]] == [AUDIO]
+
+
+@pytest.mark.parametrize("begin", [Begin.COMPACT, Begin.GOP])
+@pytest.mark.parametrize("burst", [Burst(media_ms=500), Burst(size=1000)])
+def test_a_gop_beyond_the_burst_is_not_sent(begin, burst):
+    show = Show(burst=burst, begin=begin)
+    assert show.join()[2].position >= 0
+    show.shoot(20)
+    assert show.join()[2].position == -1
+    show.shoot(5)
+    assert show.join()[2].position >= 0
+
+
+def test_key_waits_for_a_keyframe_and_live_does_not():
+    show = Show().shoot(10)
+    assert show.join(begin=Begin.KEY)[2].position == -1
+    block, _, start = show.join(begin=Begin.LIVE)
+    assert start.position == show.stream.log.head
+    assert all(tag.is_header for tag in read_tags(block[13:]))
+
+
+def test_several_tracks_in_a_body_are_sent_at_their_own_pace():
+    stream = Stream(NAME, StreamOptions(begin=Begin.COMPACT), id="x", now_ms=0)
+    stream.begin("p", 0)
+    feed = Feed(stream.intake)
+    feed.video(0, b"\x96\x01av01\0key")
+    feed.video(4000, b"\xa6\x01av01\0inter")
+    stream.settle(0)
+    stream.settle(limits.SETTLE_MS + 1)
+    assert stream.start(stream.open()).position == stream.log.key_pos
+
+
+def test_the_query_names_a_start_or_is_refused():
+    assert begin_of({}) is None
+    assert begin_of({"start": "key"}) is Begin.KEY
+    with pytest.raises(UsageError, match="start=soon"):
+        begin_of({"start": "soon"})
+
+
+def test_a_stream_without_gop_cache_starts_at_the_next_keyframe_whatever_is_asked():
+    show = Show(gop_cache=False).shoot(10)
+    for begin in (None, Begin.COMPACT, Begin.GOP, Begin.KEY):
+        assert show.join(begin=begin)[2].position == -1
