@@ -149,7 +149,7 @@ def test_several_tracks_in_a_body_are_sent_at_their_own_pace():
 
 
 def test_the_query_names_a_start_or_is_refused():
-    assert begin_of({}) is None
+    assert begin_of({}) is begin_of({"start": ""}) is begin_of({"start": "12.5"}) is None
     assert begin_of({"start": "key"}) is Begin.KEY
     with pytest.raises(UsageError, match="start=soon"):
         begin_of({"start": "soon"})

@@ -36,9 +36,12 @@ class Begin(Enum):
 
 
 def begin_of(args: Mapping[str, str]) -> Begin | None:
-    """What the query *args* ask with `start`; None without it. Raises UsageError for a word it does not know."""
-    word = args.get("start")
-    if not word:
+    """What the query *args* ask with `start`; None without it. Raises UsageError for a word it does not know.
+
+    A number is what players of files ask for when they seek: it means nothing here.
+    """
+    word = args.get("start", "")
+    if not word.strip("0123456789."):
         return None
     try:
         return Begin(word)
