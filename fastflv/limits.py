@@ -110,18 +110,6 @@ GATE_AUDIO_MS: Final = 500
 START_SPAN_MS: Final = 120
 "Time that a compact start squeezes the GOP into, ms, or a millisecond a picture where that is longer: three frames at 25 a second, which a player decodes at once and shows in no time."
 
-START_BURST_MS: Final = 30_000
-"A GOP that is older than this is not sent to a player at its start, ms: decoding it takes longer than waiting for the next."
-
-START_BURST_BYTES: Final = 16 * 1024 * 1024
-"Likewise in bytes: as much as the GOP cache holds."
-
-START_HEADERS_BYTES: Final = 1024 * 1024
-"Room for metadata and sequence headers besides, bytes."
-
-NEVER_MS: Final = 1 << 40
-"A time that no stream reaches, ms."
-
 SEND_BYTES_MAX: Final = 512 * 1024
 "Bytes of one sendmsg, at most: a joining player's GOP goes out in a few calls and does not hold the others up for long."
 

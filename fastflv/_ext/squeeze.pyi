@@ -1,8 +1,8 @@
 from fastflv._ext.medialog import MediaLog
 
-def squeeze(log: MediaLog, *, span_ms: int, bytes_max: int, audio_before: int = ...) -> bytes | None:
+def squeeze(log: MediaLog, *, span_ms: int, audio_before: int = ...) -> bytes | None:
     """Return the headers and the newest GOP of a log of FLV tags, for a player that goes on at its head.
 
     The GOP takes *span_ms* before the newest picture, or a millisecond a picture where that is longer. None when there
-    is no keyframe, when the result is longer than *bytes_max*, or when a body holds several tracks.
+    is no keyframe, or when a body holds several tracks.
     """

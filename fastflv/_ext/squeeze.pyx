@@ -24,7 +24,6 @@ cdef enum:
     CTS_BYTES = 3
     EXTENDED = 0x80
     TYPE_CODED = 1             # Enhanced RTMP: coded frames with a composition time
-    TYPE_CODED_X = 3           # the same without one: it is 0
     TYPE_MODEX = 7
     TYPE_MULTITRACK = 6
     AVC1 = 0x61766331
@@ -192,12 +191,12 @@ cdef void restamp(uint8_t* tags, Py_ssize_t size, int64_t dts_ms) noexcept nogil
         at += TAG_FRAME_BYTES + <Py_ssize_t>length
 
 
-def squeeze(MediaLog log not None, *, int64_t span_ms, int64_t bytes_max, int64_t audio_before=1 << 62):
+def squeeze(MediaLog log not None, *, int64_t span_ms, int64_t audio_before=1 << 62):
     """Return the headers and the newest GOP of a log of FLV tags, for a player that goes on at its head.
 
     The GOP takes *span_ms* before the newest picture, or a millisecond a picture where that is longer. Left out are
     disposable pictures, and sound but for what is as new as that and older than *audio_before* (ms). None when there
-    is no keyframe, when the result is longer than *bytes_max*, or when a body holds several tracks.
+    is no keyframe, or when a body holds several tracks.
     """
     cdef Items video, audio
     cdef Py_ssize_t i, v = 0, a = 0
@@ -219,8 +218,6 @@ def squeeze(MediaLog log not None, *, int64_t span_ms, int64_t bytes_max, int64_
             total += written_size(&video.rows[i])
         for i in range(audio.count):
             total += TAG_FRAME_BYTES + audio.rows[i].size
-        if total > bytes_max:
-            return None
         block = PyBytes_FromStringAndSize(NULL, total)
         out = <uint8_t*>PyBytes_AS_STRING(block)
         memcpy(out, <const uint8_t*>headers, len(headers))

@@ -67,11 +67,11 @@ class Play:
     start: Start = Start.GOP
     "fastflv: what a player gets first. Default gop."
 
-    start_burst_max_ms: int = bounded(limits.START_BURST_MS, 0)
-    "fastflv: media that a player is sent at once at its start, milliseconds, at most. 0 = no limit. Default 30000."
+    start_burst_max_ms: int = bounded(0, 0)
+    "fastflv: media that a player is sent at once at its start, milliseconds, at most. Default 0, no limit."
 
-    start_burst_max_bytes: int = bounded(limits.START_BURST_BYTES, 0)
-    "fastflv: likewise in bytes. 0 = no limit. Default 16 MiB."
+    start_burst_max_bytes: int = bounded(0, 0)
+    "fastflv: likewise in bytes. Default 0, no limit but that of the cache."
 
     queue_length: int = bounded(30, 1)
     "Lag of a slow player before media is left out, seconds. Default 30."

@@ -22,9 +22,7 @@ def stream_options(vhost: Vhost) -> StreamOptions:
     return StreamOptions(
         gop_cache=play.gop_cache,
         begin=Begin(play.start.value),
-        burst=Burst(
-            play.start_burst_max_ms or limits.NEVER_MS, play.start_burst_max_bytes or limits.GOP_BYTES_MAX
-        ),
+        burst=Burst(play.start_burst_max_ms, play.start_burst_max_bytes),
         gop_frames_max=play.gop_cache_max_frames,
         gop_bytes_max=play.gop_cache_max_bytes,
         queue_ms=play.queue_length * 1000,

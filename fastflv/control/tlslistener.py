@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 
 from fastflv import limits
-from fastflv.stream.door import Door
+from fastflv.stream.door import Door, ip_of
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class TlsListener:
         door: Door,
         factory: Callable[[], asyncio.BaseProtocol],
     ) -> None:
-        """*sock*: bound, not blocking. *factory* makes protocols for `door.seated`."""
+        """*sock*: bound, not blocking. *factory* makes protocols that have their seat (`Seated`)."""
         self._loop = loop
         self._sock = sock
         self._context = context
@@ -56,7 +56,7 @@ class TlsListener:
                 self._loop.remove_reader(self._sock)
                 self._rest = self._loop.call_later(limits.ACCEPT_REST_SECONDS, self._go_on)
                 return
-            ip = str(address[0]).removeprefix("::ffff:")
+            ip = ip_of(address)
             if not self._door.enter():
                 log.warning("tls %s refused: all %d connections are taken", ip, self._door.limit)
                 sock.close()

@@ -12,9 +12,14 @@ class Transport(Protocol):
 
 
 def address_of(transport: Transport) -> str:
-    """Return the peer's IP address; an IPv4 peer of a dual-stack listener by its IPv4 address."""
+    """Return the peer's IP address, "" when it is gone."""
     peer = transport.get_extra_info("peername")
-    return str(peer[0]).removeprefix("::ffff:") if isinstance(peer, tuple) else ""
+    return ip_of(peer) if isinstance(peer, tuple) else ""
+
+
+def ip_of(peer: tuple[object, ...]) -> str:
+    """Return the IP address of a socket address; an IPv4 peer of a dual-stack listener by its IPv4 address."""
+    return str(peer[0]).removeprefix("::ffff:")
 
 
 class Seats(Protocol):

@@ -50,12 +50,12 @@ def begin_of(args: Mapping[str, str]) -> Begin | None:
 
 
 class Burst(NamedTuple):
-    """How much of the past a player is sent at once, at most."""
+    """How much of the past a player is sent at once, at most; 0: as much as the GOP cache holds."""
 
-    media_ms: int = limits.START_BURST_MS
+    media_ms: int = 0
     "From the keyframe to the head, ms."
 
-    size: int = limits.START_BURST_BYTES
+    size: int = 0
     "Likewise in bytes."
 
 
@@ -111,7 +111,7 @@ class StartBlocks:
             return Start(MediaBlock(self._prefix(claims) + self._headers()), self._log.head)
         if how is Begin.KEY or (self.has_video and self._exceeds(burst)):
             return self.at_next_key(claims)
-        return self._compact(burst, claims) if how is Begin.COMPACT else self.at_gop(claims)
+        return self._compact(claims) if how is Begin.COMPACT else self.at_gop(claims)
 
     def at_gop(self, claims: Tracks | None = None) -> Start:
         """Start with the newest keyframe; on a log without video with the history kept, or at the head.
@@ -145,14 +145,14 @@ class StartBlocks:
         tags = self._tags
         if tags.key_pos < 0:
             return False
-        return tags.head - tags.key_pos > burst.size or tags.head_dts - tags.key_dts > burst.media_ms
+        return 0 < burst.size < tags.head - tags.key_pos or 0 < burst.media_ms < tags.head_dts - tags.key_dts
 
     @property
     def _tags(self) -> MediaLog:
         """The log of FLV tags behind this one, or itself."""
         return self._log if self._variant.container == "flv" or self._remux is None else self._remux.source
 
-    def _compact(self, burst: Burst, claims: Tracks | None) -> Start:
+    def _compact(self, claims: Tracks | None) -> Start:
         """Start with the newest GOP squeezed to the head; all players that join at one head share it."""
         if not self.has_video or self._log.key_pos < 0:
             return self.at_gop(claims)
@@ -160,12 +160,8 @@ class StartBlocks:
         start = self._squeezed.get(key)
         if start is None:
             ts = self._remux if isinstance(self._remux, TsMux) else None
-            tags = squeeze(
-                self._tags,
-                span_ms=limits.START_SPAN_MS,
-                bytes_max=burst.size + limits.START_HEADERS_BYTES,
-                audio_before=sound_before(ts) if ts is not None else limits.NEVER_MS,
-            )
+            until = {} if ts is None else {"audio_before": sound_before(ts)}
+            tags = squeeze(self._tags, span_ms=limits.START_SPAN_MS, **until)
             if tags is None:
                 return self.at_gop(claims)
             if ts is not None:
