@@ -21,6 +21,7 @@ EXTENSIONS = [
     "notice",
     "player",
     "rawaudio",
+    "reference",
     "remux",
     "rtmpmux",
     "segment",

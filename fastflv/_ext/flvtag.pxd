@@ -17,6 +17,8 @@ cdef enum:                     # bits of TagTraits.flags and of the tag index
     # With COMMAND: video metadata (colorInfo) that a joining player needs. With CONFIG: the channels of an
     # audio track, which come besides its sequence header.
     NOTES = 16
+    # Only in the tag index: shown before the keyframe that it follows, so it may refer to pictures before that.
+    LEADING = 32
 
 cdef struct TagTraits:
     uint8_t flags

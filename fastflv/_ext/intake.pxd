@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fastflv._ext.flvtag cimport TagTraits
 from fastflv._ext.medialog cimport MediaLog
+from fastflv._ext.reference cimport VideoForm
 from fastflv._ext.segment cimport Block
 from fastflv._ext.sink cimport MediaSink
 from fastflv._ext.timeline cimport Timeline
@@ -40,6 +41,8 @@ cdef class Intake(MediaSink):
     cdef readonly uint64_t bytes       # of media bodies, since creation
     cdef readonly uint64_t ignored     # messages left out: empty, timecode, before the first keyframe
     cdef Timeline timeline
+    cdef VideoForm form                # of the default video track
+    cdef int64_t key_shown_ms          # time at which the newest keyframe is shown, ms
     cdef Header headers[HEADERS_MAX]
     cdef int header_count
     cdef int64_t key_ms                # time of the newest keyframe of this publisher, -1: none yet
@@ -54,5 +57,6 @@ cdef class Intake(MediaSink):
     cdef int take_aggregate(self, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
     cdef bint store_header(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) except -1
     cdef bint pass_gate(self, uint8_t kind, const TagTraits* traits, uint32_t timestamp) noexcept
+    cdef uint8_t rank(self, const TagTraits* traits, int64_t dts_ms, const uint8_t* body, Py_ssize_t size) noexcept
     cdef int write(self, uint8_t kind, int64_t dts_ms, uint8_t flags, const uint8_t* body, uint32_t size) except -1
     cdef Block* header_block(self, int64_t dts_ms) except NULL

@@ -13,10 +13,12 @@ from libc.string cimport memcmp, memcpy
 
 from fastflv._ext.atomics cimport store32_release
 from fastflv._ext.flvtag cimport (
-    COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_SCRIPT, TAG_VIDEO, TagTraits, read_traits, write_tag,
+    COMMAND, CONFIG, DISPOSABLE, KEY, LEADING, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_SCRIPT, TAG_VIDEO, Payload,
+    TagTraits, read_payload, read_traits, write_tag,
 )
 from fastflv._ext.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
 from fastflv._ext.octets cimport load_be24, load_be32
+from fastflv._ext.reference cimport is_disposable, note_key, read_form
 from fastflv._ext.segment cimport Block, block_new
 from fastflv._ext.sink cimport MediaSink
 from fastflv._ext.timeline cimport timeline_peek, timeline_restart, timeline_stamp
@@ -161,6 +163,7 @@ cdef class Intake(MediaSink):
 
     cdef int take_one(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1:
         cdef TagTraits traits
+        cdef Payload found
         cdef int64_t dts
         cdef int64_t at
         if size == 0 or (kind == TAG_VIDEO and size >= 4 and load_be32(body) == 0):
@@ -183,6 +186,8 @@ cdef class Intake(MediaSink):
                 self.audio_codec = traits.codec
                 self.audio_head = body[0]
         if traits.flags & (CONFIG | NOTES):
+            if kind == TAG_VIDEO and traits.flags == CONFIG and read_payload(kind, body, size, &found):
+                read_form(&self.form, found.codec, body + found.at, found.size)
             if not self.store_header(kind, &traits, body, <uint32_t>size) and self.reduce_headers:
                 self.ignored += 1
                 return 0
@@ -196,6 +201,8 @@ cdef class Intake(MediaSink):
             return self.write(kind, dts, traits.flags, body, <uint32_t>size)
         dts = timeline_stamp(&self.timeline, kind == TAG_VIDEO, timestamp, self.now_ms)
         at = self.log.log.written
+        if kind == TAG_VIDEO and traits.track == 0:
+            traits.flags = self.rank(&traits, dts, body, size)
         self.write(kind, dts, traits.flags, body, <uint32_t>size)
         if kind == TAG_VIDEO:
             self.video_tags += 1
@@ -209,6 +216,22 @@ cdef class Intake(MediaSink):
         else:
             self.audio_tags += 1
         return 0
+
+    cdef uint8_t rank(self, const TagTraits* traits, int64_t dts_ms, const uint8_t* body, Py_ssize_t size) noexcept:
+        """Return the flags of a picture, with what its own headers and its time say besides."""
+        cdef Payload found
+        cdef uint8_t flags = traits.flags
+        if not read_payload(TAG_VIDEO, body, size, &found) or found.packet != 1:
+            return flags
+        if flags & KEY:
+            note_key(&self.form, body + found.at, found.size)
+            self.key_shown_ms = dts_ms + found.cts_ms
+            return flags
+        if dts_ms + found.cts_ms < self.key_shown_ms:
+            flags |= LEADING
+        if not flags & DISPOSABLE and is_disposable(&self.form, body + found.at, found.size):
+            flags |= DISPOSABLE
+        return flags
 
     cdef bint pass_gate(self, uint8_t kind, const TagTraits* traits, uint32_t timestamp) noexcept:
         """Decide whether a returning publisher's media starts with this tag."""

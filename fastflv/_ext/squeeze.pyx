@@ -13,8 +13,8 @@ from libc.string cimport memcpy
 
 from fastflv._ext.atomics cimport load_relaxed
 from fastflv._ext.flvtag cimport (
-    COMMAND, CONFIG, DISPOSABLE, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_VIDEO, Payload, read_payload,
-    write_tag_header,
+    COMMAND, CONFIG, DISPOSABLE, LEADING, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_VIDEO, Payload,
+    read_payload, write_tag_header,
 )
 from fastflv._ext.medialog cimport Log, MediaLog
 from fastflv._ext.octets cimport load_be24, store_be24, store_be32
@@ -105,7 +105,9 @@ cdef int gather(Log* log, int64_t since_ms, int64_t audio_before, Items* video, 
         for k in range(segment.tag_count):
             tag = &segment.tags[k]
             position = segment.start + tag.offset
-            if position < key or position + tag.size > head or tag.flags & (CONFIG | COMMAND | DISPOSABLE):
+            if position < key or position + tag.size > head:
+                continue
+            if tag.flags & (CONFIG | COMMAND | DISPOSABLE | LEADING):
                 continue
             if tag.kind == TAG_AUDIO:
                 if tag.dts_ms < since_ms or tag.dts_ms >= audio_before:
@@ -195,8 +197,8 @@ def squeeze(MediaLog log not None, *, int64_t span_ms, int64_t audio_before=1 <<
     """Return the headers and the newest GOP of a log of FLV tags, for a player that goes on at its head.
 
     The GOP takes *span_ms* before the newest picture, or a millisecond a picture where that is longer. Left out are
-    disposable pictures, and sound but for what is as new as that and older than *audio_before* (ms). None when there
-    is no keyframe, or when a body holds several tracks.
+    disposable pictures, those that lead the keyframe, and sound but for what is as new as that and older than
+    *audio_before* (ms). None when there is no keyframe, or when a body holds several tracks.
     """
     cdef Items video, audio
     cdef Py_ssize_t i, v = 0, a = 0

@@ -1,0 +1,7 @@
+from collections.abc import Iterable
+from typing import TypeAlias
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+def disposable(codec: int, record: Buffer, units: Iterable[Buffer]) -> list[bool]:
+    """Say of each of *units* (data of tags in decoding order) whether no other refers to it."""
