@@ -83,7 +83,7 @@ TAG_BYTES_TYPICAL: Final = 128
 "The tag index of a segment has room for one tag in this many bytes. Audio tags are 100 to 400 bytes; a fuller index only ends the segment early."
 
 WINDOW_MS: Final = 30_000
-"History kept for readers that lag, ms: the default queue_length of SRS."
+"History kept for readers that lag, ms, where no stream says otherwise."
 
 WINDOW_BYTES: Final = 32 * 1024 * 1024
 "Bound of that history in bytes, whatever the bitrate."
@@ -134,6 +134,15 @@ SLOT_MS: Final = 10
 
 SLOTS_MAX: Final = 4
 "And in at most this many steps. Each step wakes the thread, and on the other side whoever reads: 2,000 players at 100 ms cost 1.23 x the bare send loop with 8 steps and 1.11 x with 3; no player sees the difference."
+
+LAG_DROP_MS: Final = 1000
+"A player that lags more is sent no pictures that no other refers to, ms: beyond what one keyframe on a slow link takes, well before a viewer minds."
+
+LAG_JUMP_MS: Final = 5000
+"A player that lags more goes on at the newest keyframe, ms: live is worth more than the seconds between, and players keep up to three seconds themselves. SRS lets it lag for 30 s (`queue_length`)."
+
+LAG_CLOSE_MS: Final = 30_000
+"A player whose peer lacks media that is older than this is closed, ms: what the kernel holds for it goes out too slowly for any jump to help. It bounds how long a player can pin a segment."
 
 STALL_SECONDS: Final = 30
 "A player whose socket takes no byte for this long is closed, seconds (as the send timeout of SRS)."

@@ -115,7 +115,7 @@ def numbers(wire: bytes) -> list[int]:
 def test_a_cursor_that_lags_goes_on_at_the_newest_keyframe_behind_its_headers():
     log, feed = started()
     film(feed, 0, 3)
-    cursor = Cursor(log, position=log.head, lag_ms=1000)
+    cursor = Cursor(log, position=log.head, jump_ms=1000)
     film(feed, 3, 27)
     wire = cursor.take()
     assert [tag.body for tag in read_tags(wire)[:3]] == [
@@ -126,7 +126,7 @@ def test_a_cursor_that_lags_goes_on_at_the_newest_keyframe_behind_its_headers():
     assert numbers(wire) == list(range(20, 27))
     assert cursor.jumps == 1
     # In the newest GOP already there is nothing to gain, however late it is.
-    slow = Cursor(log, position=log.key_pos, lag_ms=0)
+    slow = Cursor(log, position=log.key_pos, jump_ms=0)
     assert numbers(slow.take()) == list(range(20, 27))
     assert slow.jumps == 0
 
@@ -134,7 +134,7 @@ def test_a_cursor_that_lags_goes_on_at_the_newest_keyframe_behind_its_headers():
 def test_a_cursor_that_was_trimmed_away_from_goes_on_at_a_keyframe():
     log, feed = started(window_ms=500, window_bytes=10**9)
     film(feed, 0, 1)
-    cursor = Cursor(log, position=log.head, lag_ms=10**9)
+    cursor = Cursor(log, position=log.head, jump_ms=10**9)
     film(feed, 1, 500)
     assert log.tail > cursor.position
     assert numbers(cursor.take()) == list(range(490, 500))
@@ -153,7 +153,7 @@ def test_without_a_keyframe_to_go_to_it_waits_for_the_next():
     assert [tag.body for tag in read_tags(wire)[:2]] == [AAC_HEADER, AVC_HEADER]
     assert (numbers(wire), cursor.jumps) == ([10, 11], 0)
     # The publisher is away: what it left is no place to start from.
-    lagging = Cursor(log, position=0, lag_ms=100)
+    lagging = Cursor(log, position=0, jump_ms=100)
     log.forget_key()
     assert (lagging.take(), lagging.jumps, lagging.position) == (b"", 1, -1)
 
@@ -165,7 +165,7 @@ def test_on_a_log_without_video_it_waits_for_nothing():
     assert cursor.take() == b""
     log.append(AUDIO, 20, sound(b"new"))
     assert [tag.body for tag in read_tags(cursor.take())] == [sound(b"new")]
-    late = Cursor(log, position=0, lag_ms=1)
+    late = Cursor(log, position=0, jump_ms=1)
     assert (late.take(), late.jumps, late.position) == (b"", 1, log.head)
 
 

@@ -58,7 +58,7 @@ def reader(senders):
             framing=0,
             preamble=MediaBlock(b"x"),
             position=log.head,
-            lag_ms=10**9,
+            jump_ms=10**9,
             window_ms=0,
         )
         return theirs

@@ -78,7 +78,7 @@ def test_a_late_player_that_is_called_back_within_a_frame_still_leaves(senders, 
     film, sender = Film(), senders(1)
     film.shoot(100, 5000)
     server, client = tcp(receive_bytes=4096, send_bytes=8192)
-    player = sender.add(server.detach(), film.log, framing=framing, position=0, lag_ms=500)
+    player = sender.add(server.detach(), film.log, framing=framing, position=0, jump_ms=500, close_ms=1 << 40)
     first = client.recv(1)
     film.shoot(35)
     sender.recall(player)
@@ -127,8 +127,8 @@ def test_words_between_the_messages_of_a_slow_player_cut_nothing(senders, tcp, r
 
     def add(position: int):
         return sender.add(
-            server.dup().detach(), film.log, framing=WEBSOCKET, position=position, lag_ms=chance.choice([300, 3000]),
-            window_ms=0,
+            server.dup().detach(), film.log, framing=WEBSOCKET, position=position, jump_ms=chance.choice([300, 3000]),
+            close_ms=1 << 40, window_ms=0,
         )  # fmt: skip
 
     player, said, jumps = add(0), 0, 0

@@ -28,6 +28,7 @@ from fastflv.delivery.fanout import Fanout
 from fastflv.delivery.play import Framing, LoopPlay
 from fastflv.remux.variant import Variant
 from fastflv.stream.hub import Hub
+from fastflv.stream.lag import Lag
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import StreamOptions
 
@@ -213,7 +214,7 @@ def test_a_player_whose_socket_takes_nothing_for_long_is_closed_and_the_stream_g
 
 
 def test_a_full_socket_is_written_nothing_more_and_goes_on_at_a_keyframe_when_it_is_late():
-    stage = Stage(queue_ms=1000)
+    stage = Stage(lag=Lag(jump_ms=1000))
     viewer = stage.join(room=1000)
     for i in range(100):
         stage.video(is_key=i % 25 == 0, size=300)
@@ -225,7 +226,7 @@ def test_a_full_socket_is_written_nothing_more_and_goes_on_at_a_keyframe_when_it
     gap = next(i for i in range(1, len(times)) if times[i] - times[i - 1] > 40)
     assert times[gap] % 1000 == 40
     assert times[gap:] == list(range(times[gap], stage.time + 1, 40))
-    assert viewer.play.jumps == 1
+    assert viewer.play.steps.jumps == 1
     headers = read_tags(dechunk(bytes(viewer.transport.wire[held:]))[0])[:2]
     assert [tag.body for tag in headers] == [AAC_HEADER, AVC_HEADER]
 
@@ -312,7 +313,7 @@ def test_a_play_can_be_halted_and_started_again_elsewhere():
     st.sampled_from([0, 500, 1 << 40]),
 )
 def test_whatever_the_order_of_things_players_get_the_log_without_a_hole(window, steps, room):
-    stage = Stage(window, queue_ms=10**6)
+    stage = Stage(window, lag=Lag(10**6, 10**6, 10**6))
     viewers = [stage.join(room=room)]
     for what, size in steps:
         if what in ("video", "key"):

@@ -21,7 +21,6 @@ from model.flv import (
     AVC_HEADER,
     VIDEO,
     Broken,
-    Feed,
     Tag,
     dechunk,
     inter,
@@ -30,102 +29,17 @@ from model.flv import (
     read_tags,
     sound,
 )
+from model.viewer import CHUNKED, FLV, HEAD, RAW, Publisher, Viewer
 
 from fastflv import limits
-from fastflv._ext.intake import Intake
 from fastflv._ext.medialog import MediaLog
 from fastflv._ext.segment import MediaBlock
 from fastflv._ext.sender import Player, Sender
 from fastflv.errors import ResourceError, UsageError
 
-RAW, CHUNKED = 0, 1
 FRAMINGS = pytest.mark.parametrize("framing", [RAW, CHUNKED], ids=["raw", "chunked"])
 WINDOWS = pytest.mark.parametrize("window_ms", [0, 40, 350])
-HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
-FLV = b"FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00"
 EMPTY = MediaBlock(b"")
-
-
-class Publisher(Feed):
-    """A publisher of numbered frames: H.264 at 25 fps with a key every *gop* frames, AAC between."""
-
-    def __init__(self, gop: int = 10, frame_bytes: int = 500, **bounds: int) -> None:
-        super().__init__(Intake(MediaLog(**bounds)))
-        self.log = self.intake.log
-        self.gop = gop
-        self.frame_bytes = frame_bytes
-        self.next = 0
-        self.intake.begin(10)
-        self.intake.set_metadata(b"\x02\x00\x0aonMetaData\x05", 0)
-        self.audio(0, AAC_HEADER)
-        self.video(0, AVC_HEADER)
-
-    def frames(self, count: int = 1) -> None:
-        for _ in range(count):
-            number = struct.pack(">I", self.next)
-            body = key if self.next % self.gop == 0 else inter
-            self.video(self.next * 40, body(number + random.Random(self.next).randbytes(self.frame_bytes)))
-            self.audio(self.next * 40 + 20, sound(number))
-            self.next += 1
-
-
-class Viewer:
-    """A player's connection, and what it has read so far."""
-
-    def __init__(
-        self,
-        sender: Sender,
-        tcp,
-        log: MediaLog,
-        *,
-        framing: int = RAW,
-        start: bytes = FLV,
-        sizes=None,
-        **more,
-    ):
-        server, self.socket = tcp(**(sizes or {}))
-        self.framing = framing
-        self.data = b""
-        block = MediaBlock(start) if start else None
-        self.player: Player = sender.add(
-            server.detach(), log, framing=framing, preamble=MediaBlock(HEAD), start=block, **more
-        )
-
-    def read(self, size: int) -> None:
-        """Read some *size* more bytes, fewer at the end."""
-        wanted = len(self.data) + size
-        while len(self.data) < wanted:
-            block = self.socket.recv(min(65536, wanted - len(self.data)))
-            if not block:
-                return
-            self.data += block
-
-    def read_until(self, content_size: int) -> None:
-        """Read until that much content has come."""
-        while len(self.body[0]) < content_size:
-            block = self.socket.recv(65536)
-            assert block, "the connection ended early"
-            self.data += block
-
-    def read_past_a_jump(self) -> None:
-        """Read until the sender has moved this player on."""
-        while not self.player.jumps:
-            self.data += self.socket.recv(1000)
-
-    def read_all(self) -> None:
-        while block := self.socket.recv(1 << 20):
-            self.data += block
-
-    @property
-    def body(self) -> tuple[bytes, bool]:
-        """Content behind the response head, and whether it ended as the framing says."""
-        assert HEAD.startswith(self.data[: len(HEAD)])
-        body = self.data[len(HEAD) :]
-        return (body, False) if self.framing == RAW else dechunk(body)
-
-    @property
-    def tags(self) -> list[Tag]:
-        return read_file(self.body[0])[2]
 
 
 def numbers(tags: list[Tag]) -> list[int]:
@@ -299,7 +213,7 @@ def test_a_join_does_not_hold_back_what_is_due_to_the_others(senders, tcp):
 SLOW = {"receive_bytes": 4096, "send_bytes": 8192}
 
 
-def stall(sender: Sender, tcp, publisher: Publisher, framing: int, *, lag_ms: int, **more) -> Viewer:
+def stall(sender: Sender, tcp, publisher: Publisher, framing: int, *, jump_ms: int, **more) -> Viewer:
     """Let a player with small buffers join; what there is at first it reads."""
     log = publisher.log
     start = FLV + log.key_headers
@@ -311,7 +225,9 @@ def stall(sender: Sender, tcp, publisher: Publisher, framing: int, *, lag_ms: in
         start=start,
         position=log.key_pos,
         sizes=SLOW,
-        lag_ms=lag_ms,
+        jump_ms=jump_ms,
+        # Media is made faster than in life.
+        close_ms=1 << 40,
         **more,
     )
     viewer.read_until(len(start) + log.head - log.key_pos)
@@ -322,7 +238,7 @@ def stall(sender: Sender, tcp, publisher: Publisher, framing: int, *, lag_ms: in
 def test_a_player_that_stalls_goes_on_at_the_newest_key(senders, tcp, framing):
     publisher = Publisher(frame_bytes=4000)
     publisher.frames(1)
-    viewer = stall(senders(1), tcp, publisher, framing, lag_ms=2000)
+    viewer = stall(senders(1), tcp, publisher, framing, jump_ms=2000)
     publisher.frames(499)
     viewer.read_past_a_jump()
     publisher.frames(3)
@@ -340,7 +256,7 @@ def test_a_player_that_stalls_goes_on_at_the_newest_key(senders, tcp, framing):
 def test_a_player_that_lags_less_than_the_bound_misses_nothing(senders, tcp, framing):
     publisher = Publisher(frame_bytes=4000)
     publisher.frames(1)
-    viewer = stall(senders(1), tcp, publisher, framing, lag_ms=30_000)
+    viewer = stall(senders(1), tcp, publisher, framing, jump_ms=30_000)
     publisher.frames(499)
     publisher.log.end()
     viewer.read_all()
@@ -352,7 +268,7 @@ def test_a_player_that_lags_less_than_the_bound_misses_nothing(senders, tcp, fra
 def test_a_player_whose_place_was_trimmed_goes_on_at_the_newest_key(senders, tcp, framing):
     publisher = Publisher(frame_bytes=4000, window_bytes=200_000)
     publisher.frames(1)
-    viewer = stall(senders(1), tcp, publisher, framing, lag_ms=10**9)
+    viewer = stall(senders(1), tcp, publisher, framing, jump_ms=10**9)
     publisher.frames(999)
     publisher.log.end()
     assert publisher.log.tail > 3_000_000
@@ -365,7 +281,7 @@ def test_a_player_whose_place_was_trimmed_goes_on_at_the_newest_key(senders, tcp
 def test_a_late_player_waits_for_a_key_when_there_is_none_to_go_to(senders, tcp, framing):
     publisher = Publisher(frame_bytes=4000, gop=300, key_tags_max=100)
     publisher.frames(1)
-    viewer = stall(senders(1), tcp, publisher, framing, lag_ms=1000)
+    viewer = stall(senders(1), tcp, publisher, framing, jump_ms=1000)
     publisher.frames(250)
     viewer.read_past_a_jump()
     assert publisher.log.key_pos == -1
@@ -381,7 +297,9 @@ def test_a_late_player_waits_for_a_key_when_there_is_none_to_go_to(senders, tcp,
 def test_a_late_player_of_sound_alone_goes_to_the_head(senders, tcp, framing):
     log = MediaLog()
     log.append(AUDIO, 0, sound(bytes(4)))
-    viewer = Viewer(senders(1), tcp, log, framing=framing, position=0, sizes=SLOW, lag_ms=1000)
+    viewer = Viewer(
+        senders(1), tcp, log, framing=framing, position=0, sizes=SLOW, jump_ms=1000, close_ms=1 << 40
+    )
     viewer.read_until(len(FLV) + log.head)
     for i in range(1, 1000):
         log.append(AUDIO, i * 23, sound(struct.pack(">I", i) + bytes(1000)))
@@ -411,7 +329,7 @@ def test_whatever_the_pace_a_player_reads_whole_tags_and_resumes_at_keys(senders
     publisher.frames(1)
     framing = seed % 2
     sender = senders(1)
-    options = dict(framing=framing, lag_ms=dice.choice([200, 1500, 10**9]), window_ms=dice.choice([0, 40]))
+    options = dict(framing=framing, jump_ms=dice.choice([200, 1500, 10**9]), window_ms=dice.choice([0, 40]))
     viewers = [stall(sender, tcp, publisher, **options) for _ in range(3)]
     for _ in range(40):
         publisher.frames(dice.choice([0, 1, 1, 7, 40]))
@@ -469,7 +387,7 @@ def test_a_slow_player_does_not_delay_the_others(senders, tcp):
     publisher = Publisher(frame_bytes=4000)
     publisher.frames(1)
     sender = senders(1)
-    stalled = [stall(sender, tcp, publisher, CHUNKED, lag_ms=10**9) for _ in range(20)]
+    stalled = [stall(sender, tcp, publisher, CHUNKED, jump_ms=10**9) for _ in range(20)]
     log = publisher.log
     quick = Viewer(sender, tcp, log, start=FLV + log.key_headers, position=log.key_pos)
     for _ in range(100):
@@ -486,7 +404,7 @@ def test_a_player_whose_socket_takes_nothing_is_closed_as_stalled(senders, tcp, 
     publisher = Publisher(frame_bytes=4000)
     publisher.frames(1)
     sender = senders(1, stall_seconds=0.3)
-    viewer = stall(sender, tcp, publisher, framing, lag_ms=30_000)
+    viewer = stall(sender, tcp, publisher, framing, jump_ms=30_000)
     publisher.frames(499)
     (player,) = reaped(sender)
     assert player is viewer.player
@@ -498,7 +416,7 @@ def test_a_full_socket_gets_time_to_drain_when_its_stream_ended_and_no_more(send
     publisher = Publisher(frame_bytes=4000)
     publisher.frames(1)
     sender = senders(1, drain_seconds=0.3)
-    viewer = stall(sender, tcp, publisher, framing, lag_ms=30_000)
+    viewer = stall(sender, tcp, publisher, framing, jump_ms=30_000)
     publisher.frames(499)
     publisher.log.end()
     (player,) = reaped(sender)
@@ -510,7 +428,7 @@ def test_memory_is_bounded_while_players_stall(senders, tcp):
     publisher = Publisher(frame_bytes=4000, window_bytes=1_000_000)
     publisher.frames(1)
     sender = senders(1)
-    viewers = [stall(sender, tcp, publisher, RAW, lag_ms=10**9) for _ in range(10)]
+    viewers = [stall(sender, tcp, publisher, RAW, jump_ms=10**9) for _ in range(10)]
     for _ in range(40):
         publisher.frames(50)
         assert publisher.log.kept_bytes <= 1_000_000 + 2 * limits.SEGMENT_BYTES_MAX
@@ -539,7 +457,7 @@ def test_a_player_that_is_kicked_while_its_socket_is_full_leaves(senders, tcp, r
     publisher = Publisher(frame_bytes=4000)
     publisher.frames(1)
     sender = senders(1)
-    viewer = stall(sender, tcp, publisher, RAW, lag_ms=10**9)
+    viewer = stall(sender, tcp, publisher, RAW, jump_ms=10**9)
     publisher.frames(200)
     sender.kick(viewer.player)
     assert [player.reason for player in reaped(sender)] == ["kicked"]
@@ -564,7 +482,7 @@ def test_a_player_that_goes_away_while_its_socket_is_full_is_noticed(senders, tc
     publisher = Publisher(frame_bytes=4000)
     publisher.frames(1)
     sender = senders(1)
-    viewer = stall(sender, tcp, publisher, RAW, lag_ms=10**9)
+    viewer = stall(sender, tcp, publisher, RAW, jump_ms=10**9)
     publisher.frames(200)
     viewer.socket.close()
     assert [player.reason for player in reaped(sender)] == ["peer closed"]
@@ -597,7 +515,7 @@ def test_stopping_lets_everybody_go(senders, tcp):
     publisher = Publisher(frame_bytes=4000)
     publisher.frames(1)
     sender = senders(2)
-    viewers = [stall(sender, tcp, publisher, i % 2, lag_ms=10**9) for i in range(6)]
+    viewers = [stall(sender, tcp, publisher, i % 2, jump_ms=10**9) for i in range(6)]
     publisher.frames(50)
     sender.stop()
     sender.stop()

@@ -756,7 +756,7 @@ def test_a_player_that_jumps_is_told_that_nothing_goes_on(missed, with_audio):
                 bench.put(audio(40 * i + 20))
 
     shoot(0, 12)
-    player = Cursor(bench.log, position=0, lag_ms=600)
+    player = Cursor(bench.log, position=0, jump_ms=600)
     wire = player.take()
     seen = len(ts.read_ts(wire).pes)
     shoot(12, 20 + missed)

@@ -16,6 +16,7 @@ EXTENSIONS = [
     "flvmux",
     "flvtag",
     "intake",
+    "ladder",
     "medialog",
     "nalu",
     "notice",

@@ -9,9 +9,12 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
 from fastflv._ext.atomics cimport add32, load32_relaxed, load_relaxed
+from fastflv._ext.flvtag cimport LEADING
+from fastflv._ext.ladder cimport choose_skip, skip_pictures, skip_stop
+from fastflv._ext.lag cimport Mark, Thinning, mark_lag
 from fastflv._ext.medialog cimport Log, MediaLog
 from fastflv._ext.player cimport FRAMING_CHUNKED, FRAMING_RAW, MARK_BYTES, write_frame_header
-from fastflv._ext.segment cimport Segment, Tag, segment_tag_at
+from fastflv._ext.segment cimport Block, Segment, Tag, View, block_drop, segment_tag_at
 
 from fastflv import limits
 from fastflv.errors import UsageError
@@ -84,8 +87,8 @@ def frame(int framing, bytes content not None):
 cdef class Cursor:
     """A place in a log. Counts as a reader until `close`.
 
-    *position*: of the first byte, -1: the next keyframe. A cursor that lags more than *lag_ms* moves on
-    to the newest keyframe, as players of sender threads do.
+    *position*: of the first byte, -1: the next keyframe. A cursor that lags more than *drop_ms* is given no disposable
+    pictures, one that lags more than *jump_ms* goes on at the newest keyframe, as players of sender threads do.
     """
 
     cdef readonly MediaLog log
@@ -93,16 +96,24 @@ cdef class Cursor:
     cdef readonly int64_t jumps       # times it moved on because it lagged
     cdef int64_t pos
     cdef int64_t wait_pos
-    cdef int64_t lag_ms
+    cdef readonly int64_t lag_ms      # at the last take
+    cdef int64_t jump_ms
+    cdef int64_t given                # bytes, framing included
+    cdef Mark unacknowledged
+    cdef Thinning thin
     cdef bint waiting
     cdef bint is_open
 
     def __cinit__(
-        self, MediaLog log not None, *, int64_t position=-1, int framing=FRAMING_RAW, int64_t lag_ms=limits.WINDOW_MS
+        self, MediaLog log not None, *, int64_t position=-1, int framing=FRAMING_RAW,
+        int64_t drop_ms=limits.LAG_DROP_MS, int64_t jump_ms=limits.LAG_JUMP_MS,
     ):
         self.log = log
         self.framing = framing
-        self.lag_ms = lag_ms
+        self.jump_ms = jump_ms
+        self.thin.drop_ms = drop_ms
+        # What leads the keyframe that it starts with refers to pictures that it has not.
+        self.thin.skip = LEADING
         self.pos = position
         if position < 0:
             self.pos = load_relaxed(&log.log.head)
@@ -129,31 +140,68 @@ cdef class Cursor:
         return -1 if self.waiting else self.pos
 
     @property
+    def drops(self):
+        """Times it began to be given no disposable pictures."""
+        return self.thin.drops
+
+    @property
+    def dropped(self):
+        """Pictures left out between two that it was given."""
+        return self.thin.dropped
+
+    @property
     def done(self):
         """The log has ended, and nothing is left to read."""
         return bool(
             load32_relaxed(&self.log.log.ended) and (self.waiting or self.pos >= load_relaxed(&self.log.log.head))
         )
 
-    def take(self):
-        """Return what is new as one framed bytes object of whole tags, b"" when there is nothing.
-
-        Of more than LOOP_SEND_BYTES_MAX the first part, or the first tag when that is longer.
-        """
+    cdef void look(self, int64_t unacked) noexcept:
+        """Measure the lag, and decide what becomes of the reader."""
         cdef Log* log = self.log.log
-        cdef int64_t stop
+        cdef int64_t head_dts = load_relaxed(&log.head_dts)
+        cdef int64_t next_dts = head_dts
         cdef Segment* segment
         cdef int32_t i
-        cdef bytes headers = b""
+        cdef bint trimmed = False
         if not self.waiting and self.pos < load_relaxed(&log.head):
             segment = segment_at(log, self.pos)
             i = segment_tag_at(segment, self.pos) if segment != NULL else -1
-            if i < 0 or (
-                log.head_dts - segment.tags[i].dts_ms > self.lag_ms and not 0 <= load_relaxed(&log.key_pos) <= self.pos
-            ):
-                self.jumps += 1
-                self.waiting = True
-                self.wait_pos = self.pos
+            trimmed = i < 0
+            next_dts = log.segments[log.first].tags[0].dts_ms if trimmed else segment.tags[i].dts_ms
+        self.lag_ms = max(head_dts - next_dts, <int64_t>0)
+        if unacked >= 0:
+            # What was sent before the cursor's first bytes is in its count too.
+            self.lag_ms = mark_lag(
+                &self.unacknowledged, self.given, min(unacked, self.given), next_dts, head_dts
+            )
+        choose_skip(&self.thin, self.lag_ms)
+        if trimmed or (
+            not self.waiting and self.pos < load_relaxed(&log.head) and self.lag_ms > self.jump_ms
+            and not 0 <= load_relaxed(&log.key_pos) <= self.pos
+        ):
+            self.jumps += 1
+            self.waiting = True
+            self.wait_pos = self.pos
+
+    def measure(self, int64_t unacked):
+        """Return the age of the oldest media that the peer has not got, ms. *unacked*: as for `take`."""
+        self.look(unacked)
+        return self.lag_ms
+
+    def take(self, int64_t unacked=-1):
+        """Return what is new as one framed bytes object of whole tags, b"" when there is nothing.
+
+        Of more than LOOP_SEND_BYTES_MAX the first part, or the first tag when that is longer. *unacked*: bytes given
+        before that the peer has not acknowledged, as far as that is known.
+        """
+        cdef Log* log = self.log.log
+        cdef int64_t stop
+        cdef bytes before = b""
+        cdef bytes out
+        cdef Block* bridge = NULL
+        cdef View view
+        self.look(unacked)
         if self.waiting:
             if load32_relaxed(&log.has_video) == 0:
                 self.pos = load_relaxed(&log.head)
@@ -161,11 +209,25 @@ cdef class Cursor:
                 return b""
             else:
                 self.pos = load_relaxed(&log.key_pos)
-                headers = self.log.key_headers
+                before = self.log.key_headers
+                self.thin.skip |= LEADING
+                self.thin.bridge = 0
             self.waiting = False
+        # Borrowed: the writer's thread is this one, so the segments stay as they are meanwhile.
+        view.segments = log.segments + log.first
+        view.count = log.count
+        if self.thin.skip or self.thin.bridge:
+            self.pos = skip_pictures(&self.thin, log, &view, self.pos, load_relaxed(&log.head), &bridge)
+            if self.pos < 0:
+                raise MemoryError
+            if bridge != NULL:
+                before = before + bridge.bytes[:bridge.size]
+                block_drop(bridge)
         if self.pos >= load_relaxed(&log.head):
             return b""
         stop = stop_at(log, self.pos, SEND_MAX)
+        if self.thin.skip or self.thin.bridge:
+            stop = skip_stop(&self.thin, &view, self.pos, stop)
         if self.log.shared is None or (
             self.log.shared_pos != self.pos or self.log.shared_stop != stop or self.log.shared_framing != self.framing
         ):
@@ -174,7 +236,9 @@ cdef class Cursor:
             self.log.shared_stop = stop
             self.log.shared_framing = self.framing
         self.pos = stop
-        return frame(self.framing, headers) + self.log.shared if headers else self.log.shared
+        out = frame(self.framing, before) + self.log.shared if before else self.log.shared
+        self.given += len(out)
+        return out
 
     def take_tags(self):
         """Return what is new as `(kind, flags, dts_ms, bytes)` of each tag (or access unit), oldest first.

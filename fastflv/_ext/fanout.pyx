@@ -22,9 +22,10 @@ from fastflv._ext.atomics cimport (
     exchange32, fence, load32_acquire, load_acquire, store32_relaxed, store32_release,
     store_relaxed,
 )
+from fastflv._ext.ladder cimport measure_lag
 from fastflv._ext.medialog cimport Log, log_add_waker, log_drop, log_hold, log_remove_waker, view_refresh
 from fastflv._ext.player cimport (
-    ASKED_BACK, LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN, LEFT_STALLED,
+    ASKED_BACK, LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN, LEFT_SLOW, LEFT_STALLED,
     SEND_BLOCKED, SEND_FAILED, SEND_RECALLED, PlayerState, player_finish, player_is_whole, player_release, player_send,
 )
 from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
@@ -371,7 +372,7 @@ cdef bint take_asked(Thread* t) noexcept nogil:
 
 
 cdef void check_blocked(Thread* t, int64_t now) noexcept nogil:
-    """Close players that took nothing for too long. Runs only while there are full sockets."""
+    """Close players that took nothing for too long, or are too late. Runs only while there are full sockets."""
     cdef Group* g = t.groups
     cdef int32_t i, k
     cdef PlayerState* p
@@ -381,8 +382,12 @@ cdef void check_blocked(Thread* t, int64_t now) noexcept nogil:
         for i in range(g.slot_count):
             for k in range(g.slots[i].count):
                 p = g.slots[i].players[k]
-                if p.blocked and now - p.progress_us > bound:
+                if not p.blocked:
+                    continue
+                if now - p.progress_us > bound:
                     let_go(t, p, LEFT_STALLED)
+                elif measure_lag(p, g.log, &g.view) > p.close_ms:
+                    let_go(t, p, LEFT_SLOW)
         g = g.next
 
 

@@ -27,6 +27,10 @@ cdef struct Log:
     int64_t version        # changes with the list of segments (atomic)
     int32_t has_video      # atomic; 1: players start at a keyframe
     int32_t readers        # atomic; cursors that follow this log
+    # What a reader needs before a picture when pictures before it were left out, NULL where nothing: written at *out*
+    # for the entry of *size* bytes, `bridge_bytes` at most; returns how many. Constant once readers are there.
+    uint32_t (*bridge)(const uint8_t* entry, uint32_t size, uint8_t* out) noexcept nogil
+    uint32_t bridge_bytes
     pthread_mutex_t lock   # guards what follows
     Segment** segments     # owned array, oldest first
     int32_t first          # index of the oldest

@@ -6,6 +6,7 @@ the event loop may read (relaxed), and `closed`, which hands the player back (re
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
+from fastflv._ext.lag cimport Mark, Thinning
 from fastflv._ext.medialog cimport Log
 from fastflv._ext.segment cimport Block, Segment, View
 from fastflv._ext.sockets cimport iovec
@@ -24,6 +25,7 @@ cdef enum:                     # why a player left
     LEFT_SHUTDOWN = 5          # the server stops
     LEFT_MEMORY = 6
     LEFT_RECALLED = 7          # asked back by the event loop: between two tags, and not in a frame
+    LEFT_SLOW = 8              # what it has not got is too old
 
 cdef enum:                     # outcome of player_send
     SEND_DONE = 0              # nothing left to send now
@@ -53,7 +55,10 @@ cdef struct PlayerState:
     int64_t pos                # log position of the next byte
     int64_t wait_pos
     int64_t cut                # position at which a lagging player leaves the tag it is in; -1: none
-    int64_t lag_ms             # lag beyond which it jumps to a keyframe
+    Thinning thin
+    int64_t jump_ms            # lag beyond which it jumps to a keyframe; constant, as the next
+    int64_t close_ms           # beyond which it is let go
+    Mark unacknowledged        # tells how old that is which the kernel holds
     Block* preamble            # referenced; sent first, without framing
     uint32_t preamble_at
     Block* block               # referenced; sent next, framed, before the log
@@ -67,6 +72,7 @@ cdef struct PlayerState:
     int64_t sent               # counters, relaxed: bytes the socket took
     int64_t sends              # system calls that sent something
     int64_t jumps              # times it was moved on to a keyframe
+    int64_t lag_ms             # at the last look, while it lags; 0 while it keeps up
     int32_t closed             # atomic; 1: the sender thread is done with it
     int32_t index              # in its slot's list
     void* group
@@ -88,7 +94,6 @@ cdef struct Burst:
 
 
 cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, Burst* burst) noexcept nogil
-cdef bint player_jump(PlayerState* p, Log* log) noexcept nogil
 cdef bint player_finish(PlayerState* p) noexcept nogil
 cdef bint player_is_whole(const PlayerState* p, const View* view) noexcept nogil
 cdef int write_frame_header(uint8_t* out, uint8_t framing, int64_t size) noexcept nogil

@@ -8,13 +8,14 @@ from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
-from fastflv._ext.atomics cimport add32, load32_acquire, load_acquire, load_relaxed, store_relaxed
+from fastflv._ext.atomics cimport add32, store_relaxed
+from fastflv._ext.flvtag cimport DISPOSABLE, LEADING
+from fastflv._ext.ladder cimport (
+    check_place, choose_skip, jump, measure_lag, skip_pictures, skip_stop, tag_end,
+)
 from fastflv._ext.medialog cimport Log
 from fastflv._ext.octets cimport store_be16, store_be32
-from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
-from fastflv._ext.segment cimport (
-    Block, Segment, View, block_drop, block_hold, segment_drop, segment_tag_at, view_find,
-)
+from fastflv._ext.segment cimport Segment, View, block_drop, segment_drop, segment_tag_at, view_find
 from fastflv._ext.sockets cimport MSG_DONTWAIT, MSG_NOSIGNAL, iovec, msghdr, send, sendmsg
 
 from fastflv import limits
@@ -228,18 +229,6 @@ cdef void hold_tag(PlayerState* p, const View* view) noexcept nogil:
         p.pin = segment
 
 
-cdef int64_t tag_end(const PlayerState* p, const View* view) noexcept nogil:
-    """Return the position at which the tag that is on its way ends; the present one between two tags."""
-    cdef Segment* segment = view_find(view, p.pos)
-    cdef int32_t i
-    if segment == NULL:
-        segment = p.pin
-    i = segment_tag_at(segment, p.pos) if segment != NULL else -1
-    if i < 0 or p.pos == segment.start + segment.tags[i].offset:
-        return p.pos
-    return segment.start + segment.tags[i].offset + segment.tags[i].size
-
-
 cdef bint player_is_whole(const PlayerState* p, const View* view) noexcept nogil:
     """Whether nothing is half sent: whoever has the socket may write to it, and the player may go on later."""
     return (
@@ -248,75 +237,12 @@ cdef bint player_is_whole(const PlayerState* p, const View* view) noexcept nogil
     )
 
 
-cdef bint player_jump(PlayerState* p, Log* log) noexcept nogil:
-    """Put the player on the newest keyframe, its headers before it; without one it waits for the next.
-
-    Only between tags. On a log without video it goes to the head. Return whether it can send.
-    """
-    cdef Block* headers
-    cdef int64_t key
-    if not load32_acquire(&log.has_video):
-        p.pos = load_acquire(&log.head)
-        p.waiting = 0
-        return True
-    pthread_mutex_lock(&log.lock)
-    # Read once: the writer may forget the keyframe at any moment, without the lock.
-    key = load_relaxed(&log.key_pos)
-    if key < p.wait_pos or key < 0 or log.key_block == NULL or log.segments[log.first].start > key:
-        pthread_mutex_unlock(&log.lock)
-        p.waiting = 1
-        return False
-    p.pos = key
-    headers = log.key_block
-    block_hold(headers)
-    pthread_mutex_unlock(&log.lock)
-    p.waiting = 0
-    if headers.size:
-        p.block = headers
-        p.block_at = 0
-    else:
-        block_drop(headers)
-    return True
-
-
-cdef void check_lag(PlayerState* p, Log* log, const View* view, int64_t head) noexcept nogil:
-    """Decide whether a player that was blocked leaves its place; `cut` or `waiting` say so.
-
-    It leaves behind the frame that was announced to its peer, or behind the tag it is in where there is none, or
-    where the rest of the frame was trimmed: then the frame is filled with what it jumps to.
-    """
-    cdef Segment* segment = view_find(view, p.pos)
-    cdef int32_t i
-    cdef int64_t key, end, rest
-    if p.waiting or p.pos >= head or (p.cut >= 0 and (segment != NULL or p.cut == p.pos)):
-        return
-    if segment == NULL:
-        if p.cut < 0:
-            store_relaxed(&p.jumps, p.jumps + 1)
-        p.cut = p.wait_pos = tag_end(p, view)
-        return
-    i = segment_tag_at(segment, p.pos)
-    key = load_acquire(&log.key_pos)
-    # Not late, or already in the newest GOP: no later place to start from.
-    if i < 0 or load_relaxed(&log.head_dts) - segment.tags[i].dts_ms <= p.lag_ms or 0 <= key <= p.pos:
-        return
-    end = tag_end(p, view)
-    rest = p.pos + p.frame_left - (0 if p.block == NULL else <int64_t>(p.block.size - p.block_at))
-    if p.framing != FRAMING_RAW and rest > end:
-        if 0 <= key < rest:
-            return
-        segment = view_find(view, rest - 1)
-        i = segment_tag_at(segment, rest - 1) if segment != NULL else -1
-        if i >= 0:
-            end = segment.start + segment.tags[i].offset + segment.tags[i].size
-    store_relaxed(&p.jumps, p.jumps + 1)
-    p.cut = p.wait_pos = end
-
-
 cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, Burst* burst) noexcept nogil:
     """Send all that this player can be sent now, up to *head*."""
     cdef Parts parts
     cdef int64_t stop, content, log_bytes, block_bytes, take, frame
+    cdef int64_t lag = -1
+    cdef bint thins, at_start
     cdef uint8_t header[MARK_BYTES]
     cdef ssize_t n
     cdef int before = 0
@@ -324,12 +250,13 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
         if (
             p.block == NULL and p.preamble == NULL and p.pin == NULL and p.frame_left == 0
             and p.mark_at == p.mark_size and not p.waiting and p.cut < 0 and not p.recalled
+            and not p.thin.skip and not p.thin.bridge
         ):
             if p.pos >= head:
                 break
             if burst.pos != p.pos or burst.head != head or burst.framing != p.framing:
                 if not prepare_burst(burst, view, p.pos, head, p.framing):
-                    check_lag(p, log, view, head)
+                    check_place(p, log, view, head, 0)
                     if p.cut < 0:
                         return SEND_FAILED
                     continue
@@ -357,11 +284,27 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
             hold_tag(p, view)
             return SEND_BLOCKED
 
-        check_lag(p, log, view, head)
+        if lag < 0:
+            # Who has a rest of a start only is not late.
+            lag = measure_lag(p, log, view) if p.pin != NULL or p.thin.skip & DISPOSABLE or p.cut >= 0 else 0
+            choose_skip(&p.thin, lag)
+        check_place(p, log, view, head, lag)
         # Who is called back jumps only to fill what was announced: it cannot leave before.
         if (p.cut >= 0 and p.pos >= p.cut or p.waiting) and p.block == NULL and (not p.recalled or p.frame_left > 0):
             p.cut = -1
-            player_jump(p, log)
+            jump(p, log)
+        # Within a frame only what a jump into it brings: else frames would not end with tags.
+        thins = not p.waiting and (p.thin.bridge or (p.thin.skip and not p.recalled)) and (
+            p.frame_left == 0 or p.thin.skip & LEADING
+        )
+        if thins and p.cut < 0 and (p.block == NULL or log.bridge == NULL):
+            at_start = p.block != NULL
+            content = skip_pictures(&p.thin, log, view, p.pos, head, &p.block)
+            if content < 0:
+                return SEND_FAILED
+            p.pos = content
+            if not at_start:
+                p.block_at = 0
         parts.count = 0
         parts.total = 0
         if p.preamble != NULL:
@@ -371,8 +314,13 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
         stop = p.pos if p.waiting else send_stop(view, p.pos, head, p.framing)
         if p.cut >= 0:
             stop = min(stop, p.cut)
-        if p.recalled and p.frame_left == 0:
+        if p.recalled and p.frame_left == 0 and not p.thin.bridge:
             stop = min(stop, tag_end(p, view))
+        if thins and p.block != NULL and log.bridge != NULL:
+            # What is left out behind the block may ask for another.
+            stop = p.pos
+        elif thins:
+            stop = skip_stop(&p.thin, view, p.pos, stop)
         log_bytes = max(<int64_t>0, stop - p.pos)
         block_bytes = 0 if p.block == NULL else <int64_t>(p.block.size - p.block_at)
         frame = 0
@@ -416,11 +364,13 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
         if n < parts.total:
             hold_tag(p, view)
             return SEND_BLOCKED
-    if p.recalled and player_is_whole(p, view):
+    if p.recalled and not p.thin.bridge and player_is_whole(p, view):
         return SEND_RECALLED
     if p.pin != NULL:
         segment_drop(p.pin)
         p.pin = NULL
+    if p.lag_ms and not p.thin.skip & DISPOSABLE:
+        store_relaxed(&p.lag_ms, 0)
     return SEND_DONE
 
 

@@ -20,6 +20,12 @@ class Player:
     @property
     def jumps(self) -> int: ...
     @property
+    def drops(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def lag_ms(self) -> int: ...
+    @property
     def closed(self) -> bool: ...
     @property
     def reason(self) -> str: ...
@@ -51,7 +57,9 @@ class Sender:
         start: MediaBlock | None = None,
         position: int = -1,
         window_ms: int = 0,
-        lag_ms: int = ...,
+        drop_ms: int = ...,
+        jump_ms: int = ...,
+        close_ms: int = ...,
         nodelay: bool = True,
         owner: object = None,
     ) -> Player: ...

@@ -8,10 +8,11 @@ from posix.unistd cimport close, read, write
 
 from fastflv._ext.atomics cimport add32, load32_acquire, load_relaxed, store32_release
 from fastflv._ext.fanout cimport Thread, run_thread
+from fastflv._ext.flvtag cimport LEADING
 from fastflv._ext.medialog cimport MediaLog, log_hold
 from fastflv._ext.player cimport (
     ASKED_BACK, ASKED_LEAVE, LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN,
-    LEFT_STALLED, PlayerState,
+    LEFT_SLOW, LEFT_STALLED, PlayerState,
 )
 from fastflv._ext.pthreads cimport (
     pthread_create, pthread_join, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
@@ -31,6 +32,7 @@ REASONS = {
     LEFT_PEER: "peer closed",
     LEFT_ENDED: "stream ended",
     LEFT_STALLED: "stalled",
+    LEFT_SLOW: "too slow",
     LEFT_KICKED: "kicked",
     LEFT_SHUTDOWN: "server stops",
     LEFT_MEMORY: "out of memory",
@@ -64,6 +66,21 @@ cdef class Player:
     def jumps(self):
         """Times this player was moved on to a keyframe because it lagged."""
         return load_relaxed(&self.state.jumps)
+
+    @property
+    def drops(self):
+        """Times it began to be sent no disposable pictures because it lagged."""
+        return load_relaxed(&self.state.thin.drops)
+
+    @property
+    def dropped(self):
+        """Pictures left out between two that it was sent, but for those that a jump passed over."""
+        return load_relaxed(&self.state.thin.dropped)
+
+    @property
+    def lag_ms(self):
+        """Age of the oldest media that its peer has not got, ms, at the last look; 0 while it keeps up."""
+        return load_relaxed(&self.state.lag_ms)
 
     @property
     def closed(self):
@@ -210,14 +227,17 @@ cdef class Sender:
         MediaBlock start=None,
         int64_t position=-1,
         int64_t window_ms=0,
-        int64_t lag_ms=limits.WINDOW_MS,
+        int64_t drop_ms=limits.LAG_DROP_MS,
+        int64_t jump_ms=limits.LAG_JUMP_MS,
+        int64_t close_ms=limits.LAG_CLOSE_MS,
         bint nodelay=True,
         object owner=None,
     ):
         """Take over the connected, non-blocking socket *fd*: it is closed here, whatever happens.
 
         Sent are *preamble* (no framing), *start* (framed), then the log from *position* on; with
-        -1 from the next keyframe on. A player that lags more than *lag_ms* jumps to a keyframe.
+        -1 from the next keyframe on. A player that lags more than *drop_ms* is sent no disposable pictures, one that
+        lags more than *jump_ms* jumps to a keyframe, one that lags more than *close_ms* is let go.
         All players of one log share the *window_ms* of the first.
         """
         cdef Player player = Player.__new__(Player)
@@ -244,7 +264,9 @@ cdef class Sender:
         p.fd = fd
         p.framing = <uint8_t>framing
         p.cut = -1
-        p.lag_ms = lag_ms
+        p.thin.drop_ms = drop_ms
+        p.jump_ms = jump_ms
+        p.close_ms = close_ms
         p.pos = position
         if position < 0:
             p.waiting = 1
@@ -256,6 +278,9 @@ cdef class Sender:
         if start is not None:
             p.block = start.block
             block_hold(p.block)
+            # What leads the keyframe that it starts with refers to pictures that it has not.
+            if load32_acquire(&log.log.has_video):
+                p.thin.skip = LEADING
         # Until the thread takes it over, `group` carries the log and `progress_us` the window.
         p.group = log.log
         log_hold(log.log)

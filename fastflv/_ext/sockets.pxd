@@ -25,6 +25,12 @@ cdef extern from "<sys/socket.h>" nogil:
     int SOL_SOCKET
     int SHUT_RDWR
 
+cdef extern from "<sys/ioctl.h>" nogil:
+    int ioctl(int fd, unsigned long request, ...) noexcept
+
+cdef extern from "<linux/sockios.h>" nogil:
+    int SIOCOUTQ                # bytes that the peer has not acknowledged
+
 cdef extern from "<netinet/in.h>" nogil:
     int IPPROTO_TCP
 

@@ -36,7 +36,7 @@ cdef class TsMux(Remux):
     cdef uint8_t* gather(self, uint32_t size) except NULL
     cdef int flush_audio(self, bint riding) except -1
     cdef int begin_entry(
-        self, Track* track, PesHead* head, int64_t dts_ms, int64_t pcr, bint key, bint riding
+        self, Track* track, PesHead* head, int64_t dts_ms, int64_t pcr, uint8_t flags, bint riding
     ) except -1
     cdef void note_gap(self) noexcept
     cdef int end_entry(self, uint8_t kind, uint8_t flags, int64_t dts_ms) except -1

@@ -16,7 +16,8 @@ from libc.string cimport memcpy, memset
 from fastflv._ext.adts cimport ADTS_BYTES, adts_fits, write_adts
 from fastflv._ext.atomics cimport load32_relaxed, store32_release
 from fastflv._ext.flvtag cimport (
-    COMMAND, CONFIG, KEY, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_VIDEO, Payload, read_payload, read_traits,
+    COMMAND, CONFIG, DISPOSABLE, KEY, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_VIDEO, Payload, read_payload,
+    read_traits,
 )
 from fastflv._ext.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
 from fastflv._ext.nalu cimport (
@@ -30,7 +31,8 @@ from fastflv._ext.tsclock cimport (
 )
 from fastflv._ext.tstables cimport PMT_PID
 from fastflv._ext.tspacket cimport (
-    PES_BYTES_MAX, TS_BYTES, pes_begin, pes_packets_bytes, pes_put, write_gap_packet, write_pcr_packet,
+    BRIDGE_BYTES, PES_BYTES_MAX, TS_BYTES, pes_begin, pes_packets_bytes, pes_put, write_bridge, write_gap_packet,
+    write_pcr_packet,
 )
 from fastflv._ext.tsprogram cimport (
     FORM_AAC, FORM_HEVC, FORM_MP3, FORM_NONE, FORM_OPUS, TABLES_BYTES, form_of, mpeg_audio_type, program_begin,
@@ -74,6 +76,8 @@ cdef class TsMux(Remux):
         Remux.__init__(self, source, log)
         self.carries_video = False
         self.describe = describe
+        log.log.bridge = write_bridge
+        log.log.bridge_bytes = BRIDGE_BYTES
 
     def __dealloc__(self):
         free(self.gathered)
@@ -210,7 +214,7 @@ cdef class TsMux(Remux):
         head.size = delimiter + sets + units.size
         head.random_access = key
         self.begin_entry(
-            &self.program.video, &head, dts_ms, clock_for_picture(&self.clock, dts_ms), key, False
+            &self.program.video, &head, dts_ms, clock_for_picture(&self.clock, dts_ms), flags, False
         )
         if delimiter:
             pes_put(&self.writer, AUD_HEVC if hevc else AUD_H264, delimiter)
@@ -310,7 +314,7 @@ cdef class TsMux(Remux):
         head.size = self.gathered_size
         head.random_access = False
         pcr = clock_for_audio(&self.clock, self.gathered_ms, not self.program.video.announced)
-        self.begin_entry(&self.program.audio, &head, self.gathered_ms, pcr, False, riding)
+        self.begin_entry(&self.program.audio, &head, self.gathered_ms, pcr, 0, riding)
         pes_put(&self.writer, self.gathered, self.gathered_size)
         self.gathered_size = 0
         return self.end_entry(TAG_AUDIO, 0, self.gathered_ms)
@@ -318,9 +322,10 @@ cdef class TsMux(Remux):
     # --- entries --------------------------------------------------------------------------------
 
     cdef int begin_entry(
-        self, Track* track, PesHead* head, int64_t dts_ms, int64_t pcr, bint key, bint riding
+        self, Track* track, PesHead* head, int64_t dts_ms, int64_t pcr, uint8_t flags, bint riding
     ) except -1:
         """Write all of an entry up to the data of its PES. *pcr* fits it (see clock_plan)."""
+        cdef bint key = (flags & KEY) != 0
         cdef Program* program = &self.program
         cdef Track* timer
         cdef Beat beat
@@ -332,7 +337,10 @@ cdef class TsMux(Remux):
             self.note_gap()
         timer = program_timer(program)
         clock_plan(&self.clock, pcr, track == timer, key, riding, &beat)
-        tables = key or program.due or beat.restarts or beat.pcr - program.pcr >= TABLES_STEP
+        tables = key or program.due or beat.restarts or (
+            # What may be left out for a late player holds nothing that others need.
+            beat.pcr - program.pcr >= TABLES_STEP and not flags & DISPOSABLE
+        )
         # What bridges a silence has tables in it too.
         tables += <uint32_t>(beat.alone // BRIDGE_TABLES)
         head.pid = track.entry.pid

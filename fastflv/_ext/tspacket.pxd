@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 cdef enum:
     TS_BYTES = 188
     TS_ROOM = 184              # of a packet behind its header
+    BRIDGE_BYTES = 4 * 188     # of `write_bridge`, at most
     PES_BYTES_MAX = 65535      # of a PES behind its length field; video may have more, then the field is 0
 
 cdef struct PesHead:
@@ -34,4 +35,5 @@ cdef void pes_begin(PesWriter* writer, uint8_t* out, uint8_t* counter, const Pes
 cdef void pes_put(PesWriter* writer, const uint8_t* p, uint32_t n) noexcept nogil
 cdef void write_pcr_packet(uint8_t* out, uint16_t pid, uint8_t counter, int64_t pcr, bint restarts) noexcept nogil
 cdef void write_gap_packet(uint8_t* out, uint16_t pid, uint8_t counter) noexcept nogil
+cdef uint32_t write_bridge(const uint8_t* entry, uint32_t size, uint8_t* out) noexcept nogil
 cdef void write_section_packet(uint8_t* out, uint16_t pid, const uint8_t* section, uint32_t size) noexcept nogil

@@ -161,6 +161,28 @@ cdef void write_gap_packet(uint8_t* out, uint16_t pid, uint8_t counter) noexcept
     memset(out + 6, 0xFF, TS_BYTES - 6)
 
 
+cdef uint32_t write_bridge(const uint8_t* entry, uint32_t size, uint8_t* out) noexcept nogil:
+    """Write gap packets for the PIDs of an entry of whole packets, before which others were left out; return bytes."""
+    cdef uint16_t pids[4]
+    cdef uint16_t pid
+    cdef uint32_t at = 0
+    cdef int i, count = 0
+    while at + TS_BYTES <= size and count < 4:
+        pid = ((entry[at + 1] & 0x1F) << 8) | entry[at + 2]
+        i = 0
+        while i < count and pids[i] != pid:
+            i += 1
+        if i == count:
+            pids[count] = pid
+            # A packet without payload has the counter of the one before.
+            write_gap_packet(
+                out + count * TS_BYTES, pid, (entry[at + 3] - (1 if entry[at + 3] & PAYLOAD else 0)) & 15
+            )
+            count += 1
+        at += TS_BYTES
+    return count * TS_BYTES
+
+
 cdef void write_section_packet(uint8_t* out, uint16_t pid, const uint8_t* section, uint32_t size) noexcept nogil:
     """Write a section of at most 183 bytes as one packet with continuity counter 0."""
     write_head(out, pid, UNIT_START, PAYLOAD)

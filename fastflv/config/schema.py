@@ -41,6 +41,9 @@ EXTENSIONS: Final = frozenset(
         "vhost.play.start",
         "vhost.play.start_burst_max_ms",
         "vhost.play.start_burst_max_bytes",
+        "vhost.play.lag_drop",
+        "vhost.play.lag_jump",
+        "vhost.play.lag_close",
         "vhost.play.gop_cache_max_bytes",
         "vhost.play.on_missing",
         "vhost.publish.grace",
@@ -91,7 +94,8 @@ VHOST: Final = block(
     ingest=block("enabled ffmpeg", input=FREE, engine=FREE),
     play=block(
         "gop_cache gop_cache_max_frames queue_length time_jitter mix_correct atc atc_auto mw_latency mw_msgs"
-        " send_min_interval reduce_sequence_header start start_burst_max_ms start_burst_max_bytes gop_cache_max_bytes on_missing"
+        " send_min_interval reduce_sequence_header start start_burst_max_ms start_burst_max_bytes gop_cache_max_bytes"
+        " on_missing lag_drop lag_jump lag_close"
     ),
     publish=block(
         "mr mr_latency firstpkt_timeout normal_timeout parse_sps try_annexb_first kickoff_for_idle grace"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import pairwise
 from typing import Final
 
 from fastflv import limits
@@ -73,8 +74,17 @@ class Play:
     start_burst_max_bytes: int = bounded(0, 0)
     "fastflv: likewise in bytes. Default 0, no limit but that of the cache."
 
+    lag_drop: int = bounded(limits.LAG_DROP_MS, 1)
+    "fastflv: lag of a slow player before pictures that no other refers to are left out, milliseconds. Default 1000."
+
+    lag_jump: int = bounded(limits.LAG_JUMP_MS, 1)
+    "fastflv: lag before it goes on at the newest keyframe, milliseconds. Default: `queue_length`, or 5000."
+
+    lag_close: int = bounded(limits.LAG_CLOSE_MS, 1)
+    "fastflv: lag before it is closed, milliseconds. Default 30000, or the double of `lag_jump` where that is more."
+
     queue_length: int = bounded(30, 1)
-    "Lag of a slow player before media is left out, seconds. Default 30."
+    "SRS's spelling of `lag_jump`, in seconds; counts where it is written. Default 30."
 
     time_jitter: TimeJitter = TimeJitter.FULL
     "full: monotonic time from 0; zero: subtract the first time; off: as published. Default full."
@@ -274,7 +284,28 @@ def read_play(vhost: Section) -> Play:
     given: dict[str, int] = {"mw_msgs": messages}
     if realtime and section.value("mw_latency") is None:
         given["mw_latency"] = 0
+    given |= read_lag(section)
     return section.fill(Play, **given)
+
+
+def read_lag(section: Section) -> dict[str, int]:
+    """Read the steps for players that lag; raise ConfigValueError where they do not rise."""
+    jump = section.integer("lag_jump", Play().lag_jump, 1)
+    if section.value("queue_length") is not None and section.value("lag_jump") is None:
+        jump = 1000 * section.integer("queue_length", Play().queue_length, 1)
+    steps = {
+        "lag_drop": section.integer("lag_drop", min(Play().lag_drop, jump), 1),
+        "lag_jump": jump,
+        "lag_close": section.integer("lag_close", max(Play().lag_close, 2 * jump), 1),
+    }
+    for low, high in pairwise(steps):
+        at = section.value(low) or section.value(high)
+        if at is not None and steps[low] > steps[high]:
+            raise at.error(
+                f"makes {low} {steps[low]} more than {high} {steps[high]}",
+                "a player lags through lag_drop, lag_jump and lag_close in that order: let them rise",
+            )
+    return steps
 
 
 def read_remux(section: Section, play: Play, vhost: str) -> HttpRemux:

@@ -268,6 +268,7 @@ class Api:
             "type": client.kind,
             "publish": client.publish,
             "alive": round(now - client.joined, 2),
+            **({} if client.publish else client.steps._asdict()),
             "send_bytes": sent,
             "recv_bytes": received,
             "kbps": self._kbps(client.id, received, sent, client.joined),

@@ -10,6 +10,7 @@ from fastflv.delivery.live import LiveOptions
 from fastflv.delivery.mount import compile_mounts
 from fastflv.ingest.rtmp import IngestOptions
 from fastflv.remux.variant import Variant
+from fastflv.stream.lag import Lag
 from fastflv.stream.startblock import Begin, Burst
 from fastflv.stream.stream import Jitter, StreamOptions
 
@@ -25,7 +26,10 @@ def stream_options(vhost: Vhost) -> StreamOptions:
         burst=Burst(play.start_burst_max_ms, play.start_burst_max_bytes),
         gop_frames_max=play.gop_cache_max_frames,
         gop_bytes_max=play.gop_cache_max_bytes,
-        queue_ms=play.queue_length * 1000,
+        # A merge window is no lag.
+        lag=Lag(
+            play.lag_drop + play.mw_latency, play.lag_jump + play.mw_latency, play.lag_close + play.mw_latency
+        ),
         window_ms=play.mw_latency,
         jitter=Jitter.OFF if play.atc else JITTERS[play.time_jitter],
         reduce_sequence_header=play.reduce_sequence_header,

@@ -232,8 +232,8 @@ class Live:
         def leave(reason: str) -> None:
             self._roster.remove(client)
             log.info(
-                "player %s of %s left: %s; %d bytes in %.1f s, %d jumps",
-                client.id, stream.name.url, reason, play.sent, self._loop.time() - client.joined, play.jumps,
+                "player %s of %s left: %s; %d bytes in %.1f s, %s",
+                client.id, stream.name.url, reason, play.sent, self._loop.time() - client.joined, play.steps,
             )  # fmt: skip
 
         connection.leave = leave

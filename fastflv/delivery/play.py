@@ -7,8 +7,11 @@ owner says in between (answers, control frames) goes out between two frames.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
+import sys
+import termios
 from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -17,6 +20,7 @@ from fastflv import limits
 from fastflv._ext.cursor import Cursor, frame
 from fastflv._ext.segment import MediaBlock
 from fastflv._ext.sender import Player
+from fastflv.stream.lag import Steps
 from fastflv.stream.outlet import Outlet
 from fastflv.stream.startblock import Start
 from fastflv.stream.stream import StreamOptions
@@ -40,6 +44,15 @@ def keep_unsent(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limits.NOTSENT_BYTES)
 
 
+def unacked(sock: socket.socket) -> int:
+    """Return the bytes in the kernel that the peer has not acknowledged; 0 when the connection is gone."""
+    try:
+        answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+    except OSError:
+        return 0
+    return int.from_bytes(answer, sys.byteorder)
+
+
 Ended = Callable[[str, bool], None]
 "Called once with the reason, and whether the connection can still be written to (nothing is half sent)."
 
@@ -54,7 +67,7 @@ class Play(Protocol):
     def received(self) -> int: ...
 
     @property
-    def jumps(self) -> int: ...
+    def steps(self) -> Steps: ...
 
     def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
         """Send *preamble* (no framing), the start block, then the log."""
@@ -91,8 +104,8 @@ class ThreadPlay:
     """
 
     __slots__ = (
-        "_bytes", "_ended", "_fanout", "_fd", "_framing", "_held", "_jumps", "_next", "_options", "_outlet",
-        "_over", "_player", "_then", "_transport", "_why", "_words",
+        "_bytes", "_ended", "_fanout", "_fd", "_framing", "_held", "_next", "_options", "_outlet",
+        "_over", "_player", "_steps", "_then", "_transport", "_why", "_words",
     )  # fmt: skip
 
     def __init__(
@@ -124,7 +137,7 @@ class ThreadPlay:
         self._then: Callable[[], None] | None = None
         self._words = bytearray()
         self._bytes = 0
-        self._jumps = 0
+        self._steps = Steps()
 
     @property
     def sent(self) -> int:
@@ -135,8 +148,8 @@ class ThreadPlay:
         return 0
 
     @property
-    def jumps(self) -> int:
-        return self._jumps + (self._player.jumps if self._player is not None else 0)
+    def steps(self) -> Steps:
+        return self._steps.then(self._player)
 
     def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
         self._outlet = outlet
@@ -171,7 +184,9 @@ class ThreadPlay:
             start=block if block is not None and len(block) else None,
             position=position,
             window_ms=self._options.window_ms,
-            lag_ms=self._options.queue_ms,
+            drop_ms=self._options.lag.drop_ms,
+            jump_ms=self._options.lag.jump_ms,
+            close_ms=self._options.lag.close_ms,
             nodelay=self._options.nodelay,
             owner=self,
         )
@@ -226,7 +241,7 @@ class ThreadPlay:
     def left(self, player: Player) -> None:
         """The sender thread let it go."""
         self._bytes += player.sent
-        self._jumps += player.jumps
+        self._steps = self._steps.then(player)
         self._player = None
         if self._why:
             self._end(self._why, False)
@@ -265,8 +280,8 @@ class LoopPlay:
     """A player that the event loop serves through its transport: TLS encrypts one large record per send."""
 
     __slots__ = (
-        "_bytes", "_cursor", "_ended", "_fanout", "_framing", "_full_since", "_jumps", "_leave", "_options",
-        "_over", "_transport",
+        "_bytes", "_cursor", "_ended", "_fanout", "_framing", "_full_since", "_late", "_leave", "_looked", "_options",
+        "_over", "_steps", "_transport",
     )  # fmt: skip
 
     def __init__(
@@ -288,9 +303,12 @@ class LoopPlay:
         self._cursor: Cursor | None = None
         self._leave: Callable[[], None] | None = None
         self._full_since: float | None = None
+        self._late = False
+        "The socket was full, and not all that it missed since was sent and acknowledged."
+        self._looked = 0.0
         self._over = False
         self._bytes = 0
-        self._jumps = 0
+        self._steps = Steps()
 
     @property
     def sent(self) -> int:
@@ -306,12 +324,16 @@ class LoopPlay:
         return self._full_since is not None
 
     @property
-    def jumps(self) -> int:
-        return self._jumps + (self._cursor.jumps if self._cursor is not None else 0)
+    def steps(self) -> Steps:
+        return self._steps.then(self._cursor)
 
     def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
         self._cursor = Cursor(
-            outlet.log, position=start.position, framing=self._framing, lag_ms=self._options.queue_ms
+            outlet.log,
+            position=start.position,
+            framing=self._framing,
+            drop_ms=self._options.lag.drop_ms,
+            jump_ms=self._options.lag.jump_ms,
         )
         first = (bytes(preamble) if preamble is not None else b"") + frame(self._framing, bytes(start.block))
         if first:
@@ -324,19 +346,34 @@ class LoopPlay:
         cursor = self._cursor
         if cursor is None:
             return
+        unacked = self._unacked() if self._late and self._full_since is None else -1
         while self._full_since is None:
-            data = cursor.take()
+            data = cursor.take(unacked)
             if not data:
+                self._late = self._late and cursor.lag_ms > self._options.lag.drop_ms // 2
                 break
             self._write(data)
+            if unacked >= 0:
+                unacked += len(data)
         if self._full_since is not None:
-            bound = limits.DRAIN_SECONDS if cursor.log.ended else limits.STALL_SECONDS
-            if now - self._full_since > bound:
-                self._end("stalled", False)
+            self._look(cursor, now, self._full_since)
         elif cursor.done:
             if self._framing is Framing.CHUNKED:
                 self._write(b"0\r\n\r\n")
             self._end("stream ended", True)
+
+    def _look(self, cursor: Cursor, now: float, full_since: float) -> None:
+        """Let go of a player whose socket takes too little."""
+        if now - full_since > (limits.DRAIN_SECONDS if cursor.log.ended else limits.STALL_SECONDS):
+            self._end("stalled", False)
+        elif now - self._looked > limits.BLOCKED_CHECK_MS / 1000:
+            self._looked = now
+            if cursor.measure(self._unacked()) > self._options.lag.close_ms:
+                self._end("too slow", False)
+
+    def _unacked(self) -> int:
+        """Bytes handed to the transport that the peer has not acknowledged."""
+        return unacked(self._transport.get_extra_info("socket")) + self._transport.get_write_buffer_size()
 
     def say(self, data: bytes) -> None:
         self._write(data)
@@ -355,6 +392,7 @@ class LoopPlay:
 
     def pause_writing(self) -> None:
         """The socket is full."""
+        self._late = True
         if self._full_since is None:
             self._full_since = self._fanout.now()
 
@@ -371,7 +409,7 @@ class LoopPlay:
             self._leave()
             self._leave = None
         if self._cursor is not None:
-            self._jumps += self._cursor.jumps
+            self._steps = self._steps.then(self._cursor)
             self._cursor.close()
             self._cursor = None
 

@@ -301,7 +301,7 @@ class RtmpPlay:
         if client is not None and self._play is not None:
             self._plays.roster.remove(client)
             log.info(
-                "player %s of %s left: %s; %d bytes in %.1f s, %d jumps",
+                "player %s of %s left: %s; %d bytes in %.1f s, %s",
                 client.id, self._name.url, reason, self._play.sent, self._plays.loop.time() - client.joined,
-                self._play.jumps,
+                self._play.steps,
             )  # fmt: skip

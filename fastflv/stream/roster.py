@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from fastflv.stream.lag import Steps
 from fastflv.stream.stream import Stream
 
 
@@ -76,6 +77,12 @@ class Client:
         """Bytes received from it so far."""
         return self.link.received if self.link is not None else 0
 
+    @property
+    def steps(self) -> Steps:
+        """How late it is, and what it was spared; nothing for a publisher."""
+        steps: Steps = getattr(self.link, "steps", Steps())
+        return steps
+
 
 class Roster:
     """All clients by id, in the order they came."""
@@ -89,6 +96,8 @@ class Roster:
         "Bytes sent to clients that have left."
         self.received_before = 0
         "Bytes received from clients that have left."
+        self.steps_before = Steps()
+        "What players that have left were spared."
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -108,6 +117,7 @@ class Roster:
         client.stream.sent_before += client.sent
         self.sent_before += client.sent
         self.received_before += client.received
+        self.steps_before = self.steps_before.then(client.steps)._replace(lag_ms=0)
         left = self._players[client.stream.id] - 1
         if left:
             self._players[client.stream.id] = left

@@ -15,6 +15,7 @@ from fastflv.media.amfvalues import EcmaArray, Value
 from fastflv.media.tracks import audio_codec_name, video_codec_name
 from fastflv.remux import carriage
 from fastflv.remux.variant import PLAIN, Variant
+from fastflv.stream.lag import Lag
 from fastflv.stream.name import StreamName
 from fastflv.stream.outlet import Outlet, Outlets
 from fastflv.stream.startblock import Begin, Burst, Start, Tracks
@@ -57,8 +58,8 @@ class StreamOptions:
     gop_bytes_max: int = limits.GOP_BYTES_MAX
     "Likewise in bytes."
 
-    queue_ms: int = limits.WINDOW_MS
-    "Lag at which a player is moved on to a keyframe, ms."
+    lag: Lag = field(default_factory=Lag)
+    "What becomes of players that lag."
 
     window_ms: int = 350
     "Merge window, ms; 0: a send per video frame."
@@ -211,7 +212,7 @@ class Stream:
     def _new_log(self, keep_ms: int) -> MediaLog:
         options = self.options
         return MediaLog(
-            window_ms=max(options.queue_ms, keep_ms),
+            window_ms=max(options.lag.jump_ms, keep_ms),
             window_bytes=limits.WINDOW_BYTES,
             keep_ms=keep_ms,
             keep_gop=options.gop_cache,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +71,9 @@ class FakeLoop:
         self.now = end
 
 
+SILENT = socket.socket(type=socket.SOCK_DGRAM)
+
+
 class FakeTransport:
     """Takes *room* bytes more than its peer reads, then says that it is full."""
 
@@ -101,6 +105,10 @@ class FakeTransport:
 
     def setsockopt(self, *words: int) -> None:
         """It is no socket."""
+
+    def fileno(self) -> int:
+        """Of a socket that the kernel holds nothing for."""
+        return SILENT.fileno()
 
     def is_closing(self) -> bool:
         return bool(self.gone)

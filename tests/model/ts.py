@@ -179,7 +179,10 @@ class Reader:
     restarts: int = 0
     jumps: int = 0
     "Places where what was before does not go on, on all PIDs."
+    bridges: int = 0
+    "Places where pictures were left out: packets for a jump on some PIDs only."
     _jumped: bool = False
+    _bridged: bool = False
     _parts: dict[int, list] = field(default_factory=dict)
     _index: int = 0
     _tables_at: int | None = None
@@ -205,6 +208,9 @@ class Reader:
                 self.jumps += 1
                 self.restarts += 1
                 self._jumped = True
+            elif packet.pid == 0x100 and not self._jumped:
+                self.bridges += 1
+                self._bridged = True
             return
         if last is not None:
             must(
@@ -253,11 +259,15 @@ class Reader:
     def _take_pcr(self, packet: Packet) -> None:
         if self.pcrs and not packet.discontinuity and not self._jumped:
             gap = ahead(packet.pcr, self.pcrs[-1])
-            must(0 < gap <= PCR_GAP_MS * 90, f"{gap} ticks between two PCRs (packet {self._index})")
+            must(
+                gap > 0 and (self._bridged or gap <= PCR_GAP_MS * 90),
+                f"{gap} ticks between two PCRs (packet {self._index})",
+            )
         if packet.discontinuity or self._jumped:
             self.restarts += 0 if self._jumped else 1
             self._jumped = False
             self._tables_at = None
+        self._bridged = False
         self.pcrs.append(packet.pcr)
         if self._tables_at is None:
             self._tables_at = packet.pcr

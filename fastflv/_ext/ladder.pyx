@@ -1,0 +1,210 @@
+"""What a player that lags is spared: the steps that bring it back to live.
+
+Its lag is the age of the oldest media that it has not got: what it was not sent, and what the kernel holds for it.
+Beyond `drop_ms` it is sent no disposable pictures, beyond `jump_ms` it goes on at the newest keyframe, beyond
+`close_ms` it is let go (fanout.pyx). Nothing here runs for a player that keeps up.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+from fastflv._ext.atomics cimport load32_acquire, load_acquire, load_relaxed, store_relaxed
+from fastflv._ext.flvtag cimport COMMAND, CONFIG, DISPOSABLE, KEY, LEADING, TAG_VIDEO
+from fastflv._ext.lag cimport Thinning, mark_lag
+from fastflv._ext.medialog cimport Log
+from fastflv._ext.player cimport FRAMING_RAW, PlayerState
+from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
+from fastflv._ext.segment cimport (
+    Block, Segment, Tag, View, block_drop, block_hold, block_new, segment_tag_at, view_find,
+)
+from fastflv._ext.sockets cimport SIOCOUTQ, ioctl
+
+
+cdef Segment* segment_of(const PlayerState* p, const View* view) noexcept nogil:
+    """Return the segment of the present position, NULL when it was trimmed and is not pinned."""
+    cdef Segment* segment = view_find(view, p.pos)
+    return segment if segment != NULL else p.pin
+
+
+cdef int64_t tag_end(const PlayerState* p, const View* view) noexcept nogil:
+    """Return the position at which the tag that is on its way ends; the present one between two tags."""
+    cdef Segment* segment = segment_of(p, view)
+    cdef int32_t i = segment_tag_at(segment, p.pos) if segment != NULL else -1
+    if i < 0 or p.pos == segment.start + segment.tags[i].offset:
+        return p.pos
+    return segment.start + segment.tags[i].offset + segment.tags[i].size
+
+
+# --- lag ------------------------------------------------------------------------------------
+
+cdef int64_t next_dts(const PlayerState* p, const View* view, int64_t head_dts) noexcept nogil:
+    """Time of what the player is sent next; that of the head where there is nothing for it."""
+    cdef Segment* segment
+    cdef int32_t i
+    if p.waiting:
+        return head_dts
+    segment = segment_of(p, view)
+    if segment == NULL:
+        # All of it was trimmed: older than the oldest.
+        return view.segments[0].tags[0].dts_ms if view.count and view.segments[0].tag_count else head_dts
+    i = segment_tag_at(segment, p.pos)
+    return segment.tags[i].dts_ms if i >= 0 else head_dts
+
+
+cdef int64_t measure_lag(PlayerState* p, Log* log, const View* view) noexcept nogil:
+    """Return the age of the oldest media that the peer has not acknowledged, ms, and keep it for who asks."""
+    cdef int unacked = 0
+    cdef int64_t head_dts = load_relaxed(&log.head_dts)
+    cdef int64_t lag
+    if ioctl(p.fd, SIOCOUTQ, &unacked) < 0:
+        unacked = 0
+    lag = mark_lag(&p.unacknowledged, p.sent, unacked, next_dts(p, view, head_dts), head_dts)
+    store_relaxed(&p.lag_ms, lag)
+    return lag
+
+
+# --- first step: leave out ------------------------------------------------------------------
+
+cdef void choose_skip(Thinning* thin, int64_t lag_ms) noexcept nogil:
+    """Leave out disposable pictures beyond `drop_ms`, until half of that is reached."""
+    if lag_ms > thin.drop_ms:
+        if not thin.skip & DISPOSABLE:
+            thin.skip |= DISPOSABLE
+            store_relaxed(&thin.drops, thin.drops + 1)
+    elif lag_ms <= thin.drop_ms // 2:
+        thin.skip &= ~<uint8_t>DISPOSABLE
+
+
+cdef inline bint is_picture(const Tag* tag) noexcept nogil:
+    return tag.kind == TAG_VIDEO and not tag.flags & (CONFIG | COMMAND)
+
+
+cdef int64_t skip_pictures(
+    Thinning* thin, Log* log, const View* view, int64_t pos, int64_t head, Block** before
+) noexcept nogil:
+    """Return *pos* behind what is left out there; only between tags, and outside of a frame.
+
+    *before*: set to a new block where the container wants one before the next picture. -1 without memory for it.
+    """
+    cdef Segment* segment
+    cdef Tag* tag
+    cdef int32_t i
+    while pos < head:
+        segment = view_find(view, pos)
+        i = segment_tag_at(segment, pos) if segment != NULL else -1
+        if i < 0 or segment.start + segment.tags[i].offset != pos:
+            break
+        tag = &segment.tags[i]
+        if not is_picture(tag):
+            break
+        if not tag.flags & thin.skip:
+            if not tag.flags & (KEY | LEADING):
+                thin.skip &= ~<uint8_t>LEADING
+            if thin.bridge:
+                before[0] = block_new(NULL, log.bridge_bytes)
+                if before[0] == NULL:
+                    return -1
+                thin.bridge = 0
+                before[0].size = log.bridge(segment.bytes + tag.offset, tag.size, before[0].bytes)
+            break
+        pos += tag.size
+        store_relaxed(&thin.dropped, thin.dropped + 1)
+        thin.bridge = log.bridge != NULL
+    return pos
+
+
+cdef int64_t skip_stop(Thinning* thin, const View* view, int64_t pos, int64_t stop) noexcept nogil:
+    """Return where a run from *pos* ends, at most *stop*: at the next picture that is left out, or that wants
+    something before it."""
+    cdef int64_t at = pos
+    cdef int32_t i, count
+    cdef Segment* segment
+    cdef Tag* tag
+    while at < stop:
+        segment = view_find(view, at)
+        i = segment_tag_at(segment, at) if segment != NULL else -1
+        if i < 0:
+            return stop
+        count = load32_acquire(&segment.tag_count)
+        while i < count:
+            tag = &segment.tags[i]
+            at = segment.start + tag.offset
+            if at >= stop:
+                return stop
+            if at > pos and is_picture(tag) and (tag.flags & thin.skip or thin.bridge):
+                return at
+            if is_picture(tag) and not tag.flags & (KEY | LEADING):
+                thin.skip &= ~<uint8_t>LEADING
+                if thin.skip == 0 and not thin.bridge:
+                    return stop
+            at += tag.size
+            i += 1
+    return stop
+
+
+# --- second step: jump ----------------------------------------------------------------------
+
+cdef bint jump(PlayerState* p, Log* log) noexcept nogil:
+    """Put the player on the newest keyframe, its headers before it; without one it waits for the next.
+
+    Only between tags. On a log without video it goes to the head. Return whether it can send.
+    """
+    cdef Block* headers
+    cdef int64_t key
+    if not load32_acquire(&log.has_video):
+        p.pos = load_acquire(&log.head)
+        p.waiting = 0
+        return True
+    pthread_mutex_lock(&log.lock)
+    # Read once: the writer may forget the keyframe at any moment, without the lock.
+    key = load_relaxed(&log.key_pos)
+    if key < p.wait_pos or key < 0 or log.key_block == NULL or log.segments[log.first].start > key:
+        pthread_mutex_unlock(&log.lock)
+        p.waiting = 1
+        return False
+    p.pos = key
+    headers = log.key_block
+    block_hold(headers)
+    pthread_mutex_unlock(&log.lock)
+    p.waiting = 0
+    p.thin.skip |= LEADING
+    # The headers say that nothing goes on here.
+    p.thin.bridge = 0
+    if headers.size:
+        p.block = headers
+        p.block_at = 0
+    else:
+        block_drop(headers)
+    return True
+
+
+cdef void check_place(PlayerState* p, Log* log, const View* view, int64_t head, int64_t lag_ms) noexcept nogil:
+    """Decide whether a player leaves its place for a later one; `cut` or `waiting` say so.
+
+    It leaves behind the frame that was announced to its peer, or behind the tag it is in where there is none, or
+    where the rest of the frame was trimmed: then the frame is filled with what it jumps to.
+    """
+    cdef Segment* segment = view_find(view, p.pos)
+    cdef int32_t i
+    cdef int64_t key, end, rest
+    if p.waiting or p.pos >= head or (p.cut >= 0 and (segment != NULL or p.cut == p.pos)):
+        return
+    if segment == NULL:
+        if p.cut < 0:
+            store_relaxed(&p.jumps, p.jumps + 1)
+        p.cut = p.wait_pos = tag_end(p, view)
+        return
+    key = load_acquire(&log.key_pos)
+    # Not late, or already in the newest GOP: no later place to start from.
+    if lag_ms <= p.jump_ms or 0 <= key <= p.pos:
+        return
+    end = tag_end(p, view)
+    rest = p.pos + p.frame_left - (0 if p.block == NULL else <int64_t>(p.block.size - p.block_at))
+    if p.framing != FRAMING_RAW and rest > end:
+        if 0 <= key < rest:
+            return
+        segment = view_find(view, rest - 1)
+        i = segment_tag_at(segment, rest - 1) if segment != NULL else -1
+        if i >= 0:
+            end = segment.start + segment.tags[i].offset + segment.tags[i].size
+    store_relaxed(&p.jumps, p.jumps + 1)
+    p.cut = p.wait_pos = end

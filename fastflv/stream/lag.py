@@ -1,0 +1,66 @@
+"""Players that lag: what becomes of them, and what they were spared."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from fastflv import limits
+
+
+class Lag(NamedTuple):
+    """Steps for a player that lags: beyond which age of the oldest media that its peer has not got, ms."""
+
+    drop_ms: int = limits.LAG_DROP_MS
+    "It is sent no pictures that no other refers to."
+
+    jump_ms: int = limits.LAG_JUMP_MS
+    "It goes on at the newest keyframe."
+
+    close_ms: int = limits.LAG_CLOSE_MS
+    "It is let go."
+
+
+class Reader(Protocol):
+    """What follows a log for one player, and counts."""
+
+    @property
+    def lag_ms(self) -> int: ...
+
+    @property
+    def drops(self) -> int: ...
+
+    @property
+    def dropped(self) -> int: ...
+
+    @property
+    def jumps(self) -> int: ...
+
+
+class Steps(NamedTuple):
+    """How late a player is, and what it was spared because of that."""
+
+    lag_ms: int = 0
+    "Age of the oldest media that its peer has not got, ms, at the last look; 0 while it keeps up."
+
+    drops: int = 0
+    "Times it began to be sent no pictures that no other refers to."
+
+    dropped: int = 0
+    "Pictures left out so."
+
+    jumps: int = 0
+    "Times it was moved on to a keyframe."
+
+    def then(self, reader: Reader | None) -> Steps:
+        """Return these with those of *reader*, who came after them; without one nothing lags."""
+        if reader is None:
+            return self._replace(lag_ms=0)
+        return Steps(
+            reader.lag_ms,
+            self.drops + reader.drops,
+            self.dropped + reader.dropped,
+            self.jumps + reader.jumps,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.drops} times thinned by {self.dropped} pictures, {self.jumps} jumps"

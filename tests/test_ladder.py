@@ -1,0 +1,293 @@
+"""The steps for a player that lags: what is left out, where it goes on, and when it is let go."""
+
+from __future__ import annotations
+
+import random
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable
+
+import pytest
+from model import ts
+from model.flv import AAC_HEADER, AVC_HEADER, VIDEO, Tag, read_file
+from model.viewer import CHUNKED, FLV, RAW, Publisher, Viewer
+
+from fastflv._ext.cursor import Cursor
+from fastflv._ext.medialog import MediaLog
+from fastflv._ext.sender import Sender
+from fastflv._ext.tsmux import TsMux
+from fastflv.remux.mpegts import describe
+
+FRAMINGS = pytest.mark.parametrize("framing", [RAW, CHUNKED], ids=["raw", "chunked"])
+SLOW = {"receive_bytes": 4096, "send_bytes": 8192}
+NEVER = 1 << 40
+"Media is made faster than in life: nobody is too slow by it."
+
+Sockets = Callable[..., tuple[socket.socket, socket.socket]]
+
+
+def film(tags: list[Tag], publisher: Publisher) -> list[int]:
+    """Numbers of the pictures. Only spare and leading ones are missing, but behind a jump to a key with headers."""
+    seen: list[int] = []
+    headers: set[bytes] = set()
+    led = False
+    for tag in tags:
+        if tag.is_header:
+            headers.add(tag.body)
+        if tag.is_header or tag.kind != VIDEO:
+            continue
+        number = struct.unpack(">I", tag.mark[:4])[0]
+        assert tag.mark[4:] == random.Random(number).randbytes(len(tag.mark) - 4), "a tag that is not whole"
+        place = number % publisher.gop
+        jumped = not seen or headers == {AAC_HEADER, AVC_HEADER}
+        if jumped:
+            assert place == 0, f"a start at picture {number}"
+        else:
+            for missing in range(seen[-1] + 1, number):
+                where = missing % publisher.gop
+                assert where and (where % 2 or (led and where <= publisher.leading)), f"{missing} is missing"
+        assert not (led or jumped) or place == 0 or place > publisher.leading, (
+            "it was not there before the key"
+        )
+        led = jumped or (led and place <= publisher.leading)
+        seen.append(number)
+        headers = set()
+    assert seen == sorted(set(seen))
+    return seen
+
+
+def watch(sender: Sender, tcp: Sockets, publisher: Publisher, **more: int) -> Viewer:
+    """A player with small buffers, who has read what there is so far."""
+    log = publisher.log
+    start = FLV + log.key_headers
+    options = {"jump_ms": NEVER, "close_ms": NEVER} | more
+    viewer = Viewer(sender, tcp, log, start=start, position=log.key_pos, sizes=SLOW, **options)
+    viewer.read_until(len(start) + log.head - log.key_pos)
+    return viewer
+
+
+def drain(viewer: Viewer) -> None:
+    """Read until nothing more comes."""
+    while select.select([viewer.socket], [], [], 0.02)[0]:
+        viewer.data += viewer.socket.recv(1 << 16)
+
+
+@FRAMINGS
+def test_a_late_player_is_sent_all_but_the_spare_pictures(senders, tcp, framing):
+    publisher = Publisher(frame_bytes=4000, gop=50, spare=True)
+    publisher.frames(1)
+    viewer = watch(senders(1), tcp, publisher, framing=framing, drop_ms=500)
+    publisher.frames(200)
+    publisher.log.end()
+    viewer.read_all()
+    seen = film(viewer.tags, publisher)
+    assert seen[-1] >= 199
+    assert {number for number in range(201) if number % 50 % 2 == 0} <= set(seen)
+    assert viewer.player.dropped == 201 - len(seen) > 80
+    assert (viewer.player.drops, viewer.player.jumps) == (1, 0)
+
+
+@FRAMINGS
+def test_who_has_caught_up_is_sent_every_picture_again(senders, tcp, framing):
+    publisher = Publisher(frame_bytes=4000, gop=50, spare=True)
+    publisher.frames(1)
+    viewer = watch(senders(1), tcp, publisher, framing=framing, drop_ms=500)
+    publisher.frames(100)
+    drain(viewer)
+    assert viewer.player.dropped
+    for _ in range(100):
+        publisher.frames(1)
+        drain(viewer)
+    publisher.log.end()
+    viewer.read_all()
+    seen = film(viewer.tags, publisher)
+    assert seen[-50:] == list(range(151, 201))
+    assert viewer.player.lag_ms == 0
+
+
+@FRAMINGS
+def test_pictures_that_lead_a_keyframe_are_left_out_where_a_player_starts(senders, tcp, framing):
+    publisher = Publisher(gop=10, leading=2)
+    publisher.frames(31)
+    viewer = Viewer(
+        senders(1), tcp, publisher.log, framing=framing, start=FLV + publisher.log.key_headers,
+        position=publisher.log.key_pos,
+    )  # fmt: skip
+    publisher.frames(30)
+    publisher.log.end()
+    viewer.read_all()
+    # Those behind the next keyframes it can decode: it was there before.
+    assert film(viewer.tags, publisher) == [30, *range(33, 61)]
+    assert viewer.player.dropped == 2
+
+
+@FRAMINGS
+def test_they_are_left_out_behind_a_jump_too(senders, tcp, framing):
+    publisher = Publisher(frame_bytes=4000, gop=10, leading=2)
+    publisher.frames(1)
+    viewer = watch(senders(1), tcp, publisher, framing=framing, jump_ms=1000)
+    publisher.frames(300)
+    publisher.log.end()
+    viewer.read_all()
+    seen = film(viewer.tags, publisher)
+    assert viewer.player.jumps >= 1
+    assert seen[-1] == 300
+
+
+def test_a_player_whose_peer_lacks_what_is_too_old_is_let_go(senders, tcp, reaped):
+    publisher = Publisher(frame_bytes=4000, gop=10)
+    publisher.frames(1)
+    sender = senders(1)
+    viewer = watch(sender, tcp, publisher, framing=RAW, jump_ms=1000, close_ms=3000)
+    publisher.frames(500)
+    (left,) = reaped(sender)
+    assert (left, left.reason) == (viewer.player, "too slow")
+
+
+def test_what_the_kernel_holds_counts_as_lag(senders, tcp, reaped):
+    """The whole film fits into the socket's buffers, and the peer reads none of it."""
+    publisher = Publisher(frame_bytes=100, gop=10)
+    publisher.frames(1)
+    server, _ = tcp(receive_bytes=4096, send_bytes=1 << 20)
+    player = senders(1).add(
+        server.detach(), publisher.log, framing=RAW, position=publisher.log.key_pos, close_ms=NEVER, jump_ms=NEVER
+    )  # fmt: skip
+    until = time.monotonic() + 10
+    while player.lag_ms < 10_000 and time.monotonic() < until:
+        publisher.frames(25)
+        select.select([], [], [], 0.01)
+    assert player.lag_ms >= 10_000
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_whatever_the_pace_only_spare_pictures_and_whole_spans_are_missing(senders, tcp, seed):
+    dice = random.Random(seed)
+    publisher = Publisher(
+        frame_bytes=dice.choice([10, 900, 9000, 60_000]),
+        gop=dice.choice([5, 25, 120]),
+        window_bytes=dice.choice([100_000, 2_000_000]),
+        spare=True,
+        leading=dice.choice([0, 3]),
+    )
+    publisher.frames(1)
+    sender = senders(1)
+    viewers = [
+        watch(
+            sender,
+            tcp,
+            publisher,
+            framing=seed % 2,
+            window_ms=dice.choice([0, 40]),
+            drop_ms=dice.choice([100, 1000]),
+            jump_ms=dice.choice([1500, NEVER]),
+        )
+        for _ in range(3)
+    ]
+    for _ in range(40):
+        publisher.frames(dice.choice([0, 1, 1, 7, 40]))
+        for viewer in viewers:
+            if select.select([viewer.socket], [], [], 0)[0] and dice.random() < 0.6:
+                viewer.data += viewer.socket.recv(dice.choice([1, 100, 5000, 500_000]))
+    publisher.log.end()
+    open_sockets = {viewer.socket: viewer for viewer in viewers}
+    while open_sockets:
+        for ready in select.select(list(open_sockets), [], [], 10)[0]:
+            block = ready.recv(1 << 20)
+            open_sockets[ready].data += block
+            if not block:
+                del open_sockets[ready]
+    for viewer in viewers:
+        seen = film(viewer.tags, publisher)
+        if not viewer.player.jumps:
+            assert publisher.next - len(seen) == viewer.player.dropped
+
+
+def as_ts(publisher: Publisher) -> MediaLog:
+    """The publisher's stream as MPEG-TS, from its newest keyframe on."""
+    log = MediaLog()
+    mux = TsMux(publisher.log, log, describe)
+    mux.begin(publisher.log.key_headers, publisher.log.key_pos)
+    return log
+
+
+class CodedPublisher(Publisher):
+    """The same with lengths before the units, as TS needs them."""
+
+    def picture(self, place: int, mark: bytes) -> bytes:
+        body = super().picture(place, b"")
+        unit = bytes([0x65 if place == 0 else 0x01 if body[0] == 0x37 else 0x41]) + mark
+        return body[:5] + len(unit).to_bytes(4, "big") + unit
+
+
+@FRAMINGS
+def test_in_ts_what_follows_left_out_pictures_is_told_not_to_go_on(senders, tcp, framing):
+    publisher = CodedPublisher(frame_bytes=4000, gop=50, spare=True)
+    publisher.frames(1)
+    log = as_ts(publisher)
+    viewer = Viewer(
+        senders(1), tcp, log, framing=framing, start=b"", position=0, sizes=SLOW, drop_ms=500, jump_ms=NEVER,
+        close_ms=NEVER,
+    )  # fmt: skip
+    publisher.frames(400)
+    publisher.log.end()
+    viewer.read_all()
+    reader = ts.read_ts(viewer.body[0])
+    assert viewer.player.dropped > 100
+    assert reader.bridges > 100
+    pictures = [one for one in reader.pes if one.pid == 0x100]
+    assert len(pictures) == 401 - viewer.player.dropped
+
+
+def test_a_cursor_of_the_event_loop_takes_the_same_steps():
+    publisher = Publisher(gop=50, spare=True)
+    publisher.frames(1)
+    cursor = Cursor(publisher.log, position=publisher.log.key_pos, drop_ms=500, jump_ms=3000)
+    wire = FLV + publisher.log.key_headers + cursor.take()
+    publisher.frames(40)
+    while data := cursor.take():
+        wire += data
+    dropped = cursor.dropped
+    # Nothing is left out any more of the last quarter of a second.
+    assert (cursor.drops, cursor.jumps) == (1, 0)
+    assert 15 <= dropped < 20
+    for _ in range(30):
+        publisher.frames(1)
+        wire += cursor.take()
+    assert cursor.dropped == dropped
+    publisher.frames(140)
+    while data := cursor.take():
+        wire += data
+    assert cursor.jumps == 1
+    seen = film(read_file(wire)[2], publisher)
+    assert seen[-1] == publisher.next - 1
+
+
+def test_a_cursor_counts_what_its_peer_has_not_got():
+    publisher = Publisher(gop=10)
+    publisher.frames(1)
+    cursor = Cursor(publisher.log, position=publisher.log.key_pos, jump_ms=NEVER)
+    given = len(cursor.take(0))
+    for _ in range(100):
+        publisher.frames(1)
+        given += len(cursor.take(given))
+    # All of it lies between the two: its place in the log is the newest, its peer has nothing.
+    assert cursor.measure(given) >= 99 * 40
+    assert cursor.measure(0) < 100
+
+
+def test_a_cursor_of_ts_tells_of_what_it_left_out():
+    publisher = CodedPublisher(gop=50, spare=True)
+    publisher.frames(1)
+    log = as_ts(publisher)
+    cursor = Cursor(log, position=0, drop_ms=500, jump_ms=NEVER)
+    publisher.frames(100)
+    wire = b""
+    while data := cursor.take():
+        wire += data
+    reader = ts.read_ts(wire)
+    assert cursor.dropped > 20
+    assert reader.bridges > 20
+    assert sum(one.pid == 0x100 for one in reader.pes) == 101 - cursor.dropped
+    assert VIDEO in {kind for _, _, _, kind, _ in log.tags()}
