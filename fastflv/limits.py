@@ -129,6 +129,21 @@ FLUSH_MS: Final = 50
 FLUSH_AUDIO_MS: Final = 30
 "Likewise on a stream without video, ms."
 
+AUTO_WINDOWS_MS: Final = (0, 90, 180, 350)
+"Merge windows that `mw_latency auto` chooses from, ms: a send per picture; half of that at 25 a second, and still below 0.1 s; half again; SRS's default, beyond which a viewer would notice."
+
+AUTO_LOOK_MS: Final = 500
+"How often the load is looked at, ms: twelve pictures."
+
+AUTO_BUSY_PERCENT: Final = 75
+"A thread that is busier than this takes the next longer window, percent of the time: what is left is for ingest, joins and bursts."
+
+AUTO_FREE_PERCENT: Final = 50
+"It goes back to the shorter one when that would have kept it less busy than this, percent: far enough below the other that it does not swing."
+
+AUTO_CALM_LOOKS: Final = 6
+"And only after this many looks in a row, 3 s."
+
 SLOT_MS: Final = 10
 "Players of one stream are spread over the merge window in steps of at least this, ms."
 

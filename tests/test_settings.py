@@ -280,7 +280,8 @@ def test_min_latency_merges_nothing_unless_it_is_told_to():
     realtime = one("min_latency on;").play
     assert (realtime.mw_latency, realtime.mw_msgs) == (0, 0)
     assert one("min_latency on; play { mw_latency 100; mw_msgs 4; }").play.mw_latency == 100
-    assert (one("").play.mw_latency, one("").play.mw_msgs) == (350, 8)
+    assert (one("").play.mw_latency, one("").play.mw_msgs) == (None, 8)
+    assert one("play { mw_latency auto; }").play.mw_latency is None
 
 
 def test_on_missing_of_play_is_the_default_of_http_remux():

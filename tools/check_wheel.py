@@ -15,6 +15,7 @@ EXTENSIONS = [
     "fanout",
     "flvmux",
     "flvtag",
+    "group",
     "intake",
     "ladder",
     "medialog",
@@ -36,6 +37,7 @@ EXTENSIONS = [
     "tspacket",
     "tsprogram",
     "tstables",
+    "window",
 ]
 DATA = ("fastflv/py.typed", "fastflv/config/default.conf", "fastflv/control/demo.flv")
 KINDS = {".py", ".so", ".pxd", ".pyi", ".typed", ".conf", ".flv"}

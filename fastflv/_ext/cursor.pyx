@@ -169,8 +169,9 @@ cdef class Cursor:
             i = segment_tag_at(segment, self.pos) if segment != NULL else -1
             trimmed = i < 0
             next_dts = log.segments[log.first].tags[0].dts_ms if trimmed else segment.tags[i].dts_ms
-        self.lag_ms = max(head_dts - next_dts, <int64_t>0)
-        if unacked >= 0:
+        if unacked < 0:
+            self.lag_ms = 0
+        else:
             # What was sent before the cursor's first bytes is in its count too.
             self.lag_ms = mark_lag(
                 &self.unacknowledged, self.given, min(unacked, self.given), next_dts, head_dts
@@ -189,11 +190,11 @@ cdef class Cursor:
         self.look(unacked)
         return self.lag_ms
 
-    def take(self, int64_t unacked=-1):
+    def take(self, int64_t unacked=0):
         """Return what is new as one framed bytes object of whole tags, b"" when there is nothing.
 
         Of more than LOOP_SEND_BYTES_MAX the first part, or the first tag when that is longer. *unacked*: bytes given
-        before that the peer has not acknowledged, as far as that is known.
+        before that the peer has not acknowledged; -1: the reader keeps up, so that its place in the log is no lag.
         """
         cdef Log* log = self.log.log
         cdef int64_t stop

@@ -2,36 +2,10 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from fastflv._ext.medialog cimport Log, Waker
-from fastflv._ext.player cimport Burst, PlayerState
+from fastflv._ext.group cimport Group
+from fastflv._ext.player cimport PlayerState
 from fastflv._ext.pthreads cimport pthread_mutex_t, pthread_t
-from fastflv._ext.segment cimport View
-
-
-cdef struct Slot:
-    PlayerState** players      # owned array of borrowed pointers
-    int32_t count
-    int32_t room
-
-
-cdef struct Group:
-    # The players of one log in one thread; belongs to that thread, but for `waker`.
-    Waker waker                # what the log's writer sees
-    Log* log                   # referenced
-    View view
-    Burst burst
-    Slot* slots                # owned array: the steps of the merge window
-    int32_t slot_count
-    int32_t count              # players in all slots
-    int32_t next_slot          # where the next player goes
-    int32_t turn               # rotates who is served first
-    int64_t window_us          # 0: a send per video frame
-    int64_t slot_us            # length of a slot
-    int64_t due_us             # clock of the next look at the log, -1: none
-    int64_t seen               # head at the last look
-    int64_t served             # head up to which everybody was served; a join and a full socket look without serving
-    int64_t new_us             # clock of the last look that found something new
-    Group* next
+from fastflv._ext.window cimport Load
 
 
 cdef struct Crew:
@@ -55,6 +29,7 @@ cdef struct Thread:
     int32_t asked_room
     int32_t stop
     Group* groups
+    Load load                  # how busy this thread is: the merge window of groups that leave it open
     int32_t blocked            # players with a full socket
     int64_t check_us           # clock of the next look at them
     int64_t wakeups            # counters, relaxed

@@ -7,40 +7,37 @@ comes due, or a full socket is writable again; with nothing to do it sleeps with
   rides along, or goes out by itself after FLUSH_MS without video.
 - Window N: players are spread over N ms in up to SLOTS_MAX slots; the thread looks at one slot at a time
   and sleeps when a whole window brought nothing new.
-
-Sleeping and waking (Dekker's pattern): a thread sets `waker.idle`, fences, and looks at the head
-once more before it sleeps; the writer publishes the head, fences, and looks at `idle`. One of both
-sees the other.
+- Window left open: it is chosen by how busy the thread is (window.pyx), 0 as long as there is time.
 """
 
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport realloc
 from posix.unistd cimport close, read, write
 
 from fastflv._ext.atomics cimport (
-    exchange32, fence, load32_acquire, load_acquire, store32_relaxed, store32_release,
+    exchange32, load32_acquire, load_acquire, store32_relaxed, store32_release,
     store_relaxed,
 )
+from fastflv._ext.group cimport (
+    Group, Slot, add_group, find_group, flush_us, go_idle, join_group, leave_group, look, next_due, remove_group,
+    set_window,
+)
 from fastflv._ext.ladder cimport measure_lag
-from fastflv._ext.medialog cimport Log, log_add_waker, log_drop, log_hold, log_remove_waker, view_refresh
+from fastflv._ext.medialog cimport Log, log_drop
 from fastflv._ext.player cimport (
     ASKED_BACK, LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN, LEFT_SLOW, LEFT_STALLED,
     SEND_BLOCKED, SEND_FAILED, SEND_RECALLED, PlayerState, player_finish, player_is_whole, player_release, player_send,
 )
 from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
-from fastflv._ext.segment cimport view_clear
 from fastflv._ext.sockets cimport (
     EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLOUT, EPOLLRDHUP, clock_us, epoll_ctl,
     epoll_event, epoll_wait,
 )
+from fastflv._ext.window cimport load_look
 
 from fastflv import limits
 
-cdef int64_t FLUSH_US = limits.FLUSH_MS * 1000
-cdef int64_t FLUSH_AUDIO_US = limits.FLUSH_AUDIO_MS * 1000
-cdef int64_t SLOT_US = limits.SLOT_MS * 1000
-cdef int64_t SLOTS_MAX = limits.SLOTS_MAX
 cdef int64_t CHECK_US = limits.BLOCKED_CHECK_MS * 1000
 cdef enum:
     EVENTS = 256
@@ -101,47 +98,11 @@ cdef void serve_slot(Thread* t, Group* g, Slot* slot, int64_t head) noexcept nog
             serve(t, g, p, head)
 
 
-cdef bint look(Group* g, int64_t now) noexcept nogil:
-    """Take note of the head; return whether it moved since the last look."""
-    cdef int64_t head = load_acquire(&g.log.head)
-    if head == g.seen and not load32_acquire(&g.log.ended):
-        return False
-    g.seen = head
-    g.new_us = now
-    return view_refresh(&g.view, g.log) == 0
-
-
 cdef void serve_group(Thread* t, Group* g) noexcept nogil:
     cdef int32_t i
     for i in range(g.slot_count):
         serve_slot(t, g, &g.slots[i], g.seen)
     g.served = g.seen
-
-
-cdef inline int64_t flush_us(Group* g) noexcept nogil:
-    """How long audio waits for a video frame to ride with."""
-    return FLUSH_US if load32_acquire(&g.log.has_video) else FLUSH_AUDIO_US
-
-
-cdef int64_t next_due(Group* g, int64_t now) noexcept nogil:
-    """Clock of the next slot that has players, after *now*."""
-    cdef int64_t step = now // g.slot_us
-    cdef int32_t k
-    for k in range(1, g.slot_count + 1):
-        if g.slots[(step + k) % g.slot_count].count:
-            return (step + k) * g.slot_us
-    return now + g.window_us
-
-
-cdef void go_idle(Group* g) noexcept nogil:
-    """Ask to be woken by anything new; stay awake when something came meanwhile."""
-    store32_relaxed(&g.waker.idle, 1)
-    # Orders `idle` before the look at the head; pairs with the fence in log_publish.
-    fence()
-    if load_acquire(&g.log.head) != g.seen:
-        store32_relaxed(&g.waker.idle, 0)
-        return
-    g.due_us = -1
 
 
 cdef void run_due(Thread* t, Group* g, int64_t now) noexcept nogil:
@@ -176,90 +137,6 @@ cdef void run_woken(Thread* t, Group* g, int64_t now) noexcept nogil:
     elif g.due_us < 0:
         look(g, now)
         g.due_us = next_due(g, now)
-
-
-# --- groups ---------------------------------------------------------------------------------
-
-cdef Group* find_group(Thread* t, Log* log) noexcept nogil:
-    cdef Group* g = t.groups
-    while g != NULL and g.log != log:
-        g = g.next
-    return g
-
-
-cdef Group* add_group(Thread* t, Log* log, int64_t window_us) noexcept nogil:
-    cdef Group* g = <Group*>calloc(1, sizeof(Group))
-    if g == NULL:
-        return NULL
-    g.slot_us = max(SLOT_US, window_us // SLOTS_MAX)
-    g.slot_count = max(1, <int32_t>(window_us // g.slot_us))
-    g.slots = <Slot*>calloc(g.slot_count, sizeof(Slot))
-    g.waker.fd = t.fd
-    g.waker.idle = 1
-    if g.slots == NULL or log_add_waker(log, &g.waker) < 0:
-        free(g.slots)
-        free(g)
-        return NULL
-    g.window_us = window_us if g.slot_count > 1 else 0
-    g.log = log
-    log_hold(log)
-    g.due_us = -1
-    g.view.version = -1
-    g.burst.pos = -1
-    g.seen = -1
-    g.next = t.groups
-    t.groups = g
-    return g
-
-
-cdef void remove_group(Thread* t, Group* g) noexcept nogil:
-    cdef Group** link = &t.groups
-    cdef int32_t i
-    while link[0] != g:
-        link = &link[0].next
-    link[0] = g.next
-    log_remove_waker(g.log, &g.waker)
-    view_clear(&g.view)
-    free(g.view.segments)
-    for i in range(g.slot_count):
-        free(g.slots[i].players)
-    free(g.slots)
-    log_drop(g.log)
-    free(g)
-
-
-cdef int join_group(Group* g, PlayerState* p) noexcept nogil:
-    """Put a player into the next slot. Slots fill evenly, neighbours in time come last."""
-    cdef Slot* slot = &g.slots[g.next_slot]
-    cdef PlayerState** grown
-    if slot.count == slot.room:
-        grown = <PlayerState**>realloc(slot.players, (slot.room * 2 + 8) * sizeof(PlayerState*))
-        if grown == NULL:
-            return -1
-        slot.players = grown
-        slot.room = slot.room * 2 + 8
-    p.slot = g.next_slot
-    p.index = slot.count
-    p.group = g
-    slot.players[slot.count] = p
-    slot.count += 1
-    g.count += 1
-    g.next_slot = (g.next_slot + 1) % g.slot_count
-    return 0
-
-
-cdef void leave_group(Thread* t, PlayerState* p) noexcept nogil:
-    cdef Group* g = <Group*>p.group
-    cdef Slot* slot = &g.slots[p.slot]
-    slot.count -= 1
-    slot.players[p.index] = slot.players[slot.count]
-    slot.players[p.index].index = p.index
-    # The next player fills the gap, so that slots stay even.
-    g.next_slot = p.slot
-    g.count -= 1
-    p.group = NULL
-    if g.count == 0:
-        remove_group(t, g)
 
 
 # --- a thread's turn ------------------------------------------------------------------------
@@ -321,12 +198,14 @@ cdef void take_joining(Thread* t) noexcept nogil:
 cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
     """Send a new player its start at once: nobody waits for a tick to begin."""
     cdef Log* log = <Log*>p.group
-    cdef Group* g = find_group(t, log)
+    cdef Group* g = find_group(t.groups, log)
     cdef epoll_event event
+    cdef bint is_open
     cdef int64_t now = clock_us()
     p.group = NULL
     if g == NULL:
-        g = add_group(t, log, p.progress_us)
+        is_open = p.progress_us < 0
+        g = add_group(&t.groups, log, t.fd, t.load.window_us if is_open else p.progress_us, is_open)
     if g == NULL or join_group(g, p) < 0:
         log_drop(log)
         p.leaving = LEFT_MEMORY
@@ -407,12 +286,15 @@ cdef void bury(Thread* t) noexcept nogil:
     """Let go of all that were marked in this turn."""
     cdef int32_t i
     cdef PlayerState* p
+    cdef Group* empty
     for i in range(t.gone_count):
         p = t.gone[i]
         if p.blocked:
             t.blocked -= 1
         p.whole = player_is_whole(p, &(<Group*>p.group).view)
-        leave_group(t, p)
+        empty = leave_group(p)
+        if empty != NULL:
+            remove_group(&t.groups, empty)
         hand_back(t, p)
     t.gone_count = 0
 
@@ -432,6 +314,15 @@ cdef int64_t next_timeout(Thread* t, int64_t now) noexcept nogil:
     return 0 if due <= now else (due - now + 999) // 1000
 
 
+cdef void open_windows(Thread* t, int64_t now) noexcept nogil:
+    """Merge over another time, where that was left open."""
+    cdef Group* g = t.groups
+    while g != NULL:
+        if g.open:
+            set_window(g, t.load.window_us, now)
+        g = g.next
+
+
 cdef void* run_thread(void* arg) noexcept nogil:
     cdef Thread* t = <Thread*>arg
     cdef epoll_event events[EVENTS]
@@ -442,10 +333,14 @@ cdef void* run_thread(void* arg) noexcept nogil:
     cdef Group* g
     cdef Group* following
     cdef bint called
+    cdef int64_t woke
+    now = clock_us()
+    t.load.since_us = now
     while True:
-        n = epoll_wait(t.epfd, events, EVENTS, <int>next_timeout(t, clock_us()))
+        n = epoll_wait(t.epfd, events, EVENTS, <int>next_timeout(t, now))
         if n < 0 and errno != EINTR:
             return NULL
+        woke = clock_us()
         store_relaxed(&t.wakeups, t.wakeups + 1)
         called = False
         for i in range(n):
@@ -476,6 +371,10 @@ cdef void* run_thread(void* arg) noexcept nogil:
             t.check_us = now + CHECK_US
             check_blocked(t, now)
         bury(t)
+        now = clock_us()
+        t.load.busy_us += now - woke
+        if load_look(&t.load, now):
+            open_windows(t, now)
     g = t.groups
     while g != NULL:
         for i in range(g.slot_count):

@@ -238,7 +238,7 @@ cdef class Sender:
         Sent are *preamble* (no framing), *start* (framed), then the log from *position* on; with
         -1 from the next keyframe on. A player that lags more than *drop_ms* is sent no disposable pictures, one that
         lags more than *jump_ms* jumps to a keyframe, one that lags more than *close_ms* is let go.
-        All players of one log share the *window_ms* of the first.
+        All players of one log share the *window_ms* of the first; below 0 it follows the load of the thread.
         """
         cdef Player player = Player.__new__(Player)
         cdef PlayerState* p = &player.state
@@ -281,7 +281,7 @@ cdef class Sender:
             # What leads the keyframe that it starts with refers to pictures that it has not.
             if load32_acquire(&log.log.has_video):
                 p.thin.skip = LEADING
-        # Until the thread takes it over, `group` carries the log and `progress_us` the window.
+        # Until the thread takes it over, `group` carries the log and `progress_us` the window, below 0 when it is open.
         p.group = log.log
         log_hold(log.log)
         p.progress_us = window_ms * 1000

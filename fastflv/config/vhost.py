@@ -98,8 +98,8 @@ class Play:
     atc_auto: bool = False
     "Turn `atc` on for a stream whose metadata holds `bravo_atc`. Default off."
 
-    mw_latency: int = bounded(350, 0, 60_000)
-    "How long media is merged into one send, milliseconds. Default 350; 0 where `min_latency` is on."
+    mw_latency: int | None = None
+    "How long media is merged into one send, milliseconds; None: as the load asks for. Default auto (SRS: 350); 0 where `min_latency` is on."
 
     mw_msgs: int = bounded(8, 0)
     "Send earlier once this many messages wait; at most 128. Default 8; 0 where `min_latency` is on."
@@ -281,11 +281,17 @@ def read_play(vhost: Section) -> Play:
             NoticeKind.ADVICE, f"mw_msgs is at most {limits.MW_MSGS_MAX}", section.value("mw_msgs")
         )
         messages = limits.MW_MSGS_MAX
-    given: dict[str, int] = {"mw_msgs": messages}
-    if realtime and section.value("mw_latency") is None:
-        given["mw_latency"] = 0
+    given: dict[str, int | None] = {"mw_msgs": messages, "mw_latency": read_window(section, realtime)}
     given |= read_lag(section)
     return section.fill(Play, **given)
+
+
+def read_window(section: Section, realtime: bool) -> int | None:
+    """Read `mw_latency`: milliseconds; None for `auto`, and where nothing is written unless *realtime*."""
+    found = section.word("mw_latency")
+    if found is None:
+        return 0 if realtime else None
+    return None if found.words[0] == "auto" else section.integer("mw_latency", 0, 0, 60_000)
 
 
 def read_lag(section: Section) -> dict[str, int]:

@@ -12,7 +12,7 @@ from fastflv.ingest.rtmp import IngestOptions
 from fastflv.remux.variant import Variant
 from fastflv.stream.lag import Lag
 from fastflv.stream.startblock import Begin, Burst
-from fastflv.stream.stream import Jitter, StreamOptions
+from fastflv.stream.stream import AUTO_WINDOW, Jitter, StreamOptions
 
 JITTERS = {TimeJitter.FULL: Jitter.FULL, TimeJitter.ZERO: Jitter.ZERO, TimeJitter.OFF: Jitter.OFF}
 
@@ -20,17 +20,16 @@ JITTERS = {TimeJitter.FULL: Jitter.FULL, TimeJitter.ZERO: Jitter.ZERO, TimeJitte
 def stream_options(vhost: Vhost) -> StreamOptions:
     """What shapes the streams of a vhost."""
     play = vhost.play
+    # A merge window is no lag.
+    window = max(limits.AUTO_WINDOWS_MS) if play.mw_latency is None else play.mw_latency
     return StreamOptions(
         gop_cache=play.gop_cache,
         begin=Begin(play.start.value),
         burst=Burst(play.start_burst_max_ms, play.start_burst_max_bytes),
         gop_frames_max=play.gop_cache_max_frames,
         gop_bytes_max=play.gop_cache_max_bytes,
-        # A merge window is no lag.
-        lag=Lag(
-            play.lag_drop + play.mw_latency, play.lag_jump + play.mw_latency, play.lag_close + play.mw_latency
-        ),
-        window_ms=play.mw_latency,
+        lag=Lag(play.lag_drop + window, play.lag_jump + window, play.lag_close + window),
+        window_ms=AUTO_WINDOW if play.mw_latency is None else play.mw_latency,
         jitter=Jitter.OFF if play.atc else JITTERS[play.time_jitter],
         reduce_sequence_header=play.reduce_sequence_header,
         grace_ms=round(vhost.publish.grace * 1000),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
 from fastflv._ext.medialog import MediaLog
 from fastflv._ext.sender import Sender
+from fastflv._ext.window import LoadMeter
 from fastflv.delivery.play import Ended, Framing, LoopPlay, ThreadPlay
 from fastflv.delivery.relay import Relay
 from fastflv.stream.hub import Hub
-from fastflv.stream.stream import StreamOptions
+from fastflv.stream.stream import AUTO_WINDOW, StreamOptions
 
 
 class Fanout:
@@ -21,6 +23,7 @@ class Fanout:
         self._loop = loop
         self._hub = hub
         self._relays: dict[tuple[MediaLog, int], Relay] = {}
+        self._meter = LoadMeter(monotonic())
         self._closing = False
         self.stopping = False
         "The server stops: no player is handed to a sender thread any more."
@@ -48,7 +51,8 @@ class Fanout:
                 del self._relays[key]
                 self.close_unread()
 
-            relay = self._relays[key] = Relay(self._loop, log, window_ms, empty)
+            meter = self._meter if window_ms == AUTO_WINDOW else None
+            relay = self._relays[key] = Relay(self._loop, log, window_ms, empty, meter)
         return relay
 
     @property

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 from fastflv import limits
 from fastflv._ext.medialog import MediaLog
 from fastflv._ext.notice import Notice
+from fastflv._ext.window import LoadMeter
 
 
 class Served(Protocol):
@@ -25,19 +27,24 @@ class Relay:
     """Serves players when the log grows: at once with window 0, else spread over the window in steps.
 
     The same steps as in the sender threads (fanout.pyx): players stay in their step, and a stream that
-    brings nothing new for a whole window costs no timer.
+    brings nothing new for a whole window costs no timer. With a *meter* the window is what the load asks for.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, log: MediaLog, window_ms: int, empty: Callable[[], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        log: MediaLog,
+        window_ms: int,
+        empty: Callable[[], None],
+        meter: LoadMeter | None = None,
     ) -> None:
         self._loop = loop
         self._log = log
         self._empty = empty
-        steps = min(limits.SLOTS_MAX, window_ms // limits.SLOT_MS)
+        self._meter = meter
+        self._window_ms = window_ms if meter is None else meter.window_ms
+        steps = limits.SLOTS_MAX if meter is not None else min(limits.SLOTS_MAX, window_ms // limits.SLOT_MS)
         self._slots: list[dict[Served, None]] = [{} for _ in range(max(1, steps))]
-        self._step_seconds = window_ms / 1000 / len(self._slots) if steps else limits.FLUSH_MS / 1000
-        self._at_once = steps == 0
         self._next = 0
         self._turn = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -48,6 +55,15 @@ class Relay:
         self._quiet = 0
         self._notice = Notice(self._new)
         log.attach(self._notice)
+
+    @property
+    def _at_once(self) -> bool:
+        """Pictures wait for no window."""
+        return self._window_ms < limits.SLOT_MS
+
+    @property
+    def _step_seconds(self) -> float:
+        return limits.FLUSH_MS / 1000 if self._at_once else self._window_ms / 1000 / len(self._slots)
 
     def __len__(self) -> int:
         return sum(map(len, self._slots))
@@ -88,13 +104,18 @@ class Relay:
 
     def _serve_all(self) -> None:
         self._soon = False
-        now = self._loop.time()
-        for slot in self._slots:
-            self._serve(slot, now)
+        self._serve(self._slots)
 
-    def _serve(self, slot: dict[Served, None], now: float) -> None:
-        for player in list(slot):
-            player.serve(now)
+    def _serve(self, slots: list[dict[Served, None]]) -> None:
+        now = self._loop.time()
+        began = monotonic()
+        for slot in slots:
+            for player in list(slot):
+                player.serve(now)
+        if self._meter is not None:
+            self._meter.worked(began, monotonic())
+            # It may have been changed by another stream's relay too.
+            self._window_ms = self._meter.window_ms
 
     def _arm(self) -> None:
         if self._timer is None and not self._closed:
@@ -109,7 +130,7 @@ class Relay:
             self._quiet = 0
         else:
             self._quiet += 1
-        self._serve(self._slots[self._turn], self._loop.time())
+        self._serve(self._slots if self._at_once else [self._slots[self._turn]])
         # After a whole quiet window all have what there is: nothing to do until the log grows, but for full sockets.
         if self._quiet <= len(self._slots):
             self._arm()

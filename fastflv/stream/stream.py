@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from fastflv import __version__, limits
 from fastflv._ext.intake import Intake
@@ -21,6 +22,9 @@ from fastflv.stream.outlet import Outlet, Outlets
 from fastflv.stream.startblock import Begin, Burst, Start, Tracks
 
 AUDIO, VIDEO = 8, 9
+
+AUTO_WINDOW: Final = -1
+"A merge window that follows the load."
 
 
 class Phase(Enum):
@@ -61,8 +65,8 @@ class StreamOptions:
     lag: Lag = field(default_factory=Lag)
     "What becomes of players that lag."
 
-    window_ms: int = 350
-    "Merge window, ms; 0: a send per video frame."
+    window_ms: int = AUTO_WINDOW
+    "Merge window, ms; 0: a send per video frame; AUTO_WINDOW: as the load asks for."
 
     jitter: Jitter = Jitter.FULL
     "Repair of timestamps."

@@ -27,7 +27,7 @@ def server(serve: Callable[..., Server]) -> Server:
 @pytest.fixture(scope="module")
 def short(serve: Callable[..., Server]) -> Server:
     """A queue of 2 s, no GOP cache."""
-    return serve(vhost_text(play="mw_latency 0; gop_cache off; queue_length 2;"))
+    return serve(vhost_text(play="mw_latency 0; gop_cache off; queue_length 2; lag_close 600000;"))
 
 
 def test_without_gop_cache_the_first_picture_is_a_keyframe_all_the_same(

@@ -36,7 +36,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 @pytest.fixture(scope="module")
 def secure(serve: Callable[..., object], pair: Pair) -> SecureServer:
     """Each frame at once, a queue of 2 s, all containers."""
-    return serve_tls(serve, vhost_text(play="mw_latency 0; queue_length 2;", remux=MOUNTS), pair)  # type: ignore[arg-type]
+    return serve_tls(
+        serve, vhost_text(play="mw_latency 0; queue_length 2; lag_close 600000;", remux=MOUNTS), pair
+    )  # type: ignore[arg-type]
 
 
 # --- all protocols, both versions ----------------------------------------------------------------------

@@ -198,7 +198,7 @@ def test_a_window_merges_tags_into_few_messages(serve: Callable[..., Server]) ->
 def test_a_slow_reader_goes_on_at_a_keyframe_with_its_messages_whole(
     serve: Callable[..., Server], h264: object, tmp_path: Path
 ) -> None:
-    server = serve(vhost_text(play="mw_latency 0; gop_cache on; queue_length 2;"))
+    server = serve(vhost_text(play="mw_latency 0; gop_cache on; queue_length 2; lag_close 600000;"))
     with (
         Broadcast(server.rtmp, "slow", speed=30, clip=h264),  # type: ignore[arg-type]
         WebSocket(server.http, "/live/slow.flv", buffer=4096) as player,
