@@ -116,8 +116,23 @@ SEND_BYTES_MAX: Final = 512 * 1024
 FRAME_BYTES_MAX: Final = 64 * 1024
 "Bytes of one chunk or WebSocket message, at most, unless one tag is longer. What was announced must be filled before a late player may jump or anything else may be said, and a browser sees a message only when it is whole. 350 ms of 1.5 Mbit/s."
 
+NOTSENT_MS: Final = 500
+"TCP_NOTSENT_LOWAT of players, ms of the stream's own rate: what lies unsent in the kernel cannot be left out any more. Above the longest merge window."
+
 NOTSENT_BYTES: Final = 128 * 1024
-"TCP_NOTSENT_LOWAT of players, bytes: what lies unsent in the kernel beyond this cannot be skipped any more. Two seconds of 500 kbit/s, 50 ms of 20 Mbit/s."
+"At most, bytes, and where the rate is not known: 50 ms of 20 Mbit/s, enough for the kernel to go on while a thread wakes."
+
+NOTSENT_BYTES_MIN: Final = 16 * 1024
+"At least, bytes: below, each keyframe would be sent in several goes."
+
+RATE_SPAN_MS: Final = 1000
+"Media that a rate is told of, ms, at least; and how often it is looked at again while players are paced."
+
+PACE_STEP_PERCENT: Final = 25
+"Change of the stream's rate at which paced players are told again, percent."
+
+PACE_PERCENT_MIN: Final = 110
+"Lowest `pacing`, percent of the stream's rate: what is sent no faster than it comes never catches up."
 
 LOOP_SEND_BYTES_MAX: Final = 64 * 1024
 "Bytes of one write to a player that the event loop serves (TLS), at most: four full records. What is handed over can be skipped no more, so a slow player holds two of these; and the buffers of a connection grow to its longest write and stay: writes of a whole GOP made 160 KB a player."

@@ -21,6 +21,7 @@ EXTENSIONS = [
     "medialog",
     "nalu",
     "notice",
+    "pace",
     "player",
     "rawaudio",
     "reference",

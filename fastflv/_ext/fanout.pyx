@@ -16,7 +16,7 @@ from libc.stdlib cimport realloc
 from posix.unistd cimport close, read, write
 
 from fastflv._ext.atomics cimport (
-    exchange32, load32_acquire, load_acquire, store32_relaxed, store32_release,
+    exchange32, load32_acquire, load_acquire, load_relaxed, store32_relaxed, store32_release,
     store_relaxed,
 )
 from fastflv._ext.group cimport (
@@ -25,6 +25,7 @@ from fastflv._ext.group cimport (
 )
 from fastflv._ext.ladder cimport measure_lag
 from fastflv._ext.medialog cimport Log, log_drop
+from fastflv._ext.pace cimport pace, view_rate
 from fastflv._ext.player cimport (
     ASKED_BACK, LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN, LEFT_SLOW, LEFT_STALLED,
     SEND_BLOCKED, SEND_FAILED, SEND_RECALLED, PlayerState, player_finish, player_is_whole, player_release, player_send,
@@ -39,6 +40,7 @@ from fastflv._ext.window cimport load_look
 from fastflv import limits
 
 cdef int64_t CHECK_US = limits.BLOCKED_CHECK_MS * 1000
+cdef int64_t RATE_LOOK_US = limits.RATE_SPAN_MS * 1000
 cdef enum:
     EVENTS = 256
 
@@ -73,7 +75,24 @@ cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogi
         let_go(t, p, LEFT_PEER)
     elif outcome == SEND_RECALLED:
         let_go(t, p, LEFT_RECALLED)
-    elif load32_acquire(&g.log.ended) and (p.waiting or p.pos >= load_acquire(&g.log.head)):
+    else:
+        if p.pace_percent:
+            pace(p, group_rate(g, head))
+        end_response(t, g, p)
+
+
+cdef int64_t group_rate(Group* g, int64_t head) noexcept nogil:
+    """Return the rate of the log, bytes a second, looked at now and then; 0 when it is not known."""
+    cdef int64_t now = clock_us()
+    if now - g.rated_us > RATE_LOOK_US:
+        g.rated_us = now
+        g.rate = view_rate(&g.view, head, load_relaxed(&g.log.head_dts))
+    return g.rate
+
+
+cdef void end_response(Thread* t, Group* g, PlayerState* p) noexcept nogil:
+    """Let go of a player that was sent all of a log that has ended."""
+    if load32_acquire(&g.log.ended) and (p.waiting or p.pos >= load_acquire(&g.log.head)):
         if player_finish(p):
             let_go(t, p, LEFT_ENDED)
         else:

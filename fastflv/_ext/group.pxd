@@ -31,6 +31,8 @@ cdef struct Group:
     int64_t seen               # head at the last look
     int64_t served             # head up to which everybody was served; a join and a full socket look without serving
     int64_t new_us             # clock of the last look that found something new
+    int64_t rate               # of the log, bytes a second, 0: not known
+    int64_t rated_us           # clock at which that was seen
     Group* next
 
 

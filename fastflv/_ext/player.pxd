@@ -58,6 +58,8 @@ cdef struct PlayerState:
     Thinning thin
     int64_t jump_ms            # lag beyond which it jumps to a keyframe; constant, as the next
     int64_t close_ms           # beyond which it is let go
+    int64_t pace_percent       # of the stream's rate that the kernel sends at most, once the start is out; 0: no bound
+    int64_t paced              # the bound that it was told, bytes a second, 0: none yet
     Mark unacknowledged        # tells how old that is which the kernel holds
     Block* preamble            # referenced; sent first, without framing
     uint32_t preamble_at

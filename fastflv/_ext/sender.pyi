@@ -60,6 +60,7 @@ class Sender:
         drop_ms: int = ...,
         jump_ms: int = ...,
         close_ms: int = ...,
+        pace_percent: int = 0,
         nodelay: bool = True,
         owner: object = None,
     ) -> Player: ...

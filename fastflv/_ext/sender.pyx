@@ -10,6 +10,7 @@ from fastflv._ext.atomics cimport add32, load32_acquire, load_relaxed, store32_r
 from fastflv._ext.fanout cimport Thread, run_thread
 from fastflv._ext.flvtag cimport LEADING
 from fastflv._ext.medialog cimport MediaLog, log_hold
+from fastflv._ext.pace cimport keep_unsent
 from fastflv._ext.player cimport (
     ASKED_BACK, ASKED_LEAVE, LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN,
     LEFT_SLOW, LEFT_STALLED, PlayerState,
@@ -19,14 +20,13 @@ from fastflv._ext.pthreads cimport (
 )
 from fastflv._ext.segment cimport MediaBlock, block_hold
 from fastflv._ext.sockets cimport (
-    EFD_CLOEXEC, EFD_NONBLOCK, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLIN, IPPROTO_TCP, TCP_NODELAY, TCP_NOTSENT_LOWAT,
+    EFD_CLOEXEC, EFD_NONBLOCK, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLIN, IPPROTO_TCP, TCP_NODELAY,
     epoll_create1, epoll_ctl, epoll_event, eventfd, setsockopt,
 )
 
 from fastflv import limits
+from fastflv._ext.pace import bytes_per_second
 from fastflv.errors import ResourceError, UsageError
-
-cdef int NOTSENT = limits.NOTSENT_BYTES
 
 REASONS = {
     LEFT_PEER: "peer closed",
@@ -230,6 +230,7 @@ cdef class Sender:
         int64_t drop_ms=limits.LAG_DROP_MS,
         int64_t jump_ms=limits.LAG_JUMP_MS,
         int64_t close_ms=limits.LAG_CLOSE_MS,
+        int64_t pace_percent=0,
         bint nodelay=True,
         object owner=None,
     ):
@@ -237,7 +238,8 @@ cdef class Sender:
 
         Sent are *preamble* (no framing), *start* (framed), then the log from *position* on; with
         -1 from the next keyframe on. A player that lags more than *drop_ms* is sent no disposable pictures, one that
-        lags more than *jump_ms* jumps to a keyframe, one that lags more than *close_ms* is let go.
+        lags more than *jump_ms* jumps to a keyframe, one that lags more than *close_ms* is let go. With *pace_percent*
+        the kernel sends no faster than that part of the stream's rate, once the start is out.
         All players of one log share the *window_ms* of the first; below 0 it follows the load of the thread.
         """
         cdef Player player = Player.__new__(Player)
@@ -256,7 +258,8 @@ cdef class Sender:
         t = &self.threads[best]
         if nodelay:
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &flag, sizeof(flag))
-        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &NOTSENT, sizeof(NOTSENT))
+        keep_unsent(fd, bytes_per_second(log))
+        p.pace_percent = pace_percent
         player.thread = best
         player.log = log
         player.owner = owner

@@ -23,6 +23,7 @@ cdef extern from "<sys/socket.h>" nogil:
     int MSG_DONTWAIT
     int MSG_NOSIGNAL
     int SOL_SOCKET
+    int SO_MAX_PACING_RATE
     int SHUT_RDWR
 
 cdef extern from "<sys/ioctl.h>" nogil:

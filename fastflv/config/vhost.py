@@ -104,6 +104,9 @@ class Play:
     mw_msgs: int = bounded(8, 0)
     "Send earlier once this many messages wait; at most 128. Default 8; 0 where `min_latency` is on."
 
+    pacing: int = bounded(0, 0, 100_000)
+    "fastflv: the kernel sends a player no faster than this part of the stream's rate, percent, once its start is out. Default 0, off."
+
     send_min_interval: float = bounded(0.0, 0.0)
     "Least time between two messages to an RTMP player, milliseconds. Default 0, off."
 
@@ -282,6 +285,14 @@ def read_play(vhost: Section) -> Play:
         )
         messages = limits.MW_MSGS_MAX
     given: dict[str, int | None] = {"mw_msgs": messages, "mw_latency": read_window(section, realtime)}
+    pacing = section.integer("pacing", 0, 0, 100_000)
+    if 0 < pacing < limits.PACE_PERCENT_MIN:
+        found = section.value("pacing")
+        assert found is not None
+        raise found.error(
+            f"cannot be {pacing}",
+            f"percent of the stream's rate: {limits.PACE_PERCENT_MIN} or more, 0 for off",
+        )
     given |= read_lag(section)
     return section.fill(Play, **given)
 

@@ -30,6 +30,7 @@ def stream_options(vhost: Vhost) -> StreamOptions:
         gop_bytes_max=play.gop_cache_max_bytes,
         lag=Lag(play.lag_drop + window, play.lag_jump + window, play.lag_close + window),
         window_ms=AUTO_WINDOW if play.mw_latency is None else play.mw_latency,
+        pace_percent=play.pacing,
         jitter=Jitter.OFF if play.atc else JITTERS[play.time_jitter],
         reduce_sequence_header=play.reduce_sequence_header,
         grace_ms=round(vhost.publish.grace * 1000),

@@ -14,10 +14,11 @@ import sys
 import termios
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from fastflv import limits
 from fastflv._ext.cursor import Cursor, frame
+from fastflv._ext.pace import bytes_per_second, limit_unsent
 from fastflv._ext.segment import MediaBlock
 from fastflv._ext.sender import Player
 from fastflv.stream.lag import Steps
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from fastflv.delivery.fanout import Fanout
 
 
+SO_MAX_PACING_RATE: Final = 47
+"Linux, asm-generic/socket.h; Python has no name for it."
+
+
 class Framing(IntEnum):
     """What stands around the bytes of a log."""
 
@@ -37,11 +42,6 @@ class Framing(IntEnum):
     "HTTP chunks, RFC 9112, 7.1."
     WEBSOCKET = 2
     "Binary messages of a server, RFC 6455, 5.2."
-
-
-def keep_unsent(sock: socket.socket) -> None:
-    """Let the kernel hold no more than NOTSENT_BYTES that it has not sent: what lies there cannot be skipped."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limits.NOTSENT_BYTES)
 
 
 def unacked(sock: socket.socket) -> int:
@@ -187,6 +187,7 @@ class ThreadPlay:
             drop_ms=self._options.lag.drop_ms,
             jump_ms=self._options.lag.jump_ms,
             close_ms=self._options.lag.close_ms,
+            pace_percent=self._options.pace_percent,
             nodelay=self._options.nodelay,
             owner=self,
         )
@@ -299,7 +300,6 @@ class LoopPlay:
         self._transport = transport
         # What the event loop has buffered cannot be skipped any more: it stops at what the socket does not take.
         transport.set_write_buffer_limits(high=1)
-        keep_unsent(transport.get_extra_info("socket"))
         self._cursor: Cursor | None = None
         self._leave: Callable[[], None] | None = None
         self._full_since: float | None = None
@@ -338,6 +338,11 @@ class LoopPlay:
         first = (bytes(preamble) if preamble is not None else b"") + frame(self._framing, bytes(start.block))
         if first:
             self._write(first)
+        rate = bytes_per_second(outlet.log)
+        sock = self._transport.get_extra_info("socket")
+        limit_unsent(sock.fileno(), rate)
+        if self._options.pace_percent and rate:
+            sock.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, rate * self._options.pace_percent // 100)
         self._leave = self._fanout.relay(outlet.log, self._options.window_ms).join(self)
         self.serve(self._fanout.now())
 

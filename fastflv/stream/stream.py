@@ -77,6 +77,9 @@ class StreamOptions:
     grace_ms: int = 5000
     "Time a publisher has to come back while its players stay, ms."
 
+    pace_percent: int = 0
+    "Players are sent no faster than this part of the stream's rate, percent; 0: no bound."
+
     nodelay: bool = True
     "TCP_NODELAY on the sockets of players."
 
