@@ -142,8 +142,13 @@ def started(
     cores: set[int] | None = None,
     pinned: bool = True,
     protocol: str = "flv",
+    extra: str = "",
+    warm: float = GOP_SECONDS,
 ) -> Iterator[Live]:
-    """Start a server and its publisher; end both, and nothing else, at the end."""
+    """Start a server and its publisher; end both, and nothing else, at the end.
+
+    *extra*: lines of fastflv's play block. *warm*: seconds of publishing before it yields.
+    """
     with contextlib.ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fanout-")))
         rtmp_port, http_port, api_port, https_port = free_ports(4)
@@ -156,6 +161,7 @@ def started(
             room,
             bench.clip.path,
             threads,
+            extra=extra,
             protocol=protocol,
             https_port=https_port,
             certificate=bench.certificate if protocol == "https" else None,
@@ -180,7 +186,7 @@ def started(
             stack.enter_context(running(publisher))
             if publisher.event("publishing", 30) is None:
                 raise BenchError(f"{server.name} did not accept the publisher: {process.last_words()}")
-        bench.progress.sleep(GOP_SECONDS, "first GOP")
+        bench.progress.sleep(warm, "first GOP")
         process.check()
         yield Live(server, settings, process, publisher, work)
 

@@ -23,6 +23,11 @@ void probe_end(FILE *to); /* prints "probe":{...} */
 /* storm.c: players that come, wait for a keyframe, stay a while, and go; prints its event when over */
 void storm_start(const struct target *t, double per_second, double seconds, int hold_ms);
 
+/* joins.c: joins at random moments within `seconds`, each for hold_ms from its first keyframe on. Writes into the
+   directory what each received (0.flv or 0.ts, 1.flv, ...) and when each frame of it came (joins.jsonl); prints its event
+   when over. */
+void joins_start(const struct target *t, int count, double seconds, int hold_ms, int seed, const char *directory);
+
 /* lazy.c: players that read at a fixed rate, 0 for never */
 void lazy_start(const struct target *t, int players, double bytes_per_second);
 

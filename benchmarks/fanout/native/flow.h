@@ -11,6 +11,8 @@ struct frame {
     int key;            /* 1: a keyframe */
     int64_t arrived_ns; /* its last byte came to the socket */
     int64_t read_ns;    /* its last byte was read */
+    double dts_ms;      /* decode time of the container, milliseconds */
+    double pts_ms;      /* likewise when it is shown */
 };
 
 struct flow {

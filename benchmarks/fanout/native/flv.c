@@ -44,7 +44,7 @@ static int tag_ends(struct flv *v)
     if (be32(v->part + sizeof v->part - 4) != v->body_size + 11)
         return flow_fail(v->flow, "back pointer is not the tag's size");
     v->tags++;
-    return v->kind != TAG_VIDEO || video_body(v->flow, v->part, v->body_size, KEPT);
+    return v->kind != TAG_VIDEO || video_body(v->flow, v->part, v->body_size, KEPT, v->last_ms[1]);
 }
 
 /* part[] holds the piece at hand: 13 bytes of file header, 11 of tag header, or the body's first KEPT bytes with the

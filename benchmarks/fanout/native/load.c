@@ -9,6 +9,7 @@
  *   end                         answer with {"event":"measured",...}
  *   status                      answer with {"event":"status",...}
  *   storm RATE SECONDS HOLD_MS  RATE joins a second; {"event":"storm",...} when the last has left
+ *   joins COUNT SECONDS HOLD_MS SEED DIRECTORY  as many joins within that time, each kept; {"event":"joins",...} at the end
  *   lazy PLAYERS BYTES_A_SECOND players that read slowly (0: never); {"event":"lazy",...} when connected
  * The end of stdin ends it.
  */
@@ -57,7 +58,8 @@ static void measured(void)
 static void command(const char *line)
 {
     double a = 0, b = 0;
-    int c = 0, players = 0;
+    int c = 0, players = 0, seed = 0;
+    char text[201];
     if (strncmp(line, "begin", 5) == 0) {
         crowd_begin();
         probe_begin();
@@ -69,6 +71,8 @@ static void command(const char *line)
         event("{\"event\":\"status\",\"flowing\":%d}", crowd_flowing() + probe_flowing());
     } else if (sscanf(line, "storm %lf %lf %d", &a, &b, &c) == 3) {
         storm_start(&target, a, b, c);
+    } else if (sscanf(line, "joins %d %lf %d %d %200s", &players, &a, &c, &seed, text) == 5) {
+        joins_start(&target, players, a, c, seed, text);
     } else if (sscanf(line, "lazy %d %lf", &players, &a) == 2) {
         lazy_start(&target, players, a);
     } else {

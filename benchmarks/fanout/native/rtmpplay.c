@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "rtmpplay.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "clip.h"
@@ -22,6 +23,12 @@ void rtmpplay_init(struct rtmpplay *r, struct flow *flow, struct outlet say)
     r->flow = flow;
     r->say = say;
     r->chunk_size = 128;
+}
+
+void rtmpplay_free(struct rtmpplay *r)
+{
+    for (int i = 0; i < RTMP_CSIDS; i++)
+        free(r->channels[i].whole);
 }
 
 static int say(struct outlet to, uint8_t csid, uint8_t type, uint32_t stream_id, const uint8_t *body, uint32_t size)
@@ -101,7 +108,24 @@ static int media(struct rtmpplay *r, const struct rtmp_channel *c)
         return flow_fail(r->flow, "timestamp of a track ran backwards");
     *last = c->time_ms;
     r->media = 1;
-    return c->type != TAG_VIDEO || video_body(r->flow, c->kept, c->size, RTMP_KEPT);
+    return c->type != TAG_VIDEO || video_body(r->flow, c->kept, c->size, RTMP_KEPT, c->time_ms);
+}
+
+/* Give a whole message of audio, video or data to the tap. */
+static void tap(struct rtmpplay *r, const struct rtmp_channel *c)
+{
+    static const uint8_t head[13] = {'F', 'L', 'V', 1, 5, 0, 0, 0, 9};
+    uint8_t *p = c->whole;
+    p[0] = c->type;
+    put24(p + 1, c->size);
+    put24(p + 4, c->time_ms & 0xffffff);
+    p[7] = (uint8_t)(c->time_ms >> 24);
+    put24(p + 8, 0);
+    put32(p + 11 + c->size, c->size + 11);
+    if (!r->tapped)
+        r->tap.feed(r->tap.to, head, sizeof head);
+    r->tapped = 1;
+    r->tap.feed(r->tap.to, p, c->size + 15);
 }
 
 static int message_ends(struct rtmpplay *r, const struct rtmp_channel *c)
@@ -109,6 +133,8 @@ static int message_ends(struct rtmpplay *r, const struct rtmp_channel *c)
     const uint8_t *p = c->kept;
     uint32_t kept = c->size < RTMP_KEPT ? c->size : RTMP_KEPT;
     r->messages++;
+    if (c->whole && c->size && (c->type == TAG_AUDIO || c->type == TAG_VIDEO || c->type == TAG_SCRIPT))
+        tap(r, c);
     switch (c->type) {
     case SET_CHUNK_SIZE:
         r->chunk_size = c->size == 4 ? be32(p) : 0;
@@ -192,6 +218,12 @@ static size_t payload(struct rtmpplay *r, const uint8_t *p, size_t n)
 {
     struct rtmp_channel *c = r->in;
     uint32_t take = r->chunk_left < n ? r->chunk_left : (uint32_t)n;
+    if (r->tap.feed && c->at == 0) {
+        free(c->whole);
+        c->whole = malloc(c->size + 15);
+    }
+    if (c->whole)
+        memcpy(c->whole + 11 + c->at, p, take);
     if (c->at < RTMP_KEPT)
         memcpy(c->kept + c->at, p, RTMP_KEPT - c->at < take ? RTMP_KEPT - c->at : take);
     c->at += take;

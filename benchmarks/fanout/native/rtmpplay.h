@@ -10,11 +10,13 @@
 struct rtmp_channel {
     uint32_t time_ms, delta_ms, size, at, stream_id;
     uint8_t type, seen, extended, kept[RTMP_KEPT];
+    uint8_t *whole; /* with a tap: the message as an FLV tag; owned */
 };
 
 struct rtmpplay {
     struct flow *flow; /* told of frames and errors */
     struct outlet say; /* takes what goes to the server */
+    struct outlet tap; /* when its feed is set: takes the media as an FLV file */
     const char *app, *name, *url;
     int asked;          /* play has been sent */
     int media;          /* an audio or video message has come */
@@ -23,7 +25,7 @@ struct rtmpplay {
     uint32_t ack_every; /* the server's window acknowledgement size, bytes; 0: none asked */
 
     /* private */
-    int state;
+    int state, tapped;
     uint64_t acked;
     uint32_t have, chunk_size, chunk_left, stream_id, last_ms[2];
     uint8_t header[16], s1[1536];
@@ -31,6 +33,7 @@ struct rtmpplay {
 };
 
 void rtmpplay_init(struct rtmpplay *r, struct flow *flow, struct outlet say);
+void rtmpplay_free(struct rtmpplay *r);
 
 /* Connected: say C0 and C1. */
 int rtmpplay_start(struct rtmpplay *r);

@@ -27,6 +27,15 @@ static int hear(void *at, const uint8_t *p, size_t n)
     return ok;
 }
 
+/* The bytes of an FLV or TS stream, all framing taken off. */
+static int take_media(void *at, const uint8_t *p, size_t n)
+{
+    struct session *s = at;
+    if (s->tap.feed)
+        s->tap.feed(s->tap.to, p, n);
+    return s->media.feed(s->media.to, p, n);
+}
+
 struct session *session_new(const struct target *t, int fd)
 {
     struct session *s = calloc(1, sizeof *s);
@@ -46,7 +55,8 @@ struct session *session_new(const struct target *t, int fd)
         s->rtmp.url = t->url;
         return s;
     }
-    struct outlet media = {t->ts ? ts_feed : flv_feed, t->ts ? (void *)&s->ts : (void *)&s->flv};
+    s->media = (struct outlet){t->ts ? ts_feed : flv_feed, t->ts ? (void *)&s->ts : (void *)&s->flv};
+    struct outlet media = {take_media, s};
     if (t->ts)
         ts_init(&s->ts, &s->flow);
     else
@@ -63,7 +73,17 @@ void session_free(struct session *s)
 {
     if (s)
         tls_free(s->tls);
+    if (s && s->target->speech == SPEAK_RTMP)
+        rtmpplay_free(&s->rtmp);
     free(s);
+}
+
+void session_tap(struct session *s, struct outlet tap)
+{
+    if (s->target->speech == SPEAK_RTMP)
+        s->rtmp.tap = tap;
+    else
+        s->tap = tap;
 }
 
 /* The connection, with TLS or without, carries words now. */

@@ -18,6 +18,7 @@ struct session {
 
     /* private */
     const struct target *target;
+    struct outlet media, tap;
     int fd, greeted;
     struct tls *tls;
     union {
@@ -36,6 +37,9 @@ struct session {
 /* For a connected or connecting socket, which stays the caller's. Freed by session_free(). */
 struct session *session_new(const struct target *t, int fd);
 void session_free(struct session *s);
+
+/* From now on `tap` takes the media too: the bytes of the FLV or TS stream, in RTMP an FLV file made of its messages. */
+void session_tap(struct session *s, struct outlet tap);
 
 /* The connect has ended (EPOLLOUT): say the first words. Returns 0 on failure. */
 int session_greet(struct session *s);

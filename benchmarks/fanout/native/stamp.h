@@ -60,12 +60,16 @@ static inline int stamp_read(const uint8_t *uuid, struct frame *frame)
     return 1;
 }
 
-/* A whole body of FLV or RTMP video has come, of which the first `kept` bytes are there: tell of the frame in it. */
-static inline int video_body(struct flow *flow, const uint8_t *body, uint32_t size, uint32_t kept)
+/* A whole body of FLV or RTMP video has come, of which the first `kept` bytes are there, with the time of its tag or
+   message: tell of the frame in it. */
+static inline int video_body(struct flow *flow, const uint8_t *body, uint32_t size, uint32_t kept, uint32_t dts_ms)
 {
     if (size < STAMP_AT || body[1] != 1)
         return 1;
     struct frame frame = {.key = body[0] >> 4 == 1, .arrived_ns = flow->arrived_ns, .read_ns = flow->read_ns};
+    int32_t offset_ms = (int32_t)((uint32_t)(body[2] << 16 | body[3] << 8 | body[4]) << 8) >> 8; /* 24 bits, signed */
+    frame.dts_ms = dts_ms;
+    frame.pts_ms = frame.dts_ms + offset_ms;
     if ((size < kept ? size : kept) >= STAMP_AT + STAMP_SIZE)
         stamp_read(body + STAMP_AT + 7, &frame);
     return flow_frame(flow, &frame);

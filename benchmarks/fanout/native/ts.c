@@ -77,6 +77,8 @@ static int unit_ends(struct ts *t)
     if (!kind)
         return flow_fail(t->flow, "no slice in an access unit");
     struct frame frame = {.key = kind == 5, .arrived_ns = t->arrived_ns, .read_ns = t->read_ns};
+    frame.dts_ms = (double)t->unit_dts / 90;
+    frame.pts_ms = (double)t->unit_pts / 90;
     const uint8_t *uuid = memmem(t->unit, t->unit_size, STAMP_UUID, 16);
     if (uuid && uuid + 40 <= t->unit + t->unit_size)
         stamp_read(uuid, &frame);
@@ -88,8 +90,8 @@ static int64_t clock33(const uint8_t *p)
     return (int64_t)(p[0] >> 1 & 7) << 30 | (int64_t)(be16(p + 1) >> 1) << 15 | be16(p + 3) >> 1;
 }
 
-/* Check a PES header; `*skip` becomes its size. */
-static int pes_begins(struct ts *t, struct ts_track *track, const uint8_t *p, uint32_t n, uint32_t *skip)
+/* Check a PES header; `*skip` becomes its size, `*pts` the time when it is shown. */
+static int pes_begins(struct ts *t, struct ts_track *track, const uint8_t *p, uint32_t n, uint32_t *skip, int64_t *pts)
 {
     if (n < 9 || be24(p) != 1 || p[6] >> 6 != 2)
         return flow_fail(t->flow, "no PES header where a unit starts");
@@ -101,6 +103,7 @@ static int pes_begins(struct ts *t, struct ts_track *track, const uint8_t *p, ui
     if (dts < track->dts)
         return flow_fail(t->flow, "decode time of a track ran backwards");
     track->dts = dts;
+    *pts = clock33(p + 9);
     return 1;
 }
 
@@ -109,11 +112,12 @@ static int payload(struct ts *t, struct ts_track *track, int starts, const uint8
     if (track->kind == PMT_KIND)
         return !starts || section(t, track, p, n);
     uint32_t skip = 0;
+    int64_t pts = 0;
     if (starts) {
         /* Only the next unit's start tells for sure that one has ended; its time is that of its last packet. */
         if (track->kind == AVC && t->in_unit && !unit_ends(t))
             return 0;
-        if (!pes_begins(t, track, p, n, &skip))
+        if (!pes_begins(t, track, p, n, &skip, &pts))
             return 0;
     }
     if (track->kind != AVC)
@@ -121,6 +125,8 @@ static int payload(struct ts *t, struct ts_track *track, int starts, const uint8
     if (starts) {
         t->in_unit = 1;
         t->unit_size = 0;
+        t->unit_dts = track->dts;
+        t->unit_pts = pts;
     } else if (!t->in_unit) {
         return flow_fail(t->flow, "video does not begin with a PES header");
     }

@@ -25,6 +25,7 @@ struct ts {
     uint8_t packet[188], unit[TS_KEPT];
     uint32_t have, unit_size;
     int in_unit;
+    int64_t unit_pts, unit_dts; /* 90 kHz */
     int64_t arrived_ns, read_ns; /* of the unit's newest packet */
 };
 
