@@ -11,7 +11,20 @@ from pathlib import Path
 from benchmarks.fanout.errors import BenchError
 
 SOURCE = Path(__file__).parent / "native"
-PARTS = ("load", "crowd", "probe", "storm", "joins", "lazy", "session", "answer", "websocket", "flv", "ts", "rtmpplay")
+PARTS = (
+    "load",
+    "crowd",
+    "probe",
+    "storm",
+    "joins",
+    "lazy",
+    "session",
+    "answer",
+    "websocket",
+    "flv",
+    "ts",
+    "rtmpplay",
+)
 LOAD = (*(f"{part}.c" for part in PARTS), "peer.c", "tally.c", "clip.c")
 PROGRAMS = {
     "publisher": ("publisher.c", "rtmp.c", "clip.c"),

@@ -6,7 +6,6 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 NS_PER_MS = 1_000_000
@@ -82,10 +81,10 @@ class Behind(NamedTuple):
     """Media time received minus wall time, both since the first frame, ms: what a player at 1x is behind for good."""
 
     shown: float
-    "By presentation times."
+    "Newest decode time minus the first presentation time: up to there all pictures have come."
 
-    decoded: float
-    "By decode times."
+    buffered: float
+    "Newest presentation time minus the first: what a browser's buffer says, the encoder's reordering included."
 
 
 def behind_live(join: Join, after_ms: float = SETTLED_MS) -> Behind | None:
@@ -97,17 +96,11 @@ def behind_live(join: Join, after_ms: float = SETTLED_MS) -> Behind | None:
     if join.frames[-1].arrived_ns < at_ns:
         return None
     came = [f for f in join.frames if f.arrived_ns <= at_ns]
-    newest = max(f.pts_ms for f in came), max(f.dts_ms for f in came)
-    return Behind(newest[0] - first.pts_ms - after_ms, newest[1] - first.dts_ms - after_ms)
+    newest = max(f.dts_ms for f in came), max(f.pts_ms for f in came)
+    return Behind(newest[0] - first.pts_ms - after_ms, newest[1] - first.pts_ms - after_ms)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the smallest value that *share* of all do not exceed (nearest rank); NaN of nothing."""
     ranked = sorted(values)
     return ranked[max(0, math.ceil(share * len(ranked)) - 1)] if ranked else math.nan
-
-
-def backwards(join: Join) -> int:
-    """Return how many frames have a decode time not above that of the one before."""
-    highest = accumulate((f.dts_ms for f in join.frames), max)
-    return sum(f.dts_ms <= before for f, before in zip(join.frames[1:], highest, strict=False))

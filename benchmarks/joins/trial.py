@@ -57,11 +57,13 @@ class Trial:
     frames_p50: float
     frames_max: float
     live_p50: float
-    "What a player at 1x stays behind, by presentation times."
+    "What a player at 1x stays behind: figures.Behind.shown."
 
     live_p99: float
-    live_dts_p50: float
-    live_dts_p99: float
+    buffered_p50: float
+    "The same with what it holds of pictures that are shown later: figures.Behind.buffered."
+
+    buffered_p99: float
     decoded: Decoded
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,7 +85,7 @@ def judged(gop: int, way: str, protocol: str, joins: list[Join], decoded: Decode
     frames = [float(n) for j in visits if (n := figures.frames_behind(j, sent)) is not None]
     live = [b for j in visits if (b := figures.behind_live(j)) is not None]
     errors = [j.error for j in visits if j.error]
-    shown, dts = [b.shown for b in live], [b.decoded for b in live]
+    shown, buffered = [b.shown for b in live], [b.buffered for b in live]
     return Trial(
         gop,
         way,
@@ -98,8 +100,8 @@ def judged(gop: int, way: str, protocol: str, joins: list[Join], decoded: Decode
         percentile(frames, 1),
         percentile(shown, 0.5),
         percentile(shown, 0.99),
-        percentile(dts, 0.5),
-        percentile(dts, 0.99),
+        percentile(buffered, 0.5),
+        percentile(buffered, 0.99),
         decoded,
     )
 
