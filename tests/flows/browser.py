@@ -81,7 +81,7 @@ def find_script(script: Script) -> bytes:
 class Browser:
     """A page that plays several streams at once, side by side. Use as a context manager."""
 
-    def __init__(self, sources: dict[str, Source], folder: Path) -> None:
+    def __init__(self, sources: dict[str, Source], folder: Path, page: Path = PAGE) -> None:
         chromium = find_chromium()
         self.said: dict[str, Any] = {}
         "What the page told last."
@@ -94,7 +94,7 @@ class Browser:
         listed = json.dumps({name: source._asdict() for name, source in sources.items()})
         pages = {
             "/go": ("text/plain", b"go"),
-            "/": ("text/html", PAGE.read_text().replace("/*SOURCES*/", listed).encode()),
+            "/": ("text/html", page.read_text().replace("/*SOURCES*/", listed).encode()),
             "/hls.js": ("text/javascript", find_script(HLSJS)),
             "/mpegts.js": ("text/javascript", find_script(MPEGTSJS)),
         }
