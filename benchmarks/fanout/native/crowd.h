@@ -28,8 +28,11 @@ void storm_start(const struct target *t, double per_second, double seconds, int 
    when over. */
 void joins_start(const struct target *t, int count, double seconds, int hold_ms, int seed, const char *directory);
 
-/* lazy.c: players that read at a fixed rate, 0 for never */
-void lazy_start(const struct target *t, int players, double bytes_per_second);
+/* lazy.c: players that read at a fixed rate, 0 for never. Of the first `kept` the media goes into the directory
+   (slow-0.flv or slow-0.ts, ...), and their frames: number, stamp, keyframe, decode and presentation time, when it was read
+   (slow-0.frames, ...). */
+void lazy_start(const struct target *t, int players, double bytes_per_second, int kept, const char *directory);
+void lazy_report(void); /* prints its event: players that stand, that the server closed, kept ones that saw a broken rule */
 
 /* load.c: events are whole lines of JSON on stdout */
 void event(const char *format, ...) __attribute__((format(printf, 1, 2)));

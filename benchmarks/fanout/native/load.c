@@ -10,7 +10,8 @@
  *   status                      answer with {"event":"status",...}
  *   storm RATE SECONDS HOLD_MS  RATE joins a second; {"event":"storm",...} when the last has left
  *   joins COUNT SECONDS HOLD_MS SEED DIRECTORY  as many joins within that time, each kept; {"event":"joins",...} at the end
- *   lazy PLAYERS BYTES_A_SECOND players that read slowly (0: never); {"event":"lazy",...} when connected
+ *   lazy PLAYERS BYTES_A_SECOND [KEPT DIRECTORY]  players that read slowly (0: never); {"event":"lazy",...} when connected
+ *   lazies                      answer with {"event":"lazies",...}
  * The end of stdin ends it.
  */
 #define _GNU_SOURCE
@@ -73,8 +74,12 @@ static void command(const char *line)
         storm_start(&target, a, b, c);
     } else if (sscanf(line, "joins %d %lf %d %d %200s", &players, &a, &c, &seed, text) == 5) {
         joins_start(&target, players, a, c, seed, text);
+    } else if (strncmp(line, "lazies", 6) == 0) {
+        lazy_report();
+    } else if (sscanf(line, "lazy %d %lf %d %200s", &players, &a, &c, text) == 4) {
+        lazy_start(&target, players, a, c, text);
     } else if (sscanf(line, "lazy %d %lf", &players, &a) == 2) {
-        lazy_start(&target, players, a);
+        lazy_start(&target, players, a, 0, "");
     } else {
         event("{\"event\":\"error\",\"text\":\"unknown command\"}");
     }
