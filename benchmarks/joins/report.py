@@ -64,7 +64,7 @@ class Results:
 
 def rows(trials: Sequence[Trial]) -> list[tuple[str, ...]]:
     """Return one row of text for each trial."""
-    found = []
+    found: list[tuple[str, ...]] = []
     for t in trials:
         files = t.decoded.files
         more = [f"{t.failed} joins failed: {t.error}"] if t.failed else []
