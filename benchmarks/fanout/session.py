@@ -147,7 +147,7 @@ def started(
 ) -> Iterator[Live]:
     """Start a server and its publisher; end both, and nothing else, at the end.
 
-    *extra*: lines of fastflv's play block. *warm*: seconds of publishing before it yields.
+    *extra*: lines of the play block of fastflv or SRS. *warm*: seconds of publishing before it yields.
     """
     with contextlib.ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fanout-")))

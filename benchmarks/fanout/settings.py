@@ -25,7 +25,7 @@ class Settings:
     "Sender threads (fastflv) or event threads (ZLMediaKit)."
 
     extra: str = ""
-    "Lines added to fastflv's play block."
+    "Lines added to the play block of fastflv or SRS."
 
     protocol: str = "flv"
     "What the players speak: one of `PROTOCOLS`."
@@ -81,7 +81,7 @@ query_latest_version off;
 heartbeat {{ enabled off; }}
 rtc_server {{ enabled off; }}
 srt_server {{ enabled off; }}"""
-    return _srs_style(s, root, "", TS_MOUNT if s.protocol == "ts" else FLV_MOUNT)
+    return _srs_style(s, root, s.extra, TS_MOUNT if s.protocol == "ts" else FLV_MOUNT)
 
 
 def zlm(s: Settings, work: Path) -> str:

@@ -27,6 +27,7 @@ from benchmarks.joins.trial import SEED, Way
 PROGRAM = "python -m benchmarks.joins.players"
 GOPS = (4, 10)
 PLAYERS = ("mpegts.js", "ffplay", "vlc")
+SAME_TIME = "time_jitter off;"
 BUFFER_S = 0.9  # of mpegts.js, 3 s after play began
 BEHIND_AT = 5.0  # seconds after the first picture of ffplay
 TAIL = 25  # frames, all of them sent when they were published and not at the start
@@ -192,7 +193,7 @@ def each(options: argparse.Namespace, progress: Progress, cache: Path, failures:
                 seen = Seen(gop, way.label, player, options.joins)
                 progress.subject = f"GOP {gop} s {way.label} {player}: "
                 try:
-                    with server(bench, way, options, gop) as live:
+                    with server(bench, way, options, gop, player) as live:
                         RUN[player](bench, live, seen)
                 except BenchError as error:
                     failures.append(f"{progress.subject}{error}")
@@ -203,15 +204,17 @@ def each(options: argparse.Namespace, progress: Progress, cache: Path, failures:
     progress.subject = ""
 
 
-def server(bench: Bench, way: Way, options: argparse.Namespace, gop: int) -> Any:
+def server(bench: Bench, way: Way, options: argparse.Namespace, gop: int, player: str) -> Any:
     """Start a server and its publisher."""
+    # SRS counts each player's time from 0, which would hide what ffplay's clock says.
+    extra = SAME_TIME if way.server.name == "srs" and player == "ffplay" else way.extra
     return started(
         bench,
         way.server,
         window_ms=way.window_ms,
         players=10,
         protocol=options.output,
-        extra=way.extra,
+        extra=extra,
         warm=gop + 1.0,
     )
 

@@ -30,7 +30,7 @@ class Way:
     server: Server
     window_ms: int
     extra: str = ""
-    "Lines of fastflv's play block."
+    "Lines of its play block."
 
 
 @dataclass(frozen=True, slots=True)
