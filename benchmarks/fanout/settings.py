@@ -64,7 +64,7 @@ TS_MOUNT = "[vhost]/[app]/[stream].ts"
 def fastflv(s: Settings) -> str:
     """The same file as SRS's, with the number of sender threads; FLV and TS at once."""
     mounts = f"{FLV_MOUNT} {TS_MOUNT}" if s.protocol == "ts" else FLV_MOUNT
-    return _srs_style(s, f"fanout_threads {s.threads};", s.extra, mounts)
+    return _srs_style(s, f"fanout_threads {s.threads}; srs_log_tank console;", s.extra, mounts)
 
 
 def srs(s: Settings, work: Path) -> str:
