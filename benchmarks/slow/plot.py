@@ -26,7 +26,7 @@ def draw(outcomes: Sequence[Outcome], path: Path) -> None:
     axes.set_title(f"{plan.players:,} players; from 0 on {plan.slow} slow ones beside them", fontsize=10)
     axes.set_xlabel("minutes")
     axes.set_ylabel("RSS, MB")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.15 * max((m.rss_kib for out in outcomes for m in out.curve), default=1024) / 1024)
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
