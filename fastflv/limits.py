@@ -255,6 +255,21 @@ SETTLE_MS: Final = 400
 SETTLE_NAMED_MS: Final = 2000
 "Likewise when the metadata names a track that has not shown up, ms: a camera that opens slowly is worth waiting for, since players cannot add a track later."
 
+TRACK_LOST_MS: Final = 10_000
+"A track that shows nothing while the other one goes on for this long counts as gone, ms: metadata, FLV flags and the PMT leave it out until it is back. Cameras at 1 frame in 5 s exist, and encoders that send no silence."
+
+TRACKS_REMEMBERED: Final = 10_000
+"Streams whose tracks are remembered after their end, names: the newest, some 300 bytes each."
+
+LIVE_CLOCK_STEP_MS: Final = 1000
+"Clock tags of a stream without video stand this far apart, ms; with video there is one before each keyframe."
+
+DELAY_BOUNDS_MS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
+"Upper bounds of the delays counted for `/metrics`, ms: from what one keyframe costs to a viewer who gives up."
+
+LIVE_CLOCK_HOPS_MAX: Final = 255
+"Servers that a clock tag counts, at most: more is a stream that runs in a circle."
+
 OUTLETS_MAX: Final = 32
 "Logs of one stream before those that nobody reads are looked for, besides when a player leaves: containers times choices, each at least one segment."
 

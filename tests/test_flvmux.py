@@ -211,8 +211,14 @@ def test_metadata_names_no_track_that_is_left_out():
     assert edited(Variant()) == FIELDS
     assert edited(Variant(audio=False)) == {
         k: v for k, v in FIELDS.items() if k not in ("audiocodecid", "stereo")
+    } | {"hasAudio": False}
+    assert edited(Variant(video=False)) == {
+        "audiocodecid": 10.0,
+        "stereo": True,
+        "server": "fastflv",
+        "hasVideo": False,
     }
-    assert edited(Variant(video=False)) == {"audiocodecid": 10.0, "stereo": True, "server": "fastflv"}
+    assert edited(Variant(video=False), FIELDS | {"hasVideo": True})["hasVideo"] is False
 
 
 def test_metadata_names_hevc_by_the_label_that_is_sent():

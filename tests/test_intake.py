@@ -394,7 +394,11 @@ def test_metadata_of_a_live_stream_has_no_end_and_names_the_server(stream):
     (tag,) = take(stream, amf0.encode("onMetaData", fields))
     name, values = amf0.decode_all(tag.body)
     assert name == "onMetaData"
-    assert {key: values[key] for key in values if key != "server"} == {"width": 640.0, "videocodecid": 7.0}
+    assert {key: values[key] for key in values if key != "server"} == {
+        "width": 640.0,
+        "videocodecid": 7.0,
+        "hasVideo": True,
+    }
     assert values["server"].startswith("fastflv/")
     assert stream.metadata == {"width": 640.0, "videocodecid": 7.0}
     assert read_tags(stream.intake.header_tags(5)) == [Tag(SCRIPT, 5, tag.body)]

@@ -602,6 +602,25 @@ def test_a_track_that_has_only_a_header_leaves_the_tables():
     assert tables(bench.read())[2:] == [{0x100: 0x1B, 0x101: 0x0F}]
 
 
+def test_sound_that_falls_silent_leaves_the_tables_and_comes_back():
+    bench = Bench().put(AVC_HEAD, AAC_HEAD, video(0, key=True), audio(10), video(40))
+    silence = limits.TRACK_LOST_MS
+    bench.put(*(video(time) for time in range(80, silence, 40)))
+    assert tables(bench.read()) == [{0x100: 0x1B, 0x101: 0x0F}]
+    bench.put(*(video(time) for time in range(silence, silence + 200, 40)))
+    assert tables(bench.read())[1:] == [{0x100: 0x1B}]
+    bench.put(audio(silence + 200), video(silence + 240))
+    assert tables(bench.read())[2:] == [{0x100: 0x1B, 0x101: 0x0F}]
+    assert sorted({pmt.version for pmt in bench.read().pmts}) == [0, 1, 2]
+
+
+def test_a_pause_of_all_tracks_leaves_the_tables_alone():
+    bench = Bench().put(AVC_HEAD, AAC_HEAD, video(0, key=True), audio(10))
+    for time in range(9000, 90_000, 9000):
+        bench.put(video(time), audio(time + 8000))
+    assert tables(bench.read()) == [{0x100: 0x1B, 0x101: 0x0F}]
+
+
 def test_a_publisher_without_video_after_one_with_it_turns_the_stream_into_audio():
     bench = Bench().put(AVC_HEAD, AAC_HEAD, video(0, key=True), audio(10), video(40))
     bench.source.forget_key()

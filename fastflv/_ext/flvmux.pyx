@@ -14,7 +14,7 @@ from fastflv._ext.flvtag cimport (
 )
 from fastflv._ext.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
 from fastflv._ext.octets cimport load_be24, store_be24, store_be32
-from fastflv._ext.remux cimport Remux
+from fastflv._ext.remux cimport Remux, set_key_headers
 from fastflv._ext.segment cimport block_new
 
 cdef enum:
@@ -116,6 +116,9 @@ cdef class FlvMux(Remux):
         if self.label == LEGACY and size and body[0] & 0x80 and read_traits(kind, body, size).codec == HVC1:
             return LEFT_OUT
         return KEPT
+
+    cdef int rekey(self) except -1:
+        return set_key_headers(self.log, self.headers(self.source.key_headers))
 
     cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
         cdef uint8_t* out

@@ -29,7 +29,7 @@ cdef class Intake(MediaSink):
     cdef public bint reduce_headers    # leave out sequence headers equal to the last
     cdef readonly bint changed         # headers or tracks changed since `take_change`
     cdef readonly bint open            # media of this publisher goes to the log
-    cdef readonly bint has_audio       # of this publisher
+    cdef readonly bint has_audio       # of this publisher, and not lost
     cdef readonly bint has_video
     cdef readonly uint32_t audio_codec  # as TagTraits.codec
     cdef readonly uint32_t video_codec
@@ -52,10 +52,21 @@ cdef class Intake(MediaSink):
     cdef bint wait_video               # the log had video before: start with a keyframe
     cdef int64_t gate_ms               # raw time of the first audio behind a closed gate
     cdef bint gate_timed
+    cdef public bint settled           # players read: a track that comes or goes from now on is told of
+    cdef public object tell            # called before the tag that changes the tracks is written, or None
+    cdef public object clock           # gives the script tag that belongs before what is written at a time, ms; or None
+    cdef bint lost[2]                  # audio, video: was there, and shows nothing any more
+    cdef int64_t alone_ms[2]           # first tag of the other track since the last of audio, of video, ms; -1: none
+    cdef bint wait_key                 # video came later than the players: it starts with a keyframe
+    cdef int64_t clock_ms              # time of the newest clock tag, ms
+    cdef bint clocked                  # there is one of this publisher
 
     cdef int take_one(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
     cdef int take_aggregate(self, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
     cdef bint store_header(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) except -1
+    cdef int arrive(self, uint8_t kind) except -1
+    cdef int look_for_lost(self, int track, int64_t dts_ms) except -1
+    cdef int write_clock(self, int64_t dts_ms) except -1
     cdef bint pass_gate(self, uint8_t kind, const TagTraits* traits, uint32_t timestamp) noexcept
     cdef uint8_t rank(self, const TagTraits* traits, int64_t dts_ms, const uint8_t* body, Py_ssize_t size) noexcept
     cdef int write(self, uint8_t kind, int64_t dts_ms, uint8_t flags, const uint8_t* body, uint32_t size) except -1

@@ -19,6 +19,7 @@ from fastflv._ext.flvtag cimport (
 from fastflv._ext.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
 from fastflv._ext.octets cimport load_be24, load_be32
 from fastflv._ext.reference cimport is_disposable, note_key, read_form
+from fastflv._ext.remux cimport newest_key_headers, set_key_headers
 from fastflv._ext.segment cimport Block, block_new
 from fastflv._ext.sink cimport MediaSink
 from fastflv._ext.timeline cimport timeline_peek, timeline_restart, timeline_stamp
@@ -26,6 +27,21 @@ from fastflv._ext.timeline cimport timeline_peek, timeline_restart, timeline_sta
 from fastflv import limits
 
 cdef int64_t GATE_AUDIO_MS = limits.GATE_AUDIO_MS
+cdef int64_t TRACK_LOST_MS = limits.TRACK_LOST_MS
+cdef int64_t CLOCK_STEP_MS = limits.LIVE_CLOCK_STEP_MS
+
+
+cdef dict tags_by_kind(bytes tags):
+    """Whole FLV *tags* apart by their kind."""
+    cdef dict found = {TAG_SCRIPT: b"", TAG_AUDIO: b"", TAG_VIDEO: b""}
+    cdef const uint8_t* p = tags
+    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t end
+    while at + TAG_FRAME_BYTES <= len(tags):
+        end = at + TAG_FRAME_BYTES + <Py_ssize_t>load_be24(p + at + 1)
+        found[p[at]] += tags[at:end]
+        at = end
+    return found
 
 
 @cython.final
@@ -66,6 +82,12 @@ cdef class Intake(MediaSink):
         self.has_audio = False
         self.has_video = False
         self.gate_timed = False
+        self.settled = False
+        self.wait_key = False
+        self.clocked = False
+        for i in range(2):
+            self.lost[i] = False
+            self.alone_ms[i] = -1
         self.metadata = None
         self.gop_ms = 0
         self.gop_least_ms = 0
@@ -123,6 +145,20 @@ cdef class Intake(MediaSink):
         self.write(TAG_SCRIPT, timeline_peek(&self.timeline, 0, timestamp), 0, body, <uint32_t>len(body))
         self.urgent = True
 
+    def correct(self, bytes body not None, *, bint shown):
+        """Keep an onMetaData tag, also for players that start at the newest keyframe; *shown*: write it at the present.
+
+        A track that came after that keyframe gets its headers there too, one that is lost loses them.
+        """
+        self.metadata = body
+        if shown:
+            self.write(TAG_SCRIPT, self.timeline.out, 0, body, <uint32_t>len(body))
+            self.urgent = True
+        old, new = tags_by_kind(newest_key_headers(self.log)), tags_by_kind(self.header_tags(self.key_ms))
+        set_key_headers(self.log, new[TAG_SCRIPT] + b"".join([
+            old[kind] or new[kind] if new[kind] else b"" for kind in (TAG_AUDIO, TAG_VIDEO)
+        ]))
+
     def add_script(self, bytes body not None, uint32_t timestamp):
         """Write any other script data tag (cue points, captions): it goes to those who watch now."""
         if self.open:
@@ -166,33 +202,50 @@ cdef class Intake(MediaSink):
         cdef Payload found
         cdef int64_t dts
         cdef int64_t at
+        cdef int track = kind == TAG_VIDEO
+        cdef bint came = False
+        cdef bint key
         if size == 0 or (kind == TAG_VIDEO and size >= 4 and load_be32(body) == 0):
             # Empty messages, and the timecode track that ffmpeg sends as four zero bytes.
             self.ignored += 1
             return 0
         traits = read_traits(kind, body, size)
-        if kind == TAG_VIDEO:
-            if not self.has_video and not traits.flags & COMMAND:
+        key = kind == TAG_VIDEO and traits.flags & KEY and traits.track == 0
+        if kind == TAG_VIDEO and not traits.flags & COMMAND:
+            if self.settled and not self.has_video:
+                self.wait_key = True
+            if self.wait_key and not traits.flags & CONFIG:
+                if not key:
+                    self.ignored += 1
+                    return 0
+                self.wait_key = False
+        # A header alone does not bring back a track that fell silent.
+        if not traits.flags & COMMAND and not (self.lost[track] and traits.flags & CONFIG):
+            if kind == TAG_VIDEO:
+                came = not self.has_video
                 self.has_video = True
-                self.changed = True
-                store32_release(&self.log.log.has_video, 1)
-            if traits.track == 0 and not traits.flags & COMMAND:
-                self.video_codec = traits.codec
-        elif not traits.flags & COMMAND:
-            if not self.has_audio:
+                if came:
+                    store32_release(&self.log.log.has_video, 1)
+                if traits.track == 0:
+                    self.video_codec = traits.codec
+            else:
+                came = not self.has_audio
                 self.has_audio = True
-                self.changed = True
-            if traits.track == 0:
-                self.audio_codec = traits.codec
-                self.audio_head = body[0]
+                if traits.track == 0:
+                    self.audio_codec = traits.codec
+                    self.audio_head = body[0]
         if traits.flags & (CONFIG | NOTES):
             if kind == TAG_VIDEO and traits.flags == CONFIG and read_payload(kind, body, size, &found):
                 read_form(&self.form, found.codec, body + found.at, found.size)
-            if not self.store_header(kind, &traits, body, <uint32_t>size) and self.reduce_headers:
+            if not self.store_header(kind, &traits, body, <uint32_t>size) and self.reduce_headers and not came:
                 self.ignored += 1
                 return 0
+            if came:
+                self.arrive(kind)
             dts = timeline_peek(&self.timeline, kind == TAG_VIDEO, timestamp)
             return self.write(kind, dts, traits.flags, body, <uint32_t>size)
+        if came:
+            self.arrive(kind)
         if not self.open and not self.pass_gate(kind, &traits, timestamp):
             self.ignored += 1
             return 0
@@ -200,6 +253,14 @@ cdef class Intake(MediaSink):
             dts = timeline_peek(&self.timeline, kind == TAG_VIDEO, timestamp)
             return self.write(kind, dts, traits.flags, body, <uint32_t>size)
         dts = timeline_stamp(&self.timeline, kind == TAG_VIDEO, timestamp, self.now_ms)
+        self.look_for_lost(track, dts)
+        if self.clock is not None and (
+            key or (
+                not self.has_video
+                and (not self.clocked or not self.clock_ms <= dts < self.clock_ms + CLOCK_STEP_MS)
+            )
+        ):
+            self.write_clock(dts)
         at = self.log.log.written
         if kind == TAG_VIDEO and traits.track == 0:
             traits.flags = self.rank(&traits, dts, body, size)
@@ -207,7 +268,7 @@ cdef class Intake(MediaSink):
         if kind == TAG_VIDEO:
             self.video_tags += 1
             self.urgent = True
-            if traits.flags & KEY and traits.track == 0:
+            if key:
                 if self.key_ms >= 0:
                     self.gop_least_ms = min(self.gop_least_ms or dts, dts - self.key_ms)
                     self.gop_ms = max(self.gop_ms, dts - self.key_ms)
@@ -232,6 +293,53 @@ cdef class Intake(MediaSink):
         if not flags & DISPOSABLE and is_disposable(&self.form, body + found.at, found.size):
             flags |= DISPOSABLE
         return flags
+
+    cdef int arrive(self, uint8_t kind) except -1:
+        """A track is there that was not: tell of it, and bring the headers of one that comes back."""
+        cdef int track = kind == TAG_VIDEO
+        cdef int i
+        cdef bint back = self.lost[track]
+        self.changed = True
+        self.lost[track] = False
+        if self.settled and self.tell is not None:
+            self.tell()
+        if back:
+            for i in range(self.header_count):
+                h = &self.headers[i]
+                if h.kind == kind:
+                    self.write(
+                        kind, timeline_peek(&self.timeline, track, 0), h.flags, h.body, h.size
+                    )
+        return 0
+
+    cdef int look_for_lost(self, int track, int64_t dts_ms) except -1:
+        """A tag of *track* came: see whether the other track has been silent for too long."""
+        cdef int other = 1 - track
+        self.alone_ms[track] = -1
+        if self.alone_ms[other] < 0 or self.alone_ms[other] > dts_ms:
+            self.alone_ms[other] = dts_ms
+        if dts_ms - self.alone_ms[other] <= TRACK_LOST_MS or not (self.has_video if other else self.has_audio):
+            return 0
+        self.lost[other] = True
+        self.changed = True
+        if other:
+            self.has_video = False
+            store32_release(&self.log.log.has_video, 0)
+            # Nobody starts with a picture that old.
+            self.log.forget_key()
+        else:
+            self.has_audio = False
+        if self.settled and self.tell is not None:
+            self.tell()
+        return 0
+
+    cdef int write_clock(self, int64_t dts_ms) except -1:
+        self.clocked = True
+        self.clock_ms = dts_ms
+        body = self.clock(dts_ms)
+        if body is not None:
+            self.write(TAG_SCRIPT, dts_ms, 0, body, <uint32_t>len(body))
+        return 0
 
     cdef bint pass_gate(self, uint8_t kind, const TagTraits* traits, uint32_t timestamp) noexcept:
         """Decide whether a returning publisher's media starts with this tag."""
@@ -314,7 +422,8 @@ cdef class Intake(MediaSink):
             meta = self.metadata
             size = <uint32_t>len(self.metadata) + TAG_FRAME_BYTES
         for i in range(self.header_count):
-            size += self.headers[i].size + TAG_FRAME_BYTES
+            if not self.lost[self.headers[i].kind == TAG_VIDEO]:
+                size += self.headers[i].size + TAG_FRAME_BYTES
         block = block_new(NULL, size)
         if block == NULL:
             raise MemoryError
@@ -325,6 +434,8 @@ cdef class Intake(MediaSink):
         for turn in range(3):
             for i in range(self.header_count):
                 h = &self.headers[i]
+                if self.lost[h.kind == TAG_VIDEO]:
+                    continue
                 if (turn == 0) == (h.kind == TAG_AUDIO) and (turn == 2) == (h.flags == NOTES):
                     write_tag(out, h.kind, h.body, h.size, dts_ms)
                     out += h.size + TAG_FRAME_BYTES

@@ -5,6 +5,10 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from fastflv._ext.medialog cimport Follower, MediaLog
 
 
+cdef bytes newest_key_headers(MediaLog log)
+cdef int set_key_headers(MediaLog log, bytes headers) except -1
+
+
 cdef class Remux(Follower):
     cdef readonly MediaLog source      # FLV tags
     cdef readonly MediaLog log         # what is made of them
@@ -21,3 +25,5 @@ cdef class Remux(Follower):
     cdef int end_pass(self) except -1
     cdef int take_block(self, const uint8_t* tags, Py_ssize_t size) except -1
     cdef int take_new(self) except -1
+    # The headers before the newest keyframe of `source` are others now; the keyframe was taken before.
+    cdef int rekey(self) except -1

@@ -7,11 +7,50 @@ thread: each tag is formatted once for all players of that container. It starts 
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
-from fastflv._ext.atomics cimport load32_relaxed, store32_release
+from fastflv._ext.atomics cimport load32_relaxed, load_relaxed, store32_release
 from fastflv._ext.flvtag cimport TAG_FRAME_BYTES, TAG_HEADER_BYTES, read_traits
 from fastflv._ext.medialog cimport Follower, MediaLog
 from fastflv._ext.octets cimport load_be24
-from fastflv._ext.segment cimport Segment, Tag
+from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
+from fastflv._ext.segment cimport Block, Segment, Tag, block_drop, block_new
+
+
+cdef bytes newest_key_headers(MediaLog log):
+    """Headers that belong before the newest keyframe, published or not; b"" when there is none."""
+    cdef Block* block = log.log.key_block
+    if log.log.pending_key >= 0:
+        block = log.log.pending_block
+    elif load_relaxed(&log.log.key_pos) < 0:
+        return b""
+    return block.bytes[:block.size] if block != NULL else b""
+
+
+cdef int set_key_headers(MediaLog log, bytes headers) except -1:
+    """Give players that start at the newest keyframe other headers, here and in what is made of this log."""
+    cdef Follower follower
+    cdef Block* old
+    cdef Block* block
+    cdef bint pending = log.log.pending_key >= 0
+    if not pending and load_relaxed(&log.log.key_pos) < 0:
+        return 0
+    block = block_new(<const uint8_t*><const char*>headers, <uint32_t>len(headers))
+    if block == NULL:
+        raise MemoryError
+    if pending:
+        # Who follows takes them with the keyframe.
+        old = log.log.pending_block
+        log.log.pending_block = block
+        block_drop(old)
+        return 0
+    pthread_mutex_lock(&log.log.lock)
+    old = log.log.key_block
+    log.log.key_block = block
+    pthread_mutex_unlock(&log.log.lock)
+    block_drop(old)
+    for follower in log.followers:
+        if isinstance(follower, Remux):
+            (<Remux>follower).rekey()
+    return 0
 
 
 cdef class Remux(Follower):
@@ -27,6 +66,9 @@ cdef class Remux(Follower):
         return 0
 
     cdef int end_pass(self) except -1:
+        return 0
+
+    cdef int rekey(self) except -1:
         return 0
 
     def begin(self, bytes headers not None, int64_t position):

@@ -14,7 +14,7 @@ from fastflv._ext.flvtag cimport (
 )
 from fastflv._ext.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
 from fastflv._ext.octets cimport load_be24
-from fastflv._ext.remux cimport Remux
+from fastflv._ext.remux cimport Remux, set_key_headers
 from fastflv._ext.segment cimport block_new
 
 from fastflv._ext.chunkwrite import write_message
@@ -62,6 +62,9 @@ cdef class RtmpMux(Remux):
             parts.append(write_message(p[at], time, self.stream_id, chunk_stream_of(p[at]), body, self.chunk_size))
             at += TAG_FRAME_BYTES + length
         return b"".join(parts)
+
+    cdef int rekey(self) except -1:
+        return set_key_headers(self.log, self.headers_at(self.source.key_headers, self.log.key_dts))
 
     cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
         # RTMP has 32 bits of time, FLV tags 31: the log's own times count.

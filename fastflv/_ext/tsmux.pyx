@@ -332,7 +332,7 @@ cdef class TsMux(Remux):
         cdef int64_t i
         cdef uint32_t tables
         cdef uint8_t* out
-        program_expire(program, dts_ms)
+        program_expire(program, track, dts_ms)
         if key:
             self.note_gap()
         timer = program_timer(program)

@@ -26,7 +26,7 @@ cdef struct Track:
     uint8_t counter            # continuity counter of its next packet
     bint announced             # it stands in the PMT
     bint waiting               # it shows no frame yet: a header alone, or known from the publisher before
-    int64_t since_ms           # time from which it is waited for, -1: from the next entry on
+    int64_t since_ms           # first entry of the other track since its last frame, ms; -1: none
 
 cdef struct Program:
     Track video
@@ -47,7 +47,7 @@ cdef void program_know(Program* program, Track* track, int form, uint8_t detail)
 cdef void program_show(Program* program, Track* track) noexcept nogil
 cdef void program_lose(Program* program, Track* track) noexcept nogil
 cdef void program_wait(Program* program) noexcept nogil
-cdef void program_expire(Program* program, int64_t dts_ms) noexcept nogil
+cdef void program_expire(Program* program, const Track* shown, int64_t dts_ms) noexcept nogil
 cdef Track* program_timer(Program* program) noexcept nogil
 cdef void program_tell(Program* program) noexcept nogil
 cdef uint8_t* program_write(Program* program, uint8_t* out, int64_t pcr) noexcept nogil

@@ -18,6 +18,7 @@ from fastflv._ext.tstables cimport (
 from fastflv import limits
 
 cdef int64_t LOST_MS = limits.TS_TRACK_LOST_MS
+cdef int64_t SILENT_MS = limits.TRACK_LOST_MS
 
 cdef enum:                     # stream IDs of PES (ISO 13818-1, table 2-22)
     PES_VIDEO = 0xE0
@@ -141,6 +142,7 @@ cdef void program_know(Program* program, Track* track, int form, uint8_t detail)
 cdef void program_show(Program* program, Track* track) noexcept nogil:
     """A frame of a known track came."""
     track.waiting = False
+    track.since_ms = -1
     if not track.announced:
         track.announced = True
         make_tables(program)
@@ -162,18 +164,20 @@ cdef void program_wait(Program* program) noexcept nogil:
 
 
 cdef void expire_track(Program* program, Track* track, int64_t dts_ms) noexcept nogil:
-    if track.announced and track.waiting:
+    if track.announced:
         if track.since_ms < 0 or track.since_ms > dts_ms:
             track.since_ms = dts_ms
-        elif dts_ms - track.since_ms > LOST_MS:
+        elif dts_ms - track.since_ms > (LOST_MS if track.waiting else SILENT_MS):
             track.announced = False
             make_tables(program)
 
 
-cdef void program_expire(Program* program, int64_t dts_ms) noexcept nogil:
-    """Take tracks out of the PMT that show nothing."""
-    expire_track(program, &program.video, dts_ms)
-    expire_track(program, &program.audio, dts_ms)
+cdef void program_expire(Program* program, const Track* shown, int64_t dts_ms) noexcept nogil:
+    """An entry of *shown* comes: take the other track out of the PMT when it shows nothing."""
+    if shown != &program.video:
+        expire_track(program, &program.video, dts_ms)
+    if shown != &program.audio:
+        expire_track(program, &program.audio, dts_ms)
 
 
 cdef Track* program_timer(Program* program) noexcept nogil:

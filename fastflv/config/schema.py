@@ -39,6 +39,7 @@ EXTENSIONS: Final = frozenset(
     {
         "fanout_threads",
         "vhost.play.start",
+        "vhost.play.live_clock",
         "vhost.play.start_burst_max_ms",
         "vhost.play.start_burst_max_bytes",
         "vhost.play.pacing",
@@ -96,7 +97,7 @@ VHOST: Final = block(
     play=block(
         "gop_cache gop_cache_max_frames queue_length time_jitter mix_correct atc atc_auto mw_latency mw_msgs"
         " send_min_interval reduce_sequence_header start start_burst_max_ms start_burst_max_bytes gop_cache_max_bytes"
-        " on_missing lag_drop lag_jump lag_close pacing"
+        " on_missing lag_drop lag_jump lag_close pacing live_clock"
     ),
     publish=block(
         "mr mr_latency firstpkt_timeout normal_timeout parse_sps try_annexb_first kickoff_for_idle grace"

@@ -113,6 +113,9 @@ class Play:
     reduce_sequence_header: bool = False
     "Leave out a sequence header that repeats the last one. Default off."
 
+    live_clock: bool = False
+    "fastflv: a script tag before each keyframe that says when it was taken in and written. Default off."
+
     on_missing: float = bounded(limits.MISSING_STREAM_SECONDS, 0.0, 3600.0)
     "fastflv: how long a player waits for a stream that nobody publishes, seconds; 0 = not at all. Default 5."
 

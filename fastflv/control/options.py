@@ -36,6 +36,7 @@ def stream_options(vhost: Vhost) -> StreamOptions:
         grace_ms=round(vhost.publish.grace * 1000),
         # A send is a merged batch already, so Nagle only holds back its last segment: off unless asked for.
         nodelay=vhost.tcp_nodelay or not _says(vhost, "tcp_nodelay"),
+        live_clock=play.live_clock,
         kept=_kept(vhost),
     )
 

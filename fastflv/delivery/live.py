@@ -25,8 +25,9 @@ from fastflv.stream.door import Door
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.roster import Client, Roster
-from fastflv.stream.startblock import Begin, Tracks, begin_of
+from fastflv.stream.startblock import Begin, begin_of
 from fastflv.stream.stream import Stream
+from fastflv.stream.tracks import Tracks
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,9 @@ AUDIO_FIELDS = (
     "audiosamplesize",
     "stereo",
     "audiochannels",
+    "audioTrackIdInfoMap",
 )
-VIDEO_FIELDS = ("videocodecid", "videodatarate", "framerate", "width", "height")
+VIDEO_FIELDS = ("videocodecid", "videodatarate", "framerate", "width", "height", "videoTrackIdInfoMap")
 "What onMetaData says of each kind of track."
 
 
@@ -42,9 +43,14 @@ def edit_metadata(body: bytes, variant: Variant) -> bytes:
     fields = next((value for value in values if isinstance(value, dict)), None)
     if fields is None or values[0] != "onMetaData":
         return body
-    gone = (() if variant.audio else AUDIO_FIELDS) + (() if variant.video else VIDEO_FIELDS)
-    for key in gone:
-        fields.pop(key, None)
+    for there, flag, names in (
+        (variant.audio, "hasAudio", AUDIO_FIELDS),
+        (variant.video, "hasVideo", VIDEO_FIELDS),
+    ):
+        if not there:
+            fields[flag] = False
+            for key in names:
+                fields.pop(key, None)
     wanted, other = (LEGACY_ID, ENHANCED_ID) if variant.hevc is HevcLabel.LEGACY else (ENHANCED_ID, LEGACY_ID)
     if variant.hevc and fields.get(CODEC_ID) == other:
         fields[CODEC_ID] = wanted

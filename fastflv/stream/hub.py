@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from fastflv.errors import StreamBusyError
+from fastflv.stream.histogram import Delays
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Phase, Stream, StreamOptions
+from fastflv.stream.tracks import TrackMemory
 
 Waiter = Callable[[Stream], None]
 
@@ -33,6 +35,9 @@ class Hub:
         self._streams: dict[StreamName, Stream] = {}
         self._waiters: dict[StreamName, list[Waiter]] = {}
         self._new_id = new_id
+        self.delays = Delays()
+        self.memory = TrackMemory()
+        "The tracks that streams had when their publishers left."
         self.watchers: list[Watcher] = []
         "Told in this order."
 
@@ -55,9 +60,9 @@ class Hub:
         if stream is not None and stream.phase is Phase.LIVE:
             raise StreamBusyError(f"stream {name.url} has a publisher already, client {stream.publisher_id}")
         if stream is None:
-            stream = Stream(name, options, id=self._new_id(), now_ms=now_ms)
+            stream = Stream(name, options, id=self._new_id(), now_ms=now_ms, delays=self.delays)
             self._streams[name] = stream
-        stream.begin(publisher_id, now_ms)
+        stream.begin(publisher_id, now_ms, self.memory.recall(name))
         for watcher in self.watchers:
             watcher.stream_began(stream)
         return stream
@@ -66,6 +71,8 @@ class Hub:
         """The publisher left. With no grace the stream ends at once; call `expire` later otherwise."""
         if stream.phase is not Phase.LIVE:
             return
+        if stream.settled:
+            self.memory.keep(stream.name, stream.tracks)
         stream.leave(now_ms)
         for watcher in self.watchers:
             watcher.stream_left(stream)

@@ -17,6 +17,7 @@ from fastflv._ext.tsmux import TsMux
 from fastflv.errors import UsageError
 from fastflv.remux.flv import flv_header
 from fastflv.remux.variant import Variant
+from fastflv.stream.tracks import Tracks
 
 
 class Begin(Enum):
@@ -67,13 +68,6 @@ class Start(NamedTuple):
 
     position: int
     "Log position of the first byte after the block; -1: that of the next keyframe, whose headers come with it."
-
-
-class Tracks(NamedTuple):
-    """Kinds of tracks that an FLV header announces."""
-
-    audio: bool
-    video: bool
 
 
 class StartBlocks:

@@ -7,19 +7,24 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from fastflv import __version__, limits
+from fastflv import limits
 from fastflv._ext.intake import Intake
 from fastflv._ext.medialog import MediaLog
 from fastflv.errors import AmfError
 from fastflv.media import amf0
-from fastflv.media.amfvalues import EcmaArray, Value
+from fastflv.media.amfvalues import Value
 from fastflv.media.tracks import audio_codec_name, video_codec_name
 from fastflv.remux import carriage
 from fastflv.remux.variant import PLAIN, Variant
 from fastflv.stream.lag import Lag
+from fastflv.stream.announce import Seen, announce, live_fields, promised
+from fastflv.stream.histogram import Delays
+from fastflv.stream.liveclock import NAME as CLOCK
+from fastflv.stream.liveclock import LiveClock
 from fastflv.stream.name import StreamName
 from fastflv.stream.outlet import Outlet, Outlets
-from fastflv.stream.startblock import Begin, Burst, Start, Tracks
+from fastflv.stream.startblock import Begin, Burst, Start
+from fastflv.stream.tracks import BOTH, NONE, Tracks
 
 AUDIO, VIDEO = 8, 9
 
@@ -83,6 +88,9 @@ class StreamOptions:
     nodelay: bool = True
     "TCP_NODELAY on the sockets of players."
 
+    live_clock: bool = False
+    "A clock tag before each keyframe."
+
     kept: tuple[Variant, ...] = ()
     "Made from the first publish on, though nobody reads them: their history is what a player starts with."
 
@@ -93,7 +101,15 @@ class Stream:
     Time is passed in (`now_ms`, monotonic): nothing here sleeps or asks a clock.
     """
 
-    def __init__(self, name: StreamName, options: StreamOptions, *, id: str, now_ms: int) -> None:
+    def __init__(
+        self,
+        name: StreamName,
+        options: StreamOptions,
+        *,
+        id: str,
+        now_ms: int,
+        delays: Delays | None = None,
+    ) -> None:
         self.name = name
         self.options = options
         self.id = id
@@ -102,7 +118,19 @@ class Stream:
         self.intake = Intake(
             self.log, jitter=options.jitter.value, reduce_headers=options.reduce_sequence_header
         )
+        self.intake.tell = self._tell
+        self.clock = LiveClock(self.intake, delays or Delays()) if options.live_clock else None
+        self.intake.clock = self.clock
         self.metadata: dict[str, Value] = {}
+        "What the publisher says, as far as it is of a live stream."
+        self._told = b""
+        "The metadata that players were told last."
+        self._expected = NONE
+        "The tracks that the publisher before had, or the stream of this name before."
+        self._shown = NONE
+        "The tracks that players know of, by metadata or by the FLV header."
+        self._first_ms = -1
+        "Monotonic clock of the first media of this publisher, ms; -1: none yet."
         self.settled = False
         "The tracks are known: players may start."
         self.began = now_ms / 1000
@@ -118,14 +146,22 @@ class Stream:
         self.settle_at = 0
         "Monotonic clock at which the tracks count as known, ms; 0 before the first of them."
 
-    def begin(self, publisher_id: str, now_ms: int) -> None:
-        """A publisher starts, for the first time or within the grace of the one before."""
+    def begin(self, publisher_id: str, now_ms: int, expected: Tracks = NONE) -> None:
+        """A publisher starts, for the first time or within the grace of the one before.
+
+        *expected*: the tracks that a stream of this name had last.
+        """
         gap = 0 if self.phase is Phase.LIVE else min(now_ms - self.left_ms, limits.SPLICE_GAP_MS)
         self.phase = Phase.LIVE
         self.publisher_id = publisher_id
         self.metadata = {}
         self.settled = False
         self.settle_at = 0
+        self._expected = expected
+        self._first_ms = -1
+        self._told = b""
+        if self.clock is not None:
+            self.clock.begin()
         self.intake.begin(max(gap, limits.TIME_FIRST_STEP_MS))
 
     def leave(self, now_ms: int) -> None:
@@ -143,6 +179,8 @@ class Stream:
 
     def take_data(self, name: str, payload: bytes, timestamp: int) -> None:
         """Take script data of the publisher; onMetaData is edited for a live stream and kept."""
+        if name == CLOCK and self.clock is not None and self.clock.take(payload):
+            return
         if name != "onMetaData":
             self.intake.add_script(payload, timestamp)
             return
@@ -152,18 +190,36 @@ class Stream:
             self.intake.set_metadata(payload, timestamp)
             return
         fields = next((value for value in values[1:] if isinstance(value, dict)), {})
-        self.metadata = {
-            key: value for key, value in fields.items() if key not in ("duration", "filesize", "keyframes")
-        }
-        tag = EcmaArray(self.metadata)
-        tag["server"] = f"fastflv/{__version__}"
-        self.intake.set_metadata(amf0.encode("onMetaData", tag), timestamp)
+        self.metadata = live_fields(fields)
+        self._told = self._announcement()
+        self.intake.set_metadata(self._told, timestamp)
+
+    @property
+    def tracks(self) -> Tracks:
+        """The tracks of this publisher, as far as they were seen."""
+        return Tracks(self.intake.has_audio, self.intake.has_video)
+
+    def _announcement(self) -> bytes:
+        intake = self.intake
+        audio = Seen(intake.audio_codec) if intake.has_audio else None
+        video = Seen(intake.video_codec) if intake.has_video else None
+        return amf0.encode("onMetaData", announce(self.metadata, audio, video, settled=self.settled))
+
+    def _tell(self) -> None:
+        """Tell players of the tracks where they were told something else; those who join are told nothing else."""
+        told, shown = self._announcement(), self._shown
+        self._shown = self.tracks
+        # A publisher without metadata needs none: FLV header and sequence headers say what is there.
+        if told != self._told and (self._told or shown not in (NONE, self._shown)):
+            self._told = told
+            self.intake.correct(told, shown=self.is_read)
 
     def settle(self, now_ms: int) -> bool:
         """Decide whether the tracks are known; return whether that became so with this call.
 
-        They are when both kinds were seen, when those that the metadata names were seen, or when
-        SETTLE_MS have passed since the first of them (SETTLE_NAMED_MS where metadata promises more).
+        They are when both kinds were seen, when those that the metadata names and that were there last time were
+        seen, or when SETTLE_MS have passed since the first of them: SETTLE_NAMED_MS where metadata promises one that
+        was there last time, or where nothing is known of last time.
         """
         intake = self.intake
         if (
@@ -172,12 +228,19 @@ class Stream:
             or not (intake.open and (intake.has_audio or intake.has_video))
         ):
             return False
-        named = {kind for kind in ("audio", "video") if f"{kind}codecid" in self.metadata}
-        if not self.settle_at:
-            self.settle_at = now_ms + (limits.SETTLE_NAMED_MS if named else limits.SETTLE_MS)
-        seen = {kind for kind in ("audio", "video") if getattr(intake, f"has_{kind}")}
-        self.settled = len(seen) == 2 or (bool(named) and named <= seen) or now_ms >= self.settle_at
+        if self._first_ms < 0:
+            self._first_ms = now_ms
+        named, seen = promised(self.metadata), self.tracks
+        believed = self._expected if self._expected != NONE else BOTH
+        wanted = named | self._expected
+        missed = Tracks(named.audio and not seen.audio, named.video and not seen.video)
+        likely = missed != NONE and believed.holds(missed)
+        self.settle_at = self._first_ms + (limits.SETTLE_NAMED_MS if likely else limits.SETTLE_MS)
+        self.settled = seen == BOTH or (wanted != NONE and seen.holds(wanted)) or now_ms >= self.settle_at
         if self.settled:
+            intake.settled = True
+            self._tell()
+            intake.flush()
             for variant in self.options.kept:
                 if not self.refusal(variant):
                     self.outlets.open(variant)
