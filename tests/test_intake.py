@@ -440,3 +440,15 @@ def test_the_time_between_keyframes_is_known(feed):
     assert feed.intake.gop_ms == 0, "the gap between publishers is no GOP"
     feed.video(101_000, key())
     assert (feed.intake.gop_least_ms, feed.intake.gop_ms) == (1000, 1000)
+
+
+def test_pictures_that_come_back_to_a_stream_of_sound_start_with_a_keyframe(feed):
+    feed.audio(0, AAC_HEADER)
+    feed.audio(0, sound(b"2"))
+    feed.intake.begin(GAP)
+    feed.audio(0, sound(b"a"))
+    feed.video(0, AVC_HEADER)
+    feed.video(0, inter(b"b"))
+    feed.audio(20, sound(b"c"))
+    feed.video(40, key(b"d"))
+    assert [tag.mark for tag in after(feed, b"2") if not tag.is_header] == [b"a", b"c", b"d"]

@@ -57,6 +57,7 @@ cdef class Intake(MediaSink):
     cdef public object clock           # gives the script tag that belongs before what is written at a time, ms; or None
     cdef bint lost[2]                  # audio, video: was there, and shows nothing any more
     cdef int64_t alone_ms[2]           # first tag of the other track since the last of audio, of video, ms; -1: none
+    cdef bint returned                 # players may be there from the publisher before
     cdef bint wait_key                 # video came later than the players: it starts with a keyframe
     cdef int64_t clock_ms              # time of the newest clock tag, ms
     cdef bint clocked                  # there is one of this publisher

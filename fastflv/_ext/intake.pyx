@@ -73,6 +73,7 @@ cdef class Intake(MediaSink):
         # A publisher that never passed the gate leaves it as it was.
         self.wait_video = self.has_video or (self.wait_video and not self.open)
         self.open = self.audio_tags == 0 and self.video_tags == 0
+        self.returned = not self.open
         if self.open:
             # All that came before was headers, and nobody plays yet.
             for i in range(self.header_count):
@@ -212,7 +213,7 @@ cdef class Intake(MediaSink):
         traits = read_traits(kind, body, size)
         key = kind == TAG_VIDEO and traits.flags & KEY and traits.track == 0
         if kind == TAG_VIDEO and not traits.flags & COMMAND:
-            if self.settled and not self.has_video:
+            if (self.settled or self.returned) and not self.has_video:
                 self.wait_key = True
             if self.wait_key and not traits.flags & CONFIG:
                 if not key:

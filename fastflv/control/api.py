@@ -226,7 +226,11 @@ class Api:
             "send_bytes": sent,
             "recv_bytes": intake.bytes,
             "kbps": self._kbps(stream.id, intake.bytes, sent, stream.began),
-            "publish": {"active": stream.phase is Phase.LIVE, "cid": stream.publisher_id},
+            "publish": {
+                "active": stream.phase is Phase.LIVE,
+                "cid": stream.publisher_id,
+                "state": stream.phase.value,
+            },
             "video": tracks.describe_video(intake.video_codec, intake.config(9))
             if intake.has_video
             else None,
