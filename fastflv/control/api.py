@@ -15,6 +15,8 @@ from typing import TypeVar
 
 from fastflv import __version__, limits
 from fastflv.control import machine
+from fastflv.control.metrics import CONTENT_TYPE as METRICS
+from fastflv.control.metrics import write_metrics
 from fastflv.control.rate import Rates
 from fastflv.delivery.http import HttpConnection
 from fastflv.delivery.message import Request, Response
@@ -91,6 +93,8 @@ class Api:
         match parts:
             case [""]:
                 return self._get(request, {"urls": {"api": "the api root"}})
+            case ["metrics"]:
+                return self._show_metrics(request)
             case ["api"]:
                 return self._get(request, {"urls": {"v1": "the api version 1.0"}})
             case ["api", "v1"]:
@@ -134,6 +138,13 @@ class Api:
         if request.method not in ("GET", "HEAD"):
             return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
         return self._reply(fields)
+
+    def _show_metrics(self, request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
+        return Response(
+            body=write_metrics(self._hub, self._roster, self._door, self._cpu), content_type=METRICS
+        )
 
     def _show_vhosts(self, request: Request, id: str = "") -> Response:
         if not id:

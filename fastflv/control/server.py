@@ -54,7 +54,9 @@ class StreamServer:
 
     def __call__(self, request: Request, connection: HttpConnection) -> Response | None:
         # SRS answers this one on both ports, so that load balancers can probe the port that they forward to.
-        if request.path == "/api/v1/versions" or (self._whole_api and request.path.startswith("/api/")):
+        if request.path == "/api/v1/versions" or (
+            self._whole_api and (request.path.startswith("/api/") or request.path == "/metrics")
+        ):
             return self._api(request, connection)
         answer = self._hls.handle(request, connection)
         return self._live.handle(request, connection) if answer is NOT_MINE else answer

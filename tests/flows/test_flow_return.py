@@ -5,6 +5,7 @@ Publishers are real ffmpegs, whose timestamps begin at zero each time.
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -124,7 +125,7 @@ def check_tags(seat: Seat, films: Sequence[Clip], marks: Sequence[int]) -> None:
 def assert_gaps(tags: list[Tag]) -> None:
     """No hole that a player would stall at for longer than the publishers were away."""
     times = sorted(tag.time for tag in media(tags))
-    assert max(b - a for a, b in zip(times, times[1:], strict=False)) < 2500
+    assert max(b - a for a, b in itertools.pairwise(times)) < 2500
 
 
 def check_ts(seat: Seat, films: Sequence[Clip]) -> None:

@@ -1,0 +1,91 @@
+"""The text that Prometheus scrapes."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+
+from hypothesis import given
+from hypothesis import strategies as st
+from test_api import NAME, Caller, gop, looped, running
+
+from fastflv import limits
+from fastflv.stream.histogram import Histogram
+
+SERIES = re.compile(r'([a-z_]+)(\{[a-z]+="[^"]*"\})? (-?[0-9.e+-]+)')
+
+
+def read(text: str) -> dict[str, float]:
+    """Every series by name and labels; what is not of the format is an AssertionError."""
+    found: dict[str, float] = {}
+    typed: dict[str, str] = {}
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            assert name not in typed, f"{name} twice"
+            typed[name] = kind
+        elif not line.startswith("# HELP "):
+            match = SERIES.fullmatch(line)
+            assert match, line
+            name, labels, value = match.groups()
+            base = re.sub(r"_(bucket|sum|count)$", "", name)
+            assert name in typed or typed.get(base) == "histogram", f"{name} has no type"
+            assert name + (labels or "") not in found
+            found[name + (labels or "")] = float(value)
+    assert text.endswith("\n")
+    return found
+
+
+async def scrape(caller: Caller, port: int = 0) -> dict[str, float]:
+    status, fields, body = await caller.raw("/metrics", port=port)
+    assert (status, fields["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    return read(body.decode())
+
+
+@looped
+async def test_metrics_count_streams_clients_and_bytes():
+    async with running() as caller:
+        feed = caller.publish()
+        gop(caller, feed)
+        caller.server.hub.delays.ingest.observe(3)
+        found = await scrape(caller)
+        assert (found["srs_streams"], found["srs_clients"], found["fastflv_publishers"]) == (1, 1, 1)
+        assert found["srs_memory"] > 1e6
+        assert found['fastflv_ingest_delay_seconds_bucket{le="0.0025"}'] == 0
+        assert found['fastflv_ingest_delay_seconds_bucket{le="0.005"}'] == 1
+        assert found["fastflv_ingest_delay_seconds_sum"] == 0.003
+        caller.server.hub.unpublish(caller.server.hub.find(NAME), 0)
+        assert (await scrape(caller))["fastflv_streams_in_grace"] == 1
+
+
+@looped
+async def test_more_streams_make_no_more_series():
+    async with running() as caller:
+        before = set(await scrape(caller))
+        for i in range(20):
+            caller.publish(NAME._replace(stream=str(i)), str(i))
+        assert set(await scrape(caller)) == before
+
+
+@looped
+async def test_metrics_are_refused_without_the_password_and_to_other_methods():
+    async with running("auth { enabled on; username u; password p; }") as caller:
+        assert (await caller.raw("/metrics"))[0] == 401
+    async with running() as caller:
+        assert (await caller.raw("/metrics", method="POST"))[0] == 405
+        assert (await caller.raw("/metrics", port=caller.http))[0] == 404, "not on the port of players"
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=50))
+def test_a_histogram_counts_each_duration_once(values):
+    histogram = Histogram()
+    for value in values:
+        histogram.observe(value)
+    bounds = limits.DELAY_BOUNDS_MS
+    wanted = [0] * (len(bounds) + 1)
+    for value in values:
+        wanted[bisect_left(bounds, value)] += 1
+    assert histogram.counts == wanted
+    assert histogram.count == len(values)
+    for i, bound in enumerate(bounds):
+        assert sum(histogram.counts[: i + 1]) == sum(value <= bound for value in values)
