@@ -11,7 +11,7 @@ from enum import IntEnum, unique
 
 @unique
 class Code(IntEnum):
-    """Stable error numbers. 20xx RTMP, 21xx FLV, 22xx codecs, 30xx configuration, 40xx use."""
+    """Stable error numbers. 20xx RTMP, 21xx FLV, 22xx codecs, 30xx configuration, 31xx start, 32xx probe, 40xx use."""
 
     RTMP_HANDSHAKE = 2001
     RTMP_CHUNK = 2002
@@ -31,6 +31,7 @@ class Code(IntEnum):
     CONFIG_VALUE = 3003
     CONFIG_FILE = 3004
     STARTUP = 3101
+    PROBE = 3201
     USAGE = 4001
     RESOURCE = 4002
 
@@ -205,6 +206,15 @@ class StartupError(FlvError):
     """The server cannot start; the sentence says what the operator should do."""
 
     code = Code.STARTUP
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class ProbeError(FlvError):
+    """A stream could not be probed; the sentence says what to do."""
+
+    code = Code.PROBE
 
     def __str__(self) -> str:
         return self.detail

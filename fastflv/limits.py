@@ -352,6 +352,15 @@ PAGE_COUNT_DEFAULT: Final = 10
 CONNECTIONS_DEFAULT_MAX: Final = 100_000
 "max_connections without a configuration file is what the open-file limit allows, up to this."
 
+PROBE_SECONDS: Final = 10.0
+"How long `fastflv probe` reads unless it is told otherwise, seconds: two groups of pictures of 4 s."
+
+PROBE_WAIT_SECONDS: Final = 10.0
+"How long it waits for the first media, seconds: longer than on_missing."
+
+PROBE_BURST_SECONDS: Final = 0.5
+"What arrives within this time of the first media is the past that a player starts with: rates and delays are those of what comes later, seconds."
+
 GC_OBJECTS: Final = 50_000
 "Objects made before the collector of cycles looks at the young ones (Python's default is 700 or 2,000): a live server makes few cycles, and a look costs by what it finds alive."
 

@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
         prog="fastflv",
         description="Live server: RTMP in, HTTP-FLV out. Without -c it runs with a built-in configuration: "
         "RTMP on 1935, HTTP-FLV on 8080, API on 1985.",
+        epilog="`fastflv probe URL` joins a stream and tells its tracks, rates and delay; see `fastflv probe -h`.",
         add_help=False,
     )
     made.add_argument("-h", "-?", "--help", action="help", help="show this help and exit")
@@ -60,6 +61,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["probe"]:
+        from fastflv.control import probe
+
+        return probe.main(argv[1:])
     args = parser().parse_args(argv)
     try:
         settings = load(args.file, environ=os.environ, env_only=args.env_only)

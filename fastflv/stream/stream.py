@@ -175,6 +175,8 @@ class Stream:
     def end(self) -> None:
         """Nobody came back: players drain what is there and are let go."""
         self.phase = Phase.ENDED
+        # Else the stream and its intake would hold each other until the collector of cycles comes by.
+        self.intake.tell = self.intake.clock = None
         self.log.end()
 
     def take_data(self, name: str, payload: bytes, timestamp: int) -> None:

@@ -1,0 +1,142 @@
+"""What a probe makes of the tags that arrive."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, SCRIPT, VIDEO, Tag, inter, key, sound, write_tag
+
+from fastflv import limits
+from fastflv.control.probe import Probe, main, text_of
+from fastflv.control.probesource import FlvTags, ProbeTag, open_source
+from fastflv.errors import ProbeError
+from fastflv.media import amf0
+from fastflv.remux.flv import flv_header
+from fastflv.stream.liveclock import ClockTag, write_clock
+
+WALL = 1_700_000_000_000.0
+
+
+def source(flags: int = 5):
+    made = open_source("http://127.0.0.1:8080/live/a.flv", timeout=1)
+    made.flags = flags
+    return made
+
+
+def watched(seconds: int = 6, *, delay: float = 80.0, clock: bool = True) -> Probe:
+    """A GOP of the past at once, then 25 pictures and 50 sounds a second as they happen."""
+    probe = Probe(100.0)
+    past = [ProbeTag(VIDEO, time, key() if time == 0 else inter(bytes(95))) for time in range(0, 1000, 40)]
+    heads = [ProbeTag(AUDIO, 0, AAC_HEADER), ProbeTag(VIDEO, 0, AVC_HEADER)]
+    probe.take([*heads, *past], 100.05, WALL)
+    for time in range(1000, 1000 + seconds * 1000, 20):
+        now = 100.05 + (time - 1000) / 1000
+        found = [ProbeTag(AUDIO, time, sound(bytes(98)))]
+        if time % 40 == 0:
+            is_key = time % 2000 == 0
+            if is_key and clock:
+                ingest = round(WALL + time - delay)
+                found.append(ProbeTag(SCRIPT, time, write_clock(ClockTag(time, ingest, ingest + 5, time, 1))))
+            found.append(ProbeTag(VIDEO, time, (key if is_key else inter)(bytes(95))))
+        probe.take(found, now, WALL + time)
+    return probe
+
+
+def test_rates_are_those_of_what_came_live():
+    report = watched().report(source(), 6.0)
+    video, audio = report["tracks"]
+    assert (video["kind"], video["codec"], audio["kind"], audio["codec"]) == ("video", "H264", "audio", "AAC")
+    assert video["frames_per_second"] == 25.0
+    assert audio["frames_per_second"] == 50.0
+    assert video["kbps"] == pytest.approx(25 * 100 * 8 / 1000, rel=0.01)
+    assert audio["kbps"] == pytest.approx(50 * 100 * 8 / 1000, rel=0.01)
+    assert report["gop_ms"] == {"least": 2000, "most": 2000}
+    assert report["first_byte_ms"] == report["first_keyframe_ms"] == 50.0
+    assert report["longest_silence_ms"] == pytest.approx(20)
+    assert report["warnings"] == []
+
+
+def test_the_delay_is_that_of_the_clock():
+    report = watched().report(source(), 6.0)
+    assert report["delay_ms"] == {"p50": 80.0, "p99": 80.0, "count": 3}
+    assert report["server_ms"]["p50"] == 5.0
+    assert report["hop"] == 1
+    assert "delay p50 80.0 ms" in text_of(report)
+
+
+def test_without_a_clock_the_delay_is_not_known_and_how_to_know_it_is_said():
+    report = watched(clock=False).report(source(), 6.0)
+    assert (report["delay_ms"], report["hop"]) == (None, None)
+    assert "live_clock on" in text_of(report)
+
+
+def test_clocks_that_differ_are_told_of():
+    (warning,) = watched(delay=-50).report(source(), 6.0)["warnings"]
+    assert "clocks of the machines differ" in warning
+
+
+def test_promises_that_are_not_kept_are_told_of():
+    probe = Probe(0.0)
+    said = amf0.encode("onMetaData", {"hasAudio": True, "hasVideo": False})
+    probe.take([ProbeTag(SCRIPT, 0, said), ProbeTag(VIDEO, 0, inter())], 1.0, WALL)
+    warnings = probe.report(source(4), 1.0)["warnings"]
+    assert len(warnings) == 5
+    assert any("announces audio" in line for line in warnings)
+    assert any("does not announce video" in line for line in warnings)
+    assert any("hasVideo false" in line for line in warnings)
+    assert any("no keyframe" in line for line in warnings)
+
+
+TAGS = st.lists(
+    st.builds(
+        Tag, st.sampled_from([AUDIO, VIDEO, SCRIPT]), st.integers(0, 2**31 - 1), st.binary(max_size=50)
+    ),
+    max_size=8,
+)
+
+
+@given(TAGS, st.lists(st.integers(1, 40), min_size=1), st.integers(0, 3))
+def test_tags_are_found_however_the_bytes_come(tags, steps, flags):
+    data = flv_header(audio=bool(flags & 2), video=bool(flags & 1)) + b"".join(map(write_tag, tags))
+    flv = FlvTags()
+    found = []
+    at = i = 0
+    while at < len(data):
+        step = steps[i % len(steps)]
+        found += flv.feed(data[at : at + step])
+        at, i = at + step, i + 1
+    assert [tuple(tag) for tag in found] == [tuple(tag) for tag in tags]
+    assert flv.flags == (flags & 2) * 2 + (flags & 1)
+
+
+@given(st.lists(st.tuples(st.sampled_from([AUDIO, VIDEO, SCRIPT, 4]), st.binary(max_size=30)), max_size=10))
+def test_whatever_comes_makes_a_report(rows):
+    probe = Probe(0.0)
+    for i, (kind, body) in enumerate(rows):
+        probe.take([ProbeTag(kind, i, body)], 1.0 + i, WALL)
+    assert text_of(probe.report(source(), 1.0))
+
+
+def test_what_is_no_flv_is_said_so():
+    with pytest.raises(ProbeError, match="no FLV"):
+        FlvTags().feed(b"<html>")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "a.flv", "ftp://a/b", "http://", "rtmp://:1935/live/a", "http://a:99999/x", "http://[::1/x"]
+)
+def test_a_url_that_is_none_is_refused_with_what_to_give(url, capsys):
+    assert main([url, "--seconds", "1"]) == 1
+    assert "give an http, https, ws, wss, rtmp or rtmps URL" in capsys.readouterr().err
+
+
+def test_nobody_at_the_port_is_an_error_that_says_what_to_do(capsys):
+    assert main(["http://127.0.0.1:1/live/a.flv", "--json"]) == 1
+    assert "is the server running" in capsys.readouterr().err
+
+
+def test_the_help_names_the_defaults(capsys):
+    with pytest.raises(SystemExit):
+        main(["-h"])
+    assert f"default {limits.PROBE_SECONDS:g}" in capsys.readouterr().out
