@@ -124,7 +124,8 @@ def test_the_docs_give_every_directive_and_its_default(heading):
     documented = {name: default for name, default, _ in rows(heading)}
     for each in dataclasses.fields(kind):
         if each.default is not dataclasses.MISSING and each.name not in DOCUMENTED_OTHERWISE:
-            assert documented.get(each.name) == shown(each.default), each.name
+            default = "auto" if each.name == "mw_latency" else shown(each.default)
+            assert documented.get(each.name) == default, each.name
 
 
 @pytest.mark.parametrize("heading", TABLES)

@@ -109,18 +109,19 @@ def test_nothing_is_seen_before_flush():
 
 
 def test_a_joining_player_gets_metadata_then_audio_then_video_headers_at_the_time_of_the_key(feed):
+    # With a time of its own metadata would be a subtitle to FFmpeg.
     feed.intake.set_metadata(b"meta", 0)
     feed.video(1000, AVC_HEADER)
     feed.audio(1000, AAC_HEADER)
     feed.video(1000, key())
     feed.video(3000, key())
     assert headers_at_key(feed) == [
-        Tag(SCRIPT, 2000, b"meta"),
+        Tag(SCRIPT, 0, b"meta"),
         Tag(AUDIO, 2000, AAC_HEADER),
         Tag(VIDEO, 2000, AVC_HEADER),
     ]
     assert read_tags(feed.intake.header_tags(77)) == [
-        Tag(SCRIPT, 77, b"meta"),
+        Tag(SCRIPT, 0, b"meta"),
         Tag(AUDIO, 77, AAC_HEADER),
         Tag(VIDEO, 77, AVC_HEADER),
     ]
@@ -401,7 +402,7 @@ def test_metadata_of_a_live_stream_has_no_end_and_names_the_server(stream):
     }
     assert values["server"].startswith("fastflv/")
     assert stream.metadata == {"width": 640.0, "videocodecid": 7.0}
-    assert read_tags(stream.intake.header_tags(5)) == [Tag(SCRIPT, 5, tag.body)]
+    assert read_tags(stream.intake.header_tags(5)) == [Tag(SCRIPT, 0, tag.body)]
 
 
 def test_metadata_that_cannot_be_read_is_passed_on_as_it_is(stream):

@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from fastflv._ext.flvtag cimport (
-    COMMAND, CONFIG, KEY, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO, Payload, TagTraits,
+    COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO, Payload, TagTraits,
     read_payload, read_traits, write_tag_header,
 )
 from fastflv._ext.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
@@ -145,7 +145,7 @@ cdef class FlvMux(Remux):
         out = log_reserve(self.log.log, head + size + TAG_FRAME_BYTES)
         if out == NULL:
             raise MemoryError
-        write_tag_header(out, kind, head + size, dts_ms)
+        write_tag_header(out, kind, head + size, 0 if kind == TAG_SCRIPT and flags & NOTES else dts_ms)
         memcpy(out + TAG_HEADER_BYTES, label, head)
         if size:
             memcpy(out + TAG_HEADER_BYTES + head, body, size)

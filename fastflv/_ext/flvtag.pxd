@@ -15,7 +15,8 @@ cdef enum:                     # bits of TagTraits.flags and of the tag index
     CONFIG = 4                 # sequence header: decoder configuration, no picture or sound
     COMMAND = 8                # neither configuration nor coded data: seek marks, HDR metadata, end of sequence
     # With COMMAND: video metadata (colorInfo) that a joining player needs. With CONFIG: the channels of an
-    # audio track, which come besides its sequence header.
+    # audio track, which come besides its sequence header. In the index of script data: onMetaData, whose time in the
+    # tag is 0: with another, FFmpeg's demuxer (and VLC's with it) takes it for a subtitle and waits for more.
     NOTES = 16
     # Only in the tag index: shown before the keyframe that it follows, so it may refer to pictures before that.
     LEADING = 32

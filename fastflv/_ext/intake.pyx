@@ -133,7 +133,7 @@ cdef class Intake(MediaSink):
         return None
 
     def header_tags(self, int64_t dts_ms):
-        """Return metadata and sequence headers as FLV tags stamped *dts_ms*."""
+        """Return metadata and sequence headers as FLV tags stamped *dts_ms*, the metadata 0."""
         cdef Block* block = self.header_block(dts_ms)
         try:
             return block.bytes[:block.size]
@@ -143,7 +143,7 @@ cdef class Intake(MediaSink):
     def set_metadata(self, bytes body not None, uint32_t timestamp):
         """Write an onMetaData tag and keep it for players that join."""
         self.metadata = body
-        self.write(TAG_SCRIPT, timeline_peek(&self.timeline, 0, timestamp), 0, body, <uint32_t>len(body))
+        self.write(TAG_SCRIPT, timeline_peek(&self.timeline, 0, timestamp), NOTES, body, <uint32_t>len(body))
         self.urgent = True
 
     def correct(self, bytes body not None, *, bint shown):
@@ -153,7 +153,7 @@ cdef class Intake(MediaSink):
         """
         self.metadata = body
         if shown:
-            self.write(TAG_SCRIPT, self.timeline.out, 0, body, <uint32_t>len(body))
+            self.write(TAG_SCRIPT, self.timeline.out, NOTES, body, <uint32_t>len(body))
             self.urgent = True
         old, new = tags_by_kind(newest_key_headers(self.log)), tags_by_kind(self.header_tags(self.key_ms))
         set_key_headers(self.log, new[TAG_SCRIPT] + b"".join([
@@ -407,13 +407,16 @@ cdef class Intake(MediaSink):
         cdef uint8_t* out = log_reserve(self.log.log, size + TAG_FRAME_BYTES)
         if out == NULL:
             raise MemoryError
-        write_tag(out, kind, body, size, dts_ms)
+        write_tag(out, kind, body, size, 0 if kind == TAG_SCRIPT and flags & NOTES else dts_ms)
         log_commit(self.log.log, size + TAG_FRAME_BYTES, dts_ms, kind, flags)
         self.written = True
         return 0
 
     cdef Block* header_block(self, int64_t dts_ms) except NULL:
-        """Return metadata, audio headers, video headers and notes as tags stamped *dts_ms*; the caller owns it."""
+        """Return metadata, audio headers, video headers and notes as tags; the caller owns it.
+
+        They are stamped *dts_ms*, the metadata 0.
+        """
         cdef int i, turn
         cdef uint32_t size = 0
         cdef Block* block
@@ -430,7 +433,7 @@ cdef class Intake(MediaSink):
             raise MemoryError
         out = block.bytes
         if meta != NULL:
-            write_tag(out, TAG_SCRIPT, meta, <uint32_t>len(self.metadata), dts_ms)
+            write_tag(out, TAG_SCRIPT, meta, <uint32_t>len(self.metadata), 0)
             out += len(self.metadata) + TAG_FRAME_BYTES
         for turn in range(3):
             for i in range(self.header_count):

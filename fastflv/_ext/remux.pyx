@@ -8,7 +8,7 @@ thread: each tag is formatted once for all players of that container. It starts 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from fastflv._ext.atomics cimport load32_relaxed, load_relaxed, store32_release
-from fastflv._ext.flvtag cimport TAG_FRAME_BYTES, TAG_HEADER_BYTES, read_traits
+from fastflv._ext.flvtag cimport NOTES, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, read_traits
 from fastflv._ext.medialog cimport Follower, MediaLog
 from fastflv._ext.octets cimport load_be24
 from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
@@ -89,16 +89,21 @@ cdef class Remux(Follower):
     cdef int take_block(self, const uint8_t* tags, Py_ssize_t size) except -1:
         cdef Py_ssize_t at = 0
         cdef uint32_t length
+        cdef int64_t dts_ms
+        cdef uint8_t flags
         cdef const uint8_t* tag
         while at + TAG_FRAME_BYTES <= size:
             tag = tags + at
             length = load_be24(tag + 1)
             if at + TAG_FRAME_BYTES + <Py_ssize_t>length > size:
                 break
-            self.take_tag(
-                tag[0], read_traits(tag[0], tag + TAG_HEADER_BYTES, length).flags,
-                load_be24(tag + 4) | (<int64_t>tag[7] << 24), tag + TAG_HEADER_BYTES, length,
-            )
+            dts_ms = load_be24(tag + 4) | (<int64_t>tag[7] << 24)
+            flags = read_traits(tag[0], tag + TAG_HEADER_BYTES, length).flags
+            if tag[0] == TAG_SCRIPT:
+                # Metadata: its own time says nothing.
+                dts_ms = self.source.log.written_dts
+                flags = NOTES
+            self.take_tag(tag[0], flags, dts_ms, tag + TAG_HEADER_BYTES, length)
             at += TAG_FRAME_BYTES + <Py_ssize_t>length
         return 0
 

@@ -10,7 +10,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from fastflv._ext.chunkwrite cimport chunked_size, write_chunks
 from fastflv._ext.flvtag cimport (
-    COMMAND, CONFIG, KEY, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO, TagTraits, read_traits,
+    COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO, TagTraits,
+    read_traits,
 )
 from fastflv._ext.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
 from fastflv._ext.octets cimport load_be24
@@ -59,6 +60,8 @@ cdef class RtmpMux(Remux):
             body = tags[at + TAG_HEADER_BYTES:at + TAG_HEADER_BYTES + length]
             ahead = ((load_be24(p + at + 4) | (<int64_t>p[at + 7] << 24)) - dts_ms) & 0x7FFFFFFF
             time = <uint32_t>((dts_ms + (ahead if ahead < 1 << 30 else ahead - (<int64_t>1 << 31))) & 0xFFFFFFFF)
+            if p[at] == TAG_SCRIPT:
+                time = 0
             parts.append(write_message(p[at], time, self.stream_id, chunk_stream_of(p[at]), body, self.chunk_size))
             at += TAG_FRAME_BYTES + length
         return b"".join(parts)
@@ -68,7 +71,7 @@ cdef class RtmpMux(Remux):
 
     cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
         # RTMP has 32 bits of time, FLV tags 31: the log's own times count.
-        cdef uint32_t time = <uint32_t>(dts_ms & 0xFFFFFFFF)
+        cdef uint32_t time = 0 if kind == TAG_SCRIPT and flags & NOTES else <uint32_t>(dts_ms & 0xFFFFFFFF)
         cdef Py_ssize_t whole = chunked_size(size, self.chunk_size, time >= 0xFFFFFF)
         cdef uint8_t* out
         cdef int64_t at

@@ -13,8 +13,8 @@ from libc.string cimport memcpy
 
 from fastflv._ext.atomics cimport load_relaxed
 from fastflv._ext.flvtag cimport (
-    COMMAND, CONFIG, DISPOSABLE, LEADING, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_VIDEO, Payload,
-    read_payload, write_tag_header,
+    COMMAND, CONFIG, DISPOSABLE, LEADING, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO,
+    Payload, read_payload, write_tag_header,
 )
 from fastflv._ext.medialog cimport Log, MediaLog
 from fastflv._ext.octets cimport load_be24, store_be24, store_be32
@@ -184,12 +184,13 @@ cdef uint8_t* write_item(uint8_t* out, const Item* item) noexcept nogil:
 
 
 cdef void restamp(uint8_t* tags, Py_ssize_t size, int64_t dts_ms) noexcept nogil:
-    """Give whole tags another time."""
+    """Give whole tags another time, but for metadata: it has none."""
     cdef Py_ssize_t at = 0
     cdef uint32_t length
     while at + TAG_FRAME_BYTES <= size:
         length = load_be24(tags + at + 1)
-        write_tag_header(tags + at, tags[at], length, dts_ms)
+        if tags[at] != TAG_SCRIPT:
+            write_tag_header(tags + at, tags[at], length, dts_ms)
         at += TAG_FRAME_BYTES + <Py_ssize_t>length
 
 

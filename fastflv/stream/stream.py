@@ -16,9 +16,9 @@ from fastflv.media.amfvalues import Value
 from fastflv.media.tracks import audio_codec_name, video_codec_name
 from fastflv.remux import carriage
 from fastflv.remux.variant import PLAIN, Variant
-from fastflv.stream.lag import Lag
 from fastflv.stream.announce import Seen, announce, live_fields, promised
 from fastflv.stream.histogram import Delays
+from fastflv.stream.lag import Lag
 from fastflv.stream.liveclock import NAME as CLOCK
 from fastflv.stream.liveclock import LiveClock
 from fastflv.stream.name import StreamName
