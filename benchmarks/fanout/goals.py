@@ -92,6 +92,18 @@ def frame_goals(scenario: str, runs: Runs) -> list[Goal]:
     ]
 
 
+def auto_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """`mw_latency auto`: at once with few players; with many the CPU of 350 ms, or at most 100 ms."""
+    if scenario == "auto10":
+        return [Goal(scenario, "delay p50", middle(runs, "fastflv", lambda m: m.p50), 3, " ms")]
+    if scenario != "auto3000":
+        return []
+    delay = Goal(scenario, "delay p99", middle(runs, "fastflv", lambda m: m.p99), 100, " ms")
+    cpu = Goal(scenario, "CPU / CPU at 350 ms", ratio(runs, "fastflv", "fastflv 350"), 1.1)
+    # Either will do: the one that is met is shown.
+    return [delay if delay.met else cpu]
+
+
 def full_rate_shortfall(published: float) -> Callable[[Measured], float]:
     """Return a figure: percent by which the slowest player is below the published rate."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.fanout.goals import Goal, of, ratio
 from benchmarks.fanout.session import Measured
+from benchmarks.fanout.settings import window_text
 
 HEADINGS = (
     "scenario",
@@ -106,7 +107,7 @@ def rows(runs: Sequence[Measured]) -> list[tuple[str, ...]]:
                 scenario,
                 server,
                 str(first.players),
-                str(first.window_ms),
+                window_text(first.window_ms),
                 _number([m.cpu for m in group]),
                 f"{by_floor:.2f}" if by_floor else "-",
                 _number([m.p50 for m in group]) if timed else "-",

@@ -12,6 +12,7 @@ from benchmarks.fanout import goals, joins, measure
 from benchmarks.fanout.goals import Goal, Runs
 from benchmarks.fanout.servers import Server
 from benchmarks.fanout.session import Bench, Measured, fan_out, loaded, started, steady
+from benchmarks.fanout.settings import AUTO
 
 Measure = Callable[[Bench, "Scenario", Server], Iterator[Measured]]
 Judge = Callable[[str, Runs], list[Goal]]
@@ -84,6 +85,20 @@ def two_threads(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Me
         elif threads == 2:
             m.extra["imbalance"] = 100.0
         yield m
+
+
+BY_LOAD = {
+    "fastflv": (("fastflv", AUTO), ("fastflv 350", 350)),
+    "srs": (("srs", 350), ("srs min_latency", 0)),
+    "floor": (("floor", 0), ("floor 350", 350)),
+}
+"What each server is asked for beside `mw_latency auto`: its own default, and its least delay."
+
+
+def by_load(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
+    """Measure `mw_latency auto` beside fixed windows, with as many players."""
+    for label, window in BY_LOAD[server.name]:
+        yield fan_out(bench, scenario.name, server, scenario.players, window, label)
 
 
 NEVER_READ_SECONDS = 15.0  # long enough that whoever queues for such players has done so
@@ -212,5 +227,9 @@ def table(published: float) -> dict[str, Scenario]:
         ),
         Scenario("https1000", 1000, 350, goals.https_goals, joins.secure, MUXERS, protocol="https"),
         Scenario("rtmp1000", 1000, 350, goals.rtmp_goals, plain, MUXERS, protocol="rtmp"),
+    ]
+    every += [
+        Scenario(f"auto{players}", players, AUTO, goals.auto_goals, by_load, ("fastflv", "floor", "srs"))
+        for players in (10, 100, 1000, 3000, 6000, 10000)
     ]
     return {s.name: s for s in every}

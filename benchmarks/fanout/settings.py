@@ -39,7 +39,16 @@ PROTOCOLS = ("flv", "ts", "ws", "https", "rtmp")
 "HTTP-FLV, HTTP-TS, WebSocket-FLV, HTTPS-FLV, RTMP."
 
 
-def _srs_style(s: Settings, root: str, play: str, mounts: str) -> str:
+AUTO = -1
+"A merge window that follows the load (fastflv)."
+
+
+def window_text(window_ms: int) -> str:
+    """Return a merge window as `mw_latency` takes it."""
+    return "auto" if window_ms == AUTO else str(window_ms)
+
+
+def _srs_style(s: Settings, root: str, play: str, mounts: str, vhost: str = "") -> str:
     https = ""
     if s.protocol == "https" and s.certificate:
         files = f"key {s.certificate.key}; cert {s.certificate.cert};"
@@ -51,7 +60,8 @@ daemon off;
 http_api {{ enabled on; listen 127.0.0.1:{s.api_port}; }}
 http_server {{ enabled on; listen 127.0.0.1:{s.http_port}; {https} }}
 vhost __defaultVhost__ {{
-    play {{ gop_cache on; mw_latency {s.window_ms}; {play} }}
+    play {{ gop_cache on; mw_latency {window_text(s.window_ms)}; {play} }}
+    {vhost}
     http_remux {{ enabled on; mount {mounts}; }}
 }}
 """
@@ -81,7 +91,8 @@ query_latest_version off;
 heartbeat {{ enabled off; }}
 rtc_server {{ enabled off; }}
 srt_server {{ enabled off; }}"""
-    return _srs_style(s, root, s.extra, TS_MOUNT if s.protocol == "ts" else FLV_MOUNT)
+    least = "min_latency on;" if s.window_ms == 0 else ""
+    return _srs_style(s, root, s.extra, TS_MOUNT if s.protocol == "ts" else FLV_MOUNT, least)
 
 
 def zlm(s: Settings, work: Path) -> str:
