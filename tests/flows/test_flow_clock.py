@@ -256,7 +256,7 @@ def test_rtmpdump_records_it(server: Server, h264: Clip, tmp_path: Path) -> None
     finish(publisher)
     assert not done.stderr
     tags = read_flv(path.read_bytes()).tags
-    assert clocks(tags)
+    assert len(media(tags, VIDEO)) > 60 and len(media(tags, AUDIO)) > 100
     decode(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import Any
 
 import pytest
 from audience import Audience, Seat, check_times, join
-from clip import Clip, end, push
+from clip import Clip, decode, end, ffmpeg, push
 from flvread import AUDIO, SCRIPT, VIDEO, Tag, media
 from player import Player
 from publisher import Publisher
-from server import Server, until, vhost_text
+from server import HOST, Server, until, vhost_text
 
 from fastflv import limits
 from fastflv.media import amf0
@@ -209,3 +210,24 @@ def test_a_track_that_ends_is_taken_back(server: Server, h264: Clip, tmp_path: P
     assert one[0] == both[0] + 1
     for seat in seats.values():
         seat.decode(tmp_path)
+
+
+@pytest.mark.parametrize("protocol", ["http", "rtmp"])
+def test_ffmpeg_finds_no_track_but_those_that_are_there(
+    server: Server, h264: Clip, tmp_path: Path, protocol: str
+) -> None:
+    """It takes metadata that does not come at time 0 for a track of text, which MP4 cannot hold."""
+    process = push(h264.path, server.publish_url(f"map_{protocol}"), loop=True)
+    try:
+        with Player(server.http, f"/live/map_{protocol}.flv") as player:
+            player.until(lambda me: sum(tag.is_key for tag in me.tags) > 3)
+        url = server.publish_url(f"map_{protocol}")
+        if protocol == "http":
+            url = f"http://{HOST}:{server.http}/live/map_{protocol}.flv"
+        path = tmp_path / "all.mp4"
+        words = [ffmpeg(), "-v", "error", "-i", url, "-t", "2", "-map", "0", "-c", "copy", str(path)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=40)
+        assert done.returncode == 0 and not done.stderr, done.stderr
+        decode(path)
+    finally:
+        end(process)
