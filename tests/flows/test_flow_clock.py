@@ -22,6 +22,7 @@ from publisher import Publisher
 from rtmpplayer import RtmpPlayer
 from server import HOST, Log, Server, free_ports, run, until, vhost_text
 from test_flow_rtmppull import accepts, nginx, srs
+from tlsfiles import make_pair, serve_tls
 
 from fastflv.stream.liveclock import NAME, ClockTag, read_clock
 
@@ -132,6 +133,27 @@ def test_probe_tells_tracks_rates_and_delay(server: Server, looped: str, scheme:
     assert report["delay_ms"]["count"] >= 2
     assert report["hop"] == 0
     assert report["warnings"] == []
+
+
+def test_probe_reads_over_tls_and_looks_at_the_certificate(
+    serve: Callable[..., Server], h264: Clip, tmp_path: Path
+) -> None:
+    secure = serve_tls(serve, vhost_text(play="mw_latency 0; live_clock on;"), make_pair(tmp_path))
+    process = push(h264.path, secure.server.publish_url("tls"), loop=True)
+    try:
+        until(lambda: "tls" in secure.server.streams(), "publish", 15)
+        for url in (
+            f"https://{HOST}:{secure.https}/live/tls.flv",
+            f"wss://{HOST}:{secure.https}/live/tls.flv",
+            f"rtmps://{HOST}:{secure.rtmps}/live/tls",
+        ):
+            report = probe(url, "--insecure")
+            assert len(report["tracks"]) == 2
+            assert report["delay_ms"]["count"] >= 2
+            done = run("probe", url)
+            assert done.returncode == 1 and "--insecure" in done.stderr
+    finally:
+        end(process)
 
 
 def test_probe_for_people(server: Server, looped: str) -> None:
