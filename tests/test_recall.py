@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from model.flv import AAC_HEADER, AVC_HEADER, Feed, inter, key, read_tags
+from model.flv import AVC_HEADER, Feed, inter, key, read_tags
 
 from fastflv import limits
 from fastflv._ext.intake import Intake
@@ -27,7 +27,6 @@ class Film:
         self.log = MediaLog()
         self.feed = Feed(Intake(self.log))
         self.feed.intake.begin(0)
-        self.feed.audio(0, AAC_HEADER)
         self.feed.video(0, AVC_HEADER)
         self.count = 0
 

@@ -72,7 +72,7 @@ def message(tag: Tag, stream_id: int = 1) -> Message:
 @settings(max_examples=100)
 @given(TAGS, CHUNKS, st.sampled_from([0, 1, 2, 0xFFFFFFFF]), st.integers(0, 8))
 def test_a_reader_gets_back_what_was_published(tags, chunk_size, stream_id, first):
-    source, log = MediaLog(), MediaLog(window_bytes=10**9)
+    source, log = MediaLog(), MediaLog(window_bytes=10**9, keep_ms=10**9)
     for tag in tags[:first]:
         source.append(*tag)
     mux = RtmpMux(source, log, chunk_size, stream_id)
