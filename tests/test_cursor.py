@@ -145,6 +145,7 @@ def test_without_a_keyframe_to_go_to_it_waits_for_the_next():
     log, feed = started()
     film(feed, 0, 5)
     cursor = Cursor(log)
+    lagging = Cursor(log, position=log.head, jump_ms=100)
     assert (cursor.position, cursor.take()) == (-1, b"")
     film(feed, 5, 10)
     assert cursor.take() == b""
@@ -153,7 +154,6 @@ def test_without_a_keyframe_to_go_to_it_waits_for_the_next():
     assert [tag.body for tag in read_tags(wire)[:2]] == [AAC_HEADER, AVC_HEADER]
     assert (numbers(wire), cursor.jumps) == ([10, 11], 0)
     # The publisher is away: what it left is no place to start from.
-    lagging = Cursor(log, position=0, jump_ms=100)
     log.forget_key()
     assert (lagging.take(), lagging.jumps, lagging.position) == (b"", 1, -1)
 
@@ -162,10 +162,11 @@ def test_on_a_log_without_video_it_waits_for_nothing():
     log = MediaLog()
     log.append(AUDIO, 0, sound(b"old"))
     cursor = Cursor(log)
+    late = Cursor(log, position=log.head, jump_ms=1)
     assert cursor.take() == b""
     log.append(AUDIO, 20, sound(b"new"))
     assert [tag.body for tag in read_tags(cursor.take())] == [sound(b"new")]
-    late = Cursor(log, position=0, jump_ms=1)
+    log.append(AUDIO, 40, sound(b"newer"))
     assert (late.take(), late.jumps, late.position) == (b"", 1, log.head)
 
 

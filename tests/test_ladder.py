@@ -291,3 +291,31 @@ def test_a_cursor_of_ts_tells_of_what_it_left_out():
     assert reader.bridges > 20
     assert sum(one.pid == 0x100 for one in reader.pes) == 101 - cursor.dropped
     assert VIDEO in {kind for _, _, _, kind, _ in log.tags()}
+
+
+@FRAMINGS
+def test_what_a_player_begins_with_is_no_lag(senders, tcp, framing):
+    """The newest GOP is seven seconds long, and fills the player's socket on its way."""
+    publisher = Publisher(frame_bytes=4000, gop=500, spare=True)
+    publisher.frames(180)
+    log = publisher.log
+    viewer = Viewer(
+        senders(1), tcp, log, framing=framing, start=FLV + log.key_headers, position=log.key_pos, sizes=SLOW,
+        drop_ms=500, jump_ms=3000, close_ms=5000,
+    )  # fmt: skip
+    viewer.read_until(len(FLV + log.key_headers) + log.head - log.key_pos)
+    publisher.log.end()
+    viewer.read_all()
+    assert film(viewer.tags, publisher) == list(range(180))
+    assert (viewer.player.dropped, viewer.player.jumps) == (0, 0)
+
+
+def test_what_a_cursor_begins_with_is_no_lag():
+    publisher = Publisher(gop=500, spare=True, frame_bytes=4000)
+    publisher.frames(180)
+    cursor = Cursor(publisher.log, position=publisher.log.key_pos, drop_ms=500, jump_ms=3000)
+    wire = FLV + publisher.log.key_headers
+    while data := cursor.take():
+        wire += data
+    assert film(read_file(wire)[2], publisher) == list(range(180))
+    assert (cursor.drops, cursor.jumps) == (0, 0)

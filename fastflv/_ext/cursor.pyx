@@ -12,7 +12,7 @@ from fastflv._ext.atomics cimport add32, load32_relaxed, load_relaxed
 from fastflv._ext.flvtag cimport LEADING
 from fastflv._ext.ladder cimport choose_skip, skip_pictures, skip_stop
 from fastflv._ext.lag cimport Mark, Thinning, mark_lag
-from fastflv._ext.medialog cimport Log, MediaLog
+from fastflv._ext.medialog cimport Log, MediaLog, log_drop, log_hold
 from fastflv._ext.player cimport FRAMING_CHUNKED, FRAMING_RAW, MARK_BYTES, write_frame_header
 from fastflv._ext.segment cimport Block, Segment, Tag, View, block_drop, segment_tag_at
 
@@ -94,10 +94,12 @@ cdef class Cursor:
     cdef readonly MediaLog log
     cdef readonly int framing
     cdef readonly int64_t jumps       # times it moved on because it lagged
+    cdef Log* source                  # referenced: at the end of a cycle `log` may be gone already
     cdef int64_t pos
     cdef int64_t wait_pos
     cdef readonly int64_t lag_ms      # at the last take
     cdef int64_t jump_ms
+    cdef int64_t credit_ms            # age of what it begins with, until it has caught up: that is no lag
     cdef int64_t given                # bytes, framing included
     cdef Mark unacknowledged
     cdef Thinning thin
@@ -121,18 +123,23 @@ cdef class Cursor:
             self.waiting = True
         elif position > load_relaxed(&log.log.head):
             raise UsageError(f"position {position} is behind the head of the log")
-        add32(&log.log.readers, 1)
+        self.credit_ms = self.age()
+        self.source = log.log
+        log_hold(self.source)
+        add32(&self.source.readers, 1)
         self.is_open = True
 
     def __dealloc__(self):
         if self.is_open:
-            add32(&self.log.log.readers, -1)
+            add32(&self.source.readers, -1)
+        if self.source != NULL:
+            log_drop(self.source)
 
     def close(self):
         """Read no more; the log need not keep history for this reader."""
         if self.is_open:
             self.is_open = False
-            add32(&self.log.log.readers, -1)
+            add32(&self.source.readers, -1)
 
     @property
     def position(self):
@@ -156,6 +163,17 @@ cdef class Cursor:
             load32_relaxed(&self.log.log.ended) and (self.waiting or self.pos >= load_relaxed(&self.log.log.head))
         )
 
+    cdef int64_t age(self) noexcept:
+        """Age of what comes next, ms; 0 where nothing does."""
+        cdef Log* log = self.log.log
+        cdef Segment* segment
+        cdef int32_t i
+        if self.waiting or self.pos >= load_relaxed(&log.head):
+            return 0
+        segment = segment_at(log, self.pos)
+        i = segment_tag_at(segment, self.pos) if segment != NULL else -1
+        return max(load_relaxed(&log.head_dts) - segment.tags[i].dts_ms, <int64_t>0) if i >= 0 else 0
+
     cdef void look(self, int64_t unacked) noexcept:
         """Measure the lag, and decide what becomes of the reader."""
         cdef Log* log = self.log.log
@@ -176,6 +194,7 @@ cdef class Cursor:
             self.lag_ms = mark_lag(
                 &self.unacknowledged, self.given, min(unacked, self.given), next_dts, head_dts
             )
+            self.lag_ms = max(self.lag_ms - self.credit_ms, <int64_t>0)
         choose_skip(&self.thin, self.lag_ms)
         if trimmed or (
             not self.waiting and self.pos < load_relaxed(&log.head) and self.lag_ms > self.jump_ms
@@ -225,6 +244,7 @@ cdef class Cursor:
                 before = before + bridge.bytes[:bridge.size]
                 block_drop(bridge)
         if self.pos >= load_relaxed(&log.head):
+            self.credit_ms = 0
             return b""
         stop = stop_at(log, self.pos, SEND_MAX)
         if self.thin.skip or self.thin.bridge:

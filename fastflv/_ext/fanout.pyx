@@ -23,7 +23,7 @@ from fastflv._ext.group cimport (
     Group, Slot, add_group, find_group, flush_us, go_idle, join_group, leave_group, look, next_due, remove_group,
     set_window,
 )
-from fastflv._ext.ladder cimport measure_lag
+from fastflv._ext.ladder cimport give_credit, measure_lag
 from fastflv._ext.medialog cimport Log, log_drop
 from fastflv._ext.pace cimport pace, view_rate
 from fastflv._ext.player cimport (
@@ -237,6 +237,7 @@ cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
         let_go(t, p, LEFT_PEER)
         return
     look(g, now)
+    give_credit(p, g.log, &g.view)
     serve(t, g, p, g.seen)
     if g.count == 1:
         g.served = g.seen

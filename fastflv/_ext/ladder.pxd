@@ -9,6 +9,7 @@ from fastflv._ext.segment cimport Block, View
 
 
 cdef int64_t tag_end(const PlayerState* p, const View* view) noexcept nogil
+cdef void give_credit(PlayerState* p, Log* log, const View* view) noexcept nogil
 cdef int64_t measure_lag(PlayerState* p, Log* log, const View* view) noexcept nogil
 cdef void choose_skip(Thinning* thin, int64_t lag_ms) noexcept nogil
 cdef void check_place(PlayerState* p, Log* log, const View* view, int64_t head, int64_t lag_ms) noexcept nogil

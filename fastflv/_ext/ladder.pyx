@@ -50,6 +50,12 @@ cdef int64_t next_dts(const PlayerState* p, const View* view, int64_t head_dts) 
     return segment.tags[i].dts_ms if i >= 0 else head_dts
 
 
+cdef void give_credit(PlayerState* p, Log* log, const View* view) noexcept nogil:
+    """Take the age of what a new player begins with for no lag, until it has caught up."""
+    cdef int64_t head_dts = load_relaxed(&log.head_dts)
+    p.credit_ms = max(head_dts - next_dts(p, view, head_dts), <int64_t>0)
+
+
 cdef int64_t measure_lag(PlayerState* p, Log* log, const View* view) noexcept nogil:
     """Return the age of the oldest media that the peer has not acknowledged, ms, and keep it for who asks."""
     cdef int unacked = 0
@@ -58,6 +64,7 @@ cdef int64_t measure_lag(PlayerState* p, Log* log, const View* view) noexcept no
     if ioctl(p.fd, SIOCOUTQ, &unacked) < 0:
         unacked = 0
     lag = mark_lag(&p.unacknowledged, p.sent, unacked, next_dts(p, view, head_dts), head_dts)
+    lag = max(lag - p.credit_ms, <int64_t>0)
     store_relaxed(&p.lag_ms, lag)
     return lag
 

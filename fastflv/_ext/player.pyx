@@ -369,6 +369,7 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
     if p.pin != NULL:
         segment_drop(p.pin)
         p.pin = NULL
+    p.credit_ms = 0
     if p.lag_ms and not p.thin.skip & DISPOSABLE:
         store_relaxed(&p.lag_ms, 0)
     return SEND_DONE

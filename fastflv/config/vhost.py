@@ -65,8 +65,8 @@ class Play:
     gop_cache_max_bytes: int = bounded(limits.GOP_BYTES_MAX, 0)
     "fastflv: bytes the cache may hold, 0 = no limit of its own. Default 16 MiB."
 
-    start: Start = Start.GOP
-    "fastflv: what a player gets first. Default gop."
+    start: Start = Start.COMPACT
+    "fastflv: what a player gets first. Default compact (SRS: what `gop` does here)."
 
     start_burst_max_ms: int = bounded(0, 0)
     "fastflv: media that a player is sent at once at its start, milliseconds, at most. Default 0, no limit."

@@ -242,12 +242,8 @@ class Api:
                 "cid": stream.publisher_id,
                 "state": stream.phase.value,
             },
-            "video": tracks.describe_video(intake.video_codec, intake.config(9))
-            if intake.has_video
-            else None,
-            "audio": tracks.describe_audio(intake.audio_codec, intake.config(8))
-            if intake.has_audio
-            else None,
+            "video": self._video(stream),
+            "audio": self._audio(stream),
         }
 
     def _video(self, stream: Stream) -> dict[str, object] | None:

@@ -92,7 +92,9 @@ vhost __defaultVhost__ {{
 def vhost_text(
     *, play: str = "mw_latency 0;", publish: str = "grace 0;", remux: str = "", more: str = ""
 ) -> str:
-    """A default vhost with what a test cares for."""
+    """A default vhost with what a test cares for. Players start with the GOP as it came, unless *play* says otherwise."""
+    if "start " not in play:
+        play += " start gop;"
     return VHOST.format(play=play, publish=publish, remux=remux, more=more)
 
 

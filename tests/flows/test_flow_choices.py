@@ -22,7 +22,7 @@ from fastflv.media import amf0
 
 VHOSTS = """
 vhost __defaultVhost__ {
-    play { mw_latency 0; }
+    play { start gop; mw_latency 0; }
     publish { grace 0; }
     http_remux {
         enabled on; on_missing 20;
@@ -32,7 +32,7 @@ vhost __defaultVhost__ {
     }
 }
 vhost radio {
-    play { mw_latency 0; }
+    play { start gop; mw_latency 0; }
     http_remux { enabled on; mount /[app]/[stream].flv /[app]/[stream].aac /[app]/[stream].mp3; fast_cache 3; }
 }
 """
@@ -44,7 +44,7 @@ ANNOUNCED = {
     "guesses": ("has_audio off; has_video off;", 5, {AUDIO, VIDEO}),
 }
 for name, (words, _, _) in ANNOUNCED.items():
-    VHOSTS += f"vhost {name} {{ play {{ mw_latency 0; }} http_remux {{ enabled on; {words} mount /[app]/[stream].flv /[app]/[stream].ts; }} }}\n"
+    VHOSTS += f"vhost {name} {{ play {{ start gop; mw_latency 0; }} http_remux {{ enabled on; {words} mount /[app]/[stream].flv /[app]/[stream].ts; }} }}\n"
 PIDS = {VIDEO: 0x100, AUDIO: 0x101}
 
 

@@ -15,7 +15,7 @@ from publisher import Publisher, film, headers
 from server import HOST, MIB, Server, until, vhost_text
 
 SITES = """
-vhost fast.example.com { play { mw_latency 0; } http_remux { enabled on; mount [vhost]/[app]/[stream].flv; on_missing 0; } }
+vhost fast.example.com { play { start gop; mw_latency 0; } http_remux { enabled on; mount [vhost]/[app]/[stream].flv; on_missing 0; } }
 vhost shop.example.com { http_remux { enabled on; mount /shop/[stream].flv; on_missing 0; } }
 vhost plain.example.com { }
 vhost off.example.com { enabled off; http_remux { enabled on; mount [vhost]/[app]/[stream].flv; } }
