@@ -147,6 +147,9 @@ FLUSH_AUDIO_MS: Final = 30
 AUTO_WINDOWS_MS: Final = (0, 90, 180, 350)
 "Merge windows that `mw_latency auto` chooses from, ms: a send per picture; half of that at 25 a second, and still below 0.1 s; half again; SRS's default, beyond which a viewer would notice."
 
+AUTO_FRAME_MS: Final = 40
+"Time between two sends without a window, as far as it is guessed before going back to none, ms: 25 pictures a second."
+
 AUTO_LOOK_MS: Final = 500
 "How often the load is looked at, ms: twelve pictures."
 
@@ -339,6 +342,9 @@ CERTIFICATE_CHECK_SECONDS: Final = 2.0
 "How often the files of certificates are looked at, seconds: two stat calls each, off the event loop. Renewals are weeks apart; whoever replaces a file by hand should not have to wait."
 
 # --- API -------------------------------------------------------------------------------------
+
+PROBE_REDIRECTS_MAX: Final = 5
+"Redirects that `fastflv probe` follows: an edge, a balancer, and a few more; a circle ends."
 
 RATE_SECONDS: Final = 30.0
 "Span of the bit rates that the API shows, seconds (`recv_30s`, `send_30s`)."

@@ -14,8 +14,7 @@ from fastflv._ext.window import LoadMeter
 
 WINDOWS = list(limits.AUTO_WINDOWS_MS)
 LOOK = limits.AUTO_LOOK_MS / 1000
-FRAME_MS = 40
-"Between two sends without a window."
+FRAME_MS = limits.AUTO_FRAME_MS
 
 
 def run(busy: list[float]) -> list[int]:

@@ -110,6 +110,7 @@ cdef class Cursor:
         self, MediaLog log not None, *, int64_t position=-1, int framing=FRAMING_RAW,
         int64_t drop_ms=limits.LAG_DROP_MS, int64_t jump_ms=limits.LAG_JUMP_MS,
     ):
+        cdef bint trimmed
         self.log = log
         self.framing = framing
         self.jump_ms = jump_ms
@@ -123,7 +124,7 @@ cdef class Cursor:
             self.waiting = True
         elif position > load_relaxed(&log.log.head):
             raise UsageError(f"position {position} is behind the head of the log")
-        self.credit_ms = self.age()
+        self.credit_ms = max(load_relaxed(&log.log.head_dts) - self.next_dts(&trimmed), <int64_t>0)
         self.source = log.log
         log_hold(self.source)
         add32(&self.source.readers, 1)
@@ -163,30 +164,25 @@ cdef class Cursor:
             load32_relaxed(&self.log.log.ended) and (self.waiting or self.pos >= load_relaxed(&self.log.log.head))
         )
 
-    cdef int64_t age(self) noexcept:
-        """Age of what comes next, ms; 0 where nothing does."""
+    cdef int64_t next_dts(self, bint* trimmed) noexcept:
+        """Time of what comes next, that of the head where nothing does; *trimmed*: it is kept no more."""
         cdef Log* log = self.log.log
         cdef Segment* segment
         cdef int32_t i
+        trimmed[0] = False
         if self.waiting or self.pos >= load_relaxed(&log.head):
-            return 0
+            return load_relaxed(&log.head_dts)
         segment = segment_at(log, self.pos)
         i = segment_tag_at(segment, self.pos) if segment != NULL else -1
-        return max(load_relaxed(&log.head_dts) - segment.tags[i].dts_ms, <int64_t>0) if i >= 0 else 0
+        trimmed[0] = i < 0
+        return segment.tags[i].dts_ms if i >= 0 else log.segments[log.first].tags[0].dts_ms
 
     cdef void look(self, int64_t unacked) noexcept:
         """Measure the lag, and decide what becomes of the reader."""
         cdef Log* log = self.log.log
         cdef int64_t head_dts = load_relaxed(&log.head_dts)
-        cdef int64_t next_dts = head_dts
-        cdef Segment* segment
-        cdef int32_t i
-        cdef bint trimmed = False
-        if not self.waiting and self.pos < load_relaxed(&log.head):
-            segment = segment_at(log, self.pos)
-            i = segment_tag_at(segment, self.pos) if segment != NULL else -1
-            trimmed = i < 0
-            next_dts = log.segments[log.first].tags[0].dts_ms if trimmed else segment.tags[i].dts_ms
+        cdef bint trimmed
+        cdef int64_t next_dts = self.next_dts(&trimmed)
         if unacked < 0:
             self.lag_ms = 0
         else:

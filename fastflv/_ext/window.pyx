@@ -18,7 +18,7 @@ cdef int64_t LOOK_US = limits.AUTO_LOOK_MS * 1000
 cdef int64_t RAISE = limits.AUTO_BUSY_PERCENT
 cdef int64_t LOWER = limits.AUTO_FREE_PERCENT
 cdef int32_t CALM_LOOKS = limits.AUTO_CALM_LOOKS
-cdef int64_t FRAME_US = 40_000   # between two sends without a window: of 25 pictures a second
+cdef int64_t FRAME_US = limits.AUTO_FRAME_MS * 1000
 
 for _i, _ms in enumerate(limits.AUTO_WINDOWS_MS):
     WINDOWS_US[_i] = _ms * 1000

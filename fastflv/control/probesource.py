@@ -10,6 +10,7 @@ import os
 import socket
 import ssl
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -38,7 +39,6 @@ PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "rtmp": 1935, "rtmps": 
 SECURE = ("https", "wss", "rtmps")
 AUDIO, VIDEO, SCRIPT, COMMAND = 8, 9, 18, 20
 SET_CHUNK, ACKNOWLEDGE, USER_CONTROL, WINDOW = 1, 3, 4, 5
-REDIRECTS_MAX = 5
 
 
 class ProbeTag(NamedTuple):
@@ -81,7 +81,7 @@ class FlvTags:
         return found
 
 
-class Source:
+class Source(ABC):
     """A stream that is being read. `tags` yields lists of tags as they arrive, until *deadline* or its end."""
 
     def __init__(self, url: SplitResult, context: ssl.SSLContext, timeout: float) -> None:
@@ -94,9 +94,9 @@ class Source:
         self.deadline = time.monotonic() + timeout
         "Monotonic clock at which it ends, seconds; may be moved."
 
+    @abstractmethod
     def tags(self) -> Iterator[list[ProbeTag]]:
         """Connect and read. Raises ProbeError with what to do."""
-        raise NotImplementedError
 
     @property
     def left(self) -> float:
@@ -131,7 +131,7 @@ class HttpSource(Source):
     """FLV as the body of a response; redirects are followed."""
 
     def tags(self) -> Iterator[list[ProbeTag]]:
-        for _ in range(REDIRECTS_MAX):
+        for _ in range(limits.PROBE_REDIRECTS_MAX):
             connection = self._connection()
             try:
                 connection.request("GET", self.target, headers={"User-Agent": f"fastflv/{__version__}"})
@@ -146,7 +146,7 @@ class HttpSource(Source):
                 return
             finally:
                 connection.close()
-        raise ProbeError(f"more than {REDIRECTS_MAX} redirects; look for a circle of servers")
+        raise ProbeError(f"more than {limits.PROBE_REDIRECTS_MAX} redirects; look for a circle of servers")
 
     def _connection(self) -> http.client.HTTPConnection:
         host = self.url.hostname or ""
