@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import socket
 from contextlib import asynccontextmanager
 
 import pytest
 import uvloop
 from model.flv import AAC_HEADER, AVC_HEADER, Feed, dechunk, inter, key, read_file, sound
+from model.ports import free_ports
 
 from fastflv import limits
 from fastflv.config.settings import load_text
@@ -36,14 +36,6 @@ def looped(test):
         return uvloop.run(asyncio.wait_for(test(*args, **more), 30))
 
     return run
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 @asynccontextmanager

@@ -169,7 +169,10 @@ class Segmenter:
         return now - self._last_ms > max(limits.HLS_GAP_MS, 2 * self._step_ms)
 
     def _content_ends(self) -> int:
-        return max(self._frame_ms + self._step_ms, self._last_ms)
+        """When what the open segment holds is over, where nothing follows that would tell."""
+        # Its last picture is taken to last as long as the one before, which may have waited for minutes.
+        most = max(self._start_ms + self.most_ms, self._last_ms)
+        return min(max(self._frame_ms + self._step_ms, self._last_ms), most)
 
     def _finish(self, now: int, gap: bool) -> list[Segment]:
         """End the open segment at *now*; with a gap at the end of what it holds."""

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import pytest
 from flvread import AUDIO, SCRIPT, VIDEO, Tag, media
+from model.ports import free_ports
 from rtmpplayer import RtmpPlayer
-from server import Server, free_ports
+from server import Server
 
 VHOSTS = """\
 vhost __defaultVhost__ { play { start gop; mw_latency 0; } publish { grace 0; } http_remux { enabled on; on_missing 20; } }

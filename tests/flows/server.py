@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,20 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from model.ports import free_ports
+
 import fastflv
 
 HOST = "127.0.0.1"
 MIB = (4 if os.environ.get("FASTFLV_SANITIZED") else 1) << 20
 "Bytes in a MiB of memory bounds; sanitizers put red zones around every allocation."
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody had a moment ago."""
-    held = [socket.create_server((HOST, 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in held]
-    for sock in held:
-        sock.close()
-    return ports
 
 
 class Log:

@@ -17,10 +17,11 @@ from audience import Audience, scripts
 from browser import MPEGTSJS, Browser, Source, find_chromium, find_script
 from clip import Clip, decode, end, ffmpeg, finish, push
 from flvread import AUDIO, SCRIPT, VIDEO, Tag, flv_file, media, read_flv
+from model.ports import free_ports
 from player import Player
 from publisher import Publisher
 from rtmpplayer import RtmpPlayer
-from server import HOST, Log, Server, free_ports, run, until, vhost_text
+from server import HOST, Log, Server, run, until, vhost_text
 from test_flow_rtmppull import accepts, nginx, srs
 from tlsfiles import make_pair, serve_tls
 

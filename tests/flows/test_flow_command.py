@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from clip import Clip, decode, end, push
+from model.ports import free_ports
 from player import Player, check_start
-from server import HOST, Log, Server, free_ports, run, start, stop, vhost_text
+from server import HOST, Log, Server, run, start, stop, vhost_text
 
 import fastflv
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from clip import Clip, decode, end, ffmpeg, finish, push
 from flvread import AUDIO, VIDEO, media, read_flv
+from model.ports import free_ports
 from publisher import Publisher
-from server import HOST, Log, Server, free_ports, until, vhost_text
+from server import HOST, Log, Server, until, vhost_text
 
 CODECS = ("h264_aac", "hevc_aac", "h264_mp3", "av1_opus")
 

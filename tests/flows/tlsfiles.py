@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from server import HOST, Server, free_ports
+from model.ports import free_ports
+from server import HOST, Server
 
 
 class Pair(NamedTuple):

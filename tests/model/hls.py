@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import socket
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import uvloop
 from model import m3u8
 from model.flv import AAC_HEADER, Feed
+from model.ports import free_ports
 
 from fastflv.config.settings import load_text
 from fastflv.config.vhost import DEFAULT_VHOST
@@ -44,14 +44,6 @@ def looped(test):
         return uvloop.run(asyncio.wait_for(test(*args, **more), 60))
 
     return run
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 class Answer(NamedTuple):

@@ -50,7 +50,8 @@ class Media(NamedTuple):
 
     @property
     def length(self) -> float:
-        return sum(segment.duration for segment in self.segments)
+        """Seconds, summed in milliseconds: a sum of floats falls short of a whole number."""
+        return sum(round(segment.duration * 1000) for segment in self.segments) / 1000
 
 
 def lines_of(text: str) -> list[str]:
