@@ -34,7 +34,9 @@ def model(busy: list[float]) -> list[int]:
     found = []
     for part in busy:
         shorter = max(WINDOWS[level - 1], FRAME_MS)
-        if part * 100 > limits.AUTO_BUSY_PERCENT:
+        if part * 100 >= limits.AUTO_FULL_PERCENT:
+            level, calm = len(WINDOWS) - 1, 0
+        elif part * 100 > limits.AUTO_BUSY_PERCENT:
             level, calm = min(level + 1, len(WINDOWS) - 1), 0
         elif level and part * 100 * WINDOWS[level] / shorter < limits.AUTO_FREE_PERCENT:
             calm += 1
@@ -53,7 +55,12 @@ def test_the_window_follows_the_load(busy: list[float]) -> None:
 
 def test_an_idle_thread_has_no_window_and_a_busy_one_the_longest() -> None:
     assert run([0.0] * 10)[-1] == 0
-    assert run([1.0] * 10)[-1] == WINDOWS[-1]
+    assert run([0.9] * 10)[-1] == WINDOWS[-1]
+
+
+def test_a_thread_that_is_behind_takes_the_longest_window_at_once() -> None:
+    assert run([0.8, 0.8]) == WINDOWS[1:3]
+    assert run([1.0]) == WINDOWS[-1:]
 
 
 def test_load_that_a_longer_window_halves_does_not_make_it_swing() -> None:
@@ -74,7 +81,7 @@ def test_between_two_looks_nothing_changes() -> None:
     meter = LoadMeter(0.0)
     assert not any(meter.worked(i / 1000, (i + 1) / 1000) for i in range(int(LOOK * 1000) - 1))
     assert meter.worked(LOOK - 0.001, LOOK)
-    assert meter.window_ms == WINDOWS[1]
+    assert meter.window_ms == WINDOWS[-1]
 
 
 def test_while_there_is_time_each_picture_is_sent_at_once(senders, tcp) -> None:

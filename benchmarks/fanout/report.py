@@ -164,15 +164,20 @@ def markdown(results: Results) -> str:
 
 
 def write(results: Results, out: Path) -> list[Path]:
-    """Write results.md, results.json and, where matplotlib is there, results.png."""
+    """Write results.md and results.json; where matplotlib is there results.png, of `auto` scenarios players.png."""
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / "results.md", out / "results.json"]
     paths[0].write_text(markdown(results))
     paths[1].write_text(json.dumps(results.as_dict(), indent=1) + "\n")
     try:
-        from benchmarks.fanout import plot
+        from benchmarks.fanout import curves, plot
     except ImportError:
         return paths
-    paths.append(out / "results.png")
-    plot.draw(results, paths[2])
+    by_load = [m for m in results.runs if m.scenario.startswith("auto")]
+    if len({m.players for m in by_load}) > 1:
+        paths.append(out / "players.png")
+        curves.draw(by_load, paths[-1])
+    if len(by_load) < len(results.runs):
+        paths.append(out / "results.png")
+        plot.draw(results, paths[-1])
     return paths

@@ -16,6 +16,7 @@ cdef int64_t[LEVELS_MAX] WINDOWS_US
 cdef int32_t LEVELS = len(limits.AUTO_WINDOWS_MS)
 cdef int64_t LOOK_US = limits.AUTO_LOOK_MS * 1000
 cdef int64_t RAISE = limits.AUTO_BUSY_PERCENT
+cdef int64_t FULL = limits.AUTO_FULL_PERCENT
 cdef int64_t LOWER = limits.AUTO_FREE_PERCENT
 cdef int32_t CALM_LOOKS = limits.AUTO_CALM_LOOKS
 cdef int64_t FRAME_US = limits.AUTO_FRAME_MS * 1000
@@ -36,7 +37,8 @@ cdef bint load_look(Load* load, int64_t now) noexcept nogil:
     load.busy_us = 0
     if busy > RAISE:
         load.calm = 0
-        load.level = min(load.level + 1, LEVELS - 1)
+        # Of a thread that does nothing else nobody knows how much more it would have to do.
+        load.level = LEVELS - 1 if busy >= FULL else min(load.level + 1, LEVELS - 1)
     elif load.level and busy * WINDOWS_US[load.level] // max(WINDOWS_US[load.level - 1], FRAME_US) < LOWER:
         load.calm += 1
         if load.calm >= CALM_LOOKS:

@@ -7,16 +7,20 @@ import os
 import socket
 from pathlib import Path
 
-FIRST, COUNT = 10_000, 20_000
-"Below what Linux gives to clients (32768 to 60999 unless somebody changed it)."
+FIRST, SHARE, SHARES = 10_000, 2_500, 8
+"Below what Linux gives to clients (32768 to 60999 unless somebody changed it): a share for each worker of pytest-xdist."
 
 
 def _candidates() -> itertools.chain[int]:
-    """Every port of the range once, beginning somewhere else in each process."""
-    start = os.getpid() * 97 % COUNT
+    """Every port of this worker's share once, beginning somewhere else in each process."""
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    assert lowest >= FIRST + COUNT, f"clients may get ports from {lowest} on: raise ip_local_port_range"
-    return itertools.chain(range(FIRST + start, FIRST + COUNT), range(FIRST, FIRST + start))
+    assert lowest >= FIRST + SHARE * SHARES, (
+        f"clients may get ports from {lowest} on: raise ip_local_port_range"
+    )
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = FIRST + worker % SHARES * SHARE
+    start = os.getpid() * 97 % SHARE
+    return itertools.chain(range(first + start, first + SHARE), range(first, first + start))
 
 
 _untried = _candidates()
