@@ -110,6 +110,9 @@ GATE_AUDIO_MS: Final = 500
 START_SPAN_MS: Final = 120
 "Time that a compact start squeezes the GOP into, ms, or a millisecond a picture where that is longer: three frames at 25 a second, which a player decodes at once and shows in no time."
 
+START_BYTES_HELD: Final = 32 * 1024 * 1024
+"Compact starts of one stream and container that players have not taken yet, bytes: there is one for each frame in which somebody joins. Beyond it, who joins gets the last one or a start at the GOP's own pace, which cost nothing. 16 different ones at 4 Mbit/s and a GOP of 4 s."
+
 SEND_BYTES_MAX: Final = 512 * 1024
 "Bytes of one sendmsg, at most: a joining player's GOP goes out in a few calls and does not hold the others up for long."
 

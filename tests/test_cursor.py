@@ -20,7 +20,7 @@ from model.flv import (
 )
 
 from fastflv import limits
-from fastflv._ext.cursor import Cursor, frame
+from fastflv._ext.cursor import Cursor, frame_ends
 from fastflv._ext.intake import Intake
 from fastflv._ext.medialog import MediaLog
 from fastflv.errors import UsageError
@@ -43,6 +43,11 @@ def messages(wire: bytes) -> list[bytes]:
         found.append(wire[head : head + size])
         wire = wire[head + size :]
     return found
+
+
+def framed(framing: int, content: bytes) -> bytes:
+    head, tail = frame_ends(framing, len(content))
+    return head + content + tail
 
 
 def unframed(framing: int, wire: bytes) -> bytes:
@@ -79,9 +84,9 @@ def test_cursors_that_keep_up_are_given_every_byte_once(rows, framing):
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 0xFFFF, 0x10000])
 def test_a_frame_is_in_its_shortest_form(size):
     content = bytes(size)
-    assert frame(RAW, content) == content
-    assert messages(frame(WEBSOCKET, content)) == [content] * (size > 0)
-    assert dechunk(frame(CHUNKED, content)) == (content, False)
+    assert framed(RAW, content) == content
+    assert messages(framed(WEBSOCKET, content)) == [content] * (size > 0)
+    assert dechunk(framed(CHUNKED, content)) == (content, False)
 
 
 def test_cursors_at_the_same_place_are_given_the_same_object():
@@ -156,6 +161,22 @@ def test_without_a_keyframe_to_go_to_it_waits_for_the_next():
     # The publisher is away: what it left is no place to start from.
     log.forget_key()
     assert (lagging.take(), lagging.jumps, lagging.position) == (b"", 1, -1)
+
+
+def test_a_keyframe_that_was_trimmed_is_none_to_go_to():
+    """Without a GOP cache, and with a GOP longer than the history."""
+    log = MediaLog(window_ms=1000, keep_gop=False)
+    cursor = Cursor(log)
+    picture = bytes(20_000)
+    log.append(VIDEO, 0, key(picture))
+    cursor.take()
+    for i in range(1, 100):
+        log.append(VIDEO, 40 * i, key(picture) if i == 2 else inter(picture))
+    assert log.key_pos == -1 and log.tail > 0
+    assert cursor.take() == b""
+    assert cursor.jumps == 1
+    log.append(VIDEO, 4000, key(b"new"))
+    assert cursor.take().endswith(log.read(log.key_pos, log.head))
 
 
 def test_on_a_log_without_video_it_waits_for_nothing():

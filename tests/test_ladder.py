@@ -16,6 +16,7 @@ from model.viewer import CHUNKED, FLV, RAW, Publisher, Viewer
 
 from fastflv._ext.cursor import Cursor
 from fastflv._ext.medialog import MediaLog
+from fastflv._ext.segment import MediaBlock
 from fastflv._ext.sender import Sender
 from fastflv._ext.tsmux import TsMux
 from fastflv.remux.mpegts import describe
@@ -51,7 +52,7 @@ def film(tags: list[Tag], publisher: Publisher) -> list[int]:
         assert not (led or jumped) or place == 0 or place > publisher.leading, (
             "it was not there before the key"
         )
-        led = jumped or (led and place <= publisher.leading)
+        led = jumped or (led and 0 < place <= publisher.leading)
         seen.append(number)
         headers = set()
     assert seen == sorted(set(seen))
@@ -308,6 +309,88 @@ def test_what_a_player_begins_with_is_no_lag(senders, tcp, framing):
     viewer.read_all()
     assert film(viewer.tags, publisher) == list(range(180))
     assert (viewer.player.dropped, viewer.player.jumps) == (0, 0)
+
+
+def fill(server: socket.socket) -> None:
+    """Write until the socket takes nothing more."""
+    while True:
+        try:
+            server.send(bytes(1000))
+        except BlockingIOError:
+            return
+
+
+@FRAMINGS
+def test_what_the_connection_was_sent_before_is_no_lag(senders, tcp, framing):
+    """As behind a ping, or an answer to play: the kernel holds it still, and the stream is a minute old."""
+    publisher = Publisher(frame_bytes=4000, gop=50)
+    publisher.frames(1500)
+    log = publisher.log
+    server, client = tcp(**SLOW)
+    fill(server)
+    player = senders(1).add(
+        server.detach(), log, framing=framing, start=MediaBlock(FLV + log.key_headers), position=log.key_pos
+    )
+    # A thread looks for the late every half second.
+    assert not select.select([], [], [], 1.2)[0]
+    assert (player.closed, player.lag_ms, player.jumps) == (False, 0, 0)
+    client.close()
+
+
+def test_who_is_called_back_is_as_late_as_it_was(senders, tcp, reaped):
+    publisher = Publisher(frame_bytes=4000, gop=500, spare=True)
+    publisher.frames(1)
+    log = publisher.log
+    sender = senders(1)
+    viewer = watch(sender, tcp, publisher, framing=RAW, drop_ms=500)
+    publisher.frames(200)
+    until = time.monotonic() + 10
+    while not viewer.player.drops and time.monotonic() < until:
+        viewer.read(2000)
+    assert viewer.player.drops == 1
+    sender.recall(viewer.player)
+    while not viewer.player.closed:
+        viewer.read(1000)
+    reaped(sender)
+    assert viewer.player.whole
+    viewer.read_all()
+    server, viewer.socket = tcp(**SLOW)
+    again = sender.add(
+        server.detach(), log, framing=RAW, position=viewer.player.position, before=viewer.player, drop_ms=500,
+        jump_ms=NEVER, close_ms=NEVER,
+    )  # fmt: skip
+    publisher.log.end()
+    viewer.read_all()
+    # Thinned on, and not begun again.
+    assert again.drops == 0
+    assert again.dropped > 20
+    assert film(viewer.tags, publisher)[-1] >= 199
+
+
+def test_pictures_that_lead_are_left_out_without_a_start_block_too(senders, tcp):
+    publisher = Publisher(gop=10, leading=2)
+    publisher.frames(31)
+    log = publisher.log
+    server, client = tcp()
+    senders(1).add(server.detach(), log, framing=RAW, position=log.key_pos)
+    publisher.frames(9)
+    publisher.log.end()
+    wire = FLV + log.key_headers
+    while data := client.recv(1 << 16):
+        wire += data
+    assert film(read_file(wire)[2], publisher) == [30, *range(33, 40)]
+
+
+def test_where_each_picture_is_a_keyframe_or_leads_one_only_those_of_the_first_are_left_out():
+    """An open stream of intra pictures and of B-pictures between them."""
+    publisher = Publisher(gop=3, leading=2)
+    publisher.frames(10)
+    cursor = Cursor(publisher.log, position=publisher.log.key_pos)
+    publisher.frames(9)
+    wire = FLV + publisher.log.key_headers
+    while data := cursor.take():
+        wire += data
+    assert film(read_file(wire)[2], publisher) == [9, *range(12, 19)]
 
 
 def test_what_a_cursor_begins_with_is_no_lag():

@@ -79,7 +79,9 @@ def test_a_log_without_readers_is_the_end_of_the_list(rows, keep_gop, key_bytes_
         log.append(kind, time, body)
         model.append(kind, time, body)
         time += step
-        assert log.key_pos == (-1 if model.key is None else model.key)
+        # Without a GOP cache the keyframe may go before its GOP is over.
+        gone = model.key is None or (not keep_gop and model.key < log.tail)
+        assert log.key_pos == (-1 if gone else model.key)
         if keep_gop and model.key is not None:
             assert log.tail <= model.key
         assert log.head == len(model.bytes)

@@ -10,10 +10,10 @@ from model.viewer import FLV, Publisher, Viewer
 
 from fastflv import limits
 from fastflv._ext.medialog import MediaLog
-from fastflv._ext.pace import bytes_per_second
-from fastflv.delivery.play import SO_MAX_PACING_RATE
+from fastflv._ext.pace import bytes_per_second, pace_socket
 
 UNBOUND = 0xFFFFFFFF
+SO_MAX_PACING_RATE = 47  # Linux, asm-generic/socket.h
 
 
 def pacing(sock: socket.socket) -> int:
@@ -76,6 +76,20 @@ def test_a_paced_player_is_sent_a_multiple_of_the_rate(senders, tcp) -> None:
         time.sleep(0.001)
     assert pacing(twin) == pytest.approx(2 * 25 * 1045, rel=0.1)
     twin.close()
+
+
+def test_the_kernel_is_told_again_only_when_the_rate_has_changed_by_much(tcp) -> None:
+    server, _ = tcp()
+    assert pace_socket(server.fileno(), 0, 0) == 0
+    assert pacing(server) == UNBOUND
+    told = pace_socket(server.fileno(), 100_000, 0)
+    assert told == pacing(server) == 100_000
+    told = pace_socket(server.fileno(), 120_000, told)
+    assert told == pacing(server) == 100_000
+    told = pace_socket(server.fileno(), 130_000, told)
+    assert told == pacing(server) == 130_000
+    assert pace_socket(server.fileno(), 1 << 40, told) == 1 << 40
+    assert pacing(server) == 0xFFFFFFFE
 
 
 def test_without_pacing_the_kernel_sends_as_fast_as_it_can(senders, tcp) -> None:

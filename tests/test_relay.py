@@ -21,15 +21,18 @@ from model.flv import (
 from model.loop import FakeLoop, FakeTransport
 
 from fastflv import limits
+from fastflv._ext.cursor import frame_ends
 from fastflv._ext.segment import MediaBlock
 from fastflv._ext.sender import Sender
 from fastflv.config.vhost import DEFAULT_VHOST
 from fastflv.delivery.fanout import Fanout
-from fastflv.delivery.play import Framing, LoopPlay
+from fastflv.delivery.loopplay import LoopPlay
+from fastflv.delivery.play import Framing
 from fastflv.remux.variant import Variant
 from fastflv.stream.hub import Hub
 from fastflv.stream.lag import Lag
 from fastflv.stream.name import StreamName
+from fastflv.stream.startblock import Start
 from fastflv.stream.stream import StreamOptions
 
 NAME = StreamName(DEFAULT_VHOST, "live", "a")
@@ -64,6 +67,11 @@ class Stage:
     @property
     def full_log(self) -> bytes:
         return self.stream.log.read(0, self.stream.log.head)
+
+
+def framed(framing: Framing, content: bytes) -> bytes:
+    head, tail = frame_ends(framing, len(content))
+    return head + content + tail
 
 
 def pictures(tags: list[Tag]) -> list[int]:
@@ -107,8 +115,8 @@ def test_with_window_0_a_picture_goes_out_in_the_turn_in_which_it_came():
         stage.loop.turn()
         assert {viewer.pictures[-1] for viewer in viewers} == {stage.time}
         stage.loop.advance(0.04)
-    # One write for each picture, behind the one that began the response and the one of the GOP so far.
-    assert {len(viewer.transport.writes) for viewer in viewers} == {2 + 5}
+    # One write for each picture, behind the response head, the start in its frame, and the GOP so far.
+    assert {len(viewer.transport.writes) for viewer in viewers} == {4 + 1 + 5}
 
 
 def test_with_window_0_sound_rides_with_a_picture_or_goes_by_itself_soon():
@@ -138,15 +146,15 @@ def test_a_window_is_how_long_anything_waits_and_how_often_a_player_is_written_t
         stage.loop.advance(0.04)
     stage.loop.advance(window / 1000)
     for viewer in viewers:
-        # The response's head and the GOP so far are not of interest here.
-        written = [(at, pictures(read_tags(dechunk(data)[0]))) for at, data in viewer.transport.writes[2:]]
+        # The response's head, the start in its frame, and the GOP so far are not of interest here.
+        written = [(at, pictures(read_tags(dechunk(data)[0]))) for at, data in viewer.transport.writes[5:]]
         assert [picture for _, found in written for picture in found] == list(published)
         assert (
             max(at - published[picture] for at, found in written for picture in found) <= window / 1000 + 1e-6
         )
         assert abs(len(written) - 4000 / max(window, 40)) < 6
     # They are spread: not all of them are written to in the same moment.
-    moments = {at for viewer in viewers for at, _ in viewer.transport.writes[2:]}
+    moments = {at for viewer in viewers for at, _ in viewer.transport.writes[5:]}
     assert len(moments) >= min(window // 10, 4) * 4000 / max(window, 40) - 12
 
 
@@ -277,6 +285,57 @@ def test_who_asks_and_does_not_read_the_answers_is_cut_off():
         viewer.play.say(bytes(1000)) if not viewer.ends else None
     assert viewer.ends == [("unread answers", False)]
     assert len(viewer.transport.wire) < limits.ANSWER_BYTES_MAX + 5000
+
+
+@pytest.mark.parametrize("framing", [Framing.CHUNKED, Framing.WEBSOCKET, Framing.RAW])
+def test_a_large_start_is_handed_over_as_the_socket_takes_it(framing):
+    stage = Stage()
+    viewer = stage.join(framing)
+    viewer.play.halt(lambda: None)
+    before = len(viewer.transport.wire)
+    viewer.transport.room = 0
+    start = MediaBlock(bytes(range(256)) * 4000)
+    viewer.play.start(stage.stream.open(Variant()), Start(start, stage.stream.log.head))
+    most = 0
+    while start.in_use:
+        most = max(most, viewer.transport.get_write_buffer_size())
+        stage.video()
+        viewer.transport.peer_reads(10_000)
+    viewer.transport.peer_reads(100_000)
+    # Where a piece ends another begins: the log's first.
+    assert most <= limits.LOOP_SEND_BYTES_MAX + 1000
+    assert bytes(viewer.transport.wire[before:]).startswith(framed(framing, bytes(start)))
+    assert not viewer.ends
+
+
+def test_what_is_said_during_a_start_comes_behind_it():
+    stage = Stage()
+    viewer = stage.join(Framing.WEBSOCKET)
+    viewer.play.halt(lambda: None)
+    viewer.transport.room = 0
+    before = len(viewer.transport.wire)
+    start = MediaBlock(b"s" * 200_000)
+    viewer.play.start(stage.stream.open(Variant()), Start(start, stage.stream.log.head))
+    viewer.play.say(b"ping")
+    halted = []
+    viewer.play.halt(lambda: halted.append(len(viewer.transport.wire)))
+    assert not halted
+    while not halted:
+        viewer.transport.peer_reads(10_000)
+    assert bytes(viewer.transport.wire[before:]) == framed(Framing.WEBSOCKET, bytes(start)) + b"ping"
+    stage.video()
+    stage.loop.advance(1)
+    assert halted == [len(viewer.transport.wire)]
+
+
+def test_a_kick_during_a_start_leaves_a_frame_half_sent():
+    stage = Stage()
+    viewer = stage.join()
+    viewer.play.halt(lambda: None)
+    viewer.transport.room = 0
+    viewer.play.start(stage.stream.open(Variant()), Start(MediaBlock(bytes(200_000)), stage.stream.log.head))
+    viewer.play.kick()
+    assert viewer.ends == [("kicked", False)]
 
 
 def test_a_play_can_be_halted_and_started_again_elsewhere():

@@ -175,6 +175,23 @@ def test_a_window_merges_the_frames_of_its_span_into_one_send(senders, tcp):
     assert viewer.player.sends - before <= 3
 
 
+def test_with_a_window_pictures_wake_no_thread_that_is_awake(senders, tcp):
+    publisher = Publisher()
+    publisher.frames(1)
+    sender = senders(1)
+    log = publisher.log
+    viewer = Viewer(sender, tcp, log, position=log.key_pos, window_ms=1000)
+    viewer.read_until(len(FLV) + log.head - log.key_pos)
+    before = sender.wakeups
+    began = time.monotonic()
+    for _ in range(500):
+        publisher.frames(1)
+        select.select([], [], [], 0.001)
+    windows = time.monotonic() - began
+    # One to begin with, then a look for each window; one more where a look falls in.
+    assert sender.wakeups - before <= 3 + 2 * windows
+
+
 def test_with_window_0_a_frame_is_sent_at_once_and_sound_follows_by_itself(senders, tcp):
     log = MediaLog()
     log.append(VIDEO, 0, key())

@@ -70,6 +70,33 @@ def test_a_compact_start_is_the_gop_at_the_edge_and_the_log_goes_on():
     assert order == sorted(order)
 
 
+@pytest.mark.parametrize("container", ["ts", "flv"])
+@pytest.mark.parametrize("age_ms", [0, (1 << 31) - 2000, 1 << 31, 3 << 30, (1 << 32) + 5000])
+def test_a_compact_start_of_an_old_stream_is_where_its_log_is(container, age_ms):
+    show = Show()
+    # As if another publisher had been there for so long.
+    show.stream.intake.begin(age_ms)
+    show.count = 25
+    show.feed.video(1000, AVC_HEAD.body)
+    show.feed.audio(1000, AAC_HEAD.body)
+    show.shoot(30)
+    assert show.stream.log.head_dts >= age_ms
+    show.join(container)
+    show.shoot(40)
+    block, rest, _ = show.join(container, Begin.COMPACT)
+    show.shoot(10)
+    if container == "ts":
+        reader = ts.read_ts(block + rest())
+        assert reader.restarts == reader.jumps == 0
+        times = [pes.dts for pes in reader.pes if pes.pid == 0x100]
+        steps = [(b - a) % (1 << 33) for a, b in pairwise(times)]
+        assert max(steps) <= 40 * 90 and len(times) > 20
+    elif container == "flv":
+        # FLV has 31 bits of time.
+        times = [time for time, _ in pictures(read_file(block + rest())[2])]
+        assert max((b - a) % (1 << 31) for a, b in pairwise(times)) == 40
+
+
 @pytest.mark.parametrize("more", [{}, {"audio": False}, {"video": False}])
 def test_a_compact_start_of_ts_is_a_stream_without_a_seam(more):
     show = Show().shoot(30 + 9)
@@ -103,6 +130,27 @@ def test_players_that_join_at_the_same_head_share_a_block():
     assert first.block is second.block
     show.shoot(1)
     assert show.join(begin=Begin.COMPACT)[2].block is not first.block
+
+
+@pytest.mark.parametrize("container", ["flv", "ts", "rtmp"])
+def test_starts_that_nobody_takes_are_bounded(container, monkeypatch):
+    show = Show().shoot(30)
+    size = len(show.join(container, Begin.COMPACT)[2].block)
+    monkeypatch.setattr(limits, "START_BYTES_HELD", 5 * size)
+    held = []
+    for _ in range(15):
+        show.shoot(1)
+        start = show.join(container, Begin.COMPACT)[2]
+        held.append((start.position, memoryview(start.block)))
+    assert sum({position: len(view) for position, view in held}.values()) < 8 * size
+    # Those that came later share the last one, and go on behind it.
+    assert len({position for position, _ in held}) < 8
+    assert held[-1][0] == held[-2][0] > show.stream.log.key_pos * (container == "flv")
+    show.shoot(10)
+    # Behind the next keyframe the last one is too old: the log has the GOP.
+    assert show.join(container, Begin.COMPACT)[2].position > held[-1][0]
+    held.clear()
+    assert show.join(container, Begin.COMPACT)[2].position > show.stream.log.key_pos * (container == "flv")
 
 
 def test_without_video_there_is_nothing_to_squeeze():

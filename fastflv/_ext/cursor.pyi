@@ -2,8 +2,8 @@ from typing import Self, final
 
 from fastflv._ext.medialog import MediaLog
 
-def frame(framing: int, content: bytes) -> bytes:
-    """Return *content* as one chunk or message of *framing* (0 none, 1 chunked, 2 WebSocket)."""
+def frame_ends(framing: int, size: int) -> tuple[bytes, bytes]:
+    """Return what stands before and behind *size* bytes of one chunk or message of *framing*."""
 
 @final
 class Cursor:

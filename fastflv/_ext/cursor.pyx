@@ -9,8 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
 from fastflv._ext.atomics cimport add32, load32_relaxed, load_relaxed
-from fastflv._ext.flvtag cimport LEADING
-from fastflv._ext.ladder cimport choose_skip, skip_pictures, skip_stop
+from fastflv._ext.ladder cimport choose_skip, skip_leading, skip_pictures, skip_stop
 from fastflv._ext.lag cimport Mark, Thinning, mark_lag
 from fastflv._ext.medialog cimport Log, MediaLog, log_drop, log_hold
 from fastflv._ext.player cimport FRAMING_CHUNKED, FRAMING_RAW, MARK_BYTES, write_frame_header
@@ -73,14 +72,15 @@ cdef bytes copy(Log* log, int64_t position, int64_t stop, uint8_t framing):
     return out
 
 
-def frame(int framing, bytes content not None):
-    """Return *content* as one chunk or message of *framing* (0 none, 1 chunked, 2 WebSocket)."""
+def frame_ends(int framing, int64_t size):
+    """Return what stands before and behind *size* bytes of one chunk or message of *framing* (0 none, 1 chunked,
+    2 WebSocket); nothing around nothing."""
     cdef uint8_t header[MARK_BYTES]
     cdef int head
-    if framing == FRAMING_RAW or not content:
-        return content
-    head = write_frame_header(header, <uint8_t>framing, len(content))
-    return header[:head] + content + (b"\r\n" if framing == FRAMING_CHUNKED else b"")
+    if framing == FRAMING_RAW or size == 0:
+        return b"", b""
+    head = write_frame_header(header, <uint8_t>framing, size)
+    return header[:head], b"\r\n" if framing == FRAMING_CHUNKED else b""
 
 
 @cython.final
@@ -116,7 +116,7 @@ cdef class Cursor:
         self.jump_ms = jump_ms
         self.thin.drop_ms = drop_ms
         # What leads the keyframe that it starts with refers to pictures that it has not.
-        self.thin.skip = LEADING
+        skip_leading(&self.thin)
         self.pos = position
         if position < 0:
             self.pos = load_relaxed(&log.log.head)
@@ -226,7 +226,7 @@ cdef class Cursor:
             else:
                 self.pos = load_relaxed(&log.key_pos)
                 before = self.log.key_headers
-                self.thin.skip |= LEADING
+                skip_leading(&self.thin)
                 self.thin.bridge = 0
             self.waiting = False
         # Borrowed: the writer's thread is this one, so the segments stay as they are meanwhile.
@@ -253,7 +253,10 @@ cdef class Cursor:
             self.log.shared_stop = stop
             self.log.shared_framing = self.framing
         self.pos = stop
-        out = frame(self.framing, before) + self.log.shared if before else self.log.shared
+        out = self.log.shared
+        if before:
+            head, tail = frame_ends(self.framing, len(before))
+            out = head + before + tail + out
         self.given += len(out)
         return out
 

@@ -12,7 +12,7 @@ comes due, or a full socket is writable again; with nothing to do it sleeps with
 
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport realloc
+from libc.stdlib cimport free, realloc
 from posix.unistd cimport close, read, write
 
 from fastflv._ext.atomics cimport (
@@ -77,7 +77,7 @@ cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogi
         let_go(t, p, LEFT_RECALLED)
     else:
         if p.pace_percent:
-            pace(p, group_rate(g, head))
+            p.paced = pace(p.fd, group_rate(g, head) * p.pace_percent // 100, p.paced)
         end_response(t, g, p)
 
 
@@ -109,7 +109,7 @@ cdef void serve_slot(Thread* t, Group* g, Slot* slot, int64_t head) noexcept nog
     cdef PlayerState* p
     if count == 0:
         return
-    g.turn += 7
+    g.turn = (g.turn + 7) & 0x3FFFFFFF
     start = g.turn % count
     for i in range(count):
         p = slot.players[(start + i) % count]
@@ -237,7 +237,8 @@ cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
         let_go(t, p, LEFT_PEER)
         return
     look(g, now)
-    give_credit(p, g.log, &g.view)
+    if p.credit_ms < 0:
+        give_credit(p, g.log, &g.view)
     serve(t, g, p, g.seen)
     if g.count == 1:
         g.served = g.seen
@@ -248,25 +249,30 @@ cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
 
 cdef bint take_asked(Thread* t) noexcept nogil:
     """Do what the event loop asks of players; False while some have not joined yet, who may be among them."""
-    cdef int32_t i
+    cdef int32_t i, count
+    cdef PlayerState** asked
     cdef PlayerState* p
     cdef Group* g
     pthread_mutex_lock(&t.lock)
     if t.joining != NULL:
         pthread_mutex_unlock(&t.lock)
         return False
-    for i in range(t.asked_count):
-        p = t.asked[i]
-        if p.asked == ASKED_BACK:
-            p.recalled = 1
-            g = <Group*>p.group
-            # A full socket comes back by itself when it is writable.
-            if not p.blocked and not p.leaving:
-                serve(t, g, p, g.seen)
+    asked, count = t.asked, t.asked_count
+    t.asked, t.asked_count, t.asked_room = NULL, 0, 0
+    for i in range(count):
+        if asked[i].asked == ASKED_BACK:
+            asked[i].recalled = 1
         else:
-            let_go(t, p, LEFT_KICKED)
-    t.asked_count = 0
+            let_go(t, asked[i], LEFT_KICKED)
     pthread_mutex_unlock(&t.lock)
+    # Sending takes a while: the event loop does not wait for it. Nobody is freed before the end of this turn.
+    for i in range(count):
+        p = asked[i]
+        # A full socket comes back by itself when it is writable.
+        if p.recalled and not p.blocked and not p.leaving:
+            g = <Group*>p.group
+            serve(t, g, p, g.seen)
+    free(asked)
     return True
 
 

@@ -36,6 +36,7 @@ cdef struct Payload:
     uint32_t at                # offset of the data in the body, bytes
     uint32_t size              # of the data, bytes
 
+cdef int64_t tag_time(const uint8_t* tag, int64_t near_ms) noexcept nogil
 cdef bint read_payload(uint8_t kind, const uint8_t* body, Py_ssize_t size, Payload* out) noexcept nogil
 cdef void write_tag_header(uint8_t* out, uint8_t kind, uint32_t size, int64_t dts_ms) noexcept nogil
 cdef void write_tag(uint8_t* out, uint8_t kind, const uint8_t* body, uint32_t size, int64_t dts_ms) noexcept nogil

@@ -16,6 +16,12 @@ cdef enum:                     # FourCCs of codecs whose frames carry a composit
     VVC1 = 0x76766331
 
 
+cdef int64_t tag_time(const uint8_t* tag, int64_t near_ms) noexcept nogil:
+    """Return the time of a whole tag, ms: the one nearest to *near_ms* of those that its 31 bits can mean."""
+    cdef int64_t ahead = ((load_be24(tag + 4) | (<int64_t>tag[7] << 24)) - near_ms) & 0x7FFFFFFF
+    return near_ms + (ahead if ahead < 1 << 30 else ahead - (<int64_t>1 << 31))
+
+
 cdef void write_tag_header(uint8_t* out, uint8_t kind, uint32_t size, int64_t dts_ms) noexcept nogil:
     # E.4.1: the extension byte is the high byte of a signed 32-bit time. Strict readers see values over 2**31 as
     # negative, so the top bit stays clear.

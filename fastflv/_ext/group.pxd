@@ -2,9 +2,10 @@
 
 from libc.stdint cimport int32_t, int64_t
 
-from fastflv._ext.medialog cimport Log, Waker
+from fastflv._ext.medialog cimport Log
 from fastflv._ext.player cimport Burst, PlayerState
 from fastflv._ext.segment cimport View
+from fastflv._ext.waker cimport Waker
 
 
 cdef struct Slot:

@@ -1,8 +1,6 @@
 """The players of one log in one thread: their slots in the merge window, and when the log is looked at.
 
-Sleeping and waking (Dekker's pattern): a thread sets `waker.idle`, fences, and looks at the head
-once more before it sleeps; the writer publishes the head, fences, and looks at `idle`. One of both
-sees the other.
+How it sleeps and is woken: waker.pyx.
 """
 
 from libc.stdint cimport int32_t, int64_t
@@ -51,7 +49,7 @@ cdef int64_t next_due(Group* g, int64_t now) noexcept nogil:
 cdef void go_idle(Group* g) noexcept nogil:
     """Ask to be woken by anything new; stay awake when something came meanwhile."""
     store32_relaxed(&g.waker.idle, 1)
-    # Orders `idle` before the look at the head; pairs with the fence in log_publish.
+    # Orders `idle` before the look at the head; pairs with the fence in tell_readers.
     fence()
     if load_acquire(&g.log.head) != g.seen:
         store32_relaxed(&g.waker.idle, 0)
@@ -62,6 +60,8 @@ cdef void go_idle(Group* g) noexcept nogil:
 cdef void set_window(Group* g, int64_t window_us, int64_t now) noexcept nogil:
     """Merge over another time from now on."""
     g.window_us = window_us
+    # Relaxed: a writer that sees the old value is late by one look, which comes by the clock.
+    store32_relaxed(&g.waker.merges, window_us > 0)
     g.slot_us = max(SLOT_US, window_us // g.slot_count)
     if g.due_us >= 0:
         g.due_us = next_due(g, now) if window_us else now + flush_us(g)
@@ -93,6 +93,7 @@ cdef Group* add_group(Group** groups, Log* log, int fd, int64_t window_us, bint 
         free(g)
         return NULL
     g.window_us = window_us if g.slot_count > 1 else 0
+    g.waker.merges = g.window_us > 0
     g.log = log
     log_hold(log)
     g.due_us = -1

@@ -63,7 +63,8 @@ cdef int64_t measure_lag(PlayerState* p, Log* log, const View* view) noexcept no
     cdef int64_t lag
     if ioctl(p.fd, SIOCOUTQ, &unacked) < 0:
         unacked = 0
-    lag = mark_lag(&p.unacknowledged, p.sent, unacked, next_dts(p, view, head_dts), head_dts)
+    # What was written to the connection before it came here is in the kernel's count too.
+    lag = mark_lag(&p.unacknowledged, p.sent, min(<int64_t>unacked, p.sent), next_dts(p, view, head_dts), head_dts)
     lag = max(lag - p.credit_ms, <int64_t>0)
     store_relaxed(&p.lag_ms, lag)
     return lag
@@ -85,6 +86,23 @@ cdef inline bint is_picture(const Tag* tag) noexcept nogil:
     return tag.kind == TAG_VIDEO and not tag.flags & (CONFIG | COMMAND)
 
 
+cdef void skip_leading(Thinning* thin) noexcept nogil:
+    """Leave out what leads the keyframe to come, or just behind: it refers to what the reader has not."""
+    thin.skip |= LEADING
+    thin.key_pos = -1
+
+
+cdef inline void pass_picture(Thinning* thin, uint8_t flags, int64_t pos) noexcept nogil:
+    """Note that the picture at *pos* is sent: behind one that is shown in its turn, or behind a second keyframe,
+    nothing leads the keyframe any more that the reader began with."""
+    if not thin.skip & LEADING or flags & LEADING:
+        return
+    if flags & KEY and (thin.key_pos < 0 or thin.key_pos == pos):
+        thin.key_pos = pos
+        return
+    thin.skip &= ~<uint8_t>LEADING
+
+
 cdef int64_t skip_pictures(
     Thinning* thin, Log* log, const View* view, int64_t pos, int64_t head, Block** before
 ) noexcept nogil:
@@ -104,8 +122,7 @@ cdef int64_t skip_pictures(
         if not is_picture(tag):
             break
         if not tag.flags & thin.skip:
-            if not tag.flags & (KEY | LEADING):
-                thin.skip &= ~<uint8_t>LEADING
+            pass_picture(thin, tag.flags, pos)
             if thin.bridge:
                 before[0] = block_new(NULL, log.bridge_bytes)
                 if before[0] == NULL:
@@ -139,8 +156,8 @@ cdef int64_t skip_stop(Thinning* thin, const View* view, int64_t pos, int64_t st
                 return stop
             if at > pos and is_picture(tag) and (tag.flags & thin.skip or thin.bridge):
                 return at
-            if is_picture(tag) and not tag.flags & (KEY | LEADING):
-                thin.skip &= ~<uint8_t>LEADING
+            if is_picture(tag):
+                pass_picture(thin, tag.flags, at)
                 if thin.skip == 0 and not thin.bridge:
                     return stop
             at += tag.size
@@ -173,7 +190,7 @@ cdef bint jump(PlayerState* p, Log* log) noexcept nogil:
     block_hold(headers)
     pthread_mutex_unlock(&log.lock)
     p.waiting = 0
-    p.thin.skip |= LEADING
+    skip_leading(&p.thin)
     # The headers say that nothing goes on here.
     p.thin.bridge = 0
     if headers.size:

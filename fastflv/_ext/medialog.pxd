@@ -9,13 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from fastflv._ext.pthreads cimport pthread_mutex_t
 from fastflv._ext.segment cimport Block, Segment, View
-
-
-cdef struct Waker:
-    # What a reader leaves with the log to be told of new bytes. Owned by the reader.
-    int32_t idle           # atomic; 1: wake me for anything new
-    int32_t due            # atomic; 1: woken and not yet looked
-    int fd                 # eventfd of the reader's thread
+from fastflv._ext.waker cimport Waker, Wakers
 
 
 cdef struct Log:
@@ -36,9 +30,7 @@ cdef struct Log:
     int32_t first          # index of the oldest
     int32_t count
     int32_t room
-    Waker** wakers         # owned array of borrowed pointers
-    int32_t waker_count
-    int32_t waker_room
+    Wakers wakers
     Block* key_block       # headers to send before the tag at key_pos; referenced
     # Writer only:
     int64_t written        # log position behind the newest byte, published or not

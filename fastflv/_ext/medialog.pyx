@@ -2,13 +2,12 @@
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove
-from posix.unistd cimport write
 
 from fastflv._ext.atomics cimport (
-    add32, exchange32, fence, load32_relaxed, load_acquire, load_relaxed, store32_release,
+    add32, fence, load32_relaxed, load_acquire, load_relaxed, store32_release,
     store_relaxed, store_release,
 )
 from fastflv._ext.flvtag cimport COMMAND, CONFIG, KEY, TAG_FRAME_BYTES, TAG_VIDEO, read_traits, write_tag
@@ -18,6 +17,7 @@ from fastflv._ext.pthreads cimport (
 from fastflv._ext.segment cimport (
     Block, Segment, Tag, View, block_drop, block_new, segment_drop, segment_new, segment_tag_at, view_clear,
 )
+from fastflv._ext.waker cimport Waker, add_waker, remove_waker, wake_readers
 
 import logging
 
@@ -56,7 +56,7 @@ cdef void log_drop(Log* log) noexcept nogil:
     for i in range(log.first, log.first + log.count):
         segment_drop(log.segments[i])
     free(log.segments)
-    free(log.wakers)
+    free(log.wakers.rows)
     block_drop(log.key_block)
     block_drop(log.pending_block)
     pthread_mutex_destroy(&log.lock)
@@ -64,29 +64,24 @@ cdef void log_drop(Log* log) noexcept nogil:
 
 
 cdef int log_add_waker(Log* log, Waker* waker) noexcept nogil:
-    cdef Waker** grown
+    cdef int status
     pthread_mutex_lock(&log.lock)
-    if log.waker_count == log.waker_room:
-        grown = <Waker**>realloc(log.wakers, (log.waker_room + 4) * sizeof(Waker*))
-        if grown == NULL:
-            pthread_mutex_unlock(&log.lock)
-            return -1
-        log.wakers = grown
-        log.waker_room += 4
-    log.wakers[log.waker_count] = waker
-    log.waker_count += 1
+    status = add_waker(&log.wakers, waker)
     pthread_mutex_unlock(&log.lock)
-    return 0
+    return status
 
 
 cdef void log_remove_waker(Log* log, Waker* waker) noexcept nogil:
-    cdef int32_t i
     pthread_mutex_lock(&log.lock)
-    for i in range(log.waker_count):
-        if log.wakers[i] == waker:
-            log.waker_count -= 1
-            log.wakers[i] = log.wakers[log.waker_count]
-            break
+    remove_waker(&log.wakers, waker)
+    pthread_mutex_unlock(&log.lock)
+
+
+cdef void tell_readers(Log* log, bint urgent) noexcept nogil:
+    # Orders the head before the look at `idle`; pairs with the fence of a reader that goes to sleep.
+    fence()
+    pthread_mutex_lock(&log.lock)
+    wake_readers(&log.wakers, urgent, load32_relaxed(&log.ended))
     pthread_mutex_unlock(&log.lock)
 
 
@@ -120,6 +115,9 @@ cdef void trim(Log* log) noexcept nogil:
         )
         if wanted:
             return
+        if oldest.start <= load_relaxed(&log.key_pos) < end:
+            # Without a GOP cache the keyframe may go before its GOP is over: nobody starts from what is not there.
+            store_release(&log.key_pos, -1)
         log.kept_bytes -= oldest.capacity
         segment_drop(oldest)
         log.first += 1
@@ -215,13 +213,7 @@ cdef void log_forget_key(Log* log) noexcept nogil:
 
 
 cdef void log_publish(Log* log, bint urgent) noexcept nogil:
-    """Show readers all that was committed; wake them, when *urgent* or when they sleep.
-
-    Readers of a merge window that are awake look again by themselves.
-    """
-    cdef int32_t i
-    cdef Waker* waker
-    cdef uint64_t one = 1
+    """Show readers all that was committed, and wake them; *urgent*: it does not wait to ride with anything."""
     cdef Block* old = NULL
     cdef int64_t key = load_relaxed(&log.key_pos)
     if log.pending_key >= 0:
@@ -238,19 +230,14 @@ cdef void log_publish(Log* log, bint urgent) noexcept nogil:
     store_relaxed(&log.head_dts, log.written_dts)
     # Release: a reader that sees the head sees the bytes below it.
     store_release(&log.head, log.written)
-    # Orders the head before the look at `idle`; pairs with the fence of a reader that goes to sleep.
-    fence()
-    pthread_mutex_lock(&log.lock)
-    for i in range(log.waker_count):
-        waker = log.wakers[i]
-        if (urgent or load32_relaxed(&waker.idle)) and exchange32(&waker.due, 1) == 0:
-            write(waker.fd, &one, sizeof(one))
-    pthread_mutex_unlock(&log.lock)
+    tell_readers(log, urgent)
 
 
 cdef void log_end(Log* log) noexcept nogil:
+    log_publish(log, False)
+    # Release, and behind the last head: who sees that the log has ended sees all of it.
     store32_release(&log.ended, 1)
-    log_publish(log, True)
+    tell_readers(log, True)
 
 
 # --- views ----------------------------------------------------------------------------------

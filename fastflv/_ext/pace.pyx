@@ -9,7 +9,6 @@ from libc.stdint cimport int64_t
 
 from fastflv._ext.atomics cimport load_relaxed
 from fastflv._ext.medialog cimport MediaLog
-from fastflv._ext.player cimport PlayerState
 from fastflv._ext.segment cimport View
 from fastflv._ext.sockets cimport (
     IPPROTO_TCP, SO_MAX_PACING_RATE, SOL_SOCKET, TCP_NOTSENT_LOWAT, setsockopt,
@@ -33,18 +32,17 @@ cdef int64_t view_rate(const View* view, int64_t head, int64_t head_dts) noexcep
     return (head - view.segments[0].start) * 1000 // span if span >= RATE_SPAN_MS else 0
 
 
-cdef void pace(PlayerState* p, int64_t rate) noexcept nogil:
-    """Have the kernel send no faster than `pace_percent` of *rate* (bytes a second, 0: not known); told again only
-    when it has changed by much."""
-    cdef int64_t wanted = rate * p.pace_percent // 100
+cdef int64_t pace(int fd, int64_t wanted, int64_t paced) noexcept nogil:
+    """Have the kernel send on *fd* no faster than *wanted* bytes a second (0: not known); told again only when that is
+    far from *paced*, what it was told before. Return what it is told now."""
     cdef unsigned int value
-    if wanted == 0 or p.paced and (
-        p.paced * (100 - PACE_STEP_PERCENT) < wanted * 100 and wanted * 100 < p.paced * (100 + PACE_STEP_PERCENT)
+    if wanted == 0 or paced and (
+        paced * (100 - PACE_STEP_PERCENT) < wanted * 100 and wanted * 100 < paced * (100 + PACE_STEP_PERCENT)
     ):
-        return
-    p.paced = wanted
+        return paced
     value = <unsigned int>min(wanted, <int64_t>0xFFFFFFFE)
-    setsockopt(p.fd, SOL_SOCKET, SO_MAX_PACING_RATE, &value, sizeof(value))
+    setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &value, sizeof(value))
+    return wanted
 
 
 cdef int keep_unsent(int fd, int64_t rate) noexcept nogil:
@@ -60,6 +58,12 @@ def bytes_per_second(MediaLog log not None):
     view.segments = log.log.segments + log.log.first
     view.count = log.log.count
     return view_rate(&view, load_relaxed(&log.log.head), load_relaxed(&log.log.head_dts))
+
+
+def pace_socket(int fd, int64_t wanted, int64_t paced):
+    """Have the kernel send on *fd* no faster than *wanted* bytes a second (0: not known), unless that is near *paced*,
+    what it was told before; return what it is told now."""
+    return pace(fd, wanted, paced)
 
 
 def limit_unsent(int fd, int64_t rate):

@@ -60,7 +60,7 @@ cdef struct PlayerState:
     int64_t close_ms           # beyond which it is let go
     int64_t pace_percent       # of the stream's rate that the kernel sends at most, once the start is out; 0: no bound
     int64_t paced              # the bound that it was told, bytes a second, 0: none yet
-    int64_t credit_ms          # age of what it began with, until it has caught up: that is no lag
+    int64_t credit_ms          # age of what it began with, until it has caught up: that is no lag; -1: not told yet
     Mark unacknowledged        # tells how old that is which the kernel holds
     Block* preamble            # referenced; sent first, without framing
     uint32_t preamble_at

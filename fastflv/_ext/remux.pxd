@@ -23,7 +23,7 @@ cdef class Remux(Follower):
     cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1
     # All tags published so far were taken: what was gathered may be written.
     cdef int end_pass(self) except -1
-    cdef int take_block(self, const uint8_t* tags, Py_ssize_t size) except -1
+    cdef int take_block(self, const uint8_t* tags, Py_ssize_t size, int64_t near_ms) except -1
     cdef int take_new(self) except -1
     # The headers before the newest keyframe of `source` are others now; the keyframe was taken before.
     cdef int rekey(self) except -1

@@ -8,7 +8,7 @@ thread: each tag is formatted once for all players of that container. It starts 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from fastflv._ext.atomics cimport load32_relaxed, load_relaxed, store32_release
-from fastflv._ext.flvtag cimport NOTES, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, read_traits
+from fastflv._ext.flvtag cimport NOTES, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, read_traits, tag_time
 from fastflv._ext.medialog cimport Follower, MediaLog
 from fastflv._ext.octets cimport load_be24
 from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
@@ -73,7 +73,7 @@ cdef class Remux(Follower):
 
     def begin(self, bytes headers not None, int64_t position):
         """Take *headers* (whole FLV tags), then the source from *position* (between two tags) on; follow it."""
-        self.take_block(headers, len(headers))
+        self.take_block(headers, len(headers), self.source.log.head_dts)
         self.at = position
         self.follow(True)
         self.source.attach(self)
@@ -86,7 +86,8 @@ cdef class Remux(Follower):
         """Follow the source no more; the log stays as it is."""
         self.source.detach(self)
 
-    cdef int take_block(self, const uint8_t* tags, Py_ssize_t size) except -1:
+    cdef int take_block(self, const uint8_t* tags, Py_ssize_t size, int64_t near_ms) except -1:
+        """Take whole tags, whose times are within 12 days of *near_ms*."""
         cdef Py_ssize_t at = 0
         cdef uint32_t length
         cdef int64_t dts_ms
@@ -97,7 +98,7 @@ cdef class Remux(Follower):
             length = load_be24(tag + 1)
             if at + TAG_FRAME_BYTES + <Py_ssize_t>length > size:
                 break
-            dts_ms = load_be24(tag + 4) | (<int64_t>tag[7] << 24)
+            dts_ms = tag_time(tag, near_ms)
             flags = read_traits(tag[0], tag + TAG_HEADER_BYTES, length).flags
             if tag[0] == TAG_SCRIPT:
                 # Metadata: its own time says nothing.

@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from fastflv._ext.chunkwrite cimport chunked_size, write_chunks
 from fastflv._ext.flvtag cimport (
     COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO, TagTraits,
-    read_traits,
+    read_traits, tag_time,
 )
 from fastflv._ext.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
 from fastflv._ext.octets cimport load_be24
@@ -53,15 +53,11 @@ cdef class RtmpMux(Remux):
         cdef const uint8_t* p = tags
         cdef Py_ssize_t at = 0
         cdef uint32_t length, time
-        cdef int64_t ahead
         parts = []
         while at + TAG_FRAME_BYTES <= len(tags):
             length = load_be24(p + at + 1)
             body = tags[at + TAG_HEADER_BYTES:at + TAG_HEADER_BYTES + length]
-            ahead = ((load_be24(p + at + 4) | (<int64_t>p[at + 7] << 24)) - dts_ms) & 0x7FFFFFFF
-            time = <uint32_t>((dts_ms + (ahead if ahead < 1 << 30 else ahead - (<int64_t>1 << 31))) & 0xFFFFFFFF)
-            if p[at] == TAG_SCRIPT:
-                time = 0
+            time = 0 if p[at] == TAG_SCRIPT else <uint32_t>(tag_time(p + at, dts_ms) & 0xFFFFFFFF)
             parts.append(write_message(p[at], time, self.stream_id, chunk_stream_of(p[at]), body, self.chunk_size))
             at += TAG_FRAME_BYTES + length
         return b"".join(parts)

@@ -48,4 +48,5 @@ cdef Segment* view_find(const View* view, int64_t position) noexcept nogil
 
 
 cdef class MediaBlock:
-    cdef Block* block
+    cdef Block* block          # owned reference; sender threads hold others
+    cdef int views             # buffers that Python has of it

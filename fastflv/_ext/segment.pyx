@@ -1,7 +1,7 @@
 """Blocks, segments and views: bytes that are shared by reference, and how they are let go."""
 
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -122,5 +122,14 @@ cdef class MediaBlock:
     def __len__(self):
         return self.block.size
 
-    def __bytes__(self):
-        return self.block.bytes[:self.block.size]
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        PyBuffer_FillInfo(view, self, self.block.bytes, self.block.size, True, flags)
+        self.views += 1
+
+    def __releasebuffer__(self, Py_buffer* view):
+        self.views -= 1
+
+    @property
+    def in_use(self):
+        """A player is still being sent it."""
+        return self.views > 0 or load32_acquire(&self.block.refs) > 1

@@ -8,7 +8,7 @@ from posix.unistd cimport close, read, write
 
 from fastflv._ext.atomics cimport add32, load32_acquire, load_relaxed, store32_release
 from fastflv._ext.fanout cimport Thread, run_thread
-from fastflv._ext.flvtag cimport LEADING
+from fastflv._ext.ladder cimport skip_leading
 from fastflv._ext.medialog cimport MediaLog, log_hold
 from fastflv._ext.pace cimport keep_unsent
 from fastflv._ext.player cimport (
@@ -233,6 +233,7 @@ cdef class Sender:
         int64_t pace_percent=0,
         bint nodelay=True,
         object owner=None,
+        Player before=None,
     ):
         """Take over the connected, non-blocking socket *fd*: it is closed here, whatever happens.
 
@@ -241,6 +242,7 @@ cdef class Sender:
         lags more than *jump_ms* jumps to a keyframe, one that lags more than *close_ms* is let go. With *pace_percent*
         the kernel sends no faster than that part of the stream's rate, once the start is out.
         All players of one log share the *window_ms* of the first; below 0 it follows the load of the thread.
+        *before*: the same player, which was recalled: it is as late as it was.
         """
         cdef Player player = Player.__new__(Player)
         cdef PlayerState* p = &player.state
@@ -281,9 +283,14 @@ cdef class Sender:
         if start is not None:
             p.block = start.block
             block_hold(p.block)
+        p.credit_ms = -1
+        if before is not None and load32_acquire(&before.state.closed):
+            p.credit_ms = before.state.credit_ms
+            p.thin.skip = before.state.thin.skip
+            p.thin.key_pos = before.state.thin.key_pos
+        elif load32_acquire(&log.log.has_video):
             # What leads the keyframe that it starts with refers to pictures that it has not.
-            if load32_acquire(&log.log.has_video):
-                p.thin.skip = LEADING
+            skip_leading(&p.thin)
         # Until the thread takes it over, `group` carries the log and `progress_us` the window, below 0 when it is open.
         p.group = log.log
         log_hold(log.log)

@@ -462,7 +462,7 @@ def mux(flv, describe):
             if end < 0 or end - start > FILE_STEP_BYTES:
                 # In steps, each with a log that forgets nothing, so that its memory is used again.
                 made.log = MediaLog(keep_ms=1 << 60, window_bytes=1 << 60)
-                made.take_block(p + start, at - start)
+                made.take_block(p + start, at - start, made.log.log.written_dts)
                 if end < 0:
                     made.end()
                 made.log.publish(False)

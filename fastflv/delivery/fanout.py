@@ -8,8 +8,10 @@ from time import monotonic
 from fastflv._ext.medialog import MediaLog
 from fastflv._ext.sender import Sender
 from fastflv._ext.window import LoadMeter
-from fastflv.delivery.play import Ended, Framing, LoopPlay, ThreadPlay
+from fastflv.delivery.loopplay import LoopPlay
+from fastflv.delivery.play import Ended, Framing
 from fastflv.delivery.relay import Relay
+from fastflv.delivery.threadplay import ThreadPlay
 from fastflv.stream.hub import Hub
 from fastflv.stream.stream import AUTO_WINDOW, StreamOptions
 

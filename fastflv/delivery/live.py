@@ -14,10 +14,12 @@ from fastflv import limits
 from fastflv._ext.segment import MediaBlock
 from fastflv.delivery.fanout import Fanout
 from fastflv.delivery.http import HttpConnection
+from fastflv.delivery.loopplay import LoopPlay
 from fastflv.delivery.message import SERVER, Request, Response, cors_fields, encode_head
 from fastflv.delivery.mount import Mount
-from fastflv.delivery.play import Framing, LoopPlay, ThreadPlay
+from fastflv.delivery.play import Framing
 from fastflv.delivery.secure import SecureConnection
+from fastflv.delivery.threadplay import ThreadPlay
 from fastflv.delivery.websocket import Handshake, WebSocketConnection, refuse_handshake, wants_upgrade
 from fastflv.errors import UsageError
 from fastflv.remux.variant import Variant

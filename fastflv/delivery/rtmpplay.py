@@ -11,7 +11,9 @@ from urllib.parse import parse_qsl
 
 from fastflv import limits
 from fastflv.delivery.fanout import Fanout
-from fastflv.delivery.play import Framing, LoopPlay, ThreadPlay
+from fastflv.delivery.loopplay import LoopPlay
+from fastflv.delivery.play import Framing
+from fastflv.delivery.threadplay import ThreadPlay
 from fastflv.errors import UsageError
 from fastflv.remux.variant import Variant
 from fastflv.stream.hub import Hub

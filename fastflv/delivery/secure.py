@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from fastflv.delivery.play import LoopPlay
+from fastflv.delivery.loopplay import LoopPlay
 
 
 class SecureConnection(asyncio.Protocol):

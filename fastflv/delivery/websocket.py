@@ -21,8 +21,9 @@ from wsproto.events import Request as UpgradeRequest
 from wsproto.utilities import RemoteProtocolError
 
 from fastflv import limits
+from fastflv.delivery.loopplay import LoopPlay
 from fastflv.delivery.message import SERVER, Request, Response
-from fastflv.delivery.play import LoopPlay, ThreadPlay
+from fastflv.delivery.threadplay import ThreadPlay
 
 log = logging.getLogger(__name__)
 

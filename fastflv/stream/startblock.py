@@ -84,6 +84,8 @@ class StartBlocks:
         self._remux = remux
         self._made: dict[tuple[Tracks, int], Start] = {}
         self._squeezed: dict[tuple[Tracks, int], Start] = {}
+        self._given: list[MediaBlock] = []
+        "Squeezed starts that players may still be sent."
 
     @property
     def has_audio(self) -> bool:
@@ -151,7 +153,7 @@ class StartBlocks:
         if not self.has_video or self._log.key_pos < 0:
             return self.at_gop(claims)
         key = (claims or Tracks(self.has_audio, self.has_video), self._log.head)
-        start = self._squeezed.get(key)
+        start = self._squeezed.get(key) or self._at_hand(key[0])
         if start is None:
             ts = self._remux if isinstance(self._remux, TsMux) else None
             until = {} if ts is None else {"audio_before": sound_before(ts)}
@@ -164,7 +166,21 @@ class StartBlocks:
                 tags = self._remux.headers(tags)
             start = Start(MediaBlock(self._prefix(claims) + tags), self._log.head)
             self._squeezed = {key: start}
+            self._given.append(start.block)
         return start
+
+    def _at_hand(self, tracks: Tracks) -> Start | None:
+        """A start for a player of *tracks* that costs no memory, where players hold too many; None otherwise.
+
+        Each newest frame makes another start, and who does not read holds his until he is closed.
+        """
+        self._given = [block for block in self._given if block.in_use]
+        if sum(map(len, self._given)) < limits.START_BYTES_HELD:
+            return None
+        newest = next((one for (what, _), one in self._squeezed.items() if what == tracks), None)
+        if newest is not None and newest.position > self._log.key_pos:
+            return newest
+        return self.at_gop(tracks)
 
     def _headers(self) -> bytes:
         """The same in this container."""
