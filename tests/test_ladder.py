@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 from model import ts
-from model.flv import AAC_HEADER, AVC_HEADER, VIDEO, Tag, read_file
+from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Tag, read_file
 from model.viewer import CHUNKED, FLV, RAW, Publisher, Viewer
 
 from fastflv._ext.cursor import Cursor
@@ -365,6 +365,21 @@ def test_who_is_called_back_is_as_late_as_it_was(senders, tcp, reaped):
     assert again.drops == 0
     assert again.dropped > 20
     assert film(viewer.tags, publisher)[-1] >= 199
+
+
+@FRAMINGS
+def test_who_begins_with_a_still_is_sent_sound_up_to_the_next_keyframe(senders, tcp, framing):
+    publisher = Publisher(gop=10, leading=2)
+    publisher.frames(14)
+    log = publisher.log
+    viewer = Viewer(
+        senders(1), tcp, log, framing=framing, start=FLV + log.key_headers, position=log.head, until_key=True
+    )
+    publisher.frames(16)
+    publisher.log.end()
+    viewer.read_all()
+    assert film(viewer.tags, publisher) == [20, *range(23, 30)]
+    assert sum(tag.kind == AUDIO and not tag.is_header for tag in viewer.tags) == 16
 
 
 def test_pictures_that_lead_are_left_out_without_a_start_block_too(senders, tcp):

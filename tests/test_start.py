@@ -10,6 +10,7 @@ from model.flv import AAC_HEADER, AUDIO, VIDEO, Feed, read_file, read_tags, soun
 from model.remuxed import AAC_HEAD, AVC_HEAD, aac, avc
 
 from fastflv import limits
+from fastflv._ext.cursor import Cursor
 from fastflv.errors import UsageError
 from fastflv.remux.variant import Variant
 from fastflv.stream.name import StreamName
@@ -166,15 +167,44 @@ def test_without_video_there_is_nothing_to_squeeze():
     assert [tag.kind for tag in read_file(bytes(start.block))[2]] == [AUDIO]
 
 
-@pytest.mark.parametrize("begin", [Begin.COMPACT, Begin.GOP])
-@pytest.mark.parametrize("burst", [Burst(media_ms=500), Burst(size=1000)])
-def test_a_gop_beyond_the_burst_is_not_sent(begin, burst):
-    show = Show(burst=burst, begin=begin)
+BURSTS = pytest.mark.parametrize("burst", [Burst(media_ms=500), Burst(size=1000)])
+
+
+@BURSTS
+def test_a_gop_beyond_the_burst_is_not_sent(burst):
+    show = Show(burst=burst, begin=Begin.GOP)
     assert show.join()[2].position >= 0
     show.shoot(20)
     assert show.join()[2].position == -1
     show.shoot(5)
     assert show.join()[2].position >= 0
+
+
+@BURSTS
+@pytest.mark.parametrize("container", ["flv", "ts"])
+def test_of_a_gop_beyond_the_burst_a_compact_start_has_a_still(burst, container):
+    show = Show(burst=burst, begin=Begin.COMPACT).shoot(1)
+    assert not show.join(container)[2].until_key
+    show.shoot(20)
+    block, _, start = show.join(container)
+    assert start.until_key and start.position >= 0
+    log = show.stream.open(Variant(container)).log
+    cursor = Cursor(log, position=start.position, until_key=True)
+    show.shoot(10)
+    wire = block
+    while data := cursor.take():
+        wire += data
+    if container == "flv":
+        _, _, tags = read_file(wire)
+        # The keyframe at the newest time, then sound alone, then what follows the next keyframe.
+        assert pictures(tags) == [(21 * 40 + 20, b"0"), *((40 * i, b"%d" % i) for i in range(25, 32))]
+        sounds = [tag.dts_ms for tag in tags if tag.kind == AUDIO and not tag.is_header]
+        assert sounds == list(range(22 * 40, 32 * 40, 20))
+        order = [tag.dts_ms for tag in tags if tag.kind in (AUDIO, VIDEO)]
+        assert order == sorted(order)
+    else:
+        reader = ts.read_ts(wire)
+        assert len([pes for pes in reader.pes if pes.pid == 0x100]) == 1 + 7
 
 
 def test_key_waits_for_a_keyframe_and_live_does_not():

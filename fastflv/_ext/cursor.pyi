@@ -10,7 +10,14 @@ class Cursor:
     """A place in a log, for readers on the event loop."""
 
     def __new__(
-        cls, log: MediaLog, *, position: int = -1, framing: int = 0, drop_ms: int = ..., jump_ms: int = ...
+        cls,
+        log: MediaLog,
+        *,
+        position: int = -1,
+        framing: int = 0,
+        drop_ms: int = ...,
+        jump_ms: int = ...,
+        until_key: bool = False,
     ) -> Self: ...
     @property
     def log(self) -> MediaLog: ...

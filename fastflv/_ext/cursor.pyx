@@ -87,7 +87,8 @@ def frame_ends(int framing, int64_t size):
 cdef class Cursor:
     """A place in a log. Counts as a reader until `close`.
 
-    *position*: of the first byte, -1: the next keyframe. A cursor that lags more than *drop_ms* is given no disposable
+    *position*: of the first byte, -1: the next keyframe. With *until_key* it is given no pictures before a
+    keyframe. A cursor that lags more than *drop_ms* is given no disposable
     pictures, one that lags more than *jump_ms* goes on at the newest keyframe, as players of sender threads do.
     """
 
@@ -108,7 +109,7 @@ cdef class Cursor:
 
     def __cinit__(
         self, MediaLog log not None, *, int64_t position=-1, int framing=FRAMING_RAW,
-        int64_t drop_ms=limits.LAG_DROP_MS, int64_t jump_ms=limits.LAG_JUMP_MS,
+        int64_t drop_ms=limits.LAG_DROP_MS, int64_t jump_ms=limits.LAG_JUMP_MS, bint until_key=False,
     ):
         cdef bint trimmed
         self.log = log
@@ -116,7 +117,7 @@ cdef class Cursor:
         self.jump_ms = jump_ms
         self.thin.drop_ms = drop_ms
         # What leads the keyframe that it starts with refers to pictures that it has not.
-        skip_leading(&self.thin)
+        skip_leading(&self.thin, until_key)
         self.pos = position
         if position < 0:
             self.pos = load_relaxed(&log.log.head)
@@ -226,7 +227,7 @@ cdef class Cursor:
             else:
                 self.pos = load_relaxed(&log.key_pos)
                 before = self.log.key_headers
-                skip_leading(&self.thin)
+                skip_leading(&self.thin, False)
                 self.thin.bridge = 0
             self.waiting = False
         # Borrowed: the writer's thread is this one, so the segments stay as they are meanwhile.

@@ -9,8 +9,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from fastflv._ext.flvtag cimport (
-    COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO, Payload,
-    TagTraits, read_payload, read_traits, write_tag_header,
+    COMMAND, CONFIG, HEVC_ID, HVC1, KEY, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT,
+    TAG_VIDEO, Payload, TagTraits, read_payload, read_traits, write_tag_header,
 )
 from fastflv._ext.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
 from fastflv._ext.octets cimport load_be24, store_be24, store_be32
@@ -18,8 +18,6 @@ from fastflv._ext.remux cimport Remux, set_key_headers
 from fastflv._ext.segment cimport block_new
 
 cdef enum:
-    HEVC_ID = 12
-    HVC1 = 0x68766331
     LABEL_BYTES_MAX = 8        # longest header of a video body that is written here
 
 cdef enum:                     # labels

@@ -9,6 +9,15 @@ cdef enum:
     TAG_HEADER_BYTES = 11
     TAG_FRAME_BYTES = 15       # header and back pointer: what a tag adds to its body
 
+cdef enum:                     # codecs of video: the ids of FLV, the FourCCs of Enhanced RTMP
+    AVC_ID = 7
+    HEVC_ID = 12
+    AV1_ID = 13
+    AVC1 = 0x61766331
+    HVC1 = 0x68766331
+    VVC1 = 0x76766331
+    AV01 = 0x61763031
+
 cdef enum:                     # bits of TagTraits.flags and of the tag index
     KEY = 1                    # a decoder can start here
     DISPOSABLE = 2             # no other frame refers to it

@@ -10,11 +10,6 @@ from libc.string cimport memcpy, memset
 
 from fastflv._ext.octets cimport load_be16, load_be24, load_be32, store_be24, store_be32
 
-cdef enum:                     # FourCCs of codecs whose frames carry a composition time
-    AVC1 = 0x61766331
-    HVC1 = 0x68766331
-    VVC1 = 0x76766331
-
 
 cdef int64_t tag_time(const uint8_t* tag, int64_t near_ms) noexcept nogil:
     """Return the time of a whole tag, ms: the one nearest to *near_ms* of those that its 31 bits can mean."""
@@ -136,7 +131,7 @@ cdef TagTraits read_traits(uint8_t kind, const uint8_t* p, Py_ssize_t n) noexcep
     out.codec = p[0] & 0x0F
     if out.flags & COMMAND:
         return out
-    if out.codec == 7 or out.codec == 12 or out.codec == 13:
+    if out.codec == AVC_ID or out.codec == HEVC_ID or out.codec == AV1_ID:
         if n < 5:
             out.flags = COMMAND
         elif p[1] == 0:
@@ -231,7 +226,7 @@ cdef bint read_payload(uint8_t kind, const uint8_t* p, Py_ssize_t n, Payload* ou
             at += 3
         elif video and out.packet == 3:
             out.packet = 1
-    elif video and (out.codec == 7 or out.codec == 12 or out.codec == 13):
+    elif video and (out.codec == AVC_ID or out.codec == HEVC_ID or out.codec == AV1_ID):
         if n < 5:
             return False
         out.packet = p[1]

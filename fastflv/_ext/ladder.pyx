@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from fastflv._ext.atomics cimport load32_acquire, load_acquire, load_relaxed, store_relaxed
 from fastflv._ext.flvtag cimport COMMAND, CONFIG, DISPOSABLE, KEY, LEADING, TAG_VIDEO
-from fastflv._ext.lag cimport Thinning, mark_lag
+from fastflv._ext.lag cimport INTER, Thinning, mark_lag
 from fastflv._ext.medialog cimport Log
 from fastflv._ext.player cimport FRAMING_RAW, PlayerState
 from fastflv._ext.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
@@ -86,15 +86,22 @@ cdef inline bint is_picture(const Tag* tag) noexcept nogil:
     return tag.kind == TAG_VIDEO and not tag.flags & (CONFIG | COMMAND)
 
 
-cdef void skip_leading(Thinning* thin) noexcept nogil:
-    """Leave out what leads the keyframe to come, or just behind: it refers to what the reader has not."""
-    thin.skip |= LEADING
+cdef inline bint is_left_out(const Tag* tag, const Thinning* thin) noexcept nogil:
+    return is_picture(tag) and (tag.flags & thin.skip or (thin.skip & INTER and not tag.flags & KEY))
+
+
+cdef void skip_leading(Thinning* thin, bint until_key) noexcept nogil:
+    """Leave out what leads the keyframe to come, or just behind: it refers to what the reader has not. With
+    *until_key* all pictures up to it."""
+    thin.skip |= LEADING | (INTER if until_key else 0)
     thin.key_pos = -1
 
 
 cdef inline void pass_picture(Thinning* thin, uint8_t flags, int64_t pos) noexcept nogil:
     """Note that the picture at *pos* is sent: behind one that is shown in its turn, or behind a second keyframe,
     nothing leads the keyframe any more that the reader began with."""
+    if flags & KEY:
+        thin.skip &= ~<uint8_t>INTER
     if not thin.skip & LEADING or flags & LEADING:
         return
     if flags & KEY and (thin.key_pos < 0 or thin.key_pos == pos):
@@ -121,7 +128,7 @@ cdef int64_t skip_pictures(
         tag = &segment.tags[i]
         if not is_picture(tag):
             break
-        if not tag.flags & thin.skip:
+        if not is_left_out(tag, thin):
             pass_picture(thin, tag.flags, pos)
             if thin.bridge:
                 before[0] = block_new(NULL, log.bridge_bytes)
@@ -154,7 +161,7 @@ cdef int64_t skip_stop(Thinning* thin, const View* view, int64_t pos, int64_t st
             at = segment.start + tag.offset
             if at >= stop:
                 return stop
-            if at > pos and is_picture(tag) and (tag.flags & thin.skip or thin.bridge):
+            if at > pos and (is_left_out(tag, thin) or (thin.bridge and is_picture(tag))):
                 return at
             if is_picture(tag):
                 pass_picture(thin, tag.flags, at)
@@ -190,7 +197,7 @@ cdef bint jump(PlayerState* p, Log* log) noexcept nogil:
     block_hold(headers)
     pthread_mutex_unlock(&log.lock)
     p.waiting = 0
-    skip_leading(&p.thin)
+    skip_leading(&p.thin, False)
     # The headers say that nothing goes on here.
     p.thin.bridge = 0
     if headers.size:

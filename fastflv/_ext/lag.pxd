@@ -3,6 +3,10 @@
 from libc.stdint cimport int64_t, uint8_t
 
 
+cdef enum:
+    INTER = 128                # only in Thinning.skip: pictures that are no keyframes
+
+
 cdef struct Mark:
     # A place in what was handed over, and the time of the media that follows it. All zero at first.
     int64_t sent               # bytes
@@ -11,7 +15,7 @@ cdef struct Mark:
 
 cdef struct Thinning:
     # What is left out for one reader between two pictures that it is sent.
-    uint8_t skip               # LEADING behind a jump or a start, DISPOSABLE while it lags
+    uint8_t skip               # LEADING behind a jump or a start, INTER up to a keyframe, DISPOSABLE while it lags
     int64_t key_pos            # of the keyframe that LEADING is about, -1: not met yet
     uint8_t bridge             # 1: pictures were left out; the container wants the log's `bridge` before the next
     int64_t drop_ms            # lag beyond which disposable pictures are left out; constant

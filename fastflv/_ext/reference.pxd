@@ -2,11 +2,6 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
-cdef enum:                     # FourCCs of video whose headers are read here
-    AVC1 = 0x61766331
-    HVC1 = 0x68766331
-    AV01 = 0x61763031
-
 
 cdef struct VideoForm:
     # What the decoder configuration of a video track says of its pictures. All zero: nothing is known.

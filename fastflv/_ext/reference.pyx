@@ -11,12 +11,10 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from fastflv._ext.flvtag cimport AV01, AV1_ID, AVC1, AVC_ID, HEVC_ID, HVC1
 from fastflv._ext.nalu cimport next_unit
 
 cdef enum:
-    AVC_ID = 7                 # FLV codec ids
-    HEVC_ID = 12
-    AV1_ID = 13
     OBU_SEQUENCE = 1
     OBU_FRAME_HEADER = 3
     OBU_FRAME = 6

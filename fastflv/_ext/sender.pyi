@@ -62,6 +62,7 @@ class Sender:
         close_ms: int = ...,
         pace_percent: int = 0,
         nodelay: bool = True,
+        until_key: bool = False,
         owner: object = None,
         before: Player | None = None,
     ) -> Player: ...

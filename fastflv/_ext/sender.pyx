@@ -232,13 +232,15 @@ cdef class Sender:
         int64_t close_ms=limits.LAG_CLOSE_MS,
         int64_t pace_percent=0,
         bint nodelay=True,
+        bint until_key=False,
         object owner=None,
         Player before=None,
     ):
         """Take over the connected, non-blocking socket *fd*: it is closed here, whatever happens.
 
         Sent are *preamble* (no framing), *start* (framed), then the log from *position* on; with
-        -1 from the next keyframe on. A player that lags more than *drop_ms* is sent no disposable pictures, one that
+        -1 from the next keyframe on, with *until_key* but for the pictures before it. A player that lags more than
+        *drop_ms* is sent no disposable pictures, one that
         lags more than *jump_ms* jumps to a keyframe, one that lags more than *close_ms* is let go. With *pace_percent*
         the kernel sends no faster than that part of the stream's rate, once the start is out.
         All players of one log share the *window_ms* of the first; below 0 it follows the load of the thread.
@@ -290,7 +292,7 @@ cdef class Sender:
             p.thin.key_pos = before.state.thin.key_pos
         elif load32_acquire(&log.log.has_video):
             # What leads the keyframe that it starts with refers to pictures that it has not.
-            skip_leading(&p.thin)
+            skip_leading(&p.thin, until_key)
         # Until the thread takes it over, `group` carries the log and `progress_us` the window, below 0 when it is open.
         p.group = log.log
         log_hold(log.log)

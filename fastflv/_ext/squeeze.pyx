@@ -13,8 +13,8 @@ from libc.string cimport memcpy
 
 from fastflv._ext.atomics cimport load_relaxed
 from fastflv._ext.flvtag cimport (
-    COMMAND, CONFIG, DISPOSABLE, LEADING, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO,
-    Payload, read_payload, write_tag_header,
+    AV1_ID, AVC1, AVC_ID, COMMAND, CONFIG, DISPOSABLE, HEVC_ID, HVC1, LEADING, TAG_AUDIO, TAG_FRAME_BYTES,
+    TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO, VVC1, Payload, read_payload, write_tag_header,
 )
 from fastflv._ext.medialog cimport Log, MediaLog
 from fastflv._ext.octets cimport load_be24, store_be24, store_be32
@@ -26,9 +26,6 @@ cdef enum:
     TYPE_CODED = 1             # Enhanced RTMP: coded frames with a composition time
     TYPE_MODEX = 7
     TYPE_MULTITRACK = 6
-    AVC1 = 0x61766331
-    HVC1 = 0x68766331
-    VVC1 = 0x76766331
     CTS_MAX = 0x7FFFFF
 
 cdef enum Form:                # where the composition time of a body is
@@ -77,7 +74,7 @@ cdef int read_picture(Item* item) noexcept nogil:
     item.pts = item.out_pts = item.dts + found.cts_ms
     item.form = FORM_NONE
     if not first & EXTENDED:
-        if found.codec == 7 or found.codec == 12 or found.codec == 13:
+        if found.codec == AVC_ID or found.codec == HEVC_ID or found.codec == AV1_ID:
             item.form = FORM_FIELD
         return 1
     if first & 0x0F == TYPE_MULTITRACK or first & 0x0F == TYPE_MODEX:
@@ -194,12 +191,13 @@ cdef void restamp(uint8_t* tags, Py_ssize_t size, int64_t dts_ms) noexcept nogil
         at += TAG_FRAME_BYTES + <Py_ssize_t>length
 
 
-def squeeze(MediaLog log not None, *, int64_t span_ms, int64_t audio_before=1 << 62):
+def squeeze(MediaLog log not None, *, int64_t span_ms, int64_t audio_before=1 << 62, bint still=False):
     """Return the headers and the newest GOP of a log of FLV tags, for a player that goes on at its head.
 
     The GOP takes *span_ms* before the newest picture, or a millisecond a picture where that is longer. Left out are
     disposable pictures, those that lead the keyframe, and sound but for what is as new as that and older than
-    *audio_before* (ms). None when there is no keyframe, or when a body holds several tracks.
+    *audio_before* (ms). With *still* there is only the keyframe, at the newest time. None when there is no keyframe,
+    or when a body holds several tracks.
     """
     cdef Items video, audio
     cdef Py_ssize_t i, v = 0, a = 0
@@ -215,7 +213,14 @@ def squeeze(MediaLog log not None, *, int64_t span_ms, int64_t audio_before=1 <<
     try:
         if gather(log.log, log.log.head_dts - span_ms, audio_before, &video, &audio) < 0 or video.count == 0:
             return None
-        squeeze_times(&video, span_ms)
+        if still:
+            video.count = 1
+            # It would stand before the picture, and TS begins with one.
+            audio.count = 0
+            video.rows[0].out_pts += log.log.head_dts - video.rows[0].out_dts
+            video.rows[0].out_dts = log.log.head_dts
+        else:
+            squeeze_times(&video, span_ms)
         total = len(headers)
         for i in range(video.count):
             total += written_size(&video.rows[i])

@@ -7,7 +7,7 @@ nothing for a second is taken out again.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memcpy
 
-from fastflv._ext.flvtag cimport TAG_VIDEO
+from fastflv._ext.flvtag cimport AVC1, AVC_ID, HEVC_ID, HVC1, TAG_VIDEO
 from fastflv._ext.octets cimport load_be16
 from fastflv._ext.tspacket cimport TS_BYTES, write_section_packet
 from fastflv._ext.tstables cimport (
@@ -26,8 +26,6 @@ cdef enum:                     # stream IDs of PES (ISO 13818-1, table 2-22)
     PES_PRIVATE = 0xBD
 
 cdef enum:                     # FourCCs, and format identifiers of registration descriptors
-    AVC1 = 0x61766331
-    HVC1 = 0x68766331
     MP4A = 0x6D703461
     DOT_MP3 = 0x2E6D7033
     AC_3 = 0x61632D33
@@ -41,9 +39,9 @@ cdef enum:                     # FourCCs, and format identifiers of registration
 cdef int form_of(uint8_t kind, uint32_t codec) noexcept nogil:
     """How a codec of flvtag.Payload is carried."""
     if kind == TAG_VIDEO:
-        if codec == 7 or codec == AVC1:
+        if codec == AVC_ID or codec == AVC1:
             return FORM_H264
-        return FORM_HEVC if codec == 12 or codec == HVC1 else FORM_NONE
+        return FORM_HEVC if codec == HEVC_ID or codec == HVC1 else FORM_NONE
     if codec == 10 or codec == MP4A:
         return FORM_AAC
     if codec == 2 or codec == 14 or codec == DOT_MP3:

@@ -99,6 +99,7 @@ class LoopPlay:
             framing=self._framing,
             drop_ms=self._options.lag.drop_ms,
             jump_ms=self._options.lag.jump_ms,
+            until_key=start.until_key,
         )
         head, tail = frame_ends(self._framing, len(start.block))
         pieces = (preamble if preamble is not None else b"", head, start.block, tail)

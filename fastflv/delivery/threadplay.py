@@ -26,6 +26,7 @@ class Next(NamedTuple):
     block: MediaBlock | None
     position: int
     preamble: MediaBlock | None
+    until_key: bool = False
 
 
 class ThreadPlay:
@@ -89,7 +90,7 @@ class ThreadPlay:
     def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
         self._outlet = outlet
         self._before = None
-        self._hold(Next(start.block, start.position, preamble))
+        self._hold(Next(start.block, start.position, preamble, start.until_key))
         self.resume_writing()
 
     def _hold(self, following: Next) -> None:
@@ -104,7 +105,7 @@ class ThreadPlay:
         if self._fanout.stopping:
             self._end("server stops", True)
             return
-        block, position, preamble = self._next
+        block, position, preamble, until_key = self._next
         # The sender has its own references: the block must not live as long as the player.
         self._next = Next(None, -1, None)
         fd, self._fd = self._fd, -1
@@ -127,6 +128,7 @@ class ThreadPlay:
             close_ms=self._options.lag.close_ms,
             pace_percent=self._options.pace_percent,
             nodelay=self._options.nodelay,
+            until_key=until_key,
             owner=self,
             before=self._before,
         )

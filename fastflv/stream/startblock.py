@@ -69,6 +69,9 @@ class Start(NamedTuple):
     position: int
     "Log position of the first byte after the block; -1: that of the next keyframe, whose headers come with it."
 
+    until_key: bool = False
+    "The pictures before the next keyframe are left out: they refer to what is not in the block."
+
 
 class StartBlocks:
     """Makes start blocks of one log; all players that join in the same GOP share one."""
@@ -99,15 +102,16 @@ class StartBlocks:
         )
 
     def begin(self, how: Begin, burst: Burst, claims: Tracks | None = None) -> Start:
-        """Start as *how* says; where the GOP is more than *burst*, with the next keyframe.
+        """Start as *how* says; where the GOP is more than *burst*, with the next keyframe (`compact`: and a still until then).
 
         *claims*: what an FLV header says, where that is not what there is.
         """
         if how is Begin.LIVE:
             return Start(MediaBlock(self._prefix(claims) + self._headers()), self._log.head)
-        if how is Begin.KEY or (self.has_video and self._exceeds(burst)):
-            return self.at_next_key(claims)
-        return self._compact(claims) if how is Begin.COMPACT else self.at_gop(claims)
+        too_much = self.has_video and self._exceeds(burst)
+        if how is Begin.COMPACT:
+            return self._compact(claims, still=too_much)
+        return self.at_next_key(claims) if how is Begin.KEY or too_much else self.at_gop(claims)
 
     def at_gop(self, claims: Tracks | None = None) -> Start:
         """Start with the newest keyframe; on a log without video with the history kept, or at the head.
@@ -148,28 +152,28 @@ class StartBlocks:
         """The log of FLV tags behind this one, or itself."""
         return self._log if self._variant.container == "flv" or self._remux is None else self._remux.source
 
-    def _compact(self, claims: Tracks | None) -> Start:
-        """Start with the newest GOP squeezed to the head; all players that join at one head share it."""
+    def _compact(self, claims: Tracks | None, still: bool) -> Start:
+        """Start with the newest GOP squeezed to the head, or its keyframe; all players that join at one head share it."""
         if not self.has_video or self._log.key_pos < 0:
             return self.at_gop(claims)
         key = (claims or Tracks(self.has_audio, self.has_video), self._log.head)
-        start = self._squeezed.get(key) or self._at_hand(key[0])
+        start = self._squeezed.get(key) or self._at_hand(key[0], still)
         if start is None:
             ts = self._remux if isinstance(self._remux, TsMux) else None
             until = {} if ts is None else {"audio_before": sound_before(ts)}
-            tags = squeeze(self._tags, span_ms=limits.START_SPAN_MS, **until)
+            tags = squeeze(self._tags, span_ms=limits.START_SPAN_MS, still=still, **until)
             if tags is None:
-                return self.at_gop(claims)
+                return self.at_next_key(claims) if still else self.at_gop(claims)
             if ts is not None:
                 tags = tags_as_ts(ts, tags)
             elif self._remux is not None and self._variant.container != "flv":
                 tags = self._remux.headers(tags)
-            start = Start(MediaBlock(self._prefix(claims) + tags), self._log.head)
+            start = Start(MediaBlock(self._prefix(claims) + tags), self._log.head, still)
             self._squeezed = {key: start}
             self._given.append(start.block)
         return start
 
-    def _at_hand(self, tracks: Tracks) -> Start | None:
+    def _at_hand(self, tracks: Tracks, still: bool) -> Start | None:
         """A start for a player of *tracks* that costs no memory, where players hold too many; None otherwise.
 
         Each newest frame makes another start, and who does not read holds his until he is closed.
@@ -180,7 +184,7 @@ class StartBlocks:
         newest = next((one for (what, _), one in self._squeezed.items() if what == tracks), None)
         if newest is not None and newest.position > self._log.key_pos:
             return newest
-        return self.at_gop(tracks)
+        return self.at_next_key(tracks) if still else self.at_gop(tracks)
 
     def _headers(self) -> bytes:
         """The same in this container."""

@@ -1,0 +1,120 @@
+"""Players of sender threads, as the event loop holds them."""
+
+from __future__ import annotations
+
+import select
+import socket
+import sys
+from collections.abc import Iterator
+
+import pytest
+from model.flv import AAC_HEADER, AVC_HEADER, Feed, inter, key
+from model.loop import FakeLoop
+
+from fastflv._ext.segment import MediaBlock
+from fastflv._ext.sender import Sender
+from fastflv.config.vhost import DEFAULT_VHOST
+from fastflv.delivery.fanout import Fanout
+from fastflv.delivery.play import Framing
+from fastflv.delivery.threadplay import ThreadPlay
+from fastflv.stream.hub import Hub
+from fastflv.stream.name import StreamName
+from fastflv.stream.startblock import Start
+from fastflv.stream.stream import StreamOptions
+
+OPTIONS = StreamOptions()
+
+
+class Line:
+    """The server's end of a connection, as a transport that writes at once."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+
+    def write(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        """Nothing waits here."""
+
+    def get_extra_info(self, name: str) -> object:
+        return self.sock if name == "socket" else None
+
+
+class Scene:
+    """A stream with one picture, and a player of it."""
+
+    def __init__(self, tcp) -> None:
+        hub = Hub(lambda: "vid-1")
+        self.fanout = Fanout(FakeLoop(), Sender(1), hub)  # type: ignore[arg-type]
+        self.stream = hub.publish(StreamName(DEFAULT_VHOST, "live", "a"), OPTIONS, "publisher", 0)
+        self.feed = Feed(self.stream.intake)
+        self.feed.audio(0, AAC_HEADER)
+        self.feed.video(0, AVC_HEADER)
+        self.feed.video(0, key(b"first"))
+        self.ends: list[tuple[str, bool]] = []
+        server, self.peer = tcp()
+        self.play = ThreadPlay(
+            self.fanout,
+            OPTIONS,
+            Framing.WEBSOCKET,
+            lambda *end: self.ends.append(end),
+            transport=Line(server),
+        )  # type: ignore[arg-type]
+
+    def let_go(self) -> None:
+        """Wait until the thread has let the player go; it is not reaped."""
+        assert select.select([self.fanout.sender.fd], [], [], 10)[0]
+
+
+@pytest.fixture
+def scene(tcp) -> Iterator[Scene]:
+    made = Scene(tcp)
+    yield made
+    made.fanout.sender.stop()
+    made.fanout.sender.reap()
+
+
+def start_of(scene: Scene) -> Start:
+    return Start(MediaBlock(b"start" * 1000), scene.stream.log.key_pos)
+
+
+def test_what_is_said_comes_between_two_messages_and_the_player_goes_on(scene):
+    scene.play.start(scene.stream.open(), start_of(scene))
+    scene.play.say(b"ping")
+    scene.let_go()
+    scene.fanout.reap()
+    scene.feed.video(40, inter(b"second"))
+    wire = b""
+    while b"second" not in wire:
+        wire += scene.peer.recv(1 << 16)
+    assert wire.index(b"first") < wire.index(b"ping") < wire.index(b"second")
+    assert not scene.ends
+
+
+def test_a_kick_is_not_lost_while_the_player_is_called_back(scene):
+    scene.play.start(scene.stream.open(), start_of(scene))
+    scene.play.say(b"ping")
+    scene.let_go()
+    scene.play.kick()
+    scene.fanout.reap()
+    assert scene.ends == [("kicked", True)]
+    assert scene.fanout.count == 0
+
+
+def test_a_start_lives_no_longer_than_it_takes_to_be_sent(scene):
+    start = start_of(scene)
+    before = sys.getrefcount(start.block)
+    scene.play.start(scene.stream.open(), start)
+    wire = b""
+    while b"first" not in wire:
+        wire += scene.peer.recv(1 << 16)
+    # Where the picture behind it was read, the thread may still be about to let go of it.
+    scene.play.say(b"ping")
+    scene.let_go()
+    assert not start.block.in_use
+    after = sys.getrefcount(start.block)
+    assert after == before
