@@ -6,13 +6,12 @@ import argparse
 import fcntl
 import json
 import os
-import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from benchmarks.fanout import certificate, clip, machine, native, report, scenarios
+from benchmarks.fanout import certificate, clip, command, machine, native, report, scenarios
 from benchmarks.fanout.certificate import Certificate
 from benchmarks.fanout.errors import BenchError
 from benchmarks.fanout.goals import Goal, Runs
@@ -244,15 +243,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run; returns 0, 1 when a server failed, 2 when nothing could be measured."""
     arguments = sys.argv[1:] if argv is None else argv
     options = parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that children are ended too
-    try:
+
+    def work() -> tuple[str, bool]:
         results = run(options, arguments)
         if options.out and results.runs:
             report.write(results, options.out)
-    except BenchError as error:
-        print(f"fanout: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    print(json.dumps(results.as_dict(), indent=1) if options.json else report.text(results))
-    return 1 if results.failures else 0
+        text = json.dumps(results.as_dict(), indent=1) if options.json else report.text(results)
+        return text, bool(results.failures)
+
+    return command.run("fanout", work)

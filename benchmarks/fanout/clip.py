@@ -40,16 +40,16 @@ def ffmpeg_path() -> str:
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
-def make(path: Path) -> None:
-    """Encode a moving, noisy picture (so that the encoder needs all its bits) and a tone."""
-    picture = f"testsrc2=size=640x360:rate={FRAME_RATE}:duration={SECONDS},noise=alls=12:allf=t"
-    tone = f"sine=frequency=440:sample_rate=44100:duration={SECONDS}"
+def make(path: Path, seconds: int, gop_frames: int, *coding: str) -> None:
+    """Encode a moving, noisy picture (so that the encoder needs all its bits) and a tone. *coding*: options of x264."""
+    picture = f"testsrc2=size=640x360:rate={FRAME_RATE}:duration={seconds},noise=alls=12:allf=t"
+    tone = f"sine=frequency=440:sample_rate=44100:duration={seconds}"
     part = path.with_suffix(".part.flv")
     # fmt: off
     command = [
         ffmpeg_path(), "-v", "error", "-y", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone,
-        "-c:v", "libx264", "-profile:v", "baseline", "-preset", "veryfast", "-pix_fmt", "yuv420p",
-        "-g", str(GOP_FRAMES), "-keyint_min", str(GOP_FRAMES), "-sc_threshold", "0", "-bf", "0",
+        "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", *coding,
+        "-g", str(gop_frames), "-keyint_min", str(gop_frames), "-sc_threshold", "0",
         "-b:v", f"{VIDEO_KBIT}k", "-maxrate", f"{VIDEO_KBIT}k", "-bufsize", f"{VIDEO_KBIT}k",
         "-c:a", "aac", "-b:a", f"{AUDIO_KBIT}k", "-ac", "2", "-flvflags", "no_duration_filesize",
         "-f", "flv", str(part),
@@ -86,5 +86,5 @@ def cached(cache: Path) -> Clip:
     """Return the clip, making it on first use (a few seconds)."""
     path = cache / f"clip-{SECONDS}s-{VIDEO_KBIT}k.flv"
     if not path.exists():
-        make(path)
+        make(path, SECONDS, GOP_FRAMES, "-profile:v", "baseline", "-bf", "0")
     return read(path)

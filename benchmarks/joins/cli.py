@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from pathlib import Path
 
-from benchmarks.fanout import certificate, machine, native
+from benchmarks.fanout import certificate, command, machine, native
 from benchmarks.fanout.cli import shown_command, wait_for_turn
 from benchmarks.fanout.errors import BenchError
 from benchmarks.fanout.progress import Progress
@@ -118,15 +117,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run; returns 0, 1 when a run failed or a goal was missed, 2 when nothing could be measured."""
     arguments = sys.argv[1:] if argv is None else argv
     options = parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that children are ended too
-    try:
+
+    def work() -> tuple[str, bool]:
         results = run(options, arguments)
         if options.out and results.trials:
             report.write(results, options.out)
-    except BenchError as error:
-        print(f"joins: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    print(json.dumps(results.as_dict(), indent=1) if options.json else report.text(results))
-    return int(bool(results.failures) or any(g.met is False for g in results.goals))
+        text = json.dumps(results.as_dict(), indent=1) if options.json else report.text(results)
+        return text, results.fell_short
+
+    return command.run("joins", work)

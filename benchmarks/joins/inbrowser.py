@@ -15,7 +15,8 @@ from benchmarks.fanout.errors import BenchError
 from benchmarks.fanout.session import Bench, Live
 from benchmarks.joins.trial import SEED
 
-sys.path.append(str(Path(__file__).parents[2] / "tests" / "flows"))  # the browser that the tests drive
+TESTS = Path(__file__).parents[2] / "tests"
+sys.path += [str(TESTS), str(TESTS / "flows")]  # the browser that the tests drive
 from browser import Browser, Source
 
 PAGE = Path(__file__).parent / "joins.html"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fanout import machine, native
+from benchmarks.fanout import command, machine, native
 from benchmarks.fanout.cli import shown_command, wait_for_turn
 from benchmarks.fanout.errors import BenchError
 from benchmarks.fanout.goals import Goal
@@ -223,34 +222,33 @@ def main(argv: list[str] | None = None) -> int:
     """Run; returns 0, 1 when a run failed or a goal was missed, 2 when nothing could be measured."""
     arguments = sys.argv[1:] if argv is None else argv
     options = parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that children are ended too
-    progress = Progress(options.quiet)
-    failures: list[str] = []
-    try:
+
+    def work() -> tuple[str, bool]:
+        progress = Progress(options.quiet)
+        failures: list[str] = []
         versions = {way.server.name: way.server.version() for way in cli.ways(options)}
         cache = native.cache_dir()
         with wait_for_turn(cache, progress):
             found = list(each(options, progress, cache, failures))
-    except BenchError as error:
-        print(f"players: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    goals = judge(found)
-    command = shown_command(arguments).replace("benchmarks.fanout", "benchmarks.joins.players")
-    results = report.Results(machine.describe(), versions, command, [], goals, failures)
-    plain = {**results.as_dict(), "players": [asdict(s) for s in found]}
-    lines = report.table(HEADINGS, [s.row() for s in found])
-    if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        body = [*report.head(results, "Players"), ABOUT, "", *lines, "", *report.goal_table(goals)]
-        body += ["", *(f"- failed: {f}" for f in failures)] if failures else []
-        (options.out / "players.md").write_text("\n".join(body) + "\n")
-        (options.out / "players.json").write_text(json.dumps(plain, indent=1) + "\n")
-    print(
-        json.dumps(plain, indent=1) if options.json else "\n".join([*lines, "", *(g.line() for g in goals)])
-    )
-    return int(bool(failures) or any(g.met is False for g in goals))
+        shown = shown_command(arguments).replace("benchmarks.fanout", "benchmarks.joins.players")
+        results = report.Results(machine.describe(), versions, shown, [], judge(found), failures)
+        plain = json.dumps({**results.as_dict(), "players": [asdict(s) for s in found]}, indent=1)
+        lines = report.table(HEADINGS, [s.row() for s in found])
+        if options.out:
+            write(results, lines, plain, options.out)
+        text = "\n".join([*lines, "", *(g.line() for g in results.goals)])
+        return plain if options.json else text, results.fell_short
+
+    return command.run("players", work)
+
+
+def write(results: report.Results, lines: list[str], plain: str, out: Path) -> None:
+    """Write players.md and players.json."""
+    out.mkdir(parents=True, exist_ok=True)
+    body = [*report.head(results, "Players"), ABOUT, "", *lines, "", *report.goal_table(results.goals)]
+    body += ["", *(f"- failed: {f}" for f in results.failures)] if results.failures else []
+    (out / "players.md").write_text("\n".join(body) + "\n")
+    (out / "players.json").write_text(plain + "\n")
 
 
 if __name__ == "__main__":

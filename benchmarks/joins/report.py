@@ -50,6 +50,11 @@ class Results:
     goals: list[Goal] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
+    @property
+    def fell_short(self) -> bool:
+        """A run failed, or a goal was missed."""
+        return bool(self.failures) or any(g.met is False for g in self.goals)
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from pathlib import Path
 
-from benchmarks.fanout import certificate, clip, machine, native
+from benchmarks.fanout import certificate, clip, command, machine, native
 from benchmarks.fanout.cli import shown_command, wait_for_turn
 from benchmarks.fanout.errors import BenchError
 from benchmarks.fanout.progress import Progress
@@ -81,8 +80,8 @@ def run(options: argparse.Namespace, argv: list[str]) -> tuple[list[Outcome], Re
     )
     bench.certificate = certificate.cached(cache) if tls else None
     versions = {way.server.name: way.server.version() for way in servers}
-    command = shown_command(argv).replace("benchmarks.fanout", "benchmarks.slow")
-    results = Results(machine.describe(), versions, command)
+    shown = shown_command(argv).replace("benchmarks.fanout", "benchmarks.slow")
+    results = Results(machine.describe(), versions, shown)
     outcomes = []
     with wait_for_turn(cache, progress):
         for way in servers:
@@ -104,19 +103,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run; returns 0, 1 when a server failed or a goal was missed, 2 when nothing could be measured."""
     arguments = sys.argv[1:] if argv is None else argv
     options = parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that children are ended too
-    try:
+
+    def work() -> tuple[str, bool]:
         outcomes, results = run(options, arguments)
         if options.out and outcomes:
             report.write(outcomes, results, options.out)
-    except BenchError as error:
-        print(f"slow: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    print(
-        json.dumps(report.as_dict(outcomes, results), indent=1)
-        if options.json
-        else report.text(outcomes, results)
-    )
-    return int(bool(results.failures) or any(g.met is False for g in results.goals))
+        plain = report.as_dict(outcomes, results)
+        text = json.dumps(plain, indent=1) if options.json else report.text(outcomes, results)
+        return text, results.fell_short
+
+    return command.run("slow", work)

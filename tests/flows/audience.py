@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from clip import decode
 from flvread import AUDIO, SCRIPT, VIDEO, Tag, flv_file
 from model import ts
-from player import Player
+from player import Player, Recorder
 from rtmpplayer import RtmpPlayer
 from server import Server, until
 from wsclient import WebSocket
@@ -30,27 +29,16 @@ def join(server: Server, name: str, protocol: str) -> Reader:
     return Player(server.http, f"/live/{name}.{protocol}", flv=protocol == "flv")
 
 
-class Seat(threading.Thread):
+class Seat:
     """One player that reads to the end."""
 
     def __init__(self, protocol: str, player: Reader) -> None:
-        super().__init__(daemon=True)
         self.protocol = protocol
         self.player = player
-        self.failure: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self.player.rest()
-        except BaseException as error:  # shown by `done`
-            self.failure = error
+        self._recorder = Recorder(player)
 
     def done(self, timeout: float = 20) -> Seat:
-        self.join(timeout)
-        assert not self.is_alive(), f"{self.protocol} is still reading"
-        if self.failure is not None:
-            raise self.failure
+        self._recorder.done(timeout)
         return self
 
     # --- what came ---

@@ -7,7 +7,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from flvread import AUDIO, VIDEO, FlvReader, Tag
 from server import HOST
@@ -182,10 +182,19 @@ class Player:
         return path
 
 
-class Recorder(threading.Thread):
+class Read(Protocol):
+    """Whatever can be read to its end."""
+
+    def rest(self) -> object: ...
+
+
+T = TypeVar("T", bound=Read)
+
+
+class Recorder(threading.Thread, Generic[T]):
     """Reads a player to its end beside the test."""
 
-    def __init__(self, player: Player) -> None:
+    def __init__(self, player: T) -> None:
         super().__init__(daemon=True)
         self.player = player
         self.failure: BaseException | None = None
@@ -197,9 +206,9 @@ class Recorder(threading.Thread):
         except BaseException as error:  # shown by `done`
             self.failure = error
 
-    def done(self, timeout: float = 20) -> Player:
+    def done(self, timeout: float = 20) -> T:
         self.join(timeout)
-        assert not self.is_alive(), "still reading"
+        assert not self.is_alive(), f"still reading: {self.player}"
         if self.failure is not None:
             raise self.failure
         return self.player
