@@ -15,8 +15,9 @@ from benchmarks.fanout.errors import BenchError
 from benchmarks.fanout.session import Bench, Live
 from benchmarks.joins.trial import SEED
 
-TESTS = Path(__file__).parents[2] / "tests"
-sys.path += [str(TESTS), str(TESTS / "flows")]  # the browser that the tests drive
+sys.path += [
+    str(Path(__file__).parents[2] / "tests" / part) for part in ("", "flows")
+]  # the browser of the tests
 from browser import Browser, Source
 
 PAGE = Path(__file__).parent / "joins.html"
