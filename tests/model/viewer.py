@@ -1,11 +1,12 @@
-"""A publisher of numbered pictures, and the connection of one player of a sender thread."""
+"""A publisher of numbered pictures, the connection of one player of a sender thread, and a check of what it read."""
 
 from __future__ import annotations
 
 import random
 import struct
 
-from model.flv import AAC_HEADER, AVC_HEADER, Feed, Tag, dechunk, inter, key, read_file, sound
+import pytest
+from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, Tag, dechunk, inter, key, read_file, sound
 
 from fastflv._ext.intake import Intake
 from fastflv._ext.medialog import MediaLog
@@ -13,6 +14,8 @@ from fastflv._ext.segment import MediaBlock
 from fastflv._ext.sender import Player, Sender
 
 RAW, CHUNKED = 0, 1
+FRAMINGS = pytest.mark.parametrize("framing", [RAW, CHUNKED], ids=["raw", "chunked"])
+SLOW = {"receive_bytes": 4096, "send_bytes": 8192}
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 FLV = b"FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00"
 
@@ -116,3 +119,47 @@ class Viewer:
     @property
     def tags(self) -> list[Tag]:
         return read_file(self.body[0])[2]
+
+
+def stall(sender: Sender, tcp, publisher: Publisher, framing: int, *, jump_ms: int, **more) -> Viewer:
+    """Let a player with small buffers join; what there is at first it reads."""
+    log = publisher.log
+    start = FLV + log.key_headers
+    viewer = Viewer(
+        sender,
+        tcp,
+        log,
+        framing=framing,
+        start=start,
+        position=log.key_pos,
+        sizes=SLOW,
+        jump_ms=jump_ms,
+        # Media is made faster than in life.
+        close_ms=1 << 40,
+        **more,
+    )
+    viewer.read_until(len(start) + log.head - log.key_pos)
+    return viewer
+
+
+def numbers(tags: list[Tag]) -> list[int]:
+    """Check order and resumption of what a player read; return the numbers of the video frames."""
+    seen: list[int] = []
+    headers: set[bytes] = set()
+    for tag in tags:
+        if tag.is_header:
+            headers.add(tag.body)
+        elif tag.kind in (AUDIO, VIDEO):
+            number = struct.unpack(">I", tag.mark[:4])[0]
+            if tag.kind == VIDEO:
+                if not seen or number != seen[-1] + 1:
+                    assert tag.is_key, f"frame {number} follows {seen[-1:]} and is no key"
+                    assert headers == {AAC_HEADER, AVC_HEADER}, f"no headers before frame {number}"
+                assert tag.mark[4:] == random.Random(number).randbytes(len(tag.mark) - 4)
+                seen.append(number)
+                headers = set()
+            else:
+                assert seen
+                assert number == seen[-1], f"sound {number} behind frame {seen[-1]}"
+    assert seen == sorted(set(seen))
+    return seen
