@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 from model import ts
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Tag, read_file
-from model.viewer import CHUNKED, FLV, RAW, Publisher, Viewer
+from model.viewer import FLV, FRAMINGS, RAW, SLOW, Publisher, Viewer
 
 from fastflv._ext.cursor import Cursor
 from fastflv._ext.medialog import MediaLog
@@ -21,8 +21,6 @@ from fastflv._ext.sender import Sender
 from fastflv._ext.tsmux import TsMux
 from fastflv.remux.mpegts import describe
 
-FRAMINGS = pytest.mark.parametrize("framing", [RAW, CHUNKED], ids=["raw", "chunked"])
-SLOW = {"receive_bytes": 4096, "send_bytes": 8192}
 NEVER = 1 << 40
 "Media is made faster than in life: nobody is too slow by it."
 

@@ -38,6 +38,7 @@ EXTENSIONS = [
     "tspacket",
     "tsprogram",
     "tstables",
+    "waker",
     "window",
 ]
 DATA = ("fastflv/py.typed", "fastflv/config/default.conf", "fastflv/control/demo.flv")
