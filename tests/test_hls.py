@@ -236,6 +236,23 @@ async def test_many_first_viewers_wait_for_one_segment():
 
 
 @looped
+async def test_a_request_that_fails_keeps_neither_the_others_nor_the_segments_up(caplog):
+    async with running("hls_ctx off; hls_window 60;") as site:
+        camera = Camera(site)
+        camera.run(0.5)
+        waiting = asyncio.create_task(site.media("/live/cam.m3u8"))
+        await until(lambda: site.server.hls._shelves)
+        (shelf,) = site.server.hls._shelves.values()
+        await until(lambda: shelf.waiting)
+        # A set has no order: one of them fails before the others are told.
+        shelf.waiting |= {lambda n=n: n / 0 for n in range(20)}
+        async with camera.rolling():
+            assert (await waiting).segments
+            assert len((await site.segments("/live/cam.m3u8", 3)).segments) >= 3
+        assert caplog.text.count("a request that waited failed") == 20
+
+
+@looped
 async def test_the_first_segments_are_short_and_the_rest_is_not():
     async with running("hls_fragment 4; hls_window 30; hls_ctx off;") as site:
         camera = Camera(site)

@@ -360,6 +360,41 @@ async def test_who_waits_learns_that_its_client_left():
 
 
 @looped
+async def test_who_waits_learns_that_its_client_was_refused_and_answers_it_no_more(monkeypatch):
+    monkeypatch.setattr(limits, "HTTP_LINGER_SECONDS", 60)
+    echo = Echo()
+    async with serving(echo) as (port, door):
+        lost = asyncio.Event()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request("/later") + request("/next"))
+        await echo.asked.wait()
+        echo.held[0].on_lost = lost.set
+        writer.write(b"garbage\r\n\r\n")
+        await asyncio.wait_for(lost.wait(), 5)
+        echo.held[0].answer(Response(body=b"late"))
+        assert [status for status, *_ in split(await reader.read())] == [400]
+        assert len(echo.seen) == 1
+        writer.close()
+        while door.taken:
+            await asyncio.sleep(0.01)
+
+
+@looped
+async def test_a_refused_client_that_goes_on_sending_is_let_go_as_soon_as_any(monkeypatch):
+    monkeypatch.setattr(limits, "HTTP_LINGER_SECONDS", 0.05)
+    async with serving(Echo()) as (port, door):
+        size = limits.HTTP_BODY_BYTES_MAX + 1
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            request("/p", "POST", f"Content-Length: {size}", body=bytes(size)) + b"GET / HTTP/1.1\r\n"
+        )
+        async with asyncio.timeout(5):
+            while not door.total or door.taken:
+                await asyncio.sleep(0.01)
+        writer.close()
+
+
+@looped
 async def test_a_full_door_lets_nobody_in():
     async with serving(Echo(), Door(0)) as (port, door):
         assert await ask(port, b"") == b""

@@ -100,6 +100,17 @@ def test_a_waiter_that_waits_again_is_kept_for_the_next_time(hub):
     assert (told, hub.waiting) == ([], 1)
 
 
+def test_a_waiter_that_fails_keeps_neither_the_others_nor_the_publisher_up(hub, caplog):
+    told = []
+    hub.wait(A, lambda stream: 1 / 0)
+    hub.wait(A, told.append)
+    stream = hub.publish(A, GRACE, "p", 0)
+    play(stream)
+    hub.settle(stream, 0)
+    assert (told, hub.waiting) == ([stream], 0)
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_ending_all_ends_every_stream(hub):
     streams = [hub.publish(A._replace(stream=name), GRACE, "p", 0) for name in "abc"]
     hub.unpublish(streams[1], 0)

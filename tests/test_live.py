@@ -283,6 +283,22 @@ async def test_a_machine_out_of_descriptors_does_not_take_the_publisher_down(mon
 
 
 @looped
+async def test_a_client_that_is_refused_while_it_waits_costs_neither_publisher_nor_others_anything():
+    async with running() as (server, port):
+        refused, bad = await open_get(port, "/live/a.flv", "Upgrade: websocket")
+        await until(lambda: server.hub.waiting)
+        reader, writer = await open_get(port)
+        await until(lambda: server.hub.waiting == 2)
+        bad.write(b"garbage\r\n\r\n")
+        assert (await read_head(refused))[0] == 400
+        gop(server, publish(server))
+        assert (await read_head(reader))[0] == 200
+        assert server.hub.waiting == 0
+        for each in (bad, writer):
+            each.close()
+
+
+@looped
 async def test_heads_that_are_shared_are_bounded():
     async with running() as (server, port):
         gop(server, publish(server))

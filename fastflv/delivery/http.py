@@ -61,7 +61,7 @@ class HttpConnection(asyncio.Protocol):
         self._full = False
         self._successor: asyncio.Protocol | None = None
         self.on_lost: Callable[[], None] | None = None
-        "Called once when the connection ends while its request waits for an answer."
+        "Called once when the connection ends, or is refused, while its request waits for an answer."
 
     # --- asyncio ---
 
@@ -120,9 +120,7 @@ class HttpConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport = None
             self._door.leave()
-        if self.on_lost is not None:
-            self.on_lost()
-            self.on_lost = None
+        self._give_up()
 
     # --- httptools ---
 
@@ -136,7 +134,7 @@ class HttpConnection(asyncio.Protocol):
         self._fields = {}
         self._field_bytes = 0
         self._body = b""
-        if self._request is None and not self._waiting:
+        if self._request is None and not self._waiting and not self._refused:
             # From its first byte on, a request has no more time than the first one had.
             self._arm()
 
@@ -180,9 +178,9 @@ class HttpConnection(asyncio.Protocol):
     # --- answering ---
 
     def answer(self, response: Response) -> None:
-        """Answer the request in hand; go on with the next one that came meanwhile."""
+        """Answer the request in hand; go on with the next one that came meanwhile. A refused client has its answer."""
         request, self._request = self._request, None
-        if self._transport is None or request is None:
+        if self._transport is None or self._refused or request is None:
             return
         if self._handler.cross_domain:
             response.headers.update(cors_fields(request))
@@ -282,6 +280,8 @@ class HttpConnection(asyncio.Protocol):
             return
         self._refused = True
         log.info("http %s: %s", address_of(self._transport), why)
+        self._waiting.clear()
+        self._give_up()
         self._transport.write(Response.of_text(status, why).encode(keep_alive=False))
         # Closing with bytes unread would reset the connection, and the answer with it: read them away for a while.
         # TLS has no half-closed connections; there the end comes with the timer.
@@ -289,6 +289,12 @@ class HttpConnection(asyncio.Protocol):
             self._transport.write_eof()
         self._disarm()
         self._timer = self._loop.call_later(limits.HTTP_LINGER_SECONDS, self._transport.abort)
+
+    def _give_up(self) -> None:
+        """Nobody reads the answer that is waited for."""
+        lost, self.on_lost = self.on_lost, None
+        if lost is not None:
+            lost()
 
     def _count(self, n: int) -> None:
         self._field_bytes += n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -10,6 +11,8 @@ from fastflv.stream.histogram import Delays
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Phase, Stream, StreamOptions
 from fastflv.stream.tracks import TrackMemory
+
+log = logging.getLogger(__name__)
 
 Waiter = Callable[[Stream], None]
 
@@ -83,7 +86,7 @@ class Hub:
         """Look whether the tracks of a stream are known, and tell those who wait for it."""
         if stream.settle(now_ms):
             for waiter in self._waiters.pop(stream.name, ()):
-                waiter(stream)
+                _tell(waiter, stream)
 
     def expire(self, stream: Stream, now_ms: int) -> bool:
         """End a stream whose grace is over; return whether it ended."""
@@ -119,3 +122,11 @@ class Hub:
         del self._streams[stream.name]
         for watcher in self.watchers:
             watcher.stream_ended(stream)
+
+
+def _tell(told: Waiter, stream: Stream) -> None:
+    """Tell one of many. What it fails at is its own: the others are told too, and the publisher goes on."""
+    try:
+        told(stream)
+    except Exception:
+        log.exception("stream %s: one that was told of it failed", stream.name.url)

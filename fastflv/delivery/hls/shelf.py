@@ -314,7 +314,11 @@ class Shelf:
         if self.text or self.closed or self._playlist.ended:
             waiting, self.waiting = self.waiting, set()
             for tell in waiting:
-                tell()
+                try:
+                    tell()
+                except Exception:
+                    # The others wait too, and so do the segments that are next.
+                    log.exception("hls of %s: a request that waited failed", self.name.url)
 
     def _set_timer(self, seconds: float, what: Callable[[], None]) -> None:
         if self._timer is not None:
