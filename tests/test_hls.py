@@ -397,6 +397,23 @@ async def test_a_publisher_that_returns_goes_on_behind_a_discontinuity():
 
 
 @looped
+async def test_an_end_that_fails_is_left_out_and_the_stream_ends_all_the_same(monkeypatch, caplog):
+    async with running("hls_ctx off;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            before = await site.media("/live/cam.m3u8")
+        monkeypatch.setattr(Segmenter, "flush", lambda *_: 1 / 0)
+        camera.leave()
+        assert not camera.stream.is_read
+        assert "its end failed" in caplog.text
+        camera.end()
+        assert site.server.hub.find(NAME) is None
+        ended = await site.media("/live/cam.m3u8")
+        assert ended.ended
+        m3u8.check_step(before, ended._replace(ended=False))
+
+
+@looped
 async def test_a_complete_playlist_can_be_had_until_nobody_needs_it(monkeypatch):
     monkeypatch.setattr(limits, "HLS_IDLE_SECONDS", 0.2)
     async with running("hls_fragment 0.1; hls_window 0.1; hls_ctx off;", on_missing=0) as site:

@@ -227,6 +227,35 @@ class Diary:
         self.lines.append(f"ended {stream.phase.value}, found {self._hub.find(stream.name) is stream}")
 
 
+class Failing:
+    """A watcher that fails at everything."""
+
+    def stream_began(self, stream) -> None:
+        raise RuntimeError("began")
+
+    def stream_left(self, stream) -> None:
+        raise RuntimeError("left")
+
+    def stream_ended(self, stream) -> None:
+        raise RuntimeError("ended")
+
+
+def test_a_watcher_that_fails_keeps_neither_the_others_nor_the_stream_up(hub, caplog):
+    diary = Diary(hub)
+    hub.watchers += [Failing(), diary]
+    stream = hub.publish(A, GRACE, "p", 0)
+    hub.unpublish(stream, 100)
+    assert hub.expire(stream, 5100)
+    hub.unpublish(hub.publish(A, NONE, "q", 6000), 6100)
+    hub.publish(A, GRACE, "r", 7000)
+    hub.end_all()
+    ended = "ended ended, found False"
+    assert diary.lines == [
+        "began live by p", "left in grace", ended, "began live by q", "left in grace", ended, "began live by r", ended,
+    ]  # fmt: skip
+    assert (len(hub), caplog.text.count("RuntimeError: left")) == (0, 2)
+
+
 def test_a_watcher_is_told_of_every_turn_of_a_stream(hub):
     diary = Diary(hub)
     hub.watchers.append(diary)

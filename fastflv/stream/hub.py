@@ -67,7 +67,7 @@ class Hub:
             self._streams[name] = stream
         stream.begin(publisher_id, now_ms, self.memory.recall(name))
         for watcher in self.watchers:
-            watcher.stream_began(stream)
+            _tell(watcher.stream_began, stream)
         return stream
 
     def unpublish(self, stream: Stream, now_ms: int) -> None:
@@ -78,7 +78,7 @@ class Hub:
             self.memory.keep(stream.name, stream.tracks)
         stream.leave(now_ms)
         for watcher in self.watchers:
-            watcher.stream_left(stream)
+            _tell(watcher.stream_left, stream)
         if stream.options.grace_ms == 0:
             self._end(stream)
 
@@ -121,7 +121,7 @@ class Hub:
         stream.end()
         del self._streams[stream.name]
         for watcher in self.watchers:
-            watcher.stream_ended(stream)
+            _tell(watcher.stream_ended, stream)
 
 
 def _tell(told: Waiter, stream: Stream) -> None:

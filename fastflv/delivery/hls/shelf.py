@@ -167,7 +167,13 @@ class Shelf:
         reader, self._reader = self._reader, None
         if reader is not None:
             self._longest_ms = reader.longest_ms
-            for segment in reader.finish():
+            try:
+                segments = reader.finish()
+            except Exception:
+                log.exception("hls of %s: its end failed and is left out", self.name.url)
+                reader.close()
+                return
+            for segment in segments:
                 self._take(segment)
 
     def _pull(self) -> None:
