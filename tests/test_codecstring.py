@@ -121,6 +121,17 @@ def test_a_record_is_made_of_the_first_keyframe(encoder, form, tmp_path):
     assert codec_string("AV1", record).endswith("10" if "10" in form else "08")
 
 
+@pytest.mark.parametrize("size", [9, 127, 128, 16_383, 16_384, 32_767, 32_768, 2_097_152])
+def test_a_sequence_header_of_any_size_makes_a_record_that_can_be_read(size):
+    # Of a still picture, level 3.1; the rest is padding.
+    bits = f"00011{5:05b}{8:04b}{7:04b}{319:09b}{179:08b}"
+    header = (int(bits, 2) << 5).to_bytes(5, "big").ljust(size, b"\0")
+    record = av1_record(b"\x08" + header)
+    config = video_config("AV1", record)
+    assert (config.width, config.height) == (320, 180)
+    assert record.endswith(header)
+
+
 @given(st.binary(max_size=60))
 def test_any_unit_gives_a_record_or_an_error(unit):
     for head in (b"", b"\x12\0\x0a\x0b"):

@@ -43,10 +43,8 @@ def _record(payload: bytes) -> bytes:
         reduced = False
     _skip_sizes(bits, reduced)
     colour = _colour(bits, profile)
-    size = bytes([len(payload) & 127 | (128 if len(payload) > 127 else 0)])
-    if len(payload) > 127:
-        size += bytes([len(payload) >> 7])
-    return bytes([0x81, profile << 5 | level, tier << 7 | colour, 0]) + b"\x0a" + size + payload
+    head = bytes([0x81, profile << 5 | level, tier << 7 | colour, 0])
+    return head + b"\x0a" + _as_leb128(len(payload)) + payload
 
 
 def _operating_point(bits: BitReader) -> tuple[int, int]:
@@ -122,6 +120,16 @@ def _colour(bits: BitReader, profile: int) -> int:
             x, y = 1, 0
         place = bits.bits(2) if x and y else 0
     return high << 6 | twelve << 5 | mono << 4 | x << 3 | y << 2 | place
+
+
+def _as_leb128(number: int) -> bytes:
+    """AV1, 4.10.5: seven bits a byte, the least first; the eighth says that another follows."""
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
 
 
 def _leb128(data: bytes, at: int) -> tuple[int, int]:
