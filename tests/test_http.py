@@ -14,6 +14,7 @@ import pytest
 import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from model.loop import FakeLoop, FakeTransport
 
 from fastflv import limits
 from fastflv.delivery.http import HttpConnection
@@ -250,6 +251,48 @@ async def test_a_field_without_end_is_refused_before_it_takes_memory():
             assert b" 431 " in await asyncio.wait_for(reader.read(), 1)
         finally:
             writer.close()
+
+
+CHUNKED = request("/p", "POST", "Transfer-Encoding: chunked")
+
+
+class Wire(FakeTransport):
+    """As over TLS."""
+
+    def can_write_eof(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [b"GET / HTTP/1.1\r\nX: ", CHUNKED + b"0\r\nX: ", CHUNKED + b"3\r\nabc\r\n0\r\nX: ", CHUNKED + b"3;x="],
+    ids=["of a head", "of a trailer", "of a trailer behind a body", "of a chunk"],
+)
+def test_a_field_without_end_that_comes_in_pieces_is_refused_wherever_it_stands(begin):
+    loop = FakeLoop()
+    connection = HttpConnection(loop, Echo(), Door(1))
+    wire = Wire(loop)
+    connection.connection_made(wire)
+    connection.data_received(begin)
+    taken = 0
+    while not wire.wire and taken < 10_000_000:
+        connection.data_received(b"y" * 10_000)
+        taken += 10_000
+    assert wire.wire.startswith(b"HTTP/1.1 431 ")
+    assert taken <= limits.HTTP_HEAD_BYTES_MAX + limits.HTTP_BODY_BYTES_MAX + 10_000
+    loop.advance(limits.HTTP_LINGER_SECONDS)
+    assert wire.gone == "aborted"
+
+
+@looped
+async def test_long_bodies_on_one_connection_are_no_long_field():
+    async with serving(Echo()) as (port, _):
+        size = limits.HTTP_BODY_BYTES_MAX
+        plain = request("/p", "POST", f"Content-Length: {size}", body=b"a" * size)
+        chunked = CHUNKED + b"%x\r\n" % size + b"a" * size + b"\r\n0\r\nX: y\r\n\r\n"
+        found = split(await ask(port, *[plain, chunked] * 4, LAST))
+        assert [status for status, *_ in found] == [200] * 9
+        assert {len(json.loads(body)[3]) for _, _, body in found[:8]} == {size}
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,8 @@ class HttpConnection(asyncio.Protocol):
     """One HTTP connection: requests are answered one at a time, in order."""
 
     __slots__ = (
-        "_body", "_door", "_field_bytes", "_fields", "_full", "_handler", "_head_bytes", "_loop", "_parser",
-        "_reading_head", "_refused", "_request", "_successor", "_timer",
-        "_transport", "_url", "_waiting", "on_lost",
+        "_body", "_door", "_fed", "_field_bytes", "_fields", "_full", "_handler", "_loop", "_parser",
+        "_refused", "_request", "_successor", "_timer", "_transport", "_url", "_waiting", "on_lost",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, handler: Handler, door: Seats) -> None:
@@ -56,8 +55,8 @@ class HttpConnection(asyncio.Protocol):
         self._waiting: list[Request] = []
         self._timer: asyncio.TimerHandle | None = None
         self._refused = False
-        self._reading_head = True
-        self._head_bytes = 0
+        self._fed = 0
+        "Bytes of the message that is being read; those of the read that it began in are not counted."
         self._full = False
         self._successor: asyncio.Protocol | None = None
         self.on_lost: Callable[[], None] | None = None
@@ -77,17 +76,16 @@ class HttpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._transport is None or self._refused:
             return
-        if self._reading_head:
-            # httptools keeps a field until its end, so an endless one is counted here.
-            self._head_bytes += len(data)
-            if self._head_bytes > limits.HTTP_HEAD_BYTES_MAX + limits.HTTP_BODY_BYTES_MAX:
-                self._refuse(431, "request head too large")
-                return
+        self._fed += len(data)
         try:
             while data and self._transport is not None and not self._refused:
                 data = self._parse(data)
         except httptools.HttpParserError as error:
             self._refuse(400, f"not an HTTP request: {error}")
+        # httptools keeps a field until its end, in a head and behind a body, so an endless one is counted here.
+        # What frames a body may take as much as the body.
+        if self._fed - len(self._body) > limits.HTTP_HEAD_BYTES_MAX + limits.HTTP_BODY_BYTES_MAX:
+            self._refuse(431, "request head or trailer too large")
 
     def _parse(self, data: bytes) -> bytes:
         """Read requests; return what follows one that asked for an upgrade and did not get it."""
@@ -124,12 +122,8 @@ class HttpConnection(asyncio.Protocol):
 
     # --- httptools ---
 
-    def on_headers_complete(self) -> None:
-        self._reading_head = False
-
     def on_message_begin(self) -> None:
-        self._reading_head = True
-        self._head_bytes = 0
+        self._fed = 0
         self._url = b""
         self._fields = {}
         self._field_bytes = 0
@@ -152,6 +146,7 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(413, "request body too large")
 
     def on_message_complete(self) -> None:
+        self._fed = 0
         if self._transport is None or self._refused:
             return
         path, _, query = self._url.decode("latin-1").partition("?")
