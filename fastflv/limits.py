@@ -401,7 +401,7 @@ WEBSOCKET_CLOSE_SECONDS: Final = 2.0
 # --- HLS -------------------------------------------------------------------------------------
 
 HLS_PULL_SECONDS: Final = 0.2
-"How often a segmenter takes what is new, seconds: it makes segments this much later at most, and costs nothing per frame in between."
+"How often a segmenter takes what is new, or looks for a track that it can carry, seconds: it makes segments this much later at most, and costs nothing per frame in between."
 
 HLS_RETRY_SECONDS: Final = 1.0
 "A segmenter that failed is begun again after this, seconds: what broke it may be over, and if not, one line a second is enough."

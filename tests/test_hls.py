@@ -22,6 +22,18 @@ def quick(monkeypatch):
     monkeypatch.setattr(limits, "HLS_PULL_SECONDS", 0.02)
 
 
+G711 = b"\x72" + bytes(160)
+
+
+def stall(camera: Camera) -> None:
+    """Let a camera send sound alone until its pictures count as gone."""
+    end = camera.time + limits.TRACK_LOST_MS + 1000
+    while camera.time < end:
+        camera.feed.audio(camera.time, G711)
+        camera.time += 20
+    assert not camera.stream.intake.has_video
+
+
 # --- viewers --------------------------------------------------------------------------------------
 
 
@@ -274,6 +286,41 @@ async def test_a_long_gop_does_not_keep_the_first_viewer_waiting(monkeypatch):
         media = await site.media("/live/cam.m3u8")
         # Nobody knows when the next keyframe comes: the target is the longest that segments may be.
         assert (media.segments[0].duration, media.target) == (0.8, 21)
+
+
+@looped
+async def test_a_stream_whose_only_track_for_hls_stalls_is_gone_on_with_when_it_is_back():
+    async with running("hls_ctx off; hls_window 60;") as site:
+        camera = Camera(site, audio=False)
+        camera.feed.audio(0, G711)
+        async with camera.rolling():
+            before = await site.segments("/live/cam.m3u8", 2)
+        (shelf,) = site.server.hls._shelves.values()
+        stall(camera)
+        await until(lambda: shelf._reader is None)
+        # It is back with its next keyframe.
+        camera.run(1)
+        async with camera.rolling():
+            after = await site.segments("/live/cam.m3u8", len(before.segments) + 3)
+        # Its GOP was long, so may segments be: the target is raised.
+        m3u8.check_step(before._replace(target=after.target), after)
+        assert after.segments[-1].discontinuities == 1
+
+
+@looped
+async def test_a_shelf_with_nothing_to_carry_goes_when_nobody_asks():
+    async with running("hls_ctx off;") as site:
+        camera = Camera(site, audio=False)
+        camera.feed.audio(0, G711)
+        async with camera.rolling():
+            await site.media("/live/cam.m3u8")
+        (shelf,) = site.server.hls._shelves.values()
+        stall(camera)
+        await until(lambda: shelf._reader is None)
+        assert not shelf.closed
+        shelf.asked -= 1000
+        await until(lambda: shelf.closed)
+        assert not site.server.hls._shelves
 
 
 # --- what costs when ------------------------------------------------------------------------------

@@ -154,11 +154,29 @@ class Shelf:
             return
         if not carried(stream.intake, self.options):
             log.info("hls of %s: it has no track that HLS can carry", self.name.url)
+            self._look_again(stream)
             return
         clock_ms = int(time.time() * 1000) - stream.log.head_dts
         self._reader = Reader(stream, self.options, continues=self._continues, clock_ms=clock_ms)
         self._continues = True
         self._pull()
+
+    def _look_again(self, stream: Stream) -> None:
+        """Go on when there is a track that HLS can carry: one that stalled comes back."""
+        if self._leave_unasked():
+            return
+        if carried(stream.intake, self.options):
+            self._open(stream)
+        else:
+            self._set_timer(limits.HLS_PULL_SECONDS, lambda: self._look_again(stream))
+
+    def _leave_unasked(self) -> bool:
+        """Close a shelf that is there on demand and asked for no more; return whether it was."""
+        if not self.on_demand or self._loop.time() - self.asked <= self.idle_seconds:
+            return False
+        log.info("hls of %s is asked for no more", self.name.url)
+        self.close()
+        return True
 
     def _close_reader(self) -> None:
         """Take what was published up to now; read no more."""
@@ -180,9 +198,7 @@ class Shelf:
         reader = self._reader
         if reader is None or self.stream is None:
             return
-        if self.on_demand and self._loop.time() - self.asked > self.idle_seconds:
-            log.info("hls of %s is asked for no more", self.name.url)
-            self.close()
+        if self._leave_unasked():
             return
         if self.on_demand:
             self._hurry(reader)
