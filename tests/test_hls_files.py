@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from model import m3u8
 from model.hls import NAME, Camera, looped, running, until
 
 from fastflv import limits
+from fastflv.delivery.hls.files import read_file
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +159,38 @@ async def test_an_old_playlist_that_is_none_does_no_harm(old, tmp_path):
         async with Camera(site).rolling():
             await until(lambda: "live/cam-1.ts" in files(tmp_path))
         assert (await site.get("/etc/passwd")).status == 404
+
+
+@pytest.mark.parametrize("slow", [False, True], ids=["read", "being read"])
+@looped
+async def test_a_file_that_is_written_anew_is_read_anew(slow, tmp_path, monkeypatch):
+    go = threading.Event()
+
+    def read_late(path: str) -> bytes:
+        body = read_file(path)
+        assert go.wait(10)
+        return body
+
+    if slow:
+        monkeypatch.setattr("fastflv.delivery.hls.diskshelf.read_file", read_late)
+    async with running(f"hls_path {tmp_path}; hls_ctx off; hls_recover off;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            await site.segments("/live/cam.m3u8", 1)
+        (shelf,) = site.server.hls._shelves.values()
+        asked = asyncio.create_task(site.fetch("cam-0.ts"))
+        await until(lambda: shelf._disk.reads if slow else asked.done())
+        camera.end()
+        await shelf.written()
+        shelf.close()
+        camera = Camera(site)
+        # Bytes tell at what time they were published.
+        camera.time = 100_000
+        async with camera.rolling():
+            await site.segments("/live/cam.m3u8", 1)
+        go.set()
+        old, new = await asked, await site.fetch("cam-0.ts")
+        assert new == (tmp_path / "live/cam-0.ts").read_bytes() != old
 
 
 @pytest.mark.parametrize("on_error", ["continue", "ignore", "disconnect"])

@@ -174,6 +174,8 @@ class DiskShelf(Shelf):
         if kept.init_path and kept.init_path not in self._paths:
             files.insert(0, (kept.init_path, segment.init))
         await self._run(self._write_files, files)
+        # Numbers and names may come again: a new shelf begins with 0, and a name need hold no number.
+        self._forget([path for path, _ in files])
         self._paths.update(path for path, _ in files)
         self._list(kept)
         text = self._playlist.text()
@@ -236,14 +238,22 @@ class DiskShelf(Shelf):
             write_file(self._full(path), body)
 
     def _remove(self, paths: Sequence[str]) -> None:
-        for path in paths:
-            self._disk.cache.forget(self._full(path))
+        self._forget(paths)
         self._run(remove_files, self.options.folder, list(paths))
+
+    def _forget(self, paths: Sequence[str]) -> None:
+        """What was read, or is being read, of these files is old."""
+        for path in paths:
+            full = self._full(path)
+            self._disk.cache.forget(full)
+            self._disk.reads.pop(full, None)
 
     def _run(self, what: Callable[..., Result], *args: Any) -> asyncio.Future[Result]:
         return self._loop.run_in_executor(self._disk.executor, what, *args)
 
     def _has_read(self, full: str, read: asyncio.Future[bytes]) -> None:
-        self._disk.reads.pop(full, None)
+        if self._disk.reads.get(full) is not read:
+            return
+        del self._disk.reads[full]
         if not read.cancelled() and read.exception() is None:
             self._disk.cache.keep(full, read.result())
