@@ -240,6 +240,35 @@ async def test_summaries_and_vhosts_are_shown():
         assert (await caller.get(f"vhosts/{rows[0]['id']}"))["vhost"]["name"] == rows[0]["name"]
 
 
+@looped
+async def test_the_sums_of_a_vhost_do_not_fall_when_streams_end_and_clients_leave():
+    async with running() as caller:
+
+        async def shown() -> dict:
+            rows = (await caller.get("vhosts"))["vhosts"]
+            return {row["name"]: row for row in rows}
+
+        gop(caller, caller.publish())
+        reader, writer = await caller.play()
+        await reader.read(1)
+        before = (await shown())[DEFAULT_VHOST]
+        assert before["recv_bytes"] == caller.server.hub.find(NAME).intake.bytes
+        assert before["send_bytes"] > 100
+        caller.server.hub.unpublish(caller.server.hub.find(NAME), 0)
+        caller.server.hub.end_all()
+        await reader.read()
+        async with asyncio.timeout(5):
+            while len(caller.server.roster) > 1:
+                await asyncio.sleep(0.005)
+        rows = await shown()
+        after, other = rows[DEFAULT_VHOST], rows["b.example"]
+        assert (after["streams"], after["recv_bytes"]) == (0, before["recv_bytes"])
+        assert after["send_bytes"] >= before["send_bytes"]
+        assert min(after["kbps"].values()) >= 0
+        assert (other["recv_bytes"], other["send_bytes"]) == (0, 0)
+        writer.close()
+
+
 PAGES = {
     "": (0, limits.PAGE_COUNT_DEFAULT),
     "?count=3": (0, 3),

@@ -196,22 +196,23 @@ class Api:
     def _totals(self) -> tuple[int, int]:
         received = sum(client.received for client in self._roster)
         sent = sum(client.sent for client in self._roster)
-        return received + self._roster.received_before, sent + self._roster.sent_before
+        return received + self._roster.received_before, sent + self._roster.sent_before.total()
 
     def _vhost(self, entry: VhostEntry) -> dict[str, object]:
         streams = [stream for stream in self._hub if stream.name.vhost == entry.name]
-        received = sum(stream.intake.bytes for stream in streams)
-        sent = self._sent_by_stream()
-        total = sum(sent.get(stream.id, 0) + stream.sent_before for stream in streams)
+        # Streams end and clients leave, but what they had still counts: a sum that fell would make rates below 0.
+        received = self._hub.received_before[entry.name] + sum(stream.intake.bytes for stream in streams)
+        sent = self._roster.sent_before[entry.name]
+        sent += sum(client.sent for client in self._roster if client.stream.name.vhost == entry.name)
         return {
             "id": entry.id,
             "name": entry.name,
             "enabled": entry.enabled,
             "clients": sum(self._roster.count(stream) for stream in streams),
             "streams": len(streams),
-            "send_bytes": total,
+            "send_bytes": sent,
             "recv_bytes": received,
-            "kbps": self._kbps(entry.id, received, total, self._started),
+            "kbps": self._kbps(entry.id, received, sent, self._started),
             "hls": {"enabled": False}
             if entry.fragment is None
             else {"enabled": True, "fragment": entry.fragment},
@@ -219,7 +220,7 @@ class Api:
 
     def _stream(self, stream: Stream) -> dict[str, object]:
         intake = stream.intake
-        sent = self._sent_by_stream(stream).get(stream.id, 0) + stream.sent_before
+        sent = stream.sent_before + sum(client.sent for client in self._roster if client.stream is stream)
         publisher = self._roster.find(stream.publisher_id)
         vhost = next((entry.id for entry in self._vhosts() if entry.name == stream.name.vhost), "")
         return {
@@ -291,13 +292,6 @@ class Api:
             "recv_30s": self._rates.kbps((id, "recv"), received, since, now),
             "send_30s": self._rates.kbps((id, "send"), sent, since, now),
         }
-
-    def _sent_by_stream(self, only: Stream | None = None) -> dict[str, int]:
-        sent: dict[str, int] = {}
-        for client in self._roster:
-            if only is None or client.stream is only:
-                sent[client.stream.id] = sent.get(client.stream.id, 0) + client.sent
-        return sent
 
 
 def _version() -> dict[str, object]:

@@ -26,7 +26,7 @@ def write_metrics(hub: Hub, roster: Roster, door: Door, cpu: machine.CpuMeter) -
     """Return the answer to one scrape. It looks at each client once."""
     lines: list[str] = []
     kinds: Counter[str] = Counter()
-    received, sent = roster.received_before, roster.sent_before
+    received, sent = roster.received_before, roster.sent_before.total()
     for client in roster:
         kinds[PUBLISHERS if client.publish else client.kind.removesuffix("-play")] += 1
         received += client.received

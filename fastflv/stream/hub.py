@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -41,6 +42,8 @@ class Hub:
         self.delays = Delays()
         self.memory = TrackMemory()
         "The tracks that streams had when their publishers left."
+        self.received_before: Counter[str] = Counter()
+        "Bytes of media that came for streams that have ended, by vhost."
         self.watchers: list[Watcher] = []
         "Told in this order."
 
@@ -120,6 +123,7 @@ class Hub:
     def _end(self, stream: Stream) -> None:
         stream.end()
         del self._streams[stream.name]
+        self.received_before[stream.name.vhost] += stream.intake.bytes
         for watcher in self.watchers:
             _tell(watcher.stream_ended, stream)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -92,8 +93,8 @@ class Roster:
         self._players: dict[str, int] = {}
         self.total = 0
         "Clients since the start."
-        self.sent_before = 0
-        "Bytes sent to clients that have left."
+        self.sent_before: Counter[str] = Counter()
+        "Bytes sent to clients that have left, by vhost."
         self.received_before = 0
         "Bytes received from clients that have left."
         self.steps_before = Steps()
@@ -115,7 +116,7 @@ class Roster:
         if self._clients.pop(client.id, None) is None:
             return
         client.stream.sent_before += client.sent
-        self.sent_before += client.sent
+        self.sent_before[client.stream.name.vhost] += client.sent
         self.received_before += client.received
         self.steps_before = self.steps_before.then(client.steps)._replace(lag_ms=0)
         left = self._players[client.stream.id] - 1
