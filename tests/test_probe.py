@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from contextlib import contextmanager
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, SCRIPT, VIDEO, Tag, inter, key, sound, write_tag
 
 from fastflv import limits
-from fastflv.control.probe import Probe, main, text_of
+from fastflv.control.probe import Probe, main, probe, text_of
 from fastflv.control.probesource import FlvTags, ProbeTag, open_source
 from fastflv.errors import ProbeError
 from fastflv.media import amf0
@@ -134,6 +138,66 @@ def test_a_url_that_is_none_is_refused_with_what_to_give(url, capsys):
 def test_nobody_at_the_port_is_an_error_that_says_what_to_do(capsys):
     assert main(["http://127.0.0.1:1/live/a.flv", "--json"]) == 1
     assert "is the server running" in capsys.readouterr().err
+
+
+@contextmanager
+def answering(answer: bytes):
+    """Answer one request with these bytes and the end of the connection; give the port."""
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as sock:
+            while b"\r\n\r\n" not in sock.recv(65536):
+                pass
+            sock.sendall(answer)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(10)
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        thread.join()
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+MEDIA = flv_header(audio=False, video=True) + write_tag(Tag(VIDEO, 0, key(bytes(50))))
+
+
+@pytest.mark.parametrize(
+    "end", [b"", b"\r", b"\r\n", b"\r\n400\r\n", b"\r\n400\r\nabc", b"\r\nno number\r\n"], ids=repr
+)
+def test_a_body_that_is_cut_ends_and_what_came_is_reported(end):
+    with answering(CHUNKED + b"%x\r\n" % len(MEDIA) + MEDIA + end) as port:
+        report = probe(f"http://127.0.0.1:{port}/live/a.flv", seconds=5)
+    assert [track["frames"] for track in report["tracks"]] == [1]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
+        CHUNKED + b"0" * 70_000,
+        CHUNKED.replace(b"200", b"404") + b"400\r\nabc",
+    ],
+    ids=["no HTTP", "a long field", "a long chunk size", "a cut refusal"],
+)
+def test_a_server_that_breaks_http_is_an_error_that_says_so(answer, capsys):
+    with answering(answer) as port:
+        assert main([f"http://127.0.0.1:{port}/live/a.flv"]) == 1
+    assert "the server breaks HTTP" in capsys.readouterr().err
+
+
+def test_a_connection_that_ends_without_an_answer_is_none(capsys):
+    with answering(b"") as port:
+        assert main([f"http://127.0.0.1:{port}/live/a.flv"]) == 1
+    assert "no connection" in capsys.readouterr().err
+
+
+def test_a_space_in_a_url_is_an_error_that_says_what_to_write(capsys):
+    assert main(["http://127.0.0.1:1/live/a b.flv"]) == 1
+    assert "%20" in capsys.readouterr().err
 
 
 def test_the_help_names_the_defaults(capsys):

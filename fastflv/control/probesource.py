@@ -144,6 +144,17 @@ class HttpSource(Source):
                     raise refused(answer.status, answer.read(300))
                 yield from self._read(connection, answer)
                 return
+            except http.client.InvalidURL as error:
+                raise ProbeError(
+                    f"cannot probe {self.url.geturl()}: spaces and controls are written as %20 and the like"
+                ) from error
+            except http.client.RemoteDisconnected:
+                # A lost connection, as any other.
+                raise
+            except http.client.HTTPException as error:
+                raise ProbeError(
+                    f"the server breaks HTTP: {error!r}; is {self.port} its port for HTTP?"
+                ) from error
             finally:
                 connection.close()
         raise ProbeError(f"more than {limits.PROBE_REDIRECTS_MAX} redirects; look for a circle of servers")
@@ -164,7 +175,8 @@ class HttpSource(Source):
                 connection.sock.settimeout(self.left)
             try:
                 data = answer.read1(limits.RECEIVE_BYTES)
-            except TimeoutError:
+            except (TimeoutError, http.client.IncompleteRead):
+                # A body that is cut ends like any other: what came is told of.
                 return
             if not data:
                 return
