@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,18 @@ from test_api import NAME, Caller, gop, looped, running
 
 from fastflv import limits
 from fastflv.stream.histogram import Histogram
+from fastflv.stream.lag import Steps
+from fastflv.stream.roster import Client
+
+
+@dataclass
+class Spared:
+    """The link of a player that lags."""
+
+    steps: Steps
+    sent: int = 0
+    received: int = 0
+
 
 SERIES = re.compile(r'([a-z_]+)(\{[a-z]+="[^"]*"\})? (-?[0-9.e+-]+)')
 
@@ -40,6 +53,38 @@ async def scrape(caller: Caller, port: int = 0) -> dict[str, float]:
     status, fields, body = await caller.raw("/metrics", port=port)
     assert (status, fields["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
     return read(body.decode())
+
+
+@looped
+async def test_metrics_count_what_late_players_were_spared():
+    async with running() as caller:
+        feed = caller.publish()
+        gop(caller, feed)
+        found = await scrape(caller)
+        assert found['fastflv_merge_window_seconds{thread="0"}'] == 0
+        assert found['fastflv_merge_window_seconds{thread="loop"}'] == 0
+        roster = caller.server.roster
+        stream = caller.server.hub.find(NAME)
+        for steps, why in (
+            (Steps(700, 1, 20, 3), "too slow"),
+            (Steps(0, 0, 0, 2), "peer closed"),
+            (Steps(900, 1, 5, 0), ""),
+        ):
+            client = Client(
+                id=why, stream=stream, kind="flv-play", ip="127.0.0.1", tc_url="", name="", page_url="", joined=0.0,
+                drop=lambda client: None,
+            )  # fmt: skip
+            client.link = Spared(steps)
+            roster.add(client)
+            if why:
+                roster.remove(client, why)
+        found = await scrape(caller)
+        assert found["fastflv_players_lagging"] == 1
+        assert found["fastflv_thinned_total"] == 2
+        assert found["fastflv_pictures_left_out_total"] == 25
+        assert found["fastflv_jumps_total"] == 5
+        assert found['fastflv_players_let_go_total{why="too slow"}'] == 1
+        assert found['fastflv_players_let_go_total{why="stalled"}'] == 0
 
 
 @looped

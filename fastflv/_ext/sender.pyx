@@ -210,6 +210,11 @@ cdef class Sender:
         return [self.load[i] for i in range(self.thread_count)]
 
     @property
+    def windows_ms(self):
+        """Merge window that the load of each thread asks for, ms: of streams that leave it open."""
+        return [load_relaxed(&self.threads[i].load.window_us) // 1000 for i in range(self.thread_count)]
+
+    @property
     def wakeups(self):
         """Times that threads woke, in total."""
         cdef int64_t total = 0

@@ -9,7 +9,7 @@ cdef struct Load:
     int64_t busy_us            # worked since then
     int32_t level              # index of the present window
     int32_t calm               # looks in a row after which a shorter window would have done
-    int64_t window_us          # that follows from it
+    int64_t window_us          # that follows from it; atomic, relaxed: the event loop may ask
 
 
 cdef bint load_look(Load* load, int64_t now) noexcept nogil

@@ -7,6 +7,8 @@ work on the same core counts too: a thread that has to wait for its core is as l
 cimport cython
 from libc.stdint cimport int32_t, int64_t
 
+from fastflv._ext.atomics cimport store_relaxed
+
 from fastflv import limits
 
 cdef enum:
@@ -46,7 +48,7 @@ cdef bint load_look(Load* load, int64_t now) noexcept nogil:
             load.level -= 1
     else:
         load.calm = 0
-    load.window_us = WINDOWS_US[load.level]
+    store_relaxed(&load.window_us, WINDOWS_US[load.level])
     return load.level != before
 
 

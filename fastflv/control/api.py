@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hmac
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -70,6 +70,7 @@ class Api:
         identity: Identity,
         vhosts: Callable[[], list[VhostEntry]],
         clock: Callable[[], float],
+        windows: Callable[[], Mapping[str, int]],
         cross_domain: bool = True,
         credentials: tuple[str, str] | None = None,
     ) -> None:
@@ -80,6 +81,7 @@ class Api:
         self._identity = identity
         self._vhosts = vhosts
         self._clock = clock
+        self._windows = windows
         self._started = clock()
         self._rates = Rates()
         self._cpu = machine.CpuMeter()
@@ -143,7 +145,8 @@ class Api:
         if request.method not in ("GET", "HEAD"):
             return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
         return Response(
-            body=write_metrics(self._hub, self._roster, self._door, self._cpu), content_type=METRICS
+            body=write_metrics(self._hub, self._roster, self._door, self._cpu, self._windows()),
+            content_type=METRICS,
         )
 
     def _show_vhosts(self, request: Request, id: str = "") -> Response:

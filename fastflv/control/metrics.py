@@ -8,7 +8,7 @@ Spec: Prometheus text exposition format 0.0.4.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fastflv import __version__, limits
 from fastflv.control import machine
@@ -22,15 +22,21 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PUBLISHERS = "publisher"
 
 
-def write_metrics(hub: Hub, roster: Roster, door: Door, cpu: machine.CpuMeter) -> bytes:
-    """Return the answer to one scrape. It looks at each client once."""
+def write_metrics(
+    hub: Hub, roster: Roster, door: Door, cpu: machine.CpuMeter, windows_ms: Mapping[str, int]
+) -> bytes:
+    """Return the answer to one scrape. It looks at each client once. *windows_ms*: merge windows by thread."""
     lines: list[str] = []
     kinds: Counter[str] = Counter()
+    lagging, spared = 0, roster.steps_before
     received, sent = roster.received_before, roster.sent_before.total()
     for client in roster:
         kinds[PUBLISHERS if client.publish else client.kind.removesuffix("-play")] += 1
         received += client.received
         sent += client.sent
+        steps = client.steps
+        lagging += steps.lag_ms > 0
+        spared = spared.then(steps)
     phases = Counter(stream.phase for stream in hub)
     for name, kind, about, value in (
         ("srs_cpu_percent", "gauge", "CPU of the process, percent of one core.", cpu.shares()[0] * 100),
@@ -51,6 +57,10 @@ def write_metrics(hub: Hub, roster: Roster, door: Door, cpu: machine.CpuMeter) -
             "Connections closed for want of a seat.",
             door.refused,
         ),
+        ("fastflv_players_lagging", "gauge", "Players that lag, at the last look.", lagging),
+        ("fastflv_thinned_total", "counter", "Times that a player began to be thinned.", spared.drops),
+        ("fastflv_pictures_left_out_total", "counter", "Pictures left out for players.", spared.dropped),
+        ("fastflv_jumps_total", "counter", "Times that a player was moved on to a keyframe.", spared.jumps),
     ):
         lines += _head(name, kind, about)
         lines.append(f"{name} {_number(value)}")
@@ -60,6 +70,12 @@ def write_metrics(hub: Hub, roster: Roster, door: Door, cpu: machine.CpuMeter) -
     lines.append(f"fastflv_publishers {kinds.pop(PUBLISHERS, 0)}")
     lines += _head("fastflv_players", "gauge", "Players by what they are sent.")
     lines += [f'fastflv_players{{kind="{kind}"}} {kinds[kind]}' for kind in sorted(kinds)]
+    lines += _head(
+        "fastflv_players_let_go_total", "counter", "Players that did not keep up, by why they were let go."
+    )
+    lines += [f'fastflv_players_let_go_total{{why="{why}"}} {n}' for why, n in sorted(roster.let_go.items())]
+    lines += _head("fastflv_merge_window_seconds", "gauge", "Merge window that the load asks for, by thread.")
+    lines += [f'fastflv_merge_window_seconds{{thread="{t}"}} {ms / 1000:g}' for t, ms in windows_ms.items()]
     lines += _histogram(
         "fastflv_ingest_delay_seconds",
         "From the read that completed a keyframe to its place in the log; with live_clock.",

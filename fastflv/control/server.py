@@ -112,6 +112,7 @@ class Server:
             identity=Identity(settings.server_id or f"vid-{new_id(7)}", new_id()),
             vhosts=lambda: self._vhosts,
             clock=loop.time,
+            windows=lambda: self.fanout.windows_ms,
             cross_domain=settings.http_api.crossdomain,
             credentials=(auth.username, auth.password) if auth.enabled else None,
         )

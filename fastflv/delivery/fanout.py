@@ -58,6 +58,12 @@ class Fanout:
         return relay
 
     @property
+    def windows_ms(self) -> dict[str, int]:
+        """Merge windows that the load asks for, ms: those of the sender threads, and the event loop's."""
+        threads = {str(number): window for number, window in enumerate(self.sender.windows_ms)}
+        return {**threads, "loop": self._meter.window_ms}
+
+    @property
     def count(self) -> int:
         """Players being served."""
         return self.sender.count + sum(map(len, self._relays.values()))

@@ -233,7 +233,7 @@ class Live:
         log.info("player %s from %s joins %s by %s", client.id, client.ip, stream.name.url, scheme)
 
         def leave(reason: str) -> None:
-            self._roster.remove(client)
+            self._roster.remove(client, reason)
             log.info(
                 "player %s of %s left: %s; %d bytes in %.1f s, %s",
                 client.id, stream.name.url, reason, play.sent, self._loop.time() - client.joined, play.steps,

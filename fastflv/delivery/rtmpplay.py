@@ -301,7 +301,7 @@ class RtmpPlay:
         self._plays.idle.discard(self)
         client, self._client = self._client, None
         if client is not None and self._play is not None:
-            self._plays.roster.remove(client)
+            self._plays.roster.remove(client, reason)
             log.info(
                 "player %s of %s left: %s; %d bytes in %.1f s, %s",
                 client.id, self._name.url, reason, self._play.sent, self._plays.loop.time() - client.joined,

@@ -85,6 +85,10 @@ class Client:
         return steps
 
 
+TOO_LATE = ("too slow", "stalled")
+"Why a player that does not keep up is let go."
+
+
 class Roster:
     """All clients by id, in the order they came."""
 
@@ -99,6 +103,8 @@ class Roster:
         "Bytes received from clients that have left."
         self.steps_before = Steps()
         "What players that have left were spared."
+        self.let_go = Counter(dict.fromkeys(TOO_LATE, 0))
+        "Players that were let go because they did not keep up, by why."
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -111,14 +117,16 @@ class Roster:
         self._players[client.stream.id] = self._players.get(client.stream.id, 0) + 1
         self.total += 1
 
-    def remove(self, client: Client) -> None:
-        """Forget a client; what it was sent stays counted in its stream."""
+    def remove(self, client: Client, why: str = "") -> None:
+        """Forget a client; what it was sent stays counted in its stream, and what a player left for (*why*) here."""
         if self._clients.pop(client.id, None) is None:
             return
         client.stream.sent_before += client.sent
         self.sent_before[client.stream.name.vhost] += client.sent
         self.received_before += client.received
         self.steps_before = self.steps_before.then(client.steps)._replace(lag_ms=0)
+        if why in TOO_LATE:
+            self.let_go[why] += 1
         left = self._players[client.stream.id] - 1
         if left:
             self._players[client.stream.id] = left
