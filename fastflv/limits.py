@@ -105,6 +105,9 @@ HELD_BYTES_MAX: Final = 1024 * 1024
 GATE_AUDIO_MS: Final = 500
 "A publisher that returns to a stream that had video is taken as audio only after this long without any, ms."
 
+HEADERS_BYTES_MAX: Final = 64 * 1024
+"Sequence headers and notes that a stream remembers, bytes, one as all together: they are copied for each read with a keyframe, and for each keyframe behind a change, 25,000 of which fit into one read. Real ones have some 50 to 500; what is larger passes as any tag, and nobody parses it."
+
 # --- fan-out ---------------------------------------------------------------------------------
 
 START_SPAN_MS: Final = 120

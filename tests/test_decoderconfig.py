@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastflv import limits
 from fastflv.errors import CodecConfigError
 from fastflv.media import audioconfig, avc, codecs, hevc, openvideo
 from fastflv.media.bits import BitReader, rbsp
@@ -236,6 +237,12 @@ REFUSED = {
 def test_a_record_that_contradicts_itself_is_refused(codec, record):
     with pytest.raises(CodecConfigError):
         (video_config if codec in ("H264", "HEVC", "AV1", "VP9") else audio_config)(codec, record)
+
+
+@pytest.mark.parametrize(("parse", "codec"), [(video_config, "H264"), (audio_config, "AAC")])
+def test_a_record_that_is_too_large_is_not_read(parse, codec):
+    with pytest.raises(CodecConfigError, match="are read"):
+        parse(codec, bytes(limits.HEADERS_BYTES_MAX + 1))
 
 
 def test_records_without_parameter_sets_give_no_size():

@@ -24,6 +24,7 @@ from model.flv import (
 )
 
 from fastflv import limits
+from fastflv._ext.chunkwrite import write_message
 from fastflv._ext.intake import Intake
 from fastflv._ext.medialog import MediaLog
 from fastflv.media import amf0
@@ -196,6 +197,57 @@ def test_endless_tracks_do_not_take_endless_memory(feed):
     for track in range(256):
         feed.video(0, b"\x96\x00avc1" + bytes([track]))
     assert len(read_tags(feed.intake.header_tags(0))) == 24
+
+
+def test_a_header_that_is_too_large_passes_and_is_not_remembered():
+    feed = Feed(Intake(MediaLog(window_bytes=10**9, keep_ms=10**9)))
+    feed.intake.begin(10)
+    most = limits.HEADERS_BYTES_MAX
+    fits, large = (AVC_HEADER.ljust(size, b"x") for size in (most, most + 1))
+    feed.video(0, fits)
+    feed.video(0, large)
+    feed.video(0, key(b"1"))
+    assert [tag.body for tag in log_tags(feed.intake.log)] == [fits, large, key(b"1")]
+    assert [tag.body for tag in headers_at_key(feed)] == [fits]
+    assert feed.intake.config(VIDEO) == fits
+    assert feed.intake.has_video
+
+
+def test_headers_that_are_too_large_together_are_not_all_remembered(feed):
+    size = limits.HEADERS_BYTES_MAX // 4
+    sent = [(b"\x96\x00avc1" + bytes([track])).ljust(size, b"x") for track in range(6)]
+    for body in sent:
+        feed.video(0, body)
+    feed.video(0, sent[0][:-1] + b"y")
+    feed.video(0, b"\x96\x01avc1\x00\0\0\0x")
+    assert [tag.body for tag in headers_at_key(feed)] == [sent[0][:-1] + b"y", *sent[1:4]]
+
+
+def test_the_newest_of_many_keys_in_one_read_has_the_headers_of_its_moment(feed):
+    feed.intake.set_metadata(b"meta", 0)
+    sent = [(AUDIO, 0, AAC_HEADER), (VIDEO, 0, AVC_HEADER)]
+    sent += [(VIDEO, 40 * i, key()) for i in range(3)]
+    before = b"".join(write_message(kind, time, 1, 4, body, 128) for kind, time, body in sent)
+    feed.reader.feed(before)
+    feed.intake.flush()
+    old = [Tag(SCRIPT, 0, b"meta"), Tag(AUDIO, 80, AAC_HEADER), Tag(VIDEO, 80, AVC_HEADER)]
+    assert headers_at_key(feed) == old
+    for mark, rows in (
+        (MONO, [(120, VIDEO, key()), (120, AUDIO, MONO), (160, VIDEO, key()), (200, VIDEO, key())]),
+        (
+            AAC_HEADER,
+            [(240, VIDEO, key()), (280, VIDEO, key()), (280, AUDIO, AAC_HEADER), (320, VIDEO, key())],
+        ),
+    ):
+        feed.reader.feed(b"".join(write_message(kind, time, 1, 4, body, 128) for time, kind, body in rows))
+        feed.intake.flush()
+        time = rows[-1][0]
+        assert headers_at_key(feed) == [old[0], Tag(AUDIO, time, mark), Tag(VIDEO, time, AVC_HEADER)]
+    feed.reader.feed(write_message(VIDEO, 360, 1, 4, key(), 128))
+    feed.intake.set_metadata(b"newer", 0)
+    feed.reader.feed(write_message(VIDEO, 400, 1, 4, key(), 128))
+    feed.intake.flush()
+    assert headers_at_key(feed)[0] == Tag(SCRIPT, 0, b"newer")
 
 
 def test_only_a_key_of_the_default_track_is_a_place_to_start(feed):

@@ -47,6 +47,7 @@ cdef class Intake(MediaSink):
     cdef int header_count
     cdef int64_t key_ms                # time of the newest keyframe of this publisher, -1: none yet
     cdef bytes metadata                # body of the onMetaData tag, or None
+    cdef bint same_headers             # metadata and headers are as the last block of them has them
     cdef bint urgent                   # something was written that does not wait for a video frame
     cdef bint written                  # something was written since the last flush
     cdef bint wait_video               # the log had video before: start with a keyframe
@@ -71,4 +72,5 @@ cdef class Intake(MediaSink):
     cdef bint pass_gate(self, uint8_t kind, const TagTraits* traits, uint32_t timestamp) noexcept
     cdef uint8_t rank(self, const TagTraits* traits, int64_t dts_ms, const uint8_t* body, Py_ssize_t size) noexcept
     cdef int write(self, uint8_t kind, int64_t dts_ms, uint8_t flags, const uint8_t* body, uint32_t size) except -1
+    cdef int mark_key(self, int64_t position, int64_t dts_ms) except -1
     cdef Block* header_block(self, int64_t dts_ms) except NULL

@@ -14,13 +14,13 @@ from libc.string cimport memcmp, memcpy
 from fastflv._ext.atomics cimport store32_release
 from fastflv._ext.flvtag cimport (
     COMMAND, CONFIG, DISPOSABLE, KEY, LEADING, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_SCRIPT, TAG_VIDEO, Payload,
-    TagTraits, read_payload, read_traits, write_tag,
+    TagTraits, read_payload, read_traits, write_tag, write_tag_header,
 )
 from fastflv._ext.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
 from fastflv._ext.octets cimport load_be24, load_be32
 from fastflv._ext.reference cimport is_disposable, note_key, read_form
 from fastflv._ext.remux cimport newest_key_headers, set_key_headers
-from fastflv._ext.segment cimport Block, block_new
+from fastflv._ext.segment cimport Block, block_hold, block_new
 from fastflv._ext.sink cimport MediaSink
 from fastflv._ext.timeline cimport timeline_peek, timeline_restart, timeline_stamp
 
@@ -29,6 +29,7 @@ from fastflv import limits
 cdef int64_t GATE_AUDIO_MS = limits.GATE_AUDIO_MS
 cdef int64_t TRACK_LOST_MS = limits.TRACK_LOST_MS
 cdef int64_t CLOCK_STEP_MS = limits.LIVE_CLOCK_STEP_MS
+cdef int64_t HEADERS_BYTES = limits.HEADERS_BYTES_MAX
 
 
 cdef dict tags_by_kind(bytes tags):
@@ -90,6 +91,7 @@ cdef class Intake(MediaSink):
             self.lost[i] = False
             self.alone_ms[i] = -1
         self.metadata = None
+        self.same_headers = False
         self.gop_ms = 0
         self.gop_least_ms = 0
         self.key_ms = -1
@@ -143,6 +145,7 @@ cdef class Intake(MediaSink):
     def set_metadata(self, bytes body not None, uint32_t timestamp):
         """Write an onMetaData tag and keep it for players that join."""
         self.metadata = body
+        self.same_headers = False
         self.write(TAG_SCRIPT, timeline_peek(&self.timeline, 0, timestamp), NOTES, body, <uint32_t>len(body))
         self.urgent = True
 
@@ -152,6 +155,7 @@ cdef class Intake(MediaSink):
         A track that came after that keyframe gets its headers there too, one that is lost loses them.
         """
         self.metadata = body
+        self.same_headers = False
         if shown:
             self.write(TAG_SCRIPT, self.timeline.out, NOTES, body, <uint32_t>len(body))
             self.urgent = True
@@ -236,7 +240,10 @@ cdef class Intake(MediaSink):
                     self.audio_codec = traits.codec
                     self.audio_head = body[0]
         if traits.flags & (CONFIG | NOTES):
-            if kind == TAG_VIDEO and traits.flags == CONFIG and read_payload(kind, body, size, &found):
+            if (
+                kind == TAG_VIDEO and traits.flags == CONFIG and size <= HEADERS_BYTES
+                and read_payload(kind, body, size, &found)
+            ):
                 read_form(&self.form, found.codec, body + found.at, found.size)
             if not self.store_header(kind, &traits, body, <uint32_t>size) and self.reduce_headers and not came:
                 self.ignored += 1
@@ -274,7 +281,7 @@ cdef class Intake(MediaSink):
                     self.gop_least_ms = min(self.gop_least_ms or dts, dts - self.key_ms)
                     self.gop_ms = max(self.gop_ms, dts - self.key_ms)
                 self.key_ms = dts
-                log_mark_key(self.log.log, at, self.header_block(dts))
+                self.mark_key(at, dts)
         else:
             self.audio_tags += 1
         return 0
@@ -301,6 +308,7 @@ cdef class Intake(MediaSink):
         cdef int i
         cdef bint back = self.lost[track]
         self.changed = True
+        self.same_headers = False
         self.lost[track] = False
         if self.settled and self.tell is not None:
             self.tell()
@@ -323,6 +331,7 @@ cdef class Intake(MediaSink):
             return 0
         self.lost[other] = True
         self.changed = True
+        self.same_headers = False
         if other:
             self.has_video = False
             store32_release(&self.log.log.has_video, 0)
@@ -358,6 +367,7 @@ cdef class Intake(MediaSink):
                 return False
         self.open = True
         self.changed = True
+        self.same_headers = False
         store32_release(&self.log.log.has_video, 1 if self.has_video else 0)
         kept = 0
         for i in range(self.header_count):
@@ -370,19 +380,21 @@ cdef class Intake(MediaSink):
         return True
 
     cdef bint store_header(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) except -1:
-        """Remember a sequence header; return whether it differs from the one before."""
+        """Remember a sequence header, unless it is too large; return whether it differs from the one before."""
         cdef int i
+        cdef int64_t others = 0
         cdef Header* h = NULL
         cdef uint8_t what = traits.flags & (CONFIG | NOTES)
         cdef uint8_t* copy
         for i in range(self.header_count):
             if self.headers[i].kind == kind and self.headers[i].track == traits.track and self.headers[i].flags == what:
                 h = &self.headers[i]
-                break
+            else:
+                others += self.headers[i].size
         if h != NULL and h.size == size and memcmp(h.body, body, size) == 0:
             h.stale = False
             return False
-        if h == NULL and self.header_count == HEADERS_MAX:
+        if others + size > HEADERS_BYTES or (h == NULL and self.header_count == HEADERS_MAX):
             return True
         copy = <uint8_t*>malloc(size)
         if copy == NULL:
@@ -401,6 +413,7 @@ cdef class Intake(MediaSink):
         h.flags = what
         h.stale = False
         self.changed = True
+        self.same_headers = False
         return True
 
     cdef int write(self, uint8_t kind, int64_t dts_ms, uint8_t flags, const uint8_t* body, uint32_t size) except -1:
@@ -410,6 +423,25 @@ cdef class Intake(MediaSink):
         write_tag(out, kind, body, size, 0 if kind == TAG_SCRIPT and flags & NOTES else dts_ms)
         log_commit(self.log.log, size + TAG_FRAME_BYTES, dts_ms, kind, flags)
         self.written = True
+        return 0
+
+    cdef int mark_key(self, int64_t position, int64_t dts_ms) except -1:
+        """Players may start with the keyframe at *position*, and with the headers as they are now."""
+        cdef Block* block = self.log.log.pending_block
+        cdef uint8_t* tag
+        cdef uint32_t size
+        if block == NULL or not self.same_headers:
+            block = self.header_block(dts_ms)
+            self.same_headers = True
+        else:
+            # Of a keyframe in this same read, which nobody has seen: a copy for each would be 20 KB per byte read.
+            block_hold(block)
+            tag = block.bytes
+            while tag < block.bytes + block.size:
+                size = load_be24(tag + 1)
+                write_tag_header(tag, tag[0], size, 0 if tag[0] == TAG_SCRIPT else dts_ms)
+                tag += size + TAG_FRAME_BYTES
+        log_mark_key(self.log.log, position, block)
         return 0
 
     cdef Block* header_block(self, int64_t dts_ms) except NULL:

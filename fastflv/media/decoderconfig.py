@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fastflv import limits
+from fastflv.errors import CodecConfigError
 from fastflv.media.audioconfig import AudioConfig, parse_asc, parse_flac, parse_opus
 from fastflv.media.avc import parse_avcc
 from fastflv.media.hevc import parse_hvcc
@@ -34,13 +36,20 @@ def video_config(codec: str, record: Buffer) -> VideoConfig:
     """Read the configuration record of *codec* (a name of `codecs.video_name`).
 
     A codec without a parser gives its name alone. Raises CodecConfigError for a record that is cut,
-    contradicts itself or is not of that codec.
+    contradicts itself, is not of that codec or over HEADERS_BYTES_MAX.
     """
     parse = _VIDEO.get(codec)
-    return parse(bytes(record)) if parse else VideoConfig(codec, "", "")
+    return parse(_bounded(record)) if parse else VideoConfig(codec, "", "")
 
 
 def audio_config(codec: str, record: Buffer) -> AudioConfig:
     """Read the configuration record of *codec* (a name of `codecs.audio_name`); as `video_config`."""
     parse = _AUDIO.get(codec)
-    return parse(bytes(record)) if parse else AudioConfig(codec, 0, 0)
+    return parse(_bounded(record)) if parse else AudioConfig(codec, 0, 0)
+
+
+def _bounded(record: Buffer) -> bytes:
+    size = memoryview(record).nbytes
+    if size > limits.HEADERS_BYTES_MAX:
+        raise CodecConfigError(f"a record of {size} bytes; {limits.HEADERS_BYTES_MAX} are read")
+    return bytes(record)
