@@ -51,6 +51,9 @@ HANDSHAKE_SECONDS: Final = 10.0
 NAME_CHARS_MAX: Final = 1024
 "Longest app, stream name or parameter string kept, characters."
 
+TC_URL_CHARS_MAX: Final = 4 * NAME_CHARS_MAX
+"Longest tcUrl, characters: a host, an app, a stream name and parameters of the greatest length each. It is read again at each publish and play."
+
 CONNECTIONS_RESERVED: Final = 128
 "Descriptors kept free under the open-file limit for listeners, logs and files (as SRS)."
 

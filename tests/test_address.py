@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,6 +113,13 @@ REFUSED = {
 def test_names_that_could_harm_are_refused(tc_url, stream):
     with pytest.raises(CommandError):
         address.parse(tc_url, stream)
+
+
+def test_a_long_row_of_separators_is_read_in_no_time():
+    began = time.process_time()
+    found = address.parse("rtmp://h/a", "room" + "?#" * 250_000 + "k=v")
+    assert (found.stream, found.param) == ("room", "?k=v")
+    assert time.process_time() - began < 1
 
 
 PIECES = st.lists(

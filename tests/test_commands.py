@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,6 +134,13 @@ def test_connect_without_tc_url_uses_the_app():
         commands.read_connect(commands.Command("connect", 1.0, (None,), 0))
     with pytest.raises(CommandError):
         commands.read_connect(commands.Command("connect", 1.0, (), 0))
+
+
+@pytest.mark.parametrize(("longer", "taken"), [(0, True), (1, False)])
+def test_a_tc_url_is_bounded_in_characters(longer, taken):
+    user = "u" * (limits.TC_URL_CHARS_MAX - len("rtmp://@h/live") + longer)
+    with nullcontext() if taken else pytest.raises(CommandError, match="tcUrl of"):
+        assert commands.read_connect(connect(tcUrl=f"rtmp://{user}@h/live")).app == "live"
 
 
 def test_the_answer_to_connect_echoes_what_the_client_knows():

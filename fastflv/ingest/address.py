@@ -112,10 +112,7 @@ def _split_url(url: str) -> tuple[str, str, int, str]:
 def _cut(text: str) -> tuple[str, str]:
     """Path and query; a second `?` or `#` is a separator too, as old encoders nest them."""
     path, *query = _QUERY.split(text, maxsplit=1)
-    pairs = query[0] if query else ""
-    while _QUERY.match(pairs):
-        pairs = pairs[1:]
-    return path, pairs
+    return path, query[0].lstrip("?#") if query else ""
 
 
 def _vhost(queries: list[str]) -> str:

@@ -116,7 +116,7 @@ def tc_url(command: Command) -> str:
 
 
 def read_connect(command: Command) -> ConnectWanted:
-    """Read the arguments of `connect`. Raises CommandError without an object or for a bad address."""
+    """Read the arguments of `connect`. Raises CommandError without an object, for a bad or too long address."""
     told = command.arguments[0] if command.arguments else None
     if not isinstance(told, dict):
         raise CommandError("connect without an object")
@@ -125,7 +125,10 @@ def read_connect(command: Command) -> ConnectWanted:
         value = told.get(key)
         return value if isinstance(value, str) else ""
 
-    where = address.parse(tc_url(command))
+    url = tc_url(command)
+    if len(url) > limits.TC_URL_CHARS_MAX:
+        raise CommandError(f"tcUrl of {len(url)} characters; {limits.TC_URL_CHARS_MAX} are taken")
+    where = address.parse(url)
     encoding = told.get("objectEncoding")
     caps = told.get("capsEx")
     listed = told.get("fourCcList")
