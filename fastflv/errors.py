@@ -20,6 +20,7 @@ class Code(IntEnum):
     RTMP_COMMAND = 2005
     RTMP_COMMAND_ORDER = 2006
     RTMP_TIMEOUT = 2007
+    RTMP_TALK = 2008
     AMF = 2010
     FLV_HEADER = 2101
     FLV_TAG_SIZE = 2102
@@ -118,6 +119,12 @@ class PeerTimeoutError(PeerError):
     """The peer stayed silent longer than it may."""
 
     code = Code.RTMP_TIMEOUT
+
+
+class TalkError(PeerError):
+    """The peer sent more besides media than the server listens to."""
+
+    code = Code.RTMP_TALK
 
 
 class AmfError(PeerError):

@@ -15,7 +15,7 @@ from fastflv._ext.sink import CollectSink
 from fastflv.errors import ChunkError, ChunkStreamsError, MessageSizeError, PeerError
 
 CSIDS = st.sampled_from([3, 4, 5, 63, 64, 319, 320, 321, 65599])
-KINDS = st.sampled_from([8, 9, 22, 18, 20, 4])
+KINDS = st.sampled_from([8, 9, 22, 18, 20, 4, 3, 99])
 SIZES = st.sampled_from([0, 1, 2, 3, 4, 5, 127, 128, 129, 300])
 TIMES = st.sampled_from([0, 40, 1000, 0xFFFFFE, 0xFFFFFF, 0x1000000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
 STEPS = st.sampled_from([0, 1, 40, 0xFFFFFE, 0xFFFFFF, 0x1000000, 0xFFFFFFFF])
@@ -46,6 +46,10 @@ class Reading:
 
 def cut(wire: bytes, places) -> list[bytes]:
     return [wire[a:b] for a, b in pairwise([0, *sorted(places), len(wire)])]
+
+
+def shown_of(messages) -> list[tuple]:
+    return [message.shown() for message in messages if message.is_read]
 
 
 def read(pieces, **bounds) -> list[tuple]:
@@ -119,7 +123,7 @@ def test_the_model_reads_every_legal_wire(case):
 @given(wires(), st.data())
 def test_any_cut_of_a_legal_wire_gives_the_same_messages(case, data):
     wire, messages = case
-    shown = [message.shown() for message in messages]
+    shown = shown_of(messages)
     assert read([wire]) == shown
     assert read(cut(wire, range(1, len(wire)))) == shown
     places = data.draw(st.lists(st.integers(0, len(wire)), max_size=8))
@@ -141,8 +145,8 @@ def expected(wire, **bounds):
     try:
         decoder.decode(wire)
     except Fault:
-        return [message.shown() for message in decoder.messages], True
-    return [message.shown() for message in decoder.messages], False
+        return shown_of(decoder.messages), True
+    return shown_of(decoder.messages), False
 
 
 @st.composite
@@ -259,6 +263,15 @@ def test_without_a_sink_media_is_counted_and_dropped():
     wire = wire_of(Message(8, 0, 1, 4, b"a"), Message(9, 0, 1, 6, b"b"), Message(22, 0, 1, 6, b"c"))
     assert reader.feed(wire) == len(wire)
     assert reader.dropped == 3
+
+
+def test_messages_that_nobody_reads_are_counted_and_stop_no_feed():
+    reader = ChunkReader()
+    wire = b"".join(header(0, 4, 0, 1, kind) + b"x" for kind in (0, 3, 6, 7, 16, 19, 99, 255))
+    wire += b"".join(header(0, 5, 0, 0, kind) + header(3, 5) for kind in (4, 5, 15, 17, 18, 20, 99))
+    assert reader.feed(wire) == len(wire)
+    assert reader.message is None
+    assert reader.ignored == 8 + 14
 
 
 def test_feed_stops_behind_the_first_message_that_is_not_media():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from model.client import TC_URL, Client, heard
 
 from fastflv import limits
+from fastflv._ext.chunkwrite import write_message
 from fastflv._ext.sink import CollectSink
 from fastflv.errors import (
     AmfError,
@@ -19,6 +20,7 @@ from fastflv.errors import (
     CommandOrderError,
     HandshakeError,
     PeerError,
+    TalkError,
     UsageError,
 )
 from fastflv.ingest.events import (
@@ -289,7 +291,7 @@ def test_data_that_cannot_be_used_is_counted():
     client.send(16, b"shared object", 4).send(19, b"shared object", 4).send(99, b"?", 4)
     owner = Owner().feed(client.wire())
     assert owner.kinds() == [ConnectWanted, PublishWanted]
-    assert owner.session.ignored == 6
+    assert (owner.session.ignored, owner.session.reader.ignored) == (3, 3)
 
 
 def test_enhanced_clients_hear_what_the_server_can():
@@ -603,6 +605,41 @@ def test_a_read_of_media_alone_makes_no_objects_but_the_list():
     wire = Client().media(9, 40, bytes(1000)).wire()[3073:]
     assert owner.session.receive(wire) == []
     assert owner.session.take_output() == b""
+
+
+PONG = b"\0\7\0\0\0\0"
+
+
+def repeated(kind: int, payload: bytes, times: int) -> bytes:
+    """A message, again and again, in whole chunks."""
+    return write_message(kind, 0, 1, 4, payload, 0xFFFFFF) * times
+
+
+def talking() -> Owner:
+    """A publisher that has said nothing within the present span."""
+    owner = Owner().feed(Client(0xFFFFFF).connect().flash_publish().wire())
+    owner.session.now = 100.0
+    return owner
+
+
+def test_messages_besides_media_are_bounded():
+    owner = talking()
+    for _ in range(2):
+        owner.session.now += limits.TALK_SECONDS
+        owner.feed(repeated(4, PONG, limits.TALK_MESSAGES_MAX))
+        owner.feed(repeated(9, b"\x27\1\0\0\0x", limits.TALK_MESSAGES_MAX))
+    with pytest.raises(TalkError, match="messages besides media"):
+        owner.feed(repeated(4, PONG, 1))
+
+
+def test_bytes_besides_media_are_bounded():
+    owner, body = talking(), amf0.encode("onCaption", "x" * 60_000)
+    fits = limits.TALK_BYTES_MAX // len(body)
+    for _ in range(2):
+        owner.session.now += limits.TALK_SECONDS
+        owner.feed(repeated(18, body, fits))
+    with pytest.raises(TalkError, match="bytes besides media"):
+        owner.feed(repeated(18, body, 1))
 
 
 # --- hostile peers --------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ cdef class ChunkReader:
     cdef readonly uint32_t chunk_size
     cdef readonly uint64_t received   # bytes since creation
     cdef readonly uint64_t dropped    # media messages that came while there was no sink
+    cdef readonly uint64_t ignored    # messages that nobody reads: empty, or of other types
     cdef ChunkStream* streams         # owned array; pointers into it are kept only within a call
     cdef Py_ssize_t stream_count
     cdef Py_ssize_t stream_room

@@ -21,8 +21,14 @@ from fastflv.errors import ChunkError, ChunkStreamsError, MessageSizeError
 cdef enum:
     SET_CHUNK_SIZE = 1
     ABORT = 2
+    USER_CONTROL = 4
+    WINDOW_SIZE = 5
     AUDIO = 8
     VIDEO = 9
+    DATA_AMF3 = 15
+    COMMAND_AMF3 = 17
+    DATA_AMF0 = 18
+    COMMAND_AMF0 = 20
     AGGREGATE = 22
     EXTENDED = 0xFFFFFF
 
@@ -37,7 +43,8 @@ cdef class ChunkReader:
     """Put chunks together to messages. One reader belongs to one connection and one thread.
 
     Media messages (types 8, 9, 22) go to `sink`; with no sink they are dropped and counted. Types 1
-    (chunk size) and 2 (abort) are obeyed. Every other message is shown in `message`, one at a time.
+    (chunk size) and 2 (abort) are obeyed. Commands, data, user control and windows (types 4, 5, 15, 17, 18, 20)
+    are shown in `message`, one at a time. Others, and empty ones, are counted: they cost a peer one byte each.
 
     Memory: bodies grow with the bytes that arrive, never with the bytes announced, and stay below
     `max_partial` in total.
@@ -64,7 +71,7 @@ cdef class ChunkReader:
     def feed(self, block, Py_ssize_t start=0):
         """Take bytes of *block* from *start*; return the offset of the first byte not used.
 
-        Stops behind the first message that is not media (then in `message`), or at the end of the
+        Stops behind the first message that is for `message` (and is there then), or at the end of the
         block (`message` is None). Raises ChunkError, MessageSizeError or ChunkStreamsError; the
         reader must not be fed again after that.
         """
@@ -298,9 +305,13 @@ cdef class ChunkReader:
                 self.streams[i].got = 0
                 self.release(&self.streams[i])
             return 0
-        self.message = (
-            stream.kind, stream.timestamp, stream.stream_id, stream.id, b"" if n == 0 else body[:n]
-        )
+        if n and (
+            stream.kind == COMMAND_AMF0 or stream.kind == DATA_AMF0 or stream.kind == USER_CONTROL
+            or stream.kind == WINDOW_SIZE or stream.kind == COMMAND_AMF3 or stream.kind == DATA_AMF3
+        ):
+            self.message = (stream.kind, stream.timestamp, stream.stream_id, stream.id, body[:n])
+        else:
+            self.ignored += 1
         return 0
 
     cdef void release(self, ChunkStream* stream) noexcept:

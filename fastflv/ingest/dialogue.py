@@ -73,7 +73,7 @@ class Dialogue:
     "Buffer that the player last announced (SetBufferLength), ms; 0 when none."
 
     ignored: int
-    "Messages left unread: data outside a publish, data over COMMAND_BYTES_MAX, unknown types."
+    "Data left unread: outside a publish, or over COMMAND_BYTES_MAX. The reader counts what never comes here."
 
     on_data: Callable[[DataArrived], None] | None
     "Takes script data in its place among the media; without it, DataArrived is an event like the others."
@@ -196,8 +196,6 @@ class Dialogue:
             if len(payload) < 4:
                 raise CommandError(f"window size of {len(payload)} bytes")
             self._acks.set_theirs(int.from_bytes(payload[:4], "big"))
-        elif kind not in (commands.ACKNOWLEDGEMENT, commands.PEER_BANDWIDTH):
-            self.ignored += 1
 
     def _data(self, kind: int, timestamp: int, payload: bytes, events: list[Event]) -> None:
         if self.state is State.PUBLISHING and len(payload) <= limits.COMMAND_BYTES_MAX:

@@ -152,7 +152,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         stream = self._stream
-        now = self._heard = self._loop.time()
+        now = self._heard = self._session.now = self._loop.time()
         try:
             if stream is not None:
                 intake = stream.intake

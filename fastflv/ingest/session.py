@@ -16,6 +16,7 @@ from fastflv.ingest.dialogue import Dialogue
 from fastflv.ingest.events import Event
 from fastflv.ingest.handshake import ServerHandshake
 from fastflv.ingest.states import State
+from fastflv.ingest.talk import Talk
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -35,12 +36,17 @@ class Session(Dialogue):
     `accept_connect` says another, bytes.
     """
 
-    __slots__ = ("_handshake", "_held")
+    __slots__ = ("_handshake", "_held", "_talk", "now")
+
+    now: float
+    "Monotonic clock of the read being taken in, seconds: set it before `receive`. It bounds what a peer says besides media."
 
     def __init__(self, *, noise: bytes, chunk_size: int = limits.CHUNK_BYTES_OUT) -> None:
         super().__init__(chunk_size)
         self._handshake = ServerHandshake(noise)
         self._held = bytearray()
+        self._talk = Talk()
+        self.now = 0.0
 
     @property
     def proxy_ip(self) -> str:
@@ -96,6 +102,7 @@ class Session(Dialogue):
         """Handle the reader's message, feed on from *at*, and so on to the end of *data*."""
         reader = self.reader
         while (message := reader.message) is not None:
+            self._talk.hear(len(message[4]), self.now)
             self._message(*message, events)
             if self.waiting:
                 self._pending = True

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from fastflv import limits
 
 MEDIA = (8, 9, 22)
+SAID = (4, 5, 15, 17, 18, 20)
 
 
 class Fault(Exception):
@@ -30,6 +31,11 @@ class Message(NamedTuple):
     stream_id: int
     chunk_stream: int
     payload: bytes
+
+    @property
+    def is_read(self) -> bool:
+        """Whether a reader shows it at all: acknowledgements, unknown types and empty messages say nothing."""
+        return self.kind in MEDIA or (self.kind in SAID and self.payload != b"")
 
     def shown(self) -> tuple:
         """What a reader tells of it: of media only kind, time and payload."""
