@@ -381,6 +381,34 @@ def test_a_publisher_that_returns_without_video_is_taken_after_half_a_second(fee
     assert not feed.intake.has_video
 
 
+@pytest.mark.parametrize("had_video", [True, False])
+def test_a_publisher_that_returns_with_a_video_header_and_no_picture_is_heard(feed, had_video):
+    if had_video:
+        start(feed)
+    else:
+        feed.audio(0, AAC_HEADER)
+        feed.audio(40, sound(b"2"))
+    feed.intake.begin(GAP)
+    last = 5000 + limits.TRACK_LOST_MS
+    feed.video(5000, AVC_HEADER)
+    feed.audio(5000, AAC_HEADER)
+    feed.audio(5000, sound(b"a"))
+    feed.audio(last - 1, sound(b"b"))
+    assert not feed.intake.open
+    assert feed.intake.has_video
+    feed.audio(last, sound(b"c"))
+    assert feed.intake.open
+    assert not feed.intake.has_video
+    assert [tag.body for tag in read_tags(feed.intake.header_tags(0))] == [AAC_HEADER]
+    feed.video(last + 20, AVC_HEADER)
+    feed.video(last + 20, inter(b"d"))
+    assert not feed.intake.has_video, "neither its header nor what refers to a picture before brings it back"
+    feed.video(last + 40, key(b"e"))
+    assert feed.intake.has_video
+    assert [tag.mark for tag in after(feed, b"2") if not tag.is_header] == [b"c", b"e"]
+    assert [tag.body for tag in headers_at_key(feed)] == [AAC_HEADER, AVC_HEADER]
+
+
 def test_a_publisher_that_returns_to_sound_alone_is_taken_at_once(feed):
     feed.audio(0, AAC_HEADER)
     feed.audio(0, sound(b"2"))

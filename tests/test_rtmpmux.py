@@ -84,6 +84,8 @@ def test_a_reader_gets_back_what_was_published(tags, chunk_size, stream_id, firs
     assert told(wire, chunk_size) == wanted
     # The server's own reader and intake, as at an edge that pulls, make the same of it as of what was published.
     edge, origin = Intake(MediaLog(), jitter=OFF), Intake(MediaLog(), jitter=OFF)
+    for intake in (edge, origin):
+        intake.begin(10)
     reader, feed = ChunkReader(), Feed(origin)
     reader.sink = edge
     scripts, at, data = [], 0, set_chunk(chunk_size) + wire

@@ -51,7 +51,7 @@ cdef class Intake(MediaSink):
     cdef bint urgent                   # something was written that does not wait for a video frame
     cdef bint written                  # something was written since the last flush
     cdef bint wait_video               # the log had video before: start with a keyframe
-    cdef int64_t gate_ms               # raw time of the first audio behind a closed gate
+    cdef int64_t gate_ms               # wall clock at the first audio behind a closed gate, ms
     cdef bint gate_timed
     cdef public bint settled           # players read: a track that comes or goes from now on is told of
     cdef public object tell            # called before the tag that changes the tracks is written, or None

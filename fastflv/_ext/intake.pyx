@@ -68,7 +68,8 @@ cdef class Intake(MediaSink):
         """A publisher starts. Its first tag comes *gap_ms* after the last one of the publisher before.
 
         On a stream that had video, nothing but headers passes until the first keyframe (or until
-        the new publisher has shown for half a second that it has only audio).
+        the new publisher has shown for half a second that it has only audio, for TRACK_LOST_MS when it
+        sent a header of video).
         """
         cdef int i
         # A publisher that never passed the gate leaves it as it was.
@@ -357,14 +358,16 @@ cdef class Intake(MediaSink):
         if kind == TAG_VIDEO:
             if not traits.flags & KEY or traits.flags & COMMAND:
                 return False
-        elif self.has_video:
-            return False
-        elif self.wait_video:
+        elif self.has_video or self.wait_video:
             if not self.gate_timed:
                 self.gate_timed = True
                 self.gate_ms = self.now_ms
-            if self.now_ms - self.gate_ms < GATE_AUDIO_MS:
+            if self.now_ms - self.gate_ms < (TRACK_LOST_MS if self.has_video else GATE_AUDIO_MS):
                 return False
+            if self.has_video:
+                # It was announced by its header, and no keyframe came: it counts as lost until one does.
+                self.lost[1] = True
+                self.has_video = False
         self.open = True
         self.changed = True
         self.same_headers = False
