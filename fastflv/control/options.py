@@ -8,7 +8,7 @@ from fastflv.config.settings import Settings, Vhost
 from fastflv.delivery.hls import HlsOptions, OnError, Route
 from fastflv.delivery.live import LiveOptions
 from fastflv.delivery.mount import compile_mounts
-from fastflv.ingest.rtmp import IngestOptions
+from fastflv.ingest.options import IngestOptions
 from fastflv.remux.variant import Variant
 from fastflv.stream.lag import Lag
 from fastflv.stream.startblock import Begin, Burst

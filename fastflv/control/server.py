@@ -27,7 +27,8 @@ from fastflv.delivery.live import Live, LiveOptions
 from fastflv.delivery.message import Request, Response
 from fastflv.delivery.rtmpplay import RtmpPlays
 from fastflv.errors import StartupError
-from fastflv.ingest.rtmp import Ingest, IngestOptions
+from fastflv.ingest.options import IngestOptions
+from fastflv.ingest.rtmp import Ingest
 from fastflv.stream.door import Door, Seated, Seats
 from fastflv.stream.hub import Hub
 from fastflv.stream.roster import Roster

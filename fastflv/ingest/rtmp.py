@@ -10,40 +10,21 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from fastflv import limits
 from fastflv.errors import PeerError, PeerTimeoutError, StreamBusyError
 from fastflv.ingest import events
 from fastflv.ingest.lowwater import LowWater
+from fastflv.ingest.options import IngestOptions
 from fastflv.ingest.playing import Playing, StartPlay
 from fastflv.ingest.session import Session
 from fastflv.stream.door import Door, Seated, Seats, address_of
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.roster import Client, Roster
-from fastflv.stream.stream import Stream, StreamOptions
+from fastflv.stream.stream import Stream
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class IngestOptions:
-    """Settings of a vhost for its RTMP clients."""
-
-    name: str
-    "Name of the vhost, part of the stream's key."
-    stream: StreamOptions
-    chunk_size: int = limits.CHUNK_BYTES_OUT
-    "Chunk size announced, bytes."
-    in_ack_size: int = 0
-    "Bytes after which received data is acknowledged; 0: the window that the peer announces."
-    out_ack_size: int = limits.ACK_WINDOW_BYTES
-    "Window announced to the peer, bytes."
-    first_packet: float = 20.0
-    "Time from publish to the first media, seconds."
-    silence: float = 5.0
-    "Silence after which a publisher is dropped, seconds."
 
 
 class Ingest:

@@ -1,0 +1,140 @@
+"""RTMP connections at their ends: what closes them, what they count, what stays behind. The clock is the test's."""
+
+from __future__ import annotations
+
+import logging
+from itertools import count
+
+from model.client import Client
+from model.flv import AAC_HEADER, AVC_HEADER, key, sound
+from model.loop import FakeLoop, FakeTransport
+
+from fastflv import limits
+from fastflv._ext.chunkwrite import write_message
+from fastflv.delivery.rtmpplay import RtmpPlays
+from fastflv.ingest.options import IngestOptions
+from fastflv.ingest.rtmp import Ingest
+from fastflv.stream.door import Door
+from fastflv.stream.hub import Hub
+from fastflv.stream.roster import Roster
+from fastflv.stream.stream import StreamOptions
+
+NEVER = 0
+"Room of a peer that reads nothing."
+
+ENDLESS = bytes(limits.HELD_BYTES_MAX + 1)
+"More than a peer may send before it is answered."
+
+
+class Wire(FakeTransport):
+    """A transport that remembers what its socket was told."""
+
+    def __init__(self, loop: FakeLoop, room: int) -> None:
+        super().__init__(loop, room)
+        self.options: list[tuple[int, ...]] = []
+
+    def setsockopt(self, *words: int) -> None:
+        self.options.append(words)
+
+    def pause_reading(self) -> None:
+        """A test feeds what it likes."""
+
+    def resume_reading(self) -> None:
+        """As above."""
+
+
+class Peer:
+    """One connection, from its peer's side."""
+
+    def __init__(self, site: Site, room: int = 1 << 40) -> None:
+        self.connection = site.ingest.connection()
+        self.transport = Wire(site.loop, room)
+        self.transport.owner = self.connection
+        self.client = Client(0xFFFFFF)
+        self.connection.connection_made(self.transport)
+
+    def say(self, data: bytes = b"") -> int:
+        """Send *data*, or all that the client wrote; return how much that was."""
+        data = data or self.client.wire()
+        for at in range(0, len(data), limits.RECEIVE_BYTES):
+            piece = data[at : at + limits.RECEIVE_BYTES]
+            self.connection.get_buffer(-1)[: len(piece)] = piece
+            self.connection.buffer_updated(len(piece))
+        return len(data)
+
+    def publish(self, name: str = "room") -> Peer:
+        self.client.connect().fmle_publish(name)
+        self.say()
+        return self
+
+    def play(self, name: str = "room") -> Peer:
+        self.client.connect().play(name)
+        self.say()
+        return self
+
+    def film(self) -> int:
+        """Both tracks, so that players may start."""
+        self.client.media(9, 0, AVC_HEADER).media(8, 0, AAC_HEADER).media(9, 0, key()).media(8, 0, sound())
+        return self.say()
+
+    def leave(self) -> None:
+        """End the publish; the connection stays."""
+        self.client.call("deleteStream", 7, None, 1.0)
+        self.say()
+
+    def lost(self) -> None:
+        self.connection.connection_lost(None)
+
+
+class Site:
+    """All that connections need of a server, but sender threads."""
+
+    def __init__(self, *, grace_ms: int = 0, on_missing: float = 0.0) -> None:
+        ids = map(str, count())
+        self.loop = FakeLoop()
+        self.hub = Hub(lambda: next(ids))
+        self.roster = Roster()
+        self.door = Door(10)
+        options = IngestOptions("v", StreamOptions(grace_ms=grace_ms))
+        plays = RtmpPlays(
+            self.loop,
+            self.hub,
+            self.roster,
+            None,
+            on_missing=lambda vhost: on_missing,
+            new_id=lambda: next(ids),
+        )
+        self.ingest = Ingest(
+            self.loop,
+            self.hub,
+            self.roster,
+            self.door,
+            vhost_of=lambda name: options,
+            new_id=lambda: next(ids),
+            start_play=plays.start,
+        )
+
+
+# --- closing ---
+
+
+def test_a_peer_that_talks_too_much_is_closed_and_the_log_says_why(caplog):
+    caplog.set_level(logging.INFO)
+    peer = Peer(Site()).publish()
+    pong = write_message(4, 0, 0, 2, b"\0\7\0\0\0\0", 128)
+    peer.say(pong * (limits.TALK_MESSAGES_MAX // 2))
+    assert not peer.transport.gone
+    peer.say(pong * limits.TALK_MESSAGES_MAX)
+    assert peer.transport.gone
+    assert "2008 RTMP_TALK: over 2000 messages besides media within 5 s" in caplog.text
+
+
+def test_a_peer_may_talk_again_after_a_while():
+    site = Site()
+    peer = Peer(site).publish()
+    pong = write_message(4, 0, 0, 2, b"\0\7\0\0\0\0", 128)
+    for _ in range(4):
+        peer.film()
+        peer.say(pong * (limits.TALK_MESSAGES_MAX // 3))
+        site.loop.advance(limits.TALK_SECONDS / 2)
+    assert not peer.transport.gone
