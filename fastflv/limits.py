@@ -353,6 +353,18 @@ LOW_WATER_BYTES_MAX: Final = 16 * 1024
 COMMAND_SECONDS: Final = 30.0
 "Silence allowed on an RTMP connection that neither publishes nor plays, seconds (as SRS on connection commands)."
 
+CLOSE_SECONDS: Final = 10.0
+"Time that an RTMP peer gets to read the last answers before its connection is cut, seconds: enough for a few hundred bytes on any link. Who never reads would keep its seat."
+
+KEEPALIVE_IDLE_SECONDS: Final = 60
+"The kernel asks an RTMP player that was silent for this long whether it is there, seconds: a paused one may stay for hours, one whose network vanished for two minutes."
+
+KEEPALIVE_STEP_SECONDS: Final = 15
+"Without an answer it asks again after this, seconds."
+
+KEEPALIVE_PROBES: Final = 4
+"Questions without an answer, count, after which it is gone."
+
 ANSWER_BYTES_MAX: Final = 1024 * 1024
 "Answers to an RTMP peer that may wait for it to read, bytes: a session's commands are answered with a few hundred."
 

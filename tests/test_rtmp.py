@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from itertools import count
 
 from model.client import Client
@@ -116,6 +117,58 @@ class Site:
 
 
 # --- closing ---
+
+
+def cut_off(site: Site, peer: Peer) -> bool:
+    """Whether a closed connection waits for its peer, but not for ever, and leaves nothing behind."""
+    assert peer.transport.gone == "closed"
+    assert peer.transport.get_write_buffer_size()
+    site.loop.advance(limits.CLOSE_SECONDS - 0.1)
+    assert peer.transport.gone == "closed"
+    site.loop.advance(0.2)
+    done = peer.transport.gone == "aborted"
+    peer.lost()
+    return done and not site.loop.timers and site.door.taken == 0
+
+
+def test_a_player_that_does_not_read_its_refusal_is_cut_off():
+    site = Site()
+    peer = Peer(site, NEVER).play()
+    site.loop.turn()
+    assert cut_off(site, peer)
+
+
+def test_a_player_that_breaks_the_protocol_and_reads_nothing_is_cut_off():
+    site = Site(on_missing=30)
+    peer = Peer(site, NEVER).play()
+    peer.say(ENDLESS)
+    assert cut_off(site, peer)
+
+
+def test_a_player_that_says_its_end_and_reads_nothing_is_cut_off():
+    site = Site(on_missing=30)
+    peer = Peer(site, NEVER).play()
+    assert peer.connection.eof_received() is False
+    assert cut_off(site, peer)
+
+
+def test_a_peer_that_reads_its_refusal_is_closed_in_peace():
+    site = Site()
+    peer = Peer(site, NEVER).play()
+    site.loop.turn()
+    peer.transport.peer_reads()
+    peer.lost()
+    assert peer.transport.gone == "closed"
+    assert site.loop.timers == []
+
+
+def test_the_kernel_looks_after_players_and_only_those():
+    site = Site(on_missing=30)
+    wanted = (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    player = Peer(site).play()
+    assert wanted in player.transport.options
+    assert (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, limits.KEEPALIVE_PROBES) in player.transport.options
+    assert wanted not in Peer(site).publish().transport.options
 
 
 def test_a_peer_that_talks_too_much_is_closed_and_the_log_says_why(caplog):

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from fastflv import limits
 from fastflv.errors import PeerError, PeerTimeoutError, StreamBusyError
 from fastflv.ingest import events
+from fastflv.ingest.keepalive import keep_alive
 from fastflv.ingest.lowwater import LowWater
 from fastflv.ingest.options import IngestOptions
 from fastflv.ingest.playing import Playing, StartPlay
@@ -168,6 +169,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def eof_received(self) -> bool:
+        self._close_after_output()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -287,6 +289,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
             return
         self._options = options
         self._expect(None, "")
+        keep_alive(self.transport.get_extra_info("socket"))
         if self._playing is not None:
             # The play before has its last message on its way.
             self._asked = event
@@ -336,7 +339,6 @@ class RtmpConnection(asyncio.BufferedProtocol):
                 return
             self._session.notify("NetStream.Play.UnpublishNotify", f"The play is over: {reason}.")
             self._close_after_output()
-            self._expect(limits.COMMAND_SECONDS, "the last answer was not read for", since=self._loop.time())
             return
         asked, self._asked = self._asked, None
         if asked is not None:
@@ -391,11 +393,12 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._close_after_output()
 
     def _close_after_output(self) -> None:
-        output = self._session.take_output()
-        if output:
-            self._write(output)
+        """Close once the peer has read what it was told, and cut it off when it does not."""
+        self._write(self._session.take_output())
         self._session.close()
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._stop_watch()
+            self._timer = self._loop.call_later(limits.CLOSE_SECONDS, self._transport.abort)
             self._transport.close()
 
     def _write(self, output: bytes) -> None:
@@ -426,10 +429,11 @@ class RtmpConnection(asyncio.BufferedProtocol):
 
     def _expect(self, seconds: float | None, why: str, *, since: float | None = None) -> None:
         """Set a deadline, None for none; a timer that would look too late is set anew."""
+        if self._transport is None or self._transport.is_closing():
+            # Closing has a deadline of its own.
+            return
         if seconds is None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._stop_watch()
             return
         self._deadline, self._why, self._since = seconds, why, since
         look = self._loop.time() + self._look_within()
@@ -437,6 +441,11 @@ class RtmpConnection(asyncio.BufferedProtocol):
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self._loop.call_at(look, self._watch)
+
+    def _stop_watch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _look_within(self) -> float:
         """The first media of a publisher shortens its deadline without a word: look often enough to see that."""
