@@ -6,6 +6,7 @@ import logging
 import socket
 from itertools import count
 
+import pytest
 from model.client import Client
 from model.flv import AAC_HEADER, AVC_HEADER, key, sound
 from model.loop import FakeLoop, FakeTransport
@@ -191,3 +192,34 @@ def test_a_peer_may_talk_again_after_a_while():
         peer.say(pong * (limits.TALK_MESSAGES_MAX // 3))
         site.loop.advance(limits.TALK_SECONDS / 2)
     assert not peer.transport.gone
+
+
+# --- what stays behind ---
+
+
+def test_a_publisher_that_ends_leaves_no_timer(caplog):
+    caplog.set_level(logging.INFO)
+    site = Site()
+    peer = Peer(site).publish()
+    peer.film()
+    peer.lost()
+    assert site.loop.timers == []
+    assert "left: the connection ended" in caplog.text
+
+
+def test_a_connection_gives_its_seat_back_whatever_fails():
+    class Broken:
+        def stream_began(self, stream): ...
+
+        def stream_left(self, stream):
+            raise RuntimeError("broken")
+
+        def stream_ended(self, stream): ...
+
+    site = Site()
+    peer = Peer(site).publish()
+    site.hub.watchers.append(Broken())
+    with pytest.raises(RuntimeError, match="broken"):
+        peer.lost()
+    assert site.door.taken == 0
+    assert site.loop.timers == []

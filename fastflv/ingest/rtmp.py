@@ -173,18 +173,19 @@ class RtmpConnection(asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._leave("the connection ended")
-        self._session.close()
-        if self._playing is not None:
-            self._playing.lost()
-        self._session.on_data = None
-        self._transport = None
-        if self._seated:
-            self._seated = False
-            self._door.leave()
+        try:
+            self._leave("the connection ended")
+            self._session.close()
+            if self._playing is not None:
+                self._playing.lost()
+        finally:
+            # Whatever fails above, no seat and no timer stays.
+            self._session.on_data = None
+            self._transport = None
+            self._stop_watch()
+            if self._seated:
+                self._seated = False
+                self._door.leave()
 
     # --- events ---
 
