@@ -223,3 +223,15 @@ def test_a_connection_gives_its_seat_back_whatever_fails():
         peer.lost()
     assert site.door.taken == 0
     assert site.loop.timers == []
+
+
+def test_a_name_that_is_published_again_and_again_has_one_low_water_timer():
+    site = Site(grace_ms=60_000)
+    peer = Peer(site).publish()
+    for _ in range(5):
+        peer.film()
+        peer.leave()
+        peer.client.fmle_publish()
+        peer.say()
+    soon = site.loop.now + limits.LOW_WATER_SECONDS
+    assert len([timer for timer in site.loop.timers if timer.when() <= soon]) == 1

@@ -100,6 +100,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._seated = False
         self._settling = False
         self._low_water: LowWater | None = None
+        self._gathering: asyncio.TimerHandle | None = None
         self._playing: Playing | None = None
         self._asked: events.PlayWanted | None = None
         "A play asked for while the one before comes to its end."
@@ -361,7 +362,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         """Look now and then whether somebody watches the stream that this connection publishes."""
         if self._stream is stream and self._low_water is not None:
             self._low_water.look(self.received, stream.is_read or not stream.settled)
-            self._loop.call_later(limits.LOW_WATER_SECONDS, self._gather, stream)
+            self._gathering = self._loop.call_later(limits.LOW_WATER_SECONDS, self._gather, stream)
 
     def _leave(self, why: str) -> None:
         """End the publish, if there is one; the connection may go on."""
@@ -373,6 +374,9 @@ class RtmpConnection(asyncio.BufferedProtocol):
         if self._low_water is not None and self._transport is not None and not self._transport.is_closing():
             self._low_water.wake()
         self._low_water = None
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
         stream.intake.flush()
         self._ingest.roster.remove(client)
         self._ingest.unpublish(stream)
