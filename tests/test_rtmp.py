@@ -235,3 +235,17 @@ def test_a_name_that_is_published_again_and_again_has_one_low_water_timer():
         peer.say()
     soon = site.loop.now + limits.LOW_WATER_SECONDS
     assert len([timer for timer in site.loop.timers if timer.when() <= soon]) == 1
+
+
+def test_each_publish_of_a_connection_counts_its_own_bytes():
+    site = Site()
+    peer = Peer(site).publish()
+    for _ in range(3):
+        (client,) = site.roster
+        assert client.received == 0
+        size = peer.film()
+        assert client.received == size
+        peer.leave()
+        peer.client.fmle_publish()
+        peer.say()
+    assert site.roster.sent_before <= len(peer.transport.wire)

@@ -97,6 +97,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._media_seen = 0
         self._sent = 0
+        self._sent_before = 0
+        self._received_before = 0
         self._seated = False
         self._settling = False
         self._low_water: LowWater | None = None
@@ -109,11 +111,12 @@ class RtmpConnection(asyncio.BufferedProtocol):
 
     @property
     def sent(self) -> int:
-        return self._sent
+        """Bytes since the present publish began, like `received`: each publish is a client of its own."""
+        return self._sent - self._sent_before
 
     @property
     def received(self) -> int:
-        return self._session.reader.received
+        return self._session.reader.received - self._received_before
 
     # --- asyncio ---
 
@@ -257,6 +260,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._stream = stream
         self._options = options
         self._media_seen = stream.intake.bytes
+        self._sent_before, self._received_before = self._sent, self._session.reader.received
         self._client = Client(
             id=id,
             stream=stream,
