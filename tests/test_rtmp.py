@@ -249,3 +249,30 @@ def test_each_publish_of_a_connection_counts_its_own_bytes():
         peer.client.fmle_publish()
         peer.say()
     assert site.roster.sent_before <= len(peer.transport.wire)
+
+
+# --- a player that waits ---
+
+
+def test_a_player_that_was_closed_while_it_waited_is_not_found():
+    site = Site(on_missing=60)
+    player = Peer(site, NEVER).play()
+    player.say(ENDLESS)
+    assert player.transport.gone == "closed"
+    assert site.hub.waiting == 0
+    publisher = Peer(site).publish()
+    publisher.film()
+    assert [client.kind for client in site.roster] == ["fmle-publish"]
+    assert not publisher.transport.gone
+
+
+def test_an_answer_to_a_play_that_comes_too_late_is_no_harm():
+    site = Site(on_missing=60)
+    player = Peer(site).play()
+    player.say(ENDLESS)
+    heard = bytes(player.transport.wire)
+    player.connection.accept_play()
+    player.connection.refuse_play("NetStream.Play.StreamNotFound", "too late")
+    player.lost()
+    player.connection.accept_play()
+    assert player.transport.wire == heard

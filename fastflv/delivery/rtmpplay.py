@@ -178,7 +178,13 @@ class RtmpPlay:
         else:
             self._change()
 
+    def cancel(self) -> None:
+        if self._play is None:
+            self._stopped = True
+            self._forget()
+
     def lost(self) -> None:
+        self._stopped = True
         self._forget()
         if self._play is not None:
             self._play.lost()
@@ -223,6 +229,9 @@ class RtmpPlay:
 
     def _found(self, stream: Stream) -> None:
         self._forget()
+        if self._stopped:
+            # It was let go by another who waited for this stream.
+            return
         peer, plays = self._peer, self._plays
         why = stream.refusal(self._variant)
         if why:

@@ -27,6 +27,9 @@ class Playing(Protocol):
     def stop(self) -> None:
         """The player wants no more; `PlayPeer.play_over` follows when the connection is free for other things."""
 
+    def cancel(self) -> None:
+        """The connection is about to close: what has not begun must not begin."""
+
     def lost(self) -> None:
         """The connection is gone."""
 

@@ -19,6 +19,7 @@ from fastflv.ingest.lowwater import LowWater
 from fastflv.ingest.options import IngestOptions
 from fastflv.ingest.playing import Playing, StartPlay
 from fastflv.ingest.session import Session
+from fastflv.ingest.states import State
 from fastflv.stream.door import Door, Seated, Seats, address_of
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
@@ -324,12 +325,16 @@ class RtmpConnection(asyncio.BufferedProtocol):
         return self._session.replies.chunk_size
 
     def accept_play(self) -> None:
+        if self._session.state is State.CLOSED:
+            return
         self._session.accept_play()
         self._write(self._session.take_output())
         # What was held meanwhile comes when the play has begun.
         self._loop.call_soon(self._go_on)
 
     def refuse_play(self, code: str, why: str) -> None:
+        if self._session.state is State.CLOSED:
+            return
         log.info("rtmp %s: play refused: %s", self._ip, why)
         self._session.reject_play(code, why)
         self._playing = None
@@ -405,6 +410,9 @@ class RtmpConnection(asyncio.BufferedProtocol):
         """Close once the peer has read what it was told, and cut it off when it does not."""
         self._write(self._session.take_output())
         self._session.close()
+        self._asked = None
+        if self._playing is not None:
+            self._playing.cancel()
         if self._transport is not None and not self._transport.is_closing():
             self._stop_watch()
             self._timer = self._loop.call_later(limits.CLOSE_SECONDS, self._transport.abort)
