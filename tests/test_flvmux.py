@@ -186,6 +186,27 @@ def test_groups_that_one_read_brings_are_taken_whole_though_nobody_reads_the_sou
     assert source.head - source.tail < 2_100_000
 
 
+def test_of_the_keyframes_of_one_read_only_the_newest_gets_headers():
+    edits = []
+
+    def edit(body: bytes) -> bytes:
+        edits.append(body)
+        return body
+
+    source, log = MediaLog(), MediaLog()
+    feed = Feed(Intake(source))
+    feed.intake.begin(0)
+    FlvMux(source, log, edit=edit).begin(b"", source.head)
+    feed.intake.set_metadata(b"meta", 0)
+    feed.video(0, AVC_HEADER)
+    wire = b"".join(write_message(VIDEO, 40 * i, 1, 6, key(bytes([i])), 128) for i in range(50))
+    assert feed.reader.feed(wire) == len(wire)
+    feed.intake.flush()
+    assert edits == [b"meta", b"meta"], "where it stands, and before the newest keyframe"
+    assert read_tags(log.key_headers) == [Tag(SCRIPT, 0, b"meta"), Tag(VIDEO, 1960, AVC_HEADER)]
+    assert [tag.mark for tag in read_tags(log.read(log.key_pos, log.head))] == [bytes([49])]
+
+
 # --- metadata ---------------------------------------------------------------------------------------
 
 FIELDS = {

@@ -128,7 +128,7 @@ cdef class FlvMux(Remux):
         cdef int fate = self.fate(kind, body, size, flags, &found)
         if fate == LEFT_OUT:
             return 0
-        key = kind == TAG_VIDEO and flags & KEY and not flags & (CONFIG | COMMAND)
+        key = kind == TAG_VIDEO and flags & KEY and not flags & (CONFIG | COMMAND) and self.is_start(size)
         if key:
             traits = read_traits(kind, body, size)
             key = traits.track == 0

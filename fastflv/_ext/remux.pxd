@@ -25,5 +25,8 @@ cdef class Remux(Follower):
     cdef int end_pass(self) except -1
     cdef int take_block(self, const uint8_t* tags, Py_ssize_t size, int64_t near_ms) except -1
     cdef int take_new(self) except -1
+    # Whether the tag being taken, with a body of *size* bytes, is where players of `source` start now: of the
+    # keyframes of one pass only the newest needs its headers.
+    cdef bint is_start(self, uint32_t size) noexcept
     # The headers before the newest keyframe of `source` are others now; the keyframe was taken before.
     cdef int rekey(self) except -1

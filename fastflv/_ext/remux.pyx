@@ -137,6 +137,9 @@ cdef class Remux(Follower):
             i += 1
         return 0
 
+    cdef bint is_start(self, uint32_t size) noexcept:
+        return self.at - TAG_FRAME_BYTES - <int64_t>size == load_relaxed(&self.source.log.key_pos)
+
     cdef int follow(self, bint urgent) except -1:
         self.urgent = urgent
         if self.carries_video:

@@ -82,7 +82,7 @@ cdef class RtmpMux(Remux):
         write_chunks(out, kind, time, self.stream_id, chunk_stream_of(kind), body, size, self.chunk_size)
         log_commit(self.log.log, <uint32_t>whole, dts_ms, kind, flags)
         self.written = True
-        if kind == TAG_VIDEO and flags & KEY and not flags & (CONFIG | COMMAND):
+        if kind == TAG_VIDEO and flags & KEY and not flags & (CONFIG | COMMAND) and self.is_start(size):
             traits = read_traits(kind, body, size)
             if traits.track == 0:
                 headers = self.headers_at(self.source.key_headers, dts_ms)
