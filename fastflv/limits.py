@@ -242,6 +242,9 @@ TS_AUDIO_MS: Final = 70
 TS_TRACK_LOST_MS: Final = 1000
 "A track that was announced by a header, or by the publisher before, and shows no frame for this long leaves the PMT, ms."
 
+TS_SETS_BYTES_MAX: Final = 8 * 1024
+"Parameter sets of a video track, bytes: they are written before each keyframe that has none, however small that is. Real ones have 50 to 1,000; a track with more is not carried."
+
 TS_FILE_STEP_BYTES: Final = 256 * 1024
 "A whole file is muxed in steps of this many bytes: its log stays in the cache and its memory is used again."
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model.remuxed import ASC, AVC_CONFIG, HEVC_CONFIG, HEVC_SETS, OPUS_HEAD, PPS, SPS
 
+from fastflv import limits
 from fastflv.remux.mpegts import Setup, describe
 
 CODE = b"\0\0\0\1"
@@ -73,6 +74,15 @@ def test_what_muxers_need_is_read(kind, codec, record, setup):
 @pytest.mark.parametrize(("kind", "codec", "record"), REFUSED.values(), ids=REFUSED)
 def test_what_ts_cannot_say_is_refused(kind, codec, record):
     assert describe(kind, codec, record) is None
+
+
+def test_parameter_sets_that_are_too_large_are_not_carried():
+    room = limits.TS_SETS_BYTES_MAX - 2 * len(CODE) - len(SPS)
+    for pps, taken in ((PPS.ljust(room, b"x"), True), (PPS.ljust(room + 1, b"x"), False)):
+        record = AVC_CONFIG.replace(len(PPS).to_bytes(2, "big") + PPS, len(pps).to_bytes(2, "big") + pps)
+        setup = describe(9, 7, record)
+        assert (setup is not None) == taken
+        assert setup is None or setup.sets == CODE + SPS + CODE + pps
 
 
 @given(

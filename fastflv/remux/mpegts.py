@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from fastflv import limits
 from fastflv._ext import tsmux
 from fastflv.errors import CodecConfigError
 from fastflv.media import codecs
@@ -76,6 +77,8 @@ def _video(name: str, record: bytes) -> Setup | None:
         return None
     config = video_config(name, record)
     sets = b"".join(_START_CODE + nalu for nalu in config.parameter_sets)
+    if len(sets) > limits.TS_SETS_BYTES_MAX:
+        return None
     return Setup(length_size=config.length_size, sets=sets)
 
 
