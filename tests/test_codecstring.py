@@ -121,7 +121,7 @@ def test_a_record_is_made_of_the_first_keyframe(encoder, form, tmp_path):
     assert codec_string("AV1", record).endswith("10" if "10" in form else "08")
 
 
-@pytest.mark.parametrize("size", [9, 127, 128, 16_383, 16_384, 32_767, 32_768, 2_097_152])
+@pytest.mark.parametrize("size", [9, 127, 128, 16_383, 16_384, 32_767, 32_768, 60_000])
 def test_a_sequence_header_of_any_size_makes_a_record_that_can_be_read(size):
     # Of a still picture, level 3.1; the rest is padding.
     bits = f"00011{5:05b}{8:04b}{7:04b}{319:09b}{179:08b}"

@@ -23,7 +23,9 @@ def quick(monkeypatch):
 
 
 def files(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    """Files below *folder*; a thread may be removing some, and folders with them, while this looks (os.walk minds not)."""
+    found = [Path(where, name) for where, _, names in os.walk(folder) for name in names]
+    return {path.relative_to(folder).as_posix() for path in found if path.is_file()}
 
 
 @looped
