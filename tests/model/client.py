@@ -92,3 +92,42 @@ def heard(output: bytes, handshake: bool = True) -> list[tuple]:
         else:
             said.append((message.kind, message.payload))
     return said
+
+
+def media(client: Client) -> Client:
+    client.metadata(width=640.0)
+    client.media(9, 0, b"\x17\0\0\0\0record").media(8, 0, b"\xaf\0\x12\x10")
+    for n in range(4):
+        client.media(9, 40 * n, bytes([0x27, 1]) + bytes(300 + n)).media(
+            8, 40 * n + 5, b"\xaf\1" + bytes(150)
+        )
+    return client
+
+
+def unpublish(client: Client, name: str = "room") -> Client:
+    return client.call("FCUnpublish", 6, None, name).call("deleteStream", 7, None, 1.0)
+
+
+FLOWS = {
+    "ffmpeg": lambda: unpublish(media(Client().connect(capabilities=15.0).fmle_publish())),
+    "OBS": lambda: unpublish(
+        media(
+            Client(4096)
+            .connect(fourCcList=["av01", "hvc1"], videoFourCcInfoMap={"*": 2.0}, capsEx=3.0)
+            .fmle_publish("room?key=secret")
+        )
+    ),
+    "librtmp with a ping on a fresh chunk stream": lambda: media(
+        Client().connect().send(4, b"\0\3\0\0\0\0\0\0\1\x2c", 2).fmle_publish()
+    ),
+    "flash": lambda: media(Client().connect(objectEncoding=3.0).flash_publish()).call(
+        "closeStream", 0, None, stream_id=1
+    ),
+    "haivision": lambda: unpublish(media(Client().connect().haivision_publish())),
+    "player": lambda: (
+        Client().connect(swfUrl="http://s/", pageUrl="http://p/").play().call("deleteStream", 8, None, 1.0)
+    ),
+    "publish twice": lambda: unpublish(
+        media(unpublish(media(Client().connect().fmle_publish())).fmle_publish("second", 2))
+    ).call("deleteStream", 9, None, 2.0),
+}

@@ -1,0 +1,192 @@
+"""What the peers of a session may not say: commands out of order, too much of anything, and hostile bytes."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from model.client import FLOWS, Client, heard
+from model.owner import NOISE, Owner
+
+from fastflv import limits
+from fastflv._ext.chunkwrite import write_message
+from fastflv.errors import (
+    AmfError,
+    ChunkError,
+    CommandError,
+    CommandOrderError,
+    HandshakeError,
+    PeerError,
+    TalkError,
+)
+from fastflv.ingest.events import PlayWanted
+from fastflv.ingest.session import Session
+from fastflv.media import amf0
+from fastflv.media.amfvalues import UNDEFINED
+
+
+def test_held_input_is_bounded():
+    session = Session(noise=NOISE)
+    session.receive(Client().connect().wire())
+    session.receive(bytes(limits.HELD_BYTES_MAX))
+    with pytest.raises(CommandOrderError, match="before the answer"):
+        session.receive(b"x")
+
+
+@pytest.mark.parametrize(
+    ("stream_id", "taken"), [(limits.MESSAGE_STREAM_MAX, True), (limits.MESSAGE_STREAM_MAX + 1, False)]
+)
+def test_a_play_on_a_message_stream_that_nobody_gave_out_is_refused(stream_id, taken):
+    client = Client().connect().call("play", 0, None, "room", stream_id=stream_id)
+    owner = Owner()
+    with nullcontext() if taken else pytest.raises(CommandError, match="message stream"):
+        owner.feed(client.wire())
+    assert (PlayWanted in owner.kinds()) == taken
+
+
+REFUSED = {
+    "publish before connect": (lambda: Client().flash_publish(), CommandOrderError),
+    "unknown call before connect": (lambda: Client().call("hello", 1), CommandOrderError),
+    "connect twice": (lambda: Client().connect().connect(), CommandOrderError),
+    "publish twice at once": (lambda: Client().connect().flash_publish().flash_publish(), CommandOrderError),
+    "play while publishing": (lambda: Client().connect().flash_publish().play(), CommandOrderError),
+    "publish while playing": (lambda: Client().connect().play().flash_publish(), CommandOrderError),
+    "publish without a name": (
+        lambda: Client().connect().call("publish", 1, None, stream_id=1),
+        CommandError,
+    ),
+    "publish false at once": (lambda: Client().connect().call("publish", 1, None, False), CommandError),
+    "play of a number": (lambda: Client().connect().call("play", 1, None, 5.0, stream_id=1), CommandError),
+    "a name with dots": (lambda: Client().connect().flash_publish("../x"), CommandError),
+    "a long name": (lambda: Client().connect().flash_publish("x" * 2000), CommandError),
+    "connect without an object": (lambda: Client().call("connect", 1), CommandError),
+    "a command without a name": (lambda: Client().send(20, b"\5"), CommandError),
+    "a command cut short": (lambda: Client().send(20, b"\2\0\7conn"), AmfError),
+    "a command too long": (lambda: Client().send(20, bytes(limits.COMMAND_BYTES_MAX + 1)), CommandError),
+    "a short user control message": (lambda: Client().send(4, b"\0\6\0", 2), CommandError),
+    "a short window": (lambda: Client().send(5, b"\0", 2), CommandError),
+    "chunk size 0": (lambda: Client().send(1, bytes(4), 2), ChunkError),
+}
+
+
+@pytest.mark.parametrize(("client", "error"), REFUSED.values(), ids=REFUSED)
+def test_what_a_peer_may_not_say_is_refused(client, error):
+    wire = client().wire()
+    with pytest.raises(error):
+        Owner().feed(wire)
+    with pytest.raises(error):
+        Owner().feed(*(wire[n : n + 1] for n in range(len(wire))))
+
+
+def test_a_connection_that_is_not_rtmp_is_refused_at_its_first_byte():
+    with pytest.raises(HandshakeError):
+        Owner().feed(b"G")
+
+
+PONG = b"\0\7\0\0\0\0"
+
+
+def repeated(kind: int, payload: bytes, times: int) -> bytes:
+    """A message, again and again, in whole chunks."""
+    return write_message(kind, 0, 1, 4, payload, 0xFFFFFF) * times
+
+
+def talking() -> Owner:
+    """A publisher that has said nothing within the present span."""
+    owner = Owner().feed(Client(0xFFFFFF).connect().flash_publish().wire())
+    owner.session.now = 100.0
+    return owner
+
+
+def test_messages_besides_media_are_bounded():
+    owner = talking()
+    for _ in range(2):
+        owner.session.now += limits.TALK_SECONDS
+        owner.feed(repeated(4, PONG, limits.TALK_MESSAGES_MAX))
+        owner.feed(repeated(9, b"\x27\1\0\0\0x", limits.TALK_MESSAGES_MAX))
+    with pytest.raises(TalkError, match="messages besides media"):
+        owner.feed(repeated(4, PONG, 1))
+
+
+def test_bytes_besides_media_are_bounded():
+    owner, body = talking(), amf0.encode("onCaption", "x" * 60_000)
+    fits = limits.TALK_BYTES_MAX // len(body)
+    for _ in range(2):
+        owner.session.now += limits.TALK_SECONDS
+        owner.feed(repeated(18, body, fits))
+    with pytest.raises(TalkError, match="bytes besides media"):
+        owner.feed(repeated(18, body, 1))
+
+
+# --- hostile peers --------------------------------------------------------------------------------
+
+
+def survives(wire: bytes, places=()) -> None:
+    """Whatever bytes arrive, the session answers with events or a PeerError."""
+    owner = Owner()
+    try:
+        for a, b in pairwise([0, *sorted(min(p, len(wire)) for p in places), len(wire)]):
+            owner.feed(wire[a:b])
+    except PeerError:
+        return
+    heard(owner.output) if len(owner.output) >= 3073 else None
+
+
+STARTS = {
+    "nothing": lambda: Client().encoder.wire[:0],
+    "a handshake": lambda: Client().wire(),
+    "a connect": lambda: Client().connect().wire(),
+    "a publish": lambda: Client().connect().fmle_publish().wire(),
+    "a play": lambda: Client().connect().play().wire(),
+}
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+@settings(deadline=None)
+@given(tail=st.binary(max_size=300), places=st.lists(st.integers(0, 5000), max_size=3))
+def test_any_bytes_behind_a_start_give_events_or_a_peer_error(start, tail, places):
+    survives(bytes(start()) + tail, places)
+
+
+VALUES = st.recursive(
+    st.floats() | st.booleans() | st.text(max_size=9) | st.none() | st.just(UNDEFINED),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(
+    [
+        *("connect", "createStream", "releaseStream", "FCPublish", "publish", "FCUnpublish", "deleteStream"),
+        *("closeStream", "play", "pause", "pauseRaw", "receiveAudio", "receiveVideo", "seek", "_result", "x"),
+        *("getStreamLength", "_checkbw", "@setDataFrame", "onMetaData"),
+    ]
+)
+CALLS = st.tuples(
+    st.sampled_from([20, 20, 20, 17, 18, 15, 4, 5]),
+    NAMES | st.text(max_size=5),
+    st.lists(st.sampled_from([0.0, 1.0, 2.0, None, "room", True, False]) | VALUES, max_size=5),
+    st.integers(0, 2),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.booleans(), st.lists(CALLS, max_size=8), st.lists(st.integers(0, 5000), max_size=3))
+def test_any_commands_give_events_or_a_peer_error(connected, calls, places):
+    client = Client()
+    if connected:
+        client.connect()
+    for kind, name, arguments, stream_id in calls:
+        client.send(kind, amf0.encode(name, *arguments), 3, stream_id)
+    survives(client.wire(), places)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.sampled_from(list(FLOWS)), st.data())
+def test_a_flow_with_changed_bytes_gives_events_or_a_peer_error(name, data):
+    wire = bytearray(FLOWS[name]().wire())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(3073, len(wire)))
+        wire[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    survives(bytes(wire))
