@@ -1,4 +1,4 @@
-"""What several tests share: sockets on the loopback, and a crew of sender threads that is always stopped."""
+"""What several tests share: sockets, sender threads that are always stopped, and quick looks at media."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import settings
 
+from fastflv import limits
 from fastflv._ext.sender import Player, Sender
 
 settings.register_profile("fastflv", deadline=None)
@@ -97,3 +98,9 @@ def descriptors() -> Callable[[], set[str]]:
         return names
 
     return ask
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Media comes faster than in life; so must it be looked at."""
+    monkeypatch.setattr(limits, "HLS_PULL_SECONDS", 0.02)

@@ -15,11 +15,7 @@ from model.hls import NAME, Camera, looped, running, until
 from fastflv import limits
 from fastflv.delivery.hls.files import read_file
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Media comes faster than in life; so must it be looked at."""
-    monkeypatch.setattr(limits, "HLS_PULL_SECONDS", 0.02)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def files(folder: Path) -> set[str]:

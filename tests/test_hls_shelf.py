@@ -1,0 +1,222 @@
+"""The segments of an HLS stream: what they cost when, and publishers that fail, come and go."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from model import m3u8, mp4
+from model.hls import AVC_HEADER, NAME, OTHER_AVC_HEADER, Camera, looped, running, until
+
+from fastflv import limits
+from fastflv.remux.segmenter import Segmenter
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+# --- what costs when ------------------------------------------------------------------------------
+
+
+@looped
+async def test_a_stream_that_nobody_watches_costs_nothing(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_IDLE_SECONDS", 0.3)
+    async with running("hls_fragment 0.1; hls_ctx off;") as site:
+        camera = Camera(site)
+        camera.run(3)
+        assert not camera.stream.is_read and len(camera.stream.outlets) == 1
+        async with camera.rolling(2):
+            before = await site.media("/live/cam.m3u8")
+        assert camera.stream.is_read
+        (shelf,) = site.server.hls._shelves.values()
+        await until(lambda: shelf.closed)
+        assert not camera.stream.is_read and len(camera.stream.outlets) == 1
+        assert not site.server.hls._shelves
+        assert (await site.get("/live/" + before.segments[0].uri)).status == 404
+        async with camera.rolling(2):
+            after = await site.media("/live/cam.m3u8")
+        # Numbers and names go on.
+        assert after.sequence > before.segments[-1].number
+        assert not {s.uri for s in after.segments} & {s.uri for s in before.segments}
+
+
+@looped
+async def test_segments_are_there_for_a_while_after_they_left_the_playlist(monkeypatch):
+    async with running("hls_ctx off;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            steps = [await site.media("/live/cam.m3u8")]
+        for _ in range(12):
+            camera.run(2)
+            await asyncio.sleep(0.06)
+            steps.append(await site.media("/live/cam.m3u8"))
+            m3u8.check_step(steps[-2], steps[-1])
+            m3u8.check_removal(steps[-2], steps[-1])
+        assert steps[-1].sequence > steps[0].sequence
+        assert 8 <= steps[-1].length < 10
+        (shelf,) = site.server.hls._shelves.values()
+        assert await site.fetch(steps[0].segments[0].uri)
+        now = asyncio.get_running_loop().time()
+        shelf._gone = type(shelf._gone)(kept._replace(until=now) for kept in shelf._gone)
+        await until(lambda: not shelf._gone)
+        gone = await site.get("/live/" + steps[0].segments[0].uri)
+        assert gone.status == 404 and "gone" in gone.text
+        assert await site.fetch(steps[-1].segments[0].uri)
+
+
+@looped
+async def test_memory_is_bounded_and_three_segments_stay(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_SHELF_BYTES", 1000)
+    async with running("hls_ctx off;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            await site.media("/live/cam.m3u8")
+        for _ in range(8):
+            camera.run(2)
+            await asyncio.sleep(0.06)
+        media = await site.media("/live/cam.m3u8")
+        assert len(media.segments) == 3
+        (shelf,) = site.server.hls._shelves.values()
+        assert len(shelf._bodies) == 3
+        for segment in media.segments:
+            await site.fetch(segment.uri)
+
+
+@looped
+async def test_a_segmenter_that_fails_is_begun_again(monkeypatch, caplog):
+    monkeypatch.setattr(limits, "HLS_RETRY_SECONDS", 0.05)
+    async with running("hls_ctx off; hls_window 60;") as site, Camera(site).rolling():
+        before = await site.segments("/live/cam.m3u8", 2)
+        (shelf,) = site.server.hls._shelves.values()
+        with monkeypatch.context() as broken:
+            broken.setattr(Segmenter, "take", lambda *_, **__: 1 / 0)
+            await until(lambda: shelf._reader is None)
+        after = await site.segments("/live/cam.m3u8", len(before.segments) + 3)
+        m3u8.check_step(before, after)
+        assert after.segments[-1].discontinuities == 1
+        assert "begun again" in caplog.text
+        # A muxer that fails ends its log; the stream goes on.
+        shelf._reader._cursor.log.end()
+        more = await site.segments("/live/cam.m3u8", len(after.segments) + 3)
+        m3u8.check_step(after, more)
+        assert more.segments[-1].discontinuities == 2
+
+
+# --- publishers come and go -----------------------------------------------------------------------
+
+
+@looped
+async def test_a_publisher_that_returns_goes_on_behind_a_discontinuity():
+    async with running("hls_ctx off; hls_window 60;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            before = await site.segments("/live/cam.m3u8", 4)
+        await asyncio.sleep(0.1)
+        camera.run(0.5)
+        open_ms = next(iter(site.server.hls._shelves.values()))._reader.segmenter.length_ms
+        camera.leave()
+        # What was open can be had at once.
+        left = await site.media("/live/cam.m3u8")
+        assert left.segments[-1].duration == pytest.approx((open_ms + 500) / 1000, abs=0.1)
+        m3u8.check_step(before, left)
+        camera.time += 10_000 - camera.time % 1000
+        camera.publish()
+        async with camera.rolling():
+            after = await site.segments("/live/cam.m3u8", len(left.segments) + 1)
+        m3u8.check_step(left, after)
+        steps = [
+            b.discontinuities - a.discontinuities
+            for a, b in zip(after.segments, after.segments[1:], strict=False)
+        ]
+        assert steps.count(1) == 1 and steps[len(left.segments) - 1] == 1
+        camera.end()
+        ended = await site.media("/live/cam.m3u8")
+        assert ended.ended
+        m3u8.check_step(after, ended._replace(ended=False))
+
+
+@looped
+async def test_an_end_that_fails_is_left_out_and_the_stream_ends_all_the_same(monkeypatch, caplog):
+    async with running("hls_ctx off;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            before = await site.media("/live/cam.m3u8")
+        monkeypatch.setattr(Segmenter, "flush", lambda *_: 1 / 0)
+        camera.leave()
+        assert not camera.stream.is_read
+        assert "its end failed" in caplog.text
+        camera.end()
+        assert site.server.hub.find(NAME) is None
+        ended = await site.media("/live/cam.m3u8")
+        assert ended.ended
+        m3u8.check_step(before, ended._replace(ended=False))
+
+
+@looped
+async def test_a_complete_playlist_can_be_had_until_nobody_needs_it(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_IDLE_SECONDS", 0.2)
+    async with running("hls_fragment 0.1; hls_window 0.1; hls_ctx off;", on_missing=0) as site:
+        camera = Camera(site)
+        async with camera.rolling(2):
+            await site.media("/live/cam.m3u8")
+        camera.end()
+        ended = await site.media("/live/cam.m3u8")
+        assert ended.ended and await site.fetch(ended.segments[-1].uri)
+        # The stream that comes now is another one: its playlist is its own, its numbers are new.
+        again = Camera(site)
+        async with again.rolling(2):
+            fresh = await site.media("/live/cam.m3u8")
+        assert not fresh.ended
+        assert fresh.sequence > ended.segments[-1].number
+        assert fresh.discontinuities > ended.segments[-1].discontinuities
+        again.end()
+        (shelf,) = site.server.hls._shelves.values()
+        await until(lambda: shelf.closed)
+        assert (await site.get("/live/cam.m3u8")).status == 404
+
+
+@looped
+async def test_viewers_stay_counted_when_the_stream_begins_anew():
+    async with running() as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            url = await site.join()
+            await site.media(url)
+        camera.end()
+        again = Camera(site)
+        async with again.rolling():
+            await site.media(url)
+        (client,) = site.server.roster
+        assert client.stream is again.stream
+
+
+@looped
+async def test_another_coding_in_the_middle_gets_a_map_of_its_own():
+    async with running("hls_use_fmp4 on; hls_ctx off; hls_window 60;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            before = await site.segments("/live/cam.m3u8", 1)
+        camera.feed.video(camera.time, OTHER_AVC_HEADER)
+        async with camera.rolling():
+            media = await site.segments("/live/cam.m3u8", len(before.segments) + 3)
+        maps = [segment.map_uri for segment in media.segments]
+        assert len(set(maps)) == 2 and maps == sorted(maps)
+        change = maps.index(maps[-1])
+        steps = [segment.discontinuities for segment in media.segments]
+        assert steps == [0] * change + [1] * (len(steps) - change)
+        for segment, avc in ((media.segments[0], AVC_HEADER), (media.segments[-1], OTHER_AVC_HEADER)):
+            tracks = mp4.read_init(await site.fetch(segment.map_uri))
+            assert tracks[1].inner(b"avcC") == avc[5:]
+            _, runs = mp4.read_fragment(await site.fetch(segment.uri))
+            assert set(runs) == set(tracks)
+
+
+@looped
+async def test_another_coding_in_ts_is_a_discontinuity_too():
+    async with running("hls_ctx off; hls_window 60;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            before = await site.segments("/live/cam.m3u8", 1)
+        camera.feed.video(camera.time, OTHER_AVC_HEADER)
+        async with camera.rolling():
+            media = await site.segments("/live/cam.m3u8", len(before.segments) + 3)
+        assert media.segments[-1].discontinuities == 1
