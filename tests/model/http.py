@@ -1,0 +1,92 @@
+"""HTTP over a real loopback server: handlers, a client that sends pieces, and a reader of answers in a row."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from contextlib import asynccontextmanager
+
+import uvloop
+
+from fastflv.delivery.http import HttpConnection
+from fastflv.delivery.message import Request, Response
+from fastflv.stream.door import Door
+
+
+def looped(test):
+    """Run a test in a loop of its own."""
+
+    @functools.wraps(test)
+    def run(*args, **more):
+        return uvloop.run(asyncio.wait_for(test(*args, **more), 20))
+
+    return run
+
+
+class Echo:
+    """Answers with what it was asked; `/later` is answered when `ready` is set."""
+
+    def __init__(self, *, cross_domain: bool = True) -> None:
+        self.cross_domain = cross_domain
+        self.held: list[HttpConnection] = []
+        self.seen: list[Request] = []
+        self.asked = asyncio.Event()
+
+    def __call__(self, request: Request, connection: HttpConnection) -> Response | None:
+        self.seen.append(request)
+        self.asked.set()
+        if request.path == "/fail":
+            raise RuntimeError("as asked")
+        if request.path == "/later":
+            self.held.append(connection)
+            return None
+        return Response.of_json([request.method, request.path, request.query, request.body.decode()])
+
+
+@asynccontextmanager
+async def serving(handler, door: Door | None = None):
+    """Serve HTTP on a free port; give the port and the door."""
+    loop = asyncio.get_running_loop()
+    door = door or Door(100)
+    server = await loop.create_server(lambda: HttpConnection(loop, handler, door), "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], door
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def ask(port: int, *pieces: bytes) -> bytes:
+    """Send *pieces*, each when the one before has gone out, and read to the end of the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for piece in pieces:
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(0)
+    try:
+        return await asyncio.wait_for(reader.read(), 5)
+    finally:
+        writer.close()
+
+
+def split(data: bytes, heads: int = 0) -> list[tuple[int, dict[str, str], bytes]]:
+    """Cut responses in a row into (status, headers, body); the first *heads* of them have no body."""
+    found = []
+    while data:
+        head, _, data = data.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        size = 0 if len(found) < heads else int(fields["content-length"])
+        found.append((int(first.split()[1]), fields, data[:size]))
+        data = data[size:]
+    return found
+
+
+def request(
+    path: str = "/", method: str = "GET", *fields: str, version: str = "1.1", body: bytes = b""
+) -> bytes:
+    lines = [f"{method} {path} HTTP/{version}", "Host: a", *fields]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+LAST = request("/last", "GET", "Connection: close")
