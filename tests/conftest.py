@@ -1,4 +1,4 @@
-"""What several tests share: sockets, sender threads that are always stopped, and quick looks at media."""
+"""What several tests share: sockets, sender threads that are always stopped, an intake, and quick looks at media."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
+from model.flv import Feed
 
 from fastflv import limits
+from fastflv._ext.intake import Intake
+from fastflv._ext.medialog import MediaLog
 from fastflv._ext.sender import Player, Sender
 
 settings.register_profile("fastflv", deadline=None)
@@ -98,6 +101,14 @@ def descriptors() -> Callable[[], set[str]]:
         return names
 
     return ask
+
+
+@pytest.fixture
+def feed() -> Feed:
+    """Make an intake that has begun, behind a chunk reader."""
+    intake = Intake(MediaLog())
+    intake.begin(10)
+    return Feed(intake)
 
 
 @pytest.fixture
