@@ -22,7 +22,9 @@ BY_NAME = {form.name: form for form in FORMS}
 
 @pytest.fixture(scope="module")
 def server(serve: Callable[..., Server]) -> Server:
-    return serve(vhost_text(remux="on_missing 20;"))
+    # Some of it is published faster than in life: nobody is too late by that.
+    play = "mw_latency 0; lag_drop 60000; lag_jump 60000; lag_close 120000;"
+    return serve(vhost_text(play=play, remux="on_missing 20;"))
 
 
 @pytest.fixture(scope="module")
