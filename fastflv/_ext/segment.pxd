@@ -7,6 +7,7 @@ cdef struct Block:
     # Immutable bytes shared by reference, for example what a player is sent before it reads the log.
     int32_t refs           # atomic
     uint32_t size          # bytes
+    size_t mapped          # bytes of its own pages, 0: it is in the heap
     uint8_t bytes[1]       # `size` of them
 
 
@@ -50,3 +51,6 @@ cdef Segment* view_find(const View* view, int64_t position) noexcept nogil
 cdef class MediaBlock:
     cdef Block* block          # owned reference; sender threads hold others
     cdef int views             # buffers that Python has of it
+
+
+cdef MediaBlock as_media_block(Block* block)

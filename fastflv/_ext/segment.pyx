@@ -5,21 +5,31 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, P
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
+from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap
 
 from fastflv._ext.atomics cimport add32, load32_acquire
 
 from fastflv import limits
 
 cdef uint32_t TAG_BYTES_TYPICAL = limits.TAG_BYTES_TYPICAL
+cdef uint32_t MAPPED_BYTES = limits.BLOCK_MAPPED_BYTES
 
 
 # --- blocks ---------------------------------------------------------------------------------
 
 cdef Block* block_new(const uint8_t* bytes, uint32_t size) noexcept nogil:
     """Copy *size* bytes into a block with one reference; NULL without memory. *bytes* may be NULL: to be filled."""
-    cdef Block* block = <Block*>malloc(sizeof(Block) + size)
-    if block == NULL:
+    cdef size_t whole = sizeof(Block) + size
+    cdef bint maps = size >= MAPPED_BYTES
+    cdef void* room
+    if maps:
+        room = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    else:
+        room = malloc(whole)
+    if room == NULL or room == MAP_FAILED:
         return NULL
+    cdef Block* block = <Block*>room
+    block.mapped = whole if maps else 0
     block.refs = 1
     block.size = size
     if bytes != NULL and size:
@@ -33,7 +43,11 @@ cdef void block_hold(Block* block) noexcept nogil:
 
 
 cdef void block_drop(Block* block) noexcept nogil:
-    if block != NULL and add32(&block.refs, -1) == 0:
+    if block == NULL or add32(&block.refs, -1) != 0:
+        return
+    if block.mapped:
+        munmap(block, block.mapped)
+    else:
         free(block)
 
 
@@ -101,6 +115,14 @@ cdef Segment* view_find(const View* view, int64_t position) noexcept nogil:
 
 
 # --- Python door ----------------------------------------------------------------------------
+
+cdef MediaBlock as_media_block(Block* block):
+    """Wrap *block*, whose reference it takes."""
+    cdef MediaBlock made = MediaBlock.__new__(MediaBlock, b"")
+    block_drop(made.block)
+    made.block = block
+    return made
+
 
 @cython.final
 cdef class MediaBlock:

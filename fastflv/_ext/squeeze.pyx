@@ -6,7 +6,6 @@ up to the edge, in their order; what is shown from the edge on keeps its time, s
 Spec: Adobe FLV v10.1, E.4.3 (composition time); Enhanced RTMP v2, video packet types 1 and 3.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
@@ -18,7 +17,7 @@ from fastflv._ext.flvtag cimport (
 )
 from fastflv._ext.medialog cimport Log, MediaLog
 from fastflv._ext.octets cimport load_be24, store_be24, store_be32
-from fastflv._ext.segment cimport Segment, Tag
+from fastflv._ext.segment cimport Block, Segment, Tag, as_media_block, block_new
 
 cdef enum:
     CTS_BYTES = 3
@@ -191,8 +190,10 @@ cdef void restamp(uint8_t* tags, Py_ssize_t size, int64_t dts_ms) noexcept nogil
         at += TAG_FRAME_BYTES + <Py_ssize_t>length
 
 
-def squeeze(MediaLog log not None, *, int64_t span_ms, int64_t audio_before=1 << 62, bint still=False):
-    """Return the headers and the newest GOP of a log of FLV tags, for a player that goes on at its head.
+def squeeze(
+    MediaLog log not None, *, int64_t span_ms, int64_t audio_before=1 << 62, bint still=False, bytes prefix=b"",
+):
+    """Return *prefix*, the headers and the newest GOP of a log of FLV tags, for a player that goes on at its head.
 
     The GOP takes *span_ms* before the newest picture, or a millisecond a picture where that is longer. Left out are
     disposable pictures, those that lead the keyframe, and sound but for what is as new as that and older than
@@ -204,7 +205,7 @@ def squeeze(MediaLog log not None, *, int64_t span_ms, int64_t audio_before=1 <<
     cdef int64_t total
     cdef uint8_t* out
     cdef bytes headers = log.key_headers
-    cdef bytes block
+    cdef Block* block
     cdef int64_t last
     if load_relaxed(&log.log.key_pos) < 0:
         return None
@@ -221,13 +222,17 @@ def squeeze(MediaLog log not None, *, int64_t span_ms, int64_t audio_before=1 <<
             video.rows[0].out_dts = log.log.head_dts
         else:
             squeeze_times(&video, span_ms)
-        total = len(headers)
+        total = len(prefix) + len(headers)
         for i in range(video.count):
             total += written_size(&video.rows[i])
         for i in range(audio.count):
             total += TAG_FRAME_BYTES + audio.rows[i].size
-        block = PyBytes_FromStringAndSize(NULL, total)
-        out = <uint8_t*>PyBytes_AS_STRING(block)
+        block = block_new(NULL, <uint32_t>total)
+        if block == NULL:
+            raise MemoryError
+        out = block.bytes
+        memcpy(out, <const uint8_t*>prefix, len(prefix))
+        out += len(prefix)
         memcpy(out, <const uint8_t*>headers, len(headers))
         last = video.rows[0].out_dts
         restamp(out, len(headers), last)
@@ -239,7 +244,7 @@ def squeeze(MediaLog log not None, *, int64_t span_ms, int64_t audio_before=1 <<
             else:
                 out = write_item(out, &audio.rows[a])
                 a += 1
-        return block
+        return as_media_block(block)
     finally:
         free(video.rows)
         free(audio.rows)

@@ -161,14 +161,16 @@ class StartBlocks:
         if start is None:
             ts = self._remux if isinstance(self._remux, TsMux) else None
             until = {} if ts is None else {"audio_before": sound_before(ts)}
-            tags = squeeze(self._tags, span_ms=limits.START_SPAN_MS, still=still, **until)
-            if tags is None:
+            block = squeeze(
+                self._tags, span_ms=limits.START_SPAN_MS, still=still, prefix=self._prefix(claims), **until
+            )
+            if block is None:
                 return self.at_next_key(claims) if still else self.at_gop(claims)
             if ts is not None:
-                tags = tags_as_ts(ts, tags)
+                block = MediaBlock(tags_as_ts(ts, bytes(block)))
             elif self._remux is not None and self._variant.container != "flv":
-                tags = self._remux.headers(tags)
-            start = Start(MediaBlock(self._prefix(claims) + tags), self._log.head, still)
+                block = MediaBlock(self._remux.headers(bytes(block)))
+            start = Start(block, self._log.head, still)
             self._squeezed = {key: start}
             self._given.append(start.block)
         return start
