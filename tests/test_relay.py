@@ -328,6 +328,21 @@ def test_what_is_said_during_a_start_comes_behind_it():
     assert halted == [len(viewer.transport.wire)]
 
 
+def test_what_waits_for_a_start_goes_with_a_player_that_ends():
+    stage = Stage()
+    viewer = stage.join(Framing.WEBSOCKET)
+    viewer.play.halt(lambda: None)
+    viewer.transport.room = 0
+    viewer.play.start(stage.stream.open(Variant()), Start(MediaBlock(bytes(200_000)), stage.stream.log.head))
+    viewer.play.say(b"ping")
+    halted = []
+    viewer.play.halt(lambda: halted.append(1))
+    viewer.play.kick()
+    viewer.transport.peer_reads()
+    assert (viewer.ends, halted) == ([("kicked", False)], [])
+    assert not viewer.transport.wire.endswith(b"ping")
+
+
 def test_a_kick_during_a_start_leaves_a_frame_half_sent():
     stage = Stage()
     viewer = stage.join()

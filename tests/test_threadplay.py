@@ -30,12 +30,13 @@ class Line:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self.unsent = 0
 
     def write(self, data: bytes) -> None:
         self.sock.sendall(data)
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.unsent
 
     def set_write_buffer_limits(self, high: int) -> None:
         """Nothing waits here."""
@@ -57,12 +58,13 @@ class Scene:
         self.feed.video(0, key(b"first"))
         self.ends: list[tuple[str, bool]] = []
         server, self.peer = tcp()
+        self.line = Line(server)
         self.play = ThreadPlay(
             self.fanout,
             OPTIONS,
             Framing.WEBSOCKET,
             lambda *end: self.ends.append(end),
-            transport=Line(server),
+            transport=self.line,
         )  # type: ignore[arg-type]
 
     def let_go(self) -> None:
@@ -118,3 +120,16 @@ def test_a_start_lives_no_longer_than_it_takes_to_be_sent(scene):
     assert not start.block.in_use
     after = sys.getrefcount(start.block)
     assert after == before
+
+
+def test_a_start_that_waits_for_older_words_counts_as_in_use(scene):
+    scene.line.unsent = 10
+    start = start_of(scene)
+    scene.play.start(scene.stream.open(), start)
+    assert start.block.in_use and scene.fanout.count == 0
+    scene.line.unsent = 0
+    scene.play.resume_writing()
+    assert scene.fanout.count == 1
+    wire = b""
+    while b"first" not in wire:
+        wire += scene.peer.recv(1 << 16)

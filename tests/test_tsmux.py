@@ -325,6 +325,13 @@ def test_a_file_that_is_no_flv_is_refused(data):
         mux(data)
 
 
+@pytest.mark.parametrize("at", [0, (1 << 30) - 1, 1 << 30, (1 << 31) - 200])
+def test_a_file_may_begin_at_any_time_of_31_bits(at):
+    tags = [AVC_HEAD, AAC_HEAD, *(video(at + 40 * i, key=i == 0) for i in range(4))]
+    found = [one.dts for one in ts.read_ts(mux(flv(tags))).pes if one.pid == 0x100]
+    assert found == [(at + 40 * i + limits.TS_BASE_MS) * 90 % (1 << 33) for i in range(4)]
+
+
 @given(st.integers(0, 400))
 def test_a_file_that_is_cut_gives_what_its_whole_tags_give(cut):
     tags = [AVC_HEAD, AAC_HEAD, video(0, key=True), audio(10), video(40), audio(50), video(80)]

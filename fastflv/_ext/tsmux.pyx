@@ -443,6 +443,8 @@ def mux(flv, describe):
     cdef const uint8_t* p
     cdef Py_ssize_t at, end, first, start
     cdef TsMux made = TsMux(MediaLog(), MediaLog(), describe)
+    # A file has no other clock: its 31 bits of time mean 0 to 2**31 - 1.
+    cdef int64_t as_it_stands = 1 << 30
     out = BytesIO()
     PyObject_GetBuffer(flv, &view, PyBUF_SIMPLE)
     try:
@@ -462,7 +464,7 @@ def mux(flv, describe):
             if end < 0 or end - start > FILE_STEP_BYTES:
                 # In steps, each with a log that forgets nothing, so that its memory is used again.
                 made.log = MediaLog(keep_ms=1 << 60, window_bytes=1 << 60)
-                made.take_block(p + start, at - start, made.log.log.written_dts)
+                made.take_block(p + start, at - start, as_it_stands)
                 if end < 0:
                     made.end()
                 made.log.publish(False)

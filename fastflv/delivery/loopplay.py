@@ -207,6 +207,8 @@ class LoopPlay:
 
     def _stop(self) -> None:
         self._start.clear()
+        self._words.clear()
+        self._then = None
         if self._leave is not None:
             self._leave()
             self._leave = None

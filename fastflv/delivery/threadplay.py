@@ -27,6 +27,8 @@ class Next(NamedTuple):
     position: int
     preamble: MediaBlock | None
     until_key: bool = False
+    pin: memoryview | None = None
+    "Of the block: it counts as in use while it waits."
 
 
 class ThreadPlay:
@@ -90,7 +92,7 @@ class ThreadPlay:
     def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
         self._outlet = outlet
         self._before = None
-        self._hold(Next(start.block, start.position, preamble, start.until_key))
+        self._hold(Next(start.block, start.position, preamble, start.until_key, memoryview(start.block)))
         self.resume_writing()
 
     def _hold(self, following: Next) -> None:
@@ -105,7 +107,7 @@ class ThreadPlay:
         if self._fanout.stopping:
             self._end("server stops", True)
             return
-        block, position, preamble, until_key = self._next
+        block, position, preamble, until_key, _ = self._next
         # The sender has its own references: the block must not live as long as the player.
         self._next = Next(None, -1, None)
         fd, self._fd = self._fd, -1
