@@ -28,6 +28,6 @@ dist:  ## sdist, and the wheel from it, checked
 	$(PYTHON) -m build && $(PYTHON) tools/check_sdist.py dist/*.tar.gz && $(PYTHON) tools/check_wheel.py dist/*.whl
 
 clean:  ## remove what was built
-	rm -rf build dist *.egg-info fastflv/_ext/*.so
+	rm -rf build dist *.egg-info && find fastflv/_ext -name "*.so" -delete
 
 .PHONY: help build test lint bench asan annotate dist clean

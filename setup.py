@@ -59,7 +59,7 @@ class BuildExt(build_ext):
 
 
 setup(
-    ext_modules=[extension(pyx) for pyx in sorted(Path("fastflv/_ext").glob("*.pyx"))],
+    ext_modules=[extension(pyx) for pyx in sorted(Path("fastflv/_ext").rglob("*.pyx"))],
     cmdclass={"build_ext": BuildExt},
     options={"build_ext": {"parallel": CORES}},
 )

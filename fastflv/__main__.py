@@ -2,6 +2,6 @@
 
 import sys
 
-from fastflv.control.cli import main
+from fastflv.tools.cli import main
 
 sys.exit(main())

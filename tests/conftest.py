@@ -13,9 +13,9 @@ from hypothesis import settings
 from model.flv import Feed
 
 from fastflv import limits
-from fastflv._ext.intake import Intake
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.sender import Player, Sender
+from fastflv._ext.fanout.sender import Player, Sender
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.medialog import MediaLog
 
 settings.register_profile("fastflv", deadline=None)
 settings.load_profile("fastflv")

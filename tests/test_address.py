@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fastflv import limits
 from fastflv.errors import CommandError
-from fastflv.ingest import address
+from fastflv.protocols.rtmp import address
 
 CASES = {
     # tcUrl, stream: vhost, app, stream, param

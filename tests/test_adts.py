@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model.ts import Adts, read_adts
 
-from fastflv._ext.adts import adts_header
+from fastflv._ext.syntax.adts import adts_header
 
 
 @given(st.integers(1, 4), st.integers(0, 12), st.integers(1, 7), st.integers(1, 8184))

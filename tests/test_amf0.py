@@ -12,8 +12,8 @@ from model import amf as model
 
 from fastflv import limits
 from fastflv.errors import AmfError, UsageError
-from fastflv.media import amf0, amf3
-from fastflv.media.amfvalues import UNDEFINED, Date, EcmaArray, TypedObject, Xml
+from fastflv.media.amf import amf0, amf3
+from fastflv.media.amf.values import UNDEFINED, Date, EcmaArray, TypedObject, Xml
 
 NUMBERS = st.floats(allow_nan=False)
 TEXT = st.text(max_size=12)

@@ -22,10 +22,10 @@ from model.flv import (
 )
 
 from fastflv import limits
-from fastflv.config.vhost import DEFAULT_VHOST
-from fastflv.media import amf0
-from fastflv.media.amfvalues import EcmaArray
-from fastflv.remux.variant import HevcLabel, Variant
+from fastflv.config.model.vhost import DEFAULT_VHOST
+from fastflv.containers.variant import HevcLabel, Variant
+from fastflv.media.amf import amf0
+from fastflv.media.amf.values import EcmaArray
 from fastflv.stream.announce import Seen, announce, promised
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName

@@ -15,11 +15,11 @@ import uvloop
 from model.flv import AAC_HEADER, AVC_HEADER, Feed, inter, key, sound
 
 from fastflv import __version__, limits
-from fastflv.config.settings import load_text
-from fastflv.config.vhost import DEFAULT_VHOST
+from fastflv.config.load import load_text
+from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.control.server import Server
+from fastflv.stream.clients import Client
 from fastflv.stream.name import StreamName
-from fastflv.stream.roster import Client
 from fastflv.stream.stream import StreamOptions
 
 NAME = StreamName(DEFAULT_VHOST, "live", "a")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastflv import limits
-from fastflv._ext.segment import MediaBlock
+from fastflv._ext.log.block import MediaBlock
 
 EDGE = limits.BLOCK_MAPPED_BYTES
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fastflv.containers.carriage import CARRIED, carries, refusal
+from fastflv.containers.mpegts import describe
 from fastflv.media.codecs import AUDIO_FOUR_CCS, AUDIO_NAMES, VIDEO_FOUR_CCS, VIDEO_NAMES
-from fastflv.remux.carriage import CARRIED, carries, refusal
-from fastflv.remux.mpegts import describe
 
 KNOWN = {*AUDIO_NAMES.values(), *VIDEO_NAMES.values(), *AUDIO_FOUR_CCS.values(), *VIDEO_FOUR_CCS.values()}
 

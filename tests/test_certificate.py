@@ -18,9 +18,9 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastflv.control.certificate import Certificates
-from fastflv.control.certnames import certificate_names
 from fastflv.errors import StartupError
+from fastflv.net.certificates import Certificates
+from fastflv.net.certnames import certificate_names
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 RSA = "rsa:2048"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from model.chunks import Decoder, Encoder, Fault, Message
 
 from fastflv import limits
-from fastflv._ext.chunkread import ChunkReader
-from fastflv._ext.sink import CollectSink
+from fastflv._ext.ingest.chunkread import ChunkReader
+from fastflv._ext.ingest.sink import CollectSink
 from fastflv.errors import ChunkError, ChunkStreamsError, MessageSizeError, PeerError
 
 CSIDS = st.sampled_from([3, 4, 5, 63, 64, 319, 320, 321, 65599])

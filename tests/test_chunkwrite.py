@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model.chunks import Decoder, Encoder, Message
 
-from fastflv._ext.chunkread import ChunkReader
-from fastflv._ext.chunkwrite import write_message
+from fastflv._ext.ingest.chunkread import ChunkReader
+from fastflv._ext.ingest.chunkwrite import write_message
 
 MESSAGES = st.builds(
     Message,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from fastflv import limits
 from fastflv.errors import AmfError, CommandError, PeerError
-from fastflv.ingest import commands
-from fastflv.media import amf0
-from fastflv.media.amfvalues import UNDEFINED
+from fastflv.media.amf import amf0
+from fastflv.media.amf.values import UNDEFINED
+from fastflv.protocols.rtmp import commands
 
 PLAIN = st.floats(allow_nan=False) | st.booleans() | st.text(max_size=5) | st.none() | st.just(UNDEFINED)
 VALUES = st.recursive(

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from fastflv.config import feature, schema
+from fastflv.config import feature
+from fastflv.config.grammar import schema
+from fastflv.config.load import Rtmps, Settings, Stats, load, load_text
+from fastflv.config.model.service import Hls
+from fastflv.config.model.vhost import HttpRemux, Play, Publish, Vhost
+from fastflv.config.model.webserver import ApiAuth, HttpApi, Https, HttpServer, RawApi
 from fastflv.config.notice import NoticeKind
 from fastflv.config.pattern import ARGS, CONTAINERS, ENDINGS
-from fastflv.config.service import Hls
-from fastflv.config.settings import Rtmps, Settings, Stats, load, load_text
-from fastflv.config.vhost import HttpRemux, Play, Publish, Vhost
-from fastflv.config.webserver import ApiAuth, HttpApi, Https, HttpServer, RawApi
-from fastflv.delivery.mount import compile_mounts
 from fastflv.errors import ConfigError, ConfigNameError, ConfigSyntaxError, ConfigValueError
+from fastflv.servers.http.mount import compile_mounts
 
 TOP = Path(__file__).parent.parent
 FRAGMENTS = {"include.vhost.conf"}

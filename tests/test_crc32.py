@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model.ts import crc
 
-from fastflv._ext.crc32 import crc32
+from fastflv._ext.ts.crc32 import crc32
 
 
 @given(st.binary(max_size=300))

@@ -20,9 +20,9 @@ from model.flv import (
 )
 
 from fastflv import limits
-from fastflv._ext.cursor import Cursor, frame_ends
-from fastflv._ext.intake import Intake
-from fastflv._ext.medialog import MediaLog
+from fastflv._ext.fanout.cursor import Cursor, frame_ends
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.medialog import MediaLog
 from fastflv.errors import UsageError
 
 RAW, CHUNKED, WEBSOCKET = 0, 1, 2

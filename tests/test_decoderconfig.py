@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fastflv import limits
 from fastflv.errors import CodecConfigError
-from fastflv.media import audioconfig, avc, codecs, hevc, openvideo
+from fastflv.media import audioconfig, codecs, hevc, openvideo
+from fastflv.media import h264 as avc
 from fastflv.media.bits import BitReader, rbsp
 from fastflv.media.decoderconfig import audio_config, video_config
 from fastflv.media.videoconfig import rate

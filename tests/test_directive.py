@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from model import conf as model
 
 from fastflv import limits
-from fastflv.config.directive import Directive, parse, parse_file
+from fastflv.config.grammar.directive import Directive, parse, parse_file
 from fastflv.errors import ConfigError, ConfigFileError, ConfigSyntaxError
 
 WORDS = st.text(

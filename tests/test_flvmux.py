@@ -23,14 +23,14 @@ from model.flv import (
 )
 from model.remux import AS_IS, ENHANCED, LEGACY, Choice
 
-from fastflv._ext.chunkwrite import write_message
-from fastflv._ext.flvmux import FlvMux
-from fastflv._ext.intake import Intake
-from fastflv._ext.medialog import MediaLog
-from fastflv.media import amf0
-from fastflv.media.amfvalues import EcmaArray
-from fastflv.remux.flv import edit_metadata
-from fastflv.remux.variant import HevcLabel, Variant
+from fastflv._ext.ingest.chunkwrite import write_message
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.medialog import MediaLog
+from fastflv._ext.mux.flvmux import FlvMux
+from fastflv.containers.flv import edit_metadata
+from fastflv.containers.variant import HevcLabel, Variant
+from fastflv.media.amf import amf0
+from fastflv.media.amf.values import EcmaArray
 
 CODED = b"\0\0\x28NALU"
 HEVC = {

@@ -19,7 +19,7 @@ from model.flv import (
     write_tag,
 )
 
-from fastflv._ext.flvtag import make_tag, traits
+from fastflv._ext.syntax.flvtag import make_tag, traits
 
 TAGS = st.builds(
     Tag,

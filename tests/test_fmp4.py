@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from model import mp4
 
 from fastflv import limits
-from fastflv._ext.flvtag import make_tag
+from fastflv._ext.syntax.flvtag import make_tag
+from fastflv.containers.fmp4 import DISPOSABLE, INTER, SYNC, Run, Sample, fragment, init_section
+from fastflv.containers.mp4box import box, descriptor
+from fastflv.containers.mp4entry import Track, audio_track, video_track
+from fastflv.containers.nalunits import has_lengths, to_lengths
+from fastflv.containers.packer import Mp4Packer
 from fastflv.errors import CodecConfigError
 from fastflv.media.codecstring import AUDIO, VIDEO
-from fastflv.remux.fmp4 import DISPOSABLE, INTER, SYNC, Run, Sample, fragment, init_section
-from fastflv.remux.mp4box import box, descriptor
-from fastflv.remux.mp4entry import Track, audio_track, video_track
-from fastflv.remux.nalunits import has_lengths, to_lengths
-from fastflv.remux.pack import Mp4Packer
 
 AVC = bytes.fromhex("014d400dffe10019674d400deca0a0cfcf80880000030008000003019078a14cb001000468ce3c80")
 ASC = bytes.fromhex("1210")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from model import signing
 
 from fastflv.errors import HandshakeError
-from fastflv.ingest.handshake import ClientHandshake, Form, ServerHandshake
+from fastflv.protocols.rtmp.handshake import ClientHandshake, Form, ServerHandshake
 
 NOISE = b"noise of the server"
 FORMS = {"simple": Form.SIMPLE, "schema 0": Form.SCHEMA0, "schema 1": Form.SCHEMA1}

@@ -11,8 +11,8 @@ from model.flv import Feed
 from model.hls import NAME, OPTIONS, Camera, looped, running, until
 
 from fastflv import limits
-from fastflv.config.settings import load_text
-from fastflv.control.options import hls_options
+from fastflv.config.load import load_text
+from fastflv.control.runtime import hls_options
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -13,7 +13,7 @@ from model import m3u8
 from model.hls import NAME, Camera, looped, running, until
 
 from fastflv import limits
-from fastflv.delivery.hls.files import read_file
+from fastflv.servers.hls.files import read_file
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -170,7 +170,7 @@ async def test_a_file_that_is_written_anew_is_read_anew(slow, tmp_path, monkeypa
         return body
 
     if slow:
-        monkeypatch.setattr("fastflv.delivery.hls.diskshelf.read_file", read_late)
+        monkeypatch.setattr("fastflv.servers.hls.diskshelf.read_file", read_late)
     async with running(f"hls_path {tmp_path}; hls_ctx off; hls_recover off;") as site:
         camera = Camera(site)
         async with camera.rolling():

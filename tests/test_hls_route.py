@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastflv.delivery.hls.route import Route, is_inside
+from fastflv.servers.hls.names import Route, is_inside
 from fastflv.stream.name import StreamName
 
 NAME = StreamName("v", "live", "cam")

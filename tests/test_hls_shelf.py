@@ -9,7 +9,7 @@ from model import m3u8, mp4
 from model.hls import AVC_HEADER, NAME, OTHER_AVC_HEADER, Camera, looped, running, until
 
 from fastflv import limits
-from fastflv.remux.segmenter import Segmenter
+from fastflv.containers.segmenter import Segmenter
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model.http import LAST, Echo, ask, looped, request, serving, split
 
 from fastflv import limits
-from fastflv.delivery.message import Request, Response, encode_head
+from fastflv.protocols.http.message import Request, Response, encode_head
 
 
 @looped

@@ -12,8 +12,8 @@ import uvloop
 from model.http import Echo, ask, looped, request, serving, split
 
 from fastflv import limits
-from fastflv.delivery.http import HttpConnection
-from fastflv.delivery.message import Request, Response
+from fastflv.protocols.http.message import Request, Response
+from fastflv.servers.http.connection import HttpConnection
 
 
 @pytest.mark.parametrize(

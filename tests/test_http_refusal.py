@@ -13,8 +13,8 @@ from model.http import LAST, Echo, ask, looped, request, serving, split
 from model.loop import FakeLoop, FakeTransport
 
 from fastflv import limits
-from fastflv.delivery.http import HttpConnection
-from fastflv.stream.door import Door
+from fastflv.net.connectionlimit import Door
+from fastflv.servers.http.connection import HttpConnection
 
 
 @looped

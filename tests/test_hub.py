@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from model.flv import Feed, key, sound
 
-from fastflv.config.vhost import DEFAULT_VHOST
+from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.errors import StreamBusyError
-from fastflv.stream.door import Door, address_of
+from fastflv.net.connectionlimit import Door, address_of
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Phase, StreamOptions

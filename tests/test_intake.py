@@ -22,8 +22,8 @@ from model.flv import (
 )
 from model.intake import GAP, after, start
 
-from fastflv._ext.intake import Intake
-from fastflv._ext.medialog import MediaLog
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.medialog import MediaLog
 
 
 def test_media_comes_out_byte_for_byte_at_a_time_that_starts_at_zero(feed):

@@ -7,10 +7,10 @@ from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, SCRIPT, VIDEO, Feed, Tag, i
 from model.intake import MONO, after, headers_at_key, start
 
 from fastflv import limits
-from fastflv._ext.chunkwrite import write_message
-from fastflv._ext.intake import Intake
-from fastflv._ext.medialog import MediaLog
-from fastflv.media import amf0
+from fastflv._ext.ingest.chunkwrite import write_message
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.medialog import MediaLog
+from fastflv.media.amf import amf0
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream, StreamOptions
 

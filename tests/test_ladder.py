@@ -14,12 +14,12 @@ from model import ts
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Tag, read_file
 from model.viewer import FLV, FRAMINGS, RAW, SLOW, Publisher, Viewer
 
-from fastflv._ext.cursor import Cursor
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.segment import MediaBlock
-from fastflv._ext.sender import Sender
-from fastflv._ext.tsmux import TsMux
-from fastflv.remux.mpegts import describe
+from fastflv._ext.fanout.cursor import Cursor
+from fastflv._ext.fanout.sender import Sender
+from fastflv._ext.log.block import MediaBlock
+from fastflv._ext.log.medialog import MediaLog
+from fastflv._ext.ts.mux import TsMux
+from fastflv.containers.mpegts import describe
 
 NEVER = 1 << 40
 "Media is made faster than in life: nobody is too slow by it."

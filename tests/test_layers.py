@@ -9,19 +9,26 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "fastflv"
-LAYERS = {
-    "errors": 0,
-    "limits": 0,
-    "config": 1,
-    "_ext": 2,
-    "media": 3,
-    "remux": 4,
-    "stream": 5,
-    "ingest": 6,
-    "delivery": 6,
-    "control": 7,
-}
-LOOPED = ("ingest/rtmp.py", "ingest/playing.py", "delivery/", "control/", "__main__.py")
+LAYERS = (
+    ("errors", "limits"),
+    ("config",),
+    ("net",),
+    ("_ext",),
+    ("media",),
+    ("containers",),
+    ("stream",),
+    ("access",),
+    ("protocols",),
+    ("playing",),
+    ("servers", "record", "cluster"),
+    ("control",),
+    ("tools",),
+)
+"Packages from left to right; those of one row do not import each other, but errors and limits."
+RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
+STRATA = ("core", "syntax", "log", "ingest", "mux", "ts", "fanout")
+"Folders of `_ext`, from left to right."
+LOOPED = ("net/", "playing/", "servers/", "record/", "cluster/", "control/", "tools/", "__main__.py")
 PYTHON = sorted(ROOT.rglob("*.py"))
 CYTHON = sorted(path for end in ("pyx", "pxd", "pyi") for path in ROOT.rglob(f"*.{end}"))
 CIMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import|c?import\s+([\w.]+))", re.MULTILINE)
@@ -58,8 +65,12 @@ def imports(path: Path) -> set[str]:
 def test_the_modules_are_found():
     assert len(PYTHON) > 40
     assert len(CYTHON) > 25
-    assert imports(ROOT / "_ext" / "player.pyx") >= {"fastflv._ext.segment", "fastflv.limits", "libc.errno"}
-    assert imports(ROOT / "delivery" / "http.py") >= {"httptools", "asyncio", "fastflv.limits"}
+    assert imports(ROOT / "_ext" / "fanout" / "player.pyx") >= {
+        "fastflv._ext.log.page",
+        "fastflv.limits",
+        "libc.errno",
+    }
+    assert imports(ROOT / "servers" / "http" / "connection.py") >= {"httptools", "asyncio", "fastflv.limits"}
 
 
 @pytest.mark.parametrize("path", PYTHON + CYTHON, ids=name_of)
@@ -69,17 +80,28 @@ def test_imports_point_left(path):
         return
     for module in imports(path):
         parts = module.split(".")
-        if parts[0] != "fastflv" or len(parts) < 2 or parts[1] not in LAYERS:
+        if parts[0] != "fastflv" or len(parts) < 2 or parts[1] not in RANK:
             continue
         there = parts[1]
-        assert there == here or LAYERS[there] < LAYERS[here] or {here, there} == {"errors", "limits"}, (
+        assert there == here or RANK[there] < RANK[here] or {here, there} == {"errors", "limits"}, (
             f"{name_of(path)} imports {module}"
         )
 
 
+@pytest.mark.parametrize(
+    "path", [path for path in CYTHON if path.parent.parent == ROOT / "_ext"], ids=name_of
+)
+def test_strata_of_the_compiled_core_import_left(path):
+    here = STRATA.index(path.parent.name)
+    for module in imports(path):
+        parts = module.split(".")
+        if parts[:2] == ["fastflv", "_ext"] and len(parts) > 2:
+            assert STRATA.index(parts[2]) <= here, f"{name_of(path)} imports {module}"
+
+
 def test_every_package_has_its_layer():
     packages = {path.name for path in ROOT.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
-    assert packages <= set(LAYERS)
+    assert packages <= set(RANK)
 
 
 @pytest.mark.parametrize("path", PYTHON + CYTHON, ids=name_of)

@@ -12,19 +12,25 @@ from fastflv import limits
 
 # The sources, not what is installed: a wheel has no .pyx.
 ROOT = Path(__file__).resolve().parent.parent / "fastflv"
-BODY = ast.parse(Path(limits.__file__).read_text()).body
-NAMES = {
-    node.target.id: BODY[i + 1] if i + 1 < len(BODY) else None
-    for i, node in enumerate(BODY)
+SUBJECTS = [ast.parse(path.read_text()).body for path in sorted(Path(limits.__file__).parent.glob("*.py"))]
+NAMED = [
+    (node.target.id, body[i + 1] if i + 1 < len(body) else None)
+    for body in SUBJECTS
+    for i, node in enumerate(body)
     if isinstance(node, ast.AnnAssign)
-}
+]
+NAMES = dict(NAMED)
 SOURCES = [
     path.read_text()
     for end in ("py", "pyx", "pxd")
     for path in ROOT.rglob(f"*.{end}")
-    if path.name != "limits.py"
+    if path.parent.name != "limits"
 ]
 USED = set().union(*(re.findall(r"\blimits\.([A-Z0-9_]+)\b", text) for text in SOURCES))
+
+
+def test_no_name_stands_in_two_files():
+    assert len(NAMED) == len(NAMES)
 
 
 def test_every_name_is_a_final_number():

@@ -12,8 +12,8 @@ from model.flv import AAC_HEADER, AVC_HEADER, Feed, dechunk, inter, key, read_fi
 from model.ports import free_ports
 
 from fastflv import limits
-from fastflv.config.settings import load_text
-from fastflv.config.vhost import DEFAULT_VHOST
+from fastflv.config.load import load_text
+from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.control.server import Server
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import StreamOptions
@@ -157,7 +157,7 @@ async def test_a_player_that_tires_of_waiting_leaves_nothing_behind():
 
 @looped
 async def test_an_absent_stream_is_a_404_after_the_wait(monkeypatch):
-    monkeypatch.setattr("fastflv.delivery.live.MISSING_SECONDS_MIN", 0.0)
+    monkeypatch.setattr("fastflv.servers.http.live.MISSING_SECONDS_MIN", 0.0)
     async with running(on_missing=0.1) as (server, port):
         reader, writer = await open_get(port)
         status, fields = await read_head(reader)
@@ -277,7 +277,7 @@ async def test_a_machine_out_of_descriptors_does_not_take_the_publisher_down(mon
         def refuse(fd: int) -> int:
             raise OSError(24, "Too many open files")
 
-        monkeypatch.setattr("fastflv.delivery.http.os.dup", refuse)
+        monkeypatch.setattr("fastflv.servers.http.connection.os.dup", refuse)
         gop(server, feed)
         writer.close()
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from model.flv import AAC_HEADER, AVC_HEADER, SCRIPT, VIDEO, Feed, inter, key, log_tags, sound
 
 from fastflv import limits
-from fastflv.config.vhost import DEFAULT_VHOST
-from fastflv.media import amf0
-from fastflv.remux.variant import Variant
+from fastflv.config.model.vhost import DEFAULT_VHOST
+from fastflv.containers.variant import Variant
+from fastflv.media.amf import amf0
 from fastflv.stream.histogram import Delays
 from fastflv.stream.liveclock import NAME, Clocks, ClockTag, LiveClock, read_clock, write_clock
 from fastflv.stream.name import StreamName

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from fastflv import limits
-from fastflv.ingest.lowwater import LowWater
+from fastflv.net.lowwater import LowWater
 
 
 class Recorder:

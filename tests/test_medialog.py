@@ -11,8 +11,8 @@ from model.flv import AUDIO, SCRIPT, VIDEO, Tag, inter, key, log_tags, sound, wr
 from model.log import ListLog
 
 from fastflv import limits
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.segment import MediaBlock
+from fastflv._ext.log.block import MediaBlock
+from fastflv._ext.log.medialog import MediaLog
 from fastflv.errors import UsageError
 
 BODIES = {
@@ -120,9 +120,9 @@ def test_a_new_log_is_empty():
     assert not log.ended
 
 
-def test_a_tag_larger_than_the_largest_segment_gets_one_of_its_own():
+def test_a_tag_larger_than_the_largest_page_gets_one_of_its_own():
     log = MediaLog()
-    body = key(bytes(3 * limits.SEGMENT_BYTES_MAX))
+    body = key(bytes(3 * limits.PAGE_BYTES_MAX))
     log.append(VIDEO, 0, key())
     log.append(VIDEO, 40, body)
     log.append(AUDIO, 41, sound())
@@ -149,21 +149,21 @@ def test_a_header_or_a_disposable_frame_is_no_place_to_start():
 def test_without_readers_only_the_newest_gop_is_kept_and_memory_follows_it():
     log = MediaLog()
     fill(log, 120, bytes_per_second=100_000)
-    assert log.kept_bytes <= 2 * 100_000 + 3 * limits.SEGMENT_BYTES_MIN + 2 * 100_000
+    assert log.kept_bytes <= 2 * 100_000 + 3 * limits.PAGE_BYTES_MIN + 2 * 100_000
     assert log.tail <= log.key_pos
 
 
-def test_without_readers_and_gop_cache_one_segment_is_kept():
+def test_without_readers_and_gop_cache_one_page_is_kept():
     log = MediaLog(keep_gop=False)
     fill(log, 60, bytes_per_second=60_000)
-    assert log.kept_bytes <= 2 * limits.SEGMENT_BYTES_MIN
+    assert log.kept_bytes <= 2 * limits.PAGE_BYTES_MIN
 
 
-def test_a_log_of_audio_alone_keeps_one_segment_without_readers():
+def test_a_log_of_audio_alone_keeps_one_page_without_readers():
     log = MediaLog()
     for i in range(20_000):
         log.append(AUDIO, i * 23, sound(bytes(200)))
-    assert log.kept_bytes <= 2 * limits.SEGMENT_BYTES_MIN
+    assert log.kept_bytes <= 2 * limits.PAGE_BYTES_MIN
 
 
 def test_with_a_reader_the_window_in_time_is_kept_and_not_much_more(reader):
@@ -174,7 +174,7 @@ def test_with_a_reader_the_window_in_time_is_kept_and_not_much_more(reader):
     end = fill(log, 60, bytes_per_second=100_000, start_ms=1000)
     times = [row[2] for row in log.tags()]
     assert times[0] <= end - 40 - 10_000
-    assert times[0] >= end - 10_000 - 6 * limits.SEGMENT_SPAN_MS
+    assert times[0] >= end - 10_000 - 6 * limits.PAGE_SPAN_MS
 
 
 def test_with_a_reader_the_window_in_bytes_bounds_memory(reader):
@@ -183,7 +183,7 @@ def test_with_a_reader_the_window_in_bytes_bounds_memory(reader):
     reader(log)
     for second in range(1, 30):
         fill(log, 1, bytes_per_second=1_000_000, start_ms=second * 1000, gop_ms=1000)
-        assert log.kept_bytes <= 3_000_000 + 2 * limits.SEGMENT_BYTES_MAX
+        assert log.kept_bytes <= 3_000_000 + 2 * limits.PAGE_BYTES_MAX
     assert log.kept_bytes > 1_500_000
 
 
@@ -200,9 +200,9 @@ def test_memory_of_a_gop_without_end_is_given_back_when_it_outgrows_its_bound():
     log.append(VIDEO, 0, key())
     for i in range(1, 5000):
         log.append(VIDEO, i * 40, inter(bytes(2000)))
-        assert log.kept_bytes <= 1_000_000 + 3 * limits.SEGMENT_BYTES_MAX
+        assert log.kept_bytes <= 1_000_000 + 3 * limits.PAGE_BYTES_MAX
     assert log.key_pos == -1
-    assert log.kept_bytes <= 2 * limits.SEGMENT_BYTES_MAX
+    assert log.kept_bytes <= 2 * limits.PAGE_BYTES_MAX
     log.append(VIDEO, 10**6, key())
     assert log.key_pos == log.head - len(key()) - 15
 
@@ -218,12 +218,12 @@ def test_a_gop_of_as_many_frames_as_allowed_is_offered_and_one_more_is_not():
     assert log.key_pos == -1
 
 
-def test_segments_grow_with_the_bitrate_and_shrink_again():
+def test_pages_grow_with_the_bitrate_and_shrink_again():
     log = MediaLog(keep_gop=False)
     end = fill(log, 20, bytes_per_second=5_000_000)
-    assert log.kept_bytes == limits.SEGMENT_BYTES_MAX
+    assert log.kept_bytes == limits.PAGE_BYTES_MAX
     fill(log, 400, bytes_per_second=12_500, start_ms=end)
-    assert log.kept_bytes < limits.SEGMENT_BYTES_MAX // 4
+    assert log.kept_bytes < limits.PAGE_BYTES_MAX // 4
 
 
 def test_many_small_tags_do_not_overrun_the_index():

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from test_api import NAME, Caller, gop, looped, running
 
 from fastflv import limits
+from fastflv.stream.clients import Client
 from fastflv.stream.histogram import Histogram
 from fastflv.stream.lag import Steps
-from fastflv.stream.roster import Client
 
 
 @dataclass

@@ -11,10 +11,10 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from model import mount as model
 
+from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.overlap import Variable, compare
 from fastflv.config.pattern import CONTAINERS, parse_pattern
-from fastflv.config.vhost import DEFAULT_VHOST
-from fastflv.delivery.mount import compile_mount, compile_mounts
+from fastflv.servers.http.mount import compile_mount, compile_mounts
 
 USUAL = "[vhost]/[app]/[stream].flv"
 SHORT = "/flv/[app]/[stream][.flv]"

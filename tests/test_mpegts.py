@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from model.remuxed import ASC, AVC_CONFIG, HEVC_CONFIG, HEVC_SETS, OPUS_HEAD, PPS, SPS
 
 from fastflv import limits
-from fastflv.remux.mpegts import Setup, describe
+from fastflv.containers.mpegts import Setup, describe
 
 CODE = b"\0\0\0\1"
 

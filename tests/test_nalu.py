@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from model.ts import from_lengths, units
 
-from fastflv._ext.nalu import annexb, scan
+from fastflv._ext.syntax.nalu import annexb, scan
 
 AUD, VPS, SPS, PPS, IRAP = 1, 2, 4, 8, 16
 SIZES = st.sampled_from([1, 2, 4])

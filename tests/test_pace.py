@@ -9,8 +9,8 @@ import pytest
 from model.viewer import FLV, Publisher, Viewer
 
 from fastflv import limits
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.pace import bytes_per_second, pace_socket
+from fastflv._ext.fanout.pace import bytes_per_second, pace_socket
+from fastflv._ext.log.medialog import MediaLog
 
 UNBOUND = 0xFFFFFFFF
 SO_MAX_PACING_RATE = 47  # Linux, asm-generic/socket.h

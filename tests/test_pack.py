@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastflv.containers.packer import TsPacker
 from fastflv.media.codecstring import AUDIO
-from fastflv.remux.pack import TsPacker
 
 
 def packet(pid: int, counter: int, start: bool = True) -> bytes:

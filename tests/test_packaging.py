@@ -30,9 +30,9 @@ def test_the_workflow_that_github_runs_is_the_one_at_the_top_level():
 
 
 def test_every_extension_is_named_in_the_check_of_wheels():
-    assert sorted(path.stem for path in (ROOT / "fastflv/_ext").glob("*.pyx")) == sorted(
-        check_wheel.EXTENSIONS
-    )
+    folder = ROOT / "fastflv/_ext"
+    found = (path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.pyx"))
+    assert sorted(found) == sorted(check_wheel.EXTENSIONS)
 
 
 def test_a_good_wheel_passes_its_check():
@@ -45,7 +45,9 @@ def test_a_wheel_without_a_part_is_named(missing):
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("stray", ["tests/test_flv.py", "fastflv/_ext/sink.c", "fastflv/_ext/sink.pyx"])
+@pytest.mark.parametrize(
+    "stray", ["tests/test_flv.py", "fastflv/_ext/ingest/sink.c", "fastflv/_ext/ingest/sink.pyx"]
+)
 def test_a_wheel_with_a_stray_file_is_named(stray):
     assert any(stray in problem for problem in check_wheel.problems([*GOOD_WHEEL, stray]))
 
@@ -56,8 +58,12 @@ def test_an_sdist_without_a_source_or_with_a_build_product_is_named():
     }
     names = {name for name in names if not name.endswith((".so", ".c", ".o"))}
     assert check_sdist.problems(names) == []
-    assert check_sdist.problems(names - {"fastflv/_ext/sink.pyx"}) == ["missing fastflv/_ext/sink.pyx"]
-    assert check_sdist.problems(names | {"fastflv/_ext/sink.so"}) == ["build product fastflv/_ext/sink.so"]
+    assert check_sdist.problems(names - {"fastflv/_ext/ingest/sink.pyx"}) == [
+        "missing fastflv/_ext/ingest/sink.pyx"
+    ]
+    assert check_sdist.problems(names | {"fastflv/_ext/ingest/sink.so"}) == [
+        "build product fastflv/_ext/ingest/sink.so"
+    ]
 
 
 def test_the_readme_has_one_line_that_runs_and_one_that_tests():

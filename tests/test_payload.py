@@ -9,7 +9,7 @@ from model.bodies import CODED, CODED_X, MANY_CODECS, MANY_TRACKS, MULTITRACK, O
 from model.bodies import payload as model
 from model.flv import AUDIO, SCRIPT, VIDEO
 
-from fastflv._ext.flvtag import payload, traits
+from fastflv._ext.syntax.flvtag import payload, traits
 
 COMMAND, CONFIG = 8, 4
 NAMES = st.sampled_from([b"avc1", b"hvc1", b"vvc1", b"av01", b"vp09", b"mp4a", b"Opus", b".mp3", b"zzzz"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fastflv.remux.carriage import carries
+from fastflv.containers.carriage import carries
 
 PAGE = (Path(__file__).parent.parent / "docs" / "play.md").read_text()
 COLUMNS = ("flv", "rtmp", "ts", "aac", "mp3", "hls-ts", "hls-fmp4")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from model import m3u8
 
 from fastflv import limits
-from fastflv.remux.playlist import (
+from fastflv.containers.playlist import (
     QUERY,
     Entry,
     Playlist,

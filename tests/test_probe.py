@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, SCRIPT, VIDEO, Tag, inter, key, sound, write_tag
 
 from fastflv import limits
-from fastflv.control.probe import Probe, main, probe, text_of
-from fastflv.control.probesource import FlvTags, ProbeTag, open_source
+from fastflv.containers.flv import flv_header
 from fastflv.errors import ProbeError
-from fastflv.media import amf0
-from fastflv.remux.flv import flv_header
+from fastflv.media.amf import amf0
 from fastflv.stream.liveclock import ClockTag, write_clock
+from fastflv.tools.probe import Probe, main, probe, text_of
+from fastflv.tools.probesource import FlvTags, ProbeTag, open_source
 
 WALL = 1_700_000_000_000.0
 

@@ -9,9 +9,9 @@ from model import ts
 from model.flv import AUDIO, SCRIPT, VIDEO, Tag, write_tag
 from model.remuxed import AAC_HEAD, AVC_HEAD, IDR_TAG, MP3_FRAME, OPUS_HEAD_TAG, aac
 
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.rawaudio import AudioMux
-from fastflv.remux.mpegts import describe
+from fastflv._ext.log.medialog import MediaLog
+from fastflv._ext.mux.rawaudio import AudioMux
+from fastflv.containers.mpegts import describe
 
 
 class Bench:

@@ -10,9 +10,9 @@ import time
 import pytest
 from model.flv import AVC_HEADER, Feed, inter, key, read_tags
 
-from fastflv._ext.intake import Intake
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.segment import MediaBlock
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.block import MediaBlock
+from fastflv._ext.log.medialog import MediaLog
 
 RAW, WEBSOCKET = 0, 2
 WORD = b"\x8a\x02hi"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastflv._ext.reference import disposable
+from fastflv._ext.ingest.dependency import disposable
 
 AVC, HEVC, AV1 = 7, 12, 13
 CODECS = st.sampled_from([AVC, HEVC, AV1, 0x61766331, 0x68766331, 0x61763031, 0x76703039])

@@ -21,18 +21,18 @@ from model.flv import (
 from model.loop import FakeLoop, FakeTransport
 
 from fastflv import limits
-from fastflv._ext.cursor import frame_ends
-from fastflv._ext.segment import MediaBlock
-from fastflv._ext.sender import Sender
-from fastflv.config.vhost import DEFAULT_VHOST
-from fastflv.delivery.fanout import Fanout
-from fastflv.delivery.loopplay import LoopPlay
-from fastflv.delivery.play import Framing
-from fastflv.remux.variant import Variant
+from fastflv._ext.fanout.cursor import frame_ends
+from fastflv._ext.fanout.sender import Sender
+from fastflv._ext.log.block import MediaBlock
+from fastflv.config.model.vhost import DEFAULT_VHOST
+from fastflv.containers.variant import Variant
+from fastflv.playing.loopplayer import LoopPlay
+from fastflv.playing.player import Framing
+from fastflv.playing.players import Fanout
 from fastflv.stream.hub import Hub
 from fastflv.stream.lag import Lag
 from fastflv.stream.name import StreamName
-from fastflv.stream.startblock import Start
+from fastflv.stream.start import Start
 from fastflv.stream.stream import StreamOptions
 
 NAME = StreamName(DEFAULT_VHOST, "live", "a")

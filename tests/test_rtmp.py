@@ -12,13 +12,13 @@ from model.flv import AAC_HEADER, AVC_HEADER, key, sound
 from model.loop import FakeLoop, FakeTransport
 
 from fastflv import limits
-from fastflv._ext.chunkwrite import write_message
-from fastflv.delivery.rtmpplay import RtmpPlays
-from fastflv.ingest.options import IngestOptions
-from fastflv.ingest.rtmp import Ingest
-from fastflv.stream.door import Door
+from fastflv._ext.ingest.chunkwrite import write_message
+from fastflv.net.connectionlimit import Door
+from fastflv.servers.rtmp.connection import Ingest
+from fastflv.servers.rtmp.options import IngestOptions
+from fastflv.servers.rtmp.play import RtmpPlays
+from fastflv.stream.clients import Roster
 from fastflv.stream.hub import Hub
-from fastflv.stream.roster import Roster
 from fastflv.stream.stream import StreamOptions
 
 NEVER = 0

@@ -22,12 +22,12 @@ from model.flv import (
     write_tag,
 )
 
-from fastflv._ext.chunkread import ChunkReader
-from fastflv._ext.chunkwrite import write_message
-from fastflv._ext.cursor import Cursor
-from fastflv._ext.intake import Intake
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.rtmpmux import RtmpMux
+from fastflv._ext.fanout.cursor import Cursor
+from fastflv._ext.ingest.chunkread import ChunkReader
+from fastflv._ext.ingest.chunkwrite import write_message
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.medialog import MediaLog
+from fastflv._ext.mux.rtmpmux import RtmpMux
 
 CHUNKS = st.sampled_from([1, 2, 127, 128, 129, 300, 1500, 60_000, 0xFFFFFF])
 TIMES = st.integers(0, 500) | st.sampled_from(

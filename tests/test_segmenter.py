@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastflv import limits
+from fastflv.containers.segmenter import Segment, Segmenter
 from fastflv.media.codecstring import AUDIO, VIDEO
-from fastflv.remux.segmenter import Segment, Segmenter
 
 KEY = 1
 LEAST, MOST = 2000, 4200

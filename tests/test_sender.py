@@ -14,9 +14,9 @@ from model.flv import AUDIO, VIDEO, Broken, Tag, dechunk, inter, key, read_file,
 from model.viewer import CHUNKED, FLV, FRAMINGS, HEAD, Publisher, Viewer, numbers
 
 from fastflv import limits
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.segment import MediaBlock
-from fastflv._ext.sender import Player, Sender
+from fastflv._ext.fanout.sender import Player, Sender
+from fastflv._ext.log.block import MediaBlock
+from fastflv._ext.log.medialog import MediaLog
 from fastflv.errors import ResourceError, UsageError
 
 WINDOWS = pytest.mark.parametrize("window_ms", [0, 40, 350])

@@ -12,9 +12,9 @@ import weakref
 import pytest
 from model.viewer import CHUNKED, FLV, HEAD, RAW, Publisher, Viewer, numbers, stall
 
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.segment import MediaBlock
-from fastflv._ext.sender import Sender
+from fastflv._ext.fanout.sender import Sender
+from fastflv._ext.log.block import MediaBlock
+from fastflv._ext.log.medialog import MediaLog
 from fastflv.errors import UsageError
 
 EMPTY = MediaBlock(b"")

@@ -13,7 +13,7 @@ from model.flv import AUDIO, read_file, sound
 from model.viewer import CHUNKED, FLV, FRAMINGS, HEAD, RAW, SLOW, Publisher, Viewer, numbers, stall
 
 from fastflv import limits
-from fastflv._ext.medialog import MediaLog
+from fastflv._ext.log.medialog import MediaLog
 
 
 @FRAMINGS
@@ -213,5 +213,5 @@ def test_memory_is_bounded_while_players_stall(senders, tcp):
     viewers = [stall(sender, tcp, publisher, RAW, jump_ms=10**9) for _ in range(10)]
     for _ in range(40):
         publisher.frames(50)
-        assert publisher.log.kept_bytes <= 1_000_000 + 2 * limits.SEGMENT_BYTES_MAX
+        assert publisher.log.kept_bytes <= 1_000_000 + 2 * limits.PAGE_BYTES_MAX
     assert not any(viewer.player.closed for viewer in viewers)

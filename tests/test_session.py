@@ -11,7 +11,9 @@ from model.client import FLOWS, TC_URL, Client, heard, unpublish
 from model.owner import Owner
 
 from fastflv import limits
-from fastflv.ingest.events import (
+from fastflv.media.amf import amf0
+from fastflv.media.amf.values import UNDEFINED
+from fastflv.protocols.rtmp.events import (
     AudioWanted,
     ConnectWanted,
     DataArrived,
@@ -22,9 +24,7 @@ from fastflv.ingest.events import (
     Unpublished,
     VideoWanted,
 )
-from fastflv.ingest.states import State
-from fastflv.media import amf0
-from fastflv.media.amfvalues import UNDEFINED
+from fastflv.protocols.rtmp.states import State
 
 
 @pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)

@@ -8,11 +8,11 @@ import pytest
 from model.client import Client, heard, media
 from model.owner import NOISE, Owner
 
-from fastflv._ext.sink import CollectSink
+from fastflv._ext.ingest.sink import CollectSink
 from fastflv.errors import UsageError
-from fastflv.ingest.events import ConnectWanted, DataArrived, PlayWanted, Pong, PublishWanted
-from fastflv.ingest.session import Session
-from fastflv.ingest.states import NEXT, WAITING, State
+from fastflv.protocols.rtmp.events import ConnectWanted, DataArrived, PlayWanted, Pong, PublishWanted
+from fastflv.protocols.rtmp.session import Session
+from fastflv.protocols.rtmp.states import NEXT, WAITING, State
 
 
 def test_input_is_held_until_the_answer_comes():

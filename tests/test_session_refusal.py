@@ -12,7 +12,7 @@ from model.client import FLOWS, Client, heard
 from model.owner import NOISE, Owner
 
 from fastflv import limits
-from fastflv._ext.chunkwrite import write_message
+from fastflv._ext.ingest.chunkwrite import write_message
 from fastflv.errors import (
     AmfError,
     ChunkError,
@@ -22,10 +22,10 @@ from fastflv.errors import (
     PeerError,
     TalkError,
 )
-from fastflv.ingest.events import PlayWanted
-from fastflv.ingest.session import Session
-from fastflv.media import amf0
-from fastflv.media.amfvalues import UNDEFINED
+from fastflv.media.amf import amf0
+from fastflv.media.amf.values import UNDEFINED
+from fastflv.protocols.rtmp.events import PlayWanted
+from fastflv.protocols.rtmp.session import Session
 
 
 def test_held_input_is_bounded():

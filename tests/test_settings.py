@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model.settings import BASE, one, refusal, said
 
-from fastflv.config import schema
 from fastflv.config.endpoint import Endpoint
+from fastflv.config.grammar import schema
+from fastflv.config.load import LogLevel, LogTank, Settings, load, load_text
+from fastflv.config.model.service import ClusterMode, Rule, TimeJitter
+from fastflv.config.model.vhost import DEFAULT_VHOST, Start, Vhost
 from fastflv.config.notice import NoticeKind
 from fastflv.config.pattern import CONTAINERS
-from fastflv.config.service import ClusterMode, Rule, TimeJitter
-from fastflv.config.settings import LogLevel, LogTank, Settings, load, load_text
-from fastflv.config.vhost import DEFAULT_VHOST, Start, Vhost
 from fastflv.errors import ConfigError
 
 # Defaults

@@ -7,8 +7,8 @@ from model.settings import BASE, refusal, said
 
 from fastflv import limits
 from fastflv.config.check import check_open_files
+from fastflv.config.load import load_text
 from fastflv.config.notice import Notice, NoticeKind
-from fastflv.config.settings import load_text
 from fastflv.errors import ConfigValueError, StartupError
 
 CONFLICTS = {

@@ -6,8 +6,8 @@ import pytest
 from model.settings import BASE
 
 from fastflv.config.endpoint import Endpoint, uncovered
+from fastflv.config.load import load_text
 from fastflv.config.notice import NoticeKind
-from fastflv.config.settings import load_text
 
 ENDPOINTS = {
     "1935": Endpoint("", 1935),

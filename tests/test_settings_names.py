@@ -8,13 +8,14 @@ import os
 import pytest
 from model.settings import BASE, one, refusal, said
 
-from fastflv.config import feature, schema
+from fastflv.config import feature
 from fastflv.config.endpoint import Endpoint
+from fastflv.config.grammar import schema
+from fastflv.config.load import Exporter, Heartbeat, LogLevel, LogTank, Stats, load, load_text
+from fastflv.config.model.service import Hls
+from fastflv.config.model.vhost import DEFAULT_VHOST, HttpRemux, Play, Publish, Vhost
+from fastflv.config.model.webserver import HttpApi, HttpServer
 from fastflv.config.notice import NoticeKind
-from fastflv.config.service import Hls
-from fastflv.config.settings import Exporter, Heartbeat, LogLevel, LogTank, Stats, load, load_text
-from fastflv.config.vhost import DEFAULT_VHOST, HttpRemux, Play, Publish, Vhost
-from fastflv.config.webserver import HttpApi, HttpServer
 from fastflv.errors import ConfigNameError, ConfigValueError
 
 # Names

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, inter, key, read_tags, sound
 
-from fastflv._ext.flvtag import payload
-from fastflv._ext.intake import Intake
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.squeeze import squeeze
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.medialog import MediaLog
+from fastflv._ext.mux.compactstart import squeeze
+from fastflv._ext.syntax.flvtag import payload
 
 SPAN = 120
 

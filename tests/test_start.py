@@ -10,11 +10,11 @@ from model.flv import AAC_HEADER, AUDIO, VIDEO, Feed, read_file, read_tags, soun
 from model.remuxed import AAC_HEAD, AVC_HEAD, aac, avc
 
 from fastflv import limits
-from fastflv._ext.cursor import Cursor
+from fastflv._ext.fanout.cursor import Cursor
+from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError
-from fastflv.remux.variant import Variant
 from fastflv.stream.name import StreamName
-from fastflv.stream.startblock import Begin, Burst, begin_of
+from fastflv.stream.start import Begin, Burst, begin_of
 from fastflv.stream.stream import Stream, StreamOptions
 
 NAME = StreamName("v", "live", "a")

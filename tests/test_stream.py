@@ -6,11 +6,11 @@ import pytest
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, Tag, inter, key, read_file, sound
 
 from fastflv import limits
-from fastflv.config.vhost import DEFAULT_VHOST
-from fastflv.media import amf0
-from fastflv.remux.flv import flv_header
+from fastflv.config.model.vhost import DEFAULT_VHOST
+from fastflv.containers.flv import flv_header
+from fastflv.media.amf import amf0
+from fastflv.stream.clients import Client, Roster
 from fastflv.stream.name import StreamName
-from fastflv.stream.roster import Client, Roster
 from fastflv.stream.stream import Jitter, Phase, Stream, StreamOptions
 
 NAME = StreamName(DEFAULT_VHOST, "live", "a")

@@ -11,15 +11,15 @@ import pytest
 from model.flv import AAC_HEADER, AVC_HEADER, Feed, inter, key
 from model.loop import FakeLoop
 
-from fastflv._ext.segment import MediaBlock
-from fastflv._ext.sender import Sender
-from fastflv.config.vhost import DEFAULT_VHOST
-from fastflv.delivery.fanout import Fanout
-from fastflv.delivery.play import Framing
-from fastflv.delivery.threadplay import ThreadPlay
+from fastflv._ext.fanout.sender import Sender
+from fastflv._ext.log.block import MediaBlock
+from fastflv.config.model.vhost import DEFAULT_VHOST
+from fastflv.playing.player import Framing
+from fastflv.playing.players import Fanout
+from fastflv.playing.threadplayer import ThreadPlay
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
-from fastflv.stream.startblock import Start
+from fastflv.stream.start import Start
 from fastflv.stream.stream import StreamOptions
 
 OPTIONS = StreamOptions()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from model.timeline import AUDIO, VIDEO, Encoder, Frame, steady, steps
 
 from fastflv import limits
-from fastflv._ext.timeline import TimelineProbe
+from fastflv._ext.ingest.timeline import TimelineProbe
 
 FULL, ZERO, OFF = 0, 1, 2
 BACK, AHEAD = limits.TIME_BACK_STEP_MS, limits.TIME_AHEAD_STEP_MS

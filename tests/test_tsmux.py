@@ -27,9 +27,9 @@ from model.remuxed import (
 from model.tsfeed import IDR, SLICE, Bench, audio, enhanced, video
 
 from fastflv import limits
-from fastflv._ext.cursor import Cursor
+from fastflv._ext.fanout.cursor import Cursor
+from fastflv.containers.mpegts import mux
 from fastflv.errors import FlvHeaderError
-from fastflv.remux.mpegts import mux
 
 DISPOSABLE = 2
 

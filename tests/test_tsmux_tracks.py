@@ -22,10 +22,10 @@ from model.remuxed import (
 from model.tsfeed import IDR, SLICE, Bench, audio, enhanced, tables, video
 
 from fastflv import limits
-from fastflv._ext.intake import Intake
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.tsmux import TsMux
-from fastflv.remux.mpegts import describe, mux
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.medialog import MediaLog
+from fastflv._ext.ts.mux import TsMux
+from fastflv.containers.mpegts import describe, mux
 
 # --- audio ------------------------------------------------------------------------------------
 

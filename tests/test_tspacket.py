@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from model.ts import WRAP, read_packet, read_packets, read_pes
 
-from fastflv._ext.tspacket import packets, pcr_packet
+from fastflv._ext.ts.packet import packets, pcr_packet
 
 TIMES = st.one_of(st.integers(0, WRAP), st.integers(-(2**40), 2**40))
 

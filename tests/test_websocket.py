@@ -8,8 +8,8 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Request
 
 from fastflv import limits
-from fastflv.delivery import message
-from fastflv.delivery.websocket import Handshake, WebSocketConnection
+from fastflv.protocols.http import message
+from fastflv.servers.http.websocket import Handshake, WebSocketConnection
 
 
 class Play:

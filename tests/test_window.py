@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from model.viewer import Publisher, Viewer
 
 from fastflv import limits
-from fastflv._ext.window import LoadMeter
+from fastflv._ext.fanout.loadwindow import LoadMeter
 
 WINDOWS = list(limits.AUTO_WINDOWS_MS)
 LOOK = limits.AUTO_LOOK_MS / 1000

@@ -7,41 +7,43 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 EXTENSIONS = [
-    "adts",
-    "chunkread",
-    "chunkwrite",
-    "crc32",
-    "cursor",
-    "fanout",
-    "flvmux",
-    "flvtag",
-    "group",
-    "intake",
-    "ladder",
-    "medialog",
-    "nalu",
-    "notice",
-    "pace",
-    "player",
-    "rawaudio",
-    "reference",
-    "remux",
-    "rtmpmux",
-    "segment",
-    "sender",
-    "sink",
-    "squeeze",
-    "timeline",
-    "tsblock",
-    "tsclock",
-    "tsmux",
-    "tspacket",
-    "tsprogram",
-    "tstables",
-    "waker",
-    "window",
+    "fanout/cursor",
+    "fanout/group",
+    "fanout/ladder",
+    "fanout/loadwindow",
+    "fanout/pace",
+    "fanout/player",
+    "fanout/sender",
+    "fanout/thread",
+    "ingest/chunkread",
+    "ingest/chunkwrite",
+    "ingest/dependency",
+    "ingest/sink",
+    "ingest/streamwriter",
+    "ingest/timeline",
+    "log/block",
+    "log/keyheaders",
+    "log/medialog",
+    "log/observer",
+    "log/page",
+    "log/waker",
+    "mux/compactstart",
+    "mux/flvmux",
+    "mux/rawaudio",
+    "mux/remux",
+    "mux/rtmpmux",
+    "syntax/adts",
+    "syntax/flvtag",
+    "syntax/nalu",
+    "ts/clock",
+    "ts/crc32",
+    "ts/mux",
+    "ts/packet",
+    "ts/program",
+    "ts/start",
+    "ts/tables",
 ]
-DATA = ("fastflv/py.typed", "fastflv/config/default.conf", "fastflv/control/demo.flv")
+DATA = ("fastflv/py.typed", "fastflv/config/default.conf", "fastflv/tools/demo.flv")
 KINDS = {".py", ".so", ".pxd", ".pyi", ".typed", ".conf", ".flv"}
 
 
@@ -52,7 +54,11 @@ def problems(names: list[str]) -> list[str]:
     for module in EXTENSIONS:
         if not any(name.startswith(f"fastflv/_ext/{module}.") and name.endswith(".so") for name in code):
             found.append(f"no compiled fastflv/_ext/{module}")
-    headers = {PurePosixPath(name).stem for name in code if name.endswith((".pxd", ".pyi"))}
+    headers = {
+        name.removeprefix("fastflv/_ext/").partition(".")[0]
+        for name in code
+        if name.endswith((".pxd", ".pyi"))
+    }
     found += [f"neither .pxd nor .pyi for {module}" for module in EXTENSIONS if module not in headers]
     found += [f"missing {name}" for name in DATA if name not in code]
     found += [f"stray file {name}" for name in code if not name.startswith("fastflv/")]

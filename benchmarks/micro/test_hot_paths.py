@@ -13,12 +13,12 @@ import pytest
 from naive import NaiveChunkReader, naive_tag
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from fastflv._ext.chunkread import ChunkReader
-from fastflv._ext.chunkwrite import write_message
-from fastflv._ext.flvtag import make_tag
-from fastflv._ext.intake import Intake
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.sink import MediaSink
+from fastflv._ext.ingest.chunkread import ChunkReader
+from fastflv._ext.ingest.chunkwrite import write_message
+from fastflv._ext.ingest.sink import MediaSink
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.medialog import MediaLog
+from fastflv._ext.syntax.flvtag import make_tag
 
 BODY = b"\x27\x01\x00\x00\x00" + bytes(4091)
 COUNT = 256

@@ -100,7 +100,7 @@ def test_ffmpeg_ts_mux(benchmark: BenchmarkFixture, long: Path, ffmpeg_rate: Rat
 
 def test_ts_mux(benchmark: BenchmarkFixture, long: Path, ffmpeg_rate: Rate, tmp_path: Path) -> None:
     try:
-        mux = import_module("fastflv._ext.tsmux").mux
+        mux = import_module("fastflv._ext.ts.mux").mux
     except (ImportError, AttributeError) as error:
         pytest.skip(f"fastflv has no TS packetiser here yet: {error}")
     benchmark.group = GROUP

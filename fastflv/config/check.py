@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fastflv import limits
-from fastflv.config.directive import Directive
 from fastflv.config.endpoint import Endpoint
+from fastflv.config.grammar.directive import Directive
+from fastflv.config.grammar.section import Section
 from fastflv.config.notice import NoticeKind
 from fastflv.config.routes import check_routes
-from fastflv.config.section import Section
 from fastflv.errors import ConfigValueError, StartupError
 
 if TYPE_CHECKING:
-    from fastflv.config.settings import Settings
-    from fastflv.config.webserver import HttpApi, HttpServer
+    from fastflv.config.load import Settings
+    from fastflv.config.model.webserver import HttpApi, HttpServer
 
 
 def check_open_files(settings: Settings, soft_limit: int) -> None:

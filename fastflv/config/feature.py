@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
+from fastflv.config.grammar.section import Section, Value
 from fastflv.config.notice import NoticeKind
-from fastflv.config.section import Section, Value
 
 LATER: Final = NoticeKind.LATER
 NEVER: Final = NoticeKind.NEVER

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from fastflv.config.directive import Directive
+from fastflv.config.grammar.directive import Directive
+from fastflv.config.grammar.section import Section, Value
+from fastflv.config.model.service import read_hls
+from fastflv.config.model.vhost import DEFAULT_MOUNT
 from fastflv.config.overlap import Overlap, Tokens, Variable, compare
 from fastflv.config.pattern import ENDINGS, Pattern, parse_pattern
-from fastflv.config.section import Section, Value
-from fastflv.config.service import read_hls
-from fastflv.config.vhost import DEFAULT_MOUNT
 from fastflv.errors import ConfigValueError
 
 API_PREFIX: Final = "/api/"

@@ -13,25 +13,25 @@ import string
 from collections.abc import Callable, Iterable, Sequence
 
 from fastflv import limits
-from fastflv._ext.sender import Sender
+from fastflv._ext.fanout.sender import Sender
 from fastflv.config.endpoint import uncovered
-from fastflv.config.settings import Endpoint, Settings
-from fastflv.control.api import Api, Identity, VhostEntry
-from fastflv.control.certificate import Certificates
-from fastflv.control.options import hls_options, ingest_options, live_options
-from fastflv.control.tlslistener import TlsListener
-from fastflv.delivery.fanout import Fanout
-from fastflv.delivery.hls import NOT_MINE, HlsOptions, HlsServer
-from fastflv.delivery.http import HttpConnection
-from fastflv.delivery.live import Live, LiveOptions
-from fastflv.delivery.message import Request, Response
-from fastflv.delivery.rtmpplay import RtmpPlays
+from fastflv.config.load import Endpoint, Settings
+from fastflv.control.runtime import hls_options, ingest_options, live_options
 from fastflv.errors import StartupError
-from fastflv.ingest.options import IngestOptions
-from fastflv.ingest.rtmp import Ingest
-from fastflv.stream.door import Door, Seated, Seats
+from fastflv.net.certificates import Certificates
+from fastflv.net.connectionlimit import Door, Seated, Seats
+from fastflv.net.tlslistener import TlsListener
+from fastflv.playing.players import Fanout
+from fastflv.protocols.http.message import Request, Response
+from fastflv.servers.api.api import Api, Identity, VhostEntry
+from fastflv.servers.hls import NOT_MINE, HlsOptions, HlsServer
+from fastflv.servers.http.connection import HttpConnection
+from fastflv.servers.http.live import Live, LiveOptions
+from fastflv.servers.rtmp.connection import Ingest
+from fastflv.servers.rtmp.options import IngestOptions
+from fastflv.servers.rtmp.play import RtmpPlays
+from fastflv.stream.clients import Roster
 from fastflv.stream.hub import Hub
-from fastflv.stream.roster import Roster
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from fastflv import limits
 from fastflv.errors import CodecConfigError
 from fastflv.media.audioconfig import AudioConfig, parse_asc, parse_flac, parse_opus
-from fastflv.media.avc import parse_avcc
+from fastflv.media.h264 import parse_avcc
 from fastflv.media.hevc import parse_hvcc
 from fastflv.media.openvideo import parse_av1c, parse_vpcc
 from fastflv.media.videoconfig import VideoConfig

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from fastflv.errors import CodecConfigError
-from fastflv.media.avc import skip_vui_colour, take_sets
 from fastflv.media.bits import BitReader, rbsp
+from fastflv.media.h264 import skip_vui_colour, take_sets
 from fastflv.media.videoconfig import Picture, VideoConfig, cropped, rate
 
 PROFILES: Final = {1: "Main", 2: "Main10", 3: "Main Still Picture", 4: "Rext"}

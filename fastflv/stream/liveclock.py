@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fastflv import limits
-from fastflv._ext.intake import Intake
+from fastflv._ext.ingest.streamwriter import Intake
 from fastflv.errors import AmfError
-from fastflv.media import amf0
+from fastflv.media.amf import amf0
 from fastflv.stream.histogram import Delays
 
 NAME = "onLiveClock"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fastflv.config.vhost import DEFAULT_VHOST
+from fastflv.config.model.vhost import DEFAULT_VHOST
 
 
 class StreamName(NamedTuple):

@@ -8,22 +8,22 @@ from enum import Enum
 from typing import Final
 
 from fastflv import limits
-from fastflv._ext.intake import Intake
-from fastflv._ext.medialog import MediaLog
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.medialog import MediaLog
+from fastflv.containers import carriage
+from fastflv.containers.variant import PLAIN, Variant
 from fastflv.errors import AmfError
-from fastflv.media import amf0
-from fastflv.media.amfvalues import Value
-from fastflv.media.tracks import audio_codec_name, video_codec_name
-from fastflv.remux import carriage
-from fastflv.remux.variant import PLAIN, Variant
+from fastflv.media.amf import amf0
+from fastflv.media.amf.values import Value
+from fastflv.media.trackinfo import audio_codec_name, video_codec_name
 from fastflv.stream.announce import Seen, announce, live_fields, promised
 from fastflv.stream.histogram import Delays
 from fastflv.stream.lag import Lag
 from fastflv.stream.liveclock import NAME as CLOCK
 from fastflv.stream.liveclock import LiveClock
 from fastflv.stream.name import StreamName
-from fastflv.stream.outlet import Outlet, Outlets
-from fastflv.stream.startblock import Begin, Burst, Start
+from fastflv.stream.outlets import Outlet, Outlets
+from fastflv.stream.start import Begin, Burst, Start
 from fastflv.stream.tracks import BOTH, NONE, Tracks
 
 AUDIO, VIDEO = 8, 9

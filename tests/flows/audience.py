@@ -14,7 +14,7 @@ from rtmpplayer import RtmpPlayer
 from server import Server, until
 from wsclient import WebSocket
 
-from fastflv.media import amf0
+from fastflv.media.amf import amf0
 
 PROTOCOLS = ("flv", "ws", "rtmp", "ts")
 Reader = Player | WebSocket | RtmpPlayer

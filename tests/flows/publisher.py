@@ -12,10 +12,10 @@ from typing import Any
 from flvread import AUDIO, SCRIPT, VIDEO, Tag
 from server import HOST
 
-from fastflv._ext.chunkread import ChunkReader
-from fastflv._ext.chunkwrite import write_message
-from fastflv.ingest.handshake import ClientHandshake
-from fastflv.media import amf0
+from fastflv._ext.ingest.chunkread import ChunkReader
+from fastflv._ext.ingest.chunkwrite import write_message
+from fastflv.media.amf import amf0
+from fastflv.protocols.rtmp.handshake import ClientHandshake
 
 COMMAND, SET_CHUNK = 20, 1
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from flvread import AUDIO, SCRIPT, VIDEO, Tag
 from publisher import COMMAND, Publisher
 
-from fastflv.media import amf0
+from fastflv.media.amf import amf0
 
 SET_CHUNK, USER_CONTROL = 1, 4
 STREAM_BEGIN, STREAM_EOF, PING_REQUEST, PING_RESPONSE = 0, 1, 6, 7

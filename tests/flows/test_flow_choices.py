@@ -18,7 +18,7 @@ from publisher import Publisher
 from server import HOST, Server, until
 from wsclient import WebSocket
 
-from fastflv.media import amf0
+from fastflv.media.amf import amf0
 
 VHOSTS = """
 vhost __defaultVhost__ {

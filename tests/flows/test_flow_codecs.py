@@ -14,7 +14,7 @@ from player import Player, Recorder, check_start
 from publisher import Publisher
 from server import Server, until, vhost_text
 
-from fastflv.media import amf0
+from fastflv.media.amf import amf0
 
 NAMES = [form.name for form in FORMS]
 BY_NAME = {form.name: form for form in FORMS}

@@ -13,10 +13,10 @@ from flvread import AUDIO, VIDEO, Tag
 from model import ts
 from model.remuxed import pictures, sounds
 
-from fastflv._ext.flvtag import payload
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.rawaudio import AudioMux
-from fastflv.remux.mpegts import describe, mux
+from fastflv._ext.log.medialog import MediaLog
+from fastflv._ext.mux.rawaudio import AudioMux
+from fastflv._ext.syntax.flvtag import payload
+from fastflv.containers.mpegts import describe, mux
 
 BY_NAME = {form.name: form for form in FORMS}
 CARRIED = [

@@ -198,9 +198,9 @@ def test_ten_thousand_joins_and_leaves_leave_nothing_behind(server: Server) -> N
 
 HELD = """
 import os, socket, time
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.segment import MediaBlock
-from fastflv._ext.sender import Sender
+from fastflv._ext.log.medialog import MediaLog
+from fastflv._ext.log.block import MediaBlock
+from fastflv._ext.fanout.sender import Sender
 
 def pair():
     with socket.create_server(("127.0.0.1", 0)) as door:

@@ -10,8 +10,8 @@ from clip import Clip, Form, encoders, ffmpeg, make
 from flvread import VIDEO, Tag, flv_file, read_flv
 from model.flv import Feed
 
-from fastflv._ext.intake import Intake
-from fastflv._ext.medialog import MediaLog
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.medialog import MediaLog
 
 DISPOSABLE, LEADING = 2, 32
 X264 = "libx264 -pix_fmt yuv420p -sc_threshold 0 -g 25 -keyint_min 25"

@@ -16,7 +16,7 @@ from rtmpplayer import RtmpPlayer
 from rtmpsite import PLAIN_OR_TLS, Site, check_joined, numbers, open_site
 from server import MIB, Server, stop, until
 
-from fastflv.media import amf0
+from fastflv.media.amf import amf0
 
 ENDED = "NetStream.Play.UnpublishNotify"
 

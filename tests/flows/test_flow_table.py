@@ -14,7 +14,7 @@ from player import Player, Recorder
 from rtmpplayer import RtmpPlayer
 from server import Server, until, vhost_text
 
-from fastflv.remux.carriage import carries, refusal
+from fastflv.containers.carriage import carries, refusal
 
 NAMES = [form.name for form in FORMS]
 CODECS = {

@@ -17,7 +17,7 @@ from publisher import Publisher
 from server import HOST, Server, until, vhost_text
 
 from fastflv import limits
-from fastflv.media import amf0
+from fastflv.media.amf import amf0
 
 MOUNTS = "mount [vhost]/[app]/[stream].ts; on_missing 10;"
 LIE = amf0.encode(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from io import BytesIO
 
-from fastflv.media.amfvalues import UNDEFINED, Date, EcmaArray, TypedObject, Xml
+from fastflv.media.amf.values import UNDEFINED, Date, EcmaArray, TypedObject, Xml
 
 
 def read0(source: BytesIO):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from model.chunks import Decoder, Encoder, Message
 
-from fastflv.media import amf0
+from fastflv.media.amf import amf0
 
 TC_URL = "rtmp://192.0.2.7:1935/live"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastflv.config.directive import Directive
+from fastflv.config.grammar.directive import Directive
 
 
 class Refused(Exception):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fastflv._ext.chunkread import ChunkReader
-from fastflv._ext.chunkwrite import write_message
-from fastflv._ext.intake import Intake
+from fastflv._ext.ingest.chunkread import ChunkReader
+from fastflv._ext.ingest.chunkwrite import write_message
+from fastflv._ext.ingest.streamwriter import Intake
 
 AUDIO, VIDEO, SCRIPT, AGGREGATE = 8, 9, 18, 22
 KEY, DISPOSABLE, CONFIG, COMMAND, NOTES = 1, 2, 4, 8, 16

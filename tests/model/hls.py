@@ -12,8 +12,8 @@ from model import m3u8
 from model.flv import AAC_HEADER, Feed
 from model.ports import free_ports
 
-from fastflv.config.settings import load_text
-from fastflv.config.vhost import DEFAULT_VHOST
+from fastflv.config.load import load_text
+from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.control.server import Server
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import StreamOptions

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import uvloop
 
-from fastflv.delivery.http import HttpConnection
-from fastflv.delivery.message import Request, Response
-from fastflv.stream.door import Door
+from fastflv.net.connectionlimit import Door
+from fastflv.protocols.http.message import Request, Response
+from fastflv.servers.http.connection import HttpConnection
 
 
 def looped(test):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from model.flv import VIDEO, Tag, write_tag
 
-from fastflv._ext.flvtag import traits
+from fastflv._ext.syntax.flvtag import traits
 
 
 class Row(NamedTuple):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fastflv._ext.sink import CollectSink
-from fastflv.ingest.events import ConnectWanted, PlayWanted, PublishWanted
-from fastflv.ingest.session import Session
+from fastflv._ext.ingest.sink import CollectSink
+from fastflv.protocols.rtmp.events import ConnectWanted, PlayWanted, PublishWanted
+from fastflv.protocols.rtmp.session import Session
 
 NOISE = b"0123456789abcdef"
 

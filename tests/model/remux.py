@@ -5,7 +5,7 @@ from __future__ import annotations
 from model.bodies import payload
 from model.flv import AUDIO, COMMAND, CONFIG, KEY, SCRIPT, VIDEO, Tag
 
-from fastflv._ext.flvtag import traits
+from fastflv._ext.syntax.flvtag import traits
 
 AS_IS, LEGACY, ENHANCED = 0, 1, 2
 HEVC_ID, HVC1 = 12, int.from_bytes(b"hvc1", "big")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fastflv.config.load import Settings, load_text
+from fastflv.config.model.vhost import DEFAULT_VHOST, Vhost
 from fastflv.config.notice import NoticeKind
-from fastflv.config.settings import Settings, load_text
-from fastflv.config.vhost import DEFAULT_VHOST, Vhost
 from fastflv.errors import ConfigError, ConfigValueError
 
 BASE = "listen 1935; daemon off; "

@@ -6,9 +6,9 @@ from model import ts
 from model.flv import AUDIO, VIDEO, Tag
 from model.remuxed import aac, avc
 
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.tsmux import TsMux
-from fastflv.remux.mpegts import describe
+from fastflv._ext.log.medialog import MediaLog
+from fastflv._ext.ts.mux import TsMux
+from fastflv.containers.mpegts import describe
 
 IDR, SLICE = b"\x65idr", b"\x41slice"
 

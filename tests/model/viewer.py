@@ -8,10 +8,10 @@ import struct
 import pytest
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, Tag, dechunk, inter, key, read_file, sound
 
-from fastflv._ext.intake import Intake
-from fastflv._ext.medialog import MediaLog
-from fastflv._ext.segment import MediaBlock
-from fastflv._ext.sender import Player, Sender
+from fastflv._ext.fanout.sender import Player, Sender
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.block import MediaBlock
+from fastflv._ext.log.medialog import MediaLog
 
 RAW, CHUNKED = 0, 1
 FRAMINGS = pytest.mark.parametrize("framing", [RAW, CHUNKED], ids=["raw", "chunked"])

@@ -1,0 +1,294 @@
+"""A reader of a log on the event loop: TLS players, recorders, segmenters.
+
+Cursors at the same place are given the same bytes object, so a send to many is formatted once.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.string cimport memcpy
+
+from fastflv._ext.core.atomics cimport add32, load32_relaxed, load_relaxed
+from fastflv._ext.fanout.ladder cimport choose_skip, skip_leading, skip_pictures, skip_stop
+from fastflv._ext.fanout.lag cimport Mark, Thinning, mark_lag
+from fastflv._ext.fanout.player cimport FRAMING_CHUNKED, FRAMING_RAW, MARK_BYTES, write_frame_header
+from fastflv._ext.log.block cimport Block, block_drop
+from fastflv._ext.log.medialog cimport Log, MediaLog, log_drop, log_hold
+from fastflv._ext.log.page cimport Page, Tag, View, page_tag_at
+
+from fastflv import limits
+from fastflv.errors import UsageError
+
+cdef int64_t SEND_MAX = limits.LOOP_SEND_BYTES_MAX
+
+
+cdef Page* page_at(Log* log, int64_t position) noexcept nogil:
+    """Return the page that holds *position*, NULL when it was trimmed or is not written. Writer's thread only."""
+    cdef int32_t i = log.first + log.count
+    while i > log.first:
+        i -= 1
+        if log.pages[i].start <= position:
+            return log.pages[i] if position < log.pages[i].start + log.pages[i].used else NULL
+    return NULL
+
+
+cdef int64_t stop_at(Log* log, int64_t position, int64_t most) noexcept nogil:
+    """Return where a run of whole tags from *position* on ends, of *most* bytes unless one tag is longer."""
+    cdef int64_t head = load_relaxed(&log.head)
+    cdef Page* page
+    cdef Tag* tag
+    cdef int32_t i
+    if head - position <= most:
+        return head
+    page = page_at(log, position + most)
+    if page == NULL:
+        return head
+    i = page_tag_at(page, position + most)
+    tag = &page.tags[max(i, 0)]
+    if page.start + tag.offset > position:
+        return page.start + tag.offset
+    return page.start + tag.offset + tag.size
+
+
+cdef bytes copy(Log* log, int64_t position, int64_t stop, uint8_t framing):
+    """Return [position, stop) of the log as one framed bytes object."""
+    cdef uint8_t header[MARK_BYTES]
+    cdef int head = 0 if framing == FRAMING_RAW else write_frame_header(header, framing, stop - position)
+    cdef int tail = 2 if framing == FRAMING_CHUNKED else 0
+    cdef bytes out = PyBytes_FromStringAndSize(NULL, head + (stop - position) + tail)
+    cdef uint8_t* p = <uint8_t*>PyBytes_AS_STRING(out)
+    cdef Page* page
+    cdef int64_t end
+    memcpy(p, header, head)
+    p += head
+    while position < stop:
+        page = page_at(log, position)
+        end = min(stop, page.start + page.used)
+        memcpy(p, page.bytes + (position - page.start), end - position)
+        p += end - position
+        position = end
+    if tail:
+        p[0] = 13
+        p[1] = 10
+    return out
+
+
+def frame_ends(int framing, int64_t size):
+    """Return what stands before and behind *size* bytes of one chunk or message of *framing* (0 none, 1 chunked,
+    2 WebSocket); nothing around nothing."""
+    cdef uint8_t header[MARK_BYTES]
+    cdef int head
+    if framing == FRAMING_RAW or size == 0:
+        return b"", b""
+    head = write_frame_header(header, <uint8_t>framing, size)
+    return header[:head], b"\r\n" if framing == FRAMING_CHUNKED else b""
+
+
+@cython.final
+cdef class Cursor:
+    """A place in a log. Counts as a reader until `close`.
+
+    *position*: of the first byte, -1: the next keyframe. With *until_key* it is given no pictures before a
+    keyframe. A cursor that lags more than *drop_ms* is given no disposable
+    pictures, one that lags more than *jump_ms* goes on at the newest keyframe, as players of sender threads do.
+    """
+
+    cdef readonly MediaLog log
+    cdef readonly int framing
+    cdef readonly int64_t jumps       # times it moved on because it lagged
+    cdef Log* source                  # referenced: at the end of a cycle `log` may be gone already
+    cdef int64_t pos
+    cdef int64_t wait_pos
+    cdef readonly int64_t lag_ms      # at the last take
+    cdef int64_t jump_ms
+    cdef int64_t credit_ms            # age of what it begins with, until it has caught up: that is no lag
+    cdef int64_t given                # bytes, framing included
+    cdef Mark unacknowledged
+    cdef Thinning thin
+    cdef bint waiting
+    cdef bint is_open
+
+    def __cinit__(
+        self, MediaLog log not None, *, int64_t position=-1, int framing=FRAMING_RAW,
+        int64_t drop_ms=limits.LAG_DROP_MS, int64_t jump_ms=limits.LAG_JUMP_MS, bint until_key=False,
+    ):
+        cdef bint trimmed
+        self.log = log
+        self.framing = framing
+        self.jump_ms = jump_ms
+        self.thin.drop_ms = drop_ms
+        # What leads the keyframe that it starts with refers to pictures that it has not.
+        skip_leading(&self.thin, until_key)
+        self.pos = position
+        if position < 0:
+            self.pos = load_relaxed(&log.log.head)
+            self.wait_pos = self.pos
+            self.waiting = True
+        elif position > load_relaxed(&log.log.head):
+            raise UsageError(f"position {position} is behind the head of the log")
+        self.credit_ms = max(load_relaxed(&log.log.head_dts) - self.next_dts(&trimmed), <int64_t>0)
+        self.source = log.log
+        log_hold(self.source)
+        add32(&self.source.readers, 1)
+        self.is_open = True
+
+    def __dealloc__(self):
+        if self.is_open:
+            add32(&self.source.readers, -1)
+        if self.source != NULL:
+            log_drop(self.source)
+
+    def close(self):
+        """Read no more; the log need not keep history for this reader."""
+        if self.is_open:
+            self.is_open = False
+            add32(&self.source.readers, -1)
+
+    @property
+    def position(self):
+        """Log position of the next byte, -1 while it waits for a keyframe."""
+        return -1 if self.waiting else self.pos
+
+    @property
+    def drops(self):
+        """Times it began to be given no disposable pictures."""
+        return self.thin.drops
+
+    @property
+    def dropped(self):
+        """Pictures left out between two that it was given."""
+        return self.thin.dropped
+
+    @property
+    def done(self):
+        """The log has ended, and nothing is left to read."""
+        return bool(
+            load32_relaxed(&self.log.log.ended) and (self.waiting or self.pos >= load_relaxed(&self.log.log.head))
+        )
+
+    cdef int64_t next_dts(self, bint* trimmed) noexcept:
+        """Time of what comes next, that of the head where nothing does; *trimmed*: it is kept no more."""
+        cdef Log* log = self.log.log
+        cdef Page* page
+        cdef int32_t i
+        trimmed[0] = False
+        if self.waiting or self.pos >= load_relaxed(&log.head):
+            return load_relaxed(&log.head_dts)
+        page = page_at(log, self.pos)
+        i = page_tag_at(page, self.pos) if page != NULL else -1
+        trimmed[0] = i < 0
+        return page.tags[i].dts_ms if i >= 0 else log.pages[log.first].tags[0].dts_ms
+
+    cdef void look(self, int64_t unacked) noexcept:
+        """Measure the lag, and decide what becomes of the reader."""
+        cdef Log* log = self.log.log
+        cdef int64_t head_dts = load_relaxed(&log.head_dts)
+        cdef bint trimmed
+        cdef int64_t next_dts = self.next_dts(&trimmed)
+        if unacked < 0:
+            self.lag_ms = 0
+        else:
+            # What was sent before the cursor's first bytes is in its count too.
+            self.lag_ms = mark_lag(
+                &self.unacknowledged, self.given, min(unacked, self.given), next_dts, head_dts
+            )
+            self.lag_ms = max(self.lag_ms - self.credit_ms, <int64_t>0)
+        choose_skip(&self.thin, self.lag_ms)
+        if trimmed or (
+            not self.waiting and self.pos < load_relaxed(&log.head) and self.lag_ms > self.jump_ms
+            and not 0 <= load_relaxed(&log.key_pos) <= self.pos
+        ):
+            self.jumps += 1
+            self.waiting = True
+            self.wait_pos = self.pos
+
+    def measure(self, int64_t unacked):
+        """Return the age of the oldest media that the peer has not got, ms. *unacked*: as for `take`."""
+        self.look(unacked)
+        return self.lag_ms
+
+    def take(self, int64_t unacked=0):
+        """Return what is new as one framed bytes object of whole tags, b"" when there is nothing.
+
+        Of more than LOOP_SEND_BYTES_MAX the first part, or the first tag when that is longer. *unacked*: bytes given
+        before that the peer has not acknowledged; -1: the reader keeps up, so that its place in the log is no lag.
+        """
+        cdef Log* log = self.log.log
+        cdef int64_t stop
+        cdef bytes before = b""
+        cdef bytes out
+        cdef Block* bridge = NULL
+        cdef View view
+        self.look(unacked)
+        if self.waiting:
+            if load32_relaxed(&log.has_video) == 0:
+                self.pos = load_relaxed(&log.head)
+            elif load_relaxed(&log.key_pos) < max(self.wait_pos, <int64_t>0):
+                return b""
+            else:
+                self.pos = load_relaxed(&log.key_pos)
+                before = self.log.key_headers
+                skip_leading(&self.thin, False)
+                self.thin.bridge = 0
+            self.waiting = False
+        # Borrowed: the writer's thread is this one, so the pages stay as they are meanwhile.
+        view.pages = log.pages + log.first
+        view.count = log.count
+        if self.thin.skip or self.thin.bridge:
+            self.pos = skip_pictures(&self.thin, log, &view, self.pos, load_relaxed(&log.head), &bridge)
+            if self.pos < 0:
+                raise MemoryError
+            if bridge != NULL:
+                before = before + bridge.bytes[:bridge.size]
+                block_drop(bridge)
+        if self.pos >= load_relaxed(&log.head):
+            self.credit_ms = 0
+            return b""
+        stop = stop_at(log, self.pos, SEND_MAX)
+        if self.thin.skip or self.thin.bridge:
+            stop = skip_stop(&self.thin, &view, self.pos, stop)
+        if self.log.shared is None or (
+            self.log.shared_pos != self.pos or self.log.shared_stop != stop or self.log.shared_framing != self.framing
+        ):
+            self.log.shared = copy(log, self.pos, stop, <uint8_t>self.framing)
+            self.log.shared_pos = self.pos
+            self.log.shared_stop = stop
+            self.log.shared_framing = self.framing
+        self.pos = stop
+        out = self.log.shared
+        if before:
+            head, tail = frame_ends(self.framing, len(before))
+            out = head + before + tail + out
+        self.given += len(out)
+        return out
+
+    def take_tags(self):
+        """Return what is new as `(kind, flags, dts_ms, bytes)` of each tag (or access unit), oldest first.
+
+        A reader that was away for so long that tags were trimmed goes on at the oldest kept, and `jumps` counts it.
+        """
+        cdef Log* log = self.log.log
+        cdef list found = []
+        cdef int64_t head = load_relaxed(&log.head)
+        cdef Page* page
+        cdef Tag* tag
+        cdef int32_t i
+        if self.waiting:
+            if load32_relaxed(&log.has_video) and load_relaxed(&log.key_pos) < max(self.wait_pos, <int64_t>0):
+                return found
+            self.waiting = False
+            self.pos = load_relaxed(&log.key_pos) if load32_relaxed(&log.has_video) else head
+        if self.pos < head and page_at(log, self.pos) == NULL:
+            self.jumps += 1
+            self.pos = log.pages[log.first].start
+        while self.pos < head:
+            page = page_at(log, self.pos)
+            i = page_tag_at(page, self.pos)
+            while i < page.tag_count and self.pos < head:
+                tag = &page.tags[i]
+                found.append((
+                    tag.kind, tag.flags, tag.dts_ms, page.bytes[tag.offset:tag.offset + tag.size],
+                ))
+                self.pos = page.start + tag.offset + tag.size
+                i += 1
+        return found

@@ -1,0 +1,49 @@
+"""The players of one log in one thread, and when they are served. See group.pyx."""
+
+from libc.stdint cimport int32_t, int64_t
+
+from fastflv._ext.fanout.player cimport Burst, PlayerState
+from fastflv._ext.log.medialog cimport Log
+from fastflv._ext.log.page cimport View
+from fastflv._ext.log.waker cimport Waker
+
+
+cdef struct Slot:
+    PlayerState** players      # owned array of borrowed pointers
+    int32_t count
+    int32_t room
+
+
+cdef struct Group:
+    # The players of one log in one thread; belongs to that thread, but for `waker`.
+    Waker waker                # what the log's writer sees
+    Log* log                   # referenced
+    View view
+    Burst burst
+    Slot* slots                # owned array: the steps of the merge window
+    int32_t slot_count
+    int32_t count              # players in all slots
+    int32_t next_slot          # where the next player goes
+    int32_t turn               # rotates who is served first
+    bint open                  # the window follows the load of the thread
+    int64_t window_us          # 0: a send per video frame
+    int64_t slot_us            # length of a slot
+    int64_t due_us             # clock of the next look at the log, -1: none
+    int64_t seen               # head at the last look
+    int64_t served             # head up to which everybody was served; a join and a full socket look without serving
+    int64_t new_us             # clock of the last look that found something new
+    int64_t rate               # of the log, bytes a second, 0: not known
+    int64_t rated_us           # clock at which that was seen
+    Group* next
+
+
+cdef bint look(Group* g, int64_t now) noexcept nogil
+cdef int64_t flush_us(Group* g) noexcept nogil
+cdef int64_t next_due(Group* g, int64_t now) noexcept nogil
+cdef void go_idle(Group* g) noexcept nogil
+cdef void set_window(Group* g, int64_t window_us, int64_t now) noexcept nogil
+cdef Group* find_group(Group* groups, Log* log) noexcept nogil
+cdef Group* add_group(Group** groups, Log* log, int fd, int64_t window_us, bint is_open) noexcept nogil
+cdef void remove_group(Group** groups, Group* g) noexcept nogil
+cdef int join_group(Group* g, PlayerState* p) noexcept nogil
+cdef Group* leave_group(PlayerState* p) noexcept nogil

@@ -1,0 +1,155 @@
+"""The players of one log in one thread: their slots in the merge window, and when the log is looked at.
+
+How it sleeps and is woken: waker.pyx.
+"""
+
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport calloc, free, realloc
+
+from fastflv._ext.core.atomics cimport fence, load32_acquire, load_acquire, store32_relaxed
+from fastflv._ext.fanout.player cimport PlayerState
+from fastflv._ext.log.medialog cimport Log, log_add_waker, log_drop, log_hold, log_remove_waker, view_refresh
+from fastflv._ext.log.page cimport view_clear
+
+from fastflv import limits
+
+cdef int64_t FLUSH_US = limits.FLUSH_MS * 1000
+cdef int64_t FLUSH_AUDIO_US = limits.FLUSH_AUDIO_MS * 1000
+cdef int64_t SLOT_US = limits.SLOT_MS * 1000
+cdef int64_t SLOTS_MAX = limits.SLOTS_MAX
+
+
+# --- when -----------------------------------------------------------------------------------
+
+cdef bint look(Group* g, int64_t now) noexcept nogil:
+    """Take note of the head; return whether it moved since the last look."""
+    cdef int64_t head = load_acquire(&g.log.head)
+    if head == g.seen and not load32_acquire(&g.log.ended):
+        return False
+    g.seen = head
+    g.new_us = now
+    return view_refresh(&g.view, g.log) == 0
+
+
+cdef int64_t flush_us(Group* g) noexcept nogil:
+    """How long audio waits for a video frame to ride with."""
+    return FLUSH_US if load32_acquire(&g.log.has_video) else FLUSH_AUDIO_US
+
+
+cdef int64_t next_due(Group* g, int64_t now) noexcept nogil:
+    """Clock of the next slot that has players, after *now*."""
+    cdef int64_t step = now // g.slot_us
+    cdef int32_t k
+    for k in range(1, g.slot_count + 1):
+        if g.slots[(step + k) % g.slot_count].count:
+            return (step + k) * g.slot_us
+    return now + g.window_us
+
+
+cdef void go_idle(Group* g) noexcept nogil:
+    """Ask to be woken by anything new; stay awake when something came meanwhile."""
+    store32_relaxed(&g.waker.idle, 1)
+    # Orders `idle` before the look at the head; pairs with the fence in tell_readers.
+    fence()
+    if load_acquire(&g.log.head) != g.seen:
+        store32_relaxed(&g.waker.idle, 0)
+        return
+    g.due_us = -1
+
+
+cdef void set_window(Group* g, int64_t window_us, int64_t now) noexcept nogil:
+    """Merge over another time from now on."""
+    g.window_us = window_us
+    # Relaxed: a writer that sees the old value is late by one look, which comes by the clock.
+    store32_relaxed(&g.waker.merges, window_us > 0)
+    g.slot_us = max(SLOT_US, window_us // g.slot_count)
+    if g.due_us >= 0:
+        g.due_us = next_due(g, now) if window_us else now + flush_us(g)
+
+
+# --- who ------------------------------------------------------------------------------------
+
+cdef Group* find_group(Group* groups, Log* log) noexcept nogil:
+    cdef Group* g = groups
+    while g != NULL and g.log != log:
+        g = g.next
+    return g
+
+
+cdef Group* add_group(Group** groups, Log* log, int fd, int64_t window_us, bint is_open) noexcept nogil:
+    """Begin to follow *log* for players of a thread that *fd* wakes; NULL without memory."""
+    cdef Group* g = <Group*>calloc(1, sizeof(Group))
+    if g == NULL:
+        return NULL
+    g.open = is_open
+    g.slot_us = max(SLOT_US, window_us // SLOTS_MAX)
+    # A window that changes keeps its slots, so that players stay in theirs.
+    g.slot_count = <int32_t>SLOTS_MAX if is_open else max(1, <int32_t>(window_us // g.slot_us))
+    g.slots = <Slot*>calloc(g.slot_count, sizeof(Slot))
+    g.waker.fd = fd
+    g.waker.idle = 1
+    if g.slots == NULL or log_add_waker(log, &g.waker) < 0:
+        free(g.slots)
+        free(g)
+        return NULL
+    g.window_us = window_us if g.slot_count > 1 else 0
+    g.waker.merges = g.window_us > 0
+    g.log = log
+    log_hold(log)
+    g.due_us = -1
+    g.view.version = -1
+    g.burst.pos = -1
+    g.seen = -1
+    g.next = groups[0]
+    groups[0] = g
+    return g
+
+
+cdef void remove_group(Group** groups, Group* g) noexcept nogil:
+    cdef Group** link = groups
+    cdef int32_t i
+    while link[0] != g:
+        link = &link[0].next
+    link[0] = g.next
+    log_remove_waker(g.log, &g.waker)
+    view_clear(&g.view)
+    free(g.view.pages)
+    for i in range(g.slot_count):
+        free(g.slots[i].players)
+    free(g.slots)
+    log_drop(g.log)
+    free(g)
+
+
+cdef int join_group(Group* g, PlayerState* p) noexcept nogil:
+    """Put a player into the next slot. Slots fill evenly, neighbours in time come last."""
+    cdef Slot* slot = &g.slots[g.next_slot]
+    cdef PlayerState** grown
+    if slot.count == slot.room:
+        grown = <PlayerState**>realloc(slot.players, (slot.room * 2 + 8) * sizeof(PlayerState*))
+        if grown == NULL:
+            return -1
+        slot.players = grown
+        slot.room = slot.room * 2 + 8
+    p.slot = g.next_slot
+    p.index = slot.count
+    p.group = g
+    slot.players[slot.count] = p
+    slot.count += 1
+    g.count += 1
+    g.next_slot = (g.next_slot + 1) % g.slot_count
+    return 0
+
+
+cdef Group* leave_group(PlayerState* p) noexcept nogil:
+    """Take a player out; return its group when that is empty now, to be removed."""
+    cdef Group* g = <Group*>p.group
+    cdef Slot* slot = &g.slots[p.slot]
+    slot.count -= 1
+    slot.players[p.index] = slot.players[slot.count]
+    slot.players[p.index].index = p.index
+    # The next player fills the gap, so that slots stay even.
+    g.next_slot = p.slot
+    g.count -= 1
+    p.group = NULL
+    return g if g.count == 0 else NULL

@@ -1,0 +1,72 @@
+"""The merge window that a load asks for: none while there is time, and longer only as far as the work needs it.
+
+Work shrinks as the window grows, because a send costs mostly the call. Time counts from waking to sleeping, so other
+work on the same core counts too: a thread that has to wait for its core is as late as one that works.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t
+
+from fastflv._ext.core.atomics cimport store_relaxed
+
+from fastflv import limits
+
+cdef enum:
+    LEVELS_MAX = 8
+
+cdef int64_t[LEVELS_MAX] WINDOWS_US
+cdef int32_t LEVELS = len(limits.AUTO_WINDOWS_MS)
+cdef int64_t LOOK_US = limits.AUTO_LOOK_MS * 1000
+cdef int64_t RAISE = limits.AUTO_BUSY_PERCENT
+cdef int64_t FULL = limits.AUTO_FULL_PERCENT
+cdef int64_t LOWER = limits.AUTO_FREE_PERCENT
+cdef int32_t CALM_LOOKS = limits.AUTO_CALM_LOOKS
+cdef int64_t FRAME_US = limits.AUTO_FRAME_MS * 1000
+
+for _i, _ms in enumerate(limits.AUTO_WINDOWS_MS):
+    WINDOWS_US[_i] = _ms * 1000
+
+
+cdef bint load_look(Load* load, int64_t now) noexcept nogil:
+    """Choose the window after a turn; True when it has changed. Looks every LOOK_US and costs nothing between."""
+    cdef int64_t span = now - load.since_us
+    cdef int64_t busy
+    cdef int32_t before = load.level
+    if span < LOOK_US:
+        return False
+    busy = 100 * load.busy_us // span
+    load.since_us = now
+    load.busy_us = 0
+    if busy > RAISE:
+        load.calm = 0
+        # Of a thread that does nothing else nobody knows how much more it would have to do.
+        load.level = LEVELS - 1 if busy >= FULL else min(load.level + 1, LEVELS - 1)
+    elif load.level and busy * WINDOWS_US[load.level] // max(WINDOWS_US[load.level - 1], FRAME_US) < LOWER:
+        load.calm += 1
+        if load.calm >= CALM_LOOKS:
+            load.calm = 0
+            load.level -= 1
+    else:
+        load.calm = 0
+    store_relaxed(&load.window_us, WINDOWS_US[load.level])
+    return load.level != before
+
+
+@cython.final
+cdef class LoadMeter:
+    """The same for the event loop, which serves the players over TLS."""
+
+    cdef Load load
+
+    def __cinit__(self, double now):
+        self.load.since_us = <int64_t>(now * 1000000)
+
+    @property
+    def window_ms(self):
+        """The present window, ms."""
+        return self.load.window_us // 1000
+
+    def worked(self, double began, double now):
+        """Count the time from *began* to *now*, seconds of one clock; return whether the window has changed."""
+        self.load.busy_us += <int64_t>((now - began) * 1000000)
+        return load_look(&self.load, <int64_t>(now * 1000000))

@@ -1,0 +1,71 @@
+"""How fast a player is sent: the rate of its stream, and what the kernel is told of it.
+
+The kernel holds little that it has not sent (`TCP_NOTSENT_LOWAT`): that cannot be left out any more. Where the
+operator wants it, it sends no faster than a multiple of the stream's rate (`SO_MAX_PACING_RATE`), so that keyframes
+do not leave in one burst and overrun the queues of slow links.
+"""
+
+from libc.stdint cimport int64_t
+
+from fastflv._ext.core.atomics cimport load_relaxed
+from fastflv._ext.core.sockets cimport (
+    IPPROTO_TCP, SO_MAX_PACING_RATE, SOL_SOCKET, TCP_NOTSENT_LOWAT, setsockopt,
+)
+from fastflv._ext.log.medialog cimport MediaLog
+from fastflv._ext.log.page cimport View
+
+from fastflv import limits
+
+cdef int64_t NOTSENT_MAX = limits.NOTSENT_BYTES
+cdef int64_t NOTSENT_MIN = limits.NOTSENT_BYTES_MIN
+cdef int64_t NOTSENT_MS = limits.NOTSENT_MS
+cdef int64_t RATE_SPAN_MS = limits.RATE_SPAN_MS
+cdef int64_t PACE_STEP_PERCENT = limits.PACE_STEP_PERCENT
+
+
+cdef int64_t view_rate(const View* view, int64_t head, int64_t head_dts) noexcept nogil:
+    """Return the rate of what is kept, bytes a second; 0 while that is too little to tell."""
+    cdef int64_t span
+    if view.count == 0 or view.pages[0].tag_count == 0:
+        return 0
+    span = head_dts - view.pages[0].tags[0].dts_ms
+    return (head - view.pages[0].start) * 1000 // span if span >= RATE_SPAN_MS else 0
+
+
+cdef int64_t pace(int fd, int64_t wanted, int64_t paced) noexcept nogil:
+    """Have the kernel send on *fd* no faster than *wanted* bytes a second (0: not known); told again only when that is
+    far from *paced*, what it was told before. Return what it is told now."""
+    cdef unsigned int value
+    if wanted == 0 or paced and (
+        paced * (100 - PACE_STEP_PERCENT) < wanted * 100 and wanted * 100 < paced * (100 + PACE_STEP_PERCENT)
+    ):
+        return paced
+    value = <unsigned int>min(wanted, <int64_t>0xFFFFFFFE)
+    setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &value, sizeof(value))
+    return wanted
+
+
+cdef int keep_unsent(int fd, int64_t rate) noexcept nogil:
+    """Let the kernel hold little of a stream of *rate* bytes a second (0: not known) that it has not sent."""
+    cdef int most = <int>(NOTSENT_MAX if rate == 0 else min(max(rate * NOTSENT_MS // 1000, NOTSENT_MIN), NOTSENT_MAX))
+    return setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most))
+
+
+def bytes_per_second(MediaLog log not None):
+    """Rate of what *log* keeps; 0 while that is too little to tell. Writer's thread only."""
+    cdef View view
+    # Borrowed: nobody else changes the list.
+    view.pages = log.log.pages + log.log.first
+    view.count = log.log.count
+    return view_rate(&view, load_relaxed(&log.log.head), load_relaxed(&log.log.head_dts))
+
+
+def pace_socket(int fd, int64_t wanted, int64_t paced):
+    """Have the kernel send on *fd* no faster than *wanted* bytes a second (0: not known), unless that is near *paced*,
+    what it was told before; return what it is told now."""
+    return pace(fd, wanted, paced)
+
+
+def limit_unsent(int fd, int64_t rate):
+    """Let the kernel hold little of a stream of *rate* bytes a second (0: not known) that it has not sent on *fd*."""
+    keep_unsent(fd, rate)

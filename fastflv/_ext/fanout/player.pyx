@@ -1,0 +1,409 @@
+"""The send step of one player. No Python object is touched here; see player.pxd for ownership.
+
+A player that keeps up costs one `sendmsg` of a range that was prepared once for all of them. Only
+one with a rest of its own (a start block, a full socket before, a jump) walks the longer way.
+"""
+
+from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.string cimport memcpy, memset
+
+from fastflv._ext.core.atomics cimport add32, store_relaxed
+from fastflv._ext.core.octets cimport store_be16, store_be32
+from fastflv._ext.core.sockets cimport MSG_DONTWAIT, MSG_NOSIGNAL, iovec, msghdr, send, sendmsg
+from fastflv._ext.fanout.ladder cimport (
+    check_place, choose_skip, jump, measure_lag, skip_pictures, skip_stop, tag_end,
+)
+from fastflv._ext.log.block cimport block_drop
+from fastflv._ext.log.medialog cimport Log
+from fastflv._ext.log.page cimport Page, View, page_drop, page_tag_at, view_find
+from fastflv._ext.syntax.flvtag cimport DISPOSABLE, LEADING
+
+from fastflv import limits
+
+cdef int64_t SEND_MAX = limits.SEND_BYTES_MAX
+cdef int64_t FRAME_MAX = limits.FRAME_BYTES_MAX
+cdef const uint8_t* CRLF = <const uint8_t*>b"\r\n"
+
+
+cdef struct Parts:
+    iovec v[PARTS_MAX]
+    uint8_t kind[PARTS_MAX]
+    int count
+    int64_t total
+
+cdef enum:                     # what an entry of Parts is, for the account after a short send
+    PART_PREAMBLE = 0
+    PART_MARK = 1
+    PART_HEADER = 2            # of a new frame
+    PART_BLOCK = 3
+    PART_LOG = 4
+    PART_TAIL = 5              # end of a frame
+
+
+cdef inline void add_part(Parts* parts, uint8_t kind, const void* base, int64_t size) noexcept nogil:
+    parts.v[parts.count].iov_base = <void*>base
+    parts.v[parts.count].iov_len = <size_t>size
+    parts.kind[parts.count] = kind
+    parts.count += 1
+    parts.total += size
+
+
+cdef int write_chunk_header(uint8_t* out, int64_t size) noexcept nogil:
+    """Write `SIZE-IN-HEX CR LF`; return its length, at most 18."""
+    cdef uint8_t digits[16]
+    cdef int n = 0
+    cdef int i
+    cdef int64_t d
+    while size:
+        d = size & 15
+        digits[n] = <uint8_t>(48 + d if d < 10 else 87 + d)
+        size >>= 4
+        n += 1
+    for i in range(n):
+        out[i] = digits[n - 1 - i]
+    out[n] = 13
+    out[n + 1] = 10
+    return n + 2
+
+
+cdef int write_frame_header(uint8_t* out, uint8_t framing, int64_t size) noexcept nogil:
+    """Write what stands before *size* bytes of content; return its length, at most 18."""
+    if framing == FRAMING_CHUNKED:
+        return write_chunk_header(out, size)
+    out[0] = 0x82
+    if size < 126:
+        out[1] = <uint8_t>size
+        return 2
+    if size < 0x10000:
+        out[1] = 126
+        store_be16(out + 2, <uint32_t>size)
+        return 4
+    out[1] = 127
+    store_be32(out + 2, <uint32_t>(size >> 32))
+    store_be32(out + 6, <uint32_t>size)
+    return 10
+
+
+cdef int64_t add_log(Parts* parts, const View* view, int64_t pos, int64_t stop, int room) noexcept nogil:
+    """Add the log range [pos, stop), as far as *room* entries take it; return the bytes added, -1: trimmed."""
+    cdef int32_t i = view.count - 1
+    cdef int64_t end, added = 0
+    cdef Page* page
+    while i >= 0 and view.pages[i].start > pos:
+        i -= 1
+    if i < 0:
+        return -1
+    while pos < stop and room > 0:
+        page = view.pages[i]
+        end = stop
+        # Pages are contiguous: one ends where the next starts.
+        if i + 1 < view.count and view.pages[i + 1].start < stop:
+            end = view.pages[i + 1].start
+        if end > pos:
+            add_part(parts, PART_LOG, page.bytes + (pos - page.start), end - pos)
+            added += end - pos
+            pos = end
+            room -= 1
+        i += 1
+        if i == view.count:
+            break
+    return added
+
+
+cdef int64_t send_stop(const View* view, int64_t pos, int64_t head, uint8_t framing) noexcept nogil:
+    """Where one send of [pos, head) stops. A frame takes whole tags, FRAME_MAX bytes or the first of them."""
+    cdef Page* page
+    cdef int32_t i
+    cdef int64_t start
+    if framing == FRAMING_RAW:
+        return min(head, pos + SEND_MAX)
+    if head - pos <= FRAME_MAX:
+        return head
+    page = view_find(view, pos + FRAME_MAX)
+    i = page_tag_at(page, pos + FRAME_MAX) if page != NULL else -1
+    if i < 0:
+        return pos + FRAME_MAX
+    start = page.start + page.tags[i].offset
+    return start if start > pos else start + page.tags[i].size
+
+
+cdef bint prepare_burst(Burst* burst, const View* view, int64_t pos, int64_t head, uint8_t framing) noexcept nogil:
+    """Prepare one framed send of [pos, head) (or the first part of it); False when it was trimmed."""
+    cdef Parts parts
+    cdef int64_t stop = send_stop(view, pos, head, framing)
+    cdef int64_t content
+    cdef int size
+    parts.count = 0
+    parts.total = 0
+    if framing != FRAMING_RAW:
+        parts.count = 1
+    content = add_log(&parts, view, pos, stop, PARTS_MAX - 3)
+    if content <= 0:
+        return False
+    if framing != FRAMING_RAW:
+        size = write_frame_header(burst.header, framing, content)
+        parts.v[0].iov_base = burst.header
+        parts.v[0].iov_len = size
+        parts.total += size
+    if framing == FRAMING_CHUNKED:
+        add_part(&parts, PART_TAIL, CRLF, 2)
+    memcpy(burst.parts, parts.v, parts.count * sizeof(iovec))
+    burst.count = parts.count
+    burst.total = parts.total
+    burst.content = content
+    burst.pos = pos
+    burst.head = head
+    burst.framing = framing
+    return True
+
+
+cdef ssize_t send_parts(int fd, iovec* v, int count) noexcept nogil:
+    cdef msghdr message
+    cdef ssize_t n
+    memset(&message, 0, sizeof(message))
+    message.msg_iov = v
+    message.msg_iovlen = count
+    while True:
+        n = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
+        if n >= 0 or errno != EINTR:
+            return n
+
+
+cdef void set_mark(PlayerState* p, const uint8_t* bytes, int size) noexcept nogil:
+    memcpy(p.mark, bytes, size)
+    p.mark_at = 0
+    p.mark_size = <uint8_t>size
+
+
+cdef void account(PlayerState* p, const Parts* parts, int64_t n, int64_t frame) noexcept nogil:
+    """Move the player over the *n* bytes of *parts* that the socket took. *frame*: content of a new frame."""
+    cdef int i
+    cdef int64_t size, done
+    cdef const uint8_t* base
+    store_relaxed(&p.sent, p.sent + n)
+    store_relaxed(&p.sends, p.sends + 1)
+    for i in range(parts.count):
+        size = <int64_t>parts.v[i].iov_len
+        base = <const uint8_t*>parts.v[i].iov_base
+        done = min(size, n)
+        n -= done
+        if parts.kind[i] == PART_PREAMBLE:
+            p.preamble_at += <uint32_t>done
+            if done == size:
+                block_drop(p.preamble)
+                p.preamble = NULL
+        elif parts.kind[i] == PART_MARK:
+            p.mark_at += <uint8_t>done
+        elif parts.kind[i] == PART_HEADER:
+            if done == 0:
+                return
+            p.frame_left = frame
+            if done < size:
+                set_mark(p, base + done, <int>(size - done))
+        elif parts.kind[i] == PART_BLOCK:
+            p.block_at += <uint32_t>done
+            p.frame_left -= done
+            if p.block_at == p.block.size:
+                block_drop(p.block)
+                p.block = NULL
+        elif parts.kind[i] == PART_LOG:
+            p.pos += done
+            p.frame_left -= done
+        else:
+            if p.frame_left == 0 and done < size:
+                set_mark(p, base + done, <int>(size - done))
+        if done < size:
+            return
+
+
+cdef void hold_tag(PlayerState* p, const View* view) noexcept nogil:
+    """Pin the page of the present position: the rest of a tag on its way must not be trimmed."""
+    cdef Page* page
+    if p.pin != NULL and p.pos >= p.pin.start and page_tag_at(p.pin, p.pos) >= 0:
+        return
+    page_drop(p.pin)
+    p.pin = NULL
+    page = view_find(view, p.pos)
+    if page != NULL:
+        add32(&page.refs, 1)
+        p.pin = page
+
+
+cdef bint player_is_whole(const PlayerState* p, const View* view) noexcept nogil:
+    """Whether nothing is half sent: whoever has the socket may write to it, and the player may go on later."""
+    return (
+        p.block == NULL and p.preamble == NULL and p.frame_left == 0 and p.mark_at == p.mark_size
+        and (p.waiting or tag_end(p, view) == p.pos)
+    )
+
+
+cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, Burst* burst) noexcept nogil:
+    """Send all that this player can be sent now, up to *head*."""
+    cdef Parts parts
+    cdef int64_t stop, content, log_bytes, block_bytes, take, frame
+    cdef int64_t lag = -1
+    cdef bint thins, at_start
+    cdef uint8_t header[MARK_BYTES]
+    cdef ssize_t n
+    cdef int before = 0
+    while True:
+        if (
+            p.block == NULL and p.preamble == NULL and p.pin == NULL and p.frame_left == 0
+            and p.mark_at == p.mark_size and not p.waiting and p.cut < 0 and not p.recalled
+            and not p.thin.skip and not p.thin.bridge
+        ):
+            if p.pos >= head:
+                break
+            if burst.pos != p.pos or burst.head != head or burst.framing != p.framing:
+                if not prepare_burst(burst, view, p.pos, head, p.framing):
+                    check_place(p, log, view, head, 0)
+                    if p.cut < 0:
+                        return SEND_FAILED
+                    continue
+            n = send_parts(p.fd, burst.parts, burst.count)
+            if n == burst.total:
+                p.pos += burst.content
+                store_relaxed(&p.sent, p.sent + n)
+                store_relaxed(&p.sends, p.sends + 1)
+                continue
+            if n < 0:
+                if errno != EAGAIN:
+                    return SEND_FAILED
+                hold_tag(p, view)
+                return SEND_BLOCKED
+            memcpy(parts.v, burst.parts, burst.count * sizeof(iovec))
+            parts.count = burst.count
+            memset(parts.kind, PART_LOG, burst.count)
+            if p.framing != FRAMING_RAW:
+                parts.kind[0] = PART_HEADER
+            if p.framing == FRAMING_CHUNKED:
+                parts.kind[burst.count - 1] = PART_TAIL
+            account(p, &parts, n, burst.content)
+            if p.framing == FRAMING_RAW:
+                p.frame_left = 0
+            hold_tag(p, view)
+            return SEND_BLOCKED
+
+        if lag < 0:
+            # Who has a rest of a start only is not late.
+            lag = measure_lag(p, log, view) if p.pin != NULL or p.thin.skip & DISPOSABLE or p.cut >= 0 else 0
+            choose_skip(&p.thin, lag)
+        check_place(p, log, view, head, lag)
+        # Who is called back jumps only to fill what was announced: it cannot leave before.
+        if (p.cut >= 0 and p.pos >= p.cut or p.waiting) and p.block == NULL and (not p.recalled or p.frame_left > 0):
+            p.cut = -1
+            jump(p, log)
+        # Within a frame only what a jump into it brings: else frames would not end with tags.
+        thins = not p.waiting and (p.thin.bridge or (p.thin.skip and not p.recalled)) and (
+            p.frame_left == 0 or p.thin.skip & LEADING
+        )
+        if thins and p.cut < 0 and (p.block == NULL or log.bridge == NULL):
+            at_start = p.block != NULL
+            content = skip_pictures(&p.thin, log, view, p.pos, head, &p.block)
+            if content < 0:
+                return SEND_FAILED
+            p.pos = content
+            if not at_start:
+                p.block_at = 0
+        parts.count = 0
+        parts.total = 0
+        if p.preamble != NULL:
+            add_part(&parts, PART_PREAMBLE, p.preamble.bytes + p.preamble_at, p.preamble.size - p.preamble_at)
+        if p.mark_at < p.mark_size:
+            add_part(&parts, PART_MARK, p.mark + p.mark_at, p.mark_size - p.mark_at)
+        stop = p.pos if p.waiting else send_stop(view, p.pos, head, p.framing)
+        if p.cut >= 0:
+            stop = min(stop, p.cut)
+        if p.recalled and p.frame_left == 0 and not p.thin.bridge:
+            stop = min(stop, tag_end(p, view))
+        if thins and p.block != NULL and log.bridge != NULL:
+            # What is left out behind the block may ask for another.
+            stop = p.pos
+        elif thins:
+            stop = skip_stop(&p.thin, view, p.pos, stop)
+        log_bytes = max(<int64_t>0, stop - p.pos)
+        block_bytes = 0 if p.block == NULL else <int64_t>(p.block.size - p.block_at)
+        frame = 0
+        content = block_bytes + log_bytes
+        if p.framing != FRAMING_RAW and p.frame_left > 0:
+            # What was announced is filled with whatever comes next; the rest follows in the next round.
+            content = min(content, p.frame_left)
+            block_bytes = min(block_bytes, content)
+            log_bytes = content - block_bytes
+        elif p.framing != FRAMING_RAW and content:
+            before = parts.count
+            add_part(&parts, PART_HEADER, header, 0)
+        if block_bytes:
+            add_part(&parts, PART_BLOCK, p.block.bytes + p.block_at, block_bytes)
+        if log_bytes:
+            if p.pin != NULL and view_find(view, p.pos) == NULL:
+                add_part(&parts, PART_LOG, p.pin.bytes + (p.pos - p.pin.start), log_bytes)
+                take = log_bytes
+            else:
+                take = add_log(&parts, view, p.pos, p.pos + log_bytes, PARTS_MAX - 2 - parts.count)
+                if take < 0:
+                    return SEND_FAILED
+            content -= log_bytes - take
+        if p.framing != FRAMING_RAW and content and p.frame_left == 0:
+            frame = content
+            parts.v[before].iov_len = write_frame_header(header, p.framing, content)
+            parts.total += <int64_t>parts.v[before].iov_len
+        if p.framing == FRAMING_CHUNKED and content and (p.frame_left == 0 or content == p.frame_left):
+            add_part(&parts, PART_TAIL, CRLF, 2)
+        if parts.count == 0:
+            break
+        n = send_parts(p.fd, parts.v, parts.count)
+        if n < 0:
+            if errno != EAGAIN:
+                return SEND_FAILED
+            hold_tag(p, view)
+            return SEND_BLOCKED
+        account(p, &parts, n, frame)
+        if p.framing == FRAMING_RAW:
+            p.frame_left = 0
+        if n < parts.total:
+            hold_tag(p, view)
+            return SEND_BLOCKED
+    if p.recalled and not p.thin.bridge and player_is_whole(p, view):
+        return SEND_RECALLED
+    if p.pin != NULL:
+        page_drop(p.pin)
+        p.pin = NULL
+    p.credit_ms = 0
+    if p.lag_ms and not p.thin.skip & DISPOSABLE:
+        store_relaxed(&p.lag_ms, 0)
+    return SEND_DONE
+
+
+cdef bint player_finish(PlayerState* p) noexcept nogil:
+    """End the response cleanly where the framing has an end and no frame is open. False when the socket is full:
+    the rest is in `mark` and goes out like any other."""
+    cdef const uint8_t* end = <const uint8_t*>b"0\r\n\r\n"
+    cdef ssize_t n
+    if (
+        p.finished or p.framing != FRAMING_CHUNKED or p.frame_left != 0 or p.mark_at != p.mark_size
+        or p.preamble != NULL
+    ):
+        return True
+    p.finished = 1
+    n = send(p.fd, end, 5, MSG_DONTWAIT | MSG_NOSIGNAL)
+    if n < 0:
+        if errno != EAGAIN:
+            return True
+        n = 0
+    store_relaxed(&p.sent, p.sent + n)
+    if n == 5:
+        return True
+    set_mark(p, end + n, <int>(5 - n))
+    return False
+
+
+cdef void player_release(PlayerState* p) noexcept nogil:
+    """Drop every reference that the player holds; its socket is the caller's."""
+    block_drop(p.preamble)
+    block_drop(p.block)
+    page_drop(p.pin)
+    p.preamble = NULL
+    p.block = NULL
+    p.pin = NULL

@@ -1,0 +1,374 @@
+"""The event loop's side of the sender threads: hand a player over, kick it, learn that it left."""
+
+cimport cython
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from posix.unistd cimport close, read, write
+
+from fastflv._ext.core.atomics cimport add32, load32_acquire, load_relaxed, store32_release
+from fastflv._ext.core.pthreads cimport (
+    pthread_create, pthread_join, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+)
+from fastflv._ext.core.sockets cimport (
+    EFD_CLOEXEC, EFD_NONBLOCK, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLIN, IPPROTO_TCP, TCP_NODELAY,
+    epoll_create1, epoll_ctl, epoll_event, eventfd, setsockopt,
+)
+from fastflv._ext.fanout.ladder cimport skip_leading
+from fastflv._ext.fanout.pace cimport keep_unsent
+from fastflv._ext.fanout.player cimport (
+    ASKED_BACK, ASKED_LEAVE, LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN,
+    LEFT_SLOW, LEFT_STALLED, PlayerState,
+)
+from fastflv._ext.fanout.thread cimport Thread, run_thread
+from fastflv._ext.log.block cimport MediaBlock, block_hold
+from fastflv._ext.log.medialog cimport MediaLog, log_hold
+
+from fastflv import limits
+from fastflv._ext.fanout.pace import bytes_per_second
+from fastflv.errors import ResourceError, UsageError
+
+REASONS = {
+    LEFT_PEER: "peer closed",
+    LEFT_ENDED: "stream ended",
+    LEFT_STALLED: "stalled",
+    LEFT_SLOW: "too slow",
+    LEFT_KICKED: "kicked",
+    LEFT_SHUTDOWN: "server stops",
+    LEFT_MEMORY: "out of memory",
+    LEFT_RECALLED: "recalled",
+}
+
+
+@cython.final
+cdef class Player:
+    """One player handed to a sender thread. Made by `Sender.add`; counters may be read at any time."""
+
+    def __init__(self):
+        raise UsageError("players are made by Sender.add")
+
+    @property
+    def sent(self):
+        """Bytes the socket took, with framing."""
+        return load_relaxed(&self.state.sent)
+
+    @property
+    def received(self):
+        """Bytes taken from the player after its request: none, they are not read."""
+        return 0
+
+    @property
+    def sends(self):
+        """System calls that sent something."""
+        return load_relaxed(&self.state.sends)
+
+    @property
+    def jumps(self):
+        """Times this player was moved on to a keyframe because it lagged."""
+        return load_relaxed(&self.state.jumps)
+
+    @property
+    def drops(self):
+        """Times it began to be sent no disposable pictures because it lagged."""
+        return load_relaxed(&self.state.thin.drops)
+
+    @property
+    def dropped(self):
+        """Pictures left out between two that it was sent, but for those that a jump passed over."""
+        return load_relaxed(&self.state.thin.dropped)
+
+    @property
+    def lag_ms(self):
+        """Age of the oldest media that its peer has not got, ms, at the last look; 0 while it keeps up."""
+        return load_relaxed(&self.state.lag_ms)
+
+    @property
+    def closed(self):
+        return bool(load32_acquire(&self.state.closed))
+
+    @property
+    def reason(self):
+        """Why it left, "" while it is there."""
+        return REASONS[self.state.leaving] if load32_acquire(&self.state.closed) else ""
+
+    @property
+    def whole(self):
+        """It left with nothing half sent: its connection can be written to, and it can be added again."""
+        return bool(load32_acquire(&self.state.closed) and self.state.whole)
+
+    @property
+    def position(self):
+        """Once it left: the log position at which it can go on, -1 when that is the next keyframe."""
+        if not load32_acquire(&self.state.closed) or self.state.waiting or self.state.cut >= 0:
+            return -1
+        return self.state.pos
+
+
+@cython.final
+cdef class Sender:
+    """A crew of sender threads. Belongs to the event loop; only `stop` blocks.
+
+    A player whose socket takes no byte for *stall_seconds* is closed; once its stream has ended, for *drain_seconds*.
+
+    Watch `fd` for readability and call `reap` to learn who left.
+    """
+
+    def __cinit__(
+        self,
+        int threads=1,
+        *,
+        double stall_seconds=limits.STALL_SECONDS,
+        double drain_seconds=limits.DRAIN_SECONDS,
+    ):
+        cdef int i
+        cdef epoll_event event
+        cdef Thread* t
+        # Before anything may fail: `__dealloc__` closes what is not below 0.
+        self.crew.fd = -1
+        if not 1 <= threads <= limits.THREADS_MAX:
+            raise UsageError(f"1 to {limits.THREADS_MAX} sender threads, not {threads}")
+        self.players = set()
+        pthread_mutex_init(&self.crew.lock, NULL)
+        self.crew.stall_us = <int64_t>(stall_seconds * 1000000)
+        self.crew.drain_us = <int64_t>(drain_seconds * 1000000)
+        self.crew.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+        # Before the first thread starts: when a later one cannot, `__dealloc__` ends those that did.
+        self.running = True
+        self.threads = <Thread*>calloc(threads, sizeof(Thread))
+        self.load = <int*>calloc(threads, sizeof(int))
+        if self.crew.fd < 0 or self.threads == NULL or self.load == NULL:
+            raise ResourceError("no descriptor or memory for sender threads")
+        for i in range(threads):
+            t = &self.threads[i]
+            t.crew = &self.crew
+            pthread_mutex_init(&t.lock, NULL)
+            t.epfd = epoll_create1(EPOLL_CLOEXEC)
+            t.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+            event.events = EPOLLIN
+            event.data.ptr = NULL
+            if (
+                t.epfd < 0 or t.fd < 0 or epoll_ctl(t.epfd, EPOLL_CTL_ADD, t.fd, &event) < 0
+                or pthread_create(&t.id, NULL, run_thread, t) != 0
+            ):
+                if t.epfd >= 0:
+                    close(t.epfd)
+                if t.fd >= 0:
+                    close(t.fd)
+                pthread_mutex_destroy(&t.lock)
+                raise ResourceError("no descriptors or no thread for sending; raise the limits of the process")
+            self.thread_count += 1
+
+    def __dealloc__(self):
+        cdef int i
+        cdef PlayerState* p = NULL
+        cdef Player player
+        if self.running:
+            self.halt()
+        p = self.crew.left
+        while p != NULL:
+            player = <Player>p.object
+            p = p.next
+            add32(&(<MediaLog>player.log).log.readers, -1)
+            Py_DECREF(player)
+        if self.threads != NULL:
+            for i in range(self.thread_count):
+                close(self.threads[i].epfd)
+                close(self.threads[i].fd)
+                free(self.threads[i].asked)
+                free(self.threads[i].gone)
+                pthread_mutex_destroy(&self.threads[i].lock)
+        free(self.threads)
+        free(self.load)
+        if self.crew.fd >= 0:
+            close(self.crew.fd)
+        pthread_mutex_destroy(&self.crew.lock)
+
+    cdef void halt(self) noexcept:
+        cdef int i
+        cdef uint64_t one = 1
+        for i in range(self.thread_count):
+            store32_release(&self.threads[i].stop, 1)
+            write(self.threads[i].fd, &one, sizeof(one))
+        with nogil:
+            for i in range(self.thread_count):
+                pthread_join(self.threads[i].id, NULL)
+        self.running = False
+
+    @property
+    def fd(self):
+        """Readable while somebody waits to be reaped."""
+        return self.crew.fd
+
+    @property
+    def count(self):
+        """Players added and not reaped."""
+        return len(self.players)
+
+    @property
+    def loads(self):
+        """Players of each thread."""
+        return [self.load[i] for i in range(self.thread_count)]
+
+    @property
+    def windows_ms(self):
+        """Merge window that the load of each thread asks for, ms: of streams that leave it open."""
+        return [load_relaxed(&self.threads[i].load.window_us) // 1000 for i in range(self.thread_count)]
+
+    @property
+    def wakeups(self):
+        """Times that threads woke, in total."""
+        cdef int64_t total = 0
+        for i in range(self.thread_count):
+            total += load_relaxed(&self.threads[i].wakeups)
+        return total
+
+    def add(
+        self,
+        int fd,
+        MediaLog log not None,
+        *,
+        int framing,
+        MediaBlock preamble=None,
+        MediaBlock start=None,
+        int64_t position=-1,
+        int64_t window_ms=0,
+        int64_t drop_ms=limits.LAG_DROP_MS,
+        int64_t jump_ms=limits.LAG_JUMP_MS,
+        int64_t close_ms=limits.LAG_CLOSE_MS,
+        int64_t pace_percent=0,
+        bint nodelay=True,
+        bint until_key=False,
+        object owner=None,
+        Player before=None,
+    ):
+        """Take over the connected, non-blocking socket *fd*: it is closed here, whatever happens.
+
+        Sent are *preamble* (no framing), *start* (framed), then the log from *position* on; with
+        -1 from the next keyframe on, with *until_key* but for the pictures before it. A player that lags more than
+        *drop_ms* is sent no disposable pictures, one that
+        lags more than *jump_ms* jumps to a keyframe, one that lags more than *close_ms* is let go. With *pace_percent*
+        the kernel sends no faster than that part of the stream's rate, once the start is out.
+        All players of one log share the *window_ms* of the first; below 0 it follows the load of the thread.
+        *before*: the same player, which was recalled: it is as late as it was.
+        """
+        cdef Player player = Player.__new__(Player)
+        cdef PlayerState* p = &player.state
+        cdef Thread* t
+        cdef int best = 0
+        cdef int i
+        cdef int flag = 1
+        cdef uint64_t one = 1
+        if not self.running:
+            close(fd)
+            raise UsageError("the sender has stopped")
+        for i in range(1, self.thread_count):
+            if self.load[i] < self.load[best]:
+                best = i
+        t = &self.threads[best]
+        if nodelay:
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &flag, sizeof(flag))
+        keep_unsent(fd, bytes_per_second(log))
+        p.pace_percent = pace_percent
+        player.thread = best
+        player.log = log
+        player.owner = owner
+        p.object = <void*>player
+        p.fd = fd
+        p.framing = <uint8_t>framing
+        p.cut = -1
+        p.thin.drop_ms = drop_ms
+        p.jump_ms = jump_ms
+        p.close_ms = close_ms
+        p.pos = position
+        if position < 0:
+            p.waiting = 1
+            p.pos = load_relaxed(&log.log.head)
+            p.wait_pos = p.pos
+        if preamble is not None:
+            p.preamble = preamble.block
+            block_hold(p.preamble)
+        if start is not None:
+            p.block = start.block
+            block_hold(p.block)
+        p.credit_ms = -1
+        if before is not None and load32_acquire(&before.state.closed):
+            p.credit_ms = before.state.credit_ms
+            p.thin.skip = before.state.thin.skip
+            p.thin.key_pos = before.state.thin.key_pos
+        elif load32_acquire(&log.log.has_video):
+            # What leads the keyframe that it starts with refers to pictures that it has not.
+            skip_leading(&p.thin, until_key)
+        # Until the thread takes it over, `group` carries the log and `progress_us` the window, below 0 when it is open.
+        p.group = log.log
+        log_hold(log.log)
+        p.progress_us = window_ms * 1000
+        add32(&log.log.readers, 1)
+        self.players.add(player)
+        # Threads hold pointers to it, which no garbage collector sees.
+        Py_INCREF(player)
+        self.load[best] += 1
+        pthread_mutex_lock(&t.lock)
+        p.next = t.joining
+        t.joining = p
+        pthread_mutex_unlock(&t.lock)
+        write(t.fd, &one, sizeof(one))
+        return player
+
+    def kick(self, Player player not None):
+        """Have a player let go; it is reaped like all others."""
+        self.ask(player, ASKED_LEAVE)
+
+    def recall(self, Player player not None):
+        """Have a player let go once nothing of it is half sent, to be added again later; reaped like all others."""
+        self.ask(player, ASKED_BACK)
+
+    cdef int ask(self, Player player, uint8_t what) except -1:
+        cdef Thread* t = &self.threads[player.thread]
+        cdef PlayerState** grown
+        cdef uint64_t one = 1
+        if player not in self.players or not self.running:
+            return 0
+        pthread_mutex_lock(&t.lock)
+        if load32_acquire(&player.state.closed) or player.state.asked == ASKED_LEAVE:
+            pthread_mutex_unlock(&t.lock)
+            return 0
+        if t.asked_count == t.asked_room:
+            grown = <PlayerState**>realloc(t.asked, (t.asked_room * 2 + 16) * sizeof(PlayerState*))
+            if grown == NULL:
+                pthread_mutex_unlock(&t.lock)
+                raise MemoryError
+            t.asked = grown
+            t.asked_room = t.asked_room * 2 + 16
+        player.state.asked = what
+        t.asked[t.asked_count] = &player.state
+        t.asked_count += 1
+        pthread_mutex_unlock(&t.lock)
+        write(t.fd, &one, sizeof(one))
+        return 0
+
+    def reap(self):
+        """Return the players that left since the last call, oldest first."""
+        cdef PlayerState* p
+        cdef uint64_t count
+        cdef list left = []
+        cdef Player player
+        read(self.crew.fd, &count, sizeof(count))
+        pthread_mutex_lock(&self.crew.lock)
+        p = self.crew.left
+        self.crew.left = NULL
+        pthread_mutex_unlock(&self.crew.lock)
+        while p != NULL:
+            player = <Player>p.object
+            p = p.next
+            left.append(player)
+            self.players.discard(player)
+            Py_DECREF(player)
+            self.load[player.thread] -= 1
+            add32(&(<MediaLog>player.log).log.readers, -1)
+        left.reverse()
+        return left
+
+    def stop(self):
+        """Let all players go and end the threads; `reap` still returns them. Blocks until they ended."""
+        if self.running:
+            self.halt()

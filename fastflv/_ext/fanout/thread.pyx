@@ -1,0 +1,411 @@
+"""Fan-out: threads without the GIL that send logs to players.
+
+A thread owns its players. It sleeps in `epoll_wait` until a log's writer wakes it, a merge window
+comes due, or a full socket is writable again; with nothing to do it sleeps without a timeout.
+
+- Window 0: each video frame wakes the thread; one pass sends it to all players of the log. Audio
+  rides along, or goes out by itself after FLUSH_MS without video.
+- Window N: players are spread over N ms in up to SLOTS_MAX slots; the thread looks at one slot at a time
+  and sleeps when a whole window brought nothing new.
+- Window left open: it is chosen by how busy the thread is (window.pyx), 0 as long as there is time.
+"""
+
+from libc.errno cimport EINTR, errno
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+from posix.unistd cimport close, read, write
+
+from fastflv._ext.core.atomics cimport (
+    exchange32, load32_acquire, load_acquire, load_relaxed, store32_relaxed, store32_release,
+    store_relaxed,
+)
+from fastflv._ext.core.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
+from fastflv._ext.core.sockets cimport (
+    EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLOUT, EPOLLRDHUP, clock_us, epoll_ctl,
+    epoll_event, epoll_wait,
+)
+from fastflv._ext.fanout.group cimport (
+    Group, Slot, add_group, find_group, flush_us, go_idle, join_group, leave_group, look, next_due, remove_group,
+    set_window,
+)
+from fastflv._ext.fanout.ladder cimport give_credit, measure_lag
+from fastflv._ext.fanout.loadwindow cimport load_look
+from fastflv._ext.fanout.pace cimport pace, view_rate
+from fastflv._ext.fanout.player cimport (
+    ASKED_BACK, LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN, LEFT_SLOW, LEFT_STALLED,
+    SEND_BLOCKED, SEND_FAILED, SEND_RECALLED, PlayerState, player_finish, player_is_whole, player_release, player_send,
+)
+from fastflv._ext.log.medialog cimport Log, log_drop
+
+from fastflv import limits
+
+cdef int64_t CHECK_US = limits.BLOCKED_CHECK_MS * 1000
+cdef int64_t RATE_LOOK_US = limits.RATE_SPAN_MS * 1000
+cdef enum:
+    EVENTS = 256
+
+
+# --- players of a thread --------------------------------------------------------------------
+
+cdef void let_go(Thread* t, PlayerState* p, uint8_t why) noexcept nogil:
+    """Mark a player to be let go at the end of this turn; the lists stay as they are until then."""
+    cdef PlayerState** grown
+    if p.leaving:
+        return
+    p.leaving = why
+    if t.gone_count == t.gone_room:
+        grown = <PlayerState**>realloc(t.gone, (t.gone_room * 2 + 64) * sizeof(PlayerState*))
+        if grown == NULL:
+            # Without memory for the list the player stays marked and silent; the next turn finds room or not.
+            p.leaving = 0
+            return
+        t.gone = grown
+        t.gone_room = t.gone_room * 2 + 64
+    t.gone[t.gone_count] = p
+    t.gone_count += 1
+
+
+cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogil:
+    cdef int outcome = player_send(p, g.log, &g.view, head, &g.burst)
+    if outcome == SEND_BLOCKED:
+        p.blocked = 1
+        t.blocked += 1
+        p.progress_us = clock_us()
+    elif outcome == SEND_FAILED:
+        let_go(t, p, LEFT_PEER)
+    elif outcome == SEND_RECALLED:
+        let_go(t, p, LEFT_RECALLED)
+    else:
+        if p.pace_percent:
+            p.paced = pace(p.fd, group_rate(g, head) * p.pace_percent // 100, p.paced)
+        end_response(t, g, p)
+
+
+cdef int64_t group_rate(Group* g, int64_t head) noexcept nogil:
+    """Return the rate of the log, bytes a second, looked at now and then; 0 when it is not known."""
+    cdef int64_t now = clock_us()
+    if now - g.rated_us > RATE_LOOK_US:
+        g.rated_us = now
+        g.rate = view_rate(&g.view, head, load_relaxed(&g.log.head_dts))
+    return g.rate
+
+
+cdef void end_response(Thread* t, Group* g, PlayerState* p) noexcept nogil:
+    """Let go of a player that was sent all of a log that has ended."""
+    if load32_acquire(&g.log.ended) and (p.waiting or p.pos >= load_acquire(&g.log.head)):
+        if player_finish(p):
+            let_go(t, p, LEFT_ENDED)
+        else:
+            p.blocked = 1
+            t.blocked += 1
+            p.progress_us = clock_us()
+
+
+cdef void serve_slot(Thread* t, Group* g, Slot* slot, int64_t head) noexcept nogil:
+    """Send what is new to the players of one slot. Each turn starts with another player."""
+    cdef int32_t i
+    cdef int32_t count = slot.count
+    cdef int32_t start
+    cdef PlayerState* p
+    if count == 0:
+        return
+    g.turn = (g.turn + 7) & 0x3FFFFFFF
+    start = g.turn % count
+    for i in range(count):
+        p = slot.players[(start + i) % count]
+        if not p.blocked and not p.leaving:
+            serve(t, g, p, head)
+
+
+cdef void serve_group(Thread* t, Group* g) noexcept nogil:
+    cdef int32_t i
+    for i in range(g.slot_count):
+        serve_slot(t, g, &g.slots[i], g.seen)
+    g.served = g.seen
+
+
+cdef void run_due(Thread* t, Group* g, int64_t now) noexcept nogil:
+    """A look at the log that came due by the clock."""
+    cdef int64_t step, last
+    if g.window_us == 0:
+        g.due_us = now + flush_us(g)
+        if look(g, now) or g.seen != g.served:
+            serve_group(t, g)
+        else:
+            go_idle(g)
+        return
+    look(g, now)
+    # All slots since the last look: a late thread leaves none out.
+    step = g.due_us // g.slot_us
+    last = min(now // g.slot_us, step + g.slot_count - 1)
+    while step <= last:
+        serve_slot(t, g, &g.slots[step % g.slot_count], g.seen)
+        step += 1
+    g.due_us = next_due(g, now)
+    if now - g.new_us > g.window_us + 2 * g.slot_us:
+        go_idle(g)
+
+
+cdef void run_woken(Thread* t, Group* g, int64_t now) noexcept nogil:
+    """The writer says that there is something new."""
+    store32_relaxed(&g.waker.idle, 0)
+    if g.window_us == 0 or load32_acquire(&g.log.ended):
+        if look(g, now) or g.seen != g.served:
+            serve_group(t, g)
+        g.due_us = next_due(g, now) if g.window_us else now + flush_us(g)
+    elif g.due_us < 0:
+        look(g, now)
+        g.due_us = next_due(g, now)
+
+
+# --- a thread's turn ------------------------------------------------------------------------
+
+cdef void hand_back(Thread* t, PlayerState* p) noexcept nogil:
+    """Close the player's socket and give the player back to the event loop."""
+    cdef Crew* crew = t.crew
+    cdef uint64_t one = 1
+    cdef bint first
+    cdef int32_t i, kept
+    # By name: a duplicate of the descriptor may still be open elsewhere, and then closing ours ends no registration.
+    epoll_ctl(t.epfd, EPOLL_CTL_DEL, p.fd, NULL)
+    close(p.fd)
+    p.fd = -1
+    player_release(p)
+    store_relaxed(&t.players, t.players - 1)
+    # After this no kick names the player any more: the event loop may free it once it is reaped.
+    pthread_mutex_lock(&t.lock)
+    kept = 0
+    for i in range(t.asked_count):
+        if t.asked[i] != p:
+            t.asked[kept] = t.asked[i]
+            kept += 1
+    t.asked_count = kept
+    # Release: the event loop that sees `closed` sees the last counters.
+    store32_release(&p.closed, 1)
+    pthread_mutex_unlock(&t.lock)
+    pthread_mutex_lock(&crew.lock)
+    first = crew.left == NULL
+    p.next = crew.left
+    crew.left = p
+    pthread_mutex_unlock(&crew.lock)
+    if first:
+        write(crew.fd, &one, sizeof(one))
+
+
+cdef void take_joining(Thread* t) noexcept nogil:
+    cdef PlayerState* p
+    cdef PlayerState* following
+    cdef PlayerState* ordered = NULL
+    pthread_mutex_lock(&t.lock)
+    p = t.joining
+    t.joining = NULL
+    pthread_mutex_unlock(&t.lock)
+    while p != NULL:
+        following = p.next
+        p.next = ordered
+        ordered = p
+        p = following
+    p = ordered
+    while p != NULL:
+        following = p.next
+        p.next = NULL
+        store_relaxed(&t.players, t.players + 1)
+        start_player(t, p)
+        p = following
+
+
+cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
+    """Send a new player its start at once: nobody waits for a tick to begin."""
+    cdef Log* log = <Log*>p.group
+    cdef Group* g = find_group(t.groups, log)
+    cdef epoll_event event
+    cdef bint is_open
+    cdef int64_t now = clock_us()
+    p.group = NULL
+    if g == NULL:
+        is_open = p.progress_us < 0
+        g = add_group(&t.groups, log, t.fd, t.load.window_us if is_open else p.progress_us, is_open)
+    if g == NULL or join_group(g, p) < 0:
+        log_drop(log)
+        p.leaving = LEFT_MEMORY
+        hand_back(t, p)
+        return
+    log_drop(log)
+    event.events = <uint32_t>(EPOLLOUT | EPOLLRDHUP) | EPOLLET
+    event.data.ptr = p
+    if epoll_ctl(t.epfd, EPOLL_CTL_ADD, p.fd, &event) < 0:
+        let_go(t, p, LEFT_PEER)
+        return
+    look(g, now)
+    if p.credit_ms < 0:
+        give_credit(p, g.log, &g.view)
+    serve(t, g, p, g.seen)
+    if g.count == 1:
+        g.served = g.seen
+    if g.due_us < 0:
+        store32_relaxed(&g.waker.idle, 0)
+        g.due_us = now + flush_us(g) if g.window_us == 0 else next_due(g, now)
+
+
+cdef bint take_asked(Thread* t) noexcept nogil:
+    """Do what the event loop asks of players; False while some have not joined yet, who may be among them."""
+    cdef int32_t i, count
+    cdef PlayerState** asked
+    cdef PlayerState* p
+    cdef Group* g
+    pthread_mutex_lock(&t.lock)
+    if t.joining != NULL:
+        pthread_mutex_unlock(&t.lock)
+        return False
+    asked, count = t.asked, t.asked_count
+    t.asked, t.asked_count, t.asked_room = NULL, 0, 0
+    for i in range(count):
+        if asked[i].asked == ASKED_BACK:
+            asked[i].recalled = 1
+        else:
+            let_go(t, asked[i], LEFT_KICKED)
+    pthread_mutex_unlock(&t.lock)
+    # Sending takes a while: the event loop does not wait for it. Nobody is freed before the end of this turn.
+    for i in range(count):
+        p = asked[i]
+        # A full socket comes back by itself when it is writable.
+        if p.recalled and not p.blocked and not p.leaving:
+            g = <Group*>p.group
+            serve(t, g, p, g.seen)
+    free(asked)
+    return True
+
+
+cdef void check_blocked(Thread* t, int64_t now) noexcept nogil:
+    """Close players that took nothing for too long, or are too late. Runs only while there are full sockets."""
+    cdef Group* g = t.groups
+    cdef int32_t i, k
+    cdef PlayerState* p
+    cdef int64_t bound
+    while g != NULL:
+        bound = t.crew.drain_us if load32_acquire(&g.log.ended) else t.crew.stall_us
+        for i in range(g.slot_count):
+            for k in range(g.slots[i].count):
+                p = g.slots[i].players[k]
+                if not p.blocked:
+                    continue
+                if now - p.progress_us > bound:
+                    let_go(t, p, LEFT_STALLED)
+                elif measure_lag(p, g.log, &g.view) > p.close_ms:
+                    let_go(t, p, LEFT_SLOW)
+        g = g.next
+
+
+cdef void unblock(Thread* t, PlayerState* p) noexcept nogil:
+    cdef Group* g = <Group*>p.group
+    cdef int64_t sent = p.sent
+    cdef int64_t progress = p.progress_us
+    p.blocked = 0
+    t.blocked -= 1
+    look(g, clock_us())
+    serve(t, g, p, g.seen)
+    if p.blocked and p.sent == sent:
+        p.progress_us = progress
+
+
+cdef void bury(Thread* t) noexcept nogil:
+    """Let go of all that were marked in this turn."""
+    cdef int32_t i
+    cdef PlayerState* p
+    cdef Group* empty
+    for i in range(t.gone_count):
+        p = t.gone[i]
+        if p.blocked:
+            t.blocked -= 1
+        p.whole = player_is_whole(p, &(<Group*>p.group).view)
+        empty = leave_group(p)
+        if empty != NULL:
+            remove_group(&t.groups, empty)
+        hand_back(t, p)
+    t.gone_count = 0
+
+
+cdef int64_t next_timeout(Thread* t, int64_t now) noexcept nogil:
+    """Milliseconds to sleep at most, -1 for ever."""
+    cdef int64_t due = -1
+    cdef Group* g = t.groups
+    while g != NULL:
+        if g.due_us >= 0 and (due < 0 or g.due_us < due):
+            due = g.due_us
+        g = g.next
+    if t.blocked and (due < 0 or t.check_us < due):
+        due = t.check_us
+    if due < 0:
+        return -1
+    return 0 if due <= now else (due - now + 999) // 1000
+
+
+cdef void open_windows(Thread* t, int64_t now) noexcept nogil:
+    """Merge over another time, where that was left open."""
+    cdef Group* g = t.groups
+    while g != NULL:
+        if g.open:
+            set_window(g, t.load.window_us, now)
+        g = g.next
+
+
+cdef void* run_thread(void* arg) noexcept nogil:
+    cdef Thread* t = <Thread*>arg
+    cdef epoll_event events[EVENTS]
+    cdef int i, n
+    cdef int64_t now
+    cdef uint64_t count
+    cdef PlayerState* p
+    cdef Group* g
+    cdef Group* following
+    cdef bint called
+    cdef int64_t woke
+    now = clock_us()
+    t.load.since_us = now
+    while True:
+        n = epoll_wait(t.epfd, events, EVENTS, <int>next_timeout(t, now))
+        if n < 0 and errno != EINTR:
+            return NULL
+        woke = clock_us()
+        store_relaxed(&t.wakeups, t.wakeups + 1)
+        called = False
+        for i in range(n):
+            p = <PlayerState*>events[i].data.ptr
+            if p == NULL:
+                read(t.fd, &count, sizeof(count))
+                called = True
+            elif events[i].events & <uint32_t>(EPOLLERR | EPOLLHUP | EPOLLRDHUP):
+                let_go(t, p, LEFT_PEER)
+            elif p.blocked and not p.leaving:
+                unblock(t, p)
+        if called:
+            take_joining(t)
+            while not take_asked(t):
+                take_joining(t)
+            if load32_acquire(&t.stop):
+                break
+        now = clock_us()
+        g = t.groups
+        while g != NULL:
+            following = g.next
+            if exchange32(&g.waker.due, 0):
+                run_woken(t, g, now)
+            elif 0 <= g.due_us <= now:
+                run_due(t, g, now)
+            g = following
+        if t.blocked and now >= t.check_us:
+            t.check_us = now + CHECK_US
+            check_blocked(t, now)
+        bury(t)
+        now = clock_us()
+        t.load.busy_us += now - woke
+        if load_look(&t.load, now):
+            open_windows(t, now)
+    g = t.groups
+    while g != NULL:
+        for i in range(g.slot_count):
+            for n in range(g.slots[i].count):
+                let_go(t, g.slots[i].players[n], LEFT_SHUTDOWN)
+        g = g.next
+    bury(t)
+    return NULL

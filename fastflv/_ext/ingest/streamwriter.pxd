@@ -1,0 +1,76 @@
+"""From media messages to tags in a log: what every published message passes, without a Python object."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from fastflv._ext.ingest.dependency cimport VideoForm
+from fastflv._ext.ingest.sink cimport MediaSink
+from fastflv._ext.ingest.timeline cimport Timeline
+from fastflv._ext.log.block cimport Block
+from fastflv._ext.log.medialog cimport MediaLog
+from fastflv._ext.syntax.flvtag cimport TagTraits
+
+cdef enum:
+    HEADERS_MAX = 24           # 8 tracks of audio and of video, and their notes
+
+cdef struct Header:
+    # A tag that a joining player needs before media: a sequence header, or video notes.
+    uint8_t* body              # owned
+    uint32_t size              # bytes
+    uint32_t codec             # as TagTraits.codec
+    uint8_t kind               # 8 audio, 9 video
+    uint8_t track
+    uint8_t flags              # CONFIG, NOTES, or both
+    bint stale                 # from the publisher before; forgotten when the new one starts
+
+
+cdef class Intake(MediaSink):
+    cdef readonly MediaLog log
+    cdef public int64_t now_ms         # monotonic clock of the read being taken in, ms
+    cdef public bint reduce_headers    # leave out sequence headers equal to the last
+    cdef readonly bint changed         # headers or tracks changed since `take_change`
+    cdef readonly bint open            # media of this publisher goes to the log
+    cdef readonly bint has_audio       # of this publisher, and not lost
+    cdef readonly bint has_video
+    cdef readonly uint32_t audio_codec  # as TagTraits.codec
+    cdef readonly uint32_t video_codec
+    cdef readonly uint8_t audio_head   # first byte of the newest audio tag of the default track
+    cdef readonly int64_t gop_ms       # time between keyframes of this publisher, the longest so far, ms; 0: not known
+    cdef readonly int64_t gop_least_ms  # and the shortest
+    cdef readonly uint64_t audio_tags  # since creation
+    cdef readonly uint64_t video_tags
+    cdef readonly uint64_t bytes       # of media bodies, since creation
+    cdef readonly uint64_t ignored     # messages left out: empty, timecode, before the first keyframe
+    cdef Timeline timeline
+    cdef VideoForm form                # of the default video track
+    cdef int64_t key_shown_ms          # time at which the newest keyframe is shown, ms
+    cdef Header headers[HEADERS_MAX]
+    cdef int header_count
+    cdef int64_t key_ms                # time of the newest keyframe of this publisher, -1: none yet
+    cdef bytes metadata                # body of the onMetaData tag, or None
+    cdef bint same_headers             # metadata and headers are as the last block of them has them
+    cdef bint urgent                   # something was written that does not wait for a video frame
+    cdef bint written                  # something was written since the last flush
+    cdef bint wait_video               # the log had video before: start with a keyframe
+    cdef int64_t gate_ms               # wall clock at the first audio behind a closed gate, ms
+    cdef bint gate_timed
+    cdef public bint settled           # players read: a track that comes or goes from now on is told of
+    cdef public object tell            # called before the tag that changes the tracks is written, or None
+    cdef public object clock           # gives the script tag that belongs before what is written at a time, ms; or None
+    cdef bint lost[2]                  # audio, video: was there, and shows nothing any more
+    cdef int64_t alone_ms[2]           # first tag of the other track since the last of audio, of video, ms; -1: none
+    cdef bint returned                 # players may be there from the publisher before
+    cdef bint wait_key                 # video came later than the players: it starts with a keyframe
+    cdef int64_t clock_ms              # time of the newest clock tag, ms
+    cdef bint clocked                  # there is one of this publisher
+
+    cdef int take_one(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
+    cdef int take_aggregate(self, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
+    cdef bint store_header(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) except -1
+    cdef int arrive(self, uint8_t kind) except -1
+    cdef int look_for_lost(self, int track, int64_t dts_ms) except -1
+    cdef int write_clock(self, int64_t dts_ms) except -1
+    cdef bint pass_gate(self, uint8_t kind, const TagTraits* traits, uint32_t timestamp) noexcept
+    cdef uint8_t rank(self, const TagTraits* traits, int64_t dts_ms, const uint8_t* body, Py_ssize_t size) noexcept
+    cdef int write(self, uint8_t kind, int64_t dts_ms, uint8_t flags, const uint8_t* body, uint32_t size) except -1
+    cdef int mark_key(self, int64_t position, int64_t dts_ms) except -1
+    cdef Block* header_block(self, int64_t dts_ms) except NULL

@@ -1,0 +1,10 @@
+from collections.abc import Callable
+from typing import final
+
+from fastflv._ext.log.medialog import Follower
+
+@final
+class Notice(Follower):
+    """Tells Python code that a log has grown."""
+
+    def __init__(self, tell: Callable[[bool], None]) -> None: ...

@@ -1,0 +1,37 @@
+"""The memory of a media log: pages of ready-to-send bytes with an index of tags."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+
+
+cdef struct Tag:
+    uint32_t offset        # of the tag header in its page, bytes
+    uint32_t size          # whole tag with back pointer, bytes
+    int64_t dts_ms
+    uint8_t kind           # 8 audio, 9 video, 18 script data
+    uint8_t flags          # flvtag.pxd: KEY, DISPOSABLE, CONFIG, COMMAND
+
+
+cdef struct Page:
+    int32_t refs           # atomic; one is the log's own
+    int32_t tag_count      # entries of `tags`; release by the writer, acquire by readers
+    int64_t start          # log position of the first byte
+    int64_t used           # bytes written; writer only (readers go by the head)
+    uint32_t capacity      # bytes
+    uint32_t tag_room      # entries
+    Tag* tags              # inside the same allocation
+    uint8_t* bytes         # inside the same allocation
+
+
+cdef struct View:
+    # A reader's own pinned picture of the list of pages.
+    int64_t version
+    Page** pages     # owned array of references, oldest first
+    int32_t count
+    int32_t room
+
+
+cdef Page* page_new(int64_t start, uint32_t capacity) noexcept nogil
+cdef void page_drop(Page* page) noexcept nogil
+cdef int32_t page_tag_at(Page* page, int64_t position) noexcept nogil
+cdef void view_clear(View* view) noexcept nogil
+cdef Page* view_find(const View* view, int64_t position) noexcept nogil

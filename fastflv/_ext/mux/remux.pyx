@@ -1,0 +1,123 @@
+"""One log made from another, tag by tag, while somebody reads it.
+
+A remux is attached to the log of FLV tags that it follows and writes a log of its own in the same
+thread: each tag is formatted once for all players of that container. It starts with what is there
+(`begin`: headers, then the newest GOP), so that its first player starts with a picture too.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+
+from fastflv._ext.core.atomics cimport load32_relaxed, load_relaxed, store32_release
+from fastflv._ext.core.octets cimport load_be24
+from fastflv._ext.log.medialog cimport Follower, MediaLog
+from fastflv._ext.log.page cimport Page, Tag
+from fastflv._ext.syntax.flvtag cimport NOTES, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, read_traits, tag_time
+
+
+cdef class Remux(Follower):
+    """Base of what makes one log from another; override `take_tag`, and `end_pass` where tags are gathered."""
+
+    def __init__(self, MediaLog source not None, MediaLog log not None):
+        self.source = source
+        self.log = log
+        self.carries_video = True
+        self.at = source.log.written
+
+    cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
+        return 0
+
+    cdef int end_pass(self) except -1:
+        return 0
+
+    def begin(self, bytes headers not None, int64_t position):
+        """Take *headers* (whole FLV tags), then the source from *position* (between two tags) on; follow it."""
+        self.take_block(headers, len(headers), self.source.log.head_dts)
+        self.at = position
+        self.follow(True)
+        self.source.attach(self)
+
+    def headers(self, bytes tags not None):
+        """Return what a player of this container is sent in place of the headers *tags*, whole FLV tags."""
+        return b""
+
+    def stop(self):
+        """Follow the source no more; the log stays as it is."""
+        self.source.detach(self)
+
+    cdef int take_block(self, const uint8_t* tags, Py_ssize_t size, int64_t near_ms) except -1:
+        """Take whole tags, whose times are within 12 days of *near_ms*."""
+        cdef Py_ssize_t at = 0
+        cdef uint32_t length
+        cdef int64_t dts_ms
+        cdef uint8_t flags
+        cdef const uint8_t* tag
+        while at + TAG_FRAME_BYTES <= size:
+            tag = tags + at
+            length = load_be24(tag + 1)
+            if at + TAG_FRAME_BYTES + <Py_ssize_t>length > size:
+                break
+            dts_ms = tag_time(tag, near_ms)
+            flags = read_traits(tag[0], tag + TAG_HEADER_BYTES, length).flags
+            if tag[0] == TAG_SCRIPT:
+                # Metadata: its own time says nothing.
+                dts_ms = self.source.log.written_dts
+                flags = NOTES
+            self.take_tag(tag[0], flags, dts_ms, tag + TAG_HEADER_BYTES, length)
+            at += TAG_FRAME_BYTES + <Py_ssize_t>length
+        return 0
+
+    cdef int take_new(self) except -1:
+        """Take every tag behind `at`. The writer's thread is this one, so pages cannot change meanwhile."""
+        cdef int32_t i = self.source.log.first + self.source.log.count
+        cdef int32_t end = i
+        cdef int32_t k, count
+        cdef Page* page
+        cdef Tag* tag
+        while i > self.source.log.first and self.source.log.pages[i - 1].start + (
+            self.source.log.pages[i - 1].used
+        ) > self.at:
+            i -= 1
+        while i < end:
+            page = self.source.log.pages[i]
+            count = page.tag_count
+            # The few newest of a page, nearly always.
+            k = count
+            while k > 0 and page.start + page.tags[k - 1].offset >= self.at:
+                k -= 1
+            while k < count:
+                tag = &page.tags[k]
+                self.at = page.start + tag.offset + tag.size
+                self.take_tag(
+                    tag.kind, tag.flags, tag.dts_ms, page.bytes + tag.offset + TAG_HEADER_BYTES,
+                    tag.size - TAG_FRAME_BYTES,
+                )
+                k += 1
+            i += 1
+        return 0
+
+    cdef bint is_start(self, uint32_t size) noexcept:
+        return self.at - TAG_FRAME_BYTES - <int64_t>size == load_relaxed(&self.source.log.key_pos)
+
+    cdef int follow(self, bint urgent) except -1:
+        self.urgent = urgent
+        if self.carries_video:
+            store32_release(&self.log.log.has_video, load32_relaxed(&self.source.log.has_video))
+        self.take_new()
+        self.end_pass()
+        if self.written:
+            self.written = False
+            self.log.publish(self.urgent)
+        return 0
+
+    cdef int forget_key(self) except -1:
+        self.log.forget_key()
+        return 0
+
+    cdef int end(self) except -1:
+        self.end_pass()
+        self.log.end()
+        return 0
+
+    cdef int fail(self) except -1:
+        self.log.end()
+        return 0

@@ -1,0 +1,91 @@
+"""FLV tags as RTMP chunks: one log for all RTMP players of a stream.
+
+Each message begins with a type 0 header, so that a player can start at any of them.
+
+Spec: RTMP 1.0, 5.3.1, 7.1.3.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+
+from fastflv._ext.core.octets cimport load_be24
+from fastflv._ext.ingest.chunkwrite cimport chunked_size, write_chunks
+from fastflv._ext.log.block cimport block_new
+from fastflv._ext.log.keyheaders cimport set_key_headers
+from fastflv._ext.log.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
+from fastflv._ext.mux.remux cimport Remux
+from fastflv._ext.syntax.flvtag cimport (
+    COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO, TagTraits,
+    read_traits, tag_time,
+)
+
+from fastflv._ext.ingest.chunkwrite import write_message
+
+cdef enum:                     # chunk streams, as servers in the field use them
+    AUDIO_CHUNKS = 4
+    DATA_CHUNKS = 5
+    VIDEO_CHUNKS = 6
+
+
+cdef inline uint8_t chunk_stream_of(uint8_t kind) noexcept nogil:
+    return AUDIO_CHUNKS if kind == TAG_AUDIO else VIDEO_CHUNKS if kind == TAG_VIDEO else DATA_CHUNKS
+
+
+@cython.final
+cdef class RtmpMux(Remux):
+    """*chunk_size*: bytes, what the players were told. *stream_id*: the message stream that they play on."""
+
+    cdef readonly uint32_t chunk_size
+    cdef readonly uint32_t stream_id
+
+    def __init__(self, MediaLog source not None, MediaLog log not None, uint32_t chunk_size, uint32_t stream_id):
+        Remux.__init__(self, source, log)
+        if chunk_size < 1:
+            raise ValueError("chunk size below 1")
+        self.chunk_size = chunk_size
+        self.stream_id = stream_id
+
+    def headers(self, bytes tags not None):
+        """Return whole FLV *tags* of the present as chunks: what a player is sent before the log."""
+        return self.headers_at(tags, self.source.log.head_dts)
+
+    cdef bytes headers_at(self, bytes tags, int64_t dts_ms):
+        """*dts_ms*: a time near that of *tags*, which have lost its uppermost bit."""
+        cdef const uint8_t* p = tags
+        cdef Py_ssize_t at = 0
+        cdef uint32_t length, time
+        parts = []
+        while at + TAG_FRAME_BYTES <= len(tags):
+            length = load_be24(p + at + 1)
+            body = tags[at + TAG_HEADER_BYTES:at + TAG_HEADER_BYTES + length]
+            time = 0 if p[at] == TAG_SCRIPT else <uint32_t>(tag_time(p + at, dts_ms) & 0xFFFFFFFF)
+            parts.append(write_message(p[at], time, self.stream_id, chunk_stream_of(p[at]), body, self.chunk_size))
+            at += TAG_FRAME_BYTES + length
+        return b"".join(parts)
+
+    cdef int rekey(self) except -1:
+        return set_key_headers(self.log, self.headers_at(self.source.key_headers, self.log.key_dts))
+
+    cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
+        # RTMP has 32 bits of time, FLV tags 31: the log's own times count.
+        cdef uint32_t time = 0 if kind == TAG_SCRIPT and flags & NOTES else <uint32_t>(dts_ms & 0xFFFFFFFF)
+        cdef Py_ssize_t whole = chunked_size(size, self.chunk_size, time >= 0xFFFFFF)
+        cdef uint8_t* out
+        cdef int64_t at
+        cdef TagTraits traits
+        if kind != TAG_AUDIO and kind != TAG_VIDEO and kind != TAG_SCRIPT:
+            self.skipped += 1
+            return 0
+        out = log_reserve(self.log.log, <uint32_t>whole)
+        if out == NULL:
+            raise MemoryError
+        at = self.log.log.written
+        write_chunks(out, kind, time, self.stream_id, chunk_stream_of(kind), body, size, self.chunk_size)
+        log_commit(self.log.log, <uint32_t>whole, dts_ms, kind, flags)
+        self.written = True
+        if kind == TAG_VIDEO and flags & KEY and not flags & (CONFIG | COMMAND) and self.is_start(size):
+            traits = read_traits(kind, body, size)
+            if traits.track == 0:
+                headers = self.headers_at(self.source.key_headers, dts_ms)
+                log_mark_key(self.log.log, at, block_new(<const uint8_t*><const char*>headers, <uint32_t>len(headers)))
+        return 0

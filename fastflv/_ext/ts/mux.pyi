@@ -1,0 +1,18 @@
+from typing import final
+
+from typing_extensions import Buffer
+
+from fastflv._ext.log.medialog import MediaLog
+from fastflv._ext.mux.remux import Describe, Remux
+
+@final
+class TsMux(Remux):
+    """MPEG-TS from FLV tags."""
+
+    def __init__(self, source: MediaLog, log: MediaLog, describe: Describe) -> None: ...
+    @property
+    def streams(self) -> list[tuple[int, int]]: ...
+    def tables(self) -> bytes: ...
+
+def mux(flv: Buffer, describe: Describe) -> bytes:
+    """Return a whole FLV file as MPEG-TS. Raises FlvHeaderError."""

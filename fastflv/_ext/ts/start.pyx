@@ -1,0 +1,46 @@
+"""What a player of MPEG-TS is sent before it follows the log: FLV tags as packets that the log goes on from."""
+
+from libc.stdint cimport int64_t, uint8_t
+
+from fastflv._ext.log.medialog cimport MediaLog
+from fastflv._ext.ts.mux cimport TsMux
+from fastflv._ext.ts.packet cimport TS_BYTES
+from fastflv._ext.ts.program cimport Program
+
+cdef int64_t FOREVER_MS = 1 << 40
+
+
+def sound_before(TsMux live not None):
+    """Return the time, ms, from which on the log of *live* is still to bring the sound; far off when it has all."""
+    return live.gathered_ms if live.gathered_size else FOREVER_MS
+
+
+def tags_as_ts(TsMux live not None, bytes tags not None):
+    """Return whole FLV *tags* as MPEG-TS: tables and tracks are those of *live*, and its counters go on from here."""
+    cdef MediaLog out = MediaLog(keep_ms=FOREVER_MS)
+    cdef TsMux twin = TsMux(MediaLog(), out, live.describe)
+    cdef Program* program = &twin.program
+    cdef uint8_t* p
+    cdef Py_ssize_t at
+    cdef int pid, step
+    cdef bytearray packets
+    program[0] = live.program
+    twin.length_size = live.length_size
+    twin.sets = live.sets
+    twin.adts = live.adts
+    program.counter = program.video.counter = program.audio.counter = 0
+    twin.take_block(tags, len(tags), live.source.log.head_dts)
+    twin.flush_audio(False)
+    out.publish(True)
+    packets = bytearray(out.read(out.tail, out.head))
+    p = packets
+    for at in range(0, len(packets), TS_BYTES):
+        pid = (p[at + 1] & 0x1F) << 8 | p[at + 2]
+        if pid == live.program.video.entry.pid:
+            step = live.program.video.counter - program.video.counter
+        elif pid == live.program.audio.entry.pid:
+            step = live.program.audio.counter - program.audio.counter
+        else:
+            step = live.program.counter - program.counter
+        p[at + 3] = (p[at + 3] & 0xF0) | ((p[at + 3] + step) & 15)
+    return bytes(packets)

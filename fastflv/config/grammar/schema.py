@@ -1,0 +1,220 @@
+"""Which directives exist in which block: SRS 7.0.18's whitelist, newer SRS names, and fastflv's own.
+
+SRS refuses a file with a name that it does not know, and so does fastflv: a typo must not turn
+into a default. Blocks that SRS does not look into are FREE here and take anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from fastflv.config.grammar.directive import Directive
+from fastflv.errors import ConfigNameError, ConfigValueError
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The directives that one block may hold."""
+
+    values: frozenset[str]
+    "Names of statements with arguments."
+
+    blocks: Mapping[str, Block]
+    "Names of blocks, and what they may hold."
+
+    free: bool = False
+    "True where SRS checks no names, so anything passes."
+
+
+def block(values: str = "", **blocks: Block) -> Block:
+    return Block(frozenset(values.split()), blocks)
+
+
+FREE: Final = Block(frozenset(), {}, free=True)
+
+EXTENSIONS: Final = frozenset(
+    {
+        "fanout_threads",
+        "vhost.play.start",
+        "vhost.play.live_clock",
+        "vhost.play.start_burst_max_ms",
+        "vhost.play.start_burst_max_bytes",
+        "vhost.play.pacing",
+        "vhost.play.lag_drop",
+        "vhost.play.lag_jump",
+        "vhost.play.lag_close",
+        "vhost.play.gop_cache_max_bytes",
+        "vhost.play.on_missing",
+        "vhost.publish.grace",
+        "vhost.http_remux.on_missing",
+    }
+)
+"Directives that SRS does not know: a file that uses one is refused by SRS."
+
+ENGINE: Final = block(
+    "enabled iformat oformat vcodec vbitrate vfps vwidth vheight vthreads vprofile vpreset"
+    " acodec abitrate asample_rate achannels output",
+    perfile=FREE,
+    vfilter=FREE,
+    vparams=FREE,
+    aparams=FREE,
+)
+
+VHOST: Final = block(
+    "enabled chunk_size min_latency tcp_nodelay in_ack_size out_ack_size",
+    bandcheck=FREE,
+    cluster=block(
+        "mode origin token_traverse vhost debug_srs_upnode coworkers origin_cluster protocol follow_client"
+    ),
+    dash=block(
+        "enabled dash_fragment dash_update_period dash_timeshift dash_path dash_mpd_file dash_window_size"
+        " dash_dispose dash_cleanup"
+    ),
+    dvr=block("enabled dvr_apply dvr_plan dvr_path dvr_duration dvr_wait_keyframe time_jitter"),
+    exec=block("enabled publish"),
+    # `rtmps` is newer than 7.0.18.
+    forward=block("enabled destination backend rtmps"),
+    hds=FREE,
+    hls=block(
+        "enabled hls_fragment hls_td_ratio hls_aof_ratio hls_window hls_on_error hls_path hls_m3u8_file"
+        " hls_ts_file hls_ts_floor hls_entry_prefix hls_acodec hls_vcodec hls_cleanup hls_dispose"
+        " hls_nb_notify hls_wait_keyframe hls_ctx hls_ts_ctx hls_keys hls_fragments_per_key hls_key_file"
+        " hls_key_file_path hls_key_url hls_dts_directly hls_storage hls_mount"
+        # Newer than 7.0.18:
+        " hls_use_fmp4 hls_fmp4_file hls_init_file hls_recover hls_master_m3u8_path_relative"
+    ),
+    http_hooks=block(
+        "enabled on_connect on_close on_publish on_unpublish on_play on_stop on_dvr on_hls on_hls_notify"
+    ),
+    http_remux=block(
+        "enabled mount fast_cache drop_if_not_match has_audio has_video guess_has_av on_missing"
+    ),
+    http_static=block("enabled mount dir"),
+    ingest=block("enabled ffmpeg", input=FREE, engine=FREE),
+    play=block(
+        "gop_cache gop_cache_max_frames queue_length time_jitter mix_correct atc atc_auto mw_latency mw_msgs"
+        " send_min_interval reduce_sequence_header start start_burst_max_ms start_burst_max_bytes gop_cache_max_bytes"
+        " on_missing lag_drop lag_jump lag_close pacing live_clock"
+    ),
+    publish=block(
+        "mr mr_latency firstpkt_timeout normal_timeout parse_sps try_annexb_first kickoff_for_idle grace"
+    ),
+    refer=block("enabled all publish play"),
+    rtc=block(
+        "enabled nack nack_no_copy twcc bframe aac stun_timeout stun_strict_check dtls_role dtls_version"
+        " drop_for_pt rtc_to_rtmp pli_for_rtmp rtmp_to_rtc keep_bframe opus_bitrate aac_bitrate"
+        " keep_avc_nalu_sei init_rate_from_sdp"
+    ),
+    rtsp=block("enabled rtmp_to_rtsp"),
+    security=block("enabled allow deny"),
+    srt=block("enabled srt_to_rtmp"),
+    transcode=block("enabled ffmpeg", engine=ENGINE),
+)
+
+ROOT: Final = block(
+    "listen chunk_size max_connections pid daemon work_dir asprocess server_id utc_time pithy_print_ms"
+    " srs_log_tank srs_log_level srs_log_level_v2 srs_log_file ff_log_dir ff_log_level"
+    " grace_start_wait grace_final_wait force_grace_quit empty_ip_ok in_docker disable_daemon_for_docker"
+    " inotify_auto_reload auto_reload_for_docker tcmalloc_release_rate query_latest_version"
+    " first_wait_for_qlv is_full fanout_threads",
+    circuit_breaker=FREE,
+    exporter=block("enabled listen label tag"),
+    heartbeat=block("enabled interval url device_id summaries ports"),
+    http_api=block(
+        "enabled listen crossdomain",
+        raw_api=block("enabled allow_reload allow_query allow_update"),
+        auth=block("enabled username password"),
+        https=FREE,
+    ),
+    http_server=block("enabled listen dir crossdomain", https=FREE),
+    rtc_server=block(
+        "enabled listen dir candidate ecdsa encrypt reuseport merge_nalus protocol ip_family"
+        " api_as_candidates resolve_api_domain keep_api_domain use_auto_detect_network_ip",
+        tcp=FREE,
+        black_hole=FREE,
+    ),
+    rtmp=block("listen chunk_size"),
+    rtmps=block("enabled listen key cert"),
+    rtsp_server=block("enabled listen"),
+    srt_server=block(
+        "enabled listen maxbw mss latency recvlatency peerlatency connect_timeout peer_idle_timeout sendbuf"
+        " recvbuf payloadsize default_app sei_filter mix_correct tlpktdrop tsbpdmode passphrase pbkeylen"
+    ),
+    stats=block("enabled network disk"),
+    stream_caster=block(
+        "enabled caster output listen", sip=block("enabled listen timeout reinvite candidate")
+    ),
+    tencentcloud_apm=FREE,
+    tencentcloud_cls=FREE,
+    threads=FREE,
+    vhost=VHOST,
+)
+
+KNOWN_ELSEWHERE: Final = {
+    "worker_processes": "this looks like an nginx file; fastflv reads SRS-style files",
+    "events": "this looks like an nginx file; fastflv reads SRS-style files",
+    "http": "this looks like an nginx file; fastflv reads SRS-style files",
+    "realtime": "write 'min_latency on;' in the vhost",
+}
+"Words that people bring from elsewhere, and what to say to them."
+
+
+def check_names(root: Directive) -> None:
+    """Raise ConfigNameError for the first name that no block of that kind has, with a suggestion.
+
+    Raises ConfigValueError where a value stands for a block or a block for a value. Legacy
+    spellings must have been rewritten.
+    """
+    _check(root, ROOT, "")
+
+
+def _check(parent: Directive, allowed: Block, path: str) -> None:
+    if allowed.free:
+        return
+    for child in parent.children:
+        name = child.name
+        if name in allowed.blocks:
+            if not child.block:
+                raise ConfigValueError(
+                    f"{name} is a block", file=child.file, line=child.line, hint=f"write '{name} {{ … }}'"
+                )
+            _check(child, allowed.blocks[name], f"{path}.{name}" if path else name)
+        elif name not in allowed.values:
+            raise ConfigNameError(
+                f"unknown directive '{name}' " + (f"in {path}" if path else "at the top of the file"),
+                file=child.file,
+                line=child.line,
+                hint=suggest(name, allowed, path),
+            )
+        elif child.block:
+            raise ConfigValueError(
+                f"{name} takes values, not a block",
+                file=child.file,
+                line=child.line,
+                hint=f"write '{name} …;'",
+            )
+
+
+def suggest(name: str, allowed: Block, path: str) -> str:
+    """What to write instead of *name* in the block at *path*; '' when nothing is near."""
+    if name in KNOWN_ELSEWHERE:
+        return KNOWN_ELSEWHERE[name]
+    homes = [where for where, known in names() if known == name]
+    if homes:
+        # The nearest home first: a play directive in a vhost belongs in that vhost's play.
+        homes.sort(key=lambda home: (not home.startswith(path), home.count(".")))
+        return f"it belongs in {homes[0]}" if homes[0] else "it belongs at the top of the file"
+    close = get_close_matches(name, [*allowed.values, *allowed.blocks], n=1)
+    return f"did you mean '{close[0]}'?" if close else ""
+
+
+def names(allowed: Block = ROOT, path: str = "") -> Iterator[tuple[str, str]]:
+    """All known directives as (dotted path of the block, name)."""
+    for name in sorted(allowed.values):
+        yield path, name
+    for name, inner in sorted(allowed.blocks.items()):
+        yield path, name
+        yield from names(inner, f"{path}.{name}" if path else name)

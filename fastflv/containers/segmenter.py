@@ -1,0 +1,192 @@
+"""Where segments begin and end: entries of a log in, finished segments out.
+
+A segment of a stream with video ends before the first keyframe behind `least_ms`, one without video before
+the first frame behind it, and any before the frame that would make it longer than `most_ms`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fastflv import limits
+from fastflv.containers.packer import KEY, Packer
+from fastflv.media.codecstring import VIDEO
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A finished segment."""
+
+    start_ms: int
+    "Decode time of its first frame."
+
+    duration_ms: int
+    body: bytes
+    init: bytes
+    "What a player must have read before it; empty for TS."
+
+    is_key: bool
+    "Begins with a keyframe, or has no video."
+
+    discontinuity: bool
+    "Does not go on where the one before ended, or is coded in another way."
+
+
+class Segmenter:
+    """Cuts one stream. Feed it what a cursor takes; it never asks a clock.
+
+    *least_ms*, *most_ms*: as above; may be changed at any time. *wait_key* off: any picture may begin a segment.
+    *floor_ms* above 0: segments begin at the first keyframe behind a whole multiple of it by the wall clock, which
+    is *clock_ms* ahead of the stream's time. *continues*: this goes on behind segments that were made before.
+    """
+
+    def __init__(
+        self,
+        packer: Packer[Any],
+        least_ms: int,
+        most_ms: int,
+        *,
+        wait_key: bool = True,
+        floor_ms: int = 0,
+        clock_ms: int = 0,
+        continues: bool = False,
+    ) -> None:
+        self.least_ms = least_ms
+        self.most_ms = most_ms
+        self._packer = packer
+        self._wait_key = wait_key
+        self._floor_ms = floor_ms
+        self._clock_ms = clock_ms
+        self._break = continues
+        "The next segment begins after a discontinuity."
+        self._changing = False
+        "The open segment is the last one of its coding."
+        self._goes_on = False
+        "The segment before ended just here: the next need not wait for a keyframe."
+        self._init = b""
+        self._start_ms = -1
+        "Of the open segment; -1: none is open."
+        self._is_key = False
+        self._frame_ms = -1
+        "Time of the newest picture, of the newest frame where there is no video; -1: none yet."
+        self._step_ms = limits.HLS_STEP_MS
+        "Time between the last two of them."
+        self._last_ms = 0
+        "Time of the newest frame of any kind."
+        self._video_ms = -1
+        self._heard_ms = -1
+        "Time of the first sound behind the newest picture, -1: there was none."
+
+    @property
+    def length_ms(self) -> int:
+        """Length of the open segment so far, 0 when none is."""
+        return self._last_ms - self._start_ms if self._start_ms >= 0 else 0
+
+    def change(self) -> None:
+        """The coding changes: the next segment begins at the next keyframe, after a discontinuity."""
+        if self._start_ms >= 0:
+            self._changing = True
+        else:
+            self._break = True
+
+    def take(self, entries: Iterable[tuple[int, int, int, bytes]], *, video: bool) -> list[Segment]:
+        """Take new `(kind, flags, dts_ms, bytes)`; *video*: the stream has a video track now."""
+        done: list[Segment] = []
+        for kind, flags, dts_ms, data in entries:
+            frame = self._packer.read(kind, flags, dts_ms, data)
+            if frame is None:
+                continue
+            now = self._clock(kind, dts_ms, video)
+            key = not video or (kind == VIDEO and flags & KEY != 0)
+            if self._start_ms >= 0 and self._ends(kind, key, now, video):
+                done += self._finish(now, self._is_gap(now))
+            if self._start_ms < 0:
+                if not (key or self._goes_on):
+                    continue
+                self._start_ms = self._last_ms = now
+                self._is_key = key
+            elif kind in self._packer.changed:
+                continue
+            self._packer.add(kind, flags, dts_ms, frame)
+            if (kind == VIDEO or not video) and now > self._frame_ms:
+                if self._frame_ms >= 0:
+                    self._step_ms = now - self._frame_ms
+                self._frame_ms = now
+            self._last_ms = max(now, self._last_ms)
+        return done
+
+    def flush(self) -> list[Segment]:
+        """End the open segment with what there is: nothing follows it."""
+        if self._start_ms < 0:
+            return []
+        if self._content_ends() - self._start_ms < limits.HLS_SEGMENT_MS_MIN:
+            self._packer.finish(self._content_ends())
+            self._start_ms = -1
+            return []
+        return self._finish(self._content_ends(), False)
+
+    def _clock(self, kind: int, dts_ms: int, video: bool) -> int:
+        """Time of a frame on the clock of the video: tracks may lie far apart."""
+        if kind == VIDEO:
+            self._video_ms = dts_ms
+            self._heard_ms = -1
+            return dts_ms
+        if not video or self._video_ms < 0:
+            return dts_ms
+        if self._heard_ms < 0:
+            self._heard_ms = dts_ms
+        return self._video_ms + max(dts_ms - self._heard_ms, 0)
+
+    def _ends(self, kind: int, key: bool, now: int, video: bool) -> bool:
+        """Whether the open segment ends before the frame that comes at *now*."""
+        length = now - self._start_ms
+        # The frame before it lasts until now; so may this one, which would then be too much.
+        ahead = max(now - (self._frame_ms if kind == VIDEO or not video else self._last_ms), 0)
+        too_long = length + ahead > self.most_ms
+        if self._changing or self._packer.changed:
+            return key or too_long
+        if length < limits.HLS_SEGMENT_MS_MIN:
+            return False
+        if too_long or self._is_gap(now):
+            return True
+        # Sound can be cut anywhere, so that no segment of it is longer than the rest. A segment that had to begin
+        # between two keyframes ends at the next: players can start there.
+        enough = length + (0 if video else ahead) >= self.least_ms or self._passes_floor(now)
+        enough = enough or (self._wait_key and not self._is_key)
+        return enough and (key or (kind == VIDEO and not self._wait_key))
+
+    def _passes_floor(self, now: int) -> bool:
+        """Whether a multiple of the wall clock lies between the start of the segment and *now*."""
+        if not self._floor_ms:
+            return False
+        begun = (self._start_ms + self._clock_ms) // self._floor_ms
+        return (now + self._clock_ms) // self._floor_ms > begun
+
+    def _is_gap(self, now: int) -> bool:
+        """Nothing came for so long that what follows is no continuation."""
+        return now - self._last_ms > max(limits.HLS_GAP_MS, 2 * self._step_ms)
+
+    def _content_ends(self) -> int:
+        """When what the open segment holds is over, where nothing follows that would tell."""
+        # Its last picture is taken to last as long as the one before, which may have waited for minutes.
+        most = max(self._start_ms + self.most_ms, self._last_ms)
+        return min(max(self._frame_ms + self._step_ms, self._last_ms), most)
+
+    def _finish(self, now: int, gap: bool) -> list[Segment]:
+        """End the open segment at *now*; with a gap at the end of what it holds."""
+        end = self._content_ends() if gap else now
+        recoded = bool(self._packer.changed)
+        body, init = self._packer.finish(end)
+        start, self._start_ms = self._start_ms, -1
+        # With another configuration nothing can be decoded before a keyframe.
+        self._goes_on = not recoded
+        broken, self._break = self._break, recoded or gap or self._changing
+        self._changing = False
+        if not body:
+            self._break = self._break or broken
+            return []
+        broken = broken or (init != self._init and self._init != b"")
+        self._init = init
+        return [Segment(start, end - start, body, init, self._is_key, broken)]

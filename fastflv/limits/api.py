@@ -1,0 +1,14 @@
+"""The HTTP API."""
+
+from __future__ import annotations
+
+from typing import Final
+
+RATE_SECONDS: Final = 30.0
+"Span of the bit rates that the API shows, seconds (`recv_30s`, `send_30s`)."
+
+RATE_KEYS_MAX: Final = 50_000
+"Counters whose rate is remembered; beyond it those not asked for lately are forgotten."
+
+PAGE_COUNT_DEFAULT: Final = 10
+"Streams or clients in one API answer when the request names no count (as SRS)."

@@ -1,0 +1,41 @@
+"""HTTP connections and WebSockets."""
+
+from __future__ import annotations
+
+from typing import Final
+
+HTTP_HEAD_BYTES_MAX: Final = 16 * 1024
+"Longest request head, bytes (nginx takes 8 KiB a line, Apache 8 KiB a field; tokens in URLs grow)."
+
+HTTP_BODY_BYTES_MAX: Final = 64 * 1024
+"Longest request body taken into memory, bytes: API calls only."
+
+HTTP_PIPELINE_MAX: Final = 16
+"Requests that may wait on one connection for the answer to the first."
+
+HTTP_IDLE_SECONDS: Final = 15.0
+"A connection without a first request, or one that takes nothing of an answer, is closed after this, seconds (as SRS)."
+
+HTTP_KEEP_SECONDS: Final = 75.0
+"A connection that was answered may ask again for this long, seconds (as nginx). At 15 ffmpeg's HLS reader met closed connections: it keeps a second one that it needs only when it is late."
+
+HTTP_COPY_BYTES_MAX: Final = 16 * 1024
+"Bodies up to this are copied behind their heads, bytes: one send. Longer ones are shared by all who are sent them."
+
+HTTP_LINGER_SECONDS: Final = 1.0
+"Time in which a refused client can read why, while what it still sends is read away, seconds."
+
+RESPONSE_HEADS_MAX: Final = 64
+"Different live response heads kept for sharing; CORS preflight names make a few."
+
+WEBSOCKET_PING_SECONDS: Final = 25.0
+"A WebSocket player is pinged this often, seconds: below the 30 to 60 s after which NATs and proxies forget a connection."
+
+WEBSOCKET_SILENCE_SECONDS: Final = 60.0
+"A WebSocket player that sends nothing for this long, not even pongs, is gone, seconds: two pings."
+
+WEBSOCKET_SAID_BYTES_MAX: Final = 16 * 1024
+"Bytes taken from a WebSocket player between two pings: it has little to say but pongs. Frames are read in Python, 40 us for each of 6 bytes: 16 KiB of them hold everybody up for 0.1 s."
+
+WEBSOCKET_CLOSE_SECONDS: Final = 2.0
+"Time for the peer's half of a WebSocket close, seconds."

@@ -1,0 +1,41 @@
+"""Listeners, sockets and certificates."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CONNECTIONS_RESERVED: Final = 128
+"Descriptors kept free under the open-file limit for listeners, logs and files (as SRS)."
+
+ACCEPTS_MAX: Final = 32
+"TLS connections accepted in one turn of the loop, at most: their handshakes follow, a few ms each."
+
+ACCEPT_REST_SECONDS: Final = 1.0
+"Pause of a TLS listener that found no descriptor free, seconds: the socket stays readable all the time."
+
+LISTEN_BACKLOG: Final = 4096
+"Connections that wait to be accepted: a join storm of 2,000 a second may fill two seconds of it."
+
+LOW_WATER_SECONDS: Final = 0.25
+"How often a publisher's receive low-water mark is chosen, seconds; also the longest that a lone command may lie unread."
+
+LOW_WATER_GATHER_SECONDS: Final = 0.1
+"A publisher that nobody watches gathers about this much media before it wakes the event loop, seconds: 10 wake-ups a second instead of 70."
+
+LOW_WATER_BYTES_MAX: Final = 16 * 1024
+"And never more than this, bytes: well below the smallest receive buffer, so that the sender is never held up."
+
+KEEPALIVE_IDLE_SECONDS: Final = 60
+"The kernel asks an RTMP player that was silent for this long whether it is there, seconds: a paused one may stay for hours, one whose network vanished for two minutes."
+
+KEEPALIVE_STEP_SECONDS: Final = 15
+"Without an answer it asks again after this, seconds."
+
+KEEPALIVE_PROBES: Final = 4
+"Questions without an answer, count, after which it is gone."
+
+CERTIFICATE_CHECK_SECONDS: Final = 2.0
+"How often the files of certificates are looked at, seconds: two stat calls each, off the event loop. Renewals are weeks apart; whoever replaces a file by hand should not have to wait."
+
+CONNECTIONS_DEFAULT_MAX: Final = 100_000
+"max_connections without a configuration file is what the open-file limit allows, up to this."

@@ -1,0 +1,44 @@
+"""The life of a stream and its tracks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+GATE_AUDIO_MS: Final = 500
+"A publisher that returns to a stream that had video is taken as audio only after this long without any, ms."
+
+HEADERS_BYTES_MAX: Final = 64 * 1024
+"Sequence headers and notes that a stream remembers, bytes, one as all together: they are copied for each read with a keyframe, and for each keyframe behind a change, 25,000 of which fit into one read. Real ones have some 50 to 500; what is larger passes as any tag, and nobody parses it."
+
+MISSING_STREAM_SECONDS: Final = 5.0
+"Default `on_missing`: how long a player waits for a publisher that is not there yet, seconds. An encoder restarts in two to four; players give up at ten."
+
+PUBLISH_GRACE_SECONDS: Final = 5.0
+"Default `grace`: how long players stay when the publisher leaves, seconds. As long as one encoder restart."
+
+SETTLE_MS: Final = 400
+"Players of a fresh stream wait this long for its second kind of track, unless the metadata names the tracks, ms. Encoders send both sequence headers at once; raw G.711 shows up within 100 ms."
+
+SETTLE_NAMED_MS: Final = 2000
+"Likewise when the metadata names a track that has not shown up, ms: a camera that opens slowly is worth waiting for, since players cannot add a track later."
+
+TRACK_LOST_MS: Final = 10_000
+"A track that shows nothing while the other one goes on for this long counts as gone, ms: metadata, FLV flags and the PMT leave it out until it is back. Cameras at 1 frame in 5 s exist, and encoders that send no silence."
+
+TRACKS_REMEMBERED: Final = 10_000
+"Streams whose tracks are remembered after their end, names: the newest, some 300 bytes each."
+
+LIVE_CLOCK_STEP_MS: Final = 1000
+"Clock tags of a stream without video stand this far apart, ms; with video there is one before each keyframe."
+
+DELAY_BOUNDS_MS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
+"Upper bounds of the delays counted for `/metrics`, ms: from what one keyframe costs to a viewer who gives up."
+
+LIVE_CLOCK_HOPS_MAX: Final = 255
+"Servers that a clock tag counts, at most: more is a stream that runs in a circle."
+
+OUTLETS_MAX: Final = 32
+"Logs of one stream before those that nobody reads are looked for, besides when a player leaves: containers times choices, each at least one segment."
+
+MISSING_SECONDS_MIN: Final = 1.0
+"A stream that is there but whose tracks are not known yet is waited for this long even with on_missing 0, seconds."

@@ -1,0 +1,20 @@
+"""Repair of timestamps."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TIME_BACK_STEP_MS: Final = 250
+"A step back within a track up to this is jitter: the tag is held. Beyond it the publisher's clock restarted, ms (SRS uses the same bound)."
+
+TIME_AHEAD_STEP_MS: Final = 10_000
+"A step ahead up to this is a gap that players are shown. Beyond it, and unless the wall clock waited as long, it is a clock jump, ms. Cameras at 1 frame in 5 s exist."
+
+TIME_TRACK_SPREAD_MS: Final = 10_000
+"Audio and video further apart than this do not belong to one clock, ms."
+
+TIME_FIRST_STEP_MS: Final = 10
+"Step assumed after a jump on a track that has shown none, ms (as SRS)."
+
+SPLICE_GAP_MS: Final = 1000
+"A publisher that returns goes on behind the last tag by the time it was away, but by no more than this, ms: players have nothing to show for the rest."

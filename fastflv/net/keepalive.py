@@ -1,0 +1,16 @@
+"""A player that is paused says nothing and is sent nothing: the kernel asks whether it is still there."""
+
+from __future__ import annotations
+
+import socket
+
+from fastflv import limits
+from fastflv.net.lowwater import Socket
+
+
+def keep_alive(sock: Socket) -> None:
+    """Have the kernel end a connection whose peer is gone: tcp(7), SO_KEEPALIVE."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, limits.KEEPALIVE_IDLE_SECONDS)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, limits.KEEPALIVE_STEP_SECONDS)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, limits.KEEPALIVE_PROBES)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -1,0 +1,224 @@
+"""A player that the event loop serves through its transport: all that speak TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import socket
+import sys
+import termios
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fastflv import limits
+from fastflv._ext.fanout.cursor import Cursor, frame_ends
+from fastflv._ext.fanout.pace import bytes_per_second, limit_unsent, pace_socket
+from fastflv._ext.log.block import MediaBlock
+from fastflv.playing.player import Ended, Framing
+from fastflv.stream.lag import Steps
+from fastflv.stream.outlets import Outlet
+from fastflv.stream.start import Start
+from fastflv.stream.stream import StreamOptions
+
+if TYPE_CHECKING:
+    from fastflv.playing.players import Fanout
+
+
+def unacked(sock: socket.socket) -> int:
+    """Return the bytes in the kernel that the peer has not acknowledged; 0 when the connection is gone."""
+    try:
+        answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+    except OSError:
+        return 0
+    return int.from_bytes(answer, sys.byteorder)
+
+
+class LoopPlay:
+    """A player that the event loop serves through its transport: TLS encrypts one large record per send."""
+
+    __slots__ = (
+        "_bytes", "_cursor", "_ended", "_fanout", "_framing", "_full_since", "_late", "_leave", "_looked", "_options",
+        "_over", "_paced", "_paced_at", "_start", "_steps", "_then", "_transport", "_words",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        fanout: Fanout,
+        options: StreamOptions,
+        framing: Framing,
+        ended: Ended,
+        transport: asyncio.Transport,
+    ) -> None:
+        self._fanout = fanout
+        self._options = options
+        self._framing = framing
+        self._ended = ended
+        self._transport = transport
+        # What the event loop has buffered cannot be skipped any more: it stops at what the socket does not take.
+        transport.set_write_buffer_limits(high=1)
+        self._cursor: Cursor | None = None
+        self._start: deque[memoryview] = deque()
+        "What is left of what it begins with: handed over piece by piece, as the socket takes it."
+        self._words = bytearray()
+        "To be said behind that."
+        self._then: Callable[[], None] | None = None
+        "It is to halt behind that."
+        self._paced = 0
+        self._paced_at = 0.0
+        self._leave: Callable[[], None] | None = None
+        self._full_since: float | None = None
+        self._late = False
+        "The socket was full, and not all that it missed since was sent and acknowledged."
+        self._looked = 0.0
+        self._over = False
+        self._bytes = 0
+        self._steps = Steps()
+
+    @property
+    def sent(self) -> int:
+        return self._bytes
+
+    @property
+    def received(self) -> int:
+        return 0
+
+    @property
+    def full(self) -> bool:
+        """The socket takes nothing now."""
+        return self._full_since is not None
+
+    @property
+    def steps(self) -> Steps:
+        return self._steps.then(self._cursor)
+
+    def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
+        self._cursor = Cursor(
+            outlet.log,
+            position=start.position,
+            framing=self._framing,
+            drop_ms=self._options.lag.drop_ms,
+            jump_ms=self._options.lag.jump_ms,
+            until_key=start.until_key,
+        )
+        head, tail = frame_ends(self._framing, len(start.block))
+        pieces = (preamble if preamble is not None else b"", head, start.block, tail)
+        self._start.extend(memoryview(piece) for piece in pieces if len(piece))
+        limit_unsent(self._socket.fileno(), bytes_per_second(outlet.log))
+        self._leave = self._fanout.relay(outlet.log, self._options.window_ms).join(self)
+        self.serve(self._fanout.now())
+
+    def serve(self, now: float) -> None:
+        """Send what is new, unless the socket is full."""
+        self._feed()
+        cursor = self._cursor
+        if cursor is None:
+            return
+        unacked = self._unacked() if self._late and self._full_since is None else -1
+        while self._full_since is None:
+            data = cursor.take(unacked)
+            if not data:
+                self._late = self._late and cursor.lag_ms > self._options.lag.drop_ms // 2
+                self._pace(cursor, now)
+                break
+            self._write(data)
+            if unacked >= 0:
+                unacked += len(data)
+        if self._full_since is not None:
+            self._look(cursor, now, self._full_since)
+        elif cursor.done:
+            if self._framing is Framing.CHUNKED:
+                self._write(b"0\r\n\r\n")
+            self._end("stream ended", True)
+
+    def _feed(self) -> None:
+        """Hand over what it begins with, as far as the socket takes it, and do then what waited for that."""
+        while self._start and self._full_since is None:
+            piece = self._start.popleft()
+            if len(piece) > limits.LOOP_SEND_BYTES_MAX:
+                self._start.appendleft(piece[limits.LOOP_SEND_BYTES_MAX :])
+            self._write(piece[: limits.LOOP_SEND_BYTES_MAX])
+        if self._start:
+            return
+        if self._words:
+            words, self._words = self._words, bytearray()
+            self._write(words)
+        if self._then is not None:
+            then, self._then = self._then, None
+            self._stop()
+            then()
+
+    def _pace(self, cursor: Cursor, now: float) -> None:
+        """Have the kernel send no faster than the stream's rate asks for, looked at now and then."""
+        if self._options.pace_percent and now - self._paced_at > limits.RATE_SPAN_MS / 1000:
+            self._paced_at = now
+            wanted = bytes_per_second(cursor.log) * self._options.pace_percent // 100
+            self._paced = pace_socket(self._socket.fileno(), wanted, self._paced)
+
+    def _look(self, cursor: Cursor, now: float, full_since: float) -> None:
+        """Let go of a player whose socket takes too little."""
+        if now - full_since > (limits.DRAIN_SECONDS if cursor.log.ended else limits.STALL_SECONDS):
+            self._end("stalled", False)
+        elif now - self._looked > limits.BLOCKED_CHECK_MS / 1000:
+            self._looked = now
+            if cursor.measure(self._unacked()) > self._options.lag.close_ms:
+                self._end("too slow", False)
+
+    def _unacked(self) -> int:
+        """Bytes handed to the transport that the peer has not acknowledged."""
+        return unacked(self._socket) + self._transport.get_write_buffer_size()
+
+    @property
+    def _socket(self) -> socket.socket:
+        sock: socket.socket = self._transport.get_extra_info("socket")
+        return sock
+
+    def say(self, data: bytes) -> None:
+        if self._start:
+            self._words += data
+        else:
+            self._write(data)
+        if len(self._words) + self._transport.get_write_buffer_size() > limits.ANSWER_BYTES_MAX:
+            self._end("unread answers", False)
+
+    def halt(self, then: Callable[[], None]) -> None:
+        self._then = then
+        self._feed()
+
+    def kick(self) -> None:
+        self._end("kicked", not self._start)
+
+    def lost(self) -> None:
+        self._end("peer closed", False)
+
+    def pause_writing(self) -> None:
+        """The socket is full."""
+        self._late = True
+        if self._full_since is None:
+            self._full_since = self._fanout.now()
+
+    def resume_writing(self) -> None:
+        self._full_since = None
+        self.serve(self._fanout.now())
+
+    def _write(self, data: bytes | bytearray | memoryview) -> None:
+        self._bytes += len(data)
+        self._transport.write(data)
+
+    def _stop(self) -> None:
+        self._start.clear()
+        self._words.clear()
+        self._then = None
+        if self._leave is not None:
+            self._leave()
+            self._leave = None
+        if self._cursor is not None:
+            self._steps = self._steps.then(self._cursor)
+            self._cursor.close()
+            self._cursor = None
+
+    def _end(self, reason: str, whole: bool) -> None:
+        self._stop()
+        if not self._over:
+            self._over = True
+            self._ended(self._fanout.reason(reason), whole)

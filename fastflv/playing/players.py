@@ -1,0 +1,97 @@
+"""All players of a server: those of the sender threads and those of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+from fastflv._ext.fanout.loadwindow import LoadMeter
+from fastflv._ext.fanout.sender import Sender
+from fastflv._ext.log.medialog import MediaLog
+from fastflv.playing.loopplayer import LoopPlay
+from fastflv.playing.loopticker import Relay
+from fastflv.playing.player import Ended, Framing
+from fastflv.playing.threadplayer import ThreadPlay
+from fastflv.stream.hub import Hub
+from fastflv.stream.stream import AUTO_WINDOW, StreamOptions
+
+
+class Fanout:
+    """Starts plays, and learns from the sender threads which of them ended."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sender: Sender, hub: Hub) -> None:
+        self.sender = sender
+        self.now = loop.time
+        self._loop = loop
+        self._hub = hub
+        self._relays: dict[tuple[MediaLog, int], Relay] = {}
+        self._meter = LoadMeter(monotonic())
+        self._closing = False
+        self.stopping = False
+        "The server stops: no player is handed to a sender thread any more."
+        loop.add_reader(sender.fd, self.reap)
+
+    def play(
+        self, transport: asyncio.Transport, options: StreamOptions, framing: Framing, ended: Ended
+    ) -> ThreadPlay | LoopPlay:
+        """Return a play for a connection that the event loop goes on to read."""
+        if transport.get_extra_info("sslcontext") is None:
+            return ThreadPlay(self, options, framing, ended, transport=transport)
+        return LoopPlay(self, options, framing, ended, transport)
+
+    def take_over(self, fd: int, options: StreamOptions, framing: Framing, ended: Ended) -> ThreadPlay:
+        """Return a play for a socket that nobody else uses any more."""
+        return ThreadPlay(self, options, framing, ended, fd=fd)
+
+    def relay(self, log: MediaLog, window_ms: int) -> Relay:
+        """Return what serves the event loop's players of *log*."""
+        key = (log, window_ms)
+        relay = self._relays.get(key)
+        if relay is None:
+
+            def empty() -> None:
+                del self._relays[key]
+                self.close_unread()
+
+            meter = self._meter if window_ms == AUTO_WINDOW else None
+            relay = self._relays[key] = Relay(self._loop, log, window_ms, empty, meter)
+        return relay
+
+    @property
+    def windows_ms(self) -> dict[str, int]:
+        """Merge windows that the load asks for, ms: those of the sender threads, and the event loop's."""
+        threads = {str(number): window for number, window in enumerate(self.sender.windows_ms)}
+        return {**threads, "loop": self._meter.window_ms}
+
+    @property
+    def count(self) -> int:
+        """Players being served."""
+        return self.sender.count + sum(map(len, self._relays.values()))
+
+    def reason(self, reason: str) -> str:
+        """Say *reason*, why a play ended, as it is for the player: streams that end with the server did not end."""
+        return "server stops" if self.stopping and reason == "stream ended" else reason
+
+    def stop(self) -> None:
+        """Let all players go and end the threads; blocks until they ended."""
+        self._loop.remove_reader(self.sender.fd)
+        self.sender.stop()
+        self.reap()
+
+    def reap(self) -> None:
+        """Tell the plays that the sender threads let go."""
+        for player in self.sender.reap():
+            player.owner.left(player)
+        self.close_unread()
+
+    def close_unread(self) -> None:
+        """Let go of the logs that nobody reads any more, once all that runs now is done."""
+        if not self._closing:
+            self._closing = True
+            self._loop.call_soon(self._close_unread)
+
+    def _close_unread(self) -> None:
+        self._closing = False
+        for stream in self._hub:
+            if len(stream.outlets) > 1:
+                stream.outlets.close_unread()

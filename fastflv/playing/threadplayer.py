@@ -1,0 +1,224 @@
+"""A player that a sender thread serves: plain sockets of HTTP, WebSocket and RTMP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from fastflv import limits
+from fastflv._ext.fanout.sender import Player
+from fastflv._ext.log.block import MediaBlock
+from fastflv.playing.player import Ended, Framing
+from fastflv.stream.lag import Steps
+from fastflv.stream.outlets import Outlet
+from fastflv.stream.start import Start
+from fastflv.stream.stream import StreamOptions
+
+if TYPE_CHECKING:
+    from fastflv.playing.players import Fanout
+
+
+class Next(NamedTuple):
+    """What a sender thread is given when it takes a player over."""
+
+    block: MediaBlock | None
+    position: int
+    preamble: MediaBlock | None
+    until_key: bool = False
+    pin: memoryview | None = None
+    "Of the block: it counts as in use while it waits."
+
+
+class ThreadPlay:
+    """A player that a sender thread serves, through a descriptor of its own.
+
+    With a *transport* the event loop keeps reading the connection and may write while nothing is half
+    sent: to `say` something the player is called back, and goes on where it left.
+    """
+
+    __slots__ = (
+        "_before", "_bytes", "_ended", "_fanout", "_fd", "_framing", "_held", "_kicked", "_next", "_options", "_outlet",
+        "_over", "_player", "_steps", "_then", "_transport", "_why", "_words",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        fanout: Fanout,
+        options: StreamOptions,
+        framing: Framing,
+        ended: Ended,
+        *,
+        fd: int = -1,
+        transport: asyncio.Transport | None = None,
+    ) -> None:
+        self._fanout = fanout
+        self._options = options
+        self._framing = framing
+        self._ended = ended
+        self._fd = fd
+        self._transport = transport
+        if transport is not None:
+            # The event loop says when its last byte is in the socket.
+            transport.set_write_buffer_limits(high=0)
+        self._player: Player | None = None
+        self._before: Player | None = None
+        "Itself, before it was called back."
+        self._kicked = False
+        self._outlet: Outlet | None = None
+        self._held = False
+        self._why = ""
+        "Why it ends, where the sender thread does not know."
+        self._over = False
+        self._next = Next(None, -1, None)
+        self._then: Callable[[], None] | None = None
+        self._words = bytearray()
+        self._bytes = 0
+        self._steps = Steps()
+
+    @property
+    def sent(self) -> int:
+        return self._bytes + (self._player.sent if self._player is not None else 0)
+
+    @property
+    def received(self) -> int:
+        return 0
+
+    @property
+    def steps(self) -> Steps:
+        return self._steps.then(self._player)
+
+    def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
+        self._outlet = outlet
+        self._before = None
+        self._hold(Next(start.block, start.position, preamble, start.until_key, memoryview(start.block)))
+        self.resume_writing()
+
+    def _hold(self, following: Next) -> None:
+        """What comes next waits until all that the event loop wrote is in the socket; the outlet stays meanwhile."""
+        assert self._outlet is not None
+        self._held = True
+        self._next = following
+        self._outlet.holds += 1
+
+    def _add(self) -> None:
+        assert self._outlet is not None
+        if self._fanout.stopping:
+            self._end("server stops", True)
+            return
+        block, position, preamble, until_key, _ = self._next
+        # The sender has its own references: the block must not live as long as the player.
+        self._next = Next(None, -1, None)
+        fd, self._fd = self._fd, -1
+        if self._transport is not None:
+            try:
+                fd = os.dup(self._transport.get_extra_info("socket").fileno())
+            except OSError:
+                self._end("no descriptor left", True)
+                return
+        self._player = self._fanout.sender.add(
+            fd,
+            self._outlet.log,
+            framing=self._framing,
+            preamble=preamble,
+            start=block if block is not None and len(block) else None,
+            position=position,
+            window_ms=self._options.window_ms,
+            drop_ms=self._options.lag.drop_ms,
+            jump_ms=self._options.lag.jump_ms,
+            close_ms=self._options.lag.close_ms,
+            pace_percent=self._options.pace_percent,
+            nodelay=self._options.nodelay,
+            until_key=until_key,
+            owner=self,
+            before=self._before,
+        )
+        self._before = None
+
+    def say(self, data: bytes) -> None:
+        assert self._transport is not None
+        if self._player is None and not self._held:
+            self._transport.write(data)
+            unread = self._transport.get_write_buffer_size()
+        else:
+            self._words += data
+            unread = len(self._words)
+        if unread > limits.ANSWER_BYTES_MAX:
+            # It asks and does not read the answers.
+            self._give_up("unread answers")
+        elif self._player is not None:
+            self._fanout.sender.recall(self._player)
+
+    def halt(self, then: Callable[[], None]) -> None:
+        if self._player is None:
+            self._let_go()
+            self._flush()
+            then()
+            return
+        self._then = then
+        self._fanout.sender.recall(self._player)
+
+    def kick(self) -> None:
+        # It may have been let go already, and not be reaped yet.
+        self._kicked = True
+        if self._player is not None:
+            self._fanout.sender.kick(self._player)
+        else:
+            self._end("kicked", True)
+
+    def lost(self) -> None:
+        self._give_up("peer closed")
+
+    def _give_up(self, reason: str) -> None:
+        self._why = reason
+        self._words.clear()
+        if self._player is not None:
+            self._fanout.sender.kick(self._player)
+        else:
+            self._end(reason, False)
+
+    def resume_writing(self) -> None:
+        if self._held and (self._transport is None or not self._transport.get_write_buffer_size()):
+            self._let_go()
+            self._add()
+            if self._words and self._player is not None:
+                self._fanout.sender.recall(self._player)
+
+    def left(self, player: Player) -> None:
+        """The sender thread let it go."""
+        self._bytes += player.sent
+        self._steps = self._steps.then(player)
+        self._player = None
+        if self._why:
+            self._end(self._why, False)
+            return
+        if player.whole:
+            self._flush()
+        if player.reason != "recalled" or self._kicked:
+            self._end("kicked" if self._kicked else player.reason, player.whole)
+            return
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+            return
+        self._before = player
+        self._hold(Next(None, player.position, None))
+        self.resume_writing()
+
+    def _flush(self) -> None:
+        words, self._words = self._words, bytearray()
+        if words and self._transport is not None:
+            self._bytes += len(words)
+            self._transport.write(words)
+
+    def _let_go(self) -> None:
+        if self._held and self._outlet is not None:
+            self._held = False
+            self._outlet.holds -= 1
+
+    def _end(self, reason: str, whole: bool) -> None:
+        self._let_go()
+        if not self._over:
+            self._over = True
+            self._ended(self._fanout.reason(reason), whole)

@@ -1,0 +1,231 @@
+"""RTMP commands and control messages as values: reading what peers send, writing what a server answers.
+
+Nothing here has state; `session` decides what is said when.
+
+Spec: RTMP 1.0, 5.4 (control), 7.1.7 (user control), 7.2 (commands); Enhanced RTMP v2, "Enhancing
+NetConnection connect Command".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from fastflv import __version__, limits
+from fastflv.errors import CommandError
+from fastflv.media.amf import amf0
+from fastflv.media.amf.values import UNDEFINED, EcmaArray, Value
+from fastflv.protocols.rtmp import address
+from fastflv.protocols.rtmp.events import ConnectWanted
+
+# Message types.
+SET_CHUNK_SIZE, ACKNOWLEDGEMENT, USER_CONTROL, WINDOW_SIZE, PEER_BANDWIDTH = 1, 3, 4, 5, 6
+DATA_AMF3, COMMAND_AMF3, DATA_AMF0, COMMAND_AMF0 = 15, 17, 18, 20
+
+# User control events.
+STREAM_BEGIN, STREAM_EOF, SET_BUFFER_LENGTH, PING_REQUEST, PING_RESPONSE = 0, 1, 3, 6, 7
+
+VIDEO_FOUR_CCS: Final = ("avc1", "hvc1", "vvc1", "av01", "vp08", "vp09")
+AUDIO_FOUR_CCS: Final = ("mp4a", ".mp3", "Opus", "ac-3", "ec-3", "fLaC")
+FORWARD: Final = 4.0  # a server that decodes nothing can forward everything
+CAPS: Final = 15.0  # reconnect, multitrack, ModEx, nanosecond offset: all pass through
+
+IGNORED_ANSWERS: Final = frozenset({"_result", "_error", "onStatus", "onBWDone"})
+"Answers of the peer. They get no answer, or two servers would talk for ever."
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command message."""
+
+    name: str
+    "What is called, as sent."
+
+    transaction: float
+    "Number that the answer repeats; 0 when none is expected."
+
+    arguments: tuple[Value, ...]
+    "Values behind the transaction. The first is the command object, null for most."
+
+    stream_id: int
+    "Message stream that it came on; 0 is the connection."
+
+    def text(self, index: int) -> str | None:
+        """Argument *index* as text, or None."""
+        value = self.arguments[index] if index < len(self.arguments) else None
+        return value if isinstance(value, str) else None
+
+    def number(self, index: int, default: float) -> float:
+        """Argument *index* as a number, or *default*."""
+        value = self.arguments[index] if index < len(self.arguments) else None
+        return value if isinstance(value, float) and value == value else default
+
+    def flag(self, index: int, default: bool) -> bool:
+        """Argument *index* as yes or no; encoders also write numbers."""
+        value = self.arguments[index] if index < len(self.arguments) else None
+        return bool(value) if isinstance(value, (bool, float)) else default
+
+
+def amf0_body(payload: bytes) -> bytes:
+    """The AMF 0 values of a message of type 15 or 17, without the format byte in front."""
+    return payload[1:] if payload[:1] == b"\0" else payload
+
+
+def read_command(kind: int, stream_id: int, payload: bytes) -> Command:
+    """Read a message of type 17 or 20.
+
+    Raises CommandError over COMMAND_BYTES_MAX or when no name stands first, AmfError for bad values.
+    """
+    if len(payload) > limits.COMMAND_BYTES_MAX:
+        raise CommandError(f"command of {len(payload)} bytes; {limits.COMMAND_BYTES_MAX} are taken")
+    values = amf0.decode_all(amf0_body(payload) if kind == COMMAND_AMF3 else payload)
+    if not values or not isinstance(values[0], str):
+        raise CommandError("a command without a name")
+    transaction = values[1] if len(values) > 1 else 0.0
+    if not isinstance(transaction, float) or not transaction > 0:
+        transaction = 0.0
+    return Command(values[0], transaction, tuple(values[2:]), stream_id)
+
+
+def read_data(kind: int, payload: bytes) -> tuple[str, bytes] | None:
+    """Name and AMF 0 bytes of a data message (type 15 or 18), or None when it has no name.
+
+    Only the name is parsed. `@setDataFrame` is an order to the server and not part of the data.
+    """
+    body = amf0_body(payload) if kind == DATA_AMF3 else payload
+    if body[:1] != b"\x02":
+        return None
+    name, end = amf0.decode(body)
+    if name == "@setDataFrame":
+        body = body[end:]
+        if body[:1] != b"\x02":
+            return None
+        name, _ = amf0.decode(body)
+    assert isinstance(name, str)
+    return name, body
+
+
+def tc_url(command: Command) -> str:
+    """Address in a `connect`; one without tcUrl is made of its app."""
+    told = command.arguments[0] if command.arguments else None
+    url = told.get("tcUrl") if isinstance(told, dict) else None
+    if isinstance(url, str) and url:
+        return url
+    app = told.get("app") if isinstance(told, dict) else None
+    return f"///{app}" if isinstance(app, str) else "///"
+
+
+def read_connect(command: Command) -> ConnectWanted:
+    """Read the arguments of `connect`. Raises CommandError without an object, for a bad or too long address."""
+    told = command.arguments[0] if command.arguments else None
+    if not isinstance(told, dict):
+        raise CommandError("connect without an object")
+
+    def text(key: str) -> str:
+        value = told.get(key)
+        return value if isinstance(value, str) else ""
+
+    url = tc_url(command)
+    if len(url) > limits.TC_URL_CHARS_MAX:
+        raise CommandError(f"tcUrl of {len(url)} characters; {limits.TC_URL_CHARS_MAX} are taken")
+    where = address.parse(url)
+    encoding = told.get("objectEncoding")
+    caps = told.get("capsEx")
+    listed = told.get("fourCcList")
+    return ConnectWanted(
+        app=where.app,
+        vhost=where.vhost,
+        host=where.host,
+        port=where.port,
+        param=where.param,
+        tc_url=address.printable(text("tcUrl")),
+        page_url=address.printable(text("pageUrl")),
+        swf_url=address.printable(text("swfUrl")),
+        flash_ver=address.printable(text("flashVer")),
+        object_encoding=3.0 if encoding == 3.0 else 0.0,
+        four_ccs=tuple(c for c in listed if isinstance(c, str) and len(c) <= 4)
+        if isinstance(listed, list)
+        else (),
+        video_four_ccs=_info_map(told.get("videoFourCcInfoMap")),
+        audio_four_ccs=_info_map(told.get("audioFourCcInfoMap")),
+        caps_ex=int(caps) & 0xFF if isinstance(caps, float) and 0 <= caps < 1 << 32 else 0,
+    )
+
+
+def _info_map(told: Value) -> tuple[tuple[str, int], ...]:
+    """FourCCs and their three flag bits."""
+    if not isinstance(told, dict):
+        return ()
+    return tuple(
+        (code, int(flags) & 7)
+        for code, flags in told.items()
+        if len(code) <= 4 and isinstance(flags, float) and 0 <= flags < 1 << 32
+    )
+
+
+def connect_result(transaction: float, asked: ConnectWanted) -> bytes:
+    """`_result` for `connect`. An enhanced client gets our own list in each form that it sent."""
+    properties: dict[str, Value] = {"fmsVer": "FMS/3,5,3,888", "capabilities": 127.0, "mode": 1.0}
+    if asked.four_ccs:
+        properties["fourCcList"] = list(VIDEO_FOUR_CCS + AUDIO_FOUR_CCS)
+    if asked.video_four_ccs:
+        properties["videoFourCcInfoMap"] = dict.fromkeys(("*", *VIDEO_FOUR_CCS), FORWARD)
+    if asked.audio_four_ccs:
+        properties["audioFourCcInfoMap"] = dict.fromkeys(("*", *AUDIO_FOUR_CCS), FORWARD)
+    if asked.caps_ex:
+        properties["capsEx"] = CAPS
+    info = status("NetConnection.Connect.Success", "Connection succeeded")
+    info["objectEncoding"] = asked.object_encoding
+    info["data"] = EcmaArray({"version": "3,5,3,888", "server": "fastflv", "server_version": __version__})
+    return amf0.encode("_result", transaction, properties, info)
+
+
+def connect_error(transaction: float, description: str) -> bytes:
+    """`_error` for `connect`."""
+    info = status("NetConnection.Connect.Rejected", description, "error")
+    return amf0.encode("_error", transaction, None, info)
+
+
+def result(transaction: float, value: Value = None) -> bytes:
+    """`_result` with null and one value."""
+    return amf0.encode("_result", transaction, None, value)
+
+
+def done(transaction: float) -> bytes:
+    """`_result` of a call that gives nothing back, as releaseStream and FCPublish."""
+    return amf0.encode("_result", transaction, None, UNDEFINED)
+
+
+def status(code: str, description: str, level: str = "status") -> dict[str, Value]:
+    """The information object of `onStatus`. *level* is status, warning or error."""
+    return {"level": level, "code": code, "description": description}
+
+
+def on_status(info: dict[str, Value]) -> bytes:
+    """`onStatus` with an information object."""
+    return amf0.encode("onStatus", 0.0, None, info)
+
+
+def on_fc(name: str, code: str, description: str) -> bytes:
+    """`onFCPublish` or `onFCUnpublish`."""
+    return amf0.encode(name, 0.0, None, {"code": code, "description": description})
+
+
+def bandwidth_done() -> bytes:
+    """`onBWDone`, which ends the connect of Flash clients."""
+    return amf0.encode("onBWDone", 0.0, None)
+
+
+def sample_access() -> bytes:
+    """The data message that lets Flash players read samples; players without Flash skip it."""
+    return amf0.encode("|RtmpSampleAccess", True, True)
+
+
+def u32(value: int) -> bytes:
+    """Four bytes, modulo 2**32: the payload of most control messages."""
+    return (value & 0xFFFFFFFF).to_bytes(4, "big")
+
+
+def peer_bandwidth(window: int) -> bytes:
+    """Set Peer Bandwidth, dynamic (type 2)."""
+    return u32(window) + b"\x02"

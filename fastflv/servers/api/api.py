@@ -1,0 +1,317 @@
+"""SRS's HTTP API, as far as running the main job needs it: versions, summaries, vhosts, streams, clients.
+
+Errors are in `code` with HTTP status 200, as SRS answers; numbers are its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from fastflv import __version__, limits
+from fastflv.media import trackinfo as tracks
+from fastflv.net.connectionlimit import Door
+from fastflv.protocols.http.message import Request, Response
+from fastflv.servers.api import machine
+from fastflv.servers.api.metrics import CONTENT_TYPE as METRICS
+from fastflv.servers.api.metrics import write_metrics
+from fastflv.servers.api.rate import Rates
+from fastflv.servers.http.connection import HttpConnection
+from fastflv.stream.clients import Client, Roster
+from fastflv.stream.hub import Hub
+from fastflv.stream.stream import Phase, Stream
+
+Row = TypeVar("Row")
+
+VHOST_NOT_FOUND, STREAM_NOT_FOUND, CLIENT_NOT_FOUND = 2014, 2048, 2049
+
+URLS = {
+    "versions": "the version of fastflv",
+    "summaries": "the summary(pid, argv, pwd, cpu, mem) of fastflv",
+    "vhosts": "manage all vhosts or specified vhost",
+    "streams": "manage all streams or specified stream",
+    "clients": "manage all clients or specified client, default query top 10 clients",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How this process names itself in every answer."""
+
+    server: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class VhostEntry:
+    """A vhost as the API shows it."""
+
+    id: str
+    name: str
+    enabled: bool
+    fragment: float | None = None
+    "Length of HLS segments, seconds; None: HLS is off."
+
+
+class Api:
+    """Answers /api/ requests."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        roster: Roster,
+        door: Door,
+        *,
+        identity: Identity,
+        vhosts: Callable[[], list[VhostEntry]],
+        clock: Callable[[], float],
+        windows: Callable[[], Mapping[str, int]],
+        cross_domain: bool = True,
+        credentials: tuple[str, str] | None = None,
+    ) -> None:
+        self.cross_domain = cross_domain
+        self._hub = hub
+        self._roster = roster
+        self._door = door
+        self._identity = identity
+        self._vhosts = vhosts
+        self._clock = clock
+        self._windows = windows
+        self._started = clock()
+        self._rates = Rates()
+        self._cpu = machine.CpuMeter()
+        self._secret = ":".join(credentials).encode() if credentials else None
+
+    def __call__(self, request: Request, connection: HttpConnection) -> Response | None:
+        refused = self._authorise(request)
+        if refused is not None:
+            return refused
+        parts = request.path.strip("/").split("/")
+        match parts:
+            case [""]:
+                return self._get(request, {"urls": {"api": "the api root"}})
+            case ["metrics"]:
+                return self._show_metrics(request)
+            case ["api"]:
+                return self._get(request, {"urls": {"v1": "the api version 1.0"}})
+            case ["api", "v1"]:
+                return self._get(request, {"urls": URLS})
+            case ["api", "v1", "versions"]:
+                return self._get(request, {"data": _version()})
+            case ["api", "v1", "summaries"]:
+                return self._get(request, {"data": self._summary()})
+            case ["api", "v1", "vhosts", *rest] if len(rest) <= 1:
+                return self._show_vhosts(request, *rest)
+            case ["api", "v1", "streams", *rest] if len(rest) <= 1:
+                return self._show_streams(request, *rest)
+            case ["api", "v1", "clients", *rest] if len(rest) <= 1:
+                return self._show_clients(request, *rest)
+        return Response.of_text(404)
+
+    # --- answers ---
+
+    def _authorise(self, request: Request) -> Response | None:
+        if self._secret is None:
+            return None
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        try:
+            given = base64.b64decode(token.strip(), validate=True)
+        except ValueError:
+            given = b""
+        if scheme.lower() == "basic" and hmac.compare_digest(given, self._secret):
+            return None
+        return Response.of_text(401, WWW_Authenticate='Basic realm="fastflv"')
+
+    def _reply(self, fields: dict[str, object]) -> Response:
+        envelope = {
+            "code": 0,
+            "server": self._identity.server,
+            "service": self._identity.service,
+            "pid": str(os.getpid()),
+        }
+        return Response.of_json(envelope | fields)
+
+    def _get(self, request: Request, fields: dict[str, object]) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
+        return self._reply(fields)
+
+    def _show_metrics(self, request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
+        return Response(
+            body=write_metrics(self._hub, self._roster, self._door, self._cpu, self._windows()),
+            content_type=METRICS,
+        )
+
+    def _show_vhosts(self, request: Request, id: str = "") -> Response:
+        if not id:
+            return self._get(request, {"vhosts": [self._vhost(entry) for entry in self._vhosts()]})
+        entry = next((entry for entry in self._vhosts() if entry.id == id), None)
+        if entry is None:
+            return Response.of_json({"code": VHOST_NOT_FOUND})
+        return self._get(request, {"vhost": self._vhost(entry)})
+
+    def _show_streams(self, request: Request, id: str = "") -> Response:
+        if not id:
+            rows = _page(request, self._hub)
+            return self._get(request, {"streams": [self._stream(s) for s in rows], "total": len(self._hub)})
+        stream = next((stream for stream in self._hub if stream.id == id), None)
+        if stream is None:
+            return Response.of_json({"code": STREAM_NOT_FOUND})
+        return self._get(request, {"stream": self._stream(stream)})
+
+    def _show_clients(self, request: Request, id: str = "") -> Response:
+        if request.method == "DELETE":
+            client = self._roster.find(id)
+            if client is None:
+                return Response.of_json({"code": CLIENT_NOT_FOUND})
+            client.drop(client)
+            return self._reply({})
+        if not id:
+            rows = _page(request, self._roster)
+            return self._get(
+                request, {"clients": [self._client(c) for c in rows], "total": len(self._roster)}
+            )
+        client = self._roster.find(id)
+        if client is None:
+            return Response.of_json({"code": CLIENT_NOT_FOUND})
+        return self._get(request, {"client": self._client(client)})
+
+    # --- objects ---
+
+    def _summary(self) -> dict[str, object]:
+        received, sent = self._totals()
+        return machine.summary(
+            self._cpu,
+            version=__version__,
+            uptime=self._clock() - self._started,
+            received=received,
+            sent=sent,
+            connections=self._door.taken,
+        )
+
+    def _totals(self) -> tuple[int, int]:
+        received = sum(client.received for client in self._roster)
+        sent = sum(client.sent for client in self._roster)
+        return received + self._roster.received_before, sent + self._roster.sent_before.total()
+
+    def _vhost(self, entry: VhostEntry) -> dict[str, object]:
+        streams = [stream for stream in self._hub if stream.name.vhost == entry.name]
+        # Streams end and clients leave, but what they had still counts: a sum that fell would make rates below 0.
+        received = self._hub.received_before[entry.name] + sum(stream.intake.bytes for stream in streams)
+        sent = self._roster.sent_before[entry.name]
+        sent += sum(client.sent for client in self._roster if client.stream.name.vhost == entry.name)
+        return {
+            "id": entry.id,
+            "name": entry.name,
+            "enabled": entry.enabled,
+            "clients": sum(self._roster.count(stream) for stream in streams),
+            "streams": len(streams),
+            "send_bytes": sent,
+            "recv_bytes": received,
+            "kbps": self._kbps(entry.id, received, sent, self._started),
+            "hls": {"enabled": False}
+            if entry.fragment is None
+            else {"enabled": True, "fragment": entry.fragment},
+        }
+
+    def _stream(self, stream: Stream) -> dict[str, object]:
+        intake = stream.intake
+        sent = stream.sent_before + sum(client.sent for client in self._roster if client.stream is stream)
+        publisher = self._roster.find(stream.publisher_id)
+        vhost = next((entry.id for entry in self._vhosts() if entry.name == stream.name.vhost), "")
+        return {
+            "id": stream.id,
+            "name": stream.name.stream,
+            "vhost": vhost,
+            "app": stream.name.app,
+            "tcUrl": publisher.tc_url if publisher else "",
+            "url": stream.name.url,
+            "live_ms": machine.now_ms(),
+            "clients": self._roster.count(stream),
+            "frames": intake.video_tags,
+            "audio_frames": intake.audio_tags,
+            "video_frames": intake.video_tags,
+            "send_bytes": sent,
+            "recv_bytes": intake.bytes,
+            "kbps": self._kbps(stream.id, intake.bytes, sent, stream.began),
+            "publish": {
+                "active": stream.phase is Phase.LIVE,
+                "cid": stream.publisher_id,
+                "state": stream.phase.value,
+            },
+            "video": self._video(stream),
+            "audio": self._audio(stream),
+        }
+
+    def _video(self, stream: Stream) -> dict[str, object] | None:
+        intake, said = stream.intake, stream.metadata
+        if not intake.has_video:
+            return None
+        width, height = (
+            int(value) if isinstance(value, float) and 0 < value < 65536 else 0
+            for value in (said.get("width"), said.get("height"))
+        )
+        return tracks.describe_video(intake.video_codec, intake.config(9), width, height)
+
+    def _audio(self, stream: Stream) -> dict[str, object] | None:
+        intake = stream.intake
+        if not intake.has_audio:
+            return None
+        return tracks.describe_audio(intake.audio_codec, intake.config(8), intake.audio_head)
+
+    def _client(self, client: Client) -> dict[str, object]:
+        vhost = next((entry.id for entry in self._vhosts() if entry.name == client.stream.name.vhost), "")
+        sent, received = client.sent, client.received
+        now = self._clock()
+        return {
+            "id": client.id,
+            "vhost": vhost,
+            "stream": client.stream.id,
+            "ip": client.ip,
+            "pageUrl": client.page_url,
+            "swfUrl": "",
+            "tcUrl": client.tc_url,
+            "url": client.stream.name.url,
+            "name": client.name,
+            "type": client.kind,
+            "publish": client.publish,
+            "alive": round(now - client.joined, 2),
+            **({} if client.publish else client.steps._asdict()),
+            "send_bytes": sent,
+            "recv_bytes": received,
+            "kbps": self._kbps(client.id, received, sent, client.joined),
+        }
+
+    def _kbps(self, id: str, received: int, sent: int, since: float) -> dict[str, int]:
+        now = self._clock()
+        return {
+            "recv_30s": self._rates.kbps((id, "recv"), received, since, now),
+            "send_30s": self._rates.kbps((id, "send"), sent, since, now),
+        }
+
+
+def _version() -> dict[str, object]:
+    major, minor, revision = (int(part) for part in __version__.split(".")[:3])
+    return {"major": major, "minor": minor, "revision": revision, "version": __version__}
+
+
+def _page(request: Request, rows: Iterable[Row]) -> list[Row]:
+    """Return the rows that `start` and `count` choose; what is no number counts as not given."""
+    args = request.args
+    start = _number(args.get("start", ""), 0)
+    count = max(1, _number(args.get("count", ""), limits.PAGE_COUNT_DEFAULT))
+    return list(islice(rows, start, start + count))
+
+
+def _number(text: str, default: int) -> int:
+    """Read a query argument; more digits than any count has mean "all"."""
+    if not (text.isascii() and text.isdecimal()):
+        return default
+    return int(text) if len(text) < 10 else 1_000_000_000

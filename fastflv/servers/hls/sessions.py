@@ -1,0 +1,137 @@
+"""Viewers of HLS: each asks for one thing after the other, so a word in its URLs says who it is."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+
+from fastflv import limits
+from fastflv.protocols.http.message import Request
+from fastflv.stream.clients import Client, Roster
+from fastflv.stream.stream import Stream
+
+log = logging.getLogger(__name__)
+
+ARGUMENT = "hls_ctx"
+"Name of the word in the query, as in SRS."
+_WORD = re.compile(r"[0-9a-z]{8}")
+
+
+class Session:
+    """One viewer."""
+
+    __slots__ = ("client", "keep_seconds", "kicked", "received", "seen", "sent")
+
+    def __init__(self, now: float, keep_seconds: float) -> None:
+        self.client: Client | None = None
+        "None while its stream is gone."
+        self.seen = now
+        "When it asked last, loop time."
+        self.keep_seconds = keep_seconds
+        self.kicked = False
+        self.sent = 0
+        self.received = 0
+
+
+class Sessions:
+    """All viewers by their word. Bounded; who has not asked for a while is no viewer any more."""
+
+    def __init__(self, roster: Roster, clock: Callable[[], float], new_id: Callable[[], str]) -> None:
+        self._roster = roster
+        self._clock = clock
+        self._new_id = new_id
+        self._sessions: dict[str, Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def new_word(self) -> str:
+        """A word that nobody has."""
+        word = self._new_id()
+        while not self._is_free(word):
+            word = self._new_id()
+        return word
+
+    def _is_free(self, word: str) -> bool:
+        # The roster's ids are one name space: nobody may take the place of another client.
+        return word not in self._sessions and self._roster.find(word) is None
+
+    def find(self, word: str) -> Session | None:
+        return self._sessions.get(word)
+
+    def enter(
+        self, word: str, stream: Stream | None, request: Request, scheme: str, keep_seconds: float
+    ) -> Session | None:
+        """Note that the viewer *word* asks for a stream; None when it is not counted: no word of ours, or too many."""
+        now = self._clock()
+        session = self._sessions.get(word)
+        if session is None:
+            # A player that slept goes on with its old word.
+            if len(self._sessions) >= limits.HLS_SESSIONS_MAX or not _WORD.fullmatch(word) or stream is None:
+                return None
+            if not self._is_free(word):
+                return None
+            session = self._sessions[word] = Session(now, keep_seconds)
+        if not session.kicked:
+            session.seen = now
+            if stream is not None and (session.client is None or session.client.stream is not stream):
+                self._join(word, session, stream, request, scheme)
+        return session
+
+    def count(self, word: str, size: int) -> None:
+        """Note that a viewer was sent *size* bytes."""
+        session = self._sessions.get(word)
+        if session is not None and not session.kicked:
+            session.seen = self._clock()
+            session.sent += size
+
+    def sweep(self) -> None:
+        """Forget the viewers that ask no more."""
+        now = self._clock()
+        for word, session in list(self._sessions.items()):
+            if now - session.seen > session.keep_seconds:
+                del self._sessions[word]
+                self._leave(session, "it asks no more")
+
+    def close(self) -> None:
+        for session in self._sessions.values():
+            self._leave(session, "the server stops")
+        self._sessions.clear()
+
+    def _join(self, word: str, session: Session, stream: Stream, request: Request, scheme: str) -> None:
+        self._leave(session, "the stream began anew")
+        if self._roster.find(word) is not None:
+            return
+        client = session.client = Client(
+            id=word,
+            stream=stream,
+            kind="hls-play",
+            ip=request.ip,
+            tc_url=f"{scheme}://{request.headers.get('host', '')}/{stream.name.app}",
+            name=request.path.rpartition("/")[2],
+            page_url=request.headers.get("referer", ""),
+            joined=self._clock(),
+            drop=self._kick,
+        )
+        client.link = session
+        # What it was sent before stays counted with its former stream.
+        session.sent = 0
+        self._roster.add(client)
+        log.info("player %s from %s joins %s by hls", word, client.ip, stream.name.url)
+
+    def _kick(self, client: Client) -> None:
+        """Send it nothing more: what it asks for is not found, until it is forgotten."""
+        session = self._sessions.get(client.id)
+        if session is not None:
+            session.kicked = True
+            self._leave(session, "kicked")
+
+    def _leave(self, session: Session, why: str) -> None:
+        client, session.client = session.client, None
+        if client is not None:
+            self._roster.remove(client)
+            log.info(
+                "player %s of %s left: %s; %d bytes in %.1f s",
+                client.id, client.stream.name.url, why, client.sent, self._clock() - client.joined,
+            )  # fmt: skip

@@ -1,0 +1,104 @@
+"""A stream in one container: a log that exists while somebody reads it, and where its players start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from fastflv import limits
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.medialog import MediaLog
+from fastflv._ext.mux.rawaudio import AudioMux
+from fastflv._ext.mux.remux import Remux
+from fastflv._ext.mux.rtmpmux import RtmpMux
+from fastflv._ext.ts.mux import TsMux
+from fastflv.containers.flv import flv_mux
+from fastflv.containers.mpegts import describe
+from fastflv.containers.variant import PLAIN, Variant
+from fastflv.stream.start import StartBlocks
+
+NewLog = Callable[[int], MediaLog]
+"Makes a log with the bounds of the stream; the argument is the history kept while nobody reads, ms."
+
+
+class Outlet:
+    """One log of a stream. `remux` is None for the canonical one."""
+
+    __slots__ = ("holds", "log", "remux", "starts", "variant")
+
+    def __init__(
+        self,
+        intake: Intake,
+        variant: Variant,
+        log: MediaLog,
+        remux: Remux | None = None,
+        source: Outlet | None = None,
+    ) -> None:
+        self.variant = variant
+        self.log = log
+        self.remux = remux
+        self.holds = 0
+        "Players that are going to read on in a moment."
+        self.starts: StartBlocks = StartBlocks(
+            intake, variant, log, remux, source.starts if source is not None else None
+        )
+
+    @property
+    def is_read(self) -> bool:
+        """Somebody reads the log, or makes another of it; or it keeps history for those who come."""
+        return self.log.readers > 0 or self.log.followed > 0 or self.holds > 0 or self.variant.keep_ms > 0
+
+
+class Outlets:
+    """All containers of one stream, made when first asked for, let go when nobody reads them any more."""
+
+    def __init__(self, intake: Intake, new_log: NewLog) -> None:
+        self._intake = intake
+        self._new_log = new_log
+        self._plain = Outlet(intake, PLAIN, intake.log)
+        self._made: dict[Variant, Outlet] = {PLAIN: self._plain}
+
+    def __iter__(self) -> Iterator[Outlet]:
+        return iter(self._made.values())
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def open(self, variant: Variant) -> Outlet:
+        """Return the outlet of *variant*; a new one begins with the newest GOP. Have it read before `close_unread`."""
+        outlet = self._made.get(variant)
+        if outlet is not None and outlet.log.ended and not self._plain.log.ended:
+            # Its remux failed; a new one may do better.
+            del self._made[variant]
+            outlet = None
+        if outlet is None:
+            if len(self._made) >= limits.OUTLETS_MAX:
+                self.close_unread()
+            source = self._plain if variant.container == "flv" else self.open(variant.tags)
+            log = self._new_log(variant.keep_ms)
+            remux = make_remux(variant, source.log, log)
+            outlet = Outlet(self._intake, variant, log, remux, source)
+            at = source.log.key_pos
+            if at >= 0:
+                remux.begin(source.log.key_headers, at)
+            else:
+                remux.begin(source.starts.header_tags(), source.log.head)
+            self._made[variant] = outlet
+        return outlet
+
+    def close_unread(self) -> None:
+        """Let go of the logs that nobody reads, those made of others first."""
+        for variant, outlet in reversed(list(self._made.items())):
+            if outlet.remux is not None and not outlet.is_read:
+                outlet.remux.stop()
+                del self._made[variant]
+
+
+def make_remux(variant: Variant, source: MediaLog, log: MediaLog) -> Remux:
+    """Return what writes *log* in the container of *variant* from the FLV tags of *source*."""
+    if variant.container == "ts":
+        return TsMux(source, log, describe)
+    if variant.container in ("aac", "mp3"):
+        return AudioMux(source, log, describe, variant.container)
+    if variant.container == "rtmp":
+        return RtmpMux(source, log, variant.chunk_size, variant.stream_id)
+    return flv_mux(source, log, variant)

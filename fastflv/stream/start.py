@@ -1,0 +1,212 @@
+"""What a new player is sent before it follows the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import NamedTuple
+
+from fastflv import limits
+from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.log.block import MediaBlock
+from fastflv._ext.log.medialog import MediaLog
+from fastflv._ext.mux.compactstart import squeeze
+from fastflv._ext.mux.remux import Remux
+from fastflv._ext.ts.mux import TsMux
+from fastflv._ext.ts.start import sound_before, tags_as_ts
+from fastflv.containers.flv import flv_header
+from fastflv.containers.variant import Variant
+from fastflv.errors import UsageError
+from fastflv.stream.tracks import Tracks
+
+
+class Begin(Enum):
+    """What a player gets first, before the live stream goes on (`play { start }`)."""
+
+    COMPACT = "compact"
+    "The newest GOP with its time squeezed into the last moments: a picture at once, and no delay left over."
+
+    GOP = "gop"
+    "The newest GOP at its own pace: a picture at once, up to one GOP behind for good."
+
+    KEY = "key"
+    "Nothing until the next keyframe."
+
+    LIVE = "live"
+    "Headers, then what comes: sound at once, pictures that nobody can decode until the next keyframe."
+
+
+def begin_of(args: Mapping[str, str]) -> Begin | None:
+    """What the query *args* ask with `start`; None without it. Raises UsageError for a word it does not know.
+
+    A number is what players of files ask for when they seek: it means nothing here.
+    """
+    word = args.get("start", "")
+    if not word.strip("0123456789."):
+        return None
+    try:
+        return Begin(word)
+    except ValueError:
+        raise UsageError(f"start={word}: ask for start=compact, start=gop, start=key or start=live") from None
+
+
+class Burst(NamedTuple):
+    """How much of the past a player is sent at once, at most; 0: as much as the GOP cache holds."""
+
+    media_ms: int = 0
+    "From the keyframe to the head, ms."
+
+    size: int = 0
+    "Likewise in bytes."
+
+
+class Start(NamedTuple):
+    """A start block and the log position that follows it."""
+
+    block: MediaBlock
+    "Container header and, where the position is known, metadata and sequence headers."
+
+    position: int
+    "Log position of the first byte after the block; -1: that of the next keyframe, whose headers come with it."
+
+    until_key: bool = False
+    "The pictures before the next keyframe are left out: they refer to what is not in the block."
+
+
+class StartBlocks:
+    """Makes start blocks of one log; all players that join in the same GOP share one."""
+
+    def __init__(
+        self, intake: Intake, variant: Variant, log: MediaLog, remux: Remux | None, source: StartBlocks | None
+    ) -> None:
+        """*remux* writes *log*, of the tags of *source*; both None for the canonical log."""
+        self._intake = intake
+        self._source = source
+        self._variant = variant
+        self._log = log
+        self._remux = remux
+        self._made: dict[tuple[Tracks, int], Start] = {}
+        self._squeezed: dict[tuple[Tracks, int], Start] = {}
+        self._given: list[MediaBlock] = []
+        "Squeezed starts that players may still be sent."
+
+    @property
+    def has_audio(self) -> bool:
+        return self._intake.has_audio and self._variant.audio
+
+    @property
+    def has_video(self) -> bool:
+        """Players start at a keyframe."""
+        return (
+            self._intake.has_video and self._variant.video and self._variant.container not in ("aac", "mp3")
+        )
+
+    def begin(self, how: Begin, burst: Burst, claims: Tracks | None = None) -> Start:
+        """Start as *how* says; where the GOP is more than *burst*, with the next keyframe (`compact`: and a still until then).
+
+        *claims*: what an FLV header says, where that is not what there is.
+        """
+        if how is Begin.LIVE:
+            return Start(MediaBlock(self._prefix(claims) + self._headers()), self._log.head)
+        too_much = self.has_video and self._exceeds(burst)
+        if how is Begin.COMPACT:
+            return self._compact(claims, still=too_much)
+        return self.at_next_key(claims) if how is Begin.KEY or too_much else self.at_gop(claims)
+
+    def at_gop(self, claims: Tracks | None = None) -> Start:
+        """Start with the newest keyframe; on a log without video with the history kept, or at the head.
+
+        *claims*: what an FLV header says, where that is not what there is.
+        """
+        if self.has_video:
+            if self._log.key_pos < 0:
+                return self.at_next_key(claims)
+            return self._shared(self._log.key_pos, claims)
+        position = self._log.head
+        if self._variant.keep_ms:
+            position = self._log.position_at(self._log.head_dts - self._variant.keep_ms)
+        return Start(MediaBlock(self._prefix(claims) + self._headers()), position)
+
+    def at_next_key(self, claims: Tracks | None = None) -> Start:
+        """Start with the next keyframe; on a log without video at the head."""
+        if not self.has_video:
+            return self.at_gop(claims)
+        return self._shared(-1, claims)
+
+    def header_tags(self) -> bytes:
+        """Metadata and sequence headers as FLV tags, as far as they are of this choice, stamped with the present."""
+        if self._source is None:
+            return self._intake.header_tags(self._intake.log.head_dts)
+        tags = self._source.header_tags()
+        assert self._remux is not None
+        return self._remux.headers(tags) if self._variant.container == "flv" else tags
+
+    def _exceeds(self, burst: Burst) -> bool:
+        tags = self._tags
+        if tags.key_pos < 0:
+            return False
+        return 0 < burst.size < tags.head - tags.key_pos or 0 < burst.media_ms < tags.head_dts - tags.key_dts
+
+    @property
+    def _tags(self) -> MediaLog:
+        """The log of FLV tags behind this one, or itself."""
+        return self._log if self._variant.container == "flv" or self._remux is None else self._remux.source
+
+    def _compact(self, claims: Tracks | None, still: bool) -> Start:
+        """Start with the newest GOP squeezed to the head, or its keyframe; all players that join at one head share it."""
+        if not self.has_video or self._log.key_pos < 0:
+            return self.at_gop(claims)
+        key = (claims or Tracks(self.has_audio, self.has_video), self._log.head)
+        start = self._squeezed.get(key) or self._at_hand(key[0], still)
+        if start is None:
+            ts = self._remux if isinstance(self._remux, TsMux) else None
+            until = {} if ts is None else {"audio_before": sound_before(ts)}
+            block = squeeze(
+                self._tags, span_ms=limits.START_SPAN_MS, still=still, prefix=self._prefix(claims), **until
+            )
+            if block is None:
+                return self.at_next_key(claims) if still else self.at_gop(claims)
+            if ts is not None:
+                block = MediaBlock(tags_as_ts(ts, bytes(block)))
+            elif self._remux is not None and self._variant.container != "flv":
+                block = MediaBlock(self._remux.headers(bytes(block)))
+            start = Start(block, self._log.head, still)
+            self._squeezed = {key: start}
+            self._given.append(start.block)
+        return start
+
+    def _at_hand(self, tracks: Tracks, still: bool) -> Start | None:
+        """A start for a player of *tracks* that costs no memory, where players hold too many; None otherwise.
+
+        Each newest frame makes another start, and who does not read holds his until he is closed.
+        """
+        self._given = [block for block in self._given if block.in_use]
+        if sum(map(len, self._given)) < limits.START_BYTES_HELD:
+            return None
+        newest = next((one for (what, _), one in self._squeezed.items() if what == tracks), None)
+        if newest is not None and newest.position > self._log.key_pos:
+            return newest
+        return self.at_next_key(tracks) if still else self.at_gop(tracks)
+
+    def _headers(self) -> bytes:
+        """The same in this container."""
+        if self._remux is None or self._variant.container == "flv":
+            return self.header_tags()
+        return self._remux.headers(self.header_tags())
+
+    def _prefix(self, claims: Tracks | None) -> bytes:
+        if self._variant.container != "flv":
+            return b""
+        tracks = claims or Tracks(self.has_audio, self.has_video)
+        return flv_header(audio=tracks.audio, video=tracks.video)
+
+    def _shared(self, position: int, claims: Tracks | None) -> Start:
+        key = (claims or Tracks(self.has_audio, self.has_video), position)
+        start = self._made.get(key)
+        if start is None:
+            # Those of TS tell of a jump; whoever starts has nothing that could go on.
+            headers = self._log.key_headers if position >= 0 and self._variant.container != "ts" else b""
+            start = Start(MediaBlock(self._prefix(claims) + headers), position)
+            # Only the newest GOP is asked for again.
+            self._made = {key: start}
+        return start

@@ -1,0 +1,346 @@
+"""Where a probe gets its tags: HTTP-FLV, WebSocket-FLV and RTMP, plain or over TLS, on a blocking socket.
+
+Spec: Adobe FLV v10.1, E.2 to E.4; RFC 6455; RTMP 1.0, 7.2.2.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import ssl
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import (
+    AcceptConnection,
+    BytesMessage,
+    CloseConnection,
+    Ping,
+    RejectConnection,
+    Request,
+)
+from wsproto.utilities import RemoteProtocolError
+
+from fastflv import __version__, limits
+from fastflv._ext.ingest.chunkread import ChunkReader
+from fastflv._ext.ingest.chunkwrite import write_message
+from fastflv._ext.ingest.sink import CollectSink
+from fastflv.errors import PeerError, ProbeError
+from fastflv.media.amf import amf0
+from fastflv.media.amf.values import Value
+from fastflv.protocols.rtmp.handshake import ClientHandshake
+
+PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "rtmp": 1935, "rtmps": 443}
+SECURE = ("https", "wss", "rtmps")
+AUDIO, VIDEO, SCRIPT, COMMAND = 8, 9, 18, 20
+SET_CHUNK, ACKNOWLEDGE, USER_CONTROL, WINDOW = 1, 3, 4, 5
+
+
+class ProbeTag(NamedTuple):
+    """One tag or message."""
+
+    kind: int
+    time_ms: int
+    body: bytes
+
+
+class FlvTags:
+    """Takes FLV in any pieces."""
+
+    def __init__(self) -> None:
+        self.flags = -1
+        "4: audio, 1: video; -1: the header has not come."
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> list[ProbeTag]:
+        """Return the tags that *data* completes. Raises ProbeError where it is no FLV."""
+        rest = self._rest
+        rest += data
+        if self.flags < 0:
+            if not b"FLV".startswith(rest[:3]):
+                raise ProbeError("the answer is no FLV; ask for a URL that ends with .flv")
+            if len(rest) < 13:
+                return []
+            self.flags = rest[4] & 5
+            del rest[: int.from_bytes(rest[5:9], "big") + 4]
+        found = []
+        at = 0
+        while len(rest) - at >= 15:
+            end = at + 11 + int.from_bytes(rest[at + 1 : at + 4], "big")
+            if len(rest) < end + 4:
+                break
+            time_ms = int.from_bytes(rest[at + 4 : at + 7], "big") | rest[at + 7] << 24
+            found.append(ProbeTag(rest[at] & 31, time_ms, bytes(rest[at + 11 : end])))
+            at = end + 4
+        del rest[:at]
+        return found
+
+
+class Source(ABC):
+    """A stream that is being read. `tags` yields lists of tags as they arrive, until *deadline* or its end."""
+
+    def __init__(self, url: SplitResult, context: ssl.SSLContext, timeout: float) -> None:
+        self.url = url
+        self.context = context
+        self.flags = -1
+        "Of the FLV header; -1 where there is none."
+        self.received = 0
+        "Bytes of the body."
+        self.deadline = time.monotonic() + timeout
+        "Monotonic clock at which it ends, seconds; may be moved."
+
+    @abstractmethod
+    def tags(self) -> Iterator[list[ProbeTag]]:
+        """Connect and read. Raises ProbeError with what to do."""
+
+    @property
+    def left(self) -> float:
+        return max(self.deadline - time.monotonic(), 0.001)
+
+    @property
+    def port(self) -> int:
+        return self.url.port or PORTS[self.url.scheme]
+
+    @property
+    def target(self) -> str:
+        """Path and query as they go on the wire."""
+        return (self.url.path or "/") + (f"?{self.url.query}" if self.url.query else "")
+
+    def dial(self) -> socket.socket:
+        host = self.url.hostname or ""
+        sock = socket.create_connection((host, self.port), self.left)
+        return self.context.wrap_socket(sock, server_hostname=host) if self.url.scheme in SECURE else sock
+
+    def receive(self, sock: socket.socket) -> bytes:
+        """Return what comes next, b"" at the end or at the deadline."""
+        if time.monotonic() >= self.deadline:
+            return b""
+        sock.settimeout(self.left)
+        try:
+            return sock.recv(limits.RECEIVE_BYTES)
+        except TimeoutError:
+            return b""
+
+
+class HttpSource(Source):
+    """FLV as the body of a response; redirects are followed."""
+
+    def tags(self) -> Iterator[list[ProbeTag]]:
+        for _ in range(limits.PROBE_REDIRECTS_MAX):
+            connection = self._connection()
+            try:
+                connection.request("GET", self.target, headers={"User-Agent": f"fastflv/{__version__}"})
+                answer = connection.getresponse()
+                moved = answer.getheader("Location") if 300 < answer.status < 400 else None
+                if moved:
+                    self.url = split_url(urljoin(self.url.geturl(), moved))
+                    continue
+                if answer.status != 200:
+                    raise refused(answer.status, answer.read(300))
+                yield from self._read(connection, answer)
+                return
+            except http.client.InvalidURL as error:
+                raise ProbeError(
+                    f"cannot probe {self.url.geturl()}: spaces and controls are written as %20 and the like"
+                ) from error
+            except http.client.RemoteDisconnected:
+                # A lost connection, as any other.
+                raise
+            except http.client.HTTPException as error:
+                raise ProbeError(
+                    f"the server breaks HTTP: {error!r}; is {self.port} its port for HTTP?"
+                ) from error
+            finally:
+                connection.close()
+        raise ProbeError(f"more than {limits.PROBE_REDIRECTS_MAX} redirects; look for a circle of servers")
+
+    def _connection(self) -> http.client.HTTPConnection:
+        host = self.url.hostname or ""
+        if self.url.scheme == "https":
+            return http.client.HTTPSConnection(host, self.port, timeout=self.left, context=self.context)
+        return http.client.HTTPConnection(host, self.port, timeout=self.left)
+
+    def _read(
+        self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse
+    ) -> Iterator[list[ProbeTag]]:
+        flv = FlvTags()
+        while time.monotonic() < self.deadline:
+            # Without a length the connection belongs to the answer.
+            if connection.sock is not None:
+                connection.sock.settimeout(self.left)
+            try:
+                data = answer.read1(limits.RECEIVE_BYTES)
+            except (TimeoutError, http.client.IncompleteRead):
+                # A body that is cut ends like any other: what came is told of.
+                return
+            if not data:
+                return
+            self.received += len(data)
+            found = flv.feed(data)
+            self.flags = flv.flags
+            yield found
+
+
+class WebSocketSource(Source):
+    """FLV in binary messages."""
+
+    def tags(self) -> Iterator[list[ProbeTag]]:
+        flv = FlvTags()
+        ws = WSConnection(ConnectionType.CLIENT)
+        with self.dial() as sock:
+            host = self.url.netloc.rpartition("@")[2]
+            sock.sendall(ws.send(Request(host=host, target=self.target)))
+            accepted = False
+            while data := self.receive(sock):
+                try:
+                    ws.receive_data(data)
+                    happened = list(ws.events())
+                except RemoteProtocolError as error:
+                    raise ProbeError(f"the server breaks the WebSocket protocol: {error}") from error
+                for event in happened:
+                    if isinstance(event, AcceptConnection):
+                        accepted = True
+                    elif isinstance(event, RejectConnection):
+                        raise refused(event.status_code, b"")
+                    elif isinstance(event, Ping):
+                        sock.sendall(ws.send(event.response()))
+                    elif isinstance(event, CloseConnection):
+                        return
+                    elif isinstance(event, BytesMessage):
+                        self.received += len(event.data)
+                        found = flv.feed(bytes(event.data))
+                        self.flags = flv.flags
+                        yield found
+            if not accepted:
+                raise ProbeError("no answer to the WebSocket handshake; try the same URL with http")
+
+
+class RtmpSource(Source):
+    """Messages of a play."""
+
+    def tags(self) -> Iterator[list[ProbeTag]]:
+        app, _, name = self.url.path.strip("/").rpartition("/")
+        if not app or not name:
+            raise ProbeError("an RTMP URL is rtmp://HOST/APP/STREAM")
+        self._name = name + (f"?{self.url.query}" if self.url.query else "")
+        with self.dial() as sock:
+            try:
+                yield from self._converse(sock, app)
+            except PeerError as error:
+                raise ProbeError(f"the server breaks the RTMP protocol: {error}") from error
+
+    def _converse(self, sock: socket.socket, app: str) -> Iterator[list[ProbeTag]]:
+        reader = ChunkReader()
+        media = reader.sink = CollectSink()
+        rest = self._greet(sock)
+        base = f"{self.url.scheme}://{self.url.netloc.rpartition('@')[2]}/{app}"
+        self._say(sock, 0, "connect", 1.0, {"app": app, "tcUrl": base, "flashVer": f"fastflv/{__version__}"})
+        window, told = limits.ACK_WINDOW_BYTES, 0
+        while data := rest or self.receive(sock):
+            rest = b""
+            found = []
+            at = 0
+            while at < len(data):
+                at = reader.feed(data, at)
+                found += [ProbeTag(*message) for message in media.messages]
+                media.messages.clear()
+                message = reader.message
+                if message is None:
+                    break
+                kind, time_ms, _, _, body = message
+                if kind == SCRIPT:
+                    found.append(ProbeTag(kind, time_ms, body))
+                elif kind == COMMAND:
+                    self._answer(sock, amf0.decode_all(body))
+                elif kind == WINDOW and len(body) == 4:
+                    window = int.from_bytes(body, "big") or window
+            if reader.received - told > window // 2:
+                told = reader.received
+                sock.sendall(write_message(ACKNOWLEDGE, 0, 0, 2, (told % 2**32).to_bytes(4, "big"), 128))
+            self.received += sum(len(tag.body) for tag in found)
+            if found:
+                yield found
+
+    def _greet(self, sock: socket.socket) -> bytes:
+        """Shake hands; return what came behind."""
+        shake = ClientHandshake(os.urandom(32))
+        sock.sendall(shake.take_output())
+        while not shake.done:
+            data = self.receive(sock)
+            if not data:
+                raise ProbeError(f"no RTMP handshake on port {self.port}; is that the port of `listen`?")
+            used = shake.receive(data)
+        sock.sendall(shake.take_output())
+        return data[used:]
+
+    def _say(self, sock: socket.socket, stream: int, *values: Value) -> None:
+        sock.sendall(write_message(COMMAND, 0, stream, 3, amf0.encode(*values), 128))
+
+    def _answer(self, sock: socket.socket, values: list[Value]) -> None:
+        """Take the next step of connect, createStream, play."""
+        if values[:2] == ["_result", 1.0]:
+            self._say(sock, 0, "createStream", 2.0, None)
+        elif values[:2] == ["_result", 2.0] and len(values) > 3 and isinstance(values[3], float):
+            stream = int(values[3])
+            self._say(sock, stream, "play", 3.0, None, self._name, -2.0)
+            buffer = (3).to_bytes(2, "big") + stream.to_bytes(4, "big") + (1000).to_bytes(4, "big")
+            sock.sendall(write_message(USER_CONTROL, 0, 0, 2, buffer, 128))
+        elif values[0] in ("_error", "onStatus"):
+            info = next((value for value in values[2:] if isinstance(value, dict)), {})
+            if values[0] == "_error" or info.get("level") == "error":
+                code, why = str(info.get("code")), str(info.get("description"))
+                raise ProbeError(
+                    f"the server refuses: {code}, {why}; publish the stream first, or check application and name "
+                    "in the URL"
+                )
+
+
+SOURCES: dict[str, type[Source]] = {
+    "http": HttpSource,
+    "https": HttpSource,
+    "ws": WebSocketSource,
+    "wss": WebSocketSource,
+    "rtmp": RtmpSource,
+    "rtmps": RtmpSource,
+}
+
+
+def split_url(url: str) -> SplitResult:
+    """Take a URL apart. Raises ProbeError for one that cannot be probed."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in SOURCES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    if not good:
+        raise ProbeError(
+            f"cannot probe {url}: give an http, https, ws, wss, rtmp or rtmps URL of a live stream"
+        )
+    return parts
+
+
+def open_source(url: str, *, timeout: float, verify: bool = True) -> Source:
+    """Return the source for *url*; nothing is connected yet. *timeout*: seconds until media must have come."""
+    parts = split_url(url)
+    context = ssl.create_default_context()
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return SOURCES[parts.scheme](parts, context, timeout)
+
+
+def refused(status: int, body: bytes) -> ProbeError:
+    """What to do about an HTTP status."""
+    advice = {
+        401: "the server asks for a password, and a probe sends none",
+        403: "the server does not let this address or token play",
+        404: "nobody publishes it; publish it first, or check the path against the mounts of http_remux",
+        406: "ask for another container or track",
+    }.get(status, "look into the log of the server")
+    said = body.decode("utf-8", "replace").strip().partition("\n")[0]
+    return ProbeError(f"the server answers {status}{f' ({said})' if said else ''}: {advice}")
