@@ -20,7 +20,7 @@ class Code(IntEnum):
     RTMP_COMMAND = 2005
     RTMP_COMMAND_ORDER = 2006
     RTMP_TIMEOUT = 2007
-    RTMP_TALK = 2008
+    RTMP_MESSAGE_BUDGET = 2008
     AMF = 2010
     FLV_HEADER = 2101
     FLV_TAG_SIZE = 2102
@@ -121,10 +121,10 @@ class PeerTimeoutError(PeerError):
     code = Code.RTMP_TIMEOUT
 
 
-class TalkError(PeerError):
+class MessageBudgetError(PeerError):
     """The peer sent more besides media than the server listens to."""
 
-    code = Code.RTMP_TALK
+    code = Code.RTMP_MESSAGE_BUDGET
 
 
 class AmfError(PeerError):

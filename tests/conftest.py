@@ -1,4 +1,4 @@
-"""What several tests share: sockets, sender threads that are always stopped, an intake, and quick looks at media."""
+"""What several tests share: sockets, sender threads that are always stopped, an writer, and quick looks at media."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hypothesis import settings
 from model.flv import Feed
 
 from fastflv import limits
-from fastflv._ext.fanout.sender import Player, Sender
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.fanout.sender import Sender
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 
 settings.register_profile("fastflv", deadline=None)
@@ -70,9 +70,9 @@ def senders() -> Iterator[Callable[..., Sender]]:
         sender.reap()
 
 
-def wait_reaped(sender: Sender, count: int = 1, seconds: float = 10.0) -> list[Player]:
+def wait_reaped(sender: Sender, count: int = 1, seconds: float = 10.0) -> list[SendHandle]:
     """Wait until *count* players have left; return them."""
-    left: list[Player] = []
+    left: list[SendHandle] = []
     poll = select.poll()
     poll.register(sender.fd, select.POLLIN)
     while len(left) < count:
@@ -82,7 +82,7 @@ def wait_reaped(sender: Sender, count: int = 1, seconds: float = 10.0) -> list[P
 
 
 @pytest.fixture
-def reaped() -> Callable[..., list[Player]]:
+def reaped() -> Callable[..., list[SendHandle]]:
     return wait_reaped
 
 
@@ -105,10 +105,10 @@ def descriptors() -> Callable[[], set[str]]:
 
 @pytest.fixture
 def feed() -> Feed:
-    """Make an intake that has begun, behind a chunk reader."""
-    intake = Intake(MediaLog())
-    intake.begin(10)
-    return Feed(intake)
+    """Make an writer that has begun, behind a chunk reader."""
+    writer = StreamWriter(MediaLog())
+    writer.begin(10)
+    return Feed(writer)
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ def test_whatever_the_publisher_says_the_flags_are_true(said, audio, video):
 def make(**options) -> tuple[Stream, Feed]:
     stream = Stream(NAME, StreamOptions(**options), id="vid-1", now_ms=0)
     stream.begin("publisher", 0)
-    return stream, Feed(stream.intake)
+    return stream, Feed(stream.writer)
 
 
 def settle(stream: Stream) -> None:
@@ -155,7 +155,7 @@ def settle(stream: Stream) -> None:
 
 def say(stream: Stream, fields: dict) -> None:
     stream.take_data("onMetaData", amf0.encode("onMetaData", EcmaArray(fields)), 0)
-    stream.intake.flush()
+    stream.writer.flush()
 
 
 def scripts(tags: list[Tag]) -> list[dict]:
@@ -257,7 +257,7 @@ def test_video_that_joins_later_starts_with_a_keyframe():
     feed.video(80, key(b"yes"))
     assert [tag.mark for tag in log_tags(stream.log) if tag.kind == VIDEO and not tag.is_header] == [b"yes"]
     assert flags(scripts(log_tags(stream.log))[-1]) == (True, True)
-    assert stream.intake.ignored == 1
+    assert stream.writer.ignored == 1
 
 
 def test_sound_that_ends_is_taken_back_and_comes_back_with_its_header():
@@ -360,14 +360,14 @@ def test_what_was_there_last_time_says_what_to_wait_for(expected, said, audio, v
 def test_a_hub_remembers_the_tracks_of_a_stream_that_ended():
     hub = Hub(lambda: "vid-1")
     stream = hub.publish(NAME, StreamOptions(grace_ms=0), "p", 0)
-    Feed(stream.intake).video(0, key())
+    Feed(stream.writer).video(0, key())
     hub.settle(stream, 5000)
     hub.settle(stream, 5000 + limits.SETTLE_MS)
     hub.unpublish(stream, 9000)
     assert hub.find(NAME) is None
     again = hub.publish(NAME, StreamOptions(grace_ms=0), "p", 10_000)
     assert again is not stream
-    Feed(again.intake).video(0, key())
+    Feed(again.writer).video(0, key())
     hub.settle(again, 10_000)
     assert again.settled
 

@@ -74,8 +74,8 @@ class Caller:
             id=id, stream=stream, kind="fmle-publish", ip="127.0.0.1", tc_url="rtmp://a/live", name=name.stream,
             joined=asyncio.get_running_loop().time(), drop=lambda client: self.dropped.append(client), publish=True,
         )  # fmt: skip
-        self.server.roster.add(client)
-        return Feed(stream.intake)
+        self.server.clients.add(client)
+        return Feed(stream.writer)
 
     dropped: list[Client]
 
@@ -146,7 +146,7 @@ async def test_a_stream_is_shown_with_its_tracks_and_counts():
         stream = caller.server.hub.find(NAME)
         expected = {
             "id": stream.id, "name": "a", "app": "live", "url": "/live/a", "tcUrl": "rtmp://a/live", "clients": 2,
-            "frames": 2, "video_frames": 2, "audio_frames": 1, "recv_bytes": stream.intake.bytes,
+            "frames": 2, "video_frames": 2, "audio_frames": 1, "recv_bytes": stream.writer.bytes,
             "publish": {"active": True, "cid": "pub00001", "state": "live"},
         }  # fmt: skip
         assert {name: shown[name] for name in expected} == expected
@@ -185,7 +185,7 @@ async def test_deleting_a_player_ends_its_response():
         async with asyncio.timeout(5):
             await reader.read()
         async with asyncio.timeout(5):
-            while len(caller.server.roster) > 1:
+            while len(caller.server.clients) > 1:
                 await asyncio.sleep(0.005)
         assert (await caller.get(f"clients/{player['id']}", method="DELETE"))["code"] == 2049
         writer.close()
@@ -256,12 +256,12 @@ async def test_the_sums_of_a_vhost_do_not_fall_when_streams_end_and_clients_leav
         async with asyncio.timeout(5):
             while (before := (await shown())[DEFAULT_VHOST])["send_bytes"] <= 100:
                 await asyncio.sleep(0.005)
-        assert before["recv_bytes"] == caller.server.hub.find(NAME).intake.bytes
+        assert before["recv_bytes"] == caller.server.hub.find(NAME).writer.bytes
         caller.server.hub.unpublish(caller.server.hub.find(NAME), 0)
         caller.server.hub.end_all()
         await reader.read()
         async with asyncio.timeout(5):
-            while len(caller.server.roster) > 1:
+            while len(caller.server.clients) > 1:
                 await asyncio.sleep(0.005)
         rows = await shown()
         after, other = rows[DEFAULT_VHOST], rows["b.example"]

@@ -21,7 +21,7 @@ from model.flv import (
 
 from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor, frame_ends
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 from fastflv.errors import UsageError
 
@@ -106,8 +106,8 @@ def film(feed: Feed, first: int, last: int, gop: int = 10) -> None:
 
 def started(**bounds: int) -> tuple[MediaLog, Feed]:
     log = MediaLog(**bounds)
-    feed = Feed(Intake(log))
-    feed.intake.begin(0)
+    feed = Feed(StreamWriter(log))
+    feed.writer.begin(0)
     feed.audio(0, AAC_HEADER)
     feed.video(0, AVC_HEADER)
     return log, feed

@@ -24,7 +24,7 @@ from model.flv import (
 from model.remux import AS_IS, ENHANCED, LEGACY, Choice
 
 from fastflv._ext.ingest.chunkwrite import write_message
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.mux.flvmux import FlvMux
 from fastflv.containers.flv import edit_metadata
@@ -136,11 +136,11 @@ def test_hevc_under_each_label_byte_for_byte(name, label, made):
     assert log_tags(log) == ([] if body is None else [Tag(VIDEO, 7, body)])
 
 
-def mirrored(**how) -> tuple[Intake, MediaLog, FlvMux]:
+def mirrored(**how) -> tuple[StreamWriter, MediaLog, FlvMux]:
     """A stream in full and a choice of it, after the first keyframe."""
     source, log = MediaLog(), MediaLog()
-    feed = Feed(Intake(source))
-    feed.intake.begin(0)
+    feed = Feed(StreamWriter(source))
+    feed.writer.begin(0)
     feed.audio(0, AAC_HEADER)
     feed.video(0, HEVC_HEADER)
     mux = FlvMux(source, log, **how)
@@ -148,37 +148,37 @@ def mirrored(**how) -> tuple[Intake, MediaLog, FlvMux]:
     feed.video(0, HEVC["enhanced key"])
     feed.audio(10, sound())
     feed.video(40, b"\xa1hvc1" + CODED)
-    return feed.intake, log, mux
+    return feed.writer, log, mux
 
 
 def test_players_may_start_where_those_of_the_source_may():
     _, log, _ = mirrored(label=LEGACY)
     assert log.key_pos == 0
     assert [tag.body for tag in read_tags(log.key_headers)] == [AAC_HEADER, b"\x1c\0\0\0\0" + bytes(23)]
-    intake, log, mux = mirrored(video=False)
+    writer, log, mux = mirrored(video=False)
     assert (log.key_pos, log.key_headers) == (-1, b"")
-    assert mux.source is intake.log
+    assert mux.source is writer.log
 
 
 def test_when_the_publisher_goes_nobody_starts_from_its_last_picture():
-    intake, log, _ = mirrored()
-    intake.forget_key()
+    writer, log, _ = mirrored()
+    writer.forget_key()
     assert log.key_pos == -1
-    intake.log.end()
+    writer.log.end()
     assert log.ended
 
 
 def test_groups_that_one_read_brings_are_taken_whole_though_nobody_reads_the_source():
     source, log = MediaLog(), MediaLog(keep_ms=10**9)
-    feed = Feed(Intake(source))
-    feed.intake.begin(0)
+    feed = Feed(StreamWriter(source))
+    feed.writer.begin(0)
     mux = FlvMux(source, log)
     mux.begin(b"", source.head)
     bodies = [key(bytes([i]) + bytes(10_000)) for i in range(100)]
     # More than a segment holds, and a newer keyframe in each: what is behind it is shown to nobody before the flush.
     wire = b"".join(write_message(VIDEO, 40 * i, 1, 6, body, 128) for i, body in enumerate(bodies))
     assert feed.reader.feed(wire) == len(wire)
-    feed.intake.flush()
+    feed.writer.flush()
     assert [tag.body[5] for tag in log_tags(log)] == list(range(100))
     # Taken, it is kept no longer than the newest group needs.
     feed.video(4000, key(bytes(2_000_000)))
@@ -194,14 +194,14 @@ def test_of_the_keyframes_of_one_read_only_the_newest_gets_headers():
         return body
 
     source, log = MediaLog(), MediaLog()
-    feed = Feed(Intake(source))
-    feed.intake.begin(0)
+    feed = Feed(StreamWriter(source))
+    feed.writer.begin(0)
     FlvMux(source, log, edit=edit).begin(b"", source.head)
-    feed.intake.set_metadata(b"meta", 0)
+    feed.writer.set_metadata(b"meta", 0)
     feed.video(0, AVC_HEADER)
     wire = b"".join(write_message(VIDEO, 40 * i, 1, 6, key(bytes([i])), 128) for i in range(50))
     assert feed.reader.feed(wire) == len(wire)
-    feed.intake.flush()
+    feed.writer.flush()
     assert edits == [b"meta", b"meta"], "where it stands, and before the newest keyframe"
     assert read_tags(log.key_headers) == [Tag(SCRIPT, 0, b"meta"), Tag(VIDEO, 1960, AVC_HEADER)]
     assert [tag.mark for tag in read_tags(log.read(log.key_pos, log.head))] == [bytes([49])]

@@ -11,7 +11,7 @@ from fastflv import limits
 from fastflv._ext.syntax.flvtag import make_tag
 from fastflv.containers.fmp4 import DISPOSABLE, INTER, SYNC, Run, Sample, fragment, init_section
 from fastflv.containers.mp4box import box, descriptor
-from fastflv.containers.mp4entry import Track, audio_track, video_track
+from fastflv.containers.mp4entry import Mp4Track, audio_track, video_track
 from fastflv.containers.nalunits import has_lengths, to_lengths
 from fastflv.containers.packer import Mp4Packer
 from fastflv.errors import CodecConfigError
@@ -24,8 +24,8 @@ OPUS = b"OpusHead\1\2\x38\1\x80\xbb\0\0\0\0\0"
 FLAC = b"fLaC\x80\0\0\x22" + bytes.fromhex("1200120000000000000a0ac442f0") + bytes(20)
 AC3 = bytes.fromhex("0b77000014404000") + bytes(8)
 "48 kHz, id 8, stereo, 192 kbit/s."
-VIDEO_TRACK = Track(VIDEO, "H264", 90_000, box(b"avc1", bytes(6), b"\0\1", bytes(70)), 64, 36)
-AUDIO_TRACK = Track(AUDIO, "AAC", 44_100, box(b"mp4a", bytes(6), b"\0\1", bytes(20)))
+VIDEO_TRACK = Mp4Track(VIDEO, "H264", 90_000, box(b"avc1", bytes(6), b"\0\1", bytes(70)), 64, 36)
+AUDIO_TRACK = Mp4Track(AUDIO, "AAC", 44_100, box(b"mp4a", bytes(6), b"\0\1", bytes(20)))
 
 DATA = st.binary(min_size=1, max_size=40)
 VIDEO_SAMPLES = st.lists(
@@ -79,7 +79,7 @@ def test_a_descriptor_tells_its_size(body):
 # --- sample entries -------------------------------------------------------------------------------
 
 
-def track_of(made: Track | None) -> mp4.Track:
+def track_of(made: Mp4Track | None) -> mp4.Mp4Track:
     assert made is not None
     (track,) = mp4.read_init(init_section([made])).values()
     return track

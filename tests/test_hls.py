@@ -72,7 +72,7 @@ async def test_viewers_are_counted_and_gone_when_they_ask_no_more(monkeypatch):
         camera.run(3)
         async with camera.rolling(2):
             url = await site.join()
-            (client,) = site.server.roster
+            (client,) = site.server.clients
             assert (client.kind, client.name, client.ip) == ("hls-play", "cam.m3u8", "127.0.0.1")
             assert client.stream is camera.stream
             assert client.id == url.partition("hls_ctx=")[2]
@@ -84,13 +84,13 @@ async def test_viewers_are_counted_and_gone_when_they_ask_no_more(monkeypatch):
             # Another viewer is another client; the same one, again, is not.
             await site.join()
             await site.media(url)
-            assert len(site.server.roster) == 2
-            await until(lambda: len(site.server.roster) == 0)
+            assert len(site.server.clients) == 2
+            await until(lambda: len(site.server.clients) == 0)
             assert camera.stream.sent_before >= sent + len(body)
             assert site.server.hls.viewers == 0
             # It comes back with its old word, and is counted again.
             await site.media(url)
-            assert [client.id for client in site.server.roster] == [url.partition("hls_ctx=")[2]]
+            assert [client.id for client in site.server.clients] == [url.partition("hls_ctx=")[2]]
 
 
 @looped
@@ -101,15 +101,15 @@ async def test_a_head_request_shows_the_head_and_counts_nobody():
         whole = await site.get("/live/cam.m3u8", method="HEAD")
         assert (whole.status, whole.body) == (200, b"")
         assert int(whole.fields["content-length"]) > 50
-        assert len(site.server.roster) == 0
+        assert len(site.server.clients) == 0
         url = await site.join()
         async with camera.rolling():
             media = await site.media(url)
-        sent = next(iter(site.server.roster)).sent
+        sent = next(iter(site.server.clients)).sent
         head = await site.get("/live/" + media.segments[0].uri, method="HEAD")
         body = await site.fetch(media.segments[0].uri)
         assert int(head.fields["content-length"]) == len(body) and head.body == b""
-        assert next(iter(site.server.roster)).sent == sent + len(body)
+        assert next(iter(site.server.clients)).sent == sent + len(body)
         for path in ("/live/cam.m3u8", "/live/" + media.segments[0].uri):
             assert (await site.get(path, "Content-Length: 0", method="POST")).status == 405
 
@@ -122,15 +122,15 @@ async def test_a_kicked_viewer_finds_nothing_more():
         url = await site.join()
         async with camera.rolling():
             media = await site.media(url)
-        (client,) = site.server.roster
+        (client,) = site.server.clients
         client.drop(client)
-        assert len(site.server.roster) == 0
+        assert len(site.server.clients) == 0
         gone = await site.get(url)
         assert gone.status == 404 and "EOF" in gone.text
         assert (await site.get("/live/" + media.segments[0].uri)).status == 404
         # Who asks from the start is a new viewer.
         assert await site.join() != url
-        assert len(site.server.roster) == 1
+        assert len(site.server.clients) == 1
 
 
 @looped
@@ -139,18 +139,18 @@ async def test_a_word_cannot_take_the_place_of_another_client():
         camera = Camera(site)
         camera.run(3)
         await site.join()
-        (client,) = site.server.roster
+        (client,) = site.server.clients
         other = Camera(site, NAME._replace(stream="other"))
         url = "/live/other.m3u8?hls_ctx="
         async with other.rolling():
             # The word of a viewer of one stream, used for another, is a viewer that went there.
             assert (await site.get(url + client.id)).status == 200
-        assert [c.stream for c in site.server.roster] == [other.stream]
-        site.server.roster.add(client)
+        assert [c.stream for c in site.server.clients] == [other.stream]
+        site.server.clients.add(client)
         client.id = "elsewher"
-        site.server.roster.add(client)
+        site.server.clients.add(client)
         assert (await site.get(url + client.id)).status == 200
-        assert site.server.roster.find("elsewher") is client
+        assert site.server.clients.find("elsewher") is client
         for word in ("publisher", "ABCDEFGH", "a", "x" * 5000, "%0A%0Aabcdef", ""):
             answer = await site.get(url + word)
             assert answer.status in (200, 431)
@@ -164,10 +164,10 @@ async def test_more_viewers_than_are_counted_are_served(monkeypatch):
     monkeypatch.setattr(limits, "HLS_SESSIONS_MAX", 2)
     async with running() as site, Camera(site).rolling():
         urls = [await site.join() for _ in range(4)]
-        assert len(site.server.roster) == 2
+        assert len(site.server.clients) == 2
         for url in urls:
             assert (await site.media(url)).segments
-        assert len(site.server.roster) == 2
+        assert len(site.server.clients) == 2
 
 
 # --- choices --------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ async def test_without_sessions_there_is_one_playlist_for_all():
             answer = await site.get("/live/cam.m3u8")
         assert answer.fields["cache-control"] == "max-age=1"
         assert "hls_ctx" not in answer.text
-        assert len(site.server.roster) == 0
+        assert len(site.server.clients) == 0
 
 
 @looped
@@ -259,7 +259,7 @@ async def test_the_session_stays_out_of_segments_where_asked_to():
 async def test_codecs_that_hls_cannot_carry_are_named():
     async with running() as site:
         stream = site.server.hub.publish(NAME, OPTIONS, "publisher", 0)
-        feed = Feed(stream.intake)
+        feed = Feed(stream.writer)
         for number in range(30):
             feed.audio(20 * number, b"\xb2" + bytes(20))
         site.server.hub.settle(stream, 10_000)

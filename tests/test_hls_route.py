@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastflv.servers.hls.names import Route, is_inside
+from fastflv.servers.hls.names import HlsNames, is_inside
 from fastflv.stream.name import StreamName
 
 NAME = StreamName("v", "live", "cam")
@@ -20,35 +20,35 @@ NAMES = st.builds(StreamName, st.just("v"), APP, PART)
 
 @given(NAMES, st.integers(0, 2**40))
 def test_a_playlist_and_its_segments_lead_back_to_the_stream(name, number):
-    route = Route("v")
-    playlist = route.playlist_path(name)
+    names = HlsNames("v")
+    playlist = names.playlist_path(name)
     if not playlist:
         assert any(part in (".", "..") for part in f"{name.app}/{name.stream}".split("/"))
         return
     assert is_inside(playlist)
-    assert route.stream_of("/" + playlist) == name
+    assert names.stream_of("/" + playlist) == name
     for path in (
-        route.segment_path(name, number, 2000, 0.0, mp4=False),
-        route.segment_path(name, number, 2000, 0.0, mp4=True),
+        names.segment_path(name, number, 2000, 0.0, mp4=False),
+        names.segment_path(name, number, 2000, 0.0, mp4=True),
     ):
-        assert route.segment_of("/" + path) == name
-        assert route.path_of(route.uri(path, playlist), playlist) == path
-    init = route.init_path(name, number, 0.0)
-    assert route.path_of(route.uri(init, playlist), playlist) == init
+        assert names.segment_of("/" + path) == name
+        assert names.path_of(names.uri(path, playlist), playlist) == path
+    init = names.init_path(name, number, 0.0)
+    assert names.path_of(names.uri(init, playlist), playlist) == init
 
 
 @given(NAMES)
 def test_no_name_leaves_its_line_in_a_playlist(name):
-    route = Route("v")
-    uri = route.uri(route.segment_path(name, 7, 0, 0.0, mp4=False), f"{name.app}/x.m3u8")
+    names = HlsNames("v")
+    uri = names.uri(names.segment_path(name, 7, 0, 0.0, mp4=False), f"{name.app}/x.m3u8")
     assert uri.isascii() and uri.isprintable() and not set(' "#?:\\<>^`{|}') & set(uri)
     assert unquote(uri) == f"{name.stream}-7.ts"
 
 
 @given(st.text(max_size=60))
 def test_any_path_is_a_stream_or_none(path):
-    route = Route("v")
-    for found in (route.stream_of("/" + path), route.segment_of("/" + path)):
+    names = HlsNames("v")
+    for found in (names.stream_of("/" + path), names.segment_of("/" + path)):
         assert found is None or (found.stream and "/" not in found.stream)
 
 
@@ -66,25 +66,25 @@ def test_any_path_is_a_stream_or_none(path):
     ],
 )
 def test_which_stream_a_url_means(path, name):
-    assert Route("v").stream_of(path) == name
+    assert HlsNames("v").stream_of(path) == name
 
 
 def test_patterns_may_name_the_vhost_and_leave_the_app_out():
-    route = Route("v.example", "hls/[vhost]/[stream]/index.m3u8", "hls/[vhost]/[stream]/[seq].ts")
+    names = HlsNames("v.example", "hls/[vhost]/[stream]/index.m3u8", "hls/[vhost]/[stream]/[seq].ts")
     name = StreamName("v.example", "live", "cam")
-    assert route.playlist_path(name) == "hls/v.example/cam/index.m3u8"
-    assert route.stream_of("/hls/v.example/cam/index.m3u8") == name
-    assert route.uri(route.segment_path(name, 3, 0, 0.0, mp4=False), route.playlist_path(name)) == "3.ts"
+    assert names.playlist_path(name) == "hls/v.example/cam/index.m3u8"
+    assert names.stream_of("/hls/v.example/cam/index.m3u8") == name
+    assert names.uri(names.segment_path(name, 3, 0, 0.0, mp4=False), names.playlist_path(name)) == "3.ts"
     # Another app would have the same files.
-    assert route.playlist_path(name._replace(app="other")) == ""
+    assert names.playlist_path(name._replace(app="other")) == ""
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/../b", "../a", "a/..", "\0", "a\0b"])
 def test_a_name_that_leaves_the_root_has_no_files(name):
-    assert Route("v").playlist_path(StreamName("v", name, "cam")) == ""
+    assert HlsNames("v").playlist_path(StreamName("v", name, "cam")) == ""
     if "/" not in name:
-        route = Route("v", "[app]/[stream]/index.m3u8")
-        assert route.playlist_path(StreamName("v", "live", name)) == ""
+        names = HlsNames("v", "[app]/[stream]/index.m3u8")
+        assert names.playlist_path(StreamName("v", "live", name)) == ""
 
 
 @pytest.mark.parametrize(
@@ -96,22 +96,22 @@ def test_a_name_that_leaves_the_root_has_no_files(name):
     ],
 )
 def test_a_prefix_stands_before_uris_as_in_srs(prefix, expected):
-    route = Route("v", prefix=prefix)
-    assert route.uri("live/cam-1.ts", "live/cam.m3u8") == expected
-    assert route.path_of(expected, "live/cam.m3u8") == "live/cam-1.ts"
-    assert route.path_of(f"{prefix}/" + quote("../../../../x"), "live/cam.m3u8") == ""
+    names = HlsNames("v", prefix=prefix)
+    assert names.uri("live/cam-1.ts", "live/cam.m3u8") == expected
+    assert names.path_of(expected, "live/cam.m3u8") == "live/cam-1.ts"
+    assert names.path_of(f"{prefix}/" + quote("../../../../x"), "live/cam.m3u8") == ""
 
 
 def test_variables_of_a_segment():
-    route = Route(
+    names = HlsNames(
         "v", segment="[app]/[stream]/[2006]-[01]-[02]/[15].[04].[05].[999]-[duration]-[seq].ts", utc=True
     )
     begun = 1_700_000_000.25
     assert time.gmtime(begun)[:6] == (2023, 11, 14, 22, 13, 20)
-    path = route.segment_path(NAME, 12, 2040, begun, mp4=False)
+    path = names.segment_path(NAME, 12, 2040, begun, mp4=False)
     assert path == "live/cam/2023-11-14/22.13.20.250-2040-12.ts"
-    assert route.segment_of("/" + path) == NAME
-    stamped = Route("v", segment="[app]/[stream]-[timestamp].ts")
+    assert names.segment_of("/" + path) == NAME
+    stamped = HlsNames("v", segment="[app]/[stream]-[timestamp].ts")
     assert stamped.segment_path(NAME, 1, 0, begun, mp4=False) == "live/cam-1700000000250.ts"
 
 
@@ -120,11 +120,11 @@ def test_variables_of_a_segment():
     [("[app]/[stream].ts", "live/cam-5.ts"), ("[app]/[stream]", "live/cam-5"), ("/a.b/x", "a.b/x-5")],
 )
 def test_a_pattern_without_a_number_gets_one(pattern, expected):
-    assert Route("v", segment=pattern).segment_path(NAME, 5, 0, 0.0, mp4=False) == expected
+    assert HlsNames("v", segment=pattern).segment_path(NAME, 5, 0, 0.0, mp4=False) == expected
 
 
 def test_a_path_that_matches_slowly_is_not_slow():
-    route = Route("v", segment="[app]/[stream]-[seq]-[duration].ts")
+    names = HlsNames("v", segment="[app]/[stream]-[seq]-[duration].ts")
     began = time.process_time()
     for path in (
         "/" + "a/" * 8000,
@@ -132,6 +132,6 @@ def test_a_path_that_matches_slowly_is_not_slow():
         "/a/" + "-" * 16_000 + ".tx",
         "/a/" + "1" * 16_000 + ".ts",
     ):
-        assert route.segment_of(path) is None
-        assert route.stream_of(path) is None
+        assert names.segment_of(path) is None
+        assert names.stream_of(path) is None
     assert time.process_time() - began < 1

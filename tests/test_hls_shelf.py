@@ -185,7 +185,7 @@ async def test_viewers_stay_counted_when_the_stream_begins_anew():
         again = Camera(site)
         async with again.rolling():
             await site.media(url)
-        (client,) = site.server.roster
+        (client,) = site.server.clients
         assert client.stream is again.stream
 
 

@@ -21,7 +21,7 @@ def stall(camera: Camera) -> None:
     while camera.time < end:
         camera.feed.audio(camera.time, G711)
         camera.time += 20
-    assert not camera.stream.intake.has_video
+    assert not camera.stream.writer.has_video
 
 
 @looped

@@ -16,7 +16,7 @@ from fastflv.protocols.http.message import Request, Response, encode_head
 
 @looped
 async def test_one_connection_serves_one_request_after_the_other():
-    async with serving(Echo()) as (port, door):
+    async with serving(Echo()) as (port, connection_limit):
         found = split(await ask(port, request("/1"), request("/2?a=b&c"), LAST))
         assert [json.loads(body) for _, _, body in found] == [
             ["GET", "/1", "", ""],
@@ -25,7 +25,7 @@ async def test_one_connection_serves_one_request_after_the_other():
         ]
         assert [fields["connection"] for _, fields, _ in found] == ["keep-alive", "keep-alive", "close"]
         await asyncio.sleep(0.01)
-        assert (door.taken, door.total) == (0, 1)
+        assert (connection_limit.taken, connection_limit.total) == (0, 1)
 
 
 @looped

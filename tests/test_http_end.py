@@ -23,10 +23,10 @@ def test_a_connection_without_a_whole_request_is_closed_in_time(monkeypatch, sen
     monkeypatch.setattr(limits, "HTTP_IDLE_SECONDS", 0.1)
 
     async def run():
-        async with serving(Echo()) as (port, door):
+        async with serving(Echo()) as (port, connection_limit):
             assert await ask(port, sent) == b""
             await asyncio.sleep(0.01)
-            assert door.taken == 0
+            assert connection_limit.taken == 0
 
     uvloop.run(run())
 
@@ -67,7 +67,7 @@ async def test_an_answered_connection_may_be_silent_for_longer_but_not_within_a_
 @looped
 async def test_who_waits_learns_that_its_client_left():
     echo = Echo()
-    async with serving(echo) as (port, door):
+    async with serving(echo) as (port, connection_limit):
         lost = asyncio.Event()
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request("/later"))
@@ -75,7 +75,7 @@ async def test_who_waits_learns_that_its_client_left():
         echo.held[0].on_lost = lost.set
         writer.close()
         await asyncio.wait_for(lost.wait(), 5)
-        assert (door.taken, echo.held[0].closed) == (0, True)
+        assert (connection_limit.taken, echo.held[0].closed) == (0, True)
         echo.held[0].answer(Response())
         assert echo.held[0].detach() is None
 
@@ -84,7 +84,7 @@ async def test_who_waits_learns_that_its_client_left():
 async def test_who_waits_learns_that_its_client_was_refused_and_answers_it_no_more(monkeypatch):
     monkeypatch.setattr(limits, "HTTP_LINGER_SECONDS", 60)
     echo = Echo()
-    async with serving(echo) as (port, door):
+    async with serving(echo) as (port, connection_limit):
         lost = asyncio.Event()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request("/later") + request("/next"))
@@ -96,21 +96,21 @@ async def test_who_waits_learns_that_its_client_was_refused_and_answers_it_no_mo
         assert [status for status, *_ in split(await reader.read())] == [400]
         assert len(echo.seen) == 1
         writer.close()
-        while door.taken:
+        while connection_limit.taken:
             await asyncio.sleep(0.01)
 
 
 @looped
 async def test_a_refused_client_that_goes_on_sending_is_let_go_as_soon_as_any(monkeypatch):
     monkeypatch.setattr(limits, "HTTP_LINGER_SECONDS", 0.05)
-    async with serving(Echo()) as (port, door):
+    async with serving(Echo()) as (port, connection_limit):
         size = limits.HTTP_BODY_BYTES_MAX + 1
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(
             request("/p", "POST", f"Content-Length: {size}", body=bytes(size)) + b"GET / HTTP/1.1\r\n"
         )
         async with asyncio.timeout(5):
-            while not door.total or door.taken:
+            while not connection_limit.total or connection_limit.taken:
                 await asyncio.sleep(0.01)
         writer.close()
 
@@ -118,13 +118,13 @@ async def test_a_refused_client_that_goes_on_sending_is_let_go_as_soon_as_any(mo
 @looped
 async def test_a_detached_socket_is_the_callers_and_keeps_its_seat():
     echo = Echo()
-    async with serving(echo) as (port, door):
+    async with serving(echo) as (port, connection_limit):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request("/later"))
         await echo.asked.wait()
         taken = socket.socket(fileno=echo.held[0].detach())
         await asyncio.sleep(0.05)
-        assert (door.taken, echo.held[0].detach()) == (1, None)
+        assert (connection_limit.taken, echo.held[0].detach()) == (1, None)
         taken.send(b"hello")
         assert await reader.readexactly(5) == b"hello"
         taken.close()
@@ -197,7 +197,7 @@ async def test_a_slow_reader_gets_all_of_a_long_answer(fields, monkeypatch):
     monkeypatch.setattr(limits, "HTTP_IDLE_SECONDS", 0.6)
     monkeypatch.setattr(limits, "HTTP_KEEP_SECONDS", 0.1)
     shelf = Shelf(8 << 20)
-    async with serving(shelf) as (port, door):
+    async with serving(shelf) as (port, connection_limit):
         writer, reader = await slow_reader(port, *fields)
         await reader.readuntil(b"\r\n\r\n")
         body = b""
@@ -209,7 +209,7 @@ async def test_a_slow_reader_gets_all_of_a_long_answer(fields, monkeypatch):
         assert body == shelf.body
         assert await reader.read() == b""
         writer.close()
-        while door.taken:
+        while connection_limit.taken:
             await asyncio.sleep(0.01)
 
 
@@ -217,11 +217,11 @@ async def test_a_slow_reader_gets_all_of_a_long_answer(fields, monkeypatch):
 @looped
 async def test_who_reads_nothing_of_a_long_answer_is_let_go(fields, monkeypatch):
     monkeypatch.setattr(limits, "HTTP_IDLE_SECONDS", 0.2)
-    async with serving(Shelf(32 << 20)) as (port, door):
+    async with serving(Shelf(32 << 20)) as (port, connection_limit):
         writer, _ = await slow_reader(port, *fields)
-        while not door.taken:
+        while not connection_limit.taken:
             await asyncio.sleep(0.01)
-        while door.taken:
+        while connection_limit.taken:
             await asyncio.sleep(0.01)
         writer.close()
 

@@ -13,18 +13,18 @@ from model.http import LAST, Echo, ask, looped, request, serving, split
 from model.loop import FakeLoop, FakeTransport
 
 from fastflv import limits
-from fastflv.net.connectionlimit import Door
+from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.servers.http.connection import HttpConnection
 
 
 @looped
 async def test_requests_that_pile_up_are_refused():
     echo = Echo()
-    async with serving(echo) as (port, door):
+    async with serving(echo) as (port, connection_limit):
         data = await ask(port, request("/later") + request("/x") * (limits.HTTP_PIPELINE_MAX + 1))
         assert split(data)[0][0] == 429
         await asyncio.sleep(0.01)
-        assert door.taken == 0
+        assert connection_limit.taken == 0
 
 
 @pytest.mark.parametrize(("method", "status"), [("PATCH", 405), ("TRACE", 405), ("BREW", 400)])
@@ -55,10 +55,10 @@ async def test_a_path_that_leaves_the_root_is_refused(path):
 )
 @looped
 async def test_an_oversized_head_is_refused(head):
-    async with serving(Echo()) as (port, door):
+    async with serving(Echo()) as (port, connection_limit):
         assert split(await ask(port, head))[0][0] == 431
         await asyncio.sleep(0.01)
-        assert door.taken == 0
+        assert connection_limit.taken == 0
 
 
 @looped
@@ -89,7 +89,7 @@ class Wire(FakeTransport):
 )
 def test_a_field_without_end_that_comes_in_pieces_is_refused_wherever_it_stands(begin):
     loop = FakeLoop()
-    connection = HttpConnection(loop, Echo(), Door(1))
+    connection = HttpConnection(loop, Echo(), ConnectionLimit(1))
     wire = Wire(loop)
     connection.connection_made(wire)
     connection.data_received(begin)
@@ -119,17 +119,17 @@ async def test_long_bodies_on_one_connection_are_no_long_field():
 )
 @looped
 async def test_what_is_not_http_is_refused_and_closed(data):
-    async with serving(Echo()) as (port, door):
+    async with serving(Echo()) as (port, connection_limit):
         assert split(await ask(port, data))[0][0] == 400
         await asyncio.sleep(0.01)
-        assert door.taken == 0
+        assert connection_limit.taken == 0
 
 
 @settings(max_examples=25)
 @given(st.lists(st.binary(max_size=60), max_size=4))
 def test_whatever_bytes_come_every_connection_is_let_go(pieces):
     async def run():
-        async with serving(Echo()) as (port, door):
+        async with serving(Echo()) as (port, connection_limit):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             for piece in pieces:
                 writer.write(piece)
@@ -137,7 +137,7 @@ def test_whatever_bytes_come_every_connection_is_let_go(pieces):
             await asyncio.wait_for(reader.read(), 5)
             writer.close()
             for _ in range(100):
-                if door.taken == 0:
+                if connection_limit.taken == 0:
                     return
                 await asyncio.sleep(0.01)
             raise AssertionError("a seat is still taken")
@@ -147,6 +147,6 @@ def test_whatever_bytes_come_every_connection_is_let_go(pieces):
 
 @looped
 async def test_a_full_door_lets_nobody_in():
-    async with serving(Echo(), Door(0)) as (port, door):
+    async with serving(Echo(), ConnectionLimit(0)) as (port, connection_limit):
         assert await ask(port, b"") == b""
-        assert (door.taken, door.refused) == (0, 1)
+        assert (connection_limit.taken, connection_limit.refused) == (0, 1)

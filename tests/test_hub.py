@@ -1,4 +1,4 @@
-"""The registry of streams and the door: who may publish, who waits, what is left when all have gone."""
+"""The registry of streams and the connection_limit: who may publish, who waits, what is left when all have gone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.flv import Feed, key, sound
 
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.errors import StreamBusyError
-from fastflv.net.connectionlimit import Door, address_of
+from fastflv.net.connectionlimit import ConnectionLimit, address_of
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Phase, StreamOptions
@@ -29,7 +29,7 @@ def hub() -> Hub:
 
 
 def play(stream) -> None:
-    feed = Feed(stream.intake)
+    feed = Feed(stream.writer)
     feed.video(0, key())
     feed.audio(0, sound())
 
@@ -170,7 +170,7 @@ Life.TestCase.settings = settings(max_examples=40, deadline=None)
 TestLife = Life.TestCase
 
 
-# --- names and the door ---
+# --- names and the connection_limit ---
 
 
 def test_a_name_prints_without_the_default_vhost():
@@ -179,13 +179,17 @@ def test_a_name_prints_without_the_default_vhost():
 
 
 def test_a_door_has_as_many_seats_as_it_says():
-    door = Door(2)
-    assert [door.enter(), door.enter(), door.enter()] == [True, True, False]
-    door.leave()
-    assert door.enter()
-    assert (door.taken, door.total, door.refused) == (2, 3, 1)
-    door.limit = 1
-    assert not door.enter()
+    connection_limit = ConnectionLimit(2)
+    assert [connection_limit.enter(), connection_limit.enter(), connection_limit.enter()] == [
+        True,
+        True,
+        False,
+    ]
+    connection_limit.leave()
+    assert connection_limit.enter()
+    assert (connection_limit.taken, connection_limit.total, connection_limit.refused) == (2, 3, 1)
+    connection_limit.limit = 1
+    assert not connection_limit.enter()
 
 
 class Endpoint:

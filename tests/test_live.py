@@ -1,4 +1,4 @@
-"""Live responses of a whole server in this process, its streams fed straight into the intake."""
+"""Live responses of a whole server in this process, its streams fed straight into the stream_writer."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def running(on_missing: float = 5):
 
 
 def publish(server: Server, name: StreamName = NAME) -> Feed:
-    feed = Feed(server.hub.publish(name, OPTIONS, "publisher", 0).intake)
+    feed = Feed(server.hub.publish(name, OPTIONS, "publisher", 0).writer)
     feed.audio(0, AAC_HEADER)
     feed.video(0, AVC_HEADER)
     return feed
@@ -103,7 +103,7 @@ async def test_a_player_reads_head_start_and_stream_to_a_clean_end():
         )
         await until(lambda: server.sender.count)
         gop(server, feed, 80)
-        (client,) = server.roster
+        (client,) = server.clients
         assert (client.kind, client.name, client.ip, client.stream.name) == (
             "flv-play",
             "a.flv",
@@ -115,8 +115,8 @@ async def test_a_player_reads_head_start_and_stream_to_a_clean_end():
         audio, video, tags = read_file(body)
         assert (audio, video, ended) == (True, True, True)
         assert [tag.body for tag in tags] == [AAC_HEADER, AVC_HEADER] + [key(), sound(), inter()] * 2
-        await until(lambda: not server.roster)
-        assert (server.door.taken, server.sender.count) == (0, 0)
+        await until(lambda: not server.clients)
+        assert (server.connection_limit.taken, server.sender.count) == (0, 0)
         writer.close()
 
 
@@ -151,7 +151,7 @@ async def test_a_player_that_tires_of_waiting_leaves_nothing_behind():
         _, writer = await open_get(port)
         await until(lambda: server.hub.waiting)
         writer.close()
-        await until(lambda: server.door.taken == 0)
+        await until(lambda: server.connection_limit.taken == 0)
         assert server.hub.waiting == 0
 
 
@@ -212,10 +212,10 @@ async def test_a_player_that_leaves_gives_its_seat_back():
         for _ in range(3):
             reader, writer = await open_get(port)
             await read_head(reader)
-            assert server.door.taken == 1
+            assert server.connection_limit.taken == 1
             writer.close()
-            await until(lambda: server.door.taken == 0)
-        assert (len(server.roster), server.sender.count) == (0, 0)
+            await until(lambda: server.connection_limit.taken == 0)
+        assert (len(server.clients), server.sender.count) == (0, 0)
         assert server.hub.find(NAME).sent_before > 0
 
 
@@ -319,5 +319,10 @@ async def test_stopping_ends_every_response_and_leaves_nothing():
         await read_head(reader)
         await until(lambda: server.sender.count)
     assert dechunk(await reader.read())[1]
-    assert (server.sender.count, len(server.roster), len(server.hub), server.door.taken) == (0, 0, 0, 0)
+    assert (server.sender.count, len(server.clients), len(server.hub), server.connection_limit.taken) == (
+        0,
+        0,
+        0,
+        0,
+    )
     writer.close()

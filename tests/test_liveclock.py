@@ -27,14 +27,14 @@ class Bench:
         self.delays = Delays()
         name = StreamName(DEFAULT_VHOST, "live", "a")
         self.stream = Stream(name, StreamOptions(live_clock=True), id="vid-1", now_ms=0, delays=self.delays)
-        self.intake = self.stream.intake
+        self.writer = self.stream.writer
 
         def now() -> Clocks:
-            return Clocks(self.intake.now_ms + late, WALL + self.intake.now_ms + late)
+            return Clocks(self.writer.now_ms + late, WALL + self.writer.now_ms + late)
 
-        self.stream.clock = self.intake.clock = LiveClock(self.intake, self.delays, now)
+        self.stream.clock = self.writer.clock = LiveClock(self.writer, self.delays, now)
         self.stream.begin("p", 0)
-        self.feed = Feed(self.intake)
+        self.feed = Feed(self.writer)
 
     def say(self, tag: ClockTag) -> None:
         self.stream.take_data(NAME, write_clock(tag), 0)
@@ -86,7 +86,7 @@ def test_without_the_setting_there_is_none():
     name = StreamName(DEFAULT_VHOST, "live", "a")
     stream = Stream(name, StreamOptions(), id="vid-1", now_ms=0)
     stream.begin("p", 0)
-    Feed(stream.intake).video(0, key())
+    Feed(stream.writer).video(0, key())
     assert [tag.kind for tag in log_tags(stream.log)] == [VIDEO]
 
 
@@ -143,7 +143,7 @@ def test_what_is_no_clock_is_none_and_is_passed_on(body):
     assert read_clock(body) is None
     bench = Bench()
     bench.stream.take_data(NAME, body, 0)
-    bench.intake.flush()
+    bench.writer.flush()
     assert [tag.body for tag in log_tags(bench.stream.log)] == [body]
 
 

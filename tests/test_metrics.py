@@ -63,7 +63,7 @@ async def test_metrics_count_what_late_players_were_spared():
         found = await scrape(caller)
         assert found['fastflv_merge_window_seconds{thread="0"}'] == 0
         assert found['fastflv_merge_window_seconds{thread="loop"}'] == 0
-        roster = caller.server.roster
+        clients = caller.server.clients
         stream = caller.server.hub.find(NAME)
         for steps, why in (
             (Steps(700, 1, 20, 3), "too slow"),
@@ -75,9 +75,9 @@ async def test_metrics_count_what_late_players_were_spared():
                 drop=lambda client: None,
             )  # fmt: skip
             client.link = Spared(steps)
-            roster.add(client)
+            clients.add(client)
             if why:
-                roster.remove(client, why)
+                clients.remove(client, why)
         found = await scrape(caller)
         assert found["fastflv_players_lagging"] == 1
         assert found["fastflv_thinned_total"] == 2

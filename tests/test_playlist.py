@@ -10,8 +10,8 @@ from model import m3u8
 from fastflv import limits
 from fastflv.containers.playlist import (
     QUERY,
-    Entry,
     Playlist,
+    PlaylistEntry,
     Rendition,
     bit_rates,
     expected_ms,
@@ -35,7 +35,7 @@ def test_every_step_of_a_stream_keeps_the_rules(steps, window_ms, sequence):
     seen = []
     for number, (duration_ms, broken, map_uri) in enumerate(steps):
         seen.append((f"s{number}.ts", duration_ms, map_uri))
-        playlist.append(Entry(*seen[-1][:2], broken, map_uri))
+        playlist.append(PlaylistEntry(*seen[-1][:2], broken, map_uri))
         now = m3u8.read_media(plain(playlist))
         assert [(s.uri, round(s.duration * 1000)) for s in now.segments] == [row[:2] for row in seen][
             -len(now.segments) :
@@ -58,7 +58,7 @@ def test_every_step_of_a_stream_keeps_the_rules(steps, window_ms, sequence):
 def test_the_window_is_filled_and_not_overfilled(steps, window_ms):
     playlist = Playlist(window_ms, 2000)
     for duration_ms, broken, map_uri in steps:
-        playlist.append(Entry("s.ts", duration_ms, broken, map_uri))
+        playlist.append(PlaylistEntry("s.ts", duration_ms, broken, map_uri))
     whole = sum(step[0] for step in steps)
     keep = max(window_ms, 3000 * playlist.target)
     assert playlist.length_ms >= min(whole, keep)
@@ -70,7 +70,7 @@ def test_the_window_is_filled_and_not_overfilled(steps, window_ms):
 def test_a_playlist_read_back_is_the_same(steps, sequence, discontinuities, target_ms):
     playlist = Playlist(10_000, target_ms, sequence=sequence, discontinuities=discontinuities)
     for number, (duration_ms, broken, map_uri) in enumerate(steps):
-        playlist.append(Entry(f"s{number}.ts", duration_ms, broken, map_uri))
+        playlist.append(PlaylistEntry(f"s{number}.ts", duration_ms, broken, map_uri))
     again = read_playlist(plain(playlist), 10_000)
     assert again is not None
     assert plain(again) == plain(playlist)
@@ -87,7 +87,7 @@ def test_any_text_is_read_or_refused(text):
 
 def test_the_query_stands_behind_every_uri():
     playlist = Playlist(10_000, 2000)
-    playlist.append(Entry("a.m4s", 2000, map_uri="i.mp4"))
+    playlist.append(PlaylistEntry("a.m4s", 2000, map_uri="i.mp4"))
     text = playlist.text().replace(QUERY, "?hls_ctx=abc")
     media = m3u8.read_media(text)
     assert (media.segments[0].uri, media.segments[0].map_uri) == ("a.m4s?hls_ctx=abc", "i.mp4?hls_ctx=abc")
@@ -97,7 +97,7 @@ def test_the_query_stands_behind_every_uri():
 def test_a_map_is_told_again_only_where_it_changes():
     playlist = Playlist(100_000, 2000)
     for map_uri in ("a.mp4", "a.mp4", "b.mp4"):
-        playlist.append(Entry("s.m4s", 2000, map_uri=map_uri))
+        playlist.append(PlaylistEntry("s.m4s", 2000, map_uri=map_uri))
     assert plain(playlist).count("#EXT-X-MAP") == 2
 
 
@@ -122,9 +122,9 @@ def test_the_target_follows_from_the_keyframes(least, most, gops, expected):
 
 def test_a_segment_a_trifle_too_long_does_not_raise_the_target():
     playlist = Playlist(10_000, 2000)
-    playlist.append(Entry("a.ts", 2000 + limits.HLS_TARGET_SLACK_MS))
+    playlist.append(PlaylistEntry("a.ts", 2000 + limits.HLS_TARGET_SLACK_MS))
     assert playlist.target == 2
-    playlist.append(Entry("b.ts", 2001 + limits.HLS_TARGET_SLACK_MS))
+    playlist.append(PlaylistEntry("b.ts", 2001 + limits.HLS_TARGET_SLACK_MS))
     assert playlist.target == 3
     m3u8.read_media(plain(playlist))
 

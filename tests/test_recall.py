@@ -10,7 +10,7 @@ import time
 import pytest
 from model.flv import AVC_HEADER, Feed, inter, key, read_tags
 
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.block import MediaBlock
 from fastflv._ext.log.medialog import MediaLog
 
@@ -24,8 +24,8 @@ class Film:
 
     def __init__(self) -> None:
         self.log = MediaLog()
-        self.feed = Feed(Intake(self.log))
-        self.feed.intake.begin(0)
+        self.feed = Feed(StreamWriter(self.log))
+        self.feed.writer.begin(0)
         self.feed.video(0, AVC_HEADER)
         self.count = 0
 

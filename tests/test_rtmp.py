@@ -13,11 +13,11 @@ from model.loop import FakeLoop, FakeTransport
 
 from fastflv import limits
 from fastflv._ext.ingest.chunkwrite import write_message
-from fastflv.net.connectionlimit import Door
+from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.servers.rtmp.connection import Ingest
 from fastflv.servers.rtmp.options import IngestOptions
 from fastflv.servers.rtmp.play import RtmpPlays
-from fastflv.stream.clients import Roster
+from fastflv.stream.clients import Clients
 from fastflv.stream.hub import Hub
 from fastflv.stream.stream import StreamOptions
 
@@ -95,13 +95,13 @@ class Site:
         ids = map(str, count())
         self.loop = FakeLoop()
         self.hub = Hub(lambda: next(ids))
-        self.roster = Roster()
-        self.door = Door(10)
+        self.clients = Clients()
+        self.connection_limit = ConnectionLimit(10)
         options = IngestOptions("v", StreamOptions(grace_ms=grace_ms))
         plays = RtmpPlays(
             self.loop,
             self.hub,
-            self.roster,
+            self.clients,
             None,
             on_missing=lambda vhost: on_missing,
             new_id=lambda: next(ids),
@@ -109,8 +109,8 @@ class Site:
         self.ingest = Ingest(
             self.loop,
             self.hub,
-            self.roster,
-            self.door,
+            self.clients,
+            self.connection_limit,
             vhost_of=lambda name: options,
             new_id=lambda: next(ids),
             start_play=plays.start,
@@ -129,7 +129,7 @@ def cut_off(site: Site, peer: Peer) -> bool:
     site.loop.advance(0.2)
     done = peer.transport.gone == "aborted"
     peer.lost()
-    return done and not site.loop.timers and site.door.taken == 0
+    return done and not site.loop.timers and site.connection_limit.taken == 0
 
 
 def test_a_player_that_does_not_read_its_refusal_is_cut_off():
@@ -176,11 +176,11 @@ def test_a_peer_that_talks_too_much_is_closed_and_the_log_says_why(caplog):
     caplog.set_level(logging.INFO)
     peer = Peer(Site()).publish()
     pong = write_message(4, 0, 0, 2, b"\0\7\0\0\0\0", 128)
-    peer.say(pong * (limits.TALK_MESSAGES_MAX // 2))
+    peer.say(pong * (limits.NONMEDIA_MESSAGES_MAX // 2))
     assert not peer.transport.gone
-    peer.say(pong * limits.TALK_MESSAGES_MAX)
+    peer.say(pong * limits.NONMEDIA_MESSAGES_MAX)
     assert peer.transport.gone
-    assert "2008 RTMP_TALK: over 2000 messages besides media within 5 s" in caplog.text
+    assert "2008 RTMP_MESSAGE_BUDGET: over 2000 messages besides media within 5 s" in caplog.text
 
 
 def test_a_peer_may_talk_again_after_a_while():
@@ -189,8 +189,8 @@ def test_a_peer_may_talk_again_after_a_while():
     pong = write_message(4, 0, 0, 2, b"\0\7\0\0\0\0", 128)
     for _ in range(4):
         peer.film()
-        peer.say(pong * (limits.TALK_MESSAGES_MAX // 3))
-        site.loop.advance(limits.TALK_SECONDS / 2)
+        peer.say(pong * (limits.NONMEDIA_MESSAGES_MAX // 3))
+        site.loop.advance(limits.NONMEDIA_SECONDS / 2)
     assert not peer.transport.gone
 
 
@@ -216,7 +216,7 @@ def test_a_connection_gives_its_seat_back_whatever_fails(monkeypatch):
     monkeypatch.setattr(site.hub, "unpublish", broken)
     with pytest.raises(RuntimeError, match="broken"):
         peer.lost()
-    assert site.door.taken == 0
+    assert site.connection_limit.taken == 0
     assert site.loop.timers == []
 
 
@@ -236,14 +236,14 @@ def test_each_publish_of_a_connection_counts_its_own_bytes():
     site = Site()
     peer = Peer(site).publish()
     for _ in range(3):
-        (client,) = site.roster
+        (client,) = site.clients
         assert client.received == 0
         size = peer.film()
         assert client.received == size
         peer.leave()
         peer.client.fmle_publish()
         peer.say()
-    assert site.roster.sent_before.total() <= len(peer.transport.wire)
+    assert site.clients.sent_before.total() <= len(peer.transport.wire)
 
 
 # --- a player that waits ---
@@ -257,7 +257,7 @@ def test_a_player_that_was_closed_while_it_waited_is_not_found():
     assert site.hub.waiting == 0
     publisher = Peer(site).publish()
     publisher.film()
-    assert [client.kind for client in site.roster] == ["fmle-publish"]
+    assert [client.kind for client in site.clients] == ["fmle-publish"]
     assert not publisher.transport.gone
 
 

@@ -25,7 +25,7 @@ from model.flv import (
 from fastflv._ext.fanout.cursor import Cursor
 from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv._ext.ingest.chunkwrite import write_message
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.mux.rtmpmux import RtmpMux
 
@@ -82,10 +82,10 @@ def test_a_reader_gets_back_what_was_published(tags, chunk_size, stream_id, firs
     wanted = [message(tag, stream_id) for tag in tags]
     wire = log.read(log.tail, log.head)
     assert told(wire, chunk_size) == wanted
-    # The server's own reader and intake, as at an edge that pulls, make the same of it as of what was published.
-    edge, origin = Intake(MediaLog(), jitter=OFF), Intake(MediaLog(), jitter=OFF)
-    for intake in (edge, origin):
-        intake.begin(10)
+    # The server's own reader and writer, as at an edge that pulls, make the same of it as of what was published.
+    edge, origin = StreamWriter(MediaLog(), jitter=OFF), StreamWriter(MediaLog(), jitter=OFF)
+    for writer in (edge, origin):
+        writer.begin(10)
     reader, feed = ChunkReader(), Feed(origin)
     reader.sink = edge
     scripts, at, data = [], 0, set_chunk(chunk_size) + wire
@@ -136,8 +136,8 @@ def test_headers_are_the_same_messages_with_the_time_of_the_present(tags, chunk_
 def test_all_that_one_read_of_the_publisher_brings_comes_over(keep_gop):
     # Nobody reads the source itself, so it keeps next to nothing; here it is more than several segments at once.
     source, log = MediaLog(keep_gop=keep_gop), MediaLog(window_bytes=10**9)
-    feed = Feed(Intake(source))
-    feed.intake.begin(0)
+    feed = Feed(StreamWriter(source))
+    feed.writer.begin(0)
     feed.video(0, AVC_HEADER)
     RtmpMux(source, log, 60_000, 1).begin(b"", log.head)
     cursor, got, sent = Cursor(log, position=log.head), b"", []
@@ -147,7 +147,7 @@ def test_all_that_one_read_of_the_publisher_brings_comes_over(keep_gop):
             sent.append((key if i == 40 else inter)((turn * 60 + i).to_bytes(2, "big") + bytes(20_000)))
             wire += write_message(VIDEO, 10 * len(sent), 1, 6, sent[-1], 128)
         feed.reader.feed(wire)
-        feed.intake.flush()
+        feed.writer.flush()
         while data := cursor.take():
             got += data
     assert [row.payload for row in told(got, 60_000)] == sent
@@ -156,9 +156,9 @@ def test_all_that_one_read_of_the_publisher_brings_comes_over(keep_gop):
 @pytest.mark.parametrize("chunk_size", [128, 60_000])
 def test_a_player_starts_at_the_keyframe_with_its_headers(chunk_size):
     source, log = MediaLog(), MediaLog()
-    feed = Feed(Intake(source))
-    feed.intake.begin(0)
-    feed.intake.set_metadata(b"\2\0\x0aonMetaData\5", 0)
+    feed = Feed(StreamWriter(source))
+    feed.writer.begin(0)
+    feed.writer.set_metadata(b"\2\0\x0aonMetaData\5", 0)
     feed.audio(0, AAC_HEADER)
     feed.video(0, AVC_HEADER)
     feed.video(0, key(b"1"))

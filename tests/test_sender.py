@@ -14,7 +14,7 @@ from model.flv import AUDIO, VIDEO, Broken, Tag, dechunk, inter, key, read_file,
 from model.viewer import CHUNKED, FLV, FRAMINGS, HEAD, Publisher, Viewer, numbers
 
 from fastflv import limits
-from fastflv._ext.fanout.sender import Player, Sender
+from fastflv._ext.fanout.sender import Sender, SendHandle
 from fastflv._ext.log.block import MediaBlock
 from fastflv._ext.log.medialog import MediaLog
 from fastflv.errors import ResourceError, UsageError
@@ -207,7 +207,7 @@ def test_a_sender_that_cannot_have_all_its_threads_has_none(descriptors):
 
 def test_only_a_sender_makes_players():
     with pytest.raises(UsageError, match=r"Sender\.add"):
-        Player()
+        SendHandle()
 
 
 def test_players_are_spread_evenly_over_the_threads(senders, tcp, reaped):

@@ -19,8 +19,8 @@ from fastflv.errors import (
     CommandError,
     CommandOrderError,
     HandshakeError,
+    MessageBudgetError,
     PeerError,
-    TalkError,
 )
 from fastflv.media.amf import amf0
 from fastflv.media.amf.values import UNDEFINED
@@ -104,20 +104,20 @@ def talking() -> Owner:
 def test_messages_besides_media_are_bounded():
     owner = talking()
     for _ in range(2):
-        owner.session.now += limits.TALK_SECONDS
-        owner.feed(repeated(4, PONG, limits.TALK_MESSAGES_MAX))
-        owner.feed(repeated(9, b"\x27\1\0\0\0x", limits.TALK_MESSAGES_MAX))
-    with pytest.raises(TalkError, match="messages besides media"):
+        owner.session.now += limits.NONMEDIA_SECONDS
+        owner.feed(repeated(4, PONG, limits.NONMEDIA_MESSAGES_MAX))
+        owner.feed(repeated(9, b"\x27\1\0\0\0x", limits.NONMEDIA_MESSAGES_MAX))
+    with pytest.raises(MessageBudgetError, match="messages besides media"):
         owner.feed(repeated(4, PONG, 1))
 
 
 def test_bytes_besides_media_are_bounded():
     owner, body = talking(), amf0.encode("onCaption", "x" * 60_000)
-    fits = limits.TALK_BYTES_MAX // len(body)
+    fits = limits.NONMEDIA_BYTES_MAX // len(body)
     for _ in range(2):
-        owner.session.now += limits.TALK_SECONDS
+        owner.session.now += limits.NONMEDIA_SECONDS
         owner.feed(repeated(18, body, fits))
-    with pytest.raises(TalkError, match="bytes besides media"):
+    with pytest.raises(MessageBudgetError, match="bytes besides media"):
         owner.feed(repeated(18, body, 1))
 
 

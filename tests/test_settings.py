@@ -13,7 +13,7 @@ from fastflv.config.endpoint import Endpoint
 from fastflv.config.grammar import schema
 from fastflv.config.load import LogLevel, LogTank, Settings, load, load_text
 from fastflv.config.model.service import ClusterMode, Rule, TimeJitter
-from fastflv.config.model.vhost import DEFAULT_VHOST, Start, Vhost
+from fastflv.config.model.vhost import DEFAULT_VHOST, StartMode, Vhost
 from fastflv.config.notice import NoticeKind
 from fastflv.config.pattern import CONTAINERS
 from fastflv.errors import ConfigError
@@ -73,7 +73,7 @@ VALUES = {
     "a decimal": ("send_min_interval 10.5;", "send_min_interval", 10.5),
     "a decimal without its fraction": ("send_min_interval 10;", "send_min_interval", 10.0),
     "one of several words": ("time_jitter zero;", "time_jitter", TimeJitter.ZERO),
-    "our own words": ("start live;", "start", Start.LIVE),
+    "our own words": ("start live;", "start", StartMode.LIVE),
     "a quoted number": ('mw_latency "100";', "mw_latency", 100),
     "mw_msgs up to its bound": ("mw_msgs 1000;", "mw_msgs", 128),
 }

@@ -11,10 +11,11 @@ from model.remuxed import AAC_HEAD, AVC_HEAD, aac, avc
 
 from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor
+from fastflv.config.model.vhost import StartMode
 from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError
 from fastflv.stream.name import StreamName
-from fastflv.stream.start import Begin, Burst, begin_of
+from fastflv.stream.start import StartBurst, start_mode_of
 from fastflv.stream.stream import Stream, StreamOptions
 
 NAME = StreamName("v", "live", "a")
@@ -26,7 +27,7 @@ class Show:
     def __init__(self, gop: int = 25, **options) -> None:
         self.stream = Stream(NAME, StreamOptions(**options), id="x", now_ms=0)
         self.stream.begin("p", 0)
-        self.feed = Feed(self.stream.intake)
+        self.feed = Feed(self.stream.writer)
         self.gop = gop
         self.count = 0
         self.feed.video(0, AVC_HEAD.body)
@@ -43,7 +44,7 @@ class Show:
             self.feed.audio(40 * i + 20, aac(b"two of %d" % i))
         return self
 
-    def join(self, container: str = "flv", begin: Begin | None = None, **more):
+    def join(self, container: str = "flv", begin: StartMode | None = None, **more):
         """Return the bytes of a start, and a function that gives what the log has behind it."""
         chunks = {"chunk_size": 4096, "stream_id": 1} if container == "rtmp" else {}
         outlet = self.stream.open(Variant(container, **chunks, **more))
@@ -59,7 +60,7 @@ def pictures(tags) -> list[tuple[int, bytes]]:
 
 def test_a_compact_start_is_the_gop_at_the_edge_and_the_log_goes_on():
     show = Show().shoot(30 + 9)
-    block, rest, _ = show.join(begin=Begin.COMPACT)
+    block, rest, _ = show.join(begin=StartMode.COMPACT)
     show.shoot(5)
     _, _, tags = read_file(block + rest())
     seen = pictures(tags)
@@ -76,7 +77,7 @@ def test_a_compact_start_is_the_gop_at_the_edge_and_the_log_goes_on():
 def test_a_compact_start_of_an_old_stream_is_where_its_log_is(container, age_ms):
     show = Show()
     # As if another publisher had been there for so long.
-    show.stream.intake.begin(age_ms)
+    show.stream.writer.begin(age_ms)
     show.count = 25
     show.feed.video(1000, AVC_HEAD.body)
     show.feed.audio(1000, AAC_HEAD.body)
@@ -84,7 +85,7 @@ def test_a_compact_start_of_an_old_stream_is_where_its_log_is(container, age_ms)
     assert show.stream.log.head_dts >= age_ms
     show.join(container)
     show.shoot(40)
-    block, rest, _ = show.join(container, Begin.COMPACT)
+    block, rest, _ = show.join(container, StartMode.COMPACT)
     show.shoot(10)
     if container == "ts":
         reader = ts.read_ts(block + rest())
@@ -103,7 +104,7 @@ def test_a_compact_start_of_ts_is_a_stream_without_a_seam(more):
     show = Show().shoot(30 + 9)
     show.join("ts", **more)
     show.shoot(50)
-    block, rest, _ = show.join("ts", Begin.COMPACT, **more)
+    block, rest, _ = show.join("ts", StartMode.COMPACT, **more)
     show.shoot(60)
     reader = ts.read_ts(block + rest())
     assert reader.restarts == reader.jumps == 0
@@ -117,8 +118,8 @@ def test_a_compact_start_of_ts_is_a_stream_without_a_seam(more):
 
 def test_a_compact_start_of_rtmp_has_the_messages_of_the_flv():
     show = Show().shoot(39)
-    block, rest, _ = show.join("rtmp", Begin.COMPACT)
-    flv, _, _ = show.join(begin=Begin.COMPACT)
+    block, rest, _ = show.join("rtmp", StartMode.COMPACT)
+    flv, _, _ = show.join(begin=StartMode.COMPACT)
     for _, mark in pictures(read_file(flv)[2]):
         assert mark in block
     show.shoot(1)
@@ -127,21 +128,21 @@ def test_a_compact_start_of_rtmp_has_the_messages_of_the_flv():
 
 def test_players_that_join_at_the_same_head_share_a_block():
     show = Show().shoot(39)
-    first, second = (show.join(begin=Begin.COMPACT)[2] for _ in range(2))
+    first, second = (show.join(begin=StartMode.COMPACT)[2] for _ in range(2))
     assert first.block is second.block
     show.shoot(1)
-    assert show.join(begin=Begin.COMPACT)[2].block is not first.block
+    assert show.join(begin=StartMode.COMPACT)[2].block is not first.block
 
 
 @pytest.mark.parametrize("container", ["flv", "ts", "rtmp"])
 def test_starts_that_nobody_takes_are_bounded(container, monkeypatch):
     show = Show().shoot(30)
-    size = len(show.join(container, Begin.COMPACT)[2].block)
+    size = len(show.join(container, StartMode.COMPACT)[2].block)
     monkeypatch.setattr(limits, "START_BYTES_HELD", 5 * size)
     held = []
     for _ in range(15):
         show.shoot(1)
-        start = show.join(container, Begin.COMPACT)[2]
+        start = show.join(container, StartMode.COMPACT)[2]
         held.append((start.position, memoryview(start.block)))
     assert sum({position: len(view) for position, view in held}.values()) < 8 * size
     # Those that came later share the last one, and go on behind it.
@@ -149,15 +150,17 @@ def test_starts_that_nobody_takes_are_bounded(container, monkeypatch):
     assert held[-1][0] == held[-2][0] > show.stream.log.key_pos * (container == "flv")
     show.shoot(10)
     # Behind the next keyframe the last one is too old: the log has the GOP.
-    assert show.join(container, Begin.COMPACT)[2].position > held[-1][0]
+    assert show.join(container, StartMode.COMPACT)[2].position > held[-1][0]
     held.clear()
-    assert show.join(container, Begin.COMPACT)[2].position > show.stream.log.key_pos * (container == "flv")
+    assert show.join(container, StartMode.COMPACT)[2].position > show.stream.log.key_pos * (
+        container == "flv"
+    )
 
 
 def test_without_video_there_is_nothing_to_squeeze():
-    stream = Stream(NAME, StreamOptions(begin=Begin.COMPACT), id="x", now_ms=0)
+    stream = Stream(NAME, StreamOptions(begin=StartMode.COMPACT), id="x", now_ms=0)
     stream.begin("p", 0)
-    feed = Feed(stream.intake)
+    feed = Feed(stream.writer)
     feed.audio(0, AAC_HEADER)
     feed.audio(20, sound(b"a"))
     stream.settle(0)
@@ -167,12 +170,12 @@ def test_without_video_there_is_nothing_to_squeeze():
     assert [tag.kind for tag in read_file(bytes(start.block))[2]] == [AUDIO]
 
 
-BURSTS = pytest.mark.parametrize("burst", [Burst(media_ms=500), Burst(size=1000)])
+BURSTS = pytest.mark.parametrize("burst", [StartBurst(media_ms=500), StartBurst(size=1000)])
 
 
 @BURSTS
 def test_a_gop_beyond_the_burst_is_not_sent(burst):
-    show = Show(burst=burst, begin=Begin.GOP)
+    show = Show(burst=burst, begin=StartMode.GOP)
     assert show.join()[2].position >= 0
     show.shoot(20)
     assert show.join()[2].position == -1
@@ -183,7 +186,7 @@ def test_a_gop_beyond_the_burst_is_not_sent(burst):
 @BURSTS
 @pytest.mark.parametrize("container", ["flv", "ts"])
 def test_of_a_gop_beyond_the_burst_a_compact_start_has_a_still(burst, container):
-    show = Show(burst=burst, begin=Begin.COMPACT).shoot(1)
+    show = Show(burst=burst, begin=StartMode.COMPACT).shoot(1)
     assert not show.join(container)[2].until_key
     show.shoot(20)
     block, _, start = show.join(container)
@@ -209,16 +212,16 @@ def test_of_a_gop_beyond_the_burst_a_compact_start_has_a_still(burst, container)
 
 def test_key_waits_for_a_keyframe_and_live_does_not():
     show = Show().shoot(10)
-    assert show.join(begin=Begin.KEY)[2].position == -1
-    block, _, start = show.join(begin=Begin.LIVE)
+    assert show.join(begin=StartMode.KEY)[2].position == -1
+    block, _, start = show.join(begin=StartMode.LIVE)
     assert start.position == show.stream.log.head
     assert all(tag.is_header for tag in read_tags(block[13:]))
 
 
 def test_several_tracks_in_a_body_are_sent_at_their_own_pace():
-    stream = Stream(NAME, StreamOptions(begin=Begin.COMPACT), id="x", now_ms=0)
+    stream = Stream(NAME, StreamOptions(begin=StartMode.COMPACT), id="x", now_ms=0)
     stream.begin("p", 0)
-    feed = Feed(stream.intake)
+    feed = Feed(stream.writer)
     feed.video(0, b"\x96\x01av01\0key")
     feed.video(4000, b"\xa6\x01av01\0inter")
     stream.settle(0)
@@ -227,13 +230,13 @@ def test_several_tracks_in_a_body_are_sent_at_their_own_pace():
 
 
 def test_the_query_names_a_start_or_is_refused():
-    assert begin_of({}) is begin_of({"start": ""}) is begin_of({"start": "12.5"}) is None
-    assert begin_of({"start": "key"}) is Begin.KEY
+    assert start_mode_of({}) is start_mode_of({"start": ""}) is start_mode_of({"start": "12.5"}) is None
+    assert start_mode_of({"start": "key"}) is StartMode.KEY
     with pytest.raises(UsageError, match="start=soon"):
-        begin_of({"start": "soon"})
+        start_mode_of({"start": "soon"})
 
 
 def test_a_stream_without_gop_cache_starts_at_the_next_keyframe_whatever_is_asked():
     show = Show(gop_cache=False).shoot(10)
-    for begin in (None, Begin.COMPACT, Begin.GOP, Begin.KEY):
+    for begin in (None, StartMode.COMPACT, StartMode.GOP, StartMode.KEY):
         assert show.join(begin=begin)[2].position == -1

@@ -6,12 +6,13 @@ import pytest
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, Tag, inter, key, read_file, sound
 
 from fastflv import limits
+from fastflv.config.model.service import TimeJitter
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.containers.flv import flv_header
 from fastflv.media.amf import amf0
-from fastflv.stream.clients import Client, Roster
+from fastflv.stream.clients import Client, Clients
 from fastflv.stream.name import StreamName
-from fastflv.stream.stream import Jitter, Phase, Stream, StreamOptions
+from fastflv.stream.stream import Phase, Stream, StreamOptions
 
 NAME = StreamName(DEFAULT_VHOST, "live", "a")
 
@@ -23,7 +24,7 @@ def make(now_ms: int = 0, **options) -> Stream:
 
 
 def feed_gop(stream: Stream, time: int = 0) -> None:
-    feed = Feed(stream.intake)
+    feed = Feed(stream.writer)
     feed.audio(time, AAC_HEADER)
     feed.video(time, AVC_HEADER)
     feed.video(time, key())
@@ -78,14 +79,14 @@ def test_a_gop_that_outgrew_its_bound_is_not_offered():
     stream = make(gop_frames_max=1)
     feed_gop(stream)
     assert stream.start(stream.open()).position >= 0
-    Feed(stream.intake).video(80, inter())
+    Feed(stream.writer).video(80, inter())
     assert stream.start(stream.open()).position == -1
 
 
 @pytest.mark.parametrize("gop_cache", [True, False])
 def test_a_player_of_sound_alone_starts_at_the_head_with_its_header(gop_cache):
     stream = make(gop_cache=gop_cache)
-    feed = Feed(stream.intake)
+    feed = Feed(stream.writer)
     feed.audio(0, AAC_HEADER)
     for time in range(0, 230, 23):
         feed.audio(time, sound())
@@ -95,7 +96,7 @@ def test_a_player_of_sound_alone_starts_at_the_head_with_its_header(gop_cache):
 
 def test_a_player_that_joins_before_the_first_key_gets_no_position():
     stream = make()
-    Feed(stream.intake).video(0, AVC_HEADER)
+    Feed(stream.writer).video(0, AVC_HEADER)
     assert stream.start(stream.open()).position == -1
 
 
@@ -113,7 +114,7 @@ def test_both_tracks_settle_a_stream_at_once():
 
 def test_a_stream_of_one_track_settles_after_a_while():
     stream = make()
-    Feed(stream.intake).video(0, key())
+    Feed(stream.writer).video(0, key())
     assert not stream.settle(1000)
     assert not stream.settle(1000 + limits.SETTLE_MS - 1)
     assert stream.settle(1000 + limits.SETTLE_MS)
@@ -123,14 +124,14 @@ def test_the_track_that_the_metadata_names_settles_a_stream():
     stream = make()
     stream.take_data("onMetaData", amf0.encode("onMetaData", {"audiocodecid": 10.0}), 0)
     assert not stream.settle(0)
-    Feed(stream.intake).audio(0, sound())
+    Feed(stream.writer).audio(0, sound())
     assert stream.settle(0)
 
 
 def test_metadata_that_promises_a_track_that_never_comes_does_not_hold_players_for_ever():
     stream = make()
     stream.take_data("onMetaData", amf0.encode("onMetaData", {"audiocodecid": 10.0, "videocodecid": 7.0}), 0)
-    Feed(stream.intake).video(0, key())
+    Feed(stream.writer).video(0, key())
     assert not stream.settle(0)
     assert stream.settle(60_000)
 
@@ -184,17 +185,18 @@ def test_a_stream_that_ended_has_an_ended_log():
 
 
 @pytest.mark.parametrize(
-    ("jitter", "times"), [(Jitter.FULL, [0, 40]), (Jitter.ZERO, [0, 40]), (Jitter.OFF, [900, 940])]
+    ("jitter", "times"),
+    [(TimeJitter.FULL, [0, 40]), (TimeJitter.ZERO, [0, 40]), (TimeJitter.OFF, [900, 940])],
 )
 def test_the_jitter_setting_reaches_the_timeline(jitter, times):
     stream = make(jitter=jitter)
-    feed = Feed(stream.intake)
+    feed = Feed(stream.writer)
     feed.video(900, key())
     feed.video(940, inter())
     assert [row[2] for row in stream.log.tags()] == times
 
 
-# --- roster ---
+# --- clients ---
 
 
 class Counted:
@@ -218,16 +220,16 @@ def client(stream: Stream, id: str, link: Counted | None = None) -> Client:
 
 
 def test_what_clients_that_left_were_sent_stays_counted_once():
-    roster = Roster()
+    clients = Clients()
     stream = make()
     first, second = client(stream, "a", Counted(100, 7)), client(stream, "b")
-    roster.add(first)
-    roster.add(second)
-    assert (len(roster), roster.count(stream), roster.total) == (2, 2, 2)
-    assert roster.find("a") is first
-    roster.remove(first)
-    roster.remove(first)
-    assert (stream.sent_before, roster.sent_before.total(), roster.received_before) == (100, 100, 7)
-    assert (list(roster), roster.count(stream), roster.find("a")) == ([second], 1, None)
-    roster.remove(second)
-    assert (roster.count(stream), roster.total) == (0, 2)
+    clients.add(first)
+    clients.add(second)
+    assert (len(clients), clients.count(stream), clients.total) == (2, 2, 2)
+    assert clients.find("a") is first
+    clients.remove(first)
+    clients.remove(first)
+    assert (stream.sent_before, clients.sent_before.total(), clients.received_before) == (100, 100, 7)
+    assert (list(clients), clients.count(stream), clients.find("a")) == ([second], 1, None)
+    clients.remove(second)
+    assert (clients.count(stream), clients.total) == (0, 2)

@@ -16,7 +16,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv._ext.ingest.chunkwrite import write_message
 from fastflv._ext.ingest.sink import MediaSink
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.syntax.flvtag import make_tag
 
@@ -59,14 +59,14 @@ def test_naive_chunk_reassembly(benchmark: BenchmarkFixture, chunk_size: int) ->
 @pytest.mark.parametrize("chunk_size", [4096, 60_000])
 def test_wire_to_log(benchmark: BenchmarkFixture, chunk_size: int) -> None:
     benchmark.group = f"RTMP bytes to FLV tags in the log, chunks of {chunk_size}"
-    intake = Intake(MediaLog())
-    intake.begin(0)
+    writer = StreamWriter(MediaLog())
+    writer.begin(0)
     data = wire(chunk_size)
-    made = reader(chunk_size, intake)
+    made = reader(chunk_size, writer)
 
     def work() -> None:
         made.feed(data)
-        intake.flush()
+        writer.flush()
 
     run(benchmark, work, len(data))
 
@@ -95,9 +95,9 @@ def test_naive_tag(benchmark: BenchmarkFixture) -> None:
 
 
 def test_no_python_object_is_left_or_made_per_message() -> None:
-    intake = Intake(MediaLog())
-    intake.begin(0)
-    made = reader(60_000, intake)
+    writer = StreamWriter(MediaLog())
+    writer.begin(0)
+    made = reader(60_000, writer)
     data = wire(60_000)
     made.feed(data)
     gc.collect()
@@ -106,7 +106,7 @@ def test_no_python_object_is_left_or_made_per_message() -> None:
         before = sys.getallocatedblocks()
         for _ in range(20):
             made.feed(data)
-            intake.flush()
+            writer.flush()
         grown = sys.getallocatedblocks() - before
     finally:
         gc.enable()

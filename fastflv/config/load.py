@@ -26,8 +26,8 @@ from fastflv.config.notice import Notice, NoticeKind
 
 __all__ = [
     "Endpoint",
-    "Log",
     "LogLevel",
+    "LogSettings",
     "LogTank",
     "Notice",
     "NoticeKind",
@@ -71,7 +71,7 @@ LEVELS: Final = dict(zip(OldLogLevel, LogLevel, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class LogSettings:
     """`srs_log_*`."""
 
     tank: LogTank = LogTank.FILE
@@ -183,7 +183,7 @@ class Settings:
     work_dir: str = "./"
     "Directory to change to at start; relative paths follow. Default ./."
 
-    log: Log = field(default_factory=Log)
+    log: LogSettings = field(default_factory=LogSettings)
     "Where the log goes, and how much of it."
 
     server_id: str = ""
@@ -332,12 +332,12 @@ def _read_chunk_size(section: Section) -> int:
     return read_chunk_size(section, limits.CHUNK_BYTES_OUT)
 
 
-def _read_log(section: Section, in_docker: bool) -> Log:
+def _read_log(section: Section, in_docker: bool) -> LogSettings:
     tank = section.text("srs_log_tank", "console" if in_docker else "file")
     level = LEVELS[section.choice("srs_log_level", OldLogLevel.TRACE)]
-    return Log(
+    return LogSettings(
         # As SRS: whatever is not `console` is a file.
         LogTank.CONSOLE if tank == "console" else LogTank.FILE,
         section.choice("srs_log_level_v2", level),
-        section.text("srs_log_file", Log().file),
+        section.text("srs_log_file", LogSettings().file),
     )

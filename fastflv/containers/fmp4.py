@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fastflv.containers.mp4box import UNITY, box, full_box
-from fastflv.containers.mp4entry import Track
+from fastflv.containers.mp4entry import Mp4Track
 from fastflv.media.codecstring import AUDIO, VIDEO
 
 TRACK_IDS = {VIDEO: 1, AUDIO: 2}
@@ -40,13 +40,13 @@ class Sample:
 class Run:
     """Samples of one track that follow each other without a gap."""
 
-    track: Track
+    track: Mp4Track
     start: int
     "Decode time of the first, ticks from the begin of the stream."
     samples: Sequence[Sample]
 
 
-def init_section(tracks: Iterable[Track]) -> bytes:
+def init_section(tracks: Iterable[Mp4Track]) -> bytes:
     """Return what a player needs before any fragment: file type and movie without samples."""
     ordered = sorted(tracks, key=lambda track: TRACK_IDS[track.kind])
     brands = [b"iso6", b"mp41", *(b"av01" for track in ordered if track.codec == "AV1")]
@@ -61,7 +61,7 @@ def init_section(tracks: Iterable[Track]) -> bytes:
     return box(b"ftyp", b"iso6\0\0\0\1", *brands) + movie
 
 
-def _track(track: Track) -> bytes:
+def _track(track: Mp4Track) -> bytes:
     video = track.kind == VIDEO
     header = full_box(
         b"tkhd", 0, 3, struct.pack(">IIIII8xHHH2x", 0, 0, TRACK_IDS[track.kind], 0, 0, 0, 0, 0 if video else 0x100),

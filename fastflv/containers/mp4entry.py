@@ -30,7 +30,7 @@ CODECS = {VIDEO: {*AVC_LIKE, *VP_LIKE}, AUDIO: {"AAC", "Opus", "FLAC", *BY_FRAME
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class Mp4Track:
     """One track as an initialisation section describes it."""
 
     kind: int
@@ -54,7 +54,9 @@ class Track:
     "Bytes of the length in front of each NAL unit; 0 for codecs without NAL units."
 
 
-def video_track(codec: str, record: bytes, key: bytes = b"", size: tuple[int, int] = (0, 0)) -> Track | None:
+def video_track(
+    codec: str, record: bytes, key: bytes = b"", size: tuple[int, int] = (0, 0)
+) -> Mp4Track | None:
     """Describe a video track by its configuration record; None while it says too little.
 
     *key*: the first keyframe, for AV1 without a record; *size*: pixels where the record does not tell. Raises
@@ -85,7 +87,7 @@ def _video(
     height: int,
     size: tuple[int, int],
     length_size: int,
-) -> Track:
+) -> Mp4Track:
     width, height = width or size[0], height or size[1]
     entry = box(
         name,
@@ -94,10 +96,10 @@ def _video(
         ),
         inner,
     )
-    return Track(VIDEO, codec, VIDEO_TICKS, entry, width, height, length_size=length_size)
+    return Mp4Track(VIDEO, codec, VIDEO_TICKS, entry, width, height, length_size=length_size)
 
 
-def audio_track(codec: str, record: bytes, frame: bytes = b"") -> Track | None:
+def audio_track(codec: str, record: bytes, frame: bytes = b"") -> Mp4Track | None:
     """Describe an audio track by its configuration record, or by a *frame* where it has none; as `video_track`."""
     if codec in BY_FRAME:
         return _track_of_frame(codec, BY_FRAME[codec](frame)) if frame else None
@@ -111,7 +113,7 @@ def audio_track(codec: str, record: bytes, frame: bytes = b"") -> Track | None:
     return _audio(b"fLaC", _flac_box(record), config, samples=_flac_block(record))
 
 
-def _track_of_frame(codec: str, frame: AudioFrame) -> Track:
+def _track_of_frame(codec: str, frame: AudioFrame) -> Mp4Track:
     config = AudioConfig(codec, frame.sample_rate, frame.channels)
     if codec == "MP3":
         return _audio(b"mp4a", _esds(frame.record[0], b""), config)
@@ -119,12 +121,12 @@ def _track_of_frame(codec: str, frame: AudioFrame) -> Track:
     return _audio(name, box(b"dac3" if codec == "AC3" else b"dec3", frame.record), config)
 
 
-def _audio(name: bytes, inner: bytes, config: AudioConfig, samples: int = 0) -> Track:
+def _audio(name: bytes, inner: bytes, config: AudioConfig, samples: int = 0) -> Mp4Track:
     rate = config.sample_rate
     # The field is 16.16: a higher rate does not fit, and its readers ask the codec's own box.
     shown = rate if rate < 65536 else 0
     entry = box(name, struct.pack(">6xH8xHH4xI", 1, config.channels or 2, 16, shown << 16), inner)
-    return Track(AUDIO, config.codec, rate, entry, samples=samples)
+    return Mp4Track(AUDIO, config.codec, rate, entry, samples=samples)
 
 
 def _esds(object_type: int, record: bytes) -> bytes:

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from fastflv import limits
 from fastflv._ext.syntax.flvtag import payload
 from fastflv.containers.fmp4 import DISPOSABLE, INTER, SYNC, Run, Sample, fragment, init_section
-from fastflv.containers.mp4entry import BY_FRAME, CODECS, VIDEO_TICKS, Track, audio_track, video_track
+from fastflv.containers.mp4entry import BY_FRAME, CODECS, VIDEO_TICKS, Mp4Track, audio_track, video_track
 from fastflv.containers.nalunits import to_lengths
 from fastflv.errors import CodecConfigError
 from fastflv.media.audioframe import flac_samples, opus_samples
@@ -87,7 +87,7 @@ class Mp4Packer:
         "Frames left out: of a codec that MP4 does not carry here, or not described."
         self._size = size
         self._headers: dict[int, tuple[str, bytes]] = {}
-        self._tracks: dict[int, Track] = {}
+        self._tracks: dict[int, Mp4Track] = {}
         self._broken: set[int] = set()
         self._init = b""
         self._video: list[tuple[int, int, int, bytes]] = []
@@ -189,7 +189,7 @@ class Mp4Packer:
         if kind == AUDIO:
             self._audio_next = -1
 
-    def _track(self, kind: int, flags: int, body: bytes) -> Track | None:
+    def _track(self, kind: int, flags: int, body: bytes) -> Mp4Track | None:
         """The track that a frame belongs to, described when it can be; None where it cannot."""
         track = self._tracks.get(kind)
         if track is not None or kind in self._broken:
@@ -207,7 +207,7 @@ class Mp4Packer:
             self._init = b""
         return track
 
-    def _add_audio(self, track: Track, dts_ms: int, body: bytes) -> None:
+    def _add_audio(self, track: Mp4Track, dts_ms: int, body: bytes) -> None:
         count = samples_in(track, body)
         if not count:
             self.skipped += 1
@@ -223,7 +223,7 @@ class Mp4Packer:
         self._audio.append((at, count, body))
 
 
-def samples_in(track: Track, body: bytes) -> int:
+def samples_in(track: Mp4Track, body: bytes) -> int:
     """Samples of a coded audio frame; 0 for one that is broken."""
     if track.codec == "Opus":
         return opus_samples(body)

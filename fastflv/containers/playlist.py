@@ -16,7 +16,7 @@ QUERY = "\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PlaylistEntry:
     """One segment in a playlist."""
 
     uri: str
@@ -38,7 +38,7 @@ class Playlist:
     def __init__(
         self, window_ms: int, target_ms: int, *, sequence: int = 0, discontinuities: int = 0
     ) -> None:
-        self.entries: deque[Entry] = deque()
+        self.entries: deque[PlaylistEntry] = deque()
         self.sequence = sequence
         "Number of the first entry."
         self.discontinuities = discontinuities
@@ -65,7 +65,7 @@ class Playlist:
         # RFC 8216, 4.3.3.1: rounded to the nearest second no segment is longer.
         self.target = max(self.target, -(-(longest_ms - limits.HLS_TARGET_SLACK_MS) // 1000))
 
-    def append(self, entry: Entry) -> list[Entry]:
+    def append(self, entry: PlaylistEntry) -> list[PlaylistEntry]:
         """Add the newest segment; return those that left."""
         self.expect(entry.duration_ms)
         self.entries.append(entry)
@@ -76,7 +76,7 @@ class Playlist:
             gone.append(self.drop())
         return gone
 
-    def drop(self) -> Entry:
+    def drop(self) -> PlaylistEntry:
         """Leave the oldest segment out."""
         entry = self.entries.popleft()
         self.sequence += 1
@@ -134,7 +134,7 @@ def read_playlist(text: str, window_ms: int) -> Playlist | None:
                 case _ if line and not line.startswith("#"):
                     if duration_ms < 0:
                         return None
-                    entry = Entry(line, duration_ms, broken, map_uri)
+                    entry = PlaylistEntry(line, duration_ms, broken, map_uri)
                     playlist.entries.append(entry)
                     playlist._length_ms += duration_ms
                     duration_ms, broken = -1, False

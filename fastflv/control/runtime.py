@@ -6,15 +6,13 @@ from fastflv import limits
 from fastflv.config.load import Settings, Vhost
 from fastflv.config.model.service import TimeJitter
 from fastflv.containers.variant import Variant
-from fastflv.servers.hls import HlsOptions, OnError, Route
+from fastflv.servers.hls import HlsNames, HlsOptions
 from fastflv.servers.http.live import LiveOptions
 from fastflv.servers.http.mount import compile_mounts
 from fastflv.servers.rtmp.options import IngestOptions
 from fastflv.stream.lag import Lag
-from fastflv.stream.start import Begin, Burst
-from fastflv.stream.stream import AUTO_WINDOW, Jitter, StreamOptions
-
-JITTERS = {TimeJitter.FULL: Jitter.FULL, TimeJitter.ZERO: Jitter.ZERO, TimeJitter.OFF: Jitter.OFF}
+from fastflv.stream.start import StartBurst
+from fastflv.stream.stream import AUTO_WINDOW, StreamOptions
 
 
 def stream_options(vhost: Vhost) -> StreamOptions:
@@ -24,14 +22,14 @@ def stream_options(vhost: Vhost) -> StreamOptions:
     window = max(limits.AUTO_WINDOWS_MS) if play.mw_latency is None else play.mw_latency
     return StreamOptions(
         gop_cache=play.gop_cache,
-        begin=Begin(play.start.value),
-        burst=Burst(play.start_burst_max_ms, play.start_burst_max_bytes),
+        begin=play.start,
+        burst=StartBurst(play.start_burst_max_ms, play.start_burst_max_bytes),
         gop_frames_max=play.gop_cache_max_frames,
         gop_bytes_max=play.gop_cache_max_bytes,
         lag=Lag(play.lag_drop + window, play.lag_jump + window, play.lag_close + window),
         window_ms=AUTO_WINDOW if play.mw_latency is None else play.mw_latency,
         pace_percent=play.pacing,
-        jitter=Jitter.OFF if play.atc else JITTERS[play.time_jitter],
+        jitter=TimeJitter.OFF if play.atc else play.time_jitter,
         reduce_sequence_header=play.reduce_sequence_header,
         grace_ms=round(vhost.publish.grace * 1000),
         # A send is a merged batch already, so Nagle only holds back its last segment: off unless asked for.
@@ -82,7 +80,7 @@ def hls_options(vhost: Vhost, settings: Settings) -> HlsOptions | None:
     if not hls.enabled:
         return None
     fragment = hls.hls_fragment * 1000
-    route = Route(
+    names = HlsNames(
         vhost.name,
         hls.hls_m3u8_file,
         hls.hls_ts_file,
@@ -93,7 +91,7 @@ def hls_options(vhost: Vhost, settings: Settings) -> HlsOptions | None:
     )
     least = max(round(fragment * hls.hls_td_ratio), limits.HLS_SEGMENT_MS_MIN)
     return HlsOptions(
-        route,
+        names,
         least_ms=least,
         most_ms=max(round(fragment * hls.hls_aof_ratio), least),
         window_ms=round(hls.hls_window * 1000),
@@ -106,7 +104,7 @@ def hls_options(vhost: Vhost, settings: Settings) -> HlsOptions | None:
         cleanup=hls.hls_cleanup,
         dispose_seconds=hls.hls_dispose,
         recover=hls.hls_recover,
-        on_error=OnError(hls.hls_on_error.value),
+        on_error=hls.hls_on_error,
         sessions=hls.hls_ctx,
         segment_sessions=hls.hls_ts_ctx,
         master_relative=hls.hls_master_m3u8_path_relative,

@@ -19,9 +19,9 @@ from fastflv.config.load import Endpoint, Settings
 from fastflv.control.runtime import hls_options, ingest_options, live_options
 from fastflv.errors import StartupError
 from fastflv.net.certificates import Certificates
-from fastflv.net.connectionlimit import Door, Seated, Seats
+from fastflv.net.connectionlimit import ConnectionLimit, Seated, Seats
 from fastflv.net.tlslistener import TlsListener
-from fastflv.playing.players import Fanout
+from fastflv.playing.players import Players
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.api.api import Api, Identity, VhostEntry
 from fastflv.servers.hls import NOT_MINE, HlsOptions, HlsServer
@@ -30,7 +30,7 @@ from fastflv.servers.http.live import Live, LiveOptions
 from fastflv.servers.rtmp.connection import Ingest
 from fastflv.servers.rtmp.options import IngestOptions
 from fastflv.servers.rtmp.play import RtmpPlays
-from fastflv.stream.clients import Roster
+from fastflv.stream.clients import Clients
 from fastflv.stream.hub import Hub
 
 log = logging.getLogger(__name__)
@@ -70,8 +70,8 @@ class Server:
         self.settings = settings
         self._loop = loop
         self.hub = Hub(lambda: f"vid-{new_id(7)}")
-        self.roster = Roster()
-        self.door = Door(settings.max_connections)
+        self.clients = Clients()
+        self.connection_limit = ConnectionLimit(settings.max_connections)
         self.sender = Sender(settings.fanout_threads or min(len(os.sched_getaffinity(0)), limits.THREADS_MAX))
         self._vhosts = [
             VhostEntry(
@@ -86,34 +86,40 @@ class Server:
             vhost.name: ingest_options(vhost, settings) for vhost in settings.vhosts.values()
         }
         self._live_options = {vhost.name: live_options(vhost) for vhost in settings.vhosts.values()}
-        self.fanout = Fanout(loop, self.sender, self.hub)
+        self.players = Players(loop, self.sender, self.hub)
         self.plays = RtmpPlays(
-            loop, self.hub, self.roster, self.fanout, on_missing=self._on_missing, new_id=new_id
+            loop, self.hub, self.clients, self.players, on_missing=self._on_missing, new_id=new_id
         )
         self.ingest = Ingest(
             loop,
             self.hub,
-            self.roster,
-            self.door,
+            self.clients,
+            self.connection_limit,
             vhost_of=self._ingest_vhost,
             new_id=new_id,
             start_play=self.plays.start,
         )
         self.live = Live(
-            loop, self.hub, self.roster, self.fanout, self.door, vhost_of=self._live_vhost, new_id=new_id
+            loop,
+            self.hub,
+            self.clients,
+            self.players,
+            self.connection_limit,
+            vhost_of=self._live_vhost,
+            new_id=new_id,
         )
         self._hls_options = {vhost.name: hls_options(vhost, settings) for vhost in settings.vhosts.values()}
-        self.hls = HlsServer(loop, self.hub, self.roster, vhost_of=self._hls_vhost, new_id=new_id)
+        self.hls = HlsServer(loop, self.hub, self.clients, vhost_of=self._hls_vhost, new_id=new_id)
         self.hub.watchers.append(self.hls)
         auth = settings.http_api.auth
         self.api = Api(
             self.hub,
-            self.roster,
-            self.door,
+            self.clients,
+            self.connection_limit,
             identity=Identity(settings.server_id or f"vid-{new_id(7)}", new_id()),
             vhosts=lambda: self._vhosts,
             clock=loop.time,
-            windows=lambda: self.fanout.windows_ms,
+            windows=lambda: self.players.windows_ms,
             cross_domain=settings.http_api.crossdomain,
             credentials=(auth.username, auth.password) if auth.enabled else None,
         )
@@ -140,7 +146,7 @@ class Server:
                     await self._listen(
                         server.https.listen,
                         "HTTPS",
-                        self._http(stream_server, Seated(self.door)),
+                        self._http(stream_server, Seated(self.connection_limit)),
                         self._tls(server.https.pairs),
                     )
             if api.enabled and not shared:
@@ -149,7 +155,7 @@ class Server:
                 await self._listen(
                     api.https.listen,
                     "API over TLS",
-                    self._http(self.api, Seated(self.door)),
+                    self._http(self.api, Seated(self.connection_limit)),
                     self._tls(api.https.pairs),
                 )
             if self._certificates:
@@ -165,17 +171,17 @@ class Server:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
-        for client in list(self.roster):
+        for client in list(self.clients):
             if client.publish:
                 client.drop(client)
         await self.hls.stop()
-        self.fanout.stopping = True
+        self.players.stopping = True
         self.hub.end_all()
         # Players get the last bytes and a clean end before the threads go.
         deadline = self._loop.time() + limits.STOP_SECONDS
-        while self.fanout.count and self._loop.time() < deadline:
+        while self.players.count and self._loop.time() < deadline:
             await asyncio.sleep(limits.STOP_STEP_SECONDS)
-        self.fanout.stop()
+        self.players.stop()
         # What was said last leaves with the loop's next turns.
         await asyncio.sleep(limits.STOP_STEP_SECONDS)
 
@@ -205,8 +211,10 @@ class Server:
         vhost = self.settings.vhost(name)
         return self._hls_options[vhost.name] if vhost is not None else None
 
-    def _http(self, handler: StreamServer | Api, door: Seats | None = None) -> Callable[[], HttpConnection]:
-        return lambda: HttpConnection(self._loop, handler, door or self.door)
+    def _http(
+        self, handler: StreamServer | Api, connection_limit: Seats | None = None
+    ) -> Callable[[], HttpConnection]:
+        return lambda: HttpConnection(self._loop, handler, connection_limit or self.connection_limit)
 
     async def _listen(
         self,
@@ -220,7 +228,7 @@ class Server:
                 sock = bind(endpoint)
                 listener: asyncio.Server | TlsListener
                 if context is not None:
-                    listener = TlsListener(self._loop, sock, context, self.door, factory)
+                    listener = TlsListener(self._loop, sock, context, self.connection_limit, factory)
                 else:
                     listener = await self._loop.create_server(
                         factory, sock=sock, backlog=limits.LISTEN_BACKLOG

@@ -37,13 +37,13 @@ EXTENDED_STEP_MS: Final = 600_000
 COMMAND_BYTES_MAX: Final = 64 * 1024
 "Largest command or data message that is parsed, bytes. onMetaData with a keyframe table of a long file stays below it."
 
-TALK_SECONDS: Final = 5.0
+NONMEDIA_SECONDS: Final = 5.0
 "Span in which the two bounds below hold for an RTMP connection, seconds: what a link held back for as long may come at once."
 
-TALK_MESSAGES_MAX: Final = 2000
+NONMEDIA_MESSAGES_MAX: Final = 2000
 "Messages besides media, count: some 15 us of Python each, so 30 ms of everybody's time. Encoders send tens in all; captions of each picture and times of each frame are 100 a second."
 
-TALK_BYTES_MAX: Final = 512 * 1024
+NONMEDIA_BYTES_MAX: Final = 512 * 1024
 "Bytes of such messages: eight of the longest. A command full of nulls takes 0.8 us a byte, so 0.4 s."
 
 AMF_DEPTH_MAX: Final = 16

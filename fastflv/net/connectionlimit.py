@@ -23,7 +23,7 @@ def ip_of(peer: tuple[object, ...]) -> str:
 
 
 class Seats(Protocol):
-    """What a connection needs of a door."""
+    """What a connection needs of a connection_limit."""
 
     @property
     def limit(self) -> int: ...
@@ -34,26 +34,26 @@ class Seats(Protocol):
 
 
 class Seated:
-    """The door for a connection that was given its seat before, as a TLS handshake is."""
+    """The connection_limit for a connection that was given its seat before, as a TLS handshake is."""
 
-    __slots__ = ("_door",)
+    __slots__ = ("_connection_limit",)
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, connection_limit: ConnectionLimit) -> None:
+        self._connection_limit = connection_limit
 
     @property
     def limit(self) -> int:
-        return self._door.limit
+        return self._connection_limit.limit
 
     def enter(self) -> bool:
         return True
 
     def leave(self) -> None:
         """Give the seat back."""
-        self._door.leave()
+        self._connection_limit.leave()
 
 
-class Door:
+class ConnectionLimit:
     """Seats for connections: RTMP, HTTP, API, and players that a sender thread has taken over."""
 
     __slots__ = ("limit", "refused", "taken", "total")

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 
 from fastflv import limits
-from fastflv.net.connectionlimit import Door, ip_of
+from fastflv.net.connectionlimit import ConnectionLimit, ip_of
 
 log = logging.getLogger(__name__)
 
@@ -22,14 +22,14 @@ class TlsListener:
         loop: asyncio.AbstractEventLoop,
         sock: socket.socket,
         context: ssl.SSLContext,
-        door: Door,
+        connection_limit: ConnectionLimit,
         factory: Callable[[], asyncio.BaseProtocol],
     ) -> None:
         """*sock*: bound, not blocking. *factory* makes protocols that have their seat (`Seated`)."""
         self._loop = loop
         self._sock = sock
         self._context = context
-        self._door = door
+        self._connection_limit = connection_limit
         self._factory = factory
         self._handshakes: set[asyncio.Task[None]] = set()
         self._rest: asyncio.TimerHandle | None = None
@@ -57,8 +57,8 @@ class TlsListener:
                 self._rest = self._loop.call_later(limits.ACCEPT_REST_SECONDS, self._go_on)
                 return
             ip = ip_of(address)
-            if not self._door.enter():
-                log.warning("tls %s refused: all %d connections are taken", ip, self._door.limit)
+            if not self._connection_limit.enter():
+                log.warning("tls %s refused: all %d connections are taken", ip, self._connection_limit.limit)
                 sock.close()
                 continue
             sock.setblocking(False)
@@ -82,7 +82,7 @@ class TlsListener:
             log.info("tls %s closed: %s", ip, reason_of(error))
         finally:
             if not seated:
-                self._door.leave()
+                self._connection_limit.leave()
 
 
 def reason_of(error: OSError) -> str:

@@ -22,7 +22,7 @@ from fastflv.stream.start import Start
 from fastflv.stream.stream import StreamOptions
 
 if TYPE_CHECKING:
-    from fastflv.playing.players import Fanout
+    from fastflv.playing.players import Players
 
 
 def unacked(sock: socket.socket) -> int:
@@ -34,23 +34,39 @@ def unacked(sock: socket.socket) -> int:
     return int.from_bytes(answer, sys.byteorder)
 
 
-class LoopPlay:
+class LoopPlayer:
     """A player that the event loop serves through its transport: TLS encrypts one large record per send."""
 
     __slots__ = (
-        "_bytes", "_cursor", "_ended", "_fanout", "_framing", "_full_since", "_late", "_leave", "_looked", "_options",
-        "_over", "_paced", "_paced_at", "_start", "_steps", "_then", "_transport", "_words",
+        "_bytes",
+        "_cursor",
+        "_ended",
+        "_framing",
+        "_full_since",
+        "_late",
+        "_leave",
+        "_looked",
+        "_options",
+        "_over",
+        "_paced",
+        "_paced_at",
+        "_players",
+        "_start",
+        "_steps",
+        "_then",
+        "_transport",
+        "_words",
     )  # fmt: skip
 
     def __init__(
         self,
-        fanout: Fanout,
+        players: Players,
         options: StreamOptions,
         framing: Framing,
         ended: Ended,
         transport: asyncio.Transport,
     ) -> None:
-        self._fanout = fanout
+        self._players = players
         self._options = options
         self._framing = framing
         self._ended = ended
@@ -105,8 +121,8 @@ class LoopPlay:
         pieces = (preamble if preamble is not None else b"", head, start.block, tail)
         self._start.extend(memoryview(piece) for piece in pieces if len(piece))
         limit_unsent(self._socket.fileno(), bytes_per_second(outlet.log))
-        self._leave = self._fanout.relay(outlet.log, self._options.window_ms).join(self)
-        self.serve(self._fanout.now())
+        self._leave = self._players.ticker(outlet.log, self._options.window_ms).join(self)
+        self.serve(self._players.now())
 
     def serve(self, now: float) -> None:
         """Send what is new, unless the socket is full."""
@@ -195,11 +211,11 @@ class LoopPlay:
         """The socket is full."""
         self._late = True
         if self._full_since is None:
-            self._full_since = self._fanout.now()
+            self._full_since = self._players.now()
 
     def resume_writing(self) -> None:
         self._full_since = None
-        self.serve(self._fanout.now())
+        self.serve(self._players.now())
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:
         self._bytes += len(data)
@@ -221,4 +237,4 @@ class LoopPlay:
         self._stop()
         if not self._over:
             self._over = True
-            self._ended(self._fanout.reason(reason), whole)
+            self._ended(self._players.reason(reason), whole)

@@ -1,4 +1,4 @@
-"""Ticks for the players that the event loop serves: one relay per log and merge window."""
+"""Ticks for the players that the event loop serves: one ticker per log and merge window."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Protocol
 from fastflv import limits
 from fastflv._ext.fanout.loadwindow import LoadMeter
 from fastflv._ext.log.medialog import MediaLog
-from fastflv._ext.log.observer import Notice
+from fastflv._ext.log.observer import LogObserver
 
 
 class Served(Protocol):
-    """A player of a relay."""
+    """A player of a ticker."""
 
     @property
     def full(self) -> bool:
@@ -23,7 +23,7 @@ class Served(Protocol):
     def serve(self, now: float) -> None: ...
 
 
-class Relay:
+class LoopTicker:
     """Serves players when the log grows: at once with window 0, else spread over the window in steps.
 
     The same steps as in the sender threads (fanout.pyx): players stay in their step, and a stream that
@@ -53,7 +53,7 @@ class Relay:
         self._closed = False
         self._seen = log.head
         self._quiet = 0
-        self._notice = Notice(self._new)
+        self._notice = LogObserver(self._new)
         log.attach(self._notice)
 
     @property
@@ -114,7 +114,7 @@ class Relay:
                 player.serve(now)
         if self._meter is not None:
             self._meter.worked(began, monotonic())
-            # It may have been changed by another stream's relay too.
+            # It may have been changed by another stream's ticker too.
             self._window_ms = self._meter.window_ms
 
     def _arm(self) -> None:

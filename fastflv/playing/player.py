@@ -1,7 +1,7 @@
 """One player's media: from an outlet's log to its socket, by a sender thread or by the event loop.
 
 A play is told what to send and says when it ended; it knows no protocol but its framing. What its
-owner says in between (answers, control frames) goes out between two frames. There are two: `ThreadPlay` and `LoopPlay`.
+owner says in between (answers, control frames) goes out between two frames. There are two: `ThreadPlayer` and `LoopPlayer`.
 """
 
 from __future__ import annotations

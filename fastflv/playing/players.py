@@ -8,15 +8,15 @@ from time import monotonic
 from fastflv._ext.fanout.loadwindow import LoadMeter
 from fastflv._ext.fanout.sender import Sender
 from fastflv._ext.log.medialog import MediaLog
-from fastflv.playing.loopplayer import LoopPlay
-from fastflv.playing.loopticker import Relay
+from fastflv.playing.loopplayer import LoopPlayer
+from fastflv.playing.loopticker import LoopTicker
 from fastflv.playing.player import Ended, Framing
-from fastflv.playing.threadplayer import ThreadPlay
+from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.stream.hub import Hub
 from fastflv.stream.stream import AUTO_WINDOW, StreamOptions
 
 
-class Fanout:
+class Players:
     """Starts plays, and learns from the sender threads which of them ended."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sender: Sender, hub: Hub) -> None:
@@ -24,7 +24,7 @@ class Fanout:
         self.now = loop.time
         self._loop = loop
         self._hub = hub
-        self._relays: dict[tuple[MediaLog, int], Relay] = {}
+        self._tickers: dict[tuple[MediaLog, int], LoopTicker] = {}
         self._meter = LoadMeter(monotonic())
         self._closing = False
         self.stopping = False
@@ -33,29 +33,29 @@ class Fanout:
 
     def play(
         self, transport: asyncio.Transport, options: StreamOptions, framing: Framing, ended: Ended
-    ) -> ThreadPlay | LoopPlay:
+    ) -> ThreadPlayer | LoopPlayer:
         """Return a play for a connection that the event loop goes on to read."""
         if transport.get_extra_info("sslcontext") is None:
-            return ThreadPlay(self, options, framing, ended, transport=transport)
-        return LoopPlay(self, options, framing, ended, transport)
+            return ThreadPlayer(self, options, framing, ended, transport=transport)
+        return LoopPlayer(self, options, framing, ended, transport)
 
-    def take_over(self, fd: int, options: StreamOptions, framing: Framing, ended: Ended) -> ThreadPlay:
+    def take_over(self, fd: int, options: StreamOptions, framing: Framing, ended: Ended) -> ThreadPlayer:
         """Return a play for a socket that nobody else uses any more."""
-        return ThreadPlay(self, options, framing, ended, fd=fd)
+        return ThreadPlayer(self, options, framing, ended, fd=fd)
 
-    def relay(self, log: MediaLog, window_ms: int) -> Relay:
+    def ticker(self, log: MediaLog, window_ms: int) -> LoopTicker:
         """Return what serves the event loop's players of *log*."""
         key = (log, window_ms)
-        relay = self._relays.get(key)
-        if relay is None:
+        ticker = self._tickers.get(key)
+        if ticker is None:
 
             def empty() -> None:
-                del self._relays[key]
+                del self._tickers[key]
                 self.close_unread()
 
             meter = self._meter if window_ms == AUTO_WINDOW else None
-            relay = self._relays[key] = Relay(self._loop, log, window_ms, empty, meter)
-        return relay
+            ticker = self._tickers[key] = LoopTicker(self._loop, log, window_ms, empty, meter)
+        return ticker
 
     @property
     def windows_ms(self) -> dict[str, int]:
@@ -66,7 +66,7 @@ class Fanout:
     @property
     def count(self) -> int:
         """Players being served."""
-        return self.sender.count + sum(map(len, self._relays.values()))
+        return self.sender.count + sum(map(len, self._tickers.values()))
 
     def reason(self, reason: str) -> str:
         """Say *reason*, why a play ended, as it is for the player: streams that end with the server did not end."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastflv import limits
-from fastflv._ext.fanout.sender import Player
+from fastflv._ext.fanout.sender import SendHandle
 from fastflv._ext.log.block import MediaBlock
 from fastflv.playing.player import Ended, Framing
 from fastflv.stream.lag import Steps
@@ -17,7 +17,7 @@ from fastflv.stream.start import Start
 from fastflv.stream.stream import StreamOptions
 
 if TYPE_CHECKING:
-    from fastflv.playing.players import Fanout
+    from fastflv.playing.players import Players
 
 
 class Next(NamedTuple):
@@ -31,7 +31,7 @@ class Next(NamedTuple):
     "Of the block: it counts as in use while it waits."
 
 
-class ThreadPlay:
+class ThreadPlayer:
     """A player that a sender thread serves, through a descriptor of its own.
 
     With a *transport* the event loop keeps reading the connection and may write while nothing is half
@@ -39,13 +39,29 @@ class ThreadPlay:
     """
 
     __slots__ = (
-        "_before", "_bytes", "_ended", "_fanout", "_fd", "_framing", "_held", "_kicked", "_next", "_options", "_outlet",
-        "_over", "_player", "_steps", "_then", "_transport", "_why", "_words",
+        "_before",
+        "_bytes",
+        "_ended",
+        "_fd",
+        "_framing",
+        "_held",
+        "_kicked",
+        "_next",
+        "_options",
+        "_outlet",
+        "_over",
+        "_player",
+        "_players",
+        "_steps",
+        "_then",
+        "_transport",
+        "_why",
+        "_words",
     )  # fmt: skip
 
     def __init__(
         self,
-        fanout: Fanout,
+        players: Players,
         options: StreamOptions,
         framing: Framing,
         ended: Ended,
@@ -53,7 +69,7 @@ class ThreadPlay:
         fd: int = -1,
         transport: asyncio.Transport | None = None,
     ) -> None:
-        self._fanout = fanout
+        self._players = players
         self._options = options
         self._framing = framing
         self._ended = ended
@@ -62,8 +78,8 @@ class ThreadPlay:
         if transport is not None:
             # The event loop says when its last byte is in the socket.
             transport.set_write_buffer_limits(high=0)
-        self._player: Player | None = None
-        self._before: Player | None = None
+        self._player: SendHandle | None = None
+        self._before: SendHandle | None = None
         "Itself, before it was called back."
         self._kicked = False
         self._outlet: Outlet | None = None
@@ -104,7 +120,7 @@ class ThreadPlay:
 
     def _add(self) -> None:
         assert self._outlet is not None
-        if self._fanout.stopping:
+        if self._players.stopping:
             self._end("server stops", True)
             return
         block, position, preamble, until_key, _ = self._next
@@ -117,7 +133,7 @@ class ThreadPlay:
             except OSError:
                 self._end("no descriptor left", True)
                 return
-        self._player = self._fanout.sender.add(
+        self._player = self._players.sender.add(
             fd,
             self._outlet.log,
             framing=self._framing,
@@ -148,7 +164,7 @@ class ThreadPlay:
             # It asks and does not read the answers.
             self._give_up("unread answers")
         elif self._player is not None:
-            self._fanout.sender.recall(self._player)
+            self._players.sender.recall(self._player)
 
     def halt(self, then: Callable[[], None]) -> None:
         if self._player is None:
@@ -157,13 +173,13 @@ class ThreadPlay:
             then()
             return
         self._then = then
-        self._fanout.sender.recall(self._player)
+        self._players.sender.recall(self._player)
 
     def kick(self) -> None:
         # It may have been let go already, and not be reaped yet.
         self._kicked = True
         if self._player is not None:
-            self._fanout.sender.kick(self._player)
+            self._players.sender.kick(self._player)
         else:
             self._end("kicked", True)
 
@@ -174,7 +190,7 @@ class ThreadPlay:
         self._why = reason
         self._words.clear()
         if self._player is not None:
-            self._fanout.sender.kick(self._player)
+            self._players.sender.kick(self._player)
         else:
             self._end(reason, False)
 
@@ -183,9 +199,9 @@ class ThreadPlay:
             self._let_go()
             self._add()
             if self._words and self._player is not None:
-                self._fanout.sender.recall(self._player)
+                self._players.sender.recall(self._player)
 
-    def left(self, player: Player) -> None:
+    def left(self, player: SendHandle) -> None:
         """The sender thread let it go."""
         self._bytes += player.sent
         self._steps = self._steps.then(player)
@@ -221,4 +237,4 @@ class ThreadPlay:
         self._let_go()
         if not self._over:
             self._over = True
-            self._ended(self._fanout.reason(reason), whole)
+            self._ended(self._players.reason(reason), whole)

@@ -89,7 +89,7 @@ TOO_LATE = ("too slow", "stalled")
 "Why a player that does not keep up is let go."
 
 
-class Roster:
+class Clients:
     """All clients by id, in the order they came."""
 
     def __init__(self) -> None:

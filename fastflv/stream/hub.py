@@ -58,7 +58,7 @@ class Hub:
         return self._streams.get(name)
 
     def publish(self, name: StreamName, options: StreamOptions, publisher_id: str, now_ms: int) -> Stream:
-        """Begin a publish; within the grace of the last publisher the same stream goes on.
+        """StartMode a publish; within the grace of the last publisher the same stream goes on.
 
         Raises StreamBusyError when somebody publishes that name already.
         """
@@ -123,7 +123,7 @@ class Hub:
     def _end(self, stream: Stream) -> None:
         stream.end()
         del self._streams[stream.name]
-        self.received_before[stream.name.vhost] += stream.intake.bytes
+        self.received_before[stream.name.vhost] += stream.writer.bytes
         for watcher in self.watchers:
             _tell(watcher.stream_ended, stream)
 

@@ -20,7 +20,7 @@ class Lag(NamedTuple):
     "It is let go."
 
 
-class Reader(Protocol):
+class LagCounters(Protocol):
     """What follows a log for one player, and counts."""
 
     @property
@@ -51,7 +51,7 @@ class Steps(NamedTuple):
     jumps: int = 0
     "Times it was moved on to a keyframe."
 
-    def then(self, reader: Reader | None) -> Steps:
+    def then(self, reader: LagCounters | None) -> Steps:
         """Return these with those of *reader*, who came after them; without one nothing lags."""
         if reader is None:
             return self._replace(lag_ms=0)

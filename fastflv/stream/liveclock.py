@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fastflv import limits
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv.errors import AmfError
 from fastflv.media.amf import amf0
 from fastflv.stream.histogram import Delays
@@ -25,7 +25,7 @@ class Clocks(NamedTuple):
     """Two clocks at one moment."""
 
     monotonic_ms: float
-    "As `Intake.now_ms`."
+    "As `StreamWriter.now_ms`."
 
     wall_ms: float
     "Since 1970, UTC."
@@ -87,10 +87,10 @@ def read_clock(body: bytes) -> ClockTag | None:
 
 
 class LiveClock:
-    """The clock of one stream; `Intake.clock`."""
+    """The clock of one stream; `StreamWriter.clock`."""
 
-    def __init__(self, intake: Intake, delays: Delays, now: Callable[[], Clocks] = clocks) -> None:
-        self._intake = intake
+    def __init__(self, writer: StreamWriter, delays: Delays, now: Callable[[], Clocks] = clocks) -> None:
+        self._writer = writer
         self._delays = delays
         self._now = now
         self._sequence = 0
@@ -116,7 +116,7 @@ class LiveClock:
     def __call__(self, dts_ms: int) -> bytes | None:
         """Return the body of the tag before what is written at *dts_ms*; None where the publisher's has none."""
         monotonic_ms, wall_ms = self._now()
-        waited = max(0.0, monotonic_ms - self._intake.now_ms)
+        waited = max(0.0, monotonic_ms - self._writer.now_ms)
         self._delays.ingest.observe(waited)
         if not self._relayed:
             tag = ClockTag(self._sequence, round(wall_ms - waited), round(wall_ms), dts_ms, 0)

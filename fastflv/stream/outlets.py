@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from fastflv import limits
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.mux.rawaudio import AudioMux
 from fastflv._ext.mux.remux import Remux
@@ -27,7 +27,7 @@ class Outlet:
 
     def __init__(
         self,
-        intake: Intake,
+        writer: StreamWriter,
         variant: Variant,
         log: MediaLog,
         remux: Remux | None = None,
@@ -39,7 +39,7 @@ class Outlet:
         self.holds = 0
         "Players that are going to read on in a moment."
         self.starts: StartBlocks = StartBlocks(
-            intake, variant, log, remux, source.starts if source is not None else None
+            writer, variant, log, remux, source.starts if source is not None else None
         )
 
     @property
@@ -51,10 +51,10 @@ class Outlet:
 class Outlets:
     """All containers of one stream, made when first asked for, let go when nobody reads them any more."""
 
-    def __init__(self, intake: Intake, new_log: NewLog) -> None:
-        self._intake = intake
+    def __init__(self, writer: StreamWriter, new_log: NewLog) -> None:
+        self._writer = writer
         self._new_log = new_log
-        self._plain = Outlet(intake, PLAIN, intake.log)
+        self._plain = Outlet(writer, PLAIN, writer.log)
         self._made: dict[Variant, Outlet] = {PLAIN: self._plain}
 
     def __iter__(self) -> Iterator[Outlet]:
@@ -76,7 +76,7 @@ class Outlets:
             source = self._plain if variant.container == "flv" else self.open(variant.tags)
             log = self._new_log(variant.keep_ms)
             remux = make_remux(variant, source.log, log)
-            outlet = Outlet(self._intake, variant, log, remux, source)
+            outlet = Outlet(self._writer, variant, log, remux, source)
             at = source.log.key_pos
             if at >= 0:
                 remux.begin(source.log.key_headers, at)

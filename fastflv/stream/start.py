@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 from typing import NamedTuple
 
 from fastflv import limits
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.block import MediaBlock
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.mux.compactstart import squeeze
 from fastflv._ext.mux.remux import Remux
 from fastflv._ext.ts.mux import TsMux
 from fastflv._ext.ts.start import sound_before, tags_as_ts
+from fastflv.config.model.vhost import StartMode
 from fastflv.containers.flv import flv_header
 from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError
 from fastflv.stream.tracks import Tracks
 
 
-class Begin(Enum):
-    """What a player gets first, before the live stream goes on (`play { start }`)."""
-
-    COMPACT = "compact"
-    "The newest GOP with its time squeezed into the last moments: a picture at once, and no delay left over."
-
-    GOP = "gop"
-    "The newest GOP at its own pace: a picture at once, up to one GOP behind for good."
-
-    KEY = "key"
-    "Nothing until the next keyframe."
-
-    LIVE = "live"
-    "Headers, then what comes: sound at once, pictures that nobody can decode until the next keyframe."
-
-
-def begin_of(args: Mapping[str, str]) -> Begin | None:
+def start_mode_of(args: Mapping[str, str]) -> StartMode | None:
     """What the query *args* ask with `start`; None without it. Raises UsageError for a word it does not know.
 
     A number is what players of files ask for when they seek: it means nothing here.
@@ -45,12 +29,12 @@ def begin_of(args: Mapping[str, str]) -> Begin | None:
     if not word.strip("0123456789."):
         return None
     try:
-        return Begin(word)
+        return StartMode(word)
     except ValueError:
         raise UsageError(f"start={word}: ask for start=compact, start=gop, start=key or start=live") from None
 
 
-class Burst(NamedTuple):
+class StartBurst(NamedTuple):
     """How much of the past a player is sent at once, at most; 0: as much as the GOP cache holds."""
 
     media_ms: int = 0
@@ -77,10 +61,15 @@ class StartBlocks:
     """Makes start blocks of one log; all players that join in the same GOP share one."""
 
     def __init__(
-        self, intake: Intake, variant: Variant, log: MediaLog, remux: Remux | None, source: StartBlocks | None
+        self,
+        writer: StreamWriter,
+        variant: Variant,
+        log: MediaLog,
+        remux: Remux | None,
+        source: StartBlocks | None,
     ) -> None:
         """*remux* writes *log*, of the tags of *source*; both None for the canonical log."""
-        self._intake = intake
+        self._writer = writer
         self._source = source
         self._variant = variant
         self._log = log
@@ -92,26 +81,26 @@ class StartBlocks:
 
     @property
     def has_audio(self) -> bool:
-        return self._intake.has_audio and self._variant.audio
+        return self._writer.has_audio and self._variant.audio
 
     @property
     def has_video(self) -> bool:
         """Players start at a keyframe."""
         return (
-            self._intake.has_video and self._variant.video and self._variant.container not in ("aac", "mp3")
+            self._writer.has_video and self._variant.video and self._variant.container not in ("aac", "mp3")
         )
 
-    def begin(self, how: Begin, burst: Burst, claims: Tracks | None = None) -> Start:
+    def begin(self, how: StartMode, burst: StartBurst, claims: Tracks | None = None) -> Start:
         """Start as *how* says; where the GOP is more than *burst*, with the next keyframe (`compact`: and a still until then).
 
         *claims*: what an FLV header says, where that is not what there is.
         """
-        if how is Begin.LIVE:
+        if how is StartMode.LIVE:
             return Start(MediaBlock(self._prefix(claims) + self._headers()), self._log.head)
         too_much = self.has_video and self._exceeds(burst)
-        if how is Begin.COMPACT:
+        if how is StartMode.COMPACT:
             return self._compact(claims, still=too_much)
-        return self.at_next_key(claims) if how is Begin.KEY or too_much else self.at_gop(claims)
+        return self.at_next_key(claims) if how is StartMode.KEY or too_much else self.at_gop(claims)
 
     def at_gop(self, claims: Tracks | None = None) -> Start:
         """Start with the newest keyframe; on a log without video with the history kept, or at the head.
@@ -136,12 +125,12 @@ class StartBlocks:
     def header_tags(self) -> bytes:
         """Metadata and sequence headers as FLV tags, as far as they are of this choice, stamped with the present."""
         if self._source is None:
-            return self._intake.header_tags(self._intake.log.head_dts)
+            return self._writer.header_tags(self._writer.log.head_dts)
         tags = self._source.header_tags()
         assert self._remux is not None
         return self._remux.headers(tags) if self._variant.container == "flv" else tags
 
-    def _exceeds(self, burst: Burst) -> bool:
+    def _exceeds(self, burst: StartBurst) -> bool:
         tags = self._tags
         if tags.key_pos < 0:
             return False

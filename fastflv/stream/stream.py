@@ -8,8 +8,10 @@ from enum import Enum
 from typing import Final
 
 from fastflv import limits
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
+from fastflv.config.model.service import TimeJitter
+from fastflv.config.model.vhost import StartMode
 from fastflv.containers import carriage
 from fastflv.containers.variant import PLAIN, Variant
 from fastflv.errors import AmfError
@@ -23,7 +25,7 @@ from fastflv.stream.liveclock import NAME as CLOCK
 from fastflv.stream.liveclock import LiveClock
 from fastflv.stream.name import StreamName
 from fastflv.stream.outlets import Outlet, Outlets
-from fastflv.stream.start import Begin, Burst, Start
+from fastflv.stream.start import Start, StartBurst
 from fastflv.stream.tracks import BOTH, NONE, Tracks
 
 AUDIO, VIDEO = 8, 9
@@ -40,12 +42,8 @@ class Phase(Enum):
     ENDED = "ended"
 
 
-class Jitter(Enum):
-    """What happens to the publisher's timestamps (play.time_jitter)."""
-
-    FULL = 0
-    ZERO = 1
-    OFF = 2
+JITTER_MODES: Final = {TimeJitter.FULL: 0, TimeJitter.ZERO: 1, TimeJitter.OFF: 2}
+"Modes of the timeline (timeline.pxd) by `play.time_jitter`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +53,10 @@ class StreamOptions:
     gop_cache: bool = True
     "Keep the newest GOP, so that players start with a picture."
 
-    begin: Begin = Begin.GOP
+    begin: StartMode = StartMode.GOP
     "What a player gets first, unless it asks for something else."
 
-    burst: Burst = field(default_factory=Burst)
+    burst: StartBurst = field(default_factory=StartBurst)
     "How much of the past it is sent at once, at most."
 
     gop_frames_max: int = limits.GOP_FRAMES_MAX
@@ -73,7 +71,7 @@ class StreamOptions:
     window_ms: int = AUTO_WINDOW
     "Merge window, ms; 0: a send per video frame; AUTO_WINDOW: as the load asks for."
 
-    jitter: Jitter = Jitter.FULL
+    jitter: TimeJitter = TimeJitter.FULL
     "Repair of timestamps."
 
     reduce_sequence_header: bool = False
@@ -115,12 +113,12 @@ class Stream:
         self.id = id
         self.phase = Phase.LIVE
         self.log = self._new_log(0)
-        self.intake = Intake(
-            self.log, jitter=options.jitter.value, reduce_headers=options.reduce_sequence_header
+        self.writer = StreamWriter(
+            self.log, jitter=JITTER_MODES[options.jitter], reduce_headers=options.reduce_sequence_header
         )
-        self.intake.tell = self._tell
-        self.clock = LiveClock(self.intake, delays or Delays()) if options.live_clock else None
-        self.intake.clock = self.clock
+        self.writer.tell = self._tell
+        self.clock = LiveClock(self.writer, delays or Delays()) if options.live_clock else None
+        self.writer.clock = self.clock
         self.metadata: dict[str, Value] = {}
         "What the publisher says, as far as it is of a live stream."
         self._told = b""
@@ -141,7 +139,7 @@ class Stream:
         self.left_ms = 0
         self.sent_before = 0
         "Bytes sent to players that have left."
-        self.outlets = Outlets(self.intake, self._new_log)
+        self.outlets = Outlets(self.writer, self._new_log)
         "The stream in every container that is asked for."
         self.settle_at = 0
         "Monotonic clock at which the tracks count as known, ms; 0 before the first of them."
@@ -162,7 +160,7 @@ class Stream:
         self._told = b""
         if self.clock is not None:
             self.clock.begin()
-        self.intake.begin(max(gap, limits.TIME_FIRST_STEP_MS))
+        self.writer.begin(max(gap, limits.TIME_FIRST_STEP_MS))
 
     def leave(self, now_ms: int) -> None:
         """The publisher is gone; players stay for the grace."""
@@ -170,13 +168,13 @@ class Stream:
         self.publisher_id = ""
         self.left_ms = now_ms
         self.settled = False
-        self.intake.forget_key()
+        self.writer.forget_key()
 
     def end(self) -> None:
         """Nobody came back: players drain what is there and are let go."""
         self.phase = Phase.ENDED
-        # Else the stream and its intake would hold each other until the collector of cycles comes by.
-        self.intake.tell = self.intake.clock = None
+        # Else the stream and its writer would hold each other until the collector of cycles comes by.
+        self.writer.tell = self.writer.clock = None
         self.log.end()
 
     def take_data(self, name: str, payload: bytes, timestamp: int) -> None:
@@ -184,27 +182,27 @@ class Stream:
         if name == CLOCK and self.clock is not None and self.clock.take(payload):
             return
         if name != "onMetaData":
-            self.intake.add_script(payload, timestamp)
+            self.writer.add_script(payload, timestamp)
             return
         try:
             values = amf0.decode_all(payload)
         except AmfError:
-            self.intake.set_metadata(payload, timestamp)
+            self.writer.set_metadata(payload, timestamp)
             return
         fields = next((value for value in values[1:] if isinstance(value, dict)), {})
         self.metadata = live_fields(fields)
         self._told = self._announcement()
-        self.intake.set_metadata(self._told, timestamp)
+        self.writer.set_metadata(self._told, timestamp)
 
     @property
     def tracks(self) -> Tracks:
         """The tracks of this publisher, as far as they were seen."""
-        return Tracks(self.intake.has_audio, self.intake.has_video)
+        return Tracks(self.writer.has_audio, self.writer.has_video)
 
     def _announcement(self) -> bytes:
-        intake = self.intake
-        audio = Seen(intake.audio_codec) if intake.has_audio else None
-        video = Seen(intake.video_codec) if intake.has_video else None
+        writer = self.writer
+        audio = Seen(writer.audio_codec) if writer.has_audio else None
+        video = Seen(writer.video_codec) if writer.has_video else None
         return amf0.encode("onMetaData", announce(self.metadata, audio, video, settled=self.settled))
 
     def _tell(self) -> None:
@@ -214,7 +212,7 @@ class Stream:
         # A publisher without metadata needs none: FLV header and sequence headers say what is there.
         if told != self._told and (self._told or shown not in (NONE, self._shown)):
             self._told = told
-            self.intake.correct(told, shown=self.is_read)
+            self.writer.correct(told, shown=self.is_read)
 
     def settle(self, now_ms: int) -> bool:
         """Decide whether the tracks are known; return whether that became so with this call.
@@ -223,11 +221,11 @@ class Stream:
         seen, or when SETTLE_MS have passed since the first of them: SETTLE_NAMED_MS where metadata promises one that
         was there last time, or where nothing is known of last time.
         """
-        intake = self.intake
+        writer = self.writer
         if (
             self.settled
             or self.phase is not Phase.LIVE
-            or not (intake.open and (intake.has_audio or intake.has_video))
+            or not (writer.open and (writer.has_audio or writer.has_video))
         ):
             return False
         if self._first_ms < 0:
@@ -240,9 +238,9 @@ class Stream:
         self.settle_at = self._first_ms + (limits.SETTLE_NAMED_MS if likely else limits.SETTLE_MS)
         self.settled = seen == BOTH or (wanted != NONE and seen.holds(wanted)) or now_ms >= self.settle_at
         if self.settled:
-            intake.settled = True
+            writer.settled = True
             self._tell()
-            intake.flush()
+            writer.flush()
             for variant in self.options.kept:
                 if not self.refusal(variant):
                     self.outlets.open(variant)
@@ -250,17 +248,17 @@ class Stream:
 
     def refusal(self, variant: Variant) -> str:
         """Why the stream cannot be played as *variant*, in one sentence; empty when it can."""
-        intake = self.intake
-        audio = intake.has_audio and variant.audio
-        video = intake.has_video and variant.video
+        writer = self.writer
+        audio = writer.has_audio and variant.audio
+        video = writer.has_video and variant.video
         if not audio and not video and variant.container not in ("aac", "mp3"):
             alone = "audio" if variant.audio else "video"
             return f"`{self.name.url}` has no {alone}, and nothing else was asked for"
         return carriage.refusal(
             self.name.url,
             variant.container,
-            video=video_codec_name(intake.video_codec) if video else "",
-            audio=audio_codec_name(intake.audio_codec) if audio else "",
+            video=video_codec_name(writer.video_codec) if video else "",
+            audio=audio_codec_name(writer.audio_codec) if audio else "",
         )
 
     def open(self, variant: Variant = PLAIN) -> Outlet:
@@ -269,11 +267,11 @@ class Stream:
             self.wake()
         return self.outlets.open(variant)
 
-    def start(self, outlet: Outlet, claims: Tracks | None = None, begin: Begin | None = None) -> Start:
+    def start(self, outlet: Outlet, claims: Tracks | None = None, begin: StartMode | None = None) -> Start:
         """Where a player of *outlet* that joins now starts; its FLV header may claim other tracks than there are."""
         begin = begin or self.options.begin
-        if not self.options.gop_cache and begin is not Begin.LIVE:
-            begin = Begin.KEY
+        if not self.options.gop_cache and begin is not StartMode.LIVE:
+            begin = StartMode.KEY
         return outlet.starts.begin(begin, self.options.burst, claims)
 
     @property

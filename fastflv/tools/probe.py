@@ -24,7 +24,7 @@ NAMES = {AUDIO: "audio", VIDEO: "video"}
 
 
 @dataclass(slots=True)
-class Track:
+class ProbeTrack:
     """What came of one kind; rates are of what came live, after the start burst."""
 
     codec: int = 0
@@ -63,7 +63,7 @@ class Probe:
     last: float = -1.0
     silence: float = 0.0
     "The longest time without media, seconds."
-    tracks: dict[int, Track] = field(default_factory=dict)
+    tracks: dict[int, ProbeTrack] = field(default_factory=dict)
     keys: list[int] = field(default_factory=list)
     "Times of keyframes that came live, ms."
     metadata: dict[str, object] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class Probe:
         flags, codec, number = traits(tag.kind, tag.body)
         if flags & COMMAND or number:
             return
-        track = self.tracks.setdefault(tag.kind, Track())
+        track = self.tracks.setdefault(tag.kind, ProbeTrack())
         track.codec = codec
         track.head = tag.body[0]
         if flags & CONFIG:

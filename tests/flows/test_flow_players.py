@@ -203,9 +203,9 @@ from fastflv._ext.log.block import MediaBlock
 from fastflv._ext.fanout.sender import Sender
 
 def pair():
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        theirs = socket.create_connection(door.getsockname())
-        ours, _ = door.accept()
+    with socket.create_server(("127.0.0.1", 0)) as connection_limit:
+        theirs = socket.create_connection(connection_limit.getsockname())
+        ours, _ = connection_limit.accept()
     ours.setblocking(False)
     return ours, theirs
 

@@ -10,7 +10,7 @@ from clip import Clip, Form, encoders, ffmpeg, make
 from flvread import VIDEO, Tag, flv_file, read_flv
 from model.flv import Feed
 
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 
 DISPOSABLE, LEADING = 2, 32
@@ -63,9 +63,9 @@ def pictures(path: Path) -> dict[int, str]:
 def flags_of(tags: list[Tag]) -> list[int]:
     """Flags of each tag as the log keeps them."""
     log = MediaLog(keep_ms=1 << 40, window_bytes=1 << 40)
-    intake = Intake(log)
-    intake.begin(10)
-    feed = Feed(intake)
+    writer = StreamWriter(log)
+    writer.begin(10)
+    feed = Feed(writer)
     for tag in tags:
         feed.video(tag.time, tag.body)
     return [flags for _, _, _, _, flags in log.tags()]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv._ext.ingest.chunkwrite import write_message
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 
 AUDIO, VIDEO, SCRIPT, AGGREGATE = 8, 9, 18, 22
 KEY, DISPOSABLE, CONFIG, COMMAND, NOTES = 1, 2, 4, 8, 16
@@ -127,18 +127,18 @@ def aggregate(rows: list[tuple[int, int, bytes]]) -> bytes:
 
 
 class Feed:
-    """A publisher as the intake sees it: chunks of messages through a reader. The wall clock goes with the media."""
+    """A publisher as the writer sees it: chunks of messages through a reader. The wall clock goes with the media."""
 
-    def __init__(self, intake: Intake) -> None:
-        self.intake = intake
+    def __init__(self, writer: StreamWriter) -> None:
+        self.writer = writer
         self.reader = ChunkReader()
-        self.reader.sink = intake
+        self.reader.sink = writer
 
     def send(self, kind: int, time_ms: int, body: bytes, now_ms: int | None = None) -> None:
-        self.intake.now_ms = time_ms if now_ms is None else now_ms
+        self.writer.now_ms = time_ms if now_ms is None else now_ms
         wire = write_message(kind, time_ms % 2**32, 1, 4 if kind == AUDIO else 6, body, 128)
         assert self.reader.feed(wire) == len(wire)
-        self.intake.flush()
+        self.writer.flush()
 
     def video(self, time_ms: int, body: bytes) -> None:
         self.send(VIDEO, time_ms, body)

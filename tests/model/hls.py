@@ -1,4 +1,4 @@
-"""HLS of a whole server in this process, its streams fed straight into the intake; and a viewer's ways in."""
+"""HLS of a whole server in this process, its streams fed straight into the stream_writer; and a viewer's ways in."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class Camera:
 
     def publish(self) -> None:
         self.stream = self.server.hub.publish(self.name, OPTIONS, "publisher", self.time)
-        self.feed = Feed(self.stream.intake)
+        self.feed = Feed(self.stream.writer)
         if self.audio:
             self.feed.audio(self.time, AAC_HEADER)
         if self.video:

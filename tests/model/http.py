@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import uvloop
 
-from fastflv.net.connectionlimit import Door
+from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.http.connection import HttpConnection
 
@@ -44,13 +44,13 @@ class Echo:
 
 
 @asynccontextmanager
-async def serving(handler, door: Door | None = None):
-    """Serve HTTP on a free port; give the port and the door."""
+async def serving(handler, connection_limit: ConnectionLimit | None = None):
+    """Serve HTTP on a free port; give the port and the connection_limit."""
     loop = asyncio.get_running_loop()
-    door = door or Door(100)
-    server = await loop.create_server(lambda: HttpConnection(loop, handler, door), "127.0.0.1", 0)
+    connection_limit = connection_limit or ConnectionLimit(100)
+    server = await loop.create_server(lambda: HttpConnection(loop, handler, connection_limit), "127.0.0.1", 0)
     try:
-        yield server.sockets[0].getsockname()[1], door
+        yield server.sockets[0].getsockname()[1], connection_limit
     finally:
         server.close()
         await server.wait_closed()

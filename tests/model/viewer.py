@@ -8,8 +8,8 @@ import struct
 import pytest
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, Tag, dechunk, inter, key, read_file, sound
 
-from fastflv._ext.fanout.sender import Player, Sender
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.fanout.sender import Sender, SendHandle
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.block import MediaBlock
 from fastflv._ext.log.medialog import MediaLog
 
@@ -30,15 +30,15 @@ class Publisher(Feed):
     def __init__(
         self, gop: int = 10, frame_bytes: int = 500, *, spare: bool = False, leading: int = 0, **bounds: int
     ) -> None:
-        super().__init__(Intake(MediaLog(**bounds)))
-        self.log = self.intake.log
+        super().__init__(StreamWriter(MediaLog(**bounds)))
+        self.log = self.writer.log
         self.gop = gop
         self.frame_bytes = frame_bytes
         self.spare = spare
         self.leading = leading
         self.next = 0
-        self.intake.begin(10)
-        self.intake.set_metadata(b"\x02\x00\x0aonMetaData\x05", 0)
+        self.writer.begin(10)
+        self.writer.set_metadata(b"\x02\x00\x0aonMetaData\x05", 0)
         self.audio(0, AAC_HEADER)
         self.video(0, AVC_HEADER)
 
@@ -80,7 +80,7 @@ class Viewer:
         self.framing = framing
         self.data = b""
         block = MediaBlock(start) if start else None
-        self.player: Player = sender.add(
+        self.player: SendHandle = sender.add(
             server.detach(), log, framing=framing, preamble=MediaBlock(HEAD), start=block, **more
         )
 

@@ -6,7 +6,7 @@ from fastflv._ext.fanout.player cimport PlayerState
 from fastflv._ext.fanout.thread cimport Crew, Thread
 
 
-cdef class Player:
+cdef class SendHandle:
     cdef PlayerState state
     cdef int thread
     cdef readonly object log
@@ -22,4 +22,4 @@ cdef class Sender:
     cdef bint running
 
     cdef void halt(self) noexcept
-    cdef int ask(self, Player player, uint8_t what) except -1
+    cdef int ask(self, SendHandle player, uint8_t what) except -1

@@ -41,7 +41,7 @@ REASONS = {
 
 
 @cython.final
-cdef class Player:
+cdef class SendHandle:
     """One player handed to a sender thread. Made by `Sender.add`; counters may be read at any time."""
 
     def __init__(self):
@@ -161,12 +161,12 @@ cdef class Sender:
     def __dealloc__(self):
         cdef int i
         cdef PlayerState* p = NULL
-        cdef Player player
+        cdef SendHandle player
         if self.running:
             self.halt()
         p = self.crew.left
         while p != NULL:
-            player = <Player>p.object
+            player = <SendHandle>p.object
             p = p.next
             add32(&(<MediaLog>player.log).log.readers, -1)
             Py_DECREF(player)
@@ -239,7 +239,7 @@ cdef class Sender:
         bint nodelay=True,
         bint until_key=False,
         object owner=None,
-        Player before=None,
+        SendHandle before=None,
     ):
         """Take over the connected, non-blocking socket *fd*: it is closed here, whatever happens.
 
@@ -251,7 +251,7 @@ cdef class Sender:
         All players of one log share the *window_ms* of the first; below 0 it follows the load of the thread.
         *before*: the same player, which was recalled: it is as late as it was.
         """
-        cdef Player player = Player.__new__(Player)
+        cdef SendHandle player = SendHandle.__new__(SendHandle)
         cdef PlayerState* p = &player.state
         cdef Thread* t
         cdef int best = 0
@@ -314,15 +314,15 @@ cdef class Sender:
         write(t.fd, &one, sizeof(one))
         return player
 
-    def kick(self, Player player not None):
+    def kick(self, SendHandle player not None):
         """Have a player let go; it is reaped like all others."""
         self.ask(player, ASKED_LEAVE)
 
-    def recall(self, Player player not None):
+    def recall(self, SendHandle player not None):
         """Have a player let go once nothing of it is half sent, to be added again later; reaped like all others."""
         self.ask(player, ASKED_BACK)
 
-    cdef int ask(self, Player player, uint8_t what) except -1:
+    cdef int ask(self, SendHandle player, uint8_t what) except -1:
         cdef Thread* t = &self.threads[player.thread]
         cdef PlayerState** grown
         cdef uint64_t one = 1
@@ -351,14 +351,14 @@ cdef class Sender:
         cdef PlayerState* p
         cdef uint64_t count
         cdef list left = []
-        cdef Player player
+        cdef SendHandle player
         read(self.crew.fd, &count, sizeof(count))
         pthread_mutex_lock(&self.crew.lock)
         p = self.crew.left
         self.crew.left = NULL
         pthread_mutex_unlock(&self.crew.lock)
         while p != NULL:
-            player = <Player>p.object
+            player = <SendHandle>p.object
             p = p.next
             left.append(player)
             self.players.discard(player)

@@ -23,7 +23,7 @@ cdef struct Header:
     bint stale                 # from the publisher before; forgotten when the new one starts
 
 
-cdef class Intake(MediaSink):
+cdef class StreamWriter(MediaSink):
     cdef readonly MediaLog log
     cdef public int64_t now_ms         # monotonic clock of the read being taken in, ms
     cdef public bint reduce_headers    # leave out sequence headers equal to the last

@@ -6,7 +6,7 @@ from fastflv._ext.ingest.sink import MediaSink
 from fastflv._ext.log.medialog import MediaLog
 
 @final
-class Intake(MediaSink):
+class StreamWriter(MediaSink):
     """What a stream's publisher feeds: messages in, tags in the log."""
 
     now_ms: int

@@ -46,7 +46,7 @@ cdef dict tags_by_kind(bytes tags):
 
 
 @cython.final
-cdef class Intake(MediaSink):
+cdef class StreamWriter(MediaSink):
     """What a stream's publisher feeds. One per stream; publishers come and go, `begin` marks each.
 
     *jitter*: 0 full, 1 zero, 2 off (timeline.pxd). Call `flush` after each read: until then nothing

@@ -4,7 +4,7 @@ from typing import final
 from fastflv._ext.log.medialog import Follower
 
 @final
-class Notice(Follower):
+class LogObserver(Follower):
     """Tells Python code that a log has grown."""
 
     def __init__(self, tell: Callable[[bool], None]) -> None: ...

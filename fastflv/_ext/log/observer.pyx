@@ -6,7 +6,7 @@ from fastflv._ext.log.medialog cimport Follower
 
 
 @cython.final
-cdef class Notice(Follower):
+cdef class LogObserver(Follower):
     """Calls *tell* with whether it is urgent, after each publish and at the end of the log it is attached to."""
 
     cdef object tell

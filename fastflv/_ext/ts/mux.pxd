@@ -7,7 +7,7 @@ from fastflv._ext.syntax.adts cimport AdtsFields
 from fastflv._ext.syntax.flvtag cimport Payload
 from fastflv._ext.ts.clock cimport Clock
 from fastflv._ext.ts.packet cimport TS_BYTES, PesHead, PesWriter
-from fastflv._ext.ts.program cimport Program, Track
+from fastflv._ext.ts.program cimport Program, ProgramTrack
 
 
 cdef class TsMux(Remux):
@@ -36,7 +36,7 @@ cdef class TsMux(Remux):
     cdef uint8_t* gather(self, uint32_t size) except NULL
     cdef int flush_audio(self, bint riding) except -1
     cdef int begin_entry(
-        self, Track* track, PesHead* head, int64_t dts_ms, int64_t pcr, uint8_t flags, bint riding
+        self, ProgramTrack* track, PesHead* head, int64_t dts_ms, int64_t pcr, uint8_t flags, bint riding
     ) except -1
     cdef void note_gap(self) noexcept
     cdef int end_entry(self, uint8_t kind, uint8_t flags, int64_t dts_ms) except -1

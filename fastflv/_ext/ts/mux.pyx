@@ -158,7 +158,7 @@ cdef class TsMux(Remux):
     cdef int configure(self, uint8_t kind, const Payload* payload, const uint8_t* data) except -1:
         """Take a sequence header; one that TS cannot carry ends its track."""
         cdef int form = form_of(kind, payload.codec)
-        cdef Track* track = &self.program.video if kind == TAG_VIDEO else &self.program.audio
+        cdef ProgramTrack* track = &self.program.video if kind == TAG_VIDEO else &self.program.audio
         setup = None
         if form != FORM_NONE:
             setup = self.describe(kind, payload.codec, data[:payload.size])
@@ -323,12 +323,12 @@ cdef class TsMux(Remux):
     # --- entries --------------------------------------------------------------------------------
 
     cdef int begin_entry(
-        self, Track* track, PesHead* head, int64_t dts_ms, int64_t pcr, uint8_t flags, bint riding
+        self, ProgramTrack* track, PesHead* head, int64_t dts_ms, int64_t pcr, uint8_t flags, bint riding
     ) except -1:
         """Write all of an entry up to the data of its PES. *pcr* fits it (see clock_plan)."""
         cdef bint key = (flags & KEY) != 0
         cdef Program* program = &self.program
-        cdef Track* timer
+        cdef ProgramTrack* timer
         cdef Beat beat
         cdef int64_t i
         cdef uint32_t tables

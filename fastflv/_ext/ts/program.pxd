@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from fastflv._ext.ts.packet cimport TS_BYTES
-from fastflv._ext.ts.tables cimport SECTION_BYTES_MAX, Entry
+from fastflv._ext.ts.tables cimport SECTION_BYTES_MAX, PmtEntry
 
 cdef enum:
     TABLES_BYTES = 2 * TS_BYTES
@@ -19,8 +19,8 @@ cdef enum Form:
     FORM_EAC3
     FORM_OPUS
 
-cdef struct Track:
-    Entry entry                # what the PMT says of it
+cdef struct ProgramTrack:
+    PmtEntry entry                # what the PMT says of it
     int form                   # of its header or newest frame
     uint8_t stream_id          # of its PES
     uint8_t counter            # continuity counter of its next packet
@@ -29,8 +29,8 @@ cdef struct Track:
     int64_t since_ms           # first entry of the other track since its last frame, ms; -1: none
 
 cdef struct Program:
-    Track video
-    Track audio
+    ProgramTrack video
+    ProgramTrack audio
     uint8_t packets[TABLES_BYTES]    # PAT and PMT with continuity counters 0
     uint32_t made_size         # of the PMT section in them, bytes
     uint8_t told[SECTION_BYTES_MAX]  # the last PMT section that players were shown
@@ -43,11 +43,11 @@ cdef struct Program:
 cdef int form_of(uint8_t kind, uint32_t codec) noexcept nogil
 cdef int mpeg_audio_type(const uint8_t* frame, uint32_t size) noexcept nogil
 cdef void program_begin(Program* program) noexcept nogil
-cdef void program_know(Program* program, Track* track, int form, uint8_t detail) noexcept nogil
-cdef void program_show(Program* program, Track* track) noexcept nogil
-cdef void program_lose(Program* program, Track* track) noexcept nogil
+cdef void program_know(Program* program, ProgramTrack* track, int form, uint8_t detail) noexcept nogil
+cdef void program_show(Program* program, ProgramTrack* track) noexcept nogil
+cdef void program_lose(Program* program, ProgramTrack* track) noexcept nogil
 cdef void program_wait(Program* program) noexcept nogil
-cdef void program_expire(Program* program, const Track* shown, int64_t dts_ms) noexcept nogil
-cdef Track* program_timer(Program* program) noexcept nogil
+cdef void program_expire(Program* program, const ProgramTrack* shown, int64_t dts_ms) noexcept nogil
+cdef ProgramTrack* program_timer(Program* program) noexcept nogil
 cdef void program_tell(Program* program) noexcept nogil
 cdef uint8_t* program_write(Program* program, uint8_t* out, int64_t pcr) noexcept nogil

@@ -12,7 +12,7 @@ from fastflv._ext.syntax.flvtag cimport AVC1, AVC_ID, HEVC_ID, HVC1, TAG_VIDEO
 from fastflv._ext.ts.packet cimport TS_BYTES, write_section_packet
 from fastflv._ext.ts.tables cimport (
     AUDIO_PID, PMT_PID, SECTION_BYTES_MAX, STREAM_AAC, STREAM_AC3, STREAM_EAC3, STREAM_H264, STREAM_HEVC,
-    STREAM_MPEG1_AUDIO, STREAM_MPEG2_AUDIO, STREAM_PRIVATE, VIDEO_PID, Entry, write_pat, write_pmt,
+    STREAM_MPEG1_AUDIO, STREAM_MPEG2_AUDIO, STREAM_PRIVATE, VIDEO_PID, PmtEntry, write_pat, write_pmt,
 )
 
 from fastflv import limits
@@ -66,7 +66,7 @@ cdef void program_begin(Program* program) noexcept nogil:
     program.audio.entry.pid = AUDIO_PID
 
 
-cdef void describe_track(Track* track, uint8_t detail) noexcept nogil:
+cdef void describe_track(ProgramTrack* track, uint8_t detail) noexcept nogil:
     track.entry.opus_channels = 0
     track.entry.registration = 0
     track.stream_id = PES_PRIVATE
@@ -98,7 +98,7 @@ cdef void describe_track(Track* track, uint8_t detail) noexcept nogil:
 cdef void make_tables(Program* program) noexcept nogil:
     """Write the tables anew; the version rises when players were told something else."""
     cdef uint8_t section[SECTION_BYTES_MAX]
-    cdef Entry entries[2]
+    cdef PmtEntry entries[2]
     cdef int count = 0
     cdef uint32_t size
     cdef uint16_t timer
@@ -123,7 +123,7 @@ cdef void make_tables(Program* program) noexcept nogil:
     write_section_packet(program.packets, 0, section, size)
 
 
-cdef void program_know(Program* program, Track* track, int form, uint8_t detail) noexcept nogil:
+cdef void program_know(Program* program, ProgramTrack* track, int form, uint8_t detail) noexcept nogil:
     """A track is there as *form*, though it may not have shown a frame.
 
     *detail*: channel_config_code of Opus, stream type of MPEG audio, else 0.
@@ -137,7 +137,7 @@ cdef void program_know(Program* program, Track* track, int form, uint8_t detail)
     make_tables(program)
 
 
-cdef void program_show(Program* program, Track* track) noexcept nogil:
+cdef void program_show(Program* program, ProgramTrack* track) noexcept nogil:
     """A frame of a known track came."""
     track.waiting = False
     track.since_ms = -1
@@ -146,7 +146,7 @@ cdef void program_show(Program* program, Track* track) noexcept nogil:
         make_tables(program)
 
 
-cdef void program_lose(Program* program, Track* track) noexcept nogil:
+cdef void program_lose(Program* program, ProgramTrack* track) noexcept nogil:
     """A track turned into one that TS cannot carry."""
     track.form = FORM_NONE
     track.announced = False
@@ -161,7 +161,7 @@ cdef void program_wait(Program* program) noexcept nogil:
     program.audio.since_ms = -1
 
 
-cdef void expire_track(Program* program, Track* track, int64_t dts_ms) noexcept nogil:
+cdef void expire_track(Program* program, ProgramTrack* track, int64_t dts_ms) noexcept nogil:
     if track.announced:
         if track.since_ms < 0 or track.since_ms > dts_ms:
             track.since_ms = dts_ms
@@ -170,7 +170,7 @@ cdef void expire_track(Program* program, Track* track, int64_t dts_ms) noexcept 
             make_tables(program)
 
 
-cdef void program_expire(Program* program, const Track* shown, int64_t dts_ms) noexcept nogil:
+cdef void program_expire(Program* program, const ProgramTrack* shown, int64_t dts_ms) noexcept nogil:
     """An entry of *shown* comes: take the other track out of the PMT when it shows nothing."""
     if shown != &program.video:
         expire_track(program, &program.video, dts_ms)
@@ -178,7 +178,7 @@ cdef void program_expire(Program* program, const Track* shown, int64_t dts_ms) n
         expire_track(program, &program.audio, dts_ms)
 
 
-cdef Track* program_timer(Program* program) noexcept nogil:
+cdef ProgramTrack* program_timer(Program* program) noexcept nogil:
     """The track whose PID carries the PCR."""
     return &program.video if program.video.announced else &program.audio
 

@@ -19,7 +19,7 @@ cdef enum:                     # stream types (ISO 13818-1, table 2-34; ATSC A/5
     STREAM_AC3 = 0x81
     STREAM_EAC3 = 0x87
 
-cdef struct Entry:
+cdef struct PmtEntry:
     # One elementary stream of a PMT.
     uint16_t pid
     uint8_t type               # STREAM_*
@@ -27,4 +27,4 @@ cdef struct Entry:
     uint32_t registration      # format identifier, 0: no such descriptor
 
 cdef uint32_t write_pat(uint8_t* out) noexcept nogil
-cdef uint32_t write_pmt(uint8_t* out, uint8_t version, uint16_t pcr_pid, const Entry* entries, int count) noexcept nogil
+cdef uint32_t write_pmt(uint8_t* out, uint8_t version, uint16_t pcr_pid, const PmtEntry* entries, int count) noexcept nogil

@@ -30,7 +30,7 @@ cdef uint32_t write_pat(uint8_t* out) noexcept nogil:
 
 
 cdef uint32_t write_pmt(
-    uint8_t* out, uint8_t version, uint16_t pcr_pid, const Entry* entries, int count
+    uint8_t* out, uint8_t version, uint16_t pcr_pid, const PmtEntry* entries, int count
 ) noexcept nogil:
     """Write the section with *count* streams, at most 8; return its size, bytes. *version*: 0 to 31."""
     cdef uint8_t* p = out + 12

@@ -16,24 +16,24 @@ from fastflv.errors import ConfigNameError, ConfigValueError
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class BlockSchema:
     """The directives that one block may hold."""
 
     values: frozenset[str]
     "Names of statements with arguments."
 
-    blocks: Mapping[str, Block]
+    blocks: Mapping[str, BlockSchema]
     "Names of blocks, and what they may hold."
 
     free: bool = False
     "True where SRS checks no names, so anything passes."
 
 
-def block(values: str = "", **blocks: Block) -> Block:
-    return Block(frozenset(values.split()), blocks)
+def block(values: str = "", **blocks: BlockSchema) -> BlockSchema:
+    return BlockSchema(frozenset(values.split()), blocks)
 
 
-FREE: Final = Block(frozenset(), {}, free=True)
+FREE: Final = BlockSchema(frozenset(), {}, free=True)
 
 EXTENSIONS: Final = frozenset(
     {
@@ -171,7 +171,7 @@ def check_names(root: Directive) -> None:
     _check(root, ROOT, "")
 
 
-def _check(parent: Directive, allowed: Block, path: str) -> None:
+def _check(parent: Directive, allowed: BlockSchema, path: str) -> None:
     if allowed.free:
         return
     for child in parent.children:
@@ -198,7 +198,7 @@ def _check(parent: Directive, allowed: Block, path: str) -> None:
             )
 
 
-def suggest(name: str, allowed: Block, path: str) -> str:
+def suggest(name: str, allowed: BlockSchema, path: str) -> str:
     """What to write instead of *name* in the block at *path*; '' when nothing is near."""
     if name in KNOWN_ELSEWHERE:
         return KNOWN_ELSEWHERE[name]
@@ -211,7 +211,7 @@ def suggest(name: str, allowed: Block, path: str) -> str:
     return f"did you mean '{close[0]}'?" if close else ""
 
 
-def names(allowed: Block = ROOT, path: str = "") -> Iterator[tuple[str, str]]:
+def names(allowed: BlockSchema = ROOT, path: str = "") -> Iterator[tuple[str, str]]:
     """All known directives as (dotted path of the block, name)."""
     for name in sorted(allowed.values):
         yield path, name

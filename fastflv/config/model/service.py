@@ -211,11 +211,16 @@ class Dvr:
 
 
 class HlsOnError(Enum):
-    """What a failure of HLS does to the publisher."""
+    """The reaction to HLS files that cannot be written."""
 
     IGNORE = "ignore"
+    "HLS of the stream ends until the next publish."
+
     DISCONNECT = "disconnect"
+    "The publisher is disconnected."
+
     CONTINUE = "continue"
+    "The segment is left out."
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,20 +36,20 @@ DEFAULT_VHOST: Final = "__defaultVhost__"
 DEFAULT_MOUNT: Final = "[vhost]/[app]/[stream].flv"
 
 
-class Start(Enum):
-    """What a player gets first, before the live stream goes on."""
+class StartMode(Enum):
+    """Media that a player is sent before it follows the live stream (`play { start }`, `?start=`)."""
 
     COMPACT = "compact"
-    "The cached GOP with its time squeezed into the last moments: a picture at once, and no delay left over."
+    "The newest GOP with its timestamps compressed into the last moments: a picture at once, and no remaining delay."
 
     GOP = "gop"
-    "The cached GOP at its own pace, as SRS: a picture at once, up to one GOP behind for good."
+    "The newest GOP at its own pace, as SRS: a picture at once, and a delay of up to one GOP that stays."
 
     KEY = "key"
     "Nothing until the next keyframe."
 
     LIVE = "live"
-    "Headers, then whatever comes."
+    "Sequence headers, then live media: sound at once, undecodable pictures until the next keyframe."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Play:
     gop_cache_max_bytes: int = bounded(limits.GOP_BYTES_MAX, 0)
     "fastflv: bytes the cache may hold, 0 = no limit of its own. Default 16 MiB."
 
-    start: Start = Start.COMPACT
+    start: StartMode = StartMode.COMPACT
     "fastflv: what a player gets first. Default compact (SRS: what `gop` does here)."
 
     start_burst_max_ms: int = bounded(0, 0)

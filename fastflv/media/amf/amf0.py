@@ -19,7 +19,7 @@ from fastflv.media.amf.values import (
     Budget,
     Date,
     EcmaArray,
-    Kept,
+    Referable,
     TypedObject,
     Undefined,
     Value,
@@ -81,7 +81,7 @@ class _Reader:
         self.data = data
         self.at = at
         self.budget = Budget()
-        self.table: list[Kept] = []
+        self.table: list[Referable] = []
 
     def take(self, size: int) -> bytes:
         at = self.at
@@ -131,7 +131,7 @@ class _Reader:
 
     def complex(self, marker: int, start: int) -> Value:
         budget = self.budget
-        kept = Kept(None, budget, start)
+        kept = Referable(None, budget, start)
         self.table.append(kept)
         budget.enter(start)
         value: Value

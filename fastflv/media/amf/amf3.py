@@ -17,7 +17,7 @@ from fastflv.media.amf.values import (
     Budget,
     Date,
     EcmaArray,
-    Kept,
+    Referable,
     TypedObject,
     Value,
     Xml,
@@ -73,7 +73,7 @@ class _Reader:
         self.at = at
         self.budget = budget
         self.strings: list[tuple[str, int]] = []
-        self.objects: list[Kept] = []
+        self.objects: list[Referable] = []
         self.traits: list[_Traits] = []
 
     def take(self, size: int) -> bytes:
@@ -139,7 +139,7 @@ class _Reader:
                 raise AmfError(f"object {index} of {len(self.objects)}", offset=start)
             return self.objects[index].copy(self.budget, start)
         head >>= 1
-        kept = Kept(None, self.budget, start)
+        kept = Referable(None, self.budget, start)
         self.objects.append(kept)
         self.budget.enter(start)
         value: Value

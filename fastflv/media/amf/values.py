@@ -112,7 +112,7 @@ class Budget:
         self.depth -= 1
 
 
-class Kept:
+class Referable:
     """A complex value that a later reference may name, with the price of one copy of it."""
 
     __slots__ = ("depth", "offset", "repeats", "size", "value", "values", "whole")

@@ -15,7 +15,7 @@ from fastflv.protocols.rtmp import commands
 from fastflv.protocols.rtmp.dialogue import Dialogue
 from fastflv.protocols.rtmp.events import Event
 from fastflv.protocols.rtmp.handshake import ServerHandshake
-from fastflv.protocols.rtmp.messagebudget import Talk
+from fastflv.protocols.rtmp.messagebudget import MessageBudget
 from fastflv.protocols.rtmp.states import State
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Session(Dialogue):
     `accept_connect` says another, bytes.
     """
 
-    __slots__ = ("_handshake", "_held", "_talk", "now")
+    __slots__ = ("_budget", "_handshake", "_held", "now")
 
     now: float
     "Monotonic clock of the read being taken in, seconds: set it before `receive`. It bounds what a peer says besides media."
@@ -45,7 +45,7 @@ class Session(Dialogue):
         super().__init__(chunk_size)
         self._handshake = ServerHandshake(noise)
         self._held = bytearray()
-        self._talk = Talk()
+        self._budget = MessageBudget()
         self.now = 0.0
 
     @property
@@ -102,7 +102,7 @@ class Session(Dialogue):
         """Handle the reader's message, feed on from *at*, and so on to the end of *data*."""
         reader = self.reader
         while (message := reader.message) is not None:
-            self._talk.hear(len(message[4]), self.now)
+            self._budget.hear(len(message[4]), self.now)
             self._message(*message, events)
             if self.waiting:
                 self._pending = True

@@ -15,14 +15,14 @@ from typing import TypeVar
 
 from fastflv import __version__, limits
 from fastflv.media import trackinfo as tracks
-from fastflv.net.connectionlimit import Door
+from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.api import machine
 from fastflv.servers.api.metrics import CONTENT_TYPE as METRICS
 from fastflv.servers.api.metrics import write_metrics
 from fastflv.servers.api.rate import Rates
 from fastflv.servers.http.connection import HttpConnection
-from fastflv.stream.clients import Client, Roster
+from fastflv.stream.clients import Client, Clients
 from fastflv.stream.hub import Hub
 from fastflv.stream.stream import Phase, Stream
 
@@ -64,8 +64,8 @@ class Api:
     def __init__(
         self,
         hub: Hub,
-        roster: Roster,
-        door: Door,
+        clients: Clients,
+        connection_limit: ConnectionLimit,
         *,
         identity: Identity,
         vhosts: Callable[[], list[VhostEntry]],
@@ -76,8 +76,8 @@ class Api:
     ) -> None:
         self.cross_domain = cross_domain
         self._hub = hub
-        self._roster = roster
-        self._door = door
+        self._clients = clients
+        self._connection_limit = connection_limit
         self._identity = identity
         self._vhosts = vhosts
         self._clock = clock
@@ -145,7 +145,7 @@ class Api:
         if request.method not in ("GET", "HEAD"):
             return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
         return Response(
-            body=write_metrics(self._hub, self._roster, self._door, self._cpu, self._windows()),
+            body=write_metrics(self._hub, self._clients, self._connection_limit, self._cpu, self._windows()),
             content_type=METRICS,
         )
 
@@ -168,17 +168,17 @@ class Api:
 
     def _show_clients(self, request: Request, id: str = "") -> Response:
         if request.method == "DELETE":
-            client = self._roster.find(id)
+            client = self._clients.find(id)
             if client is None:
                 return Response.of_json({"code": CLIENT_NOT_FOUND})
             client.drop(client)
             return self._reply({})
         if not id:
-            rows = _page(request, self._roster)
+            rows = _page(request, self._clients)
             return self._get(
-                request, {"clients": [self._client(c) for c in rows], "total": len(self._roster)}
+                request, {"clients": [self._client(c) for c in rows], "total": len(self._clients)}
             )
-        client = self._roster.find(id)
+        client = self._clients.find(id)
         if client is None:
             return Response.of_json({"code": CLIENT_NOT_FOUND})
         return self._get(request, {"client": self._client(client)})
@@ -193,25 +193,25 @@ class Api:
             uptime=self._clock() - self._started,
             received=received,
             sent=sent,
-            connections=self._door.taken,
+            connections=self._connection_limit.taken,
         )
 
     def _totals(self) -> tuple[int, int]:
-        received = sum(client.received for client in self._roster)
-        sent = sum(client.sent for client in self._roster)
-        return received + self._roster.received_before, sent + self._roster.sent_before.total()
+        received = sum(client.received for client in self._clients)
+        sent = sum(client.sent for client in self._clients)
+        return received + self._clients.received_before, sent + self._clients.sent_before.total()
 
     def _vhost(self, entry: VhostEntry) -> dict[str, object]:
         streams = [stream for stream in self._hub if stream.name.vhost == entry.name]
         # Streams end and clients leave, but what they had still counts: a sum that fell would make rates below 0.
-        received = self._hub.received_before[entry.name] + sum(stream.intake.bytes for stream in streams)
-        sent = self._roster.sent_before[entry.name]
-        sent += sum(client.sent for client in self._roster if client.stream.name.vhost == entry.name)
+        received = self._hub.received_before[entry.name] + sum(stream.writer.bytes for stream in streams)
+        sent = self._clients.sent_before[entry.name]
+        sent += sum(client.sent for client in self._clients if client.stream.name.vhost == entry.name)
         return {
             "id": entry.id,
             "name": entry.name,
             "enabled": entry.enabled,
-            "clients": sum(self._roster.count(stream) for stream in streams),
+            "clients": sum(self._clients.count(stream) for stream in streams),
             "streams": len(streams),
             "send_bytes": sent,
             "recv_bytes": received,
@@ -222,9 +222,9 @@ class Api:
         }
 
     def _stream(self, stream: Stream) -> dict[str, object]:
-        intake = stream.intake
-        sent = stream.sent_before + sum(client.sent for client in self._roster if client.stream is stream)
-        publisher = self._roster.find(stream.publisher_id)
+        writer = stream.writer
+        sent = stream.sent_before + sum(client.sent for client in self._clients if client.stream is stream)
+        publisher = self._clients.find(stream.publisher_id)
         vhost = next((entry.id for entry in self._vhosts() if entry.name == stream.name.vhost), "")
         return {
             "id": stream.id,
@@ -234,13 +234,13 @@ class Api:
             "tcUrl": publisher.tc_url if publisher else "",
             "url": stream.name.url,
             "live_ms": machine.now_ms(),
-            "clients": self._roster.count(stream),
-            "frames": intake.video_tags,
-            "audio_frames": intake.audio_tags,
-            "video_frames": intake.video_tags,
+            "clients": self._clients.count(stream),
+            "frames": writer.video_tags,
+            "audio_frames": writer.audio_tags,
+            "video_frames": writer.video_tags,
             "send_bytes": sent,
-            "recv_bytes": intake.bytes,
-            "kbps": self._kbps(stream.id, intake.bytes, sent, stream.began),
+            "recv_bytes": writer.bytes,
+            "kbps": self._kbps(stream.id, writer.bytes, sent, stream.began),
             "publish": {
                 "active": stream.phase is Phase.LIVE,
                 "cid": stream.publisher_id,
@@ -251,20 +251,20 @@ class Api:
         }
 
     def _video(self, stream: Stream) -> dict[str, object] | None:
-        intake, said = stream.intake, stream.metadata
-        if not intake.has_video:
+        writer, said = stream.writer, stream.metadata
+        if not writer.has_video:
             return None
         width, height = (
             int(value) if isinstance(value, float) and 0 < value < 65536 else 0
             for value in (said.get("width"), said.get("height"))
         )
-        return tracks.describe_video(intake.video_codec, intake.config(9), width, height)
+        return tracks.describe_video(writer.video_codec, writer.config(9), width, height)
 
     def _audio(self, stream: Stream) -> dict[str, object] | None:
-        intake = stream.intake
-        if not intake.has_audio:
+        writer = stream.writer
+        if not writer.has_audio:
             return None
-        return tracks.describe_audio(intake.audio_codec, intake.config(8), intake.audio_head)
+        return tracks.describe_audio(writer.audio_codec, writer.config(8), writer.audio_head)
 
     def _client(self, client: Client) -> dict[str, object]:
         vhost = next((entry.id for entry in self._vhosts() if entry.name == client.stream.name.vhost), "")

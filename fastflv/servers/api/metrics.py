@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from fastflv import __version__, limits
-from fastflv.net.connectionlimit import Door
+from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.servers.api import machine
-from fastflv.stream.clients import Roster
+from fastflv.stream.clients import Clients
 from fastflv.stream.histogram import Histogram
 from fastflv.stream.hub import Hub
 from fastflv.stream.stream import Phase
@@ -23,14 +23,18 @@ PUBLISHERS = "publisher"
 
 
 def write_metrics(
-    hub: Hub, roster: Roster, door: Door, cpu: machine.CpuMeter, windows_ms: Mapping[str, int]
+    hub: Hub,
+    clients: Clients,
+    connection_limit: ConnectionLimit,
+    cpu: machine.CpuMeter,
+    windows_ms: Mapping[str, int],
 ) -> bytes:
     """Return the answer to one scrape. It looks at each client once. *windows_ms*: merge windows by thread."""
     lines: list[str] = []
     kinds: Counter[str] = Counter()
-    lagging, spared = 0, roster.steps_before
-    received, sent = roster.received_before, roster.sent_before.total()
-    for client in roster:
+    lagging, spared = 0, clients.steps_before
+    received, sent = clients.received_before, clients.sent_before.total()
+    for client in clients:
         kinds[PUBLISHERS if client.publish else client.kind.removesuffix("-play")] += 1
         received += client.received
         sent += client.sent
@@ -44,18 +48,18 @@ def write_metrics(
         ("srs_send_bytes_total", "counter", "Bytes sent to clients.", sent),
         ("srs_receive_bytes_total", "counter", "Bytes received from clients.", received),
         ("srs_streams", "gauge", "Streams, those in grace included.", len(hub)),
-        ("srs_clients", "gauge", "Clients, publishers included.", len(roster)),
-        ("srs_clients_total", "counter", "Clients since the start.", roster.total),
+        ("srs_clients", "gauge", "Clients, publishers included.", len(clients)),
+        ("srs_clients_total", "counter", "Clients since the start.", clients.total),
         ("fastflv_streams_in_grace", "gauge", "Streams whose publisher is away.", phases[Phase.GRACE]),
         ("fastflv_requests_waiting", "gauge", "Requests that wait for a stream.", hub.waiting),
-        ("fastflv_connections", "gauge", "Connections of all kinds.", door.taken),
-        ("fastflv_connections_max", "gauge", "max_connections.", door.limit),
-        ("fastflv_connections_total", "counter", "Connections since the start.", door.total),
+        ("fastflv_connections", "gauge", "Connections of all kinds.", connection_limit.taken),
+        ("fastflv_connections_max", "gauge", "max_connections.", connection_limit.limit),
+        ("fastflv_connections_total", "counter", "Connections since the start.", connection_limit.total),
         (
             "fastflv_connections_refused_total",
             "counter",
             "Connections closed for want of a seat.",
-            door.refused,
+            connection_limit.refused,
         ),
         ("fastflv_players_lagging", "gauge", "Players that lag, at the last look.", lagging),
         ("fastflv_thinned_total", "counter", "Times that a player began to be thinned.", spared.drops),
@@ -73,7 +77,7 @@ def write_metrics(
     lines += _head(
         "fastflv_players_let_go_total", "counter", "Players that did not keep up, by why they were let go."
     )
-    lines += [f'fastflv_players_let_go_total{{why="{why}"}} {n}' for why, n in sorted(roster.let_go.items())]
+    lines += [f'fastflv_players_let_go_total{{why="{why}"}} {n}' for why, n in sorted(clients.let_go.items())]
     lines += _head("fastflv_merge_window_seconds", "gauge", "Merge window that the load asks for, by thread.")
     lines += [f'fastflv_merge_window_seconds{{thread="{t}"}} {ms / 1000:g}' for t, ms in windows_ms.items()]
     lines += _histogram(

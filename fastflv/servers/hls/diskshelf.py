@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from fastflv import limits
+from fastflv.config.model.service import HlsOnError
 from fastflv.containers.playlist import Playlist, read_playlist
 from fastflv.containers.segmenter import Segment
 from fastflv.servers.hls.files import FileCache, read_file, read_text, remove_files, write_file
-from fastflv.servers.hls.options import HlsOptions, OnError
+from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.shelf import Kept, Shelf, plain
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
@@ -125,10 +126,10 @@ class DiskShelf(Shelf):
         await self._write_all()
 
     def _take_over(self, old: Playlist) -> None:
-        route = self.options.route
+        names = self.options.names
         for entry in old.entries:
             path, init_path = (
-                route.path_of(uri, self.path) if uri else "" for uri in (entry.uri, entry.map_uri)
+                names.path_of(uri, self.path) if uri else "" for uri in (entry.uri, entry.map_uri)
             )
             self._listed.append(Kept(path, init_path, 0, entry.duration_ms, entry.discontinuity))
             self._paths.update(path for path in (path, init_path) if path)
@@ -211,9 +212,9 @@ class DiskShelf(Shelf):
             self._failing = True
             log.error("hls of %s: %s: %s", self.name.url, error.filename, error.strerror)
         stream = self.stream
-        if self.options.on_error is OnError.CONTINUE or stream is None:
+        if self.options.on_error is HlsOnError.CONTINUE or stream is None:
             return
-        if self.options.on_error is OnError.DISCONNECT:
+        if self.options.on_error is HlsOnError.DISCONNECT:
             self._disk.drop_publisher(stream)
         elif self._reader is not None:
             self._queue.clear()

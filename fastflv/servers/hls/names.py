@@ -16,7 +16,7 @@ _SAFE: Final = "/!$&'()*+,;=@~"
 "Characters that may stand in the path of a URI as they are; a colon could end a scheme."
 
 
-class Route:
+class HlsNames:
     """The patterns of a vhost. Paths have no slash at their front; a URL is `/` and the path.
 
     Variables as in SRS: [vhost] [app] [stream], of a segment [seq] [duration] (ms) [timestamp] (ms since 1970)

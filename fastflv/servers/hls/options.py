@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
-from fastflv.servers.hls.names import Route
-
-
-class OnError(Enum):
-    """What follows when files cannot be written."""
-
-    IGNORE = "ignore"
-    "HLS of the stream ends until it is published again."
-
-    DISCONNECT = "disconnect"
-    "The publisher is closed."
-
-    CONTINUE = "continue"
-    "The segment is left out."
+from fastflv.config.model.service import HlsOnError
+from fastflv.servers.hls.names import HlsNames
 
 
 @dataclass(frozen=True, slots=True)
 class HlsOptions:
     """Settings of a vhost; times in ms unless said."""
 
-    route: Route
+    names: HlsNames
 
     least_ms: int = 10_000
     "A segment ends at the first keyframe behind this."
@@ -57,7 +44,7 @@ class HlsOptions:
     recover: bool = True
     "An old playlist file is gone on with."
 
-    on_error: OnError = OnError.CONTINUE
+    on_error: HlsOnError = HlsOnError.CONTINUE
 
     sessions: bool = True
     "Each viewer gets a playlist of its own, and is counted."

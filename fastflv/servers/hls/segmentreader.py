@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastflv._ext.fanout.cursor import Cursor
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.syntax.flvtag import payload
 from fastflv._ext.ts.mux import TsMux
 from fastflv.containers.carriage import CARRIED, carries
@@ -24,12 +24,12 @@ IN_TS = CARRIED["hls-ts"] - {"HEVC"}
 FLV_HEADER_BYTES = 13
 
 
-def carried(intake: Intake, options: HlsOptions) -> dict[int, str]:
+def carried(writer: StreamWriter, options: HlsOptions) -> dict[int, str]:
     """Names of the codecs of a stream that HLS carries, by kind (8, 9)."""
     found = {}
     for kind, wanted, there, codec in (
-        (VIDEO, options.video, intake.has_video, intake.video_codec),
-        (AUDIO, options.audio, intake.has_audio, intake.audio_codec),
+        (VIDEO, options.video, writer.has_video, writer.video_codec),
+        (AUDIO, options.audio, writer.has_audio, writer.audio_codec),
     ):
         name = codec_name(kind, codec) if wanted and there else ""
         if name and carries("hls-fmp4", name):
@@ -41,10 +41,10 @@ def rendition(stream: Stream | None, options: HlsOptions, rates: tuple[int, int]
     """What a master playlist says of a stream, None: one that has ended; *rates*: highest and mean bits per second."""
     if stream is None:
         return Rendition(*rates)
-    intake = stream.intake
+    writer = stream.writer
     strings, width, height, fps = [], 0, 0, 0.0
-    for kind, name in carried(intake, options).items():
-        record = record_of(intake, kind)
+    for kind, name in carried(writer, options).items():
+        record = record_of(writer, kind)
         strings.append(codec_string(name, record))
         if kind == VIDEO:
             try:
@@ -56,13 +56,13 @@ def rendition(stream: Stream | None, options: HlsOptions, rates: tuple[int, int]
                 width, height = size_of(stream)
     if not rates[0]:
         # Before the first segment: what was published up to now.
-        rates = (intake.bytes * 8000 // max(intake.dts_ms, 1000), 0)
+        rates = (writer.bytes * 8000 // max(writer.dts_ms, 1000), 0)
     return Rendition(*rates, tuple(strings) if all(strings) else (), width, height, fps)
 
 
-def record_of(intake: Intake, kind: int) -> bytes:
+def record_of(writer: StreamWriter, kind: int) -> bytes:
     """The configuration record of a track; empty where there is none."""
-    header = intake.config(kind)
+    header = writer.config(kind)
     found = payload(kind, header) if header else None
     return found[4] if found else b""
 
@@ -74,13 +74,13 @@ def size_of(stream: Stream) -> tuple[int, int]:
     return width, height
 
 
-class Reader:
+class SegmentReader:
     """Reads a stream whose tracks are known, from its newest GOP on. Pull it now and then; close it."""
 
     def __init__(self, stream: Stream, options: HlsOptions, *, continues: bool, clock_ms: int) -> None:
         self._stream = stream
         self._options = options
-        codecs = carried(stream.intake, options)
+        codecs = carried(stream.writer, options)
         self.mp4 = self._wants_mp4(codecs)
         variant = Variant("flv" if self.mp4 else "ts", audio=AUDIO in codecs, video=VIDEO in codecs)
         self._codecs = codecs
@@ -96,7 +96,7 @@ class Reader:
         else:
             packer = Mp4Packer(size_of(stream))
             headers = bytes(start.block)[FLV_HEADER_BYTES:]
-            packer.take_headers(headers or stream.intake.header_tags(0))
+            packer.take_headers(headers or stream.writer.header_tags(0))
         self.segmenter = Segmenter(
             packer,
             options.least_ms,
@@ -110,7 +110,7 @@ class Reader:
     @property
     def outdated(self) -> bool:
         """The codecs became others, and want another reader."""
-        codecs = carried(self._stream.intake, self._options)
+        codecs = carried(self._stream.writer, self._options)
         return codecs != self._codecs and (
             codecs.keys() != self._codecs.keys() or self._wants_mp4(codecs) != self.mp4
         )
@@ -123,11 +123,11 @@ class Reader:
     @property
     def longest_ms(self) -> int:
         """How long segments are expected to become."""
-        intake = self._stream.intake
+        writer = self._stream.writer
         if VIDEO not in self._codecs:
             return self._options.least_ms
         return expected_ms(
-            self._options.least_ms, self._options.most_ms, (intake.gop_least_ms, intake.gop_ms)
+            self._options.least_ms, self._options.most_ms, (writer.gop_least_ms, writer.gop_ms)
         )
 
     def pull(self) -> list[Segment]:
@@ -157,17 +157,17 @@ class Reader:
         self._stream.outlets.close_unread()
 
     def _read_configs(self) -> tuple[bytes | None, bytes | None]:
-        intake = self._stream.intake
-        return intake.config(VIDEO), intake.config(AUDIO)
+        writer = self._stream.writer
+        return writer.config(VIDEO), writer.config(AUDIO)
 
     def _wants_mp4(self, codecs: dict[int, str]) -> bool:
         """Whether the segments are fragmented MP4: by choice, or because TS cannot say what the stream is."""
         if self._options.mp4 or not IN_TS.issuperset(codecs.values()):
             return True
-        intake = self._stream.intake
-        numbers = {VIDEO: intake.video_codec, AUDIO: intake.audio_codec}
+        writer = self._stream.writer
+        numbers = {VIDEO: writer.video_codec, AUDIO: writer.audio_codec}
         return any(
             describe(kind, numbers[kind], record) is None
             for kind in codecs
-            if (record := record_of(intake, kind))
+            if (record := record_of(writer, kind))
         )

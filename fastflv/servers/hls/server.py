@@ -17,10 +17,10 @@ from fastflv.servers.hls.diskshelf import Disk, DiskShelf
 from fastflv.servers.hls.files import FileCache
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.segmentreader import carried, rendition
-from fastflv.servers.hls.sessions import ARGUMENT, Sessions
+from fastflv.servers.hls.sessions import ARGUMENT, HlsSessions
 from fastflv.servers.hls.shelf import Shelf
 from fastflv.servers.http.connection import HttpConnection
-from fastflv.stream.clients import Roster
+from fastflv.stream.clients import Clients
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
@@ -55,16 +55,16 @@ class HlsServer:
         self,
         loop: asyncio.AbstractEventLoop,
         hub: Hub,
-        roster: Roster,
+        clients: Clients,
         *,
         vhost_of: Callable[[str], HlsOptions | None],
         new_id: Callable[[], str],
     ) -> None:
         self._loop = loop
         self._hub = hub
-        self._roster = roster
+        self._clients = clients
         self._vhost_of = vhost_of
-        self._sessions = Sessions(roster, loop.time, new_id)
+        self._sessions = HlsSessions(clients, loop.time, new_id)
         self._shelves: dict[StreamName, Shelf] = {}
         self._executor: ThreadPoolExecutor | None = None
         self._disk: Disk | None = None
@@ -117,7 +117,7 @@ class HlsServer:
 
     @property
     def viewers(self) -> int:
-        """Sessions that are counted."""
+        """HlsSessions that are counted."""
         return len(self._sessions)
 
     # --- requests ---
@@ -128,7 +128,7 @@ class HlsServer:
         options = self._vhost_of(args.get("vhost") or args.get("domain") or request.host)
         if options is None:
             return NOT_MINE
-        name = options.route.stream_of(request.path)
+        name = options.names.stream_of(request.path)
         if name is None:
             return self._segment(options, args.get(ARGUMENT, ""), request, connection)
         if request.method not in ("GET", "HEAD"):
@@ -138,7 +138,7 @@ class HlsServer:
     def _segment(
         self, options: HlsOptions, word: str, request: Request, connection: HttpConnection
     ) -> Answer:
-        name = options.route.segment_of(request.path)
+        name = options.names.segment_of(request.path)
         shelf = self._shelves.get(name) if name is not None else None
         if shelf is None:
             return NOT_MINE
@@ -185,7 +185,7 @@ class HlsServer:
             if session is not None and session.kicked:
                 return _kicked(ask.name)
         shelf = self._shelves.get(ask.name)
-        if stream is not None and stream.settled and not carried(stream.intake, options):
+        if stream is not None and stream.settled and not carried(stream.writer, options):
             return Response.of_text(404, f"{ask.name.url} has nothing that HLS can carry; play .flv")
         if shelf is None:
             if stream is None or not stream.settled:
@@ -222,7 +222,7 @@ class HlsServer:
             keep = max(2 * options.window_ms / 1000, shelf.idle_seconds)
             if self._sessions.enter(word, stream, request, ask.scheme, keep) is not None:
                 self._sweep_later()
-        path = options.route.master_uri(shelf.path, relative=options.master_relative)
+        path = options.names.master_uri(shelf.path, relative=options.master_relative)
         query = f"?{ARGUMENT}={word}"
         if request.query:
             query += "&" + quote(request.query, safe=QUERY_SAFE, encoding="latin-1")
@@ -235,7 +235,7 @@ class HlsServer:
 
     def _new_shelf(self, name: StreamName, options: HlsOptions) -> Shelf | None:
         """Make the shelf of a stream; None when its name cannot be that of a file."""
-        if not options.route.playlist_path(name):
+        if not options.names.playlist_path(name):
             log.warning("hls of %s: its name does not fit the names of the files", name.url)
             return None
         shelf: Shelf
@@ -257,7 +257,7 @@ class HlsServer:
         return self._disk
 
     def _drop_publisher(self, stream: Stream) -> None:
-        client = self._roster.find(stream.publisher_id)
+        client = self._clients.find(stream.publisher_id)
         if client is not None:
             client.drop(client)
 

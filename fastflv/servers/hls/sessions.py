@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from fastflv import limits
 from fastflv.protocols.http.message import Request
-from fastflv.stream.clients import Client, Roster
+from fastflv.stream.clients import Client, Clients
 from fastflv.stream.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ ARGUMENT = "hls_ctx"
 _WORD = re.compile(r"[0-9a-z]{8}")
 
 
-class Session:
+class HlsSession:
     """One viewer."""
 
     __slots__ = ("client", "keep_seconds", "kicked", "received", "seen", "sent")
@@ -34,14 +34,14 @@ class Session:
         self.received = 0
 
 
-class Sessions:
+class HlsSessions:
     """All viewers by their word. Bounded; who has not asked for a while is no viewer any more."""
 
-    def __init__(self, roster: Roster, clock: Callable[[], float], new_id: Callable[[], str]) -> None:
-        self._roster = roster
+    def __init__(self, clients: Clients, clock: Callable[[], float], new_id: Callable[[], str]) -> None:
+        self._clients = clients
         self._clock = clock
         self._new_id = new_id
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, HlsSession] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -54,15 +54,15 @@ class Sessions:
         return word
 
     def _is_free(self, word: str) -> bool:
-        # The roster's ids are one name space: nobody may take the place of another client.
-        return word not in self._sessions and self._roster.find(word) is None
+        # The clients's ids are one name space: nobody may take the place of another client.
+        return word not in self._sessions and self._clients.find(word) is None
 
-    def find(self, word: str) -> Session | None:
+    def find(self, word: str) -> HlsSession | None:
         return self._sessions.get(word)
 
     def enter(
         self, word: str, stream: Stream | None, request: Request, scheme: str, keep_seconds: float
-    ) -> Session | None:
+    ) -> HlsSession | None:
         """Note that the viewer *word* asks for a stream; None when it is not counted: no word of ours, or too many."""
         now = self._clock()
         session = self._sessions.get(word)
@@ -72,7 +72,7 @@ class Sessions:
                 return None
             if not self._is_free(word):
                 return None
-            session = self._sessions[word] = Session(now, keep_seconds)
+            session = self._sessions[word] = HlsSession(now, keep_seconds)
         if not session.kicked:
             session.seen = now
             if stream is not None and (session.client is None or session.client.stream is not stream):
@@ -99,9 +99,9 @@ class Sessions:
             self._leave(session, "the server stops")
         self._sessions.clear()
 
-    def _join(self, word: str, session: Session, stream: Stream, request: Request, scheme: str) -> None:
+    def _join(self, word: str, session: HlsSession, stream: Stream, request: Request, scheme: str) -> None:
         self._leave(session, "the stream began anew")
-        if self._roster.find(word) is not None:
+        if self._clients.find(word) is not None:
             return
         client = session.client = Client(
             id=word,
@@ -117,7 +117,7 @@ class Sessions:
         client.link = session
         # What it was sent before stays counted with its former stream.
         session.sent = 0
-        self._roster.add(client)
+        self._clients.add(client)
         log.info("player %s from %s joins %s by hls", word, client.ip, stream.name.url)
 
     def _kick(self, client: Client) -> None:
@@ -127,10 +127,10 @@ class Sessions:
             session.kicked = True
             self._leave(session, "kicked")
 
-    def _leave(self, session: Session, why: str) -> None:
+    def _leave(self, session: HlsSession, why: str) -> None:
         client, session.client = session.client, None
         if client is not None:
-            self._roster.remove(client)
+            self._clients.remove(client)
             log.info(
                 "player %s of %s left: %s; %d bytes in %.1f s",
                 client.id, client.stream.name.url, why, client.sent, self._clock() - client.joined,

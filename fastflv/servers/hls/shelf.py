@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fastflv import limits
-from fastflv.containers.playlist import QUERY, Entry, Playlist, bit_rates
+from fastflv.containers.playlist import QUERY, Playlist, PlaylistEntry, bit_rates
 from fastflv.containers.segmenter import Segment
 from fastflv.servers.hls.options import HlsOptions
-from fastflv.servers.hls.segmentreader import Reader, carried
+from fastflv.servers.hls.segmentreader import SegmentReader, carried
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
@@ -54,7 +54,7 @@ class Shelf:
     ) -> None:
         self.name = name
         self.options = options
-        self.path = options.route.playlist_path(name)
+        self.path = options.names.playlist_path(name)
         self.text = ""
         "The playlist as players get it, empty while there is no segment."
         self.asked = loop.time()
@@ -66,7 +66,7 @@ class Shelf:
         self._loop = loop
         self._hub = hub
         self._on_closed = on_closed
-        self._reader: Reader | None = None
+        self._reader: SegmentReader | None = None
         self._timer: asyncio.TimerHandle | None = None
         # By the clock, so that numbers do not begin anew where players or caches know them from before.
         self._playlist = self._new_playlist(int(time.time() * 1000) // limits.HLS_SEGMENT_MS_MIN)
@@ -152,12 +152,12 @@ class Shelf:
     def _open(self, stream: Stream) -> None:
         if self.closed or stream is not self.stream or not stream.settled:
             return
-        if not carried(stream.intake, self.options):
+        if not carried(stream.writer, self.options):
             log.info("hls of %s: it has no track that HLS can carry", self.name.url)
             self._look_again(stream)
             return
         clock_ms = int(time.time() * 1000) - stream.log.head_dts
-        self._reader = Reader(stream, self.options, continues=self._continues, clock_ms=clock_ms)
+        self._reader = SegmentReader(stream, self.options, continues=self._continues, clock_ms=clock_ms)
         self._continues = True
         self._pull()
 
@@ -165,7 +165,7 @@ class Shelf:
         """Go on when there is a track that HLS can carry: one that stalled comes back."""
         if self._leave_unasked():
             return
-        if carried(stream.intake, self.options):
+        if carried(stream.writer, self.options):
             self._open(stream)
         else:
             self._set_timer(limits.HLS_PULL_SECONDS, lambda: self._look_again(stream))
@@ -224,12 +224,12 @@ class Shelf:
         self._forget_gone()
         self._set_timer(limits.HLS_PULL_SECONDS, self._pull)
 
-    def _reopen_later(self, reader: Reader, stream: Stream) -> None:
+    def _reopen_later(self, reader: SegmentReader, stream: Stream) -> None:
         reader.close()
         self._reader = None
         self._set_timer(limits.HLS_RETRY_SECONDS, lambda: self._open(stream))
 
-    def _hurry(self, reader: Reader) -> None:
+    def _hurry(self, reader: SegmentReader) -> None:
         """Short segments first: somebody waits for them."""
         options, count = self.options, len(self._listed)
         reader.segmenter.least_ms = options.least_ms
@@ -250,26 +250,26 @@ class Shelf:
 
     def _name(self, segment: Segment) -> Kept:
         """Give a segment the next number, and its name."""
-        route, number = self.options.route, self._playlist.next
+        names, number = self.options.names, self._playlist.next
         begun = time.time() - segment.duration_ms / 1000
         if self.options.floor_ms:
             begun = begun * 1000 // self.options.floor_ms * self.options.floor_ms / 1000
-        path = route.segment_path(self.name, number, segment.duration_ms, begun, mp4=bool(segment.init))
+        path = names.segment_path(self.name, number, segment.duration_ms, begun, mp4=bool(segment.init))
         if segment.init and segment.init != self._init[0]:
-            self._init = (segment.init, route.init_path(self.name, number, begun))
+            self._init = (segment.init, names.init_path(self.name, number, begun))
         init_path = self._init[1] if segment.init else ""
         return Kept(path, init_path, len(segment.body), segment.duration_ms, segment.discontinuity)
 
     def _list(self, kept: Kept) -> None:
         """Put a segment that can be had into the playlist; what leaves it can be had for a while longer."""
-        route, playlist = self.options.route, self._playlist
+        names, playlist = self.options.names, self._playlist
         playlist.expect(self._longest_ms)
         left = playlist.append(
-            Entry(
-                route.uri(kept.path, self.path),
+            PlaylistEntry(
+                names.uri(kept.path, self.path),
                 kept.duration_ms,
                 kept.discontinuity and playlist.next > self._first,
-                route.uri(kept.init_path, self.path) if kept.init_path else "",
+                names.uri(kept.init_path, self.path) if kept.init_path else "",
             )
         )
         self._listed.append(kept)

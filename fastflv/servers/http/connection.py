@@ -37,14 +37,14 @@ class HttpConnection(asyncio.Protocol):
     """One HTTP connection: requests are answered one at a time, in order."""
 
     __slots__ = (
-        "_body", "_door", "_fed", "_field_bytes", "_fields", "_full", "_handler", "_loop", "_parser",
+        "_body", "_connection_limit", "_fed", "_field_bytes", "_fields", "_full", "_handler", "_loop", "_parser",
         "_refused", "_request", "_successor", "_timer", "_transport", "_url", "_waiting", "on_lost",
     )  # fmt: skip
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, handler: Handler, door: Seats) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, handler: Handler, connection_limit: Seats) -> None:
         self._loop = loop
         self._handler = handler
-        self._door = door
+        self._connection_limit = connection_limit
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
@@ -66,8 +66,8 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
-        if not self._door.enter():
-            log.warning("http connection refused: all %d are taken", self._door.limit)
+        if not self._connection_limit.enter():
+            log.warning("http connection refused: all %d are taken", self._connection_limit.limit)
             self._transport = None
             transport.close()
             return
@@ -117,7 +117,7 @@ class HttpConnection(asyncio.Protocol):
         self._disarm()
         if self._transport is not None:
             self._transport = None
-            self._door.leave()
+            self._connection_limit.leave()
         self._give_up()
 
     # --- httptools ---
@@ -191,7 +191,7 @@ class HttpConnection(asyncio.Protocol):
 
     def detach(self) -> int | None:
         """Take the socket away for a live response: return a duplicate of its descriptor, or None when the
-        connection is gone. The caller owns the descriptor and the seat at the door; this object is of no more use."""
+        connection is gone. The caller owns the descriptor and the seat at the connection_limit; this object is of no more use."""
         transport = self._transport
         if transport is None or transport.is_closing():
             return None
@@ -217,7 +217,7 @@ class HttpConnection(asyncio.Protocol):
         return self._transport
 
     def hand_over(self, successor: asyncio.Protocol) -> None:
-        """Let *successor* read the connection from now on. It takes over the seat at the door too."""
+        """Let *successor* read the connection from now on. It takes over the seat at the connection_limit too."""
         assert self._transport is not None
         transport, self._transport = self._transport, None
         self._disarm()

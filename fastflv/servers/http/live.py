@@ -12,22 +12,23 @@ from wsproto.utilities import RemoteProtocolError
 
 from fastflv import limits
 from fastflv._ext.log.block import MediaBlock
+from fastflv.config.model.vhost import StartMode
 from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError
-from fastflv.net.connectionlimit import Door
-from fastflv.playing.loopplayer import LoopPlay
+from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.playing.loopplayer import LoopPlayer
 from fastflv.playing.player import Framing
-from fastflv.playing.players import Fanout
-from fastflv.playing.threadplayer import ThreadPlay
+from fastflv.playing.players import Players
+from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.protocols.http.message import SERVER, Request, Response, cors_fields, encode_head
 from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.mount import Mount
 from fastflv.servers.http.secure import SecureConnection
 from fastflv.servers.http.websocket import Handshake, WebSocketConnection, refuse_handshake, wants_upgrade
-from fastflv.stream.clients import Client, Roster
+from fastflv.stream.clients import Client, Clients
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
-from fastflv.stream.start import Begin, begin_of
+from fastflv.stream.start import start_mode_of
 from fastflv.stream.stream import Stream
 from fastflv.stream.tracks import Tracks
 
@@ -78,7 +79,7 @@ class PlayConnection(Protocol):
     leave: Callable[[str], None]
 
     @property
-    def play(self) -> ThreadPlay | LoopPlay: ...
+    def play(self) -> ThreadPlayer | LoopPlayer: ...
 
     def kick(self) -> None: ...
 
@@ -89,7 +90,7 @@ class Wish:
 
     name: StreamName
     variant: Variant
-    begin: Begin | None
+    begin: StartMode | None
     "None: as the vhost says."
     options: LiveOptions
 
@@ -101,20 +102,20 @@ class Live:
         self,
         loop: asyncio.AbstractEventLoop,
         hub: Hub,
-        roster: Roster,
-        fanout: Fanout,
-        door: Door,
+        clients: Clients,
+        players: Players,
+        connection_limit: ConnectionLimit,
         *,
         vhost_of: Callable[[str], LiveOptions | None],
         new_id: Callable[[], str],
     ) -> None:
         self._loop = loop
         self._hub = hub
-        self._roster = roster
-        self._fanout = fanout
+        self._clients = clients
+        self._players = players
         self._vhost_of = vhost_of
         self._new_id = new_id
-        self._door = door
+        self._connection_limit = connection_limit
         self._heads: dict[bytes, MediaBlock] = {}
 
     def handle(self, request: Request, connection: HttpConnection) -> Response | None:
@@ -155,7 +156,7 @@ class Live:
             if name is not None:
                 asked = {**mount.args, **args}
                 variant = options.variant(mount.container).asked(asked)
-                return Wish(name, variant, begin_of(asked), options)
+                return Wish(name, variant, start_mode_of(asked), options)
         return None
 
     def _absent(self, options: LiveOptions) -> Response:
@@ -177,15 +178,15 @@ class Live:
         if connection.is_secure:
             transport = connection.transport
             if transport is not None:
-                secure = SecureConnection(transport, self._door.leave)
-                secure.play = LoopPlay(self._fanout, stream.options, framing, secure.ended, transport)
+                secure = SecureConnection(transport, self._connection_limit.leave)
+                secure.play = LoopPlayer(self._players, stream.options, framing, secure.ended, transport)
                 connection.hand_over(secure)
                 self._begin(stream, wish, request, secure, preamble, "https")
             return None
         fd = connection.detach()
         if fd is not None:
-            detached = _Detached(self._door)
-            detached.play = self._fanout.take_over(fd, stream.options, framing, detached.ended)
+            detached = _Detached(self._connection_limit)
+            detached.play = self._players.take_over(fd, stream.options, framing, detached.ended)
             self._begin(stream, wish, request, detached, preamble, "http")
         return None
 
@@ -200,8 +201,10 @@ class Live:
         if transport is None:
             return None
         scheme = "wss" if connection.is_secure else "ws"
-        socket = WebSocketConnection(self._loop, transport, handshake.ws, request.ip, self._door.leave)
-        socket.play = self._fanout.play(transport, stream.options, Framing.WEBSOCKET, socket.ended)
+        socket = WebSocketConnection(
+            self._loop, transport, handshake.ws, request.ip, self._connection_limit.leave
+        )
+        socket.play = self._players.play(transport, stream.options, Framing.WEBSOCKET, socket.ended)
         connection.hand_over(socket)
         self._begin(stream, wish, request, socket, MediaBlock(handshake.answer), scheme)
         return None
@@ -229,11 +232,11 @@ class Live:
             drop=lambda client: connection.kick(),
         )
         client.link = play
-        self._roster.add(client)
+        self._clients.add(client)
         log.info("player %s from %s joins %s by %s", client.id, client.ip, stream.name.url, scheme)
 
         def leave(reason: str) -> None:
-            self._roster.remove(client, reason)
+            self._clients.remove(client, reason)
             log.info(
                 "player %s of %s left: %s; %d bytes in %.1f s, %s",
                 client.id, stream.name.url, reason, play.sent, self._loop.time() - client.joined, play.steps,
@@ -269,19 +272,19 @@ class Live:
 class _Detached:
     """A player whose socket a sender thread has to itself."""
 
-    __slots__ = ("_door", "leave", "play")
+    __slots__ = ("_connection_limit", "leave", "play")
 
-    play: ThreadPlay
+    play: ThreadPlayer
     leave: Callable[[str], None]
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, connection_limit: ConnectionLimit) -> None:
+        self._connection_limit = connection_limit
 
     def kick(self) -> None:
         self.play.kick()
 
     def ended(self, reason: str, whole: bool) -> None:
-        self._door.leave()
+        self._connection_limit.leave()
         self.leave(reason)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from fastflv.playing.loopplayer import LoopPlay
+from fastflv.playing.loopplayer import LoopPlayer
 
 
 class SecureConnection(asyncio.Protocol):
@@ -14,7 +14,7 @@ class SecureConnection(asyncio.Protocol):
     *lost* is called once, when the connection is gone.
     """
 
-    play: LoopPlay
+    play: LoopPlayer
     leave: Callable[[str], None]
     "Called once, with the reason, when the play is over."
 

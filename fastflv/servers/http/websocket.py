@@ -21,8 +21,8 @@ from wsproto.events import Request as UpgradeRequest
 from wsproto.utilities import RemoteProtocolError
 
 from fastflv import limits
-from fastflv.playing.loopplayer import LoopPlay
-from fastflv.playing.threadplayer import ThreadPlay
+from fastflv.playing.loopplayer import LoopPlayer
+from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.protocols.http.message import SERVER, Request, Response
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class WebSocketConnection(asyncio.Protocol):
     *lost* is called once, when the connection is gone.
     """
 
-    play: ThreadPlay | LoopPlay
+    play: ThreadPlayer | LoopPlayer
     leave: Callable[[str], None]
     "Called once, with the reason, when the play is over."
 
@@ -155,7 +155,7 @@ class WebSocketConnection(asyncio.Protocol):
         self.play.lost()
 
     def pause_writing(self) -> None:
-        if isinstance(self.play, LoopPlay):
+        if isinstance(self.play, LoopPlayer):
             self.play.pause_writing()
 
     def resume_writing(self) -> None:

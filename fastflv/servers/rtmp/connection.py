@@ -1,6 +1,6 @@
 """RTMP connections: sockets and clocks around the sans-IO session.
 
-Media goes from the receive buffer through the chunk reader into the stream's intake; this module
+Media goes from the receive buffer through the chunk reader into the stream's writer; this module
 sees it as a byte count only.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from fastflv import limits
 from fastflv.errors import PeerError, PeerTimeoutError, StreamBusyError
-from fastflv.net.connectionlimit import Door, Seated, Seats, address_of
+from fastflv.net.connectionlimit import ConnectionLimit, Seated, Seats, address_of
 from fastflv.net.keepalive import keep_alive
 from fastflv.net.lowwater import LowWater
 from fastflv.protocols.rtmp import events
@@ -21,7 +21,7 @@ from fastflv.protocols.rtmp.session import Session
 from fastflv.protocols.rtmp.states import State
 from fastflv.servers.rtmp.options import IngestOptions
 from fastflv.servers.rtmp.playing import Playing, StartPlay
-from fastflv.stream.clients import Client, Roster
+from fastflv.stream.clients import Client, Clients
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
@@ -36,8 +36,8 @@ class Ingest:
         self,
         loop: asyncio.AbstractEventLoop,
         hub: Hub,
-        roster: Roster,
-        door: Door,
+        clients: Clients,
+        connection_limit: ConnectionLimit,
         *,
         vhost_of: Callable[[str], IngestOptions | None],
         new_id: Callable[[], str],
@@ -46,19 +46,19 @@ class Ingest:
         self.start_play = start_play
         self.loop = loop
         self.hub = hub
-        self.roster = roster
-        self.door = door
+        self.clients = clients
+        self.connection_limit = connection_limit
         self.vhost_of = vhost_of
         self.new_id = new_id
         # Shared by all connections: what a read puts in is used up before the next read begins.
         self.buffer = memoryview(bytearray(limits.RECEIVE_BYTES))
 
     def connection(self) -> RtmpConnection:
-        return RtmpConnection(self, self.door)
+        return RtmpConnection(self, self.connection_limit)
 
     def seated_connection(self) -> RtmpConnection:
         """One that has its seat already."""
-        return RtmpConnection(self, Seated(self.door))
+        return RtmpConnection(self, Seated(self.connection_limit))
 
     def now_ms(self) -> int:
         return int(self.loop.time() * 1000)
@@ -77,9 +77,9 @@ class Ingest:
 class RtmpConnection(asyncio.BufferedProtocol):
     """One RTMP peer."""
 
-    def __init__(self, ingest: Ingest, door: Seats) -> None:
+    def __init__(self, ingest: Ingest, connection_limit: Seats) -> None:
         self._ingest = ingest
-        self._door = door
+        self._connection_limit = connection_limit
         self._loop = ingest.loop
         self._view = ingest.buffer
         self._session = Session(noise=os.urandom(32))
@@ -125,8 +125,10 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._transport = transport  # type: ignore[assignment]
         self._session.on_data = self._take_data
         self._ip = address_of(transport)
-        if not self._door.enter():
-            log.warning("rtmp %s refused: all %d connections are taken", self._ip, self._door.limit)
+        if not self._connection_limit.enter():
+            log.warning(
+                "rtmp %s refused: all %d connections are taken", self._ip, self._connection_limit.limit
+            )
             self._session.close()
             transport.close()
             return
@@ -142,12 +144,12 @@ class RtmpConnection(asyncio.BufferedProtocol):
         now = self._heard = self._session.now = self._loop.time()
         try:
             if stream is not None:
-                intake = stream.intake
-                intake.now_ms = int(now * 1000)
+                writer = stream.writer
+                writer.now_ms = int(now * 1000)
                 happened = self._session.receive(self._view[:nbytes])
                 if happened:
                     self._handle(happened)
-                intake.flush()
+                writer.flush()
                 if not stream.settled:
                     self._settle(stream)
             else:
@@ -190,7 +192,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._stop_watch()
             if self._seated:
                 self._seated = False
-                self._door.leave()
+                self._connection_limit.leave()
 
     # --- events ---
 
@@ -260,7 +262,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
             return
         self._stream = stream
         self._options = options
-        self._media_seen = stream.intake.bytes
+        self._media_seen = stream.writer.bytes
         self._sent_before, self._received_before = self._sent, self._session.reader.received
         self._client = Client(
             id=id,
@@ -275,12 +277,12 @@ class RtmpConnection(asyncio.BufferedProtocol):
             publish=True,
         )
         self._client.link = self
-        ingest.roster.add(self._client)
-        self._session.accept_publish(stream.intake)
+        ingest.clients.add(self._client)
+        self._session.accept_publish(stream.writer)
         self._expect(options.first_packet, "no media after publish for", since=self._loop.time())
         log.info("publisher %s from %s publishes %s", id, self._ip, name.url)
-        # The intake stamps what follows in this same read.
-        stream.intake.now_ms = ingest.now_ms()
+        # The writer stamps what follows in this same read.
+        stream.writer.now_ms = ingest.now_ms()
         # Behind TLS the mark would count records, not messages.
         if self._transport is not None and self._transport.get_extra_info("sslcontext") is None:
             self._low_water = LowWater(self._transport.get_extra_info("socket"))
@@ -386,13 +388,13 @@ class RtmpConnection(asyncio.BufferedProtocol):
         if self._gathering is not None:
             self._gathering.cancel()
             self._gathering = None
-        stream.intake.flush()
-        self._ingest.roster.remove(client)
+        stream.writer.flush()
+        self._ingest.clients.remove(client)
         self._ingest.unpublish(stream)
         self._expect(limits.COMMAND_SECONDS, "no publish or play for")
         log.info(
             "publisher %s of %s left: %s; %d bytes, %d clock repairs",
-            client.id, stream.name.url, why, self.received, stream.intake.repairs,
+            client.id, stream.name.url, why, self.received, stream.writer.repairs,
         )  # fmt: skip
 
     # --- closing ---
@@ -474,8 +476,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
         """One timer per connection: it looks whether the deadline passed, and sleeps for the rest."""
         now = self._loop.time()
         stream = self._stream
-        if stream is not None and self._options is not None and stream.intake.bytes != self._media_seen:
-            self._media_seen = stream.intake.bytes
+        if stream is not None and self._options is not None and stream.writer.bytes != self._media_seen:
+            self._media_seen = stream.writer.bytes
             self._deadline, self._why, self._since = (
                 self._options.silence,
                 "the publisher was silent for",

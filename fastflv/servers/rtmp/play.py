@@ -10,16 +10,17 @@ from typing import Protocol
 from urllib.parse import parse_qsl
 
 from fastflv import limits
+from fastflv.config.model.vhost import StartMode
 from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError
-from fastflv.playing.loopplayer import LoopPlay
+from fastflv.playing.loopplayer import LoopPlayer
 from fastflv.playing.player import Framing
-from fastflv.playing.players import Fanout
-from fastflv.playing.threadplayer import ThreadPlay
-from fastflv.stream.clients import Client, Roster
+from fastflv.playing.players import Players
+from fastflv.playing.threadplayer import ThreadPlayer
+from fastflv.stream.clients import Client, Clients
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
-from fastflv.stream.start import Begin, begin_of
+from fastflv.stream.start import start_mode_of
 from fastflv.stream.stream import Phase, Stream
 
 log = logging.getLogger(__name__)
@@ -76,16 +77,16 @@ class RtmpPlays:
         self,
         loop: asyncio.AbstractEventLoop,
         hub: Hub,
-        roster: Roster,
-        fanout: Fanout,
+        clients: Clients,
+        players: Players,
         *,
         on_missing: Callable[[str], float],
         new_id: Callable[[], str],
     ) -> None:
         self.loop = loop
         self.hub = hub
-        self.roster = roster
-        self.fanout = fanout
+        self.clients = clients
+        self.players = players
         self.on_missing = on_missing
         self.new_id = new_id
         self.idle: set[RtmpPlay] = set()
@@ -117,7 +118,7 @@ class RtmpPlay:
         self._plays = plays
         self._peer = peer
         self._name = StreamName(vhost, wanted.app, wanted.stream)
-        self._play: ThreadPlay | LoopPlay | None = None
+        self._play: ThreadPlayer | LoopPlayer | None = None
         self._client: Client | None = None
         self.stream: Stream | None = None
         "None while it is waited for."
@@ -128,11 +129,11 @@ class RtmpPlay:
         self._seen = -1
         "Head of the stream's own log when media was last sent."
         variant = Variant("rtmp", chunk_size=peer.chunk_size, stream_id=wanted.stream_id)
-        self._begin: Begin | None = None
+        self._begin: StartMode | None = None
         try:
             asked = dict(parse_qsl(wanted.param.lstrip("?")))
             self._variant = variant.asked(asked)
-            self._begin = begin_of(asked)
+            self._begin = start_mode_of(asked)
         except UsageError as error:
             self._variant = variant
             self._refuse_soon(FAILED, str(error))
@@ -190,7 +191,7 @@ class RtmpPlay:
             self._play.lost()
 
     def pause_writing(self) -> None:
-        if isinstance(self._play, LoopPlay):
+        if isinstance(self._play, LoopPlayer):
             self._play.pause_writing()
 
     def resume_writing(self) -> None:
@@ -250,9 +251,9 @@ class RtmpPlay:
             drop=lambda client: self._kick(),
         )
         peer.accept_play()
-        self._play = plays.fanout.play(peer.transport, stream.options, Framing.RAW, self._ended)
+        self._play = plays.players.play(peer.transport, stream.options, Framing.RAW, self._ended)
         self._client.link = self._play
-        plays.roster.add(self._client)
+        plays.clients.add(self._client)
         log.info("player %s from %s joins %s by rtmp", self._client.id, peer.ip, self._name.url)
         self._go_on()
 
@@ -269,14 +270,14 @@ class RtmpPlay:
             outlet = self.stream.open(self._variant)
             # A GOP that was sent in part would turn the player's time back.
             fresh = self.stream.log.key_pos >= self._seen
-            begin = self._begin if fresh else Begin.KEY
+            begin = self._begin if fresh else StartMode.KEY
             self._play.start(outlet, self.stream.start(outlet, begin=begin))
         else:
             self._plays.idle.add(self)
 
     def stream_ended(self) -> None:
         """The stream is over, and there is nothing left to send of it."""
-        self._ended(self._plays.fanout.reason("stream ended"), True)
+        self._ended(self._plays.players.reason("stream ended"), True)
 
     def _change(self) -> None:
         """Stop behind the present message; then do what is wanted by then."""
@@ -310,7 +311,7 @@ class RtmpPlay:
         self._plays.idle.discard(self)
         client, self._client = self._client, None
         if client is not None and self._play is not None:
-            self._plays.roster.remove(client, reason)
+            self._plays.clients.remove(client, reason)
             log.info(
                 "player %s of %s left: %s; %d bytes in %.1f s, %s",
                 client.id, self._name.url, reason, self._play.sent, self._plays.loop.time() - client.joined,

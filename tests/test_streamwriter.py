@@ -1,4 +1,4 @@
-"""The intake behind a chunk reader: what a publisher sends, and what of it is in the log."""
+"""The writer behind a chunk reader: what a publisher sends, and what of it is in the log."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from model.flv import (
     log_tags,
     sound,
 )
-from model.intake import GAP, after, start
+from model.streamwriter import GAP, after, start
 
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 
 
 def test_media_comes_out_byte_for_byte_at_a_time_that_starts_at_zero(feed):
     start(feed, time=123456)
-    assert log_tags(feed.intake.log) == [
+    assert log_tags(feed.writer.log) == [
         Tag(AUDIO, 0, AAC_HEADER),
         Tag(VIDEO, 0, AVC_HEADER),
         Tag(VIDEO, 0, key(b"1")),
@@ -44,46 +44,46 @@ MEDIA = st.sampled_from(
 
 @given(st.lists(st.tuples(MEDIA, st.integers(0, 100)), max_size=40), st.integers(0, 2**32 - 1))
 def test_a_log_is_the_list_of_what_was_sent(rows, origin):
-    feed = Feed(Intake(MediaLog()))
-    feed.intake.begin(10)
+    feed = Feed(StreamWriter(MediaLog()))
+    feed.writer.begin(10)
     time = 0
     sent = []
     for (kind, body), step in rows:
         feed.send(kind, origin + time, body, now_ms=time)
         sent.append((kind, body))
         time += step
-    tags = log_tags(feed.intake.log)
+    tags = log_tags(feed.writer.log)
     assert [(tag.kind, tag.body) for tag in tags] == sent
-    assert feed.intake.bytes == sum(len(body) for _, body in sent)
-    assert feed.intake.video_tags == sum(kind == VIDEO for kind, _ in sent)
-    assert feed.intake.audio_tags == sum(kind == AUDIO and body != AAC_HEADER for kind, body in sent)
+    assert feed.writer.bytes == sum(len(body) for _, body in sent)
+    assert feed.writer.video_tags == sum(kind == VIDEO for kind, _ in sent)
+    assert feed.writer.audio_tags == sum(kind == AUDIO and body != AAC_HEADER for kind, body in sent)
 
 
 def test_nothing_is_seen_before_flush():
-    intake = Intake(MediaLog())
-    intake.begin(10)
-    intake.set_metadata(b"x", 0)
-    assert intake.log.head == 0
-    intake.flush()
-    assert log_tags(intake.log) == [Tag(SCRIPT, 0, b"x")]
-    head = intake.log.head
-    intake.flush()
-    assert intake.log.head == head
+    writer = StreamWriter(MediaLog())
+    writer.begin(10)
+    writer.set_metadata(b"x", 0)
+    assert writer.log.head == 0
+    writer.flush()
+    assert log_tags(writer.log) == [Tag(SCRIPT, 0, b"x")]
+    head = writer.log.head
+    writer.flush()
+    assert writer.log.head == head
 
 
 def test_the_time_between_keyframes_is_known(feed):
     start(feed)
-    assert (feed.intake.gop_least_ms, feed.intake.gop_ms) == (0, 0)
+    assert (feed.writer.gop_least_ms, feed.writer.gop_ms) == (0, 0)
     for time in (2000, 4000, 5500, 8500):
         feed.video(time, key())
         feed.video(time + 40, inter())
-    assert (feed.intake.gop_least_ms, feed.intake.gop_ms) == (1500, 3000)
-    feed.intake.begin(GAP)
-    assert (feed.intake.gop_least_ms, feed.intake.gop_ms) == (0, 0)
+    assert (feed.writer.gop_least_ms, feed.writer.gop_ms) == (1500, 3000)
+    feed.writer.begin(GAP)
+    assert (feed.writer.gop_least_ms, feed.writer.gop_ms) == (0, 0)
     feed.video(100_000, key())
-    assert feed.intake.gop_ms == 0, "the gap between publishers is no GOP"
+    assert feed.writer.gop_ms == 0, "the gap between publishers is no GOP"
     feed.video(101_000, key())
-    assert (feed.intake.gop_least_ms, feed.intake.gop_ms) == (1000, 1000)
+    assert (feed.writer.gop_least_ms, feed.writer.gop_ms) == (1000, 1000)
 
 
 # --- what is left out ---
@@ -92,9 +92,9 @@ def test_the_time_between_keyframes_is_known(feed):
 @pytest.mark.parametrize("kind", [AUDIO, VIDEO])
 def test_empty_messages_are_left_out(feed, kind):
     feed.send(kind, 0, b"")
-    assert (feed.intake.ignored, feed.intake.log.head) == (1, 0)
-    assert not feed.intake.has_audio
-    assert not feed.intake.has_video
+    assert (feed.writer.ignored, feed.writer.log.head) == (1, 0)
+    assert not feed.writer.has_audio
+    assert not feed.writer.has_video
 
 
 def test_the_four_zero_bytes_of_ffmpeg_are_left_out(feed):
@@ -102,17 +102,17 @@ def test_the_four_zero_bytes_of_ffmpeg_are_left_out(feed):
     feed.video(5000, bytes(4))
     feed.video(80, inter(b"3"))
     assert after(feed, b"2") == [Tag(VIDEO, 80, inter(b"3"))]
-    assert feed.intake.ignored == 1
+    assert feed.writer.ignored == 1
 
 
 @given(st.sampled_from([AUDIO, VIDEO, AGGREGATE]), st.lists(st.binary(max_size=60), max_size=8))
 def test_whatever_a_publisher_sends_the_log_is_whole_tags(kind, bodies):
-    feed = Feed(Intake(MediaLog()))
-    feed.intake.begin(10)
+    feed = Feed(StreamWriter(MediaLog()))
+    feed.writer.begin(10)
     for body in bodies:
         feed.send(kind, 0, body)
-    sizes = sum(len(tag.body) + 15 for tag in log_tags(feed.intake.log))
-    assert sizes == feed.intake.log.head
+    sizes = sum(len(tag.body) + 15 for tag in log_tags(feed.writer.log))
+    assert sizes == feed.writer.log.head
 
 
 # --- aggregates ---
@@ -122,7 +122,7 @@ def test_an_aggregate_is_its_parts_at_its_own_time(feed):
     rows = [(VIDEO, 7000, key(b"1")), (AUDIO, 7010, sound(b"2")), (VIDEO, 7040, inter(b"3"))]
     feed.send(AGGREGATE, 500, aggregate(rows))
     feed.video(580, inter(b"4"))
-    assert log_tags(feed.intake.log) == [
+    assert log_tags(feed.writer.log) == [
         Tag(VIDEO, 0, key(b"1")),
         Tag(AUDIO, 10, sound(b"2")),
         Tag(VIDEO, 40, inter(b"3")),
@@ -132,15 +132,15 @@ def test_an_aggregate_is_its_parts_at_its_own_time(feed):
 
 @given(st.integers(0, 2**32 - 1))
 def test_the_parts_of_an_aggregate_may_start_anywhere(origin):
-    feed = Feed(Intake(MediaLog()))
-    feed.intake.begin(10)
+    feed = Feed(StreamWriter(MediaLog()))
+    feed.writer.begin(10)
     rows = [(VIDEO, (origin + step) % 2**32, inter(bytes([step]))) for step in (0, 40, 80)]
     feed.send(AGGREGATE, 9, aggregate(rows))
-    assert [tag.dts_ms for tag in log_tags(feed.intake.log)] == [0, 40, 80]
+    assert [tag.dts_ms for tag in log_tags(feed.writer.log)] == [0, 40, 80]
 
 
 def test_an_aggregate_cut_short_gives_the_parts_that_are_whole(feed):
     body = aggregate([(VIDEO, 0, key(b"1")), (AUDIO, 10, sound(b"2"))])
     for size in range(len(body)):
         feed.send(AGGREGATE, 0, body[:size])
-    assert {tag.body for tag in log_tags(feed.intake.log)} == {key(b"1"), sound(b"2")}
+    assert {tag.body for tag in log_tags(feed.writer.log)} == {key(b"1"), sound(b"2")}

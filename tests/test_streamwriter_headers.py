@@ -1,14 +1,14 @@
-"""Headers and metadata in the intake: what a joining player gets, what replaces what, and what bounds it."""
+"""Headers and metadata in the writer: what a joining player gets, what replaces what, and what bounds it."""
 
 from __future__ import annotations
 
 import pytest
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, SCRIPT, VIDEO, Feed, Tag, inter, key, log_tags, read_tags
-from model.intake import MONO, after, headers_at_key, start
+from model.streamwriter import MONO, after, headers_at_key, start
 
 from fastflv import limits
 from fastflv._ext.ingest.chunkwrite import write_message
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 from fastflv.media.amf import amf0
 from fastflv.stream.name import StreamName
@@ -17,7 +17,7 @@ from fastflv.stream.stream import Stream, StreamOptions
 
 def test_a_joining_player_gets_metadata_then_audio_then_video_headers_at_the_time_of_the_key(feed):
     # With a time of its own metadata would be a subtitle to FFmpeg.
-    feed.intake.set_metadata(b"meta", 0)
+    feed.writer.set_metadata(b"meta", 0)
     feed.video(1000, AVC_HEADER)
     feed.audio(1000, AAC_HEADER)
     feed.video(1000, key())
@@ -27,7 +27,7 @@ def test_a_joining_player_gets_metadata_then_audio_then_video_headers_at_the_tim
         Tag(AUDIO, 2000, AAC_HEADER),
         Tag(VIDEO, 2000, AVC_HEADER),
     ]
-    assert read_tags(feed.intake.header_tags(77)) == [
+    assert read_tags(feed.writer.header_tags(77)) == [
         Tag(SCRIPT, 0, b"meta"),
         Tag(AUDIO, 77, AAC_HEADER),
         Tag(VIDEO, 77, AVC_HEADER),
@@ -36,14 +36,14 @@ def test_a_joining_player_gets_metadata_then_audio_then_video_headers_at_the_tim
 
 def test_a_changed_header_replaces_the_one_before(feed):
     start(feed)
-    feed.intake.take_change()
+    feed.writer.take_change()
     feed.audio(50, MONO)
-    assert feed.intake.take_change()
-    assert not feed.intake.take_change()
+    assert feed.writer.take_change()
+    assert not feed.writer.take_change()
     feed.video(80, key(b"3"))
     assert headers_at_key(feed) == [Tag(AUDIO, 80, MONO), Tag(VIDEO, 80, AVC_HEADER)]
-    assert feed.intake.config(AUDIO) == MONO
-    assert Tag(AUDIO, 0, MONO) in log_tags(feed.intake.log)
+    assert feed.writer.config(AUDIO) == MONO
+    assert Tag(AUDIO, 0, MONO) in log_tags(feed.writer.log)
 
 
 def test_a_gop_keeps_the_headers_it_began_with(feed):
@@ -58,20 +58,20 @@ def test_a_header_comes_at_the_present_of_its_track_whatever_time_it_says(feed):
     feed.send(VIDEO, 2**31, AVC_HEADER, now_ms=60)
     feed.video(80, inter(b"3"))
     assert [tag.dts_ms for tag in after(feed, b"2")] == [40, 40, 80]
-    assert (feed.intake.repairs, feed.intake.clamped) == (0, 0)
+    assert (feed.writer.repairs, feed.writer.clamped) == (0, 0)
 
 
 @pytest.mark.parametrize("reduce", [False, True])
 def test_a_repeated_header_is_left_out_only_when_asked_for(reduce):
-    feed = Feed(Intake(MediaLog(), reduce_headers=reduce))
-    feed.intake.begin(10)
+    feed = Feed(StreamWriter(MediaLog(), reduce_headers=reduce))
+    feed.writer.begin(10)
     start(feed)
     feed.video(60, AVC_HEADER)
     feed.audio(60, AAC_HEADER)
     feed.audio(60, MONO)
     bodies = [tag.body for tag in after(feed, b"2")]
     assert bodies == ([MONO] if reduce else [AVC_HEADER, AAC_HEADER, MONO])
-    assert feed.intake.ignored == (2 if reduce else 0)
+    assert feed.writer.ignored == (2 if reduce else 0)
 
 
 def test_each_track_has_a_header_of_its_own(feed):
@@ -87,7 +87,7 @@ def test_each_track_has_a_header_of_its_own(feed):
         second,
         b"\x94avc1\x02\0\x09colorInfo",
     ]
-    assert feed.intake.config(VIDEO) == b"\x90avc1record"
+    assert feed.writer.config(VIDEO) == b"\x90avc1record"
 
 
 def test_the_channels_of_a_track_are_kept_besides_its_sequence_header(feed):
@@ -95,28 +95,28 @@ def test_the_channels_of_a_track_are_kept_besides_its_sequence_header(feed):
     feed.audio(0, config)
     feed.audio(0, channels)
     feed.audio(0, b"\x91mp4ax")
-    assert [tag.body for tag in read_tags(feed.intake.header_tags(0))] == [config, channels]
-    assert feed.intake.config(AUDIO) == config
+    assert [tag.body for tag in read_tags(feed.writer.header_tags(0))] == [config, channels]
+    assert feed.writer.config(AUDIO) == config
 
 
 def test_endless_tracks_do_not_take_endless_memory(feed):
     for track in range(256):
         feed.video(0, b"\x96\x00avc1" + bytes([track]))
-    assert len(read_tags(feed.intake.header_tags(0))) == 24
+    assert len(read_tags(feed.writer.header_tags(0))) == 24
 
 
 def test_a_header_that_is_too_large_passes_and_is_not_remembered():
-    feed = Feed(Intake(MediaLog(window_bytes=10**9, keep_ms=10**9)))
-    feed.intake.begin(10)
+    feed = Feed(StreamWriter(MediaLog(window_bytes=10**9, keep_ms=10**9)))
+    feed.writer.begin(10)
     most = limits.HEADERS_BYTES_MAX
     fits, large = (AVC_HEADER.ljust(size, b"x") for size in (most, most + 1))
     feed.video(0, fits)
     feed.video(0, large)
     feed.video(0, key(b"1"))
-    assert [tag.body for tag in log_tags(feed.intake.log)] == [fits, large, key(b"1")]
+    assert [tag.body for tag in log_tags(feed.writer.log)] == [fits, large, key(b"1")]
     assert [tag.body for tag in headers_at_key(feed)] == [fits]
-    assert feed.intake.config(VIDEO) == fits
-    assert feed.intake.has_video
+    assert feed.writer.config(VIDEO) == fits
+    assert feed.writer.has_video
 
 
 def test_headers_that_are_too_large_together_are_not_all_remembered(feed):
@@ -130,12 +130,12 @@ def test_headers_that_are_too_large_together_are_not_all_remembered(feed):
 
 
 def test_the_newest_of_many_keys_in_one_read_has_the_headers_of_its_moment(feed):
-    feed.intake.set_metadata(b"meta", 0)
+    feed.writer.set_metadata(b"meta", 0)
     sent = [(AUDIO, 0, AAC_HEADER), (VIDEO, 0, AVC_HEADER)]
     sent += [(VIDEO, 40 * i, key()) for i in range(3)]
     before = b"".join(write_message(kind, time, 1, 4, body, 128) for kind, time, body in sent)
     feed.reader.feed(before)
-    feed.intake.flush()
+    feed.writer.flush()
     old = [Tag(SCRIPT, 0, b"meta"), Tag(AUDIO, 80, AAC_HEADER), Tag(VIDEO, 80, AVC_HEADER)]
     assert headers_at_key(feed) == old
     for mark, rows in (
@@ -146,21 +146,21 @@ def test_the_newest_of_many_keys_in_one_read_has_the_headers_of_its_moment(feed)
         ),
     ):
         feed.reader.feed(b"".join(write_message(kind, time, 1, 4, body, 128) for time, kind, body in rows))
-        feed.intake.flush()
+        feed.writer.flush()
         time = rows[-1][0]
         assert headers_at_key(feed) == [old[0], Tag(AUDIO, time, mark), Tag(VIDEO, time, AVC_HEADER)]
     feed.reader.feed(write_message(VIDEO, 360, 1, 4, key(), 128))
-    feed.intake.set_metadata(b"newer", 0)
+    feed.writer.set_metadata(b"newer", 0)
     feed.reader.feed(write_message(VIDEO, 400, 1, 4, key(), 128))
-    feed.intake.flush()
+    feed.writer.flush()
     assert headers_at_key(feed)[0] == Tag(SCRIPT, 0, b"newer")
 
 
 def test_only_a_key_of_the_default_track_is_a_place_to_start(feed):
     feed.video(0, b"\x96\x01avc1\x01\0\0\0x")
-    assert feed.intake.log.key_pos == -1
+    assert feed.writer.log.key_pos == -1
     feed.video(0, b"\x96\x01avc1\x00\0\0\0x")
-    assert feed.intake.log.key_pos > 0
+    assert feed.writer.log.key_pos > 0
 
 
 # --- metadata through the stream ---
@@ -175,7 +175,7 @@ def stream() -> Stream:
 
 def take(stream: Stream, payload: bytes, name: str = "onMetaData") -> list[Tag]:
     stream.take_data(name, payload, 0)
-    stream.intake.flush()
+    stream.writer.flush()
     return log_tags(stream.log)
 
 
@@ -197,7 +197,7 @@ def test_metadata_of_a_live_stream_has_no_end_and_names_the_server(stream):
     }
     assert values["server"].startswith("fastflv/")
     assert stream.metadata == {"width": 640.0, "videocodecid": 7.0}
-    assert read_tags(stream.intake.header_tags(5)) == [Tag(SCRIPT, 0, tag.body)]
+    assert read_tags(stream.writer.header_tags(5)) == [Tag(SCRIPT, 0, tag.body)]
 
 
 def test_metadata_that_cannot_be_read_is_passed_on_as_it_is(stream):
@@ -213,11 +213,11 @@ def test_metadata_without_fields_is_no_harm(stream):
 def test_other_script_data_is_passed_on_and_not_kept(stream):
     payload = amf0.encode("onCuePoint", {"a": 1.0})
     assert [tag.body for tag in take(stream, payload, "onCuePoint")] == [payload]
-    assert stream.intake.header_tags(0) == b""
+    assert stream.writer.header_tags(0) == b""
 
 
 def test_newer_metadata_replaces_the_one_before(stream):
     take(stream, amf0.encode("onMetaData", {"width": 1.0}))
     take(stream, amf0.encode("onMetaData", {"width": 2.0}))
-    (tag,) = read_tags(stream.intake.header_tags(0))
+    (tag,) = read_tags(stream.writer.header_tags(0))
     assert amf0.decode_all(tag.body)[1]["width"] == 2.0

@@ -1,4 +1,4 @@
-"""What a test of the intake sends first, and what of the log or of the headers it looks at."""
+"""What a test of the writer sends first, and what of the log or of the headers it looks at."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def start(feed: Feed, time: int = 0) -> None:
 
 def after(feed: Feed, mark: bytes) -> list[Tag]:
     """Tags in the log behind the one with *mark*."""
-    tags = log_tags(feed.intake.log)
+    tags = log_tags(feed.writer.log)
     return tags[next(i for i, tag in enumerate(tags) if tag.mark == mark) + 1 :]
 
 
 def headers_at_key(feed: Feed) -> list[Tag]:
-    return read_tags(feed.intake.log.key_headers)
+    return read_tags(feed.writer.log.key_headers)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, inter, key, read_tags, sound
 
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.mux.compactstart import squeeze
 from fastflv._ext.syntax.flvtag import payload
@@ -108,8 +108,8 @@ def test_sound_is_that_of_the_last_moments_and_comes_in_order(film, step):
 
 def test_headers_come_first_with_the_time_of_the_first_picture():
     log = MediaLog()
-    feed = Feed(Intake(log))
-    feed.intake.begin(0)
+    feed = Feed(StreamWriter(log))
+    feed.writer.begin(0)
     feed.audio(0, AAC_HEADER)
     feed.video(0, AVC_HEADER)
     for i in range(50):

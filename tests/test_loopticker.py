@@ -26,9 +26,9 @@ from fastflv._ext.fanout.sender import Sender
 from fastflv._ext.log.block import MediaBlock
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.containers.variant import Variant
-from fastflv.playing.loopplayer import LoopPlay
+from fastflv.playing.loopplayer import LoopPlayer
 from fastflv.playing.player import Framing
-from fastflv.playing.players import Fanout
+from fastflv.playing.players import Players
 from fastflv.stream.hub import Hub
 from fastflv.stream.lag import Lag
 from fastflv.stream.name import StreamName
@@ -45,10 +45,10 @@ class Stage:
     def __init__(self, window_ms: int = 0, **options: object) -> None:
         self.loop = FakeLoop()
         self.hub = Hub(lambda: "vid-1")
-        self.fanout = Fanout(self.loop, Sender(1), self.hub)  # type: ignore[arg-type]
+        self.players = Players(self.loop, Sender(1), self.hub)  # type: ignore[arg-type]
         self.options = StreamOptions(window_ms=window_ms, **options)  # type: ignore[arg-type]
         self.stream = self.hub.publish(NAME, self.options, "publisher", 0)
-        self.feed = Feed(self.stream.intake)
+        self.feed = Feed(self.stream.writer)
         self.feed.audio(0, AAC_HEADER)
         self.feed.video(0, AVC_HEADER)
         self.feed.video(0, key(b"\0" * 4))
@@ -83,7 +83,7 @@ class Viewer:
         self.stage = stage
         self.transport = FakeTransport(stage.loop, room)
         self.ends: list[tuple[str, bool]] = []
-        self.play = LoopPlay(stage.fanout, stage.options, framing, self.ended, self.transport)  # type: ignore[arg-type]
+        self.play = LoopPlayer(stage.players, stage.options, framing, self.ended, self.transport)  # type: ignore[arg-type]
         self.transport.owner = self.play
         outlet = stage.stream.open(variant)
         self.play.start(outlet, stage.stream.start(outlet), HEAD)
@@ -186,12 +186,12 @@ def test_what_comes_after_a_silence_waits_no_longer_than_ever():
 def test_when_the_last_player_leaves_nothing_is_left(window):
     stage = Stage(window)
     viewers = [stage.join() for _ in range(3)]
-    assert (stage.stream.log.readers, stage.fanout.count) == (3, 3)
+    assert (stage.stream.log.readers, stage.players.count) == (3, 3)
     for viewer in viewers:
         viewer.play.lost()
         viewer.play.lost()
     assert [viewer.ends for viewer in viewers] == [[("peer closed", False)]] * 3
-    assert (stage.stream.log.readers, stage.stream.log.followed, stage.fanout.count) == (0, 0, 0)
+    assert (stage.stream.log.readers, stage.stream.log.followed, stage.players.count) == (0, 0, 0)
     for _ in range(20):
         stage.video()
         stage.loop.advance(0.04)
@@ -248,7 +248,7 @@ def test_the_end_of_a_stream_is_the_end_of_the_response():
     assert chunked.ends == raw.ends == [("stream ended", True)]
     assert dechunk(chunked.wire)[1]
     assert read_file(raw.wire)[2][-1].mark[:4] == (40).to_bytes(4, "big")
-    assert (stage.loop.timers, stage.fanout.count) == ([], 0)
+    assert (stage.loop.timers, stage.players.count) == ([], 0)
 
 
 def test_a_full_socket_gets_a_while_to_take_the_rest_of_a_stream_that_has_ended():
@@ -272,7 +272,7 @@ def test_a_full_socket_gets_a_while_to_take_the_rest_of_a_stream_that_has_ended(
 def test_a_server_that_stops_says_so_instead_of_that_the_stream_ended():
     stage = Stage()
     viewer = stage.join()
-    stage.fanout.stopping = True
+    stage.players.stopping = True
     stage.hub.end_all()
     stage.loop.turn()
     assert viewer.ends == [("server stops", True)]

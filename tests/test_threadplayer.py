@@ -15,8 +15,8 @@ from fastflv._ext.fanout.sender import Sender
 from fastflv._ext.log.block import MediaBlock
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.playing.player import Framing
-from fastflv.playing.players import Fanout
-from fastflv.playing.threadplayer import ThreadPlay
+from fastflv.playing.players import Players
+from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.start import Start
@@ -50,17 +50,17 @@ class Scene:
 
     def __init__(self, tcp) -> None:
         hub = Hub(lambda: "vid-1")
-        self.fanout = Fanout(FakeLoop(), Sender(1), hub)  # type: ignore[arg-type]
+        self.players = Players(FakeLoop(), Sender(1), hub)  # type: ignore[arg-type]
         self.stream = hub.publish(StreamName(DEFAULT_VHOST, "live", "a"), OPTIONS, "publisher", 0)
-        self.feed = Feed(self.stream.intake)
+        self.feed = Feed(self.stream.writer)
         self.feed.audio(0, AAC_HEADER)
         self.feed.video(0, AVC_HEADER)
         self.feed.video(0, key(b"first"))
         self.ends: list[tuple[str, bool]] = []
         server, self.peer = tcp()
         self.line = Line(server)
-        self.play = ThreadPlay(
-            self.fanout,
+        self.play = ThreadPlayer(
+            self.players,
             OPTIONS,
             Framing.WEBSOCKET,
             lambda *end: self.ends.append(end),
@@ -69,15 +69,15 @@ class Scene:
 
     def let_go(self) -> None:
         """Wait until the thread has let the player go; it is not reaped."""
-        assert select.select([self.fanout.sender.fd], [], [], 10)[0]
+        assert select.select([self.players.sender.fd], [], [], 10)[0]
 
 
 @pytest.fixture
 def scene(tcp) -> Iterator[Scene]:
     made = Scene(tcp)
     yield made
-    made.fanout.sender.stop()
-    made.fanout.sender.reap()
+    made.players.sender.stop()
+    made.players.sender.reap()
 
 
 def start_of(scene: Scene) -> Start:
@@ -88,7 +88,7 @@ def test_what_is_said_comes_between_two_messages_and_the_player_goes_on(scene):
     scene.play.start(scene.stream.open(), start_of(scene))
     scene.play.say(b"ping")
     scene.let_go()
-    scene.fanout.reap()
+    scene.players.reap()
     scene.feed.video(40, inter(b"second"))
     wire = b""
     while b"second" not in wire:
@@ -102,9 +102,9 @@ def test_a_kick_is_not_lost_while_the_player_is_called_back(scene):
     scene.play.say(b"ping")
     scene.let_go()
     scene.play.kick()
-    scene.fanout.reap()
+    scene.players.reap()
     assert scene.ends == [("kicked", True)]
-    assert scene.fanout.count == 0
+    assert scene.players.count == 0
 
 
 def test_a_start_lives_no_longer_than_it_takes_to_be_sent(scene):
@@ -126,10 +126,10 @@ def test_a_start_that_waits_for_older_words_counts_as_in_use(scene):
     scene.line.unsent = 10
     start = start_of(scene)
     scene.play.start(scene.stream.open(), start)
-    assert start.block.in_use and scene.fanout.count == 0
+    assert start.block.in_use and scene.players.count == 0
     scene.line.unsent = 0
     scene.play.resume_writing()
-    assert scene.fanout.count == 1
+    assert scene.players.count == 1
     wire = b""
     while b"first" not in wire:
         wire += scene.peer.recv(1 << 16)

@@ -22,7 +22,7 @@ from model.remuxed import (
 from model.tsfeed import IDR, SLICE, Bench, audio, enhanced, tables, video
 
 from fastflv import limits
-from fastflv._ext.ingest.streamwriter import Intake
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.ts.mux import TsMux
 from fastflv.containers.mpegts import describe, mux
@@ -153,21 +153,21 @@ def test_a_publisher_without_video_after_one_with_it_turns_the_stream_into_audio
 
 def test_publishers_that_follow_each_other_are_one_stream():
     source, log = MediaLog(keep_ms=10**9), MediaLog(keep_ms=10**9)
-    intake = Intake(source)
+    writer = StreamWriter(source)
     follower = TsMux(source, log, describe)
     follower.begin(b"", 0)
     firsts = {0x1B: (AVC_HEAD.body, avc([IDR], key=True), avc([SLICE]))}
     firsts[0x24] = (HEVC_HEAD.body, hevc([b"\x26\1idr"], key=True), hevc([b"\x02\1slice"]))
     for codec in (0x1B, 0x24, 0x24, 0x1B):
-        intake.begin(1000)
-        feed = Feed(intake)
+        writer.begin(1000)
+        feed = Feed(writer)
         head, key, inter = firsts[codec]
         feed.video(70_000, head)
         feed.audio(70_000, AAC_HEAD.body)
         for time in range(70_000, 71_000, 40):
             feed.video(time, key if time == 70_000 else inter)
             feed.audio(time + 10, aac(b"sound"))
-        intake.forget_key()
+        writer.forget_key()
         assert log.key_pos == -1
     source.end()
     reader = ts.read_ts(log.read(0, log.head))
