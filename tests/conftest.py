@@ -13,7 +13,7 @@ from hypothesis import settings
 from model.flv import Feed
 
 from fastflv import limits
-from fastflv._ext.fanout.sender import Sender
+from fastflv._ext.fanout.sender import Sender, SendHandle
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 

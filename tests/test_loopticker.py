@@ -29,6 +29,7 @@ from fastflv.containers.variant import Variant
 from fastflv.playing.loopplayer import LoopPlayer
 from fastflv.playing.player import Framing
 from fastflv.playing.players import Players
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
 from fastflv.stream.lag import Lag
 from fastflv.stream.name import StreamName
@@ -190,7 +191,7 @@ def test_when_the_last_player_leaves_nothing_is_left(window):
     for viewer in viewers:
         viewer.play.lost()
         viewer.play.lost()
-    assert [viewer.ends for viewer in viewers] == [[("peer closed", False)]] * 3
+    assert [viewer.ends for viewer in viewers] == [[(EndReason.PEER_CLOSED, False)]] * 3
     assert (stage.stream.log.readers, stage.stream.log.followed, stage.players.count) == (0, 0, 0)
     for _ in range(20):
         stage.video()
@@ -212,7 +213,7 @@ def test_a_player_whose_socket_takes_nothing_for_long_is_closed_and_the_stream_g
         stage.video(is_key=stage.time % 1000 == 0)
         stage.loop.advance(0.04)
         waited += 0.04
-    assert viewer.ends == [("stalled", False)]
+    assert viewer.ends == [(EndReason.STALLED, False)]
     assert limits.STALL_SECONDS < waited < limits.STALL_SECONDS + 3
     # It left within a look at the log: that must be the last one.
     for _ in range(20):
@@ -245,7 +246,7 @@ def test_the_end_of_a_stream_is_the_end_of_the_response():
     stage.video()
     stage.hub.end_all()
     stage.loop.turn()
-    assert chunked.ends == raw.ends == [("stream ended", True)]
+    assert chunked.ends == raw.ends == [(EndReason.STREAM_ENDED, True)]
     assert dechunk(chunked.wire)[1]
     assert read_file(raw.wire)[2][-1].mark[:4] == (40).to_bytes(4, "big")
     assert (stage.loop.timers, stage.players.count) == ([], 0)
@@ -262,10 +263,10 @@ def test_a_full_socket_gets_a_while_to_take_the_rest_of_a_stream_that_has_ended(
     quick.transport.peer_reads()
     quick.transport.room = 1 << 40
     quick.transport.peer_reads()
-    assert quick.ends == [("stream ended", True)]
+    assert quick.ends == [(EndReason.STREAM_ENDED, True)]
     assert quick.pictures == list(range(0, stage.time + 1, 40))
     stage.loop.advance(limits.DRAIN_SECONDS + 1)
-    assert slow.ends == [("stalled", False)]
+    assert slow.ends == [(EndReason.STALLED, False)]
     assert stage.loop.timers == []
 
 
@@ -275,7 +276,7 @@ def test_a_server_that_stops_says_so_instead_of_that_the_stream_ended():
     stage.players.stopping = True
     stage.hub.end_all()
     stage.loop.turn()
-    assert viewer.ends == [("server stops", True)]
+    assert viewer.ends == [(EndReason.SERVER_STOPS, True)]
 
 
 def test_who_asks_and_does_not_read_the_answers_is_cut_off():
@@ -283,7 +284,7 @@ def test_who_asks_and_does_not_read_the_answers_is_cut_off():
     viewer = stage.join(Framing.RAW, room=0)
     for _ in range(limits.ANSWER_BYTES_MAX // 1000 + 2):
         viewer.play.say(bytes(1000)) if not viewer.ends else None
-    assert viewer.ends == [("unread answers", False)]
+    assert viewer.ends == [(EndReason.UNREAD_ANSWERS, False)]
     assert len(viewer.transport.wire) < limits.ANSWER_BYTES_MAX + 5000
 
 
@@ -339,7 +340,7 @@ def test_what_waits_for_a_start_goes_with_a_player_that_ends():
     viewer.play.halt(lambda: halted.append(1))
     viewer.play.kick()
     viewer.transport.peer_reads()
-    assert (viewer.ends, halted) == ([("kicked", False)], [])
+    assert (viewer.ends, halted) == ([(EndReason.KICKED, False)], [])
     assert not viewer.transport.wire.endswith(b"ping")
 
 
@@ -350,7 +351,7 @@ def test_a_kick_during_a_start_leaves_a_frame_half_sent():
     viewer.transport.room = 0
     viewer.play.start(stage.stream.open(Variant()), Start(MediaBlock(bytes(200_000)), stage.stream.log.head))
     viewer.play.kick()
-    assert viewer.ends == [("kicked", False)]
+    assert viewer.ends == [(EndReason.KICKED, False)]
 
 
 def test_a_play_can_be_halted_and_started_again_elsewhere():
@@ -374,7 +375,7 @@ def test_a_play_can_be_halted_and_started_again_elsewhere():
     viewer.play.lost()
     stage.loop.turn()
     assert len(stage.stream.outlets) == 1
-    assert viewer.ends == [("peer closed", False)]
+    assert viewer.ends == [(EndReason.PEER_CLOSED, False)]
 
 
 @settings(max_examples=60)
@@ -407,7 +408,7 @@ def test_whatever_the_order_of_things_players_get_the_log_without_a_hole(window,
     stage.hub.end_all()
     stage.loop.advance(1)
     for viewer in viewers:
-        assert viewer.ends == [("stream ended", True)]
+        assert viewer.ends == [(EndReason.STREAM_ENDED, True)]
         media = [tag for tag in read_file(viewer.body)[2] if not tag.is_header]
         log = [
             tag for tag in read_file(b"FLV\1\0\0\0\0\x09\0\0\0\0" + stage.full_log)[2] if not tag.is_header

@@ -12,6 +12,7 @@ from test_api import NAME, Caller, gop, looped, running
 
 from fastflv import limits
 from fastflv.stream.clients import Client
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.histogram import Histogram
 from fastflv.stream.lag import Steps
 
@@ -66,8 +67,8 @@ async def test_metrics_count_what_late_players_were_spared():
         clients = caller.server.clients
         stream = caller.server.hub.find(NAME)
         for steps, why in (
-            (Steps(700, 1, 20, 3), "too slow"),
-            (Steps(0, 0, 0, 2), "peer closed"),
+            (Steps(700, 1, 20, 3), EndReason.TOO_SLOW),
+            (Steps(0, 0, 0, 2), EndReason.PEER_CLOSED),
             (Steps(900, 1, 5, 0), ""),
         ):
             client = Client(

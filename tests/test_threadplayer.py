@@ -17,6 +17,7 @@ from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.playing.player import Framing
 from fastflv.playing.players import Players
 from fastflv.playing.threadplayer import ThreadPlayer
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.start import Start
@@ -103,7 +104,7 @@ def test_a_kick_is_not_lost_while_the_player_is_called_back(scene):
     scene.let_go()
     scene.play.kick()
     scene.players.reap()
-    assert scene.ends == [("kicked", True)]
+    assert scene.ends == [(EndReason.KICKED, True)]
     assert scene.players.count == 0
 
 

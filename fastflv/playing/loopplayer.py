@@ -16,6 +16,7 @@ from fastflv._ext.fanout.cursor import Cursor, frame_ends
 from fastflv._ext.fanout.pace import bytes_per_second, limit_unsent, pace_socket
 from fastflv._ext.log.block import MediaBlock
 from fastflv.playing.player import Ended, Framing
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.lag import Steps
 from fastflv.stream.outlets import Outlet
 from fastflv.stream.start import Start
@@ -145,7 +146,7 @@ class LoopPlayer:
         elif cursor.done:
             if self._framing is Framing.CHUNKED:
                 self._write(b"0\r\n\r\n")
-            self._end("stream ended", True)
+            self._end(EndReason.STREAM_ENDED, True)
 
     def _feed(self) -> None:
         """Hand over what it begins with, as far as the socket takes it, and do then what waited for that."""
@@ -174,11 +175,11 @@ class LoopPlayer:
     def _look(self, cursor: Cursor, now: float, full_since: float) -> None:
         """Let go of a player whose socket takes too little."""
         if now - full_since > (limits.DRAIN_SECONDS if cursor.log.ended else limits.STALL_SECONDS):
-            self._end("stalled", False)
+            self._end(EndReason.STALLED, False)
         elif now - self._looked > limits.BLOCKED_CHECK_MS / 1000:
             self._looked = now
             if cursor.measure(self._unacked()) > self._options.lag.close_ms:
-                self._end("too slow", False)
+                self._end(EndReason.TOO_SLOW, False)
 
     def _unacked(self) -> int:
         """Bytes handed to the transport that the peer has not acknowledged."""
@@ -195,17 +196,17 @@ class LoopPlayer:
         else:
             self._write(data)
         if len(self._words) + self._transport.get_write_buffer_size() > limits.ANSWER_BYTES_MAX:
-            self._end("unread answers", False)
+            self._end(EndReason.UNREAD_ANSWERS, False)
 
     def halt(self, then: Callable[[], None]) -> None:
         self._then = then
         self._feed()
 
     def kick(self) -> None:
-        self._end("kicked", not self._start)
+        self._end(EndReason.KICKED, not self._start)
 
     def lost(self) -> None:
-        self._end("peer closed", False)
+        self._end(EndReason.PEER_CLOSED, False)
 
     def pause_writing(self) -> None:
         """The socket is full."""
@@ -233,7 +234,7 @@ class LoopPlayer:
             self._cursor.close()
             self._cursor = None
 
-    def _end(self, reason: str, whole: bool) -> None:
+    def _end(self, reason: EndReason, whole: bool) -> None:
         self._stop()
         if not self._over:
             self._over = True

@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from fastflv._ext.log.block import MediaBlock
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.lag import Steps
 from fastflv.stream.outlets import Outlet
 from fastflv.stream.start import Start
@@ -26,7 +27,7 @@ class Framing(IntEnum):
     "Binary messages of a server, RFC 6455, 5.2."
 
 
-Ended = Callable[[str, bool], None]
+Ended = Callable[[EndReason, bool], None]
 "Called once with the reason, and whether the connection can still be written to (nothing is half sent)."
 
 

@@ -12,6 +12,7 @@ from fastflv.playing.loopplayer import LoopPlayer
 from fastflv.playing.loopticker import LoopTicker
 from fastflv.playing.player import Ended, Framing
 from fastflv.playing.threadplayer import ThreadPlayer
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
 from fastflv.stream.stream import AUTO_WINDOW, StreamOptions
 
@@ -68,9 +69,9 @@ class Players:
         """Players being served."""
         return self.sender.count + sum(map(len, self._tickers.values()))
 
-    def reason(self, reason: str) -> str:
+    def reason(self, reason: EndReason) -> EndReason:
         """Say *reason*, why a play ended, as it is for the player: streams that end with the server did not end."""
-        return "server stops" if self.stopping and reason == "stream ended" else reason
+        return EndReason.SERVER_STOPS if self.stopping and reason is EndReason.STREAM_ENDED else reason
 
     def stop(self) -> None:
         """Let all players go and end the threads; blocks until they ended."""

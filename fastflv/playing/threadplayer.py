@@ -11,6 +11,7 @@ from fastflv import limits
 from fastflv._ext.fanout.sender import SendHandle
 from fastflv._ext.log.block import MediaBlock
 from fastflv.playing.player import Ended, Framing
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.lag import Steps
 from fastflv.stream.outlets import Outlet
 from fastflv.stream.start import Start
@@ -84,7 +85,7 @@ class ThreadPlayer:
         self._kicked = False
         self._outlet: Outlet | None = None
         self._held = False
-        self._why = ""
+        self._why: EndReason | None = None
         "Why it ends, where the sender thread does not know."
         self._over = False
         self._next = Next(None, -1, None)
@@ -121,7 +122,7 @@ class ThreadPlayer:
     def _add(self) -> None:
         assert self._outlet is not None
         if self._players.stopping:
-            self._end("server stops", True)
+            self._end(EndReason.SERVER_STOPS, True)
             return
         block, position, preamble, until_key, _ = self._next
         # The sender has its own references: the block must not live as long as the player.
@@ -131,7 +132,7 @@ class ThreadPlayer:
             try:
                 fd = os.dup(self._transport.get_extra_info("socket").fileno())
             except OSError:
-                self._end("no descriptor left", True)
+                self._end(EndReason.NO_DESCRIPTOR, True)
                 return
         self._player = self._players.sender.add(
             fd,
@@ -162,7 +163,7 @@ class ThreadPlayer:
             unread = len(self._words)
         if unread > limits.ANSWER_BYTES_MAX:
             # It asks and does not read the answers.
-            self._give_up("unread answers")
+            self._give_up(EndReason.UNREAD_ANSWERS)
         elif self._player is not None:
             self._players.sender.recall(self._player)
 
@@ -181,12 +182,12 @@ class ThreadPlayer:
         if self._player is not None:
             self._players.sender.kick(self._player)
         else:
-            self._end("kicked", True)
+            self._end(EndReason.KICKED, True)
 
     def lost(self) -> None:
-        self._give_up("peer closed")
+        self._give_up(EndReason.PEER_CLOSED)
 
-    def _give_up(self, reason: str) -> None:
+    def _give_up(self, reason: EndReason) -> None:
         self._why = reason
         self._words.clear()
         if self._player is not None:
@@ -206,13 +207,13 @@ class ThreadPlayer:
         self._bytes += player.sent
         self._steps = self._steps.then(player)
         self._player = None
-        if self._why:
+        if self._why is not None:
             self._end(self._why, False)
             return
         if player.whole:
             self._flush()
-        if player.reason != "recalled" or self._kicked:
-            self._end("kicked" if self._kicked else player.reason, player.whole)
+        if not player.recalled or self._kicked:
+            self._end(EndReason.KICKED if self._kicked else EndReason(player.reason), player.whole)
             return
         then, self._then = self._then, None
         if then is not None:
@@ -233,7 +234,7 @@ class ThreadPlayer:
             self._held = False
             self._outlet.holds -= 1
 
-    def _end(self, reason: str, whole: bool) -> None:
+    def _end(self, reason: EndReason, whole: bool) -> None:
         self._let_go()
         if not self._over:
             self._over = True

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from fastflv.stream.endreason import TOO_LATE, EndReason
 from fastflv.stream.lag import Steps
 from fastflv.stream.stream import Stream
 
@@ -85,10 +86,6 @@ class Client:
         return steps
 
 
-TOO_LATE = ("too slow", "stalled")
-"Why a player that does not keep up is let go."
-
-
 class Clients:
     """All clients by id, in the order they came."""
 
@@ -117,7 +114,7 @@ class Clients:
         self._players[client.stream.id] = self._players.get(client.stream.id, 0) + 1
         self.total += 1
 
-    def remove(self, client: Client, why: str = "") -> None:
+    def remove(self, client: Client, why: EndReason | None = None) -> None:
         """Forget a client; what it was sent stays counted in its stream, and what a player left for (*why*) here."""
         if self._clients.pop(client.id, None) is None:
             return

@@ -92,6 +92,11 @@ cdef class SendHandle:
         return REASONS[self.state.leaving] if load32_acquire(&self.state.closed) else ""
 
     @property
+    def recalled(self):
+        """It left because the event loop asked for it back."""
+        return bool(load32_acquire(&self.state.closed) and self.state.leaving == LEFT_RECALLED)
+
+    @property
     def whole(self):
         """It left with nothing half sent: its connection can be written to, and it can be added again."""
         return bool(load32_acquire(&self.state.closed) and self.state.whole)

@@ -77,7 +77,10 @@ def write_metrics(
     lines += _head(
         "fastflv_players_let_go_total", "counter", "Players that did not keep up, by why they were let go."
     )
-    lines += [f'fastflv_players_let_go_total{{why="{why}"}} {n}' for why, n in sorted(clients.let_go.items())]
+    lines += [
+        f'fastflv_players_let_go_total{{why="{why}"}} {n}'
+        for why, n in sorted(clients.let_go.items(), key=lambda row: row[0].value)
+    ]
     lines += _head("fastflv_merge_window_seconds", "gauge", "Merge window that the load asks for, by thread.")
     lines += [f'fastflv_merge_window_seconds{{thread="{t}"}} {ms / 1000:g}' for t, ms in windows_ms.items()]
     lines += _histogram(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fastflv import limits
 from fastflv.protocols.http.message import Request
 from fastflv.stream.clients import Client, Clients
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -92,15 +93,15 @@ class HlsSessions:
         for word, session in list(self._sessions.items()):
             if now - session.seen > session.keep_seconds:
                 del self._sessions[word]
-                self._leave(session, "it asks no more")
+                self._leave(session, EndReason.SILENT)
 
     def close(self) -> None:
         for session in self._sessions.values():
-            self._leave(session, "the server stops")
+            self._leave(session, EndReason.SERVER_STOPS)
         self._sessions.clear()
 
     def _join(self, word: str, session: HlsSession, stream: Stream, request: Request, scheme: str) -> None:
-        self._leave(session, "the stream began anew")
+        self._leave(session, EndReason.RESTARTED)
         if self._clients.find(word) is not None:
             return
         client = session.client = Client(
@@ -125,9 +126,9 @@ class HlsSessions:
         session = self._sessions.get(client.id)
         if session is not None:
             session.kicked = True
-            self._leave(session, "kicked")
+            self._leave(session, EndReason.KICKED)
 
-    def _leave(self, session: HlsSession, why: str) -> None:
+    def _leave(self, session: HlsSession, why: EndReason) -> None:
         client, session.client = session.client, None
         if client is not None:
             self._clients.remove(client)

@@ -26,6 +26,7 @@ from fastflv.servers.http.mount import Mount
 from fastflv.servers.http.secure import SecureConnection
 from fastflv.servers.http.websocket import Handshake, WebSocketConnection, refuse_handshake, wants_upgrade
 from fastflv.stream.clients import Client, Clients
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.start import start_mode_of
@@ -76,7 +77,7 @@ class LiveOptions:
 class PlayConnection(Protocol):
     """The connection of a player, whatever it speaks."""
 
-    leave: Callable[[str], None]
+    leave: Callable[[EndReason], None]
 
     @property
     def play(self) -> ThreadPlayer | LoopPlayer: ...
@@ -235,7 +236,7 @@ class Live:
         self._clients.add(client)
         log.info("player %s from %s joins %s by %s", client.id, client.ip, stream.name.url, scheme)
 
-        def leave(reason: str) -> None:
+        def leave(reason: EndReason) -> None:
             self._clients.remove(client, reason)
             log.info(
                 "player %s of %s left: %s; %d bytes in %.1f s, %s",
@@ -275,7 +276,7 @@ class _Detached:
     __slots__ = ("_connection_limit", "leave", "play")
 
     play: ThreadPlayer
-    leave: Callable[[str], None]
+    leave: Callable[[EndReason], None]
 
     def __init__(self, connection_limit: ConnectionLimit) -> None:
         self._connection_limit = connection_limit
@@ -283,7 +284,7 @@ class _Detached:
     def kick(self) -> None:
         self.play.kick()
 
-    def ended(self, reason: str, whole: bool) -> None:
+    def ended(self, reason: EndReason, whole: bool) -> None:
         self._connection_limit.leave()
         self.leave(reason)
 

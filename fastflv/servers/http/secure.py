@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from fastflv.playing.loopplayer import LoopPlayer
+from fastflv.stream.endreason import SERVER_SIDE, EndReason
 
 
 class SecureConnection(asyncio.Protocol):
@@ -15,7 +16,7 @@ class SecureConnection(asyncio.Protocol):
     """
 
     play: LoopPlayer
-    leave: Callable[[str], None]
+    leave: Callable[[EndReason], None]
     "Called once, with the reason, when the play is over."
 
     def __init__(self, transport: asyncio.Transport, lost: Callable[[], None]) -> None:
@@ -39,10 +40,10 @@ class SecureConnection(asyncio.Protocol):
         """The operator ends it."""
         self.play.kick()
 
-    def ended(self, reason: str, whole: bool) -> None:
+    def ended(self, reason: EndReason, whole: bool) -> None:
         """The play is over."""
         self.leave(reason)
-        if whole and reason in ("stream ended", "server stops"):
+        if whole and reason in SERVER_SIDE:
             self._transport.close()
         else:
             self._transport.abort()

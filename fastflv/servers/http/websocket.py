@@ -24,6 +24,7 @@ from fastflv import limits
 from fastflv.playing.loopplayer import LoopPlayer
 from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.protocols.http.message import SERVER, Request, Response
+from fastflv.stream.endreason import EndReason
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ HEARD: Final = (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
 
 FAREWELL_SAID: Final = (ConnectionState.LOCAL_CLOSING, ConnectionState.CLOSED)
 
-CLOSE_CODES: Final = {"stream ended": 1000, "server stops": 1001, "kicked": 1008}
+CLOSE_CODES: Final = {EndReason.STREAM_ENDED: 1000, EndReason.SERVER_STOPS: 1001, EndReason.KICKED: 1008}
 "Close codes by the reason for which a player left; 1011 for any other."
 
 
@@ -101,7 +102,7 @@ class WebSocketConnection(asyncio.Protocol):
     """
 
     play: ThreadPlayer | LoopPlayer
-    leave: Callable[[str], None]
+    leave: Callable[[EndReason], None]
     "Called once, with the reason, when the play is over."
 
     def __init__(
@@ -116,7 +117,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._heard = loop.time()
         self._timer = loop.call_later(limits.WEBSOCKET_PING_SECONDS, self._ping)
         self._farewell: CloseConnection | None = None
-        self._why = ""
+        self._why: EndReason | None = None
         "Why it is being closed, before the play is over."
         self._said = 0
         "Bytes received since the last ping."
@@ -161,11 +162,11 @@ class WebSocketConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.play.resume_writing()
 
-    def ended(self, reason: str, whole: bool) -> None:
+    def ended(self, reason: EndReason, whole: bool) -> None:
         """The play is over: say why, where the connection is not in the middle of a message."""
         self.leave(self._why or reason)
         if self._farewell is None:
-            self._farewell = CloseConnection(code=CLOSE_CODES.get(reason, 1011), reason=reason)
+            self._farewell = CloseConnection(code=CLOSE_CODES.get(reason, 1011), reason=reason.value)
         if whole and not self._transport.is_closing():
             self._say_goodbye()
         else:
@@ -173,20 +174,22 @@ class WebSocketConnection(asyncio.Protocol):
 
     def kick(self) -> None:
         """The operator ends it."""
-        self.close(CLOSE_CODES["kicked"], "kicked")
+        self._leave_with(
+            CloseConnection(CLOSE_CODES[EndReason.KICKED], EndReason.KICKED.value), EndReason.KICKED
+        )
 
     def close(self, code: int, reason: str) -> None:
         """End the play at the next message's end and say why; a peer that takes nothing is cut off."""
-        self._leave_with(CloseConnection(code=code, reason=reason), reason)
+        self._leave_with(CloseConnection(code=code, reason=reason), EndReason.PROTOCOL)
 
     def _closed_by_peer(self, event: CloseConnection) -> None:
         if self._ws.state is ConnectionState.CLOSED:
             # The answer to our own.
             self._transport.close()
         elif self._farewell is None:
-            self._leave_with(event.response(), "peer closed")
+            self._leave_with(event.response(), EndReason.PEER_CLOSED)
 
-    def _leave_with(self, farewell: CloseConnection, why: str) -> None:
+    def _leave_with(self, farewell: CloseConnection, why: EndReason) -> None:
         if self._farewell is None:
             self._farewell = farewell
             self._why = why

@@ -22,6 +22,7 @@ from fastflv.protocols.rtmp.states import State
 from fastflv.servers.rtmp.options import IngestOptions
 from fastflv.servers.rtmp.playing import Playing, StartPlay
 from fastflv.stream.clients import Client, Clients
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
@@ -342,11 +343,11 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._playing = None
         self._close_after_output()
 
-    def play_over(self, reason: str, whole: bool) -> None:
+    def play_over(self, reason: EndReason, whole: bool) -> None:
         self._playing = None
         if self._transport is None:
             return
-        if reason:
+        if reason is not EndReason.STOPPED:
             if not whole:
                 self._transport.abort()
                 return

@@ -18,6 +18,7 @@ from fastflv.playing.player import Framing
 from fastflv.playing.players import Players
 from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.stream.clients import Client, Clients
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.start import start_mode_of
@@ -67,7 +68,7 @@ class Peer(Protocol):
 
     def refuse_play(self, code: str, why: str) -> None: ...
 
-    def play_over(self, reason: str, whole: bool) -> None: ...
+    def play_over(self, reason: EndReason, whole: bool) -> None: ...
 
 
 class RtmpPlays:
@@ -175,7 +176,7 @@ class RtmpPlay:
         self._stopped = True
         self._forget()
         if self._play is None:
-            self._peer.play_over("", True)
+            self._peer.play_over(EndReason.STOPPED, True)
         else:
             self._change()
 
@@ -277,7 +278,7 @@ class RtmpPlay:
 
     def stream_ended(self) -> None:
         """The stream is over, and there is nothing left to send of it."""
-        self._ended(self._plays.players.reason("stream ended"), True)
+        self._ended(self._plays.players.reason(EndReason.STREAM_ENDED), True)
 
     def _change(self) -> None:
         """Stop behind the present message; then do what is wanted by then."""
@@ -288,9 +289,9 @@ class RtmpPlay:
     def _halted(self) -> None:
         self._halting = False
         if self._stopped:
-            self._leave("stopped")
+            self._leave(EndReason.STOPPED)
             self._play = None
-            self._peer.play_over("", True)
+            self._peer.play_over(EndReason.STOPPED, True)
         else:
             if self.stream is not None and self not in self._plays.idle:
                 self._seen = self.stream.log.head
@@ -300,14 +301,14 @@ class RtmpPlay:
         if self._play is not None:
             self._play.kick()
 
-    def _ended(self, reason: str, whole: bool) -> None:
+    def _ended(self, reason: EndReason, whole: bool) -> None:
         self._leave(reason)
         self._play = None
         # Who had enough of the stream before it ended goes on with other things.
-        stopped = self._stopped and whole and reason == "stream ended"
-        self._peer.play_over("" if stopped else reason, whole)
+        stopped = self._stopped and whole and reason is EndReason.STREAM_ENDED
+        self._peer.play_over(EndReason.STOPPED if stopped else reason, whole)
 
-    def _leave(self, reason: str) -> None:
+    def _leave(self, reason: EndReason) -> None:
         self._plays.idle.discard(self)
         client, self._client = self._client, None
         if client is not None and self._play is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from fastflv.protocols.rtmp.events import PlayWanted
+from fastflv.stream.endreason import EndReason
 
 
 class Playing(Protocol):
@@ -63,8 +64,8 @@ class PlayPeer(Protocol):
     def refuse_play(self, code: str, why: str) -> None:
         """Tell it that none does, and close."""
 
-    def play_over(self, reason: str, whole: bool) -> None:
-        """Nothing more is sent. *reason* is empty after `Playing.stop`, else say it and close; not *whole*: just close."""
+    def play_over(self, reason: EndReason, whole: bool) -> None:
+        """Nothing more is sent. STOPPED leaves the connection open, any other reason closes it; not *whole*: at once."""
 
 
 StartPlay = Callable[[PlayPeer, PlayWanted, str], Playing]

@@ -1,0 +1,56 @@
+"""Why a play or a publish ended, for log lines, counters and close codes."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class EndReason(Enum):
+    """One reason for the end of a client; its value is the text of log lines and metrics."""
+
+    PEER_CLOSED = "peer closed"
+    "The peer closed or lost the connection."
+
+    STREAM_ENDED = "stream ended"
+    "No publisher returned within the grace period."
+
+    SERVER_STOPS = "server stops"
+    KICKED = "kicked"
+    "An operator disconnected the client."
+
+    FORBIDDEN = "forbidden"
+    "A rule of a new configuration refuses the client."
+
+    STOPPED = "stopped"
+    "The client ended it by a command; the connection stays."
+
+    STALLED = "stalled"
+    "The socket took no byte for STALL_SECONDS."
+
+    TOO_SLOW = "too slow"
+    "The lag exceeded `lag_close`."
+
+    UNREAD_ANSWERS = "unread answers"
+    "The peer asks and does not read the answers."
+
+    SILENT = "silent"
+    "A publisher sent no media in time, or a viewer of HLS asked no more."
+
+    PROTOCOL = "protocol error"
+    "The peer broke the protocol."
+
+    RESTARTED = "stream restarted"
+    "The stream ended and began again while a viewer of HLS stayed."
+
+    OUT_OF_MEMORY = "out of memory"
+    NO_DESCRIPTOR = "no descriptor left"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+TOO_LATE = (EndReason.TOO_SLOW, EndReason.STALLED)
+"Reasons of players that did not keep up."
+
+SERVER_SIDE = (EndReason.STREAM_ENDED, EndReason.SERVER_STOPS)
+"Ends that are complete: nothing that the player should have got is missing."
