@@ -489,3 +489,9 @@ HLS_SWEEP_SECONDS: Final = 5.0
 
 MP4_DRIFT_MS: Final = 30
 "Audio in MP4 runs on by its samples while the publisher's times lie within this, ms: more than rounding and jitter, less than is seen on lips."
+
+PROXY_HEADER_BYTES_MAX: Final = 4096
+"Longest body of a PROXY protocol v2 header, bytes. Addresses take 12 to 216; the rest is options, a client certificate of 2 KiB being the longest in use."
+
+FORWARDED_HOPS_MAX: Final = 16
+"Members of X-Forwarded-For or Forwarded that are read, from the right. Chains of proxies are 1 to 4 long; each costs 2 us."

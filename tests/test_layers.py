@@ -13,13 +13,15 @@ LAYERS = {
     "errors": 0,
     "limits": 0,
     "config": 1,
-    "_ext": 2,
-    "media": 3,
-    "remux": 4,
-    "stream": 5,
-    "ingest": 6,
-    "delivery": 6,
-    "control": 7,
+    "net": 2,
+    "_ext": 3,
+    "media": 4,
+    "remux": 5,
+    "stream": 6,
+    "access": 7,
+    "ingest": 8,
+    "delivery": 8,
+    "control": 9,
 }
 LOOPED = ("ingest/rtmp.py", "ingest/playing.py", "delivery/", "control/", "__main__.py")
 PYTHON = sorted(ROOT.rglob("*.py"))
