@@ -6,10 +6,20 @@ Arguments are those of libFuzzer, as `-max_total_time=60 CORPUS_FOLDER`.
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 
-from fastflv.errors import ProxyHeaderError
-from fastflv.net.ip import canonical
-from fastflv.net.proxyprotocol import HEADER_BYTES_MAX, Header, read_header
+try:
+    import atheris
+except ImportError:
+    atheris = None
+
+with atheris.instrument_imports(include=["fastflv"]) if atheris else nullcontext():
+    from fastflv.errors import ProxyHeaderError
+    from fastflv.net.ip import canonical
+    from fastflv.net.proxyprotocol import HEADER_BYTES_MAX, Header, read_header
+
+STARTS = (b"", b"PROXY TCP4 ", b"PROXY TCP6 ", b"\r\n\r\n\0\r\nQUIT\n", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0")
+"Beginnings that a fuzzer would not guess."
 
 
 def read(data: bytes) -> Header | str | None:
@@ -34,13 +44,11 @@ def check(data: bytes) -> None:
         assert all(read(data[:cut]) is None for cut in range(min(len(data), 32)))
 
 
-def main() -> None:
-    import atheris
-
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, check)
-    atheris.Fuzz()
+def check_behind_starts(data: bytes) -> None:
+    for start in STARTS:
+        check(start + data)
 
 
 if __name__ == "__main__":
-    main()
+    atheris.Setup(sys.argv, check_behind_starts)
+    atheris.Fuzz()

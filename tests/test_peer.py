@@ -55,7 +55,10 @@ def test_a_socket_address_of_each_family_is_read(remote, ip, port):
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 def test_a_real_connection_gives_its_peer(family, host):
     with socket.socket(family) as listener:
-        listener.bind((host, 0))
+        try:
+            listener.bind((host, 0))
+        except OSError:
+            pytest.skip(f"this machine has no {host}")
         listener.listen(1)
         with socket.create_connection(listener.getsockname()[:2]) as client:
             server, _ = listener.accept()
