@@ -12,7 +12,7 @@ from fastflv.containers.mp4entry import BY_FRAME, CODECS, VIDEO_TICKS, Mp4Track,
 from fastflv.containers.nalunits import to_lengths
 from fastflv.errors import CodecConfigError
 from fastflv.media.audioframe import flac_samples, opus_samples
-from fastflv.media.codecstring import AUDIO, VIDEO, codec_name
+from fastflv.media.codecs import AUDIO, VIDEO, codec_name
 
 KEY, DROPPABLE = 1, 2
 TAG_HEAD, TAG_TAIL = 11, 4

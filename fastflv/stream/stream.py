@@ -17,7 +17,7 @@ from fastflv.containers.variant import PLAIN, Variant
 from fastflv.errors import AmfError
 from fastflv.media.amf import amf0
 from fastflv.media.amf.values import Value
-from fastflv.media.trackinfo import audio_codec_name, video_codec_name
+from fastflv.media.codecs import AUDIO, VIDEO, codec_name
 from fastflv.stream.announce import Seen, announce, live_fields, promised
 from fastflv.stream.histogram import Delays
 from fastflv.stream.lag import Lag
@@ -27,8 +27,6 @@ from fastflv.stream.name import StreamName
 from fastflv.stream.outlets import Outlet, Outlets
 from fastflv.stream.start import Start, StartBurst
 from fastflv.stream.tracks import BOTH, NONE, Tracks
-
-AUDIO, VIDEO = 8, 9
 
 AUTO_WINDOW: Final = -1
 "A merge window that follows the load."
@@ -257,8 +255,8 @@ class Stream:
         return carriage.refusal(
             self.name.url,
             variant.container,
-            video=video_codec_name(writer.video_codec) if video else "",
-            audio=audio_codec_name(writer.audio_codec) if audio else "",
+            video=codec_name(VIDEO, writer.video_codec) if video else "",
+            audio=codec_name(AUDIO, writer.audio_codec) if audio else "",
         )
 
     def open(self, variant: Variant = PLAIN) -> Outlet:
