@@ -87,7 +87,7 @@ def test_a_reader_gets_back_what_was_published(tags, chunk_size, stream_id, firs
     for writer in (edge, origin):
         writer.begin(10)
     reader, feed = ChunkReader(), Feed(origin)
-    reader.sink = edge
+    reader.set_sink(stream_id, edge)
     scripts, at, data = [], 0, set_chunk(chunk_size) + wire
     while at < len(data):
         at = reader.feed(data, at)

@@ -1,6 +1,6 @@
-"""RTMP commands and control messages as values: reading what peers send, writing what a server answers.
+"""RTMP commands and control messages as values: those that peers send, and the answers of a server.
 
-Nothing here has state; `session` decides what is said when.
+Nothing here has state; `servercommands` and `client` decide what is sent when.
 
 Spec: RTMP 1.0, 5.4 (control), 7.1.7 (user control), 7.2 (commands); Enhanced RTMP v2, "Enhancing
 NetConnection connect Command".
@@ -22,6 +22,9 @@ from fastflv.protocols.rtmp.events import ConnectWanted
 SET_CHUNK_SIZE, ACKNOWLEDGEMENT, USER_CONTROL, WINDOW_SIZE, PEER_BANDWIDTH = 1, 3, 4, 5, 6
 DATA_AMF3, COMMAND_AMF3, DATA_AMF0, COMMAND_AMF0 = 15, 17, 18, 20
 
+MEDIA: Final = frozenset({8, 9, 22})  # audio, video, aggregate
+OF_A_PUBLISH: Final = MEDIA | {DATA_AMF0, DATA_AMF3}
+
 # User control events.
 STREAM_BEGIN, STREAM_EOF, SET_BUFFER_LENGTH, PING_REQUEST, PING_RESPONSE = 0, 1, 3, 6, 7
 
@@ -31,7 +34,10 @@ FORWARD: Final = 4.0  # a server that decodes nothing can forward everything
 CAPS: Final = 15.0  # reconnect, multitrack, ModEx, nanosecond offset: all pass through
 
 IGNORED_ANSWERS: Final = frozenset({"_result", "_error", "onStatus", "onBWDone"})
-"Answers of the peer. They get no answer, or two servers would talk for ever."
+"Answers of a peer. A server does not answer them: two servers would go on for ever."
+
+REDIRECT: Final = 302.0
+"Value of `ex.code` in the status of a redirect, as SRS sends it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,13 @@ def read_data(kind: int, payload: bytes) -> tuple[str, bytes] | None:
         name, _ = amf0.decode(body)
     assert isinstance(name, str)
     return name, body
+
+
+def read_user_control(payload: bytes) -> tuple[int, int]:
+    """Event and first number of a user control message. Raises CommandError below 6 bytes."""
+    if len(payload) < 6:
+        raise CommandError(f"user control message of {len(payload)} bytes")
+    return int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:6], "big")
 
 
 def tc_url(command: Command) -> str:
@@ -199,6 +212,18 @@ def done(transaction: float) -> bytes:
 def status(code: str, description: str, level: str = "status") -> dict[str, Value]:
     """The information object of `onStatus`. *level* is status, warning or error."""
     return {"level": level, "code": code, "description": description}
+
+
+def redirect(url: str) -> dict[str, Value]:
+    """Information object that sends the peer to *url*, rtmp://HOST/APP/STREAM, in the form of SRS ("RTMP 302").
+
+    `ex.redirect` is the tcUrl, `ex.redirect2` the whole URL.
+    """
+    path, query, param = url.partition("?")
+    tc_url = path.rpartition("/")[0] + query + param
+    info = status("NetConnection.Connect.Rejected", f"RTMP 302 {url}", "error")
+    info["ex"] = {"code": REDIRECT, "redirect": tc_url, "redirect2": url}
+    return info
 
 
 def on_status(info: dict[str, Value]) -> bytes:
