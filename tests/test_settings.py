@@ -11,11 +11,14 @@ from model.settings import BASE, one, refusal, said
 
 from fastflv.config.endpoint import Endpoint
 from fastflv.config.grammar import schema
-from fastflv.config.load import LogLevel, LogTank, Settings, load, load_text
-from fastflv.config.model.service import ClusterMode, Rule, TimeJitter
-from fastflv.config.model.vhost import DEFAULT_VHOST, StartMode, Vhost
+from fastflv.config.load import load, load_text
+from fastflv.config.model.access import Rule
+from fastflv.config.model.cluster import ClusterMode
+from fastflv.config.model.play import StartMode, TimeJitter
+from fastflv.config.model.server import LogLevel, LogTank, Settings
+from fastflv.config.model.vhost import DEFAULT_VHOST, Vhost
+from fastflv.config.mount import CONTAINERS
 from fastflv.config.notice import NoticeKind
-from fastflv.config.pattern import CONTAINERS
 from fastflv.errors import ConfigError
 
 # Defaults

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from fastflv import limits
 from fastflv._ext.fanout.sender import Sender
-from fastflv.config.endpoint import uncovered
-from fastflv.config.load import Endpoint, Settings
+from fastflv.config.endpoint import Endpoint, uncovered
+from fastflv.config.model.server import Settings
 from fastflv.control.runtime import hls_options, ingest_options, live_options
 from fastflv.errors import StartupError
 from fastflv.net.certificates import Certificates

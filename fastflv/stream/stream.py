@@ -10,8 +10,7 @@ from typing import Final
 from fastflv import limits
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
-from fastflv.config.model.service import TimeJitter
-from fastflv.config.model.vhost import StartMode
+from fastflv.config.model.play import StartMode, TimeJitter
 from fastflv.containers import carriage
 from fastflv.containers.variant import PLAIN, Variant
 from fastflv.errors import AmfError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from fastflv.config.endpoint import Endpoint
+from fastflv.config.endpoint import Endpoint, same_ports
 from fastflv.config.grammar.section import Section
-from fastflv.config.model.service import HTML_DIR
+from fastflv.config.model.files import HTML_DIR
 from fastflv.config.notice import NoticeKind
 from fastflv.errors import ConfigValueError
 
@@ -141,7 +141,7 @@ def read_http_api(root: Section) -> HttpApi:
     section = root.sub("http_api")
     listen = section.endpoints("listen", HttpApi().listen)
     # On the server's ports the server's listeners answer, so what they have is what holds.
-    shared = listen == server.listen
+    shared = same_ports(listen, server.listen)
     https = read_https(section.sub("https"), server.https if shared else Https(listen=API_HTTPS_LISTEN))
     if shared and https.enabled and server.https.enabled and https.pairs != server.https.pairs:
         section.notify(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from fastflv import limits
-from fastflv.config.model.service import HlsOnError
+from fastflv.config.model.hls import HlsOnError
 from fastflv.containers.playlist import Playlist, read_playlist
 from fastflv.containers.segmenter import Segment
 from fastflv.servers.hls.files import FileCache, read_file, read_text, remove_files, write_file

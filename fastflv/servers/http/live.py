@@ -12,7 +12,8 @@ from wsproto.utilities import RemoteProtocolError
 
 from fastflv import limits
 from fastflv._ext.log.block import MediaBlock
-from fastflv.config.model.vhost import StartMode
+from fastflv.config.model.play import StartMode
+from fastflv.config.mount import Mount
 from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError
 from fastflv.net.connectionlimit import ConnectionLimit
@@ -22,7 +23,6 @@ from fastflv.playing.players import Players
 from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.protocols.http.message import SERVER, Request, Response, cors_fields, encode_head
 from fastflv.servers.http.connection import HttpConnection
-from fastflv.servers.http.mount import Mount
 from fastflv.servers.http.secure import SecureConnection
 from fastflv.servers.http.websocket import Handshake, WebSocketConnection, refuse_handshake, wants_upgrade
 from fastflv.stream.clients import Client, Clients
@@ -153,11 +153,11 @@ class Live:
         if options is None:
             return None
         for mount in options.mounts:
-            name = mount.match(request.path)
-            if name is not None:
+            names = mount.match(request.path)
+            if names is not None:
                 asked = {**mount.args, **args}
                 variant = options.variant(mount.container).asked(asked)
-                return Wish(name, variant, start_mode_of(asked), options)
+                return Wish(StreamName(mount.vhost, *names), variant, start_mode_of(asked), options)
         return None
 
     def _absent(self, options: LiveOptions) -> Response:

@@ -1,0 +1,352 @@
+"""Templates of paths: `[app]/[stream]-[seq].ts` for mounts, HLS files and recordings.
+
+A template is text with variables between. It can be matched against a path, filled to make a path, and
+compared with another template. `[vhost]` is text: a template belongs to one vhost.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from string import ascii_lowercase, digits
+from typing import Final
+
+
+class Kind(Enum):
+    """The set of texts that a variable stands for."""
+
+    PARTS = "one or more parts of a path, none of them empty"
+    PIECE = "one part of a path, or a piece of one; never empty"
+    NUMBER = "one or more ASCII digits"
+
+
+class Variable(Enum):
+    """A variable, by its name in brackets."""
+
+    APP = "app"
+    STREAM = "stream"
+    SEQ = "seq"
+    "Sequence number of a segment."
+    DURATION = "duration"
+    "Length of a segment, milliseconds."
+    TIMESTAMP = "timestamp"
+    "Milliseconds since 1970."
+    YEAR = "2006"
+    MONTH = "01"
+    DAY = "02"
+    HOUR = "15"
+    MINUTE = "04"
+    SECOND = "05"
+    MILLISECOND = "999"
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS.get(self, Kind.NUMBER)
+
+
+KINDS: Final = {Variable.APP: Kind.PARTS, Variable.STREAM: Kind.PIECE}
+"Kinds of the variables that are no numbers."
+
+STAMPS: Final = {"2006": "%Y", "01": "%m", "02": "%d", "15": "%H", "04": "%M", "05": "%S"}
+"Variables that are a part of a time, and how `strftime` calls them."
+
+Tokens = tuple[str | Variable, ...]
+"A template: literal text and variables, in order; no two texts stand side by side, and none is empty."
+
+WRITTEN: Final = re.compile(rf"\[(vhost|{'|'.join(each.value for each in Variable)})\]")
+DIGITS: Final = re.compile("[0-9]*")
+PLAIN: Final = bytes(ord("0") if each == ord("/") else ord("1") for each in range(256))
+"Translates a path to marks: 1 where the character is no slash."
+NUMERIC: Final = bytes(ord("1") if chr(each) in digits else ord("0") for each in range(256))
+"Translates a path to marks: 1 where the character is a digit."
+
+SHORTEST: Final = "x" + ascii_lowercase + digits
+"Representatives of the characters that no template names; `x` first, for readers of messages."
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Whether the paths of two templates overlap, and how."""
+
+    path: str
+    "The shortest path that both match; empty where there is none."
+
+    first_only: bool
+    "Some path matches the first template alone."
+
+    second_only: bool
+    "Some path matches the second template alone."
+
+
+@dataclass(frozen=True, slots=True)
+class PathTemplate:
+    """One template of one vhost."""
+
+    text: str
+    "The template as it was written."
+
+    tokens: Tokens
+    "Its text and variables, `[vhost]` replaced by the name of the vhost."
+
+    @classmethod
+    def parse(cls, text: str, vhost: str) -> PathTemplate:
+        """Read *text*. An unknown name in brackets is literal text."""
+        pieces: list[str | Variable] = []
+        for at, piece in enumerate(WRITTEN.split(text)):
+            if at % 2 and piece != "vhost":
+                pieces.append(Variable(piece))
+            else:
+                pieces.append(vhost if at % 2 else piece)
+        return cls(text, _joined(pieces))
+
+    def plus(self, ending: str) -> PathTemplate:
+        """This template with *ending* behind it."""
+        return PathTemplate(self.text + ending, _joined((*self.tokens, ending)))
+
+    @property
+    def head(self) -> str:
+        """The text before the first variable."""
+        return self.tokens[0] if self.tokens and isinstance(self.tokens[0], str) else ""
+
+    @property
+    def tail(self) -> str:
+        """The text behind the last variable; empty where there is no variable."""
+        last = self.tokens[-1] if len(self.tokens) > 1 else ""
+        return last if isinstance(last, str) else ""
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The variables in order, one that is written twice twice."""
+        return tuple(token for token in self.tokens if isinstance(token, Variable))
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """Return the text of each variable by its name; None where *path* does not match.
+
+        Where a path can be split in several ways, each variable takes as much as it can, the leftmost one first.
+        A variable that is written twice has one text: the one that its first place takes.
+        Takes time linear in the length of *path*.
+        """
+        if not (path.startswith(self.head) and path.endswith(self.tail)):
+            return None
+        if len(path) < len(self.head) + len(self.tail):
+            return None
+        inner = self.tokens[bool(self.head) : len(self.tokens) - bool(self.tail)]
+        return _split(inner, path[len(self.head) : len(path) - len(self.tail)])
+
+    def stream_of(self, path: str) -> tuple[str, str] | None:
+        """The app and the stream that *path* names; without the variables they are `live` and `livestream`."""
+        found = self.match(path)
+        if found is None:
+            return None
+        return found.get("app", "live"), found.get("stream", "livestream")
+
+    def fill(self, **values: str | int) -> str:
+        """The path with *values* for the variables; raises KeyError for a variable without a value."""
+        return "".join(token if isinstance(token, str) else str(values[token.value]) for token in self.tokens)
+
+    def overlap(self, other: PathTemplate) -> Overlap:
+        """Compare with *other*. Exact, but that places of one variable are taken for independent of each other."""
+        return _compare(self.tokens, other.tokens)
+
+
+def time_values(begun: float, *, utc: bool) -> dict[str, str | int]:
+    """Values of the variables of time for `PathTemplate.fill`; *begun* in seconds since 1970."""
+    stamp = time.gmtime(begun) if utc else time.localtime(begun)
+    milliseconds = int(begun * 1000)
+    values: dict[str, str | int] = {name: time.strftime(form, stamp) for name, form in STAMPS.items()}
+    return values | {"timestamp": milliseconds, "999": f"{milliseconds % 1000:03d}"}
+
+
+def _joined(pieces: Iterable[str | Variable]) -> Tokens:
+    """Tokens of *pieces*: neighbouring texts are one token, empty ones none."""
+    tokens: list[str | Variable] = []
+    for piece in pieces:
+        if isinstance(piece, str) and tokens and isinstance(tokens[-1], str):
+            tokens[-1] += piece
+        elif piece:
+            tokens.append(piece)
+    return tuple(tokens)
+
+
+# --- matching ---
+#
+# A set of positions in a path of n characters is an int: position p is bit n - p. A set of characters is one
+# too: character p is bit n - 1 - p. So the position behind a character has the character's bit, and a shift to
+# the left is a step towards the front. The sets of positions from which the rest of the template matches are
+# computed from the back, each in a constant number of operations on such ints; then the front walks through them.
+
+
+def _split(tokens: Tokens, path: str) -> dict[str, str] | None:
+    """The texts of the variables when *tokens* match all of *path*."""
+    if not tokens:
+        return None if path else {}
+    if len(tokens) == 1:
+        return _whole(tokens[0], path)
+    n = len(path)
+    raw = path.encode("latin-1", "replace")
+    plain = int(raw.translate(PLAIN) or b"0", 2)
+    rests = [1]
+    for token in reversed(tokens):
+        rests.append(_before(token, rests[-1], path, raw, plain))
+        if not rests[-1]:
+            return None
+    if not rests.pop() >> n & 1:
+        return None
+    return _walk(tokens, rests[::-1], path, plain)
+
+
+def _whole(token: str | Variable, path: str) -> dict[str, str] | None:
+    """As `_split`, for the usual case of one token."""
+    if isinstance(token, str):
+        return {} if path == token else None
+    fits = {
+        Kind.PARTS: path[:1] != "/" and path[-1:] != "/" and "//" not in path,
+        Kind.PIECE: "/" not in path,
+        Kind.NUMBER: DIGITS.fullmatch(path) is not None,
+    }[token.kind]
+    return {token.value: path} if path and fits else None
+
+
+def _before(token: str | Variable, after: int, path: str, raw: bytes, plain: int) -> int:
+    """The positions at which *token* may begin so that it ends at one of the positions *after*."""
+    n = len(path)
+    if isinstance(token, str):
+        found = bytearray(b"0") * (n + 1)
+        at = path.find(token)
+        while at >= 0:
+            found[at] = ord("1")
+            at = path.find(token, at + 1)
+        return int(found, 2) & after << len(token)
+    if token.kind is Kind.NUMBER:
+        chars = int(raw.translate(NUMERIC) or b"0", 2)
+        return _flood(after & chars, chars) << 1
+    if token.kind is Kind.PIECE:
+        return _flood(after & plain, plain) << 1
+    slashes = ((1 << n) - 1) ^ plain
+    # A slash inside of parts has another character on both sides.
+    chars = plain | (slashes & plain << 1 & plain >> 1)
+    return (_flood(after & plain, chars) & plain) << 1
+
+
+def _flood(from_: int, chars: int) -> int:
+    """The characters that lie before one of *from_*, or are it, without a gap in *chars* between."""
+    # The addition carries from each bit to the end of its run.
+    return (((from_ + chars) ^ chars) | from_) & chars
+
+
+def _walk(tokens: Tokens, rests: list[int], path: str, plain: int) -> dict[str, str] | None:
+    """The longest text for each variable in turn; *rests* are the positions from which the others match."""
+    n = len(path)
+    values: dict[str, str] = {}
+    at = 0
+    for token, rest in zip(tokens, rests, strict=True):
+        if isinstance(token, str):
+            at += len(token)
+            continue
+        known = values.get(token.value)
+        if known is not None:
+            if not path.startswith(known, at) or not rest >> (n - at - len(known)) & 1:
+                return None
+            at += len(known)
+            continue
+        if token.kind is Kind.PARTS:
+            limit = path.find("//", at)
+            rest &= plain
+        elif token.kind is Kind.PIECE:
+            limit = path.find("/", at)
+        else:
+            limit = DIGITS.match(path, at).end()  # type: ignore[union-attr]
+        if limit < 0:
+            limit = n
+        ends = rest >> (n - limit)
+        end = limit - ((ends & -ends).bit_length() - 1)
+        values[token.value] = path[at:end]
+        at = end
+    return values
+
+
+# --- comparing ---
+
+
+class _Automaton:
+    """One template as states 0, 1, … with arrows (kind of character, next state)."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._arrows: list[list[tuple[str | Kind, int]]] = [[]]
+        self.final = 0
+        for token in tokens:
+            if isinstance(token, str):
+                for char in token:
+                    self._extend(char)
+                continue
+            kind = Kind.NUMBER if token.kind is Kind.NUMBER else Kind.PIECE
+            self._extend(kind)
+            self._arrows[self.final].append((kind, self.final))
+            if token.kind is Kind.PARTS:
+                # Behind a slash another part must follow: a state of its own, so that no path ends there.
+                self._arrows.append([(Kind.PIECE, self.final)])
+                self._arrows[self.final].append(("/", len(self._arrows) - 1))
+
+    def _extend(self, kind: str | Kind) -> None:
+        self._arrows[self.final].append((kind, len(self._arrows)))
+        self.final = len(self._arrows)
+        self._arrows.append([])
+
+    def step(self, states: frozenset[int], char: str) -> frozenset[int]:
+        """The states that *char* leads to from *states*."""
+        return frozenset(
+            there
+            for state in states
+            for kind, there in self._arrows[state]
+            if kind == char
+            or (kind is Kind.PIECE and char != "/")
+            or (kind is Kind.NUMBER and char in digits)
+        )
+
+
+@lru_cache(maxsize=4096)
+def _compare(first: Tokens, second: Tokens) -> Overlap:
+    """Walk both templates side by side, shortest paths first, over one representative of each kind of character.
+
+    Takes time by the product of their lengths. Answers are cached: vhosts often have the same templates.
+    """
+    if _apart(first, second):
+        return Overlap("", True, True)
+    one, two = _Automaton(first), _Automaton(second)
+    named = {char for token in (*first, *second) if isinstance(token, str) for char in token}
+    other = next((char for char in SHORTEST if char not in named), "")
+    digit = next((char for char in digits if char not in named), "")
+    letters = sorted(named | {"/", other, digit} - {""}, key=lambda char: (char != other, char))
+    start = (frozenset({0}), frozenset({0}))
+    waiting = deque([("", *start)])
+    seen = {start}
+    both, first_only, second_only = "", False, False
+    while waiting:
+        path, here, there = waiting.popleft()
+        ends, other_ends = one.final in here, two.final in there
+        if ends and other_ends:
+            both = both or path
+        first_only |= ends and not other_ends
+        second_only |= other_ends and not ends
+        if both and first_only and second_only:
+            break
+        for char in letters:
+            after = (one.step(here, char), two.step(there, char))
+            if after not in seen and (after[0] or after[1]):
+                seen.add(after)
+                waiting.append((path + char, *after))
+    return Overlap(both, first_only, second_only)
+
+
+def _apart(first: Tokens, second: Tokens) -> bool:
+    """The templates begin or end with different text: most do, and that is found at once."""
+    heads = [tokens[0] if tokens and isinstance(tokens[0], str) else "" for tokens in (first, second)]
+    ends = [tokens[-1] if tokens and isinstance(tokens[-1], str) else "" for tokens in (first, second)]
+    return not (heads[0].startswith(heads[1]) or heads[1].startswith(heads[0])) or not (
+        ends[0].endswith(ends[1]) or ends[1].endswith(ends[0])
+    )
