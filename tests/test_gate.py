@@ -12,7 +12,7 @@ from model.access import Hook, request
 from fastflv.access.gate import FAILED, Gate
 from fastflv.access.rules import LateRule, compile_rules
 from fastflv.access.verdict import ALLOW, Redirected, Refusal, Refused, forbid
-from fastflv.config.model.service import Refer, Rule, Security
+from fastflv.config.model.access import Refer, Rule, Security
 
 NO = forbid("no")
 NEVER = pytest.fail

@@ -286,7 +286,7 @@ async def test_a_stream_with_a_hostile_name_has_no_hls(app, tmp_path):
         camera = Camera(site, NAME._replace(app=app))
         camera.run(3)
         await asyncio.sleep(0.3)
-        assert not site.server.hls._shelves
+        assert not site.server.hls.muxers
         assert not list(tmp_path.rglob("*.m3u8"))
 
 
@@ -304,7 +304,7 @@ def test_the_configuration_says_what_hls_is():
         """
     )
     a, b, c, d = (hls_options(settings.vhost(name), settings) for name in "abcd")
-    assert (a.least_ms, a.most_ms, a.window_ms, a.folder, a.mp4) == (10_000, 21_000, 60_000, "", False)
+    assert (a.least_ms, a.most_ms, a.playlist_ms, a.folder, a.mp4) == (10_000, 21_000, 60_000, "", False)
     assert (a.wait_key, a.floor_ms, a.audio, a.video, a.sessions, a.recover) == (
         True,
         0,
@@ -313,7 +313,7 @@ def test_the_configuration_says_what_hls_is():
         True,
         True,
     )
-    assert (b.least_ms, b.most_ms, b.window_ms, b.folder, b.mp4) == (6000, 10_000, 20_000, "/srv", True)
+    assert (b.least_ms, b.most_ms, b.playlist_ms, b.folder, b.mp4) == (6000, 10_000, 20_000, "/srv", True)
     assert (b.wait_key, b.floor_ms, b.audio, b.video) == (False, 4000, False, True)
     assert (b.cleanup, b.dispose_seconds, b.recover, b.on_error.value) == (False, 7, False, "disconnect")
     assert (b.sessions, b.segment_sessions, b.master_relative, b.on_missing) == (False, False, True, 3)

@@ -52,10 +52,9 @@ async def test_a_request_that_gives_up_leaves_nothing_behind():
         url = await site.join()
         _reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
         writer.write(f"GET {url} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-        (shelf,) = site.server.hls._shelves.values()
-        await until(lambda: shelf.waiting)
+        await until(lambda: site.muxer.waiting)
         writer.close()
-        await until(lambda: not shelf.waiting)
+        await until(lambda: not site.muxer.waiting)
 
 
 @looped
@@ -75,8 +74,7 @@ async def test_many_first_viewers_wait_for_one_segment():
         camera.run(0.5)
         urls = [await site.join() for _ in range(20)]
         waiting = [asyncio.create_task(site.media(url)) for url in urls]
-        (shelf,) = site.server.hls._shelves.values()
-        await until(lambda: len(shelf.waiting) == 20)
+        await until(lambda: len(site.muxer.waiting) == 20)
         camera.run(2)
         assert {len((await each).segments) for each in waiting} == {1}
 
@@ -87,11 +85,9 @@ async def test_a_request_that_fails_keeps_neither_the_others_nor_the_segments_up
         camera = Camera(site)
         camera.run(0.5)
         waiting = asyncio.create_task(site.media("/live/cam.m3u8"))
-        await until(lambda: site.server.hls._shelves)
-        (shelf,) = site.server.hls._shelves.values()
-        await until(lambda: shelf.waiting)
-        # A set has no order: one of them fails before the others are told.
-        shelf.waiting |= {lambda n=n: n / 0 for n in range(20)}
+        await until(lambda: site.server.hls.muxers and site.muxer.waiting)
+        # A set has no order: some fail before the viewer's callback, some after it.
+        site.muxer.waiting |= {lambda n=n: n / 0 for n in range(20)}
         async with camera.rolling():
             assert (await waiting).segments
             assert len((await site.segments("/live/cam.m3u8", 3)).segments) >= 3
@@ -129,9 +125,8 @@ async def test_a_stream_whose_only_track_for_hls_stalls_is_gone_on_with_when_it_
         camera.feed.audio(0, G711)
         async with camera.rolling():
             before = await site.segments("/live/cam.m3u8", 2)
-        (shelf,) = site.server.hls._shelves.values()
         stall(camera)
-        await until(lambda: shelf._reader is None)
+        await until(lambda: not site.muxer.is_reading)
         # It is back with its next keyframe.
         camera.run(1)
         async with camera.rolling():
@@ -142,19 +137,19 @@ async def test_a_stream_whose_only_track_for_hls_stalls_is_gone_on_with_when_it_
 
 
 @looped
-async def test_a_shelf_with_nothing_to_carry_goes_when_nobody_asks():
+async def test_a_muxer_with_nothing_to_carry_closes_when_no_viewer_asks():
     async with running("hls_ctx off;") as site:
         camera = Camera(site, audio=False)
         camera.feed.audio(0, G711)
         async with camera.rolling():
             await site.media("/live/cam.m3u8")
-        (shelf,) = site.server.hls._shelves.values()
+        muxer = site.muxer
         stall(camera)
-        await until(lambda: shelf._reader is None)
-        assert not shelf.closed
-        shelf.asked -= 1000
-        await until(lambda: shelf.closed)
-        assert not site.server.hls._shelves
+        await until(lambda: not muxer.is_reading)
+        assert not muxer.closed
+        muxer.asked -= 1000
+        await until(lambda: muxer.closed)
+        assert not site.server.hls.muxers
 
 
 @looped
@@ -164,6 +159,5 @@ async def test_a_server_that_stops_answers_those_who_wait():
         camera.run(0.5)
         url = await site.join()
         waiting = asyncio.create_task(site.get(url))
-        (shelf,) = site.server.hls._shelves.values()
-        await until(lambda: shelf.waiting)
+        await until(lambda: site.muxer.waiting)
     assert (await waiting).status == 503

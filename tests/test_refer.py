@@ -10,7 +10,7 @@ from model.access import request
 from fastflv.access.refer import ReferRule, host_of, read_site
 from fastflv.access.request import Action
 from fastflv.access.verdict import ALLOW, Refusal
-from fastflv.config.model.service import Refer
+from fastflv.config.model.access import Refer
 
 LABELS = st.text("abcdef-0123456789", min_size=1, max_size=6)
 HOSTS = st.lists(LABELS, min_size=1, max_size=4).map(".".join)

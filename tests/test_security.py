@@ -13,7 +13,7 @@ from fastflv.access.request import Action
 from fastflv.access.rules import compile_rules
 from fastflv.access.security import SecurityRule
 from fastflv.access.verdict import ALLOW, Refusal
-from fastflv.config.model.service import Refer, Rule, Security
+from fastflv.config.model.access import Refer, Rule, Security
 
 PEERS = st.sampled_from(
     (

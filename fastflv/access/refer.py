@@ -8,7 +8,7 @@ from typing import Final
 
 from fastflv.access.request import AccessRequest, Action
 from fastflv.access.verdict import ALLOW, Verdict, forbid
-from fastflv.config.model.service import Refer
+from fastflv.config.model.access import Refer
 
 _AUTHORITY: Final = re.compile(r"(?:(?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?([^/?#\\]*)")
 _HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]*)?")

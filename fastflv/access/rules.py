@@ -10,7 +10,7 @@ from fastflv.access.refer import ReferRule
 from fastflv.access.request import AccessRequest
 from fastflv.access.security import SecurityRule
 from fastflv.access.verdict import Verdict
-from fastflv.config.model.service import Refer, Security
+from fastflv.config.model.access import Refer, Security
 
 PromptRule: TypeAlias = Callable[[AccessRequest], Verdict]
 """A rule that answers at once. It changes nothing, because `Gate.recheck` asks again after each reload."""

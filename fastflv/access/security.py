@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fastflv.access.request import AccessRequest, Action
 from fastflv.access.verdict import ALLOW, Verdict, forbid
-from fastflv.config.model.service import Rule as Line
+from fastflv.config.model.access import Rule as Line
 from fastflv.net.networkset import NetworkSet
 
 

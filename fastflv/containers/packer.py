@@ -1,4 +1,4 @@
-"""What gathers the frames of one segment: as they are for TS, as samples for fragmented MP4."""
+"""Packers collect the frames of one segment: TS packets as they are, or samples of fragmented MP4."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ class Packer(Protocol[Frame]):
     """Makes the bytes of segments, one at a time."""
 
     changed: set[int]
-    "Kinds of tracks (8, 9) that go on with another configuration: the segment has to end before their next frame."
+    "Kinds (8, 9) whose configuration changed: the segment has to end before their next frame."
 
     def read(self, kind: int, flags: int, dts_ms: int, data: bytes) -> Frame | None:
-        """Return the frame in an entry of the log; None for one that holds no media of use."""
+        """Return the frame in an entry of the log; None for an entry without media."""
 
     def add(self, kind: int, flags: int, dts_ms: int, frame: Frame) -> None:
-        """Put a frame that was read into the segment."""
+        """Add a frame that `read` returned to the segment."""
 
     def finish(self, end_ms: int) -> tuple[bytes, bytes]:
-        """Return the segment, which lasts until *end_ms*, and the section that must be read before it; begin another."""
+        """Return the segment, which lasts until *end_ms*, and its initialisation section; begin another."""
 
 
 class TsPacker:
-    """Segments of MPEG-TS: entries of the "ts" log one behind the other, tables first."""
+    """Segments of MPEG-TS: the entries of the "ts" log, concatenated, with PAT and PMT first."""
 
     def __init__(self, tables: Callable[[], bytes]) -> None:
         self.changed: set[int] = set()
@@ -60,7 +60,7 @@ class TsPacker:
         return body, b""
 
     def _tables_before(self, parts: list[bytes]) -> bytes:
-        """Tables for the front, counted so that the next in the segment go on behind them."""
+        """Return PAT and PMT whose continuity counters precede those of the first tables in the segment."""
         tables = bytearray(self._tables())
         follow = next((part for part in parts if _has_tables(part)), None)
         if follow is not None:
@@ -70,21 +70,21 @@ class TsPacker:
 
 
 def _has_tables(entry: bytes) -> bool:
-    """Whether an entry of the log begins with PAT and PMT: a section on PID 0."""
+    """Whether an entry of the log begins with PAT and PMT: a section starts on PID 0."""
     return entry[:3] == b"\x47\x40\x00"
 
 
 class Mp4Packer:
     """Segments of fragmented MP4 from FLV tags: the default track of video and of audio.
 
-    Times are those of the tags; only that of audio runs on by its samples while the tags agree within
-    MP4_DRIFT_MS, so that rounding to milliseconds makes no gaps. *size*: pixels, for codecs whose record has none.
+    Times are those of the tags. Audio times follow the sample count while the tags agree within MP4_DRIFT_MS, so
+    that rounding to milliseconds makes no gaps. *size*: pixels, for codecs whose record has no size.
     """
 
     def __init__(self, size: tuple[int, int] = (0, 0)) -> None:
         self.changed: set[int] = set()
         self.skipped = 0
-        "Frames left out: of a codec that MP4 does not carry here, or not described."
+        "Frames dropped: of a codec that MP4 does not carry here, or without a configuration."
         self._size = size
         self._headers: dict[int, tuple[str, bytes]] = {}
         self._tracks: dict[int, Mp4Track] = {}
@@ -131,7 +131,7 @@ class Mp4Packer:
         if track is None:
             self.skipped += 1
         elif kind == VIDEO:
-            # Two frames never share a time: decoders drop one of them.
+            # Decoders drop one of two frames with the same time.
             at = max(dts_ms * TICKS_PER_MS, self._video_next)
             self._video_next = at + 1
             shown = (dts_ms + cts_ms) * TICKS_PER_MS - at
@@ -190,7 +190,7 @@ class Mp4Packer:
             self._audio_next = -1
 
     def _track(self, kind: int, flags: int, body: bytes) -> Mp4Track | None:
-        """The track that a frame belongs to, described when it can be; None where it cannot."""
+        """Return the track of a frame, described by its first usable frame; None when that is impossible."""
         track = self._tracks.get(kind)
         if track is not None or kind in self._broken:
             return track
@@ -224,7 +224,7 @@ class Mp4Packer:
 
 
 def samples_in(track: Mp4Track, body: bytes) -> int:
-    """Samples of a coded audio frame; 0 for one that is broken."""
+    """Return the number of samples in a coded audio frame; 0 for a broken frame."""
     if track.codec == "Opus":
         return opus_samples(body)
     if track.codec == "FLAC":

@@ -1,6 +1,6 @@
-"""HLS playlists: which segments there are now, and the text that says so.
+"""HLS playlists: the list of available segments, and its text.
 
-Spec: RFC 8216, 4.3 (tags), 6.2.1 and 6.2.2 (how a live playlist changes).
+Specification: RFC 8216, 4.3 (tags), 6.2.1 and 6.2.2 (how a live playlist changes).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fastflv import limits
 
 QUERY = "\0"
-"Stands in a text for the query of its URIs, which differs from viewer to viewer."
+"Placeholder behind each URI of a playlist for the viewer's query string."
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +22,21 @@ class PlaylistEntry:
     uri: str
     duration_ms: int
     discontinuity: bool = False
-    "It does not go on from the segment before."
+    "Whether the segment does not continue the one before."
 
     map_uri: str = ""
-    "Initialisation section that it needs; empty for TS."
+    "Initialisation section of the segment; empty for TS."
 
 
 class Playlist:
     """A live media playlist. It grows at its end and shrinks at its front; numbers never go back.
 
-    *window_ms*: segments behind this much newer media are left out, but never so many that less than
-    three target durations remain. *target_ms*: the longest segment to be expected.
+    *playlist_ms*: intended length, which may change at any time. The oldest segments leave when the rest is at
+    least this long, and at least three target durations (RFC 8216, 6.2.2). *target_ms*: longest expected segment.
     """
 
     def __init__(
-        self, window_ms: int, target_ms: int, *, sequence: int = 0, discontinuities: int = 0
+        self, playlist_ms: int, target_ms: int, *, sequence: int = 0, discontinuities: int = 0
     ) -> None:
         self.entries: deque[PlaylistEntry] = deque()
         self.sequence = sequence
@@ -44,40 +44,40 @@ class Playlist:
         self.discontinuities = discontinuities
         "Discontinuities before the first entry."
         self.target = 1
-        "Target duration, seconds: only ever raised."
+        "Target duration, seconds: raised when segments become longer, never lowered."
         self.ended = False
-        self._window_ms = window_ms
+        self.playlist_ms = playlist_ms
         self._length_ms = 0
         self.expect(target_ms)
 
     @property
     def next(self) -> int:
-        """Number of the segment to come."""
+        """Number of the next segment."""
         return self.sequence + len(self.entries)
 
     @property
     def length_ms(self) -> int:
-        """Length of all entries."""
+        """Length of all entries, ms."""
         return self._length_ms
 
     def expect(self, longest_ms: int) -> None:
-        """Segments may become this long."""
-        # RFC 8216, 4.3.3.1: rounded to the nearest second no segment is longer.
+        """Raise the target duration for segments of *longest_ms*."""
+        # RFC 8216, 4.3.3.1: no segment, rounded to the nearest second, exceeds the target duration.
         self.target = max(self.target, -(-(longest_ms - limits.HLS_TARGET_SLACK_MS) // 1000))
 
     def append(self, entry: PlaylistEntry) -> list[PlaylistEntry]:
-        """Add the newest segment; return those that left."""
+        """Add the newest segment; return the oldest ones, which leave."""
         self.expect(entry.duration_ms)
         self.entries.append(entry)
         self._length_ms += entry.duration_ms
-        gone = []
-        keep_ms = max(self._window_ms, 3000 * self.target)
+        left = []
+        keep_ms = max(self.playlist_ms, 3000 * self.target)
         while self._length_ms - self.entries[0].duration_ms >= keep_ms:
-            gone.append(self.drop())
-        return gone
+            left.append(self.drop())
+        return left
 
     def drop(self) -> PlaylistEntry:
-        """Leave the oldest segment out."""
+        """Remove the oldest segment."""
         entry = self.entries.popleft()
         self.sequence += 1
         self.discontinuities += entry.discontinuity
@@ -85,7 +85,7 @@ class Playlist:
         return entry
 
     def text(self) -> str:
-        """Return the playlist, QUERY behind each URI."""
+        """Return the text of the playlist, with QUERY behind each URI."""
         mapped = any(entry.map_uri for entry in self.entries)
         lines = [
             "#EXTM3U",
@@ -108,12 +108,12 @@ class Playlist:
         return "\n".join(lines) + "\n"
 
 
-def read_playlist(text: str, window_ms: int) -> Playlist | None:
+def read_playlist(text: str, playlist_ms: int) -> Playlist | None:
     """Read a playlist that `Playlist.text` made, without queries; None for anything else."""
     lines = text.split("\n")
     if lines[0] != "#EXTM3U":
         return None
-    playlist = Playlist(window_ms, 0)
+    playlist = Playlist(playlist_ms, 0)
     duration_ms, broken, map_uri = -1, False, ""
     for line in lines[1:]:
         name, _, value = line.partition(":")
@@ -151,14 +151,14 @@ def _count(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """What a master playlist says of a stream."""
+    """The attributes of a stream in a master playlist."""
 
     peak_bps: int
-    "Highest bit rate of a segment; 0: not known."
+    "Highest bit rate of a segment; 0 when unknown."
 
     mean_bps: int
     codecs: tuple[str, ...] = ()
-    "RFC 6381 names; empty when one of them is not known."
+    "RFC 6381 names; empty when one of them is unknown."
 
     width: int = 0
     height: int = 0
@@ -166,7 +166,7 @@ class Rendition:
 
 
 def master(uri: str, rendition: Rendition) -> str:
-    """Return a master playlist with one rendition (RFC 8216, 4.3.4.2)."""
+    """Return a master playlist with one variant stream (RFC 8216, 4.3.4.2)."""
     attributes = [f"BANDWIDTH={max(rendition.peak_bps, 1)}"]
     if rendition.mean_bps:
         attributes.append(f"AVERAGE-BANDWIDTH={rendition.mean_bps}")
@@ -180,7 +180,7 @@ def master(uri: str, rendition: Rendition) -> str:
 
 
 def expected_ms(least_ms: int, most_ms: int, gops_ms: tuple[int, int]) -> int:
-    """How long segments may become. *gops_ms*: shortest and longest time between keyframes so far, 0 when not known."""
+    """Return the longest expected segment, ms. *gops_ms*: shortest and longest GOP so far, 0 when unknown."""
     shortest, longest = gops_ms
     if longest <= 0:
         return most_ms

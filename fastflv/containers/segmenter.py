@@ -1,7 +1,7 @@
-"""Where segments begin and end: entries of a log in, finished segments out.
+"""Segment boundaries: log entries in, finished segments out.
 
-A segment of a stream with video ends before the first keyframe behind `least_ms`, one without video before
-the first frame behind it, and any before the frame that would make it longer than `most_ms`.
+With video, a segment ends before the first keyframe after `least_ms`; without video, before the first frame
+after it. Every segment ends before the frame that would make it longer than `most_ms`.
 """
 
 from __future__ import annotations
@@ -25,21 +25,22 @@ class Segment:
     duration_ms: int
     body: bytes
     init: bytes
-    "What a player must have read before it; empty for TS."
+    "Initialisation section, which a player reads first; empty for TS."
 
     is_key: bool
-    "Begins with a keyframe, or has no video."
+    "Whether the segment begins with a keyframe or has no video."
 
     discontinuity: bool
-    "Does not go on where the one before ended, or is coded in another way."
+    "Whether the segment does not continue the one before, or has another configuration."
 
 
 class Segmenter:
-    """Cuts one stream. Feed it what a cursor takes; it never asks a clock.
+    """Cuts one stream into segments, by the times of its entries alone.
 
-    *least_ms*, *most_ms*: as above; may be changed at any time. *wait_key* off: any picture may begin a segment.
-    *floor_ms* above 0: segments begin at the first keyframe behind a whole multiple of it by the wall clock, which
-    is *clock_ms* ahead of the stream's time. *continues*: this goes on behind segments that were made before.
+    *least_ms*, *most_ms*: as above. *wait_key* off: any picture may begin a segment. *floor_ms* above 0: segments
+    begin at the first keyframe after a whole multiple of it by the wall clock, which is *clock_ms* ahead of the
+    stream's time. These four may change at any time. *continues*: the first segment follows those of another
+    segmenter, behind a discontinuity.
     """
 
     def __init__(
@@ -55,44 +56,44 @@ class Segmenter:
     ) -> None:
         self.least_ms = least_ms
         self.most_ms = most_ms
+        self.wait_key = wait_key
+        self.floor_ms = floor_ms
         self._packer = packer
-        self._wait_key = wait_key
-        self._floor_ms = floor_ms
         self._clock_ms = clock_ms
         self._break = continues
         "The next segment begins after a discontinuity."
         self._changing = False
-        "The open segment is the last one of its coding."
+        "The open segment is the last one before a change."
         self._goes_on = False
-        "The segment before ended just here: the next need not wait for a keyframe."
+        "The previous segment ended at this frame, so that the next need not wait for a keyframe."
         self._init = b""
         self._start_ms = -1
-        "Of the open segment; -1: none is open."
+        "Start of the open segment; -1: no segment is open."
         self._is_key = False
         self._frame_ms = -1
-        "Time of the newest picture, of the newest frame where there is no video; -1: none yet."
+        "Time of the newest picture, without video of the newest frame; -1 before the first."
         self._step_ms = limits.HLS_STEP_MS
-        "Time between the last two of them."
+        "Time between the newest two pictures, without video frames."
         self._last_ms = 0
         "Time of the newest frame of any kind."
         self._video_ms = -1
         self._heard_ms = -1
-        "Time of the first sound behind the newest picture, -1: there was none."
+        "Time of the first audio frame after the newest picture, -1 before it."
 
     @property
-    def length_ms(self) -> int:
-        """Length of the open segment so far, 0 when none is."""
-        return self._last_ms - self._start_ms if self._start_ms >= 0 else 0
+    def is_open(self) -> bool:
+        """Whether a segment has begun and not ended."""
+        return self._start_ms >= 0
 
     def change(self) -> None:
-        """The coding changes: the next segment begins at the next keyframe, after a discontinuity."""
+        """The configuration changes: the next segment begins at the next keyframe, after a discontinuity."""
         if self._start_ms >= 0:
             self._changing = True
         else:
             self._break = True
 
     def take(self, entries: Iterable[tuple[int, int, int, bytes]], *, video: bool) -> list[Segment]:
-        """Take new `(kind, flags, dts_ms, bytes)`; *video*: the stream has a video track now."""
+        """Take new entries `(kind, flags, dts_ms, bytes)`; *video*: whether the stream has a video track now."""
         done: list[Segment] = []
         for kind, flags, dts_ms, data in entries:
             frame = self._packer.read(kind, flags, dts_ms, data)
@@ -118,7 +119,7 @@ class Segmenter:
         return done
 
     def flush(self) -> list[Segment]:
-        """End the open segment with what there is: nothing follows it."""
+        """End the open segment at its last frame."""
         if self._start_ms < 0:
             return []
         if self._content_ends() - self._start_ms < limits.HLS_SEGMENT_MS_MIN:
@@ -128,7 +129,7 @@ class Segmenter:
         return self._finish(self._content_ends(), False)
 
     def _clock(self, kind: int, dts_ms: int, video: bool) -> int:
-        """Time of a frame on the clock of the video: tracks may lie far apart."""
+        """Return the time of a frame on the clock of the video, since tracks may lie far apart."""
         if kind == VIDEO:
             self._video_ms = dts_ms
             self._heard_ms = -1
@@ -142,7 +143,7 @@ class Segmenter:
     def _ends(self, kind: int, key: bool, now: int, video: bool) -> bool:
         """Whether the open segment ends before the frame that comes at *now*."""
         length = now - self._start_ms
-        # The frame before it lasts until now; so may this one, which would then be too much.
+        # The next frame may last as long as the newest one did.
         ahead = max(now - (self._frame_ms if kind == VIDEO or not video else self._last_ms), 0)
         too_long = length + ahead > self.most_ms
         if self._changing or self._packer.changed:
@@ -151,36 +152,36 @@ class Segmenter:
             return False
         if too_long or self._is_gap(now):
             return True
-        # Sound can be cut anywhere, so that no segment of it is longer than the rest. A segment that had to begin
-        # between two keyframes ends at the next: players can start there.
+        # Audio alone can be cut at any frame, so those segments never exceed least_ms. A segment that had to begin
+        # between two keyframes ends at the next keyframe, where players can start.
         enough = length + (0 if video else ahead) >= self.least_ms or self._passes_floor(now)
-        enough = enough or (self._wait_key and not self._is_key)
-        return enough and (key or (kind == VIDEO and not self._wait_key))
+        enough = enough or (self.wait_key and not self._is_key)
+        return enough and (key or (kind == VIDEO and not self.wait_key))
 
     def _passes_floor(self, now: int) -> bool:
         """Whether a multiple of the wall clock lies between the start of the segment and *now*."""
-        if not self._floor_ms:
+        if not self.floor_ms:
             return False
-        begun = (self._start_ms + self._clock_ms) // self._floor_ms
-        return (now + self._clock_ms) // self._floor_ms > begun
+        begun = (self._start_ms + self._clock_ms) // self.floor_ms
+        return (now + self._clock_ms) // self.floor_ms > begun
 
     def _is_gap(self, now: int) -> bool:
-        """Nothing came for so long that what follows is no continuation."""
+        """Whether the pause before *now* is too long for a continuation."""
         return now - self._last_ms > max(limits.HLS_GAP_MS, 2 * self._step_ms)
 
     def _content_ends(self) -> int:
-        """When what the open segment holds is over, where nothing follows that would tell."""
-        # Its last picture is taken to last as long as the one before, which may have waited for minutes.
+        """Return the end of the open segment's last frame when no other frame follows."""
+        # The last picture is assumed to last as long as the one before, whose pause may have been minutes.
         most = max(self._start_ms + self.most_ms, self._last_ms)
         return min(max(self._frame_ms + self._step_ms, self._last_ms), most)
 
     def _finish(self, now: int, gap: bool) -> list[Segment]:
-        """End the open segment at *now*; with a gap at the end of what it holds."""
+        """End the open segment at *now*; before a gap at the end of its last frame."""
         end = self._content_ends() if gap else now
         recoded = bool(self._packer.changed)
         body, init = self._packer.finish(end)
         start, self._start_ms = self._start_ms, -1
-        # With another configuration nothing can be decoded before a keyframe.
+        # After a change of configuration players can decode only from a keyframe on.
         self._goes_on = not recoded
         broken, self._break = self._break, recoded or gap or self._changing
         self._changing = False

@@ -95,7 +95,7 @@ def hls_options(vhost: Vhost, settings: Settings) -> HlsOptions | None:
         names,
         least_ms=least,
         most_ms=max(round(fragment * hls.hls_aof_ratio), least),
-        window_ms=round(hls.hls_window * 1000),
+        playlist_ms=round(hls.hls_window * 1000),
         wait_key=hls.hls_wait_keyframe,
         floor_ms=max(round(fragment), limits.HLS_SEGMENT_MS_MIN) if hls.hls_ts_floor else 0,
         audio=hls.hls_acodec != "an",

@@ -1,4 +1,4 @@
-"""HLS of a whole server in this process, its streams fed straight into the stream_writer; and a viewer's ways in."""
+"""HLS of a whole server in this process, with streams written directly, and the requests of a viewer."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from model.ports import free_ports
 from fastflv.config.load import load_text
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.control.server import Server
+from fastflv.servers.hls.muxer import HlsMuxer
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import StreamOptions
 
@@ -69,11 +70,17 @@ async def get(port: int, path: str, *fields: str, method: str = "GET") -> Answer
 
 
 class Site:
-    """A running server, and a viewer's ways in."""
+    """A running server, and the requests of a viewer."""
 
     def __init__(self, server: Server, port: int) -> None:
         self.server = server
         self.port = port
+
+    @property
+    def muxer(self) -> HlsMuxer:
+        """The only muxer."""
+        (muxer,) = self.server.hls.muxers.values()
+        return muxer
 
     async def get(self, path: str, *fields: str, method: str = "GET") -> Answer:
         return await get(self.port, path, *fields, method=method)

@@ -1,16 +1,15 @@
-"""HLS files: written whole or not at all, read once for many."""
+"""HLS files: written whole or not at all, and removed with the directories that become empty."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections import OrderedDict
 from collections.abc import Iterable
 from typing import BinaryIO
 
 
 def write_file(path: str, body: bytes) -> None:
-    """Write a file under another name, then rename it: nobody sees half of it. Raises OSError."""
+    """Write a file under another name, then rename it, so that no reader sees half a file. Raises OSError."""
     part = f"{path}.part"
     try:
         with _create(part) as file:
@@ -27,12 +26,12 @@ def _create(path: str) -> BinaryIO:
         try:
             return open(path, "wb")
         except FileNotFoundError:
-            # Another thread may remove the folder again as an empty one: then once more.
+            # Another thread may remove the empty directory before the file is created: try again.
             os.makedirs(os.path.dirname(path), exist_ok=True)
 
 
 def remove_files(root: str, paths: Iterable[str]) -> None:
-    """Remove files below *root*, and the folders that become empty; what is not there is no error."""
+    """Remove files below *root* and the directories that become empty; missing files are no error."""
     folders = set()
     for path in paths:
         try:
@@ -55,36 +54,20 @@ def read_file(path: str) -> bytes:
         return file.read()
 
 
+def file_sizes(root: str, paths: Iterable[str]) -> dict[str, int]:
+    """Return the size in bytes of each file below *root* that exists."""
+    sizes = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            sizes[path] = os.stat(os.path.join(root, path)).st_size
+    return sizes
+
+
 def read_text(path: str, most: int) -> str:
-    """Read a text of at most *most* bytes; empty when it is not there, longer or no text."""
+    """Read a text file; empty when it is missing, longer than *most* bytes, or not UTF-8."""
     try:
         with open(path, "rb") as file:
             body = file.read(most + 1)
         return body.decode() if len(body) <= most else ""
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-class FileCache:
-    """The files read last, up to *most* bytes."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._bytes = 0
-        self._files: OrderedDict[str, bytes] = OrderedDict()
-
-    def find(self, path: str) -> bytes | None:
-        body = self._files.get(path)
-        if body is not None:
-            self._files.move_to_end(path)
-        return body
-
-    def keep(self, path: str, body: bytes) -> None:
-        self.forget(path)
-        self._files[path] = body
-        self._bytes += len(body)
-        while self._bytes > self._most:
-            self._bytes -= len(self._files.popitem(last=False)[1])
-
-    def forget(self, path: str) -> None:
-        self._bytes -= len(self._files.pop(path, b""))

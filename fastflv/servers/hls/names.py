@@ -15,10 +15,10 @@ _SAFE: Final = "/!$&'()*+,;=@~"
 
 
 class HlsNames:
-    """The names of one vhost. Paths have no slash at their front; a URL is `/` and the path.
+    """The path templates of a vhost. Paths have no leading slash; a URL is `/` and the path.
 
-    Variables as in SRS: [vhost] [app] [stream], of a segment [seq] [duration] (ms) [timestamp] (ms since 1970)
-    and the parts of the time: [2006] [01] [02] [15] [04] [05] [999].
+    Two objects with equal templates are equal. Variables as in SRS: [vhost] [app] [stream], of a segment [seq]
+    [duration] (ms) [timestamp] (ms since 1970) and the parts of the time: [2006] [01] [02] [15] [04] [05] [999].
     """
 
     def __init__(
@@ -33,36 +33,56 @@ class HlsNames:
         utc: bool = False,
     ) -> None:
         self.vhost = vhost
+        self._settings: dict[str, str | bool] = {
+            "hls_m3u8_file": playlist,
+            "hls_ts_file": segment,
+            "hls_fmp4_file": mp4_segment,
+            "hls_init_file": init,
+            "hls_entry_prefix": prefix,
+            "utc_time": utc,
+        }
         self.files = HlsFiles.parse(vhost, playlist=playlist, ts=segment, mp4=mp4_segment, init=init)
         self._prefix = prefix
         self._utc = utc
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, HlsNames):
+            return NotImplemented
+        return self.vhost == other.vhost and self._settings == other._settings
+
+    def __hash__(self) -> int:
+        return hash((self.vhost, *self._settings.values()))
+
+    def changes(self, other: HlsNames) -> list[str]:
+        """Return the directives whose values differ."""
+        return [name for name, value in self._settings.items() if other._settings[name] != value]
+
     def stream_of(self, url_path: str) -> StreamName | None:
-        """The stream whose playlist the path of a URL is, or None."""
+        """Return the stream whose playlist has this URL path, or None."""
         return self._match(self.files.playlist, url_path)
 
     def segment_of(self, url_path: str) -> StreamName | None:
-        """The stream that the path could be a segment of, or None."""
+        """Return the stream whose segment may have this URL path, or None."""
         found = (self._match(template, url_path) for template in self.files.media)
         return next((name for name in found if name is not None), None)
 
     def playlist_path(self, name: StreamName) -> str:
-        """Path of the playlist of a stream; empty when it would be another's, or lie outside of the root."""
+        """Return the path of a stream's playlist; empty when another stream has the same, or it leaves the root."""
         path = self._fill(self.files.playlist, name, 0, 0, 0.0)
         return path if is_inside(path) and self.stream_of(f"/{path}") == name else ""
 
     def segment_path(
         self, name: StreamName, number: int, duration_ms: int, begun: float, *, mp4: bool
     ) -> str:
-        """Path of a segment that began at *begun* (seconds since 1970)."""
+        """Return the path of a segment that began at *begun* (seconds since 1970)."""
         return self._fill(self.files.mp4 if mp4 else self.files.ts, name, number, duration_ms, begun)
 
     def init_path(self, name: StreamName, number: int, begun: float) -> str:
-        """Path of the initialisation section that is first used by segment *number*."""
+        """Return the path of the initialisation section whose first segment is *number*."""
         return self._fill(self.files.init, name, number, 0, begun)
 
     def uri(self, path: str, playlist: str) -> str:
-        """What the playlist at path *playlist* calls the file at *path*."""
+        """Return the URI of the file at *path* in the playlist at *playlist*."""
         folder = posixpath.dirname(playlist)
         near = quote(posixpath.relpath(path, folder or "."), safe=_SAFE)
         if self._prefix and not self._prefix.endswith("/"):
@@ -72,12 +92,12 @@ class HlsNames:
         return self._prefix + near
 
     def master_uri(self, playlist: str, *, relative: bool) -> str:
-        """What a master playlist, which has the same path, calls the playlist."""
+        """Return the URI of a media playlist in the master playlist, which has the same path."""
         path = quote(playlist, safe=_SAFE)
         return posixpath.basename(path) if relative else f"/{path}"
 
     def path_of(self, uri: str, playlist: str) -> str:
-        """The path that `uri` made a URI of; empty when it is none of ours."""
+        """Return the path of a URI that `uri` made; empty for any other URI."""
         folder = posixpath.dirname(playlist)
         front = self._prefix
         if front and not front.endswith("/"):
@@ -99,5 +119,5 @@ class HlsNames:
 
 
 def is_inside(path: str) -> bool:
-    """Whether *path* stays below the root that it is put behind."""
+    """Whether *path* stays below the root directory that it is appended to."""
     return "\0" not in path and all(part not in ("", ".", "..") for part in path.split("/"))

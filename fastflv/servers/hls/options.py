@@ -1,4 +1,4 @@
-"""What a vhost says of HLS."""
+"""HLS settings of a vhost."""
 
 from __future__ import annotations
 
@@ -10,48 +10,52 @@ from fastflv.servers.hls.names import HlsNames
 
 @dataclass(frozen=True, slots=True)
 class HlsOptions:
-    """Settings of a vhost; times in ms unless said."""
+    """HLS settings of a vhost; times in ms unless noted."""
 
     names: HlsNames
 
     least_ms: int = 10_000
-    "A segment ends at the first keyframe behind this."
+    "A segment ends at the first keyframe after this."
 
     most_ms: int = 21_000
-    "And in any case here."
+    "Longest segment; it ends here even without a keyframe."
 
-    window_ms: int = 60_000
+    playlist_ms: int = 60_000
     "Length of the playlist."
 
     wait_key: bool = True
+    "Segments begin at keyframes."
+
     floor_ms: int = 0
-    "Segments begin behind multiples of this by the wall clock; 0: wherever they do."
+    "Segments begin after multiples of this by the wall clock; 0: anywhere."
 
     audio: bool = True
     video: bool = True
     mp4: bool = False
-    "Fragmented MP4 even where TS would do."
+    "Fragmented MP4 also for codecs that TS carries."
 
     folder: str = ""
-    "Root of the files; empty: segments are made on demand and kept in memory."
+    "Root directory of the files; empty: segments are made on demand, in memory."
 
     cleanup: bool = True
-    "Files that have left the playlist are removed."
+    "Delete files that no playlist lists any more."
 
     dispose_seconds: int = 120
-    "All files are removed this long after the publisher left; 0: never."
+    "Delete all files this long after the publisher left; 0: never."
 
     recover: bool = True
-    "An old playlist file is gone on with."
+    "Resume an existing playlist after a restart."
 
     on_error: HlsOnError = HlsOnError.CONTINUE
 
     sessions: bool = True
-    "Each viewer gets a playlist of its own, and is counted."
+    "Each viewer gets a playlist of its own and is counted."
 
     segment_sessions: bool = True
-    "Segments are counted for the viewer too."
+    "The bytes of segments are counted for the viewer too."
 
     master_relative: bool = False
+    "The master playlist refers to the media playlist by a relative URI."
+
     on_missing: float = 5.0
     "How long a request for an absent stream waits for a publisher, seconds."

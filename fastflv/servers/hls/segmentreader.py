@@ -1,4 +1,4 @@
-"""One stream on its way into segments: which container fits its codecs, and where in the log it is read."""
+"""Reads one stream into segments: chooses the container by its codecs, and follows the log of that container."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from fastflv.servers.hls.options import HlsOptions
 from fastflv.stream.stream import Stream
 
 IN_TS = CARRIED["hls-ts"] - {"HEVC"}
-"Codecs whose segments are TS. HEVC could be, but players want it in MP4 (HLS authoring specification, 1.5)."
+"Codecs whose segments are TS. TS carries HEVC too, but players require MP4 (HLS authoring specification, 1.5)."
 
 FLV_HEADER_BYTES = 13
 
 
 def carried(writer: StreamWriter, options: HlsOptions) -> dict[int, str]:
-    """Names of the codecs of a stream that HLS carries, by kind (8, 9)."""
+    """Return the names of a stream's codecs that HLS carries, by kind (8, 9)."""
     found = {}
     for kind, wanted, there, codec in (
         (VIDEO, options.video, writer.has_video, writer.video_codec),
@@ -39,7 +39,7 @@ def carried(writer: StreamWriter, options: HlsOptions) -> dict[int, str]:
 
 
 def rendition(stream: Stream | None, options: HlsOptions, rates: tuple[int, int]) -> Rendition:
-    """What a master playlist says of a stream, None: one that has ended; *rates*: highest and mean bits per second."""
+    """Return the attributes for a master playlist. *stream*: None after its end; *rates*: highest and mean bit/s."""
     if stream is None:
         return Rendition(*rates)
     writer = stream.writer
@@ -56,74 +56,82 @@ def rendition(stream: Stream | None, options: HlsOptions, rates: tuple[int, int]
             if not (width and height):
                 width, height = size_of(stream)
     if not rates[0]:
-        # Before the first segment: what was published up to now.
+        # Before the first segment: the mean of the publish so far.
         rates = (writer.bytes * 8000 // max(writer.dts_ms, 1000), 0)
     return Rendition(*rates, tuple(strings) if all(strings) else (), width, height, fps)
 
 
 def record_of(writer: StreamWriter, kind: int) -> bytes:
-    """The configuration record of a track; empty where there is none."""
+    """Return the configuration record of a track; empty without one."""
     header = writer.config(kind)
     found = payload(kind, header) if header else None
     return found[4] if found else b""
 
 
 def size_of(stream: Stream) -> tuple[int, int]:
-    """Pixels by the publisher's metadata, 0 where it tells none."""
+    """Return width and height in the publisher's metadata, pixels; 0 when absent."""
     values = (stream.metadata.get(name) for name in ("width", "height"))
     width, height = (int(v) if isinstance(v, float) and 0 < v < 65536 else 0 for v in values)
     return width, height
 
 
 class SegmentReader:
-    """Reads a stream whose tracks are known, from its newest GOP on. Pull it now and then; close it."""
+    """Reads a settled stream, from its newest GOP on. Pull it now and then; close it at the end."""
 
-    def __init__(self, stream: Stream, options: HlsOptions, *, continues: bool, clock_ms: int) -> None:
+    def __init__(self, stream: Stream, options: HlsOptions, *, clock_ms: int) -> None:
         self._stream = stream
         self._options = options
         codecs = carried(stream.writer, options)
         self.mp4 = self._wants_mp4(codecs)
         variant = Variant("flv" if self.mp4 else "ts", audio=AUDIO in codecs, video=VIDEO in codecs)
         self._codecs = codecs
-        outlet = stream.open(variant)
-        start = outlet.starts.at_gop() if stream.options.gop_cache else outlet.starts.at_next_key()
-        # A log without video begins at its head: nothing is known of what lies before.
-        self._cursor = Cursor(outlet.log, position=start.position)
         self._jumps = 0
         self._configs = self._read_configs()
-        packer: Mp4Packer | TsPacker
-        if isinstance(outlet.remux, TsMux):
-            packer = TsPacker(outlet.remux.tables)
-        else:
-            packer = Mp4Packer(size_of(stream))
-            headers = bytes(start.block)[FLV_HEADER_BYTES:]
-            packer.take_headers(headers or stream.writer.header_tags(0))
-        self.segmenter = Segmenter(
-            packer,
-            options.least_ms,
-            options.most_ms,
-            wait_key=options.wait_key,
-            floor_ms=options.floor_ms,
-            clock_ms=clock_ms,
-            continues=continues,
-        )
+        self._changing = False
+        "New options want another reader, which begins at the next keyframe."
+        self.is_cut = False
+        "The change of options reached its keyframe: the open segment belongs to the next reader."
+        outlet = stream.open(variant)
+        try:
+            start = outlet.starts.at_gop() if stream.options.gop_cache else outlet.starts.at_next_key()
+            packer: Mp4Packer | TsPacker
+            if isinstance(outlet.remux, TsMux):
+                packer = TsPacker(outlet.remux.tables)
+            else:
+                packer = Mp4Packer(size_of(stream))
+                headers = bytes(start.block)[FLV_HEADER_BYTES:]
+                packer.take_headers(headers or stream.writer.header_tags(0))
+            # `SegmentList` ignores the discontinuity where no segment comes before.
+            self.segmenter = Segmenter(
+                packer,
+                options.least_ms,
+                options.most_ms,
+                wait_key=options.wait_key,
+                floor_ms=options.floor_ms,
+                clock_ms=clock_ms,
+                continues=True,
+            )
+            # A log without video begins at its head: the start of older frames is unknown.
+            self._cursor = Cursor(outlet.log, position=start.position)
+        except BaseException:
+            stream.outlets.close_unread()
+            raise
 
     @property
     def outdated(self) -> bool:
-        """The codecs became others, and want another reader."""
-        codecs = carried(self._stream.writer, self._options)
-        return codecs != self._codecs and (
-            codecs.keys() != self._codecs.keys() or self._wants_mp4(codecs) != self.mp4
-        )
+        """Whether codecs or options changed so that another reader has to continue."""
+        if self._changing:
+            return self.is_cut
+        return self._differs()
 
     @property
     def failed(self) -> bool:
-        """The log that is read has ended before its stream: what makes it failed."""
+        """Whether the log has ended before its stream, because the remux failed."""
         return self._cursor.done and not self._stream.log.ended
 
     @property
     def longest_ms(self) -> int:
-        """How long segments are expected to become."""
+        """Longest expected segment, ms."""
         writer = self._stream.writer
         if VIDEO not in self._codecs:
             return self._options.least_ms
@@ -131,8 +139,22 @@ class SegmentReader:
             self._options.least_ms, self._options.most_ms, (writer.gop_least_ms, writer.gop_ms)
         )
 
+    def adopt(self, options: HlsOptions) -> None:
+        """Take new options; `outdated` follows when they need another reader."""
+        self._options = options
+        segmenter = self.segmenter
+        segmenter.least_ms, segmenter.most_ms = options.least_ms, options.most_ms
+        segmenter.wait_key, segmenter.floor_ms = options.wait_key, options.floor_ms
+        self._changing = self._differs()
+        self.is_cut = False
+        if self._changing:
+            if segmenter.is_open:
+                segmenter.change()
+            else:
+                self.is_cut = True
+
     def pull(self) -> list[Segment]:
-        """Take what is new; return the segments that it finishes."""
+        """Read new entries; return the segments that they finish."""
         done: list[Segment] = []
         entries = self._cursor.take_tags()
         if self._cursor.jumps != self._jumps:
@@ -145,10 +167,12 @@ class SegmentReader:
             if configs != self._configs:
                 self._configs = configs
                 self.segmenter.change()
-        return done + self.segmenter.take(entries, video=VIDEO in self._codecs)
+        done += self.segmenter.take(entries, video=VIDEO in self._codecs)
+        self.is_cut = self.is_cut or (self._changing and bool(done))
+        return done
 
     def finish(self) -> list[Segment]:
-        """Take the rest, and end what is open."""
+        """Read to the end of the log, end the open segment, and close."""
         done = self.pull() + self.segmenter.flush()
         self.close()
         return done
@@ -157,12 +181,19 @@ class SegmentReader:
         self._cursor.close()
         self._stream.outlets.close_unread()
 
+    def _differs(self) -> bool:
+        """Whether the stream and the options want other tracks or another container than this reader has."""
+        codecs = carried(self._stream.writer, self._options)
+        return codecs != self._codecs and (
+            codecs.keys() != self._codecs.keys() or self._wants_mp4(codecs) != self.mp4
+        )
+
     def _read_configs(self) -> tuple[bytes | None, bytes | None]:
         writer = self._stream.writer
         return writer.config(VIDEO), writer.config(AUDIO)
 
     def _wants_mp4(self, codecs: dict[int, str]) -> bool:
-        """Whether the segments are fragmented MP4: by choice, or because TS cannot say what the stream is."""
+        """Whether segments are fragmented MP4: by choice, or because TS cannot describe the stream."""
         if self._options.mp4 or not IN_TS.issuperset(codecs.values()):
             return True
         writer = self._stream.writer

@@ -1,24 +1,28 @@
-"""HLS requests: which playlist or segment is asked for, by whom, and whether it has to be waited for."""
+"""The HLS server: the muxers of all streams, and answers to requests for their playlists and segments."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
+from types import MappingProxyType
 from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
 from fastflv import limits
 from fastflv.containers.playlist import QUERY, master
 from fastflv.protocols.http.message import Request, Response
-from fastflv.servers.hls.diskshelf import Disk, DiskShelf
-from fastflv.servers.hls.files import FileCache
+from fastflv.servers.hls.diskstore import Disk, DiskStore
+from fastflv.servers.hls.filecache import FileCache
+from fastflv.servers.hls.memorystore import MemoryStore
+from fastflv.servers.hls.muxer import HlsMuxer
+from fastflv.servers.hls.names import HlsNames
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.segmentreader import carried, rendition
 from fastflv.servers.hls.sessions import ARGUMENT, HlsSessions
-from fastflv.servers.hls.shelf import Shelf
+from fastflv.servers.hls.store import SegmentStore, StoredBytes
 from fastflv.servers.http.connection import HttpConnection
 from fastflv.stream.clients import Clients
 from fastflv.stream.hub import Hub
@@ -29,14 +33,14 @@ log = logging.getLogger(__name__)
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 TYPES = {"ts": "video/MP2T", "mp3": "audio/mpeg", "aac": "audio/aac"}
-"By the ending of a segment; any other is MP4."
+"Content type of a segment by its ending; any other ending is MP4."
 
 QUERY_SAFE = "!$&'()*+,;=:@/?%~"
-"What may stand in a query as it came; the rest could end a line or a quote of a playlist."
+"Characters of a query that are copied into a playlist; others could end a line or a quoted string there."
 
 
 class NotMine(Enum):
-    """What `HlsServer.handle` answers to a request for something else."""
+    """The answer of `HlsServer.handle` to a request that is not for HLS."""
 
     NOT_MINE = "not mine"
 
@@ -48,7 +52,8 @@ Answer = Response | None | Literal[NotMine.NOT_MINE]
 class HlsServer:
     """All HLS of a server.
 
-    Tell it of streams (`stream_began` at each publish, `stream_left`, `stream_ended`), ask it first about requests.
+    A watcher of the hub: `stream_began` at each publish, `stream_left`, `stream_ended`. The router asks `handle`
+    before the other outputs. *vhost_of*: the options of a vhost by its name or an alias, None where HLS is off.
     """
 
     def __init__(
@@ -65,60 +70,90 @@ class HlsServer:
         self._clients = clients
         self._vhost_of = vhost_of
         self._sessions = HlsSessions(clients, loop.time, new_id)
-        self._shelves: dict[StreamName, Shelf] = {}
+        self._muxers: dict[StreamName, HlsMuxer] = {}
+        self._replaced: set[HlsMuxer] = set()
+        "Muxers that serve nobody any more and complete or delete their files."
+        self._former: dict[str, set[HlsNames]] = {}
+        "By vhost: path templates before a reload that running muxers still use."
         self._executor: ThreadPoolExecutor | None = None
         self._disk: Disk | None = None
+        self._cache: FileCache | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._stopped = False
 
     # --- streams ---
 
     def stream_began(self, stream: Stream) -> None:
-        """A publisher starts, for the first time or again."""
-        shelf: Shelf | None = self._shelves.get(stream.name)
-        if shelf is None:
-            options = self._vhost_of(stream.name.vhost)
-            if options is None or not options.folder or self._stopped:
-                return
-            shelf = self._new_shelf(stream.name, options)
-            if shelf is None:
-                return
-        shelf.begin(stream)
+        """A publisher begins, or returns within the grace period."""
+        if self._stopped:
+            return
+        options = self._vhost_of(stream.name.vhost)
+        muxer: HlsMuxer | None = self._muxers.get(stream.name)
+        if muxer is not None and muxer.stream is None and options is not None and _is_moved(muxer, options):
+            self._replace(muxer)
+            self._find_former()
+            muxer = None
+        if muxer is None and options is not None and options.folder:
+            muxer = self._new_muxer(stream.name, options)
+        if muxer is not None:
+            muxer.begin(stream)
 
     def stream_left(self, stream: Stream) -> None:
-        """The publisher is gone, and may come back."""
-        shelf = self._shelves.get(stream.name)
-        if shelf is not None:
-            shelf.pause()
+        """The publisher left; another one may come within the grace period."""
+        muxer = self._muxers.get(stream.name)
+        if muxer is not None:
+            muxer.pause()
 
     def stream_ended(self, stream: Stream) -> None:
-        """Nobody came back."""
-        shelf = self._shelves.get(stream.name)
-        if shelf is not None and shelf.stream is stream:
-            shelf.end()
+        """No publisher returned within the grace period."""
+        muxer = self._muxers.get(stream.name)
+        if muxer is not None and muxer.stream is stream:
+            muxer.end()
+
+    def reconfigure(self, vhost_of: Callable[[str], HlsOptions | None]) -> list[str]:
+        """Use the options of a reloaded configuration, for running muxers too.
+
+        Returns the directives that act from the next publish of a running stream on, each once. Where HLS is off
+        now, muxers close and viewers get 404. Where it is on now, segments begin with the next request or publish.
+        """
+        self._vhost_of = vhost_of
+        waiting: dict[str, None] = {}
+        for muxer in list(self._muxers.values()):
+            options = vhost_of(muxer.name.vhost)
+            if options is None:
+                self._replace(muxer)
+            else:
+                waiting.update(dict.fromkeys(muxer.adopt(options)))
+        self._find_former()
+        return list(waiting)
 
     async def stop(self) -> None:
-        """Let go of everything; wait for what is being written. Call it before the streams end."""
+        """Close all muxers and sessions; wait for files that are being written. Call it before the streams end."""
         self._stopped = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._sessions.close()
-        files = [shelf for shelf in self._shelves.values() if isinstance(shelf, DiskShelf)]
-        for each in files:
-            each.stop()
-        if files:
-            written = [self._loop.create_task(each.written()) for each in files]
+        muxers = [*self._muxers.values(), *self._replaced]
+        for muxer in muxers:
+            muxer.stop()
+        if muxers:
+            written = [self._loop.create_task(muxer.written()) for muxer in muxers]
             await asyncio.wait(written, timeout=limits.STOP_SECONDS)
-        for shelf in list(self._shelves.values()):
-            shelf.close()
+        for muxer in muxers:
+            muxer.close()
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
-            self._executor = self._disk = None
+            self._executor = self._disk = self._cache = None
 
     @property
     def viewers(self) -> int:
-        """HlsSessions that are counted."""
+        """Viewers that are counted."""
         return len(self._sessions)
+
+    @property
+    def muxers(self) -> Mapping[StreamName, HlsMuxer]:
+        """The muxers that serve requests."""
+        return MappingProxyType(self._muxers)
 
     # --- requests ---
 
@@ -128,7 +163,7 @@ class HlsServer:
         options = self._vhost_of(args.get("vhost") or args.get("domain") or request.host)
         if options is None:
             return NOT_MINE
-        name = options.names.stream_of(request.path)
+        name = self._stream_of(options, request.path)
         if name is None:
             return self._segment(options, args.get(ARGUMENT, ""), request, connection)
         if request.method not in ("GET", "HEAD"):
@@ -138,8 +173,7 @@ class HlsServer:
     def _segment(
         self, options: HlsOptions, word: str, request: Request, connection: HttpConnection
     ) -> Answer:
-        name = options.names.segment_of(request.path)
-        shelf = self._shelves.get(name) if name is not None else None
+        shelf = self._muxer_of_segment(options, request.path)
         if shelf is None:
             return NOT_MINE
         if request.method not in ("GET", "HEAD"):
@@ -147,12 +181,16 @@ class HlsServer:
         session = self._sessions.find(word) if options.sessions else None
         if session is not None and session.kicked:
             return _kicked(shelf.name)
-        body = shelf.fetch(request.path[1:])
-        if body is None:
+        stored = shelf.fetch(request.path[1:])
+        if stored is None:
             # A stream may be called as if it were a segment of another.
             stem = request.path.rpartition("/")[2].rpartition(".")[0]
             return NOT_MINE if self._hub.find(shelf.name._replace(stream=stem)) else _gone()
         shelf.asked = self._loop.time()
+        if isinstance(stored, StoredBytes):
+            return self._media(request, shelf, word, stored.body)
+        assert self._cache is not None
+        body = self._cache.read(stored)
         if isinstance(body, bytes):
             return self._media(request, shelf, word, body)
 
@@ -165,12 +203,12 @@ class HlsServer:
         body.add_done_callback(answer)
         return None
 
-    def _media(self, request: Request, shelf: Shelf, word: str, body: bytes) -> Response:
+    def _media(self, request: Request, shelf: HlsMuxer, word: str, body: bytes) -> Response:
         if word and request.method == "GET":
             self._sessions.count(word, len(body))
         response = Response(200, body, TYPES.get(request.path.rpartition(".")[2], "video/mp4"))
         # A name is used once; how long a copy is of use is how long a playlist tells of it.
-        response.headers["Cache-Control"] = f"max-age={max(shelf.options.window_ms // 1000, 1)}"
+        response.headers["Cache-Control"] = f"max-age={max(shelf.options.playlist_ms // 1000, 1)}"
         return response
 
     def _playlist(self, ask: _Ask) -> Response | None:
@@ -184,15 +222,16 @@ class HlsServer:
             session = self._sessions.find(word)
             if session is not None and session.kicked:
                 return _kicked(ask.name)
-        shelf = self._shelves.get(ask.name)
+        shelf = self._muxers.get(ask.name)
         if stream is not None and stream.settled and not carried(stream.writer, options):
             return Response.of_text(404, f"{ask.name.url} has nothing that HLS can carry; play .flv")
         if shelf is None:
             if stream is None or not stream.settled:
                 return None
-            shelf = self._new_shelf(ask.name, options)
+            now = self._vhost_of(ask.name.vhost)
+            shelf = self._new_muxer(ask.name, now) if now is not None else None
             if shelf is None:
-                return Response.of_text(404, f"{ask.name.url} has no place in HLS")
+                return Response.of_text(404, f"{ask.name.url} has no HLS")
             shelf.begin(stream)
         shelf.asked = self._loop.time()
         if options.sessions and not word:
@@ -200,7 +239,7 @@ class HlsServer:
         if not shelf.text:
             return None
         if options.sessions and request.method == "GET":
-            keep = max(2 * options.window_ms / 1000, shelf.idle_seconds)
+            keep = max(2 * options.playlist_ms / 1000, shelf.idle_seconds)
             if self._sessions.enter(word, stream, request, ask.scheme, keep) is not None:
                 self._sessions.count(word, len(shelf.text))
                 self._sweep_later()
@@ -212,14 +251,14 @@ class HlsServer:
         response.headers["Cache-Control"] = "no-cache" if options.sessions else "max-age=1"
         return response
 
-    def _master(self, ask: _Ask, shelf: Shelf, stream: Stream | None) -> Response | None:
+    def _master(self, ask: _Ask, shelf: HlsMuxer, stream: Stream | None) -> Response | None:
         """Send a viewer to a playlist of its own."""
         if stream is None and not shelf.text:
             return None
         options, request = ask.options, ask.request
         word = self._sessions.new_word()
         if request.method == "GET":
-            keep = max(2 * options.window_ms / 1000, shelf.idle_seconds)
+            keep = max(2 * options.playlist_ms / 1000, shelf.idle_seconds)
             if self._sessions.enter(word, stream, request, ask.scheme, keep) is not None:
                 self._sweep_later()
         path = options.names.master_uri(shelf.path, relative=options.master_relative)
@@ -231,29 +270,84 @@ class HlsServer:
         response.headers["Cache-Control"] = "no-store"
         return response
 
-    # --- shelves ---
+    # --- muxers ---
 
-    def _new_shelf(self, name: StreamName, options: HlsOptions) -> Shelf | None:
-        """Make the shelf of a stream; None when its name cannot be that of a file."""
-        if not options.names.playlist_path(name):
-            log.warning("hls of %s: its name does not fit the names of the files", name.url)
+    def _new_muxer(self, name: StreamName, options: HlsOptions) -> HlsMuxer | None:
+        """Make the muxer of a stream; None when its name cannot be that of a file."""
+        path = options.names.playlist_path(name)
+        if not path:
+            log.warning("hls of %s: the name of the stream does not fit the templates of the files", name.url)
             return None
-        shelf: Shelf
-        if options.folder:
-            shelf = DiskShelf(self._loop, self._hub, name, options, self._closed, self._the_disk())
-        else:
-            shelf = Shelf(self._loop, self._hub, name, options, self._closed)
-        self._shelves[name] = shelf
-        return shelf
+        store: SegmentStore = (
+            DiskStore(self._the_disk(), options.folder, path) if options.folder else MemoryStore()
+        )
+        muxer = self._muxers[name] = HlsMuxer(
+            self._loop,
+            self._hub,
+            name,
+            options,
+            store,
+            on_closed=self._closed,
+            drop_publisher=self._drop_publisher,
+        )
+        return muxer
 
-    def _closed(self, shelf: Shelf) -> None:
-        if self._shelves.get(shelf.name) is shelf:
-            del self._shelves[shelf.name]
+    def _replace(self, muxer: HlsMuxer) -> None:
+        """Serve a muxer no more; one on disk completes its playlist and deletes its files in its time."""
+        del self._muxers[muxer.name]
+        self._replaced.add(muxer)
+        if muxer.store.on_demand:
+            muxer.close()
+        elif muxer.stream is not None:
+            muxer.end()
+
+    def _closed(self, muxer: HlsMuxer) -> None:
+        self._replaced.discard(muxer)
+        if self._muxers.get(muxer.name) is muxer:
+            del self._muxers[muxer.name]
+            if self._former:
+                self._find_former()
+
+    def _find_former(self) -> None:
+        """Find the templates that running muxers have kept over a reload."""
+        self._former.clear()
+        for muxer in self._muxers.values():
+            names, options = muxer.options.names, self._vhost_of(muxer.name.vhost)
+            if options is not None and names != options.names:
+                self._former.setdefault(muxer.name.vhost, set()).add(names)
+
+    def _templates(self, options: HlsOptions) -> Iterator[HlsNames]:
+        """The path templates of a vhost, then those that running muxers have kept."""
+        yield options.names
+        yield from self._former.get(options.names.vhost, ())
+
+    def _stream_of(self, options: HlsOptions, path: str) -> StreamName | None:
+        """Return the stream whose playlist has this URL path; a running muxer keeps the templates it began with."""
+        for names in self._templates(options):
+            name = names.stream_of(path)
+            if name is None:
+                continue
+            muxer = self._muxers.get(name)
+            if names == (options.names if muxer is None else muxer.options.names):
+                return name
+        return None
+
+    def _muxer_of_segment(self, options: HlsOptions, path: str) -> HlsMuxer | None:
+        """Return the muxer that has a segment at this URL path, or may have had one."""
+        found = None
+        for names in self._templates(options):
+            name = names.segment_of(path)
+            muxer = self._muxers.get(name) if name is not None else None
+            if muxer is not None and muxer.fetch(path[1:]) is not None:
+                return muxer
+            found = found or muxer
+        return found
 
     def _the_disk(self) -> Disk:
         if self._disk is None:
             self._executor = ThreadPoolExecutor(limits.HLS_THREADS, "hls")
-            self._disk = Disk(self._executor, FileCache(limits.HLS_CACHE_BYTES), self._drop_publisher)
+            self._disk = Disk(self._loop, self._executor)
+            self._cache = FileCache(self._disk.run)
         return self._disk
 
     def _drop_publisher(self, stream: Stream) -> None:
@@ -290,7 +384,7 @@ class _Ask:
         self.request = request
         self._server = server
         self._connection = connection
-        self._shelf: Shelf | None = None
+        self._shelf: HlsMuxer | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -303,7 +397,7 @@ class _Ask:
         response = server._playlist(self)
         if response is not None:
             return response
-        shelf = server._shelves.get(self.name)
+        shelf = server._muxers.get(self.name)
         absent = server._hub.find(self.name) is None
         if absent and (self.options.on_missing <= 0 or (shelf is not None and shelf.ended)):
             return self._missing()
@@ -346,6 +440,11 @@ class _Ask:
         self._server._hub.forget(self.name, self._found)
         if self._shelf is not None:
             self._shelf.waiting.discard(self._again)
+
+
+def _is_moved(muxer: HlsMuxer, options: HlsOptions) -> bool:
+    """Whether the path templates or the place of the files differ from those of a muxer."""
+    return (muxer.options.names, muxer.options.folder) != (options.names, options.folder)
 
 
 def _gone() -> Response:

@@ -1,0 +1,163 @@
+"""Names and life of segments: numbered, listed in the playlist, served for a while after they left it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fastflv import limits
+from fastflv.containers.playlist import Playlist, PlaylistEntry, bit_rates
+from fastflv.containers.segmenter import Segment
+from fastflv.servers.hls.names import HlsNames
+from fastflv.stream.name import StreamName
+
+
+@dataclass(slots=True)
+class NamedSegment:
+    """A segment with its place in the store."""
+
+    path: str
+    init_path: str
+    "Initialisation section; empty for TS."
+
+    size: int
+    "Bytes, 0 when unknown."
+
+    duration_ms: int
+    discontinuity: bool = False
+    playlist_ms: int = 0
+    "Length of the longest playlist that listed the segment."
+
+    expires: float = 0.0
+    "Clock time, seconds, from which on no player may ask for the segment; 0 while the playlist lists it."
+
+
+class SegmentList:
+    """The segments of one stream, without their bytes. Sans-IO: clock times are arguments, in seconds.
+
+    RFC 8216, 6.2.1 and 6.2.2: numbers never go back, also when a stream ends and begins anew; a segment that
+    left the playlist stays available for its own length and that of the longest playlist that listed it.
+    """
+
+    def __init__(self, name: StreamName, names: HlsNames, playlist_ms: int, first_number: int) -> None:
+        self.path = names.playlist_path(name)
+        "Path of the playlist."
+        self.playlist = Playlist(playlist_ms, 0, sequence=first_number)
+        self._name = name
+        self._names = names
+        self._first = first_number
+        "Number of the first segment of the presentation, which never needs a discontinuity."
+        self._listed: deque[NamedSegment] = deque()
+        self._expired: deque[NamedSegment] = deque()
+        "Segments that left the playlist and may still be asked for, oldest first."
+        self._init = (b"", "")
+        "The newest initialisation section and its path."
+
+    def __len__(self) -> int:
+        """Number of segments in the playlist."""
+        return len(self._listed)
+
+    @property
+    def expiring(self) -> int:
+        """Number of segments that left the playlist and are still available."""
+        return len(self._expired)
+
+    @property
+    def rates(self) -> tuple[int, int]:
+        """Highest and mean bits per second of the segments in the playlist; 0, 0 when unknown."""
+        return bit_rates((segment.size, segment.duration_ms) for segment in self._listed)
+
+    def name_segment(self, segment: Segment, ended: float, floor_ms: int) -> NamedSegment:
+        """Name the next segment. *ended*: seconds since 1970; *floor_ms*: start times are rounded down to this."""
+        number = self.playlist.next
+        begun = ended - segment.duration_ms / 1000
+        if floor_ms:
+            begun = begun * 1000 // floor_ms * floor_ms / 1000
+        path = self._names.segment_path(
+            self._name, number, segment.duration_ms, begun, mp4=bool(segment.init)
+        )
+        if segment.init and segment.init != self._init[0]:
+            self._init = (segment.init, self._names.init_path(self._name, number, begun))
+        init_path = self._init[1] if segment.init else ""
+        return NamedSegment(path, init_path, len(segment.body), segment.duration_ms, segment.discontinuity)
+
+    def append(self, segment: NamedSegment, longest_ms: int, now: float) -> None:
+        """List a stored segment. *longest_ms*: the longest segment to be expected."""
+        playlist = self.playlist
+        playlist.expect(longest_ms)
+        left = playlist.append(
+            PlaylistEntry(
+                self._names.uri(segment.path, self.path),
+                segment.duration_ms,
+                segment.discontinuity and playlist.next > self._first,
+                self._names.uri(segment.init_path, self.path) if segment.init_path else "",
+            )
+        )
+        self._listed.append(segment)
+        for _ in left:
+            self._leave(self._listed.popleft(), now)
+        for listed in self._listed:
+            listed.playlist_ms = max(listed.playlist_ms, playlist.length_ms)
+
+    def expire(self, now: float) -> list[str]:
+        """Return the paths that no player may ask for any more, and forget them."""
+        paths = []
+        while self._expired and self._expired[0].expires <= now:
+            paths += self._forget(self._expired.popleft())
+        return paths
+
+    def expire_all(self) -> list[str]:
+        """Return the paths of all segments that left the playlist, and forget them."""
+        return self.expire(float("inf"))
+
+    def evict(self) -> list[str]:
+        """Forget the oldest segment before its time and return its paths; empty when three are left."""
+        if self._expired:
+            return self._forget(self._expired.popleft())
+        if len(self._listed) <= limits.HLS_FIRST_SEGMENTS:
+            return []
+        self.playlist.drop()
+        return self._forget(self._listed.popleft())
+
+    def begin_anew(self, now: float) -> None:
+        """Begin another presentation after an end: an empty playlist whose numbers go on."""
+        for segment in self._listed:
+            self._leave(segment, now)
+        self._listed.clear()
+        old = self.playlist
+        broken = sum(entry.discontinuity for entry in old.entries)
+        self._first = old.next
+        self.playlist = Playlist(
+            old.playlist_ms, 0, sequence=old.next, discontinuities=old.discontinuities + broken + 1
+        )
+
+    def resume(self, playlist: Playlist) -> Iterator[str]:
+        """Continue the playlist of an earlier process; return the paths that it refers to."""
+        self.playlist = playlist
+        self._first = -1
+        for entry in playlist.entries:
+            path, init_path = (
+                self._names.path_of(uri, self.path) if uri else "" for uri in (entry.uri, entry.map_uri)
+            )
+            segment = NamedSegment(path, init_path, 0, entry.duration_ms, entry.discontinuity)
+            segment.playlist_ms = playlist.length_ms
+            self._listed.append(segment)
+            yield from (path for path in (path, init_path) if path)
+
+    def set_sizes(self, sizes: Mapping[str, int]) -> None:
+        """Tell the sizes, in bytes, of the segments of a resumed playlist."""
+        for segment in self._listed:
+            segment.size = sizes.get(segment.path, 0)
+
+    def _leave(self, segment: NamedSegment, now: float) -> None:
+        segment.expires = now + (segment.duration_ms + segment.playlist_ms) / 1000
+        self._expired.append(segment)
+
+    def _forget(self, segment: NamedSegment) -> list[str]:
+        """Return the paths that only this segment needs."""
+        init = segment.init_path
+        if not init or init == self._init[1]:
+            return [segment.path]
+        needed = any(other.init_path == init for other in (*self._expired, *self._listed))
+        return [segment.path] if needed else [segment.path, init]
