@@ -70,6 +70,9 @@ HELD_BYTES_MAX: Final = RECEIVE_BYTES
 PUBLISHES_MAX: Final = 8
 "Publishes of one RTMP connection at once, count. FMLE sends three renditions; each costs a stream's log."
 
+PLAY_BUFFER_MS: Final = 1000
+"Buffer that our RTMP client announces for a play, ms: servers that pace by it keep a second ahead."
+
 MESSAGE_STREAM_MAX: Final = 32
 "Highest message stream that an RTMP player may play on. It is part of each chunk header, so every id is a log of its own; players use 1."
 

@@ -71,6 +71,11 @@ class Command:
         value = self.arguments[index] if index < len(self.arguments) else None
         return bool(value) if isinstance(value, (bool, float)) else default
 
+    def info(self) -> dict[str, Value]:
+        """The information object of `onStatus`, `_error` and the like; empty when there is none."""
+        found = next((value for value in self.arguments[1:] if isinstance(value, dict)), None)
+        return dict(found) if found is not None else {}
+
 
 def amf0_body(payload: bytes) -> bytes:
     """The AMF 0 values of a message of type 15 or 17, without the format byte in front."""
@@ -143,8 +148,6 @@ def read_connect(command: Command) -> ConnectWanted:
         raise CommandError(f"tcUrl of {len(url)} characters; {limits.TC_URL_CHARS_MAX} are taken")
     where = address.parse(url)
     encoding = told.get("objectEncoding")
-    caps = told.get("capsEx")
-    listed = told.get("fourCcList")
     return ConnectWanted(
         app=where.app,
         vhost=where.vhost,
@@ -156,13 +159,25 @@ def read_connect(command: Command) -> ConnectWanted:
         swf_url=address.printable(text("swfUrl")),
         flash_ver=address.printable(text("flashVer")),
         object_encoding=3.0 if encoding == 3.0 else 0.0,
-        four_ccs=tuple(c for c in listed if isinstance(c, str) and len(c) <= 4)
-        if isinstance(listed, list)
-        else (),
+        four_ccs=four_ccs(told),
         video_four_ccs=_info_map(told.get("videoFourCcInfoMap")),
         audio_four_ccs=_info_map(told.get("audioFourCcInfoMap")),
-        caps_ex=int(caps) & 0xFF if isinstance(caps, float) and 0 <= caps < 1 << 32 else 0,
+        caps_ex=caps_ex(told),
     )
+
+
+def four_ccs(told: dict[str, Value]) -> tuple[str, ...]:
+    """`fourCcList` of an enhanced peer, or nothing."""
+    listed = told.get("fourCcList")
+    if not isinstance(listed, list):
+        return ()
+    return tuple(code for code in listed if isinstance(code, str) and len(code) <= 4)
+
+
+def caps_ex(told: dict[str, Value]) -> int:
+    """`capsEx` bits of an enhanced peer, or 0."""
+    caps = told.get("capsEx")
+    return int(caps) & 0xFF if isinstance(caps, float) and 0 <= caps < 1 << 32 else 0
 
 
 def _info_map(told: Value) -> tuple[tuple[str, int], ...]:
@@ -224,6 +239,24 @@ def redirect(url: str) -> dict[str, Value]:
     info = status("NetConnection.Connect.Rejected", f"RTMP 302 {url}", "error")
     info["ex"] = {"code": REDIRECT, "redirect": tc_url, "redirect2": url}
     return info
+
+
+def redirect_of(info: dict[str, Value], name: str) -> str:
+    """The URL that `redirect` wrote, or empty. Where only the tcUrl stands, *name* is put behind its path."""
+    ex = info.get("ex")
+    if not isinstance(ex, dict) or ex.get("code") != REDIRECT:
+        return ""
+    whole, tc_url = ex.get("redirect2"), ex.get("redirect")
+    if isinstance(whole, str) and whole:
+        url = whole
+    elif isinstance(tc_url, str) and tc_url:
+        path, _, param = tc_url.partition("?")
+        name, _, own = name.partition("?")
+        query = "&".join(part for part in (own, param) if part)
+        url = f"{path.rstrip('/')}/{name}".rstrip("/") + ("?" + query if query else "")
+    else:
+        return ""
+    return url if len(url) <= limits.TC_URL_CHARS_MAX and url.isprintable() else ""
 
 
 def on_status(info: dict[str, Value]) -> bytes:

@@ -1,6 +1,7 @@
-"""The state machine of an RTMP server session: one of the connection, one of each message stream.
+"""The state machines of RTMP sessions: one of the connection, one of each message stream.
 
-The two tables hold every transition; the diagram in the documentation is drawn from them.
+The tables hold every transition, first those of a server, then those of a client; the diagrams in the
+documentation are drawn from them.
 
 Spec: RTMP 1.0, 7.2.1 (commands of a NetConnection) and 7.2.2 (of a NetStream).
 """
@@ -65,3 +66,45 @@ EXCLUDES: Final = {
     "play": frozenset({StreamState.STARTING_PUBLISH, StreamState.PUBLISHING}),
 }
 "A connection either publishes or plays: states of any message stream in which the command is a protocol error."
+
+
+class ClientState(Enum):
+    """State of a client's connection."""
+
+    GREETING = "greeting"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    REFUSED = "refused"
+
+
+class ClientStreamState(Enum):
+    """State of a publish or play of a client."""
+
+    WANTED = "wanted"
+    CREATING = "creating"
+    STARTING = "starting"
+    STARTED = "started"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+CLIENT: Final[dict[tuple[ClientState, str], ClientState]] = {
+    (ClientState.GREETING, "S2"): ClientState.CONNECTING,
+    (ClientState.CONNECTING, "_result"): ClientState.CONNECTED,
+    (ClientState.CONNECTING, "_error"): ClientState.REFUSED,
+}
+"Transitions of a client's connection; any other answer to `connect` is ignored."
+
+CLIENT_STREAM: Final[dict[tuple[ClientStreamState, str], ClientStreamState]] = {
+    (ClientStreamState.WANTED, "connected"): ClientStreamState.CREATING,
+    (ClientStreamState.CREATING, "_result"): ClientStreamState.STARTING,
+    (ClientStreamState.CREATING, "_error"): ClientStreamState.FAILED,
+    (ClientStreamState.STARTING, "start"): ClientStreamState.STARTED,
+    (ClientStreamState.STARTING, "error"): ClientStreamState.FAILED,
+    (ClientStreamState.STARTED, "error"): ClientStreamState.FAILED,
+    (ClientStreamState.STARTED, "end"): ClientStreamState.ENDED,
+    (ClientStreamState.STARTING, "end"): ClientStreamState.ENDED,
+    (ClientStreamState.ENDED, "start"): ClientStreamState.STARTED,
+    (ClientStreamState.ENDED, "error"): ClientStreamState.FAILED,
+}
+"Transitions of a client's publish or play; a status without one is an event and nothing else. FAILED is forgotten."
