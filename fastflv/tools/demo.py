@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterator
 from importlib import resources
-from typing import NamedTuple
 
 from fastflv._ext.ingest.chunkwrite import write_message
 from fastflv.config.endpoint import Endpoint
+from fastflv.containers.flv.reader import FlvReader, FlvTag
 from fastflv.media.amf import amf0
 from fastflv.media.amf.values import Value
 from fastflv.protocols.rtmp.handshake import PACKET, ClientHandshake
@@ -23,25 +22,7 @@ FRAME_MS = 40
 STREAM = "livestream"
 
 
-class ClipTag(NamedTuple):
-    """One tag of the clip."""
-
-    kind: int
-    time_ms: int
-    body: bytes
-
-
-def read_clip(data: bytes) -> Iterator[ClipTag]:
-    """Yield the tags of an FLV file that is known to be good."""
-    at = 13
-    while at + 15 <= len(data):
-        size = int.from_bytes(data[at + 1 : at + 4], "big")
-        time_ms = int.from_bytes(data[at + 4 : at + 7], "big") | data[at + 7] << 24
-        yield ClipTag(data[at], time_ms, data[at + 11 : at + 11 + size])
-        at += 15 + size
-
-
-def is_config(tag: ClipTag) -> bool:
+def is_config(tag: FlvTag) -> bool:
     """Whether the tag is a sequence header or metadata: sent once, not in every round."""
     return tag.kind == SCRIPT or tag.body[1] == 0
 
@@ -73,7 +54,7 @@ async def publish_demo(endpoint: Endpoint) -> None:
 
 async def _publish(endpoint: Endpoint) -> None:
     host = endpoint.host or "127.0.0.1"
-    tags = list(read_clip(resources.files("fastflv.tools").joinpath("demo.flv").read_bytes()))
+    tags = FlvReader().feed(resources.files("fastflv.tools").joinpath("demo.flv").read_bytes())
     reader, writer = await asyncio.open_connection(host, endpoint.port)
     drain = None
     try:
@@ -92,7 +73,7 @@ async def _publish(endpoint: Endpoint) -> None:
 
 
 async def _play_round_and_round(
-    writer: asyncio.StreamWriter, tags: list[ClipTag], drain: asyncio.Task[None]
+    writer: asyncio.StreamWriter, tags: list[FlvTag], drain: asyncio.Task[None]
 ) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -114,7 +95,7 @@ async def _play_round_and_round(
         start += length
 
 
-def _write(writer: asyncio.StreamWriter, tag: ClipTag, time_ms: int) -> None:
+def _write(writer: asyncio.StreamWriter, tag: FlvTag, time_ms: int) -> None:
     channel = {AUDIO: 4, VIDEO: 6}.get(tag.kind, 5)
     writer.write(write_message(tag.kind, time_ms & 0xFFFFFFFF, 1, channel, tag.body, CHUNK_BYTES))
 
