@@ -154,10 +154,10 @@ class TagSizeError(PeerError):
 
 
 class TagError(PeerError):
-    """An FLV tag whose back pointer or type is wrong."""
+    """An FLV tag of another type than audio, video and script data, or an encrypted one."""
 
     code = Code.FLV_TAG
-    spec = "FLV v10.1, E.3"
+    spec = "FLV v10.1, E.4.1"
 
 
 class CodecConfigError(PeerError):

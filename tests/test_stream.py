@@ -8,7 +8,7 @@ from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, Tag, inter, ke
 from fastflv import limits
 from fastflv.config.model.play import TimeJitter
 from fastflv.config.model.vhost import DEFAULT_VHOST
-from fastflv.containers.flv import flv_header
+from fastflv.containers.flv.header import flv_header
 from fastflv.media.amf import amf0
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.name import StreamName

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fastflv import limits
-from fastflv._ext.ts import mux as tsmux
+from fastflv._ext.ts import file as tsfile
 from fastflv.errors import CodecConfigError
 from fastflv.media.audioconfig import AAC_RATES, parse_asc, parse_opus
 from fastflv.media.codecs import VIDEO, codec_name
@@ -65,7 +65,7 @@ def describe(kind: int, codec: int, record: bytes) -> Setup | None:
 
 def mux(flv: Buffer) -> bytes:
     """Return a whole FLV file as MPEG-TS. Raises FlvHeaderError when it is none."""
-    return tsmux.mux(flv, describe)
+    return tsfile.mux(flv, describe)
 
 
 def _video(name: str, record: bytes) -> Setup | None:

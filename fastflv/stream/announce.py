@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from fastflv import __version__
-from fastflv.containers.flv import AUDIO_FIELDS, VIDEO_FIELDS
+from fastflv.containers.flv.metadata import AUDIO_FIELDS, VIDEO_FIELDS
 from fastflv.media import codecs
 from fastflv.media.amf.values import EcmaArray, Value
 from fastflv.stream.tracks import Tracks

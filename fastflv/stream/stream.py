@@ -113,7 +113,7 @@ class Stream:
         self.writer = StreamWriter(
             self.log, jitter=JITTER_MODES[options.jitter], reduce_headers=options.reduce_sequence_header
         )
-        self.writer.tell = self._tell
+        self.writer.on_tracks_changed = self._tell
         self.clock = LiveClock(self.writer, delays or Delays()) if options.live_clock else None
         self.writer.clock = self.clock
         self.metadata: dict[str, Value] = {}
@@ -171,7 +171,7 @@ class Stream:
         """Nobody came back: players drain what is there and are let go."""
         self.phase = Phase.ENDED
         # Else the stream and its writer would hold each other until the collector of cycles comes by.
-        self.writer.tell = self.writer.clock = None
+        self.writer.on_tracks_changed = self.writer.clock = None
         self.log.end()
 
     def take_data(self, name: str, payload: bytes, timestamp: int) -> None:
@@ -209,7 +209,7 @@ class Stream:
         # A publisher without metadata needs none: FLV header and sequence headers say what is there.
         if told != self._told and (self._told or shown not in (NONE, self._shown)):
             self._told = told
-            self.writer.correct(told, shown=self.is_read)
+            self.writer.replace_metadata(told, shown=self.is_read)
 
     def settle(self, now_ms: int) -> bool:
         """Decide whether the tracks are known; return whether that became so with this call.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterator
 from importlib import resources
-from typing import NamedTuple
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint
+from fastflv.containers.flv.reader import FlvReader, FlvTag
 from fastflv.errors import PeerError
 from fastflv.protocols.rtmp.client import ClientSession
 from fastflv.protocols.rtmp.clientevents import Failed, Redirected, Started
@@ -23,25 +22,7 @@ FRAME_MS = 40
 APP, STREAM = "live", "livestream"
 
 
-class ClipTag(NamedTuple):
-    """One tag of the clip."""
-
-    kind: int
-    time_ms: int
-    body: bytes
-
-
-def read_clip(data: bytes) -> Iterator[ClipTag]:
-    """Yield the tags of an FLV file that is known to be good."""
-    at = 13
-    while at + 15 <= len(data):
-        size = int.from_bytes(data[at + 1 : at + 4], "big")
-        time_ms = int.from_bytes(data[at + 4 : at + 7], "big") | data[at + 7] << 24
-        yield ClipTag(data[at], time_ms, data[at + 11 : at + 11 + size])
-        at += 15 + size
-
-
-def is_config(tag: ClipTag) -> bool:
+def is_config(tag: FlvTag) -> bool:
     """Whether the tag is a sequence header or metadata: sent once, not in every round."""
     return tag.kind == SCRIPT or tag.body[1] == 0
 
@@ -58,7 +39,7 @@ async def publish_demo(endpoint: Endpoint) -> None:
 
 async def _publish(endpoint: Endpoint) -> None:
     host = endpoint.host or "127.0.0.1"
-    tags = list(read_clip(resources.files("fastflv.tools").joinpath("demo.flv").read_bytes()))
+    tags = FlvReader().feed(resources.files("fastflv.tools").joinpath("demo.flv").read_bytes())
     arguments = ConnectArguments(tc_url=f"rtmp://{host}:{endpoint.port}/{APP}", app=APP)
     session = ClientSession(arguments, noise=os.urandom(32))
     session.publish(STREAM)
@@ -110,7 +91,7 @@ async def _loop_clip(
     session: ClientSession,
     stream_id: int,
     writer: asyncio.StreamWriter,
-    tags: list[ClipTag],
+    tags: list[FlvTag],
     answers: asyncio.Task[None],
 ) -> None:
     loop = asyncio.get_running_loop()

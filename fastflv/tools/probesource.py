@@ -28,7 +28,8 @@ from wsproto.utilities import RemoteProtocolError
 
 from fastflv import __version__, limits
 from fastflv._ext.ingest.sink import CollectSink
-from fastflv.errors import PeerError, ProbeError
+from fastflv.containers.flv.reader import FlvReader
+from fastflv.errors import FlvHeaderError, PeerError, ProbeError
 from fastflv.protocols.rtmp.client import ClientSession
 from fastflv.protocols.rtmp.clientevents import ClientEvent, Failed, Redirected
 from fastflv.protocols.rtmp.connectarguments import ConnectArguments
@@ -47,36 +48,14 @@ class ProbeTag(NamedTuple):
     body: bytes
 
 
-class FlvTags:
-    """Takes FLV in any pieces."""
-
-    def __init__(self) -> None:
-        self.flags = -1
-        "4: audio, 1: video; -1: the header has not come."
-        self._rest = bytearray()
-
-    def feed(self, data: bytes) -> list[ProbeTag]:
-        """Return the tags that *data* completes. Raises ProbeError where it is no FLV."""
-        rest = self._rest
-        rest += data
-        if self.flags < 0:
-            if not b"FLV".startswith(rest[:3]):
-                raise ProbeError("the answer is no FLV; ask for a URL that ends with .flv")
-            if len(rest) < 13:
-                return []
-            self.flags = rest[4] & 5
-            del rest[: int.from_bytes(rest[5:9], "big") + 4]
-        found = []
-        at = 0
-        while len(rest) - at >= 15:
-            end = at + 11 + int.from_bytes(rest[at + 1 : at + 4], "big")
-            if len(rest) < end + 4:
-                break
-            time_ms = int.from_bytes(rest[at + 4 : at + 7], "big") | rest[at + 7] << 24
-            found.append(ProbeTag(rest[at] & 31, time_ms, bytes(rest[at + 11 : end])))
-            at = end + 4
-        del rest[:at]
-        return found
+def read_flv(reader: FlvReader, data: bytes) -> list[ProbeTag]:
+    """Return the tags that *data* completes. Raises ProbeError where it is no FLV."""
+    try:
+        return [ProbeTag(*tag) for tag in reader.feed(data)]
+    except FlvHeaderError as error:
+        raise ProbeError("the answer is no FLV; ask for a URL that ends with .flv") from error
+    except PeerError as error:
+        raise ProbeError(f"the server breaks FLV: {error}") from error
 
 
 class Source(ABC):
@@ -166,7 +145,7 @@ class HttpSource(Source):
     def _read(
         self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse
     ) -> Iterator[list[ProbeTag]]:
-        flv = FlvTags()
+        flv = FlvReader()
         while time.monotonic() < self.deadline:
             # Without a length the connection belongs to the answer.
             if connection.sock is not None:
@@ -179,7 +158,7 @@ class HttpSource(Source):
             if not data:
                 return
             self.received += len(data)
-            found = flv.feed(data)
+            found = read_flv(flv, data)
             self.flags = flv.flags
             yield found
 
@@ -188,7 +167,7 @@ class WebSocketSource(Source):
     """FLV in binary messages."""
 
     def tags(self) -> Iterator[list[ProbeTag]]:
-        flv = FlvTags()
+        flv = FlvReader()
         ws = WSConnection(ConnectionType.CLIENT)
         with self.dial() as sock:
             host = self.url.netloc.rpartition("@")[2]
@@ -211,7 +190,7 @@ class WebSocketSource(Source):
                         return
                     elif isinstance(event, BytesMessage):
                         self.received += len(event.data)
-                        found = flv.feed(bytes(event.data))
+                        found = read_flv(flv, bytes(event.data))
                         self.flags = flv.flags
                         yield found
             if not accepted:
