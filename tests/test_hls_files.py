@@ -13,7 +13,7 @@ from model import m3u8
 from model.hls import Camera, looped, running, until
 
 from fastflv import limits
-from fastflv.servers.hls.files import read_file, write_file
+from fastflv.servers.hls.files import read_file, read_text, write_file
 from fastflv.stream.clients import Client
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -141,6 +141,77 @@ async def test_a_restart_that_does_not_recover_ends_what_was(tmp_path):
     assert m3u8.read_media((tmp_path / "live/cam.m3u8").read_text()).ended
     async with running(hls) as site, Camera(site).rolling():
         assert (await site.segments("/live/cam.m3u8", 1)).sequence == 0
+
+
+@pytest.mark.parametrize("back", [True, False], ids=["returns", "ends"])
+@looped
+async def test_a_publisher_that_leaves_while_the_old_playlist_is_read(back, tmp_path, monkeypatch):
+    hls = f"hls_path {tmp_path}; hls_ctx off; hls_window 60;"
+    async with running(hls) as site, Camera(site).rolling():
+        await site.segments("/live/cam.m3u8", 2)
+    left = m3u8.read_media((tmp_path / "live/cam.m3u8").read_text())
+    reading, go = threading.Event(), threading.Event()
+
+    def read_late(path: str, most: int) -> str:
+        reading.set()
+        assert go.wait(10)
+        return read_text(path, most)
+
+    monkeypatch.setattr("fastflv.servers.hls.diskstore.read_text", read_late)
+    async with running(hls) as site:
+        camera = Camera(site)
+        camera.run(1)
+        await until(reading.is_set)
+        camera.leave()
+        if not back:
+            camera.end()
+            go.set()
+            await site.muxer.written()
+            # The old playlist is complete now.
+            ended = m3u8.read_media((tmp_path / "live/cam.m3u8").read_text())
+            assert ended == left._replace(ended=True)
+            return
+        camera.publish()
+        camera.run(1)
+        go.set()
+        await until(lambda: site.muxer.is_reading)
+        (outlet,) = (each for each in camera.stream.outlets if each.variant.container == "ts")
+        assert outlet.log.readers == 1
+        async with camera.rolling():
+            after = await site.segments("/live/cam.m3u8", len(left.segments) + 2)
+        m3u8.check_step(left, after)
+        assert outlet.log.readers == 1
+
+
+@looped
+async def test_a_playlist_whose_end_cannot_be_written_is_disposed_all_the_same(tmp_path, caplog):
+    async with running(f"hls_path {tmp_path}; hls_ctx off; hls_dispose 1;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            await site.segments("/live/cam.m3u8", 2)
+        muxer = site.muxer
+        (tmp_path / "live").rename(tmp_path / "away")
+        (tmp_path / "live").write_text("in the way")
+        camera.end()
+        await until(lambda: muxer.closed)
+        assert "Not a directory" in caplog.text
+        assert not site.server.hls.muxers
+
+
+@looped
+async def test_a_segment_that_could_not_be_written_is_marked_as_missing(tmp_path, caplog):
+    async with running(f"hls_path {tmp_path}; hls_ctx off; hls_window 60;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            before = await site.segments("/live/cam.m3u8", 2)
+            (tmp_path / "live").rename(tmp_path / "away")
+            (tmp_path / "live").write_text("in the way")
+            await until(lambda: "Not a directory" in caplog.text)
+            (tmp_path / "live").unlink()
+            (tmp_path / "away").rename(tmp_path / "live")
+            after = await site.segments("/live/cam.m3u8", len(before.segments) + 2)
+    m3u8.check_step(before, after)
+    assert after.segments[-1].discontinuities == 1
 
 
 @pytest.mark.parametrize(

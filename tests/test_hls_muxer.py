@@ -98,6 +98,23 @@ async def test_a_segmenter_that_fails_is_begun_again(monkeypatch, caplog):
         assert more.segments[-1].discontinuities == 2
 
 
+@looped
+async def test_a_reader_that_cannot_be_made_is_tried_again(monkeypatch, caplog):
+    monkeypatch.setattr(limits, "HLS_RETRY_SECONDS", 0.05)
+    async with running("hls_ctx off;") as site:
+        camera = Camera(site)
+        camera.run(3)
+        with monkeypatch.context() as broken:
+            broken.setattr(Segmenter, "__init__", lambda *_, **__: 1 / 0)
+            waiting = asyncio.create_task(site.media("/live/cam.m3u8"))
+            await until(lambda: caplog.text.count("cannot begin") >= 2)
+            assert not site.muxer.is_reading
+            # A failed attempt leaves no remux behind.
+            assert len(camera.stream.outlets) == 1
+        async with camera.rolling():
+            assert (await waiting).segments
+
+
 # --- publishers come and go -----------------------------------------------------------------------
 
 

@@ -83,6 +83,7 @@ class SegmentReader:
         self._options = options
         codecs = carried(stream.writer, options)
         self.mp4 = self._wants_mp4(codecs)
+        self._mp4_option = options.mp4
         variant = Variant("flv" if self.mp4 else "ts", audio=AUDIO in codecs, video=VIDEO in codecs)
         self._codecs = codecs
         self._jumps = 0
@@ -184,9 +185,11 @@ class SegmentReader:
     def _differs(self) -> bool:
         """Whether the stream and the options want other tracks or another container than this reader has."""
         codecs = carried(self._stream.writer, self._options)
-        return codecs != self._codecs and (
-            codecs.keys() != self._codecs.keys() or self._wants_mp4(codecs) != self.mp4
-        )
+        if codecs.keys() != self._codecs.keys():
+            return True
+        if codecs == self._codecs and self._options.mp4 == self._mp4_option:
+            return False
+        return self._wants_mp4(codecs) != self.mp4
 
     def _read_configs(self) -> tuple[bytes | None, bytes | None]:
         writer = self._stream.writer

@@ -1,0 +1,90 @@
+"""Stores of segments: in memory and on disk, by the same rules."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from fastflv import limits
+from fastflv.servers.hls.diskstore import Disk, DiskStore
+from fastflv.servers.hls.memorystore import MemoryStore
+from fastflv.servers.hls.store import SegmentStore, Stored, StoredBytes
+
+
+def body_of(stored: Stored | None) -> bytes:
+    assert stored is not None
+    if isinstance(stored, StoredBytes):
+        return stored.body
+    with open(stored.path, "rb") as file:
+        body = file.read()
+    assert len(body) == stored.size
+    return body
+
+
+@pytest.mark.parametrize("place", ["memory", "disk"])
+def test_a_store_serves_what_was_written_until_it_is_dropped(place, tmp_path):
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            store: SegmentStore = MemoryStore()
+            if place == "disk":
+                store = DiskStore(Disk(asyncio.get_running_loop(), executor), str(tmp_path), "live/cam.m3u8")
+            assert store.fetch("live/a.ts") is None
+            await store.write([("live/i.mp4", b"init"), ("live/a.ts", b"one")])
+            first = store.fetch("live/a.ts")
+            assert body_of(first) == b"one" and body_of(store.fetch("live/i.mp4")) == b"init"
+            assert store.fetch("live/a.ts") is first
+            await store.write([("live/a.ts", b"another")])
+            assert body_of(store.fetch("live/a.ts")) == b"another"
+            assert store.fetch("live/a.ts") is not first
+            store.drop(["live/a.ts", "live/unknown"], delete=True)
+            assert store.fetch("live/a.ts") is None
+            store.close()
+            assert store.fetch("live/i.mp4") is None
+
+    asyncio.run(run())
+
+
+def test_a_memory_store_is_full_beyond_its_limit(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_MEMORY_BYTES", 10)
+
+    async def run() -> None:
+        store = MemoryStore()
+        await store.write([("a", bytes(6)), ("b", bytes(4))])
+        assert not store.is_full
+        await store.write([("a", bytes(7))])
+        assert store.is_full
+        store.drop(["b"])
+        assert not store.is_full and len(store) == 1
+        await store.write([("c", bytes(4))])
+        store.remove_all()
+        assert not store.is_full and len(store) == 0
+
+    asyncio.run(run())
+
+
+def test_a_store_leaves_alone_what_a_newer_store_wrote(tmp_path):
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            disk = Disk(asyncio.get_running_loop(), executor)
+            old = DiskStore(disk, str(tmp_path), "cam.m3u8")
+            await old.write([("a.ts", b"old"), ("b.ts", b"old")])
+            await old.write_playlist("old")
+            new = DiskStore(disk, str(tmp_path), "cam.m3u8")
+            assert await new.read_playlist() == "old"
+            assert await new.restore(["a.ts", "missing.ts"]) == {"a.ts": 3}
+            await old.write_playlist("old again")
+            assert await new.read_playlist() == "old"
+            await new.write_playlist("new\0")
+            old.remove_all()
+            old.close()
+        assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+            "a.ts": "old",
+            "cam.m3u8": "new",
+        }
+        assert len(new) == 1 and len(disk.owners) == 2
+        new.close()
+        assert not disk.owners
+
+    asyncio.run(run())
