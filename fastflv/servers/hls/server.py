@@ -6,12 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from enum import Enum
-from typing import Final, Literal
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from fastflv import limits
 from fastflv.containers.playlist import QUERY, master
+from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.hls.diskshelf import Disk, DiskShelf
 from fastflv.servers.hls.files import FileCache
@@ -19,7 +19,7 @@ from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.segmentreader import carried, rendition
 from fastflv.servers.hls.sessions import ARGUMENT, HlsSessions
 from fastflv.servers.hls.shelf import Shelf
-from fastflv.servers.http.connection import HttpConnection
+from fastflv.servers.http.router import Route
 from fastflv.stream.clients import Clients
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
@@ -35,20 +35,11 @@ QUERY_SAFE = "!$&'()*+,;=:@/?%~"
 "What may stand in a query as it came; the rest could end a line or a quote of a playlist."
 
 
-class NotMine(Enum):
-    """What `HlsServer.handle` answers to a request for something else."""
-
-    NOT_MINE = "not mine"
-
-
-NOT_MINE: Final = NotMine.NOT_MINE
-Answer = Response | None | Literal[NotMine.NOT_MINE]
-
-
 class HlsServer:
     """All HLS of a server.
 
-    Tell it of streams (`stream_began` at each publish, `stream_left`, `stream_ended`), ask it first about requests.
+    Call `stream_began` at each publish, `stream_left` and `stream_ended`. Its `routes` come before those of
+    live streams: the name of a segment may also be that of a stream.
     """
 
     def __init__(
@@ -122,48 +113,64 @@ class HlsServer:
 
     # --- requests ---
 
-    def handle(self, request: Request, connection: HttpConnection) -> Answer:
-        """Answer a request for a playlist or segment: now, or None and later through the connection."""
-        args = request.args
-        options = self._vhost_of(args.get("vhost") or args.get("domain") or request.host)
-        if options is None:
-            return NOT_MINE
-        name = options.names.stream_of(request.path)
-        if name is None:
-            return self._segment(options, args.get(ARGUMENT, ""), request, connection)
-        if request.method not in ("GET", "HEAD"):
-            return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
-        return _Ask(self, name, options, request, connection).go()
+    @property
+    def routes(self) -> tuple[Route[_Wanted], Route[_Wanted]]:
+        """Playlists and segments."""
+        methods = ("GET", "HEAD")
+        return (
+            Route("hls playlist", methods, self._match_playlist, self._serve_playlist),
+            Route("hls segment", methods, self._match_segment, self._serve_segment),
+        )
 
-    def _segment(
-        self, options: HlsOptions, word: str, request: Request, connection: HttpConnection
-    ) -> Answer:
-        name = options.names.segment_of(request.path)
-        shelf = self._shelves.get(name) if name is not None else None
-        if shelf is None:
-            return NOT_MINE
-        if request.method not in ("GET", "HEAD"):
-            return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
-        session = self._sessions.find(word) if options.sessions else None
+    def _options_of(self, request: Request) -> HlsOptions | None:
+        args = request.args
+        return self._vhost_of(args.get("vhost") or args.get("domain") or request.host)
+
+    def _match_playlist(self, request: Request) -> _Wanted | None:
+        options = self._options_of(request)
+        name = options.names.stream_of(request.path) if options is not None else None
+        return _Wanted(name, options) if name is not None and options is not None else None
+
+    def _match_segment(self, request: Request) -> _Wanted | None:
+        options = self._options_of(request)
+        name = options.names.segment_of(request.path) if options is not None else None
+        if name is None or options is None or name not in self._shelves:
+            return None
+        return _Wanted(name, options)
+
+    def _serve_playlist(self, exchange: Exchange, wanted: _Wanted) -> None:
+        response = _Ask(self, wanted.name, wanted.options, exchange).go()
+        if response is not None:
+            exchange.respond(response)
+
+    def _serve_segment(self, exchange: Exchange, wanted: _Wanted) -> bool:
+        request, shelf = exchange.request, self._shelves[wanted.name]
+        word = request.args.get(ARGUMENT, "")
+        session = self._sessions.find(word) if wanted.options.sessions else None
         if session is not None and session.kicked:
-            return _kicked(shelf.name)
+            exchange.respond(_kicked(shelf.name))
+            return True
         body = shelf.fetch(request.path[1:])
         if body is None:
-            # A stream may be called as if it were a segment of another.
+            # A stream may have the name of another stream's segment.
             stem = request.path.rpartition("/")[2].rpartition(".")[0]
-            return NOT_MINE if self._hub.find(shelf.name._replace(stream=stem)) else _gone()
+            if self._hub.find(shelf.name._replace(stream=stem)):
+                return False
+            exchange.respond(_gone())
+            return True
         shelf.asked = self._loop.time()
         if isinstance(body, bytes):
-            return self._media(request, shelf, word, body)
+            exchange.respond(self._media(request, shelf, word, body))
+            return True
 
         def answer(read: asyncio.Future[bytes]) -> None:
             if read.cancelled() or read.exception() is not None:
-                connection.answer(_gone())
+                exchange.respond(_gone())
             else:
-                connection.answer(self._media(request, shelf, word, read.result()))
+                exchange.respond(self._media(request, shelf, word, read.result()))
 
         body.add_done_callback(answer)
-        return None
+        return True
 
     def _media(self, request: Request, shelf: Shelf, word: str, body: bytes) -> Response:
         if word and request.method == "GET":
@@ -272,30 +279,36 @@ class HlsServer:
             self._sweep_later()
 
 
+class _Wanted(NamedTuple):
+    """What a request asks for."""
+
+    name: StreamName
+    options: HlsOptions
+
+
 class _Ask:
     """A request for a playlist, which may have to wait: for the publisher, for the first segment."""
 
-    __slots__ = ("_connection", "_server", "_shelf", "_timer", "name", "options", "request")
+    __slots__ = ("_exchange", "_server", "_shelf", "_timer", "name", "options", "request")
 
     def __init__(
         self,
         server: HlsServer,
         name: StreamName,
         options: HlsOptions,
-        request: Request,
-        connection: HttpConnection,
+        exchange: Exchange,
     ) -> None:
         self.name = name
         self.options = options
-        self.request = request
+        self.request = exchange.request
         self._server = server
-        self._connection = connection
+        self._exchange = exchange
         self._shelf: Shelf | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def scheme(self) -> str:
-        return "https" if self._connection.is_secure else "http"
+        return self._exchange.scheme
 
     def go(self) -> Response | None:
         """Answer, or wait."""
@@ -311,7 +324,7 @@ class _Ask:
             seconds = limits.HLS_HOLD_SECONDS
             if absent:
                 seconds = min(seconds, self.options.on_missing)
-            self._connection.on_lost = self._forget
+            self._exchange.on_lost = self._forget
             self._timer = server._loop.call_later(seconds, self._missed)
         if shelf is not None:
             self._shelf = shelf
@@ -337,8 +350,8 @@ class _Ask:
 
     def _answer(self, response: Response) -> None:
         self._forget()
-        self._connection.on_lost = None
-        self._connection.answer(response)
+        self._exchange.on_lost = None
+        self._exchange.respond(response)
 
     def _forget(self) -> None:
         if self._timer is not None:
