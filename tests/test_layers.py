@@ -79,7 +79,8 @@ def test_the_modules_are_found():
         "fastflv.limits",
         "libc.errno",
     }
-    assert imports(ROOT / "servers" / "http" / "connection.py") >= {"httptools", "asyncio", "fastflv.limits"}
+    assert imports(ROOT / "protocols" / "http" / "h1.py") >= {"httptools", "fastflv.limits"}
+    assert imports(ROOT / "servers" / "http" / "connection.py") >= {"asyncio", "fastflv.limits"}
 
 
 @pytest.mark.parametrize("path", PYTHON + CYTHON, ids=name_of)

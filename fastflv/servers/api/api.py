@@ -16,12 +16,12 @@ from typing import TypeVar
 from fastflv import __version__, limits
 from fastflv.media import trackinfo as tracks
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.api import machine
 from fastflv.servers.api.metrics import CONTENT_TYPE as METRICS
 from fastflv.servers.api.metrics import write_metrics
 from fastflv.servers.api.rate import Rates
-from fastflv.servers.http.connection import HttpConnection
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.hub import Hub
 from fastflv.stream.stream import Phase, Stream
@@ -87,7 +87,10 @@ class Api:
         self._cpu = machine.CpuMeter()
         self._secret = ":".join(credentials).encode() if credentials else None
 
-    def __call__(self, request: Request, connection: HttpConnection) -> Response | None:
+    def __call__(self, exchange: Exchange) -> None:
+        exchange.respond(self._answer(exchange.request))
+
+    def _answer(self, request: Request) -> Response:
         refused = self._authorise(request)
         if refused is not None:
             return refused
