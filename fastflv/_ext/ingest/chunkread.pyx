@@ -103,9 +103,7 @@ cdef class ChunkReader:
         return 0 if route is None else route.size
 
     cdef Route route_of(self, uint32_t stream_id):
-        cdef Route route = self.last
-        if route is not None and route.stream_id == stream_id:
-            return route
+        cdef Route route
         for route in self.routes:
             if route.stream_id == stream_id:
                 self.last = route
@@ -331,9 +329,11 @@ cdef class ChunkReader:
         cdef uint32_t n = stream.length
         cdef uint32_t value
         cdef Py_ssize_t i
-        cdef Route route = self.route_of(stream.stream_id)
+        cdef Route route = self.last
         stream.open = False
         stream.got = 0
+        if route is None or route.stream_id != stream.stream_id:
+            route = self.route_of(stream.stream_id)
         if route is not None:
             route.size += n
         if stream.kind == AUDIO or stream.kind == VIDEO or stream.kind == AGGREGATE:

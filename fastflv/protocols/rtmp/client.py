@@ -49,9 +49,6 @@ METADATA: Final = amf0.encode("onMetaData")
 SET_DATA_FRAME: Final = amf0.encode("@setDataFrame")
 CONNECT: Final = 1.0  # the transaction that the specification fixes, 7.2.1.1
 
-STARTS: Final = frozenset({"NetStream.Publish.Start", "NetStream.Play.Start", "NetStream.Play.PublishNotify"})
-ENDS: Final = frozenset({"NetStream.Play.UnpublishNotify", "NetStream.Play.Stop", "NetStream.Play.Complete"})
-
 
 class ClientSession:
     """One connection to a server, which publishes or plays.
@@ -200,9 +197,7 @@ class ClientSession:
             elif event == commands.STREAM_EOF and (stream := self._stream(value)) is not None:
                 self._end(stream, events)
         elif kind == commands.WINDOW_SIZE:
-            if len(payload) < 4:
-                raise CommandError(f"window size of {len(payload)} bytes")
-            self._acks.set_theirs(int.from_bytes(payload[:4], "big"))
+            self._acks.set_theirs(commands.read_window(payload))
 
     def _data(
         self, kind: int, timestamp: int, stream_id: int, payload: bytes, events: list[ClientEvent]
@@ -216,7 +211,7 @@ class ClientSession:
         name, body = found
         if name == "onPlayStatus":
             info = next((value for value in amf0.decode_all(body) if isinstance(value, dict)), {})
-            if info.get("code") in ENDS:
+            if info.get("code") in commands.ENDED:
                 self._end(stream, events)
         elif name != "|RtmpSampleAccess":
             arrived = DataArrived(timestamp, body, name, stream_id)
@@ -296,9 +291,9 @@ class ClientSession:
         level = _text(info, "level")
         if level == "error" and stream is not None and stream.move("error"):
             self._fail(stream, info, events)
-        elif code in STARTS and stream is not None and stream.move("start"):
+        elif code in commands.STARTED and stream is not None and stream.move("start"):
             events.append(Started(stream.id, stream.name))
-        elif code in ENDS and stream is not None:
+        elif code in commands.ENDED and stream is not None:
             self._end(stream, events)
         else:
             events.append(Status(command.stream_id, code, _text(info, "description"), level))

@@ -36,6 +36,14 @@ CAPS: Final = 15.0  # reconnect, multitrack, ModEx, nanosecond offset: all pass 
 IGNORED_ANSWERS: Final = frozenset({"_result", "_error", "onStatus", "onBWDone"})
 "Answers of a peer. A server does not answer them: two servers would go on for ever."
 
+STARTED: Final = frozenset(
+    {"NetStream.Publish.Start", "NetStream.Play.Start", "NetStream.Play.PublishNotify"}
+)
+"Statuses that begin a publish or play, or begin a play again."
+
+ENDED: Final = frozenset({"NetStream.Play.UnpublishNotify", "NetStream.Play.Stop", "NetStream.Play.Complete"})
+"Statuses that end the media of a play."
+
 REDIRECT: Final = 302.0
 "Value of `ex.code` in the status of a redirect, as SRS sends it."
 
@@ -121,6 +129,13 @@ def read_user_control(payload: bytes) -> tuple[int, int]:
     if len(payload) < 6:
         raise CommandError(f"user control message of {len(payload)} bytes")
     return int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:6], "big")
+
+
+def read_window(payload: bytes) -> int:
+    """Bytes of a Window Acknowledgement Size message. Raises CommandError below 4 bytes."""
+    if len(payload) < 4:
+        raise CommandError(f"window size of {len(payload)} bytes")
+    return int.from_bytes(payload[:4], "big")
 
 
 def tc_url(command: Command) -> str:

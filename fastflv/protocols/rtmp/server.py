@@ -35,7 +35,8 @@ class ServerSession(ServerCommands):
     `reject_...`, `redirect`), and `close`. After each of them write what `take_output` returns.
 
     Events come in lists. A list ends behind a ConnectWanted, PublishWanted or PlayWanted; the owner handles the
-    list, then calls `resume` unless `waiting`, and so on until the list is empty.
+    list, then calls `resume` unless `waiting`, and so on until the list is empty. So it does after an answer that
+    comes later.
 
     While an answer is due, input pauses: `waiting` is true, and the rest of the read is held. One case does not
     pause. A connection that publishes already and asks for one more publish goes on: media of the other streams

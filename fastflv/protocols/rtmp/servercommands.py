@@ -140,9 +140,7 @@ class ServerCommands:
         elif kind == commands.USER_CONTROL:
             self._user_control(payload, events)
         elif kind == commands.WINDOW_SIZE:
-            if len(payload) < 4:
-                raise CommandError(f"window size of {len(payload)} bytes")
-            self._acks.set_theirs(int.from_bytes(payload[:4], "big"))
+            self._acks.set_theirs(commands.read_window(payload))
 
     def _data(self, kind: int, timestamp: int, stream_id: int, payload: bytes, events: list[Event]) -> None:
         if (
