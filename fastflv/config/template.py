@@ -8,55 +8,16 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
-from functools import lru_cache
-from string import ascii_lowercase, digits
+from string import digits
 from typing import Final
 
-
-class Kind(Enum):
-    """The set of texts that a variable stands for."""
-
-    PARTS = "one or more parts of a path, none of them empty"
-    PIECE = "one part of a path, or a piece of one; never empty"
-    NUMBER = "one or more ASCII digits"
-
-
-class Variable(Enum):
-    """A variable, by its name in brackets."""
-
-    APP = "app"
-    STREAM = "stream"
-    SEQ = "seq"
-    "Sequence number of a segment."
-    DURATION = "duration"
-    "Length of a segment, milliseconds."
-    TIMESTAMP = "timestamp"
-    "Milliseconds since 1970."
-    YEAR = "2006"
-    MONTH = "01"
-    DAY = "02"
-    HOUR = "15"
-    MINUTE = "04"
-    SECOND = "05"
-    MILLISECOND = "999"
-
-    @property
-    def kind(self) -> Kind:
-        return KINDS.get(self, Kind.NUMBER)
-
-
-KINDS: Final = {Variable.APP: Kind.PARTS, Variable.STREAM: Kind.PIECE}
-"Kinds of the variables that are no numbers."
+from fastflv.config.overlap import Overlap, compare
+from fastflv.config.variable import Kind, Tokens, Variable
 
 STAMPS: Final = {"2006": "%Y", "01": "%m", "02": "%d", "15": "%H", "04": "%M", "05": "%S"}
 "Variables that are a part of a time, and how `strftime` calls them."
-
-Tokens = tuple[str | Variable, ...]
-"A template: literal text and variables, in order; no two texts stand side by side, and none is empty."
 
 WRITTEN: Final = re.compile(rf"\[(vhost|{'|'.join(each.value for each in Variable)})\]")
 DIGITS: Final = re.compile("[0-9]*")
@@ -64,23 +25,6 @@ PLAIN: Final = bytes(ord("0") if each == ord("/") else ord("1") for each in rang
 "Translates a path to marks: 1 where the character is no slash."
 NUMERIC: Final = bytes(ord("1") if chr(each) in digits else ord("0") for each in range(256))
 "Translates a path to marks: 1 where the character is a digit."
-
-SHORTEST: Final = "x" + ascii_lowercase + digits
-"Representatives of the characters that no template names; `x` first, for readers of messages."
-
-
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """Whether the paths of two templates overlap, and how."""
-
-    path: str
-    "The shortest path that both match; empty where there is none."
-
-    first_only: bool
-    "Some path matches the first template alone."
-
-    second_only: bool
-    "Some path matches the second template alone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +95,7 @@ class PathTemplate:
 
     def overlap(self, other: PathTemplate) -> Overlap:
         """Compare with *other*. Exact, but that places of one variable are taken for independent of each other."""
-        return _compare(self.tokens, other.tokens)
+        return compare(self.tokens, other.tokens)
 
 
 def time_values(begun: float, *, utc: bool) -> dict[str, str | int]:
@@ -268,85 +212,3 @@ def _walk(tokens: Tokens, rests: list[int], path: str, plain: int) -> dict[str, 
         values[token.value] = path[at:end]
         at = end
     return values
-
-
-# --- comparing ---
-
-
-class _Automaton:
-    """One template as states 0, 1, … with arrows (kind of character, next state)."""
-
-    def __init__(self, tokens: Tokens) -> None:
-        self._arrows: list[list[tuple[str | Kind, int]]] = [[]]
-        self.final = 0
-        for token in tokens:
-            if isinstance(token, str):
-                for char in token:
-                    self._extend(char)
-                continue
-            kind = Kind.NUMBER if token.kind is Kind.NUMBER else Kind.PIECE
-            self._extend(kind)
-            self._arrows[self.final].append((kind, self.final))
-            if token.kind is Kind.PARTS:
-                # Behind a slash another part must follow: a state of its own, so that no path ends there.
-                self._arrows.append([(Kind.PIECE, self.final)])
-                self._arrows[self.final].append(("/", len(self._arrows) - 1))
-
-    def _extend(self, kind: str | Kind) -> None:
-        self._arrows[self.final].append((kind, len(self._arrows)))
-        self.final = len(self._arrows)
-        self._arrows.append([])
-
-    def step(self, states: frozenset[int], char: str) -> frozenset[int]:
-        """The states that *char* leads to from *states*."""
-        return frozenset(
-            there
-            for state in states
-            for kind, there in self._arrows[state]
-            if kind == char
-            or (kind is Kind.PIECE and char != "/")
-            or (kind is Kind.NUMBER and char in digits)
-        )
-
-
-@lru_cache(maxsize=4096)
-def _compare(first: Tokens, second: Tokens) -> Overlap:
-    """Walk both templates side by side, shortest paths first, over one representative of each kind of character.
-
-    Takes time by the product of their lengths. Answers are cached: vhosts often have the same templates.
-    """
-    if _apart(first, second):
-        return Overlap("", True, True)
-    one, two = _Automaton(first), _Automaton(second)
-    named = {char for token in (*first, *second) if isinstance(token, str) for char in token}
-    other = next((char for char in SHORTEST if char not in named), "")
-    digit = next((char for char in digits if char not in named), "")
-    letters = sorted(named | {"/", other, digit} - {""}, key=lambda char: (char != other, char))
-    start = (frozenset({0}), frozenset({0}))
-    waiting = deque([("", *start)])
-    seen = {start}
-    both, first_only, second_only = "", False, False
-    while waiting:
-        path, here, there = waiting.popleft()
-        ends, other_ends = one.final in here, two.final in there
-        if ends and other_ends:
-            both = both or path
-        first_only |= ends and not other_ends
-        second_only |= other_ends and not ends
-        if both and first_only and second_only:
-            break
-        for char in letters:
-            after = (one.step(here, char), two.step(there, char))
-            if after not in seen and (after[0] or after[1]):
-                seen.add(after)
-                waiting.append((path + char, *after))
-    return Overlap(both, first_only, second_only)
-
-
-def _apart(first: Tokens, second: Tokens) -> bool:
-    """The templates begin or end with different text: most do, and that is found at once."""
-    heads = [tokens[0] if tokens and isinstance(tokens[0], str) else "" for tokens in (first, second)]
-    ends = [tokens[-1] if tokens and isinstance(tokens[-1], str) else "" for tokens in (first, second)]
-    return not (heads[0].startswith(heads[1]) or heads[1].startswith(heads[0])) or not (
-        ends[0].endswith(ends[1]) or ends[1].endswith(ends[0])
-    )
