@@ -157,7 +157,8 @@ def show(value: object) -> str:
 
 def when_of(setting: str) -> When:
     """When a change of the setting at the dotted path *setting* counts. Raises KeyError for one without an entry."""
-    if unused(setting):
+    row = unused(setting)
+    if row is not None and row.why is not Why.PENDING:
         return When.NEVER
     path = setting
     while path not in WHEN:
