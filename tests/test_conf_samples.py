@@ -17,7 +17,7 @@ from fastflv.config.model.hls import Hls
 from fastflv.config.model.play import Play
 from fastflv.config.model.publish import Publish
 from fastflv.config.model.remux import HttpRemux
-from fastflv.config.model.server import Rtmps, Settings, Stats
+from fastflv.config.model.server import Rtmp, Rtmps, Settings, Stats
 from fastflv.config.model.vhost import Vhost
 from fastflv.config.model.webserver import ApiAuth, HttpApi, Https, HttpServer, RawApi
 from fastflv.config.mount import ARGS, CONTAINERS, ENDINGS, parse_mounts
@@ -80,6 +80,7 @@ def test_the_samples_do_what_their_names_say():
 CONFIGURE = (TOP / "docs" / "configure.md").read_text()
 TABLES = {
     "At the top of the file": (Settings, ""),
+    "rtmp": (Rtmp, "rtmp"),
     "rtmps": (Rtmps, "rtmps"),
     "http_server": (HttpServer, "http_server"),
     "http_server https": (Https, "http_server.https"),

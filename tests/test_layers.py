@@ -31,7 +31,7 @@ STRATA = ("core", "syntax", "log", "ingest", "mux", "ts", "fanout")
 CONFIG = (
     ("endpoint", "notice"),
     ("grammar",),
-    ("template", "mount", "hlsfiles"),
+    ("variable", "overlap", "template", "mount", "hlsfiles"),
     ("model",),
     ("routes", "check", "feature", "unused", "diff"),
     ("load",),

@@ -210,6 +210,16 @@ def test_min_latency_merges_nothing_unless_it_is_told_to():
     assert one("play { mw_latency auto; }").play.mw_latency is None
 
 
+def test_a_player_waits_five_seconds_for_a_stream_by_default():
+    assert (one("").play.on_missing, one("").http_remux.on_missing) == (5.0, 5.0)
+    assert one("http_remux { on_missing 0; }").play.on_missing == 5.0
+
+
+def test_tcp_nodelay_is_on_unless_it_is_switched_off():
+    assert one("").tcp_nodelay and one("tcp_nodelay on;").tcp_nodelay
+    assert not one("tcp_nodelay off;").tcp_nodelay
+
+
 def test_on_missing_of_play_is_the_default_of_http_remux():
     assert one("play { on_missing 2; }").http_remux.on_missing == 2.0
     assert one("play { on_missing 2; } http_remux { on_missing 0; }").http_remux.on_missing == 0.0

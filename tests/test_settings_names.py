@@ -16,7 +16,7 @@ from fastflv.config.model.hls import Hls
 from fastflv.config.model.play import Play
 from fastflv.config.model.publish import Publish
 from fastflv.config.model.remux import HttpRemux
-from fastflv.config.model.server import Exporter, Heartbeat, LogLevel, LogTank, Stats
+from fastflv.config.model.server import Exporter, Heartbeat, LogLevel, LogTank, Rtmp, Rtmps, Stats
 from fastflv.config.model.vhost import DEFAULT_VHOST, Vhost
 from fastflv.config.model.webserver import HttpApi, HttpServer
 from fastflv.config.notice import NoticeKind
@@ -79,6 +79,8 @@ def test_every_directive_that_is_read_is_known_and_every_extension_is_marked():
     assert known >= schema.EXTENSIONS
     typed = {"vhost.play": Play, "vhost.publish": Publish, "vhost.http_remux": HttpRemux, "vhost": Vhost}
     typed |= {
+        "rtmp": Rtmp,
+        "rtmps": Rtmps,
         "http_server": HttpServer,
         "http_api": HttpApi,
         "stats": Stats,

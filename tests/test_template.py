@@ -10,7 +10,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from model import template as model
 
-from fastflv.config.template import PathTemplate, Variable, time_values
+from fastflv.config.template import PathTemplate, time_values
+from fastflv.config.variable import Variable
 
 NAMES = [f"[{each.value}]" for each in Variable]
 PIECES = st.lists(

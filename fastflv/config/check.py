@@ -47,6 +47,7 @@ def check_meaning(settings: Settings, root: Section, env_only: bool) -> None:
         raise _error(root.directive, (), "there is no RTMP listener", "add 'listen 1935;'")
     _check_http(settings, root.directive)
     _check_distinct(settings, root.directive)
+    _check_proxied(settings, root)
     for section in root.subs("vhost"):
         _check_vhost(section)
     for vhost in settings.vhosts.values():
@@ -130,6 +131,30 @@ def _check_distinct(settings: Settings, root: Directive) -> None:
                         hint="give one another port",
                     )
             bound.append((endpoint, name, at))
+
+
+def _check_proxied(settings: Settings, root: Section) -> None:
+    """A PROXY header counts from known addresses only: without any, every connection would be closed."""
+    server, api = settings.http_server, settings.http_api
+    blocks = {
+        "rtmp": settings.rtmp.proxy_protocol,
+        "rtmps": settings.rtmps is not None and settings.rtmps.proxy_protocol,
+        "http_server": server.enabled and server.proxy_protocol,
+        "http_server.https": server.https.enabled and server.https.proxy_protocol,
+        "http_api": api.enabled and api.proxy_protocol,
+        "http_api.https": api.https.enabled and api.https.proxy_protocol,
+    }
+    for path, on in blocks.items():
+        if on and not settings.trusted_proxies:
+            section = root
+            for name in path.split("."):
+                section = section.sub(name)
+            at = section.value("proxy_protocol")
+            assert at is not None
+            raise at.error(
+                "is on, but no proxy is trusted",
+                "write 'trusted_proxies 10.0.0.0/8;' at the top of the file, with the addresses of the proxies",
+            )
 
 
 def _listeners(settings: Settings, root: Directive) -> Iterator[tuple[tuple[str, ...], tuple[Endpoint, ...]]]:

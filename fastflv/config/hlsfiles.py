@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastflv.config.template import PathTemplate, Variable
+from fastflv.config.template import PathTemplate
+from fastflv.config.variable import Variable
 
 
 @dataclass(frozen=True, slots=True)

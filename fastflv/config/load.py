@@ -19,16 +19,19 @@ from fastflv.config.grammar.section import Section
 from fastflv.config.model.server import (
     Exporter,
     Heartbeat,
+    Rtmp,
     Rtmps,
     Settings,
     Stats,
     read_listen,
     read_log,
     read_root_chunk_size,
+    read_trusted_proxies,
 )
 from fastflv.config.model.vhost import DEFAULT_VHOST, Vhost, read_vhost
 from fastflv.config.model.webserver import read_http_api, read_http_server
 from fastflv.config.notice import Notice
+from fastflv.config.unused import survey_unused
 
 
 def load(path: str | None, *, environ: Mapping[str, str], env_only: bool = False) -> Settings:
@@ -76,6 +79,8 @@ def _build(root: Directive, environment: Environment, env_only: bool = False) ->
         listen=read_listen(section),
         rtmps=section.sub("rtmps").fill(Rtmps) if section.sub("rtmps").flag("enabled", False) else None,
         chunk_size=read_root_chunk_size(section),
+        trusted_proxies=read_trusted_proxies(section),
+        rtmp=section.sub("rtmp").fill(Rtmp),
         daemon=section.flag("daemon", True)
         and not (in_docker and section.flag("disable_daemon_for_docker", True)),
         log=read_log(section, in_docker),
@@ -89,5 +94,6 @@ def _build(root: Directive, environment: Environment, env_only: bool = False) ->
         source=section,
     )
     survey(section)
+    survey_unused(settings, section)
     check.check_meaning(settings, section, env_only)
     return replace(settings, notices=tuple(dict.fromkeys(notices)))

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from fastflv.config.template import PathTemplate, Variable
+from fastflv.config.template import PathTemplate
+from fastflv.config.variable import Variable
 
 CONTAINERS: Final = {".flv": "flv", ".ts": "ts", ".aac": "aac", ".mp3": "mp3"}
 "Endings of mounts, and the container of each."

@@ -18,7 +18,8 @@ from fastflv.config.grammar.section import Section, Value
 from fastflv.config.hlsfiles import HlsFiles
 from fastflv.config.model.vhost import Vhost
 from fastflv.config.mount import ENDINGS, Mount, parse_mounts
-from fastflv.config.template import Overlap, PathTemplate
+from fastflv.config.overlap import Overlap
+from fastflv.config.template import PathTemplate
 from fastflv.errors import ConfigValueError
 
 API_PREFIX: Final = "/api/"

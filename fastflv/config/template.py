@@ -8,55 +8,16 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import Enum
-from functools import lru_cache
-from string import ascii_lowercase, digits
-from typing import Final
+from dataclasses import dataclass, field
+from string import digits
+from typing import Final, NamedTuple
 
-
-class Kind(Enum):
-    """The set of texts that a variable stands for."""
-
-    PARTS = "one or more parts of a path, none of them empty"
-    PIECE = "one part of a path, or a piece of one; never empty"
-    NUMBER = "one or more ASCII digits"
-
-
-class Variable(Enum):
-    """A variable, by its name in brackets."""
-
-    APP = "app"
-    STREAM = "stream"
-    SEQ = "seq"
-    "Sequence number of a segment."
-    DURATION = "duration"
-    "Length of a segment, milliseconds."
-    TIMESTAMP = "timestamp"
-    "Milliseconds since 1970."
-    YEAR = "2006"
-    MONTH = "01"
-    DAY = "02"
-    HOUR = "15"
-    MINUTE = "04"
-    SECOND = "05"
-    MILLISECOND = "999"
-
-    @property
-    def kind(self) -> Kind:
-        return KINDS.get(self, Kind.NUMBER)
-
-
-KINDS: Final = {Variable.APP: Kind.PARTS, Variable.STREAM: Kind.PIECE}
-"Kinds of the variables that are no numbers."
+from fastflv.config.overlap import Overlap, compare
+from fastflv.config.variable import Kind, Tokens, Variable
 
 STAMPS: Final = {"2006": "%Y", "01": "%m", "02": "%d", "15": "%H", "04": "%M", "05": "%S"}
 "Variables that are a part of a time, and how `strftime` calls them."
-
-Tokens = tuple[str | Variable, ...]
-"A template: literal text and variables, in order; no two texts stand side by side, and none is empty."
 
 WRITTEN: Final = re.compile(rf"\[(vhost|{'|'.join(each.value for each in Variable)})\]")
 DIGITS: Final = re.compile("[0-9]*")
@@ -64,23 +25,6 @@ PLAIN: Final = bytes(ord("0") if each == ord("/") else ord("1") for each in rang
 "Translates a path to marks: 1 where the character is no slash."
 NUMERIC: Final = bytes(ord("1") if chr(each) in digits else ord("0") for each in range(256))
 "Translates a path to marks: 1 where the character is a digit."
-
-SHORTEST: Final = "x" + ascii_lowercase + digits
-"Representatives of the characters that no template names; `x` first, for readers of messages."
-
-
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """Whether the paths of two templates overlap, and how."""
-
-    path: str
-    "The shortest path that both match; empty where there is none."
-
-    first_only: bool
-    "Some path matches the first template alone."
-
-    second_only: bool
-    "Some path matches the second template alone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +36,26 @@ class PathTemplate:
 
     tokens: Tokens
     "Its text and variables, `[vhost]` replaced by the name of the vhost."
+
+    head: str = field(init=False, compare=False, repr=False)
+    "The text before the first variable."
+
+    tail: str = field(init=False, compare=False, repr=False)
+    "The text behind the last variable; empty where there is no variable."
+
+    _inner: Tokens = field(init=False, compare=False, repr=False)
+    "The tokens between head and tail."
+
+    _plan: _Plan | None = field(init=False, compare=False, repr=False)
+    "How `_peel` matches the inner tokens; None where it cannot."
+
+    def __post_init__(self) -> None:
+        first, last = (self.tokens[0], self.tokens[-1]) if self.tokens else ("", "")
+        head = first if isinstance(first, str) else ""
+        tail = last if isinstance(last, str) and len(self.tokens) > 1 else ""
+        inner = self.tokens[bool(head) : len(self.tokens) - bool(tail)]
+        for name, value in (("head", head), ("tail", tail), ("_inner", inner), ("_plan", _plan(inner))):
+            object.__setattr__(self, name, value)
 
     @classmethod
     def parse(cls, text: str, vhost: str) -> PathTemplate:
@@ -109,17 +73,6 @@ class PathTemplate:
         return PathTemplate(self.text + ending, _joined((*self.tokens, ending)))
 
     @property
-    def head(self) -> str:
-        """The text before the first variable."""
-        return self.tokens[0] if self.tokens and isinstance(self.tokens[0], str) else ""
-
-    @property
-    def tail(self) -> str:
-        """The text behind the last variable; empty where there is no variable."""
-        last = self.tokens[-1] if len(self.tokens) > 1 else ""
-        return last if isinstance(last, str) else ""
-
-    @property
     def variables(self) -> tuple[Variable, ...]:
         """The variables in order, one that is written twice twice."""
         return tuple(token for token in self.tokens if isinstance(token, Variable))
@@ -133,10 +86,15 @@ class PathTemplate:
         """
         if not (path.startswith(self.head) and path.endswith(self.tail)):
             return None
-        if len(path) < len(self.head) + len(self.tail):
+        end = len(path) - len(self.tail)
+        if end < len(self.head):
             return None
-        inner = self.tokens[bool(self.head) : len(self.tokens) - bool(self.tail)]
-        return _split(inner, path[len(self.head) : len(path) - len(self.tail)])
+        path = path[len(self.head) : end]
+        if not self._inner:
+            return None if path else {}
+        if self._plan is None:
+            return _split(self._inner, path)
+        return _peel(self._inner, self._plan, path)
 
     def stream_of(self, path: str) -> tuple[str, str] | None:
         """The app and the stream that *path* names; without the variables they are `live` and `livestream`."""
@@ -151,7 +109,7 @@ class PathTemplate:
 
     def overlap(self, other: PathTemplate) -> Overlap:
         """Compare with *other*. Exact, but that places of one variable are taken for independent of each other."""
-        return _compare(self.tokens, other.tokens)
+        return compare(self.tokens, other.tokens)
 
 
 def time_values(begun: float, *, utc: bool) -> dict[str, str | int]:
@@ -173,7 +131,93 @@ def _joined(pieces: Iterable[str | Variable]) -> Tokens:
     return tuple(tokens)
 
 
-# --- matching ---
+# --- matching from the back ---
+
+
+class _Step(NamedTuple):
+    """A text and the variable behind it, the last ones of some tokens."""
+
+    text: str
+    length: int
+    "Of the text."
+    slash: int
+    "Place of the last slash in the text; -1 where there is none."
+    name: str
+    numeric: bool
+
+
+class _Plan(NamedTuple):
+    """How tokens that begin and end with a variable are matched from the back."""
+
+    steps: tuple[_Step, ...]
+    "From the last variable to the second."
+    name: str
+    "Of the first variable."
+    kind: Kind
+    "Of the first variable."
+
+
+def _plan(tokens: Tokens) -> _Plan | None:
+    """The plan for *tokens*; None unless each variable has its place whatever stands before it.
+
+    A variable without slashes begins behind the last slash, when its text has one; or behind the last place of its
+    text, when the variable before that takes all that any later place would leave to it.
+    """
+    steps = []
+    for at in range(len(tokens) - 1, 0, -2):
+        before, text, variable = tokens[max(at - 2, 0)], tokens[at - 1], tokens[at]
+        if not (isinstance(text, str) and isinstance(variable, Variable) and isinstance(before, Variable)):
+            return None
+        numeric = variable.kind is Kind.NUMBER
+        if variable.kind is Kind.PARTS or ("/" not in text and before.kind is Kind.NUMBER):
+            return None
+        steps.append(_Step(text, len(text), text.rfind("/"), variable.value, numeric))
+    first = tokens[0] if tokens else ""
+    return None if isinstance(first, str) else _Plan(tuple(steps), first.value, first.kind)
+
+
+def _peel(tokens: Tokens, plan: _Plan, path: str) -> dict[str, str] | None:
+    """The texts of the variables when *tokens* match all of *path*."""
+    values: dict[str, str] = {}
+    steps, first, kind = plan
+    end = len(path)
+    for text, length, slash, name, numeric in steps:
+        if slash >= 0:
+            at = path.rfind("/", 0, end) - slash
+            if at < 0 or not path.startswith(text, at):
+                return None
+            value = path[at + length : end]
+        else:
+            at = path.rfind(text, 0, end - 1)
+            value = path[at + length : end]
+            if at < 0 or "/" in value:
+                return None
+        if not value or (numeric and not _fits(Kind.NUMBER, value)):
+            return None
+        if name in values and values[name] != value:
+            # Two places of one name: the first one decides, and is not known yet.
+            return _split(tokens, path)
+        values[name] = value
+        end = at
+    value = path[:end]
+    if not _fits(kind, value):
+        return None
+    if first in values and values[first] != value:
+        return _split(tokens, path)
+    values[first] = value
+    return values
+
+
+def _fits(kind: Kind, text: str) -> bool:
+    """A variable of this kind may stand for *text*."""
+    if kind is Kind.NUMBER:
+        return text.isascii() and text.isdigit()
+    if kind is Kind.PIECE:
+        return bool(text) and "/" not in text
+    return bool(text) and text[0] != "/" and text[-1] != "/" and "//" not in text
+
+
+# --- matching whatever ---
 #
 # A set of positions in a path of n characters is an int: position p is bit n - p. A set of characters is one
 # too: character p is bit n - 1 - p. So the position behind a character has the character's bit, and a shift to
@@ -183,10 +227,6 @@ def _joined(pieces: Iterable[str | Variable]) -> Tokens:
 
 def _split(tokens: Tokens, path: str) -> dict[str, str] | None:
     """The texts of the variables when *tokens* match all of *path*."""
-    if not tokens:
-        return None if path else {}
-    if len(tokens) == 1:
-        return _whole(tokens[0], path)
     n = len(path)
     raw = path.encode("latin-1", "replace")
     plain = int(raw.translate(PLAIN) or b"0", 2)
@@ -198,18 +238,6 @@ def _split(tokens: Tokens, path: str) -> dict[str, str] | None:
     if not rests.pop() >> n & 1:
         return None
     return _walk(tokens, rests[::-1], path, plain)
-
-
-def _whole(token: str | Variable, path: str) -> dict[str, str] | None:
-    """As `_split`, for the usual case of one token."""
-    if isinstance(token, str):
-        return {} if path == token else None
-    fits = {
-        Kind.PARTS: path[:1] != "/" and path[-1:] != "/" and "//" not in path,
-        Kind.PIECE: "/" not in path,
-        Kind.NUMBER: DIGITS.fullmatch(path) is not None,
-    }[token.kind]
-    return {token.value: path} if path and fits else None
 
 
 def _before(token: str | Variable, after: int, path: str, raw: bytes, plain: int) -> int:
@@ -268,85 +296,3 @@ def _walk(tokens: Tokens, rests: list[int], path: str, plain: int) -> dict[str, 
         values[token.value] = path[at:end]
         at = end
     return values
-
-
-# --- comparing ---
-
-
-class _Automaton:
-    """One template as states 0, 1, … with arrows (kind of character, next state)."""
-
-    def __init__(self, tokens: Tokens) -> None:
-        self._arrows: list[list[tuple[str | Kind, int]]] = [[]]
-        self.final = 0
-        for token in tokens:
-            if isinstance(token, str):
-                for char in token:
-                    self._extend(char)
-                continue
-            kind = Kind.NUMBER if token.kind is Kind.NUMBER else Kind.PIECE
-            self._extend(kind)
-            self._arrows[self.final].append((kind, self.final))
-            if token.kind is Kind.PARTS:
-                # Behind a slash another part must follow: a state of its own, so that no path ends there.
-                self._arrows.append([(Kind.PIECE, self.final)])
-                self._arrows[self.final].append(("/", len(self._arrows) - 1))
-
-    def _extend(self, kind: str | Kind) -> None:
-        self._arrows[self.final].append((kind, len(self._arrows)))
-        self.final = len(self._arrows)
-        self._arrows.append([])
-
-    def step(self, states: frozenset[int], char: str) -> frozenset[int]:
-        """The states that *char* leads to from *states*."""
-        return frozenset(
-            there
-            for state in states
-            for kind, there in self._arrows[state]
-            if kind == char
-            or (kind is Kind.PIECE and char != "/")
-            or (kind is Kind.NUMBER and char in digits)
-        )
-
-
-@lru_cache(maxsize=4096)
-def _compare(first: Tokens, second: Tokens) -> Overlap:
-    """Walk both templates side by side, shortest paths first, over one representative of each kind of character.
-
-    Takes time by the product of their lengths. Answers are cached: vhosts often have the same templates.
-    """
-    if _apart(first, second):
-        return Overlap("", True, True)
-    one, two = _Automaton(first), _Automaton(second)
-    named = {char for token in (*first, *second) if isinstance(token, str) for char in token}
-    other = next((char for char in SHORTEST if char not in named), "")
-    digit = next((char for char in digits if char not in named), "")
-    letters = sorted(named | {"/", other, digit} - {""}, key=lambda char: (char != other, char))
-    start = (frozenset({0}), frozenset({0}))
-    waiting = deque([("", *start)])
-    seen = {start}
-    both, first_only, second_only = "", False, False
-    while waiting:
-        path, here, there = waiting.popleft()
-        ends, other_ends = one.final in here, two.final in there
-        if ends and other_ends:
-            both = both or path
-        first_only |= ends and not other_ends
-        second_only |= other_ends and not ends
-        if both and first_only and second_only:
-            break
-        for char in letters:
-            after = (one.step(here, char), two.step(there, char))
-            if after not in seen and (after[0] or after[1]):
-                seen.add(after)
-                waiting.append((path + char, *after))
-    return Overlap(both, first_only, second_only)
-
-
-def _apart(first: Tokens, second: Tokens) -> bool:
-    """The templates begin or end with different text: most do, and that is found at once."""
-    heads = [tokens[0] if tokens and isinstance(tokens[0], str) else "" for tokens in (first, second)]
-    ends = [tokens[-1] if tokens and isinstance(tokens[-1], str) else "" for tokens in (first, second)]
-    return not (heads[0].startswith(heads[1]) or heads[1].startswith(heads[0])) or not (
-        ends[0].endswith(ends[1]) or ends[1].endswith(ends[0])
-    )

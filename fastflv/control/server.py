@@ -77,6 +77,7 @@ class Server:
                 vhost.name,
                 vhost.enabled,
                 vhost.hls.hls_fragment if vhost.hls.enabled else None,
+                vhost.publish.parse_sps,
             )
             for vhost in settings.vhosts.values()
         ]
@@ -120,6 +121,7 @@ class Server:
             windows=lambda: self.players.windows_ms,
             cross_domain=settings.http_api.crossdomain,
             credentials=(auth.username, auth.password) if auth.enabled else None,
+            stats=lambda: self.settings.stats,
         )
         self._listeners: list[asyncio.Server | TlsListener] = []
         self._certificates: list[Certificates] = []

@@ -39,6 +39,9 @@ class Rule:
     peers: str
     "`all`, an IP address, or a network as 10.0.0.0/8."
 
+    def __str__(self) -> str:
+        return f"{'allow' if self.allow else 'deny'} {self.action} {self.peers}"
+
 
 @dataclass(frozen=True, slots=True)
 class Security:

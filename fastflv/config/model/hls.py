@@ -111,7 +111,7 @@ class Hls:
     "Put before key URIs. SRS's default is a path, so set it."
 
     hls_dts_directly: bool = True
-    "Keep the publisher's decode times. Default on."
+    "No effect: segments keep the publisher's decode times. Default on."
 
     hls_recover: bool = True
     "Go on with the old playlist after a restart. Default on."

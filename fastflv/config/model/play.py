@@ -85,7 +85,7 @@ class Play:
     "How long media is merged into one send, milliseconds; None: as the load asks for. Default auto (SRS: 350); 0 where `min_latency` is on."
 
     mw_msgs: int = bounded(8, 0)
-    "Send earlier once this many messages wait; at most 128. Default 8; 0 where `min_latency` is on."
+    "No effect: media is merged by time alone. At most 128. Default 8; 0 where `min_latency` is on."
 
     pacing: int = bounded(0, 0, 100_000)
     "fastflv: the kernel sends a player no faster than this part of the stream's rate, percent, once its start is out. Default 0, off."

@@ -25,10 +25,10 @@ class Publish:
     "Silence after which a publisher is disconnected, milliseconds. Default 5000."
 
     parse_sps: bool = True
-    "Read size and profile from the stream for the API. Default on."
+    "The API shows profile, level and size from the sequence header. Default on."
 
     try_annexb_first: bool = True
-    "Try start codes before lengths when NAL units are split. Default on."
+    "No effect: which of start codes and lengths NAL units have is found out. Default on."
 
     kickoff_for_idle: float = bounded(0.0, 0.0)
     "Disconnect a publisher that nobody plays for this long, seconds. Default 0, off."

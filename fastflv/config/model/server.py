@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -61,6 +62,14 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Rtmp:
+    """`rtmp { }`, beside its `listen` and `chunk_size`, which stand in the settings themselves."""
+
+    proxy_protocol: bool = False
+    "fastflv: each connection begins with a PROXY header, version 1 or 2, of one of `trusted_proxies`. Default off."
+
+
+@dataclass(frozen=True, slots=True)
 class Rtmps:
     """`rtmps { }`, when enabled: RTMP over TLS."""
 
@@ -73,19 +82,22 @@ class Rtmps:
     cert: str = "./conf/server.crt"
     "PEM file of the certificate chain. Default ./conf/server.crt."
 
+    proxy_protocol: bool = False
+    "fastflv: each connection begins with a PROXY header, version 1 or 2, of one of `trusted_proxies`. Default off."
+
 
 @dataclass(frozen=True, slots=True)
 class Stats:
     """`stats { }`: what the API tells about the machine."""
 
     enabled: bool = True
-    "Default on."
+    "Off: counters of network and disks are 0. Default on."
 
     network: int = bounded(0, 0)
-    "Index of the network interface that is reported. Default 0."
+    "Index of the network interface that is reported, among those with an IPv4 address, loopback last. Default 0."
 
     disk: tuple[str, ...] = ()
-    "Block devices whose counters are reported. Default none."
+    "Block devices whose counters are reported, by their names in /proc/diskstats. Default none."
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +147,14 @@ class Settings:
     listen: tuple[Endpoint, ...] = ()
     "RTMP listeners, from `rtmp { listen }` or `listen`. Never empty but in a start without a file."
 
+    rtmp: Rtmp = field(default_factory=Rtmp)
+    "Further settings of the RTMP listeners."
+
     rtmps: Rtmps | None = None
     "RTMP over TLS; None where it is off, the default."
+
+    trusted_proxies: tuple[str, ...] = ()
+    "fastflv: addresses and networks whose PROXY headers and X-Forwarded-For, X-Real-IP and Forwarded fields count, each once, as `10.0.0.0/8`. Default none."
 
     max_connections: int = bounded(1000, 1)
     "Connections of all kinds together; one more is closed after accept. Default 1000."
@@ -178,13 +196,13 @@ class Settings:
     "Time between two log lines of one connection, milliseconds. Default 10000."
 
     grace_start_wait: int = bounded(2300, 0)
-    "SIGQUIT: wait before listeners close, milliseconds. Default 2300."
+    "Graceful quit: wait before the listeners close, milliseconds. Default 2300."
 
     grace_final_wait: int = bounded(3200, 0)
-    "SIGQUIT: wait after the last connection ended, milliseconds. Default 3200."
+    "Graceful quit: wait after the last connection ended, milliseconds. Default 3200."
 
     force_grace_quit: bool = False
-    "SIGTERM is SIGQUIT. Default off."
+    "SIGTERM is a graceful quit, as SIGQUIT. Default off."
 
     inotify_auto_reload: bool = False
     "Reload when the file changes. Default off."
@@ -202,7 +220,7 @@ class Settings:
     "The API."
 
     stats: Stats = field(default_factory=Stats)
-    "What the API tells about the machine."
+    "Counters of the machine in /api/v1/summaries."
 
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     "A POST from time to time."
@@ -256,6 +274,21 @@ def read_listen(section: Section) -> tuple[Endpoint, ...]:
         if newer:
             return newer
     return section.endpoints("listen", ())
+
+
+def read_trusted_proxies(section: Section) -> tuple[str, ...]:
+    """Read `trusted_proxies`, whose statements add up; raise ConfigValueError for a word that is no address or network."""
+    found: dict[str, None] = {}
+    for value in section.values("trusted_proxies", split=True):
+        for word in value.words:
+            try:
+                found[str(ipaddress.ip_network(word, strict=False))] = None
+            except ValueError:
+                raise value.error(
+                    f"cannot be '{word}'",
+                    "write IP addresses and networks, as 10.0.0.0/8; names are not looked up",
+                ) from None
+    return tuple(found)
 
 
 def read_root_chunk_size(section: Section) -> int:

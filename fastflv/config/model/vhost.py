@@ -44,8 +44,8 @@ class Vhost:
     min_latency: bool = False
     "Realtime: no merging unless `mw_latency` says so. Default off."
 
-    tcp_nodelay: bool = False
-    "TCP_NODELAY on the vhost's connections. Default off."
+    tcp_nodelay: bool = True
+    "TCP_NODELAY on the vhost's connections: a send is a merged batch already. Default on (SRS: off)."
 
     in_ack_size: int = bounded(0, 0, 0xFFFFFFFF)
     "Bytes after which fastflv acknowledges what it received; 0 = what the peer announced. Default 0."
