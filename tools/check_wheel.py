@@ -7,7 +7,9 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 EXTENSIONS = [
+    "fanout/change",
     "fanout/cursor",
+    "fanout/framing",
     "fanout/group",
     "fanout/ladder",
     "fanout/loadwindow",

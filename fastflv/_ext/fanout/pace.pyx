@@ -45,6 +45,12 @@ cdef int64_t pace(int fd, int64_t wanted, int64_t paced) noexcept nogil:
     return wanted
 
 
+cdef void unpace(int fd) noexcept nogil:
+    """Have the kernel send on *fd* without a bound."""
+    cdef unsigned int value = 0xFFFFFFFF
+    setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &value, sizeof(value))
+
+
 cdef int keep_unsent(int fd, int64_t rate) noexcept nogil:
     """Let the kernel hold little of a stream of *rate* bytes a second (0: not known) that it has not sent."""
     cdef int most = <int>(NOTSENT_MAX if rate == 0 else min(max(rate * NOTSENT_MS // 1000, NOTSENT_MIN), NOTSENT_MAX))

@@ -41,8 +41,8 @@ cdef struct Log:
     int64_t key_bytes_max  # a GOP above this many bytes is not offered to players any more
     int32_t key_tags_max   # likewise in tags of video
     int32_t key_tags       # video tags since the keyframe
-    int64_t window_ms      # history kept for readers that lag
-    int64_t window_bytes   # likewise
+    int64_t history_ms     # kept for readers that lag
+    int64_t history_bytes  # likewise
     int64_t kept_bytes     # capacity of all pages in the list
     int64_t keep_ms        # history kept though nobody reads
     int32_t keep_gop       # 0: no GOP cache

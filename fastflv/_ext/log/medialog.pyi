@@ -9,11 +9,17 @@ class Follower:
 class MediaLog:
     """The log of one stream in one container."""
 
+    history_ms: int
+    history_bytes: int
+    keep_ms: int
+    keep_gop: bool
+    key_bytes_max: int
+    key_tags_max: int
     def __new__(
         cls,
         *,
-        window_ms: int = ...,
-        window_bytes: int = ...,
+        history_ms: int = ...,
+        history_bytes: int = ...,
         keep_ms: int = ...,
         keep_gop: bool = ...,
         key_bytes_max: int = ...,

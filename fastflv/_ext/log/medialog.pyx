@@ -107,10 +107,10 @@ cdef void trim(Log* log) noexcept nogil:
             return
         tags = oldest.tag_count
         wanted = (
-            log.kept_bytes <= log.window_bytes
+            log.kept_bytes <= log.history_bytes
             and tags > 0
             and oldest.tags[tags - 1].dts_ms
-            > log.written_dts - (log.window_ms if load32_relaxed(&log.readers) > 0 else log.keep_ms)
+            > log.written_dts - (log.history_ms if load32_relaxed(&log.readers) > 0 else log.keep_ms)
         )
         if wanted:
             return
@@ -295,8 +295,8 @@ cdef class Follower:
 cdef class MediaLog:
     """The log of one stream in one container. Written and asked by the event loop, read by sender threads.
 
-    *window_ms* and *window_bytes* bound the history kept while somebody reads, *keep_ms* (within
-    *window_bytes*) that which is kept though nobody does; with *keep_gop* the
+    *history_ms* and *history_bytes* bound the history kept while somebody reads, *keep_ms* (within
+    *history_bytes*) that which is kept though nobody does; with *keep_gop* the
     newest GOP is kept in any case, unless it has more than *key_bytes_max* bytes or *key_tags_max*
     video tags (0: no bound).
     """
@@ -304,8 +304,8 @@ cdef class MediaLog:
     def __cinit__(
         self,
         *,
-        int64_t window_ms=limits.WINDOW_MS,
-        int64_t window_bytes=limits.WINDOW_BYTES,
+        int64_t history_ms=limits.HISTORY_MS,
+        int64_t history_bytes=limits.HISTORY_BYTES,
         int64_t keep_ms=0,
         bint keep_gop=True,
         int64_t key_bytes_max=limits.GOP_BYTES_MAX,
@@ -314,8 +314,8 @@ cdef class MediaLog:
         self.log = log_new()
         if self.log == NULL:
             raise MemoryError
-        self.log.window_ms = window_ms
-        self.log.window_bytes = window_bytes
+        self.log.history_ms = history_ms
+        self.log.history_bytes = history_bytes
         self.log.keep_ms = keep_ms
         self.followers = ()
         self.log.keep_gop = keep_gop
@@ -362,6 +362,62 @@ cdef class MediaLog:
     def kept_bytes(self):
         """Memory of the pages in the list, bytes."""
         return self.log.kept_bytes
+
+    # Bounds: for the writer's thread. A new value counts from the next commit, publish or trim on.
+
+    @property
+    def history_ms(self):
+        """History kept for readers that lag, ms."""
+        return self.log.history_ms
+
+    @history_ms.setter
+    def history_ms(self, int64_t value):
+        self.log.history_ms = value
+
+    @property
+    def history_bytes(self):
+        """Bound of the history, bytes of pages."""
+        return self.log.history_bytes
+
+    @history_bytes.setter
+    def history_bytes(self, int64_t value):
+        self.log.history_bytes = value
+
+    @property
+    def keep_ms(self):
+        """History kept while no reader is there, ms."""
+        return self.log.keep_ms
+
+    @keep_ms.setter
+    def keep_ms(self, int64_t value):
+        self.log.keep_ms = value
+
+    @property
+    def key_bytes_max(self):
+        """A longer GOP is not offered as a start, bytes; 0: no bound."""
+        return self.log.key_bytes_max
+
+    @key_bytes_max.setter
+    def key_bytes_max(self, int64_t value):
+        self.log.key_bytes_max = value
+
+    @property
+    def key_tags_max(self):
+        """Likewise, video tags."""
+        return self.log.key_tags_max
+
+    @key_tags_max.setter
+    def key_tags_max(self, int32_t value):
+        self.log.key_tags_max = value
+
+    @property
+    def keep_gop(self):
+        """The newest GOP is kept, whatever the bounds of the history."""
+        return bool(self.log.keep_gop)
+
+    @keep_gop.setter
+    def keep_gop(self, bint value):
+        self.log.keep_gop = value
 
     @property
     def readers(self):
