@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 
 from fastflv._ext.fanout.group cimport Group
 from fastflv._ext.fanout.player cimport PlayerState
-from fastflv._ext.log.medialog cimport Log
+from fastflv._ext.log.log cimport Log
 
 
 cdef struct Change:

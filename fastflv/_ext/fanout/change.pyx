@@ -11,7 +11,7 @@ from libc.stdlib cimport calloc, free
 from fastflv._ext.fanout.group cimport Group, change_window
 from fastflv._ext.fanout.pace cimport unpace
 from fastflv._ext.fanout.player cimport PlayerState
-from fastflv._ext.log.medialog cimport Log, log_drop, log_hold
+from fastflv._ext.log.log cimport log_drop, log_hold
 
 
 cdef int post_change(Change** inbox, const Change* change) noexcept nogil:

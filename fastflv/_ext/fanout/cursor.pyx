@@ -13,8 +13,10 @@ from fastflv._ext.fanout.framing cimport FRAME_HEADER_MAX, FRAMING_CHUNKED, FRAM
 from fastflv._ext.fanout.ladder cimport choose_skip, skip_leading, skip_pictures, skip_stop
 from fastflv._ext.fanout.lag cimport Mark, Thinning, mark_lag
 from fastflv._ext.log.block cimport Block, block_drop
-from fastflv._ext.log.medialog cimport Log, MediaLog, log_drop, log_hold
-from fastflv._ext.log.page cimport Page, Tag, View, page_tag_at
+from fastflv._ext.log.log cimport Log, log_drop, log_hold
+from fastflv._ext.log.medialog cimport MediaLog
+from fastflv._ext.log.page cimport Page, Tag, page_tag_at
+from fastflv._ext.log.view cimport View
 
 from fastflv import limits
 from fastflv._ext.fanout.framing import frame_ends

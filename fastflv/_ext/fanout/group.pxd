@@ -3,8 +3,8 @@
 from libc.stdint cimport int32_t, int64_t
 
 from fastflv._ext.fanout.player cimport Burst, PlayerState
-from fastflv._ext.log.medialog cimport Log
-from fastflv._ext.log.page cimport View
+from fastflv._ext.log.log cimport Log
+from fastflv._ext.log.view cimport View
 from fastflv._ext.log.waker cimport Waker
 
 

@@ -8,8 +8,8 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 
 from fastflv._ext.core.atomics cimport fence, load32_acquire, load_acquire, store32_relaxed
 from fastflv._ext.fanout.player cimport PlayerState
-from fastflv._ext.log.medialog cimport Log, log_add_waker, log_drop, log_hold, log_remove_waker, view_refresh
-from fastflv._ext.log.page cimport view_clear
+from fastflv._ext.log.log cimport Log, log_add_waker, log_drop, log_hold, log_remove_waker
+from fastflv._ext.log.view cimport view_clear, view_refresh
 
 from fastflv import limits
 

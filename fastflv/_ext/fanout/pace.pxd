@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from fastflv._ext.log.page cimport View
+from fastflv._ext.log.view cimport View
 
 
 cdef int64_t view_rate(const View* view, int64_t head, int64_t head_dts) noexcept nogil

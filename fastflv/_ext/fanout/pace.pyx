@@ -12,7 +12,7 @@ from fastflv._ext.core.sockets cimport (
     IPPROTO_TCP, SO_MAX_PACING_RATE, SOL_SOCKET, TCP_NOTSENT_LOWAT, setsockopt,
 )
 from fastflv._ext.log.medialog cimport MediaLog
-from fastflv._ext.log.page cimport View
+from fastflv._ext.log.view cimport View
 
 from fastflv import limits
 

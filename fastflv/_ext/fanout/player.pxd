@@ -10,8 +10,9 @@ from fastflv._ext.core.sockets cimport iovec
 from fastflv._ext.fanout.framing cimport FRAME_HEADER_MAX
 from fastflv._ext.fanout.lag cimport Mark, Thinning
 from fastflv._ext.log.block cimport Block
-from fastflv._ext.log.medialog cimport Log
-from fastflv._ext.log.page cimport Page, View
+from fastflv._ext.log.log cimport Log
+from fastflv._ext.log.page cimport Page
+from fastflv._ext.log.view cimport View
 
 cdef enum:                     # why a player left
     LEFT_OPEN = 0

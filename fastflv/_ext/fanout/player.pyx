@@ -15,8 +15,9 @@ from fastflv._ext.fanout.ladder cimport (
     check_place, choose_skip, jump, measure_lag, skip_pictures, skip_stop, tag_end,
 )
 from fastflv._ext.log.block cimport block_drop
-from fastflv._ext.log.medialog cimport Log
-from fastflv._ext.log.page cimport Page, View, page_drop, page_tag_at, view_find
+from fastflv._ext.log.log cimport Log
+from fastflv._ext.log.page cimport Page, page_drop, page_tag_at
+from fastflv._ext.log.view cimport View, view_find
 from fastflv._ext.syntax.flvtag cimport DISPOSABLE, LEADING
 
 from fastflv import limits

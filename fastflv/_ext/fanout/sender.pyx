@@ -23,7 +23,8 @@ from fastflv._ext.fanout.player cimport (
 )
 from fastflv._ext.fanout.thread cimport Thread, run_thread
 from fastflv._ext.log.block cimport MediaBlock, block_hold
-from fastflv._ext.log.medialog cimport MediaLog, log_hold
+from fastflv._ext.log.log cimport log_hold
+from fastflv._ext.log.medialog cimport MediaLog
 
 from fastflv import limits
 from fastflv._ext.fanout.pace import bytes_per_second

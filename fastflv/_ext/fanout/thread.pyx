@@ -36,7 +36,7 @@ from fastflv._ext.fanout.player cimport (
     ASKED_BACK, LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN, LEFT_SLOW, LEFT_STALLED,
     SEND_BLOCKED, SEND_FAILED, SEND_RECALLED, PlayerState, player_finish, player_is_whole, player_release, player_send,
 )
-from fastflv._ext.log.medialog cimport Log, log_drop
+from fastflv._ext.log.log cimport Log, log_drop
 
 from fastflv import limits
 

@@ -2,8 +2,7 @@ from typing import Self, final
 
 from typing_extensions import Buffer
 
-class Follower:
-    """Base of what is made from a log as it grows."""
+from fastflv._ext.log.follower import Follower
 
 @final
 class MediaLog:
