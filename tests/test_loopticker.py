@@ -20,7 +20,7 @@ from model.flv import (
 from model.loop import FakeLoop, FakeTransport
 
 from fastflv import limits
-from fastflv._ext.fanout.cursor import frame_ends
+from fastflv._ext.fanout.framing import frame_ends
 from fastflv._ext.fanout.sender import Sender
 from fastflv._ext.log.block import MediaBlock
 from fastflv.config.model.vhost import DEFAULT_VHOST

@@ -7,7 +7,9 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 EXTENSIONS = [
+    "fanout/change",
     "fanout/cursor",
+    "fanout/framing",
     "fanout/group",
     "fanout/ladder",
     "fanout/loadwindow",
@@ -24,10 +26,13 @@ EXTENSIONS = [
     "ingest/tagread",
     "ingest/timeline",
     "log/block",
+    "log/follower",
     "log/keyheaders",
+    "log/log",
     "log/medialog",
     "log/observer",
     "log/page",
+    "log/view",
     "log/waker",
     "mux/compactstart",
     "mux/flvmux",

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fastflv import limits
-from fastflv._ext.fanout.cursor import Cursor, frame_ends
+from fastflv._ext.fanout.cursor import Cursor
+from fastflv._ext.fanout.framing import frame_ends
 from fastflv._ext.fanout.pace import bytes_per_second, limit_unsent, pace_socket
 from fastflv._ext.log.block import MediaBlock
 from fastflv.playing.player import Ended, Framing, Wire

@@ -279,8 +279,8 @@ class Stream:
     def _new_log(self, keep_ms: int) -> MediaLog:
         options = self.options
         return MediaLog(
-            window_ms=max(options.lag.jump_ms, keep_ms),
-            window_bytes=limits.WINDOW_BYTES,
+            history_ms=max(options.lag.jump_ms, keep_ms),
+            history_bytes=limits.HISTORY_BYTES,
             keep_ms=keep_ms,
             keep_gop=options.gop_cache,
             key_bytes_max=options.gop_bytes_max,

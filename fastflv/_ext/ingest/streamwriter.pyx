@@ -17,7 +17,8 @@ from fastflv._ext.ingest.sink cimport MediaSink
 from fastflv._ext.ingest.timeline cimport timeline_peek, timeline_restart, timeline_set_mode, timeline_stamp
 from fastflv._ext.log.block cimport Block, block_drop, block_hold
 from fastflv._ext.log.keyheaders cimport newest_key_headers, set_key_headers
-from fastflv._ext.log.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.syntax.flvtag cimport (
     BACK_POINTER_BYTES, COMMAND, CONFIG, DISPOSABLE, KEY, LEADING, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES,
     TAG_SCRIPT, TAG_VIDEO, FlvTag, Payload, TagTraits, read_payload, read_tag_header, read_traits, restamp_tags,

@@ -13,7 +13,8 @@ from libc.string cimport memcpy
 from fastflv._ext.core.atomics cimport load_relaxed
 from fastflv._ext.core.octets cimport store_be24, store_be32
 from fastflv._ext.log.block cimport Block, as_media_block, block_new
-from fastflv._ext.log.medialog cimport Log, MediaLog
+from fastflv._ext.log.log cimport Log
+from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.log.page cimport Page, Tag
 from fastflv._ext.syntax.flvtag cimport (
     AV1_ID, AVC1, AVC_ID, COMMAND, CONFIG, DISPOSABLE, HEVC_ID, HVC1, LEADING, TAG_AUDIO, TAG_FRAME_BYTES,

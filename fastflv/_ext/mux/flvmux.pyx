@@ -11,7 +11,8 @@ from libc.string cimport memcpy
 from fastflv._ext.core.octets cimport store_be24, store_be32
 from fastflv._ext.log.block cimport block_new
 from fastflv._ext.log.keyheaders cimport set_key_headers
-from fastflv._ext.log.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.mux.remux cimport Remux
 from fastflv._ext.syntax.flvtag cimport (
     COMMAND, CONFIG, HEVC_ID, HVC1, KEY, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT,

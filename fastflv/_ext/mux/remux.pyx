@@ -8,7 +8,8 @@ thread: each tag is formatted once for all players of that container. It starts 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from fastflv._ext.core.atomics cimport load32_relaxed, load_relaxed, store32_release
-from fastflv._ext.log.medialog cimport Follower, MediaLog
+from fastflv._ext.log.follower cimport Follower
+from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.log.page cimport Page, Tag
 from fastflv._ext.syntax.flvtag cimport (
     NOTES, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, FlvTag, next_tag, read_traits, tag_time,

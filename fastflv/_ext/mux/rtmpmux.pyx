@@ -11,7 +11,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from fastflv._ext.ingest.chunkwrite cimport chunked_size, write_chunks
 from fastflv._ext.log.block cimport block_new
 from fastflv._ext.log.keyheaders cimport set_key_headers
-from fastflv._ext.log.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.mux.remux cimport Remux
 from fastflv._ext.syntax.flvtag cimport (
     COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_SCRIPT, TAG_VIDEO, FlvTag, TagTraits, next_tag, read_traits, tag_time,

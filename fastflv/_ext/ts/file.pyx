@@ -46,7 +46,7 @@ def mux(flv, describe):
             whole = next_tag(p, view.len, &end, &tag)
             if not whole or end - start > FILE_STEP_BYTES:
                 # A log per step that trims nothing: the allocator reuses its memory for the next.
-                made.log = MediaLog(keep_ms=1 << 60, window_bytes=1 << 60)
+                made.log = MediaLog(keep_ms=1 << 60, history_bytes=1 << 60)
                 made.take_block(p + start, at - start, as_it_stands)
                 if not whole:
                     made.end()

@@ -15,7 +15,8 @@ from libc.string cimport memcpy, memset
 from fastflv._ext.core.atomics cimport load32_relaxed, store32_release
 from fastflv._ext.core.octets cimport load_be16, load_be24, load_be32
 from fastflv._ext.log.block cimport block_new
-from fastflv._ext.log.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.log.page cimport Page, Tag
 from fastflv._ext.mux.remux cimport Remux
 from fastflv._ext.syntax.adts cimport ADTS_BYTES, adts_fits, write_adts
