@@ -322,6 +322,32 @@ async def test_a_disk_that_cannot_keep_up_does_not_fill_the_memory(tmp_path, mon
 
 
 @looped
+async def test_a_stream_that_ends_twice_before_its_end_is_written_has_two_playlists(tmp_path, monkeypatch):
+    go = threading.Event()
+
+    def write_late(path: str, body: bytes) -> None:
+        assert go.wait(10)
+        write_file(path, body)
+
+    monkeypatch.setattr("fastflv.servers.hls.diskstore.write_file", write_late)
+    async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
+        for _ in range(2):
+            camera = Camera(site)
+            camera.run(1)
+            await until(lambda: site.muxer.is_reading)
+            camera.run(2)
+            camera.end()
+        muxer = site.muxer
+        assert muxer.backlog
+        go.set()
+        await muxer.written()
+        media = m3u8.read_media((tmp_path / "live/cam.m3u8").read_text())
+    assert media.ended and media.sequence > 0
+    assert media.length == pytest.approx(3, abs=0.05)
+    assert {segment.discontinuities for segment in media.segments} == {1}
+
+
+@looped
 async def test_no_descriptor_is_left_open(tmp_path):
     async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
         async with Camera(site).rolling():

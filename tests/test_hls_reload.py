@@ -28,7 +28,7 @@ def options(hls: str) -> HlsOptions | None:
 def reload(site: Site, hls: str) -> list[str]:
     """Do what a reload with these directives does; return the directives that wait for the next publish."""
     new = options(f"enabled on; {hls}" if hls else "enabled off;")
-    return site.server.hls.reconfigure(lambda _: new)
+    return site.server.hls.muxers.reconfigure(lambda _: new)
 
 
 def files(folder: Path) -> set[str]:

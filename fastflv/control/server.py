@@ -109,7 +109,7 @@ class Server:
         )
         self._hls_options = {vhost.name: hls_options(vhost, settings) for vhost in settings.vhosts.values()}
         self.hls = HlsServer(loop, self.hub, self.clients, vhost_of=self._hls_vhost, new_id=new_id)
-        self.hub.watchers.append(self.hls)
+        self.hub.watchers.append(self.hls.muxers)
         auth = settings.http_api.auth
         self.api = Api(
             self.hub,

@@ -79,7 +79,7 @@ class Site:
     @property
     def muxer(self) -> HlsMuxer:
         """The only muxer."""
-        (muxer,) = self.server.hls.muxers.values()
+        (muxer,) = self.server.hls.muxers
         return muxer
 
     async def get(self, path: str, *fields: str, method: str = "GET") -> Answer:

@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 from fastflv import limits
 from fastflv.config.model.hls import HlsOnError
-from fastflv.containers.playlist import read_playlist
-from fastflv.containers.segmenter import Segment
 from fastflv.servers.hls.options import HlsOptions
-from fastflv.servers.hls.segmentlist import SegmentList
 from fastflv.servers.hls.segmentreader import SegmentReader, carried
+from fastflv.servers.hls.segmentwriter import SegmentWriter
 from fastflv.servers.hls.store import SegmentStore, Stored
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
@@ -30,8 +25,7 @@ class HlsMuxer:
     """One stream's playlist and segments.
 
     `begin` at each publish, `pause` when the publisher left, `end` when no publisher returned; `close` at any
-    time. The muxer closes itself when its segments are of no use any more, and calls *on_closed*. Segments are
-    stored one at a time by a task; a segment is listed once it is stored.
+    time. The muxer closes itself when its segments are of no use any more, and calls *on_closed*.
     """
 
     def __init__(
@@ -47,8 +41,6 @@ class HlsMuxer:
     ) -> None:
         self.name = name
         self.options = options
-        self.text = ""
-        "The playlist as players get it, with QUERY behind its URIs; empty before the first segment."
         self.asked = loop.time()
         "Loop time of the newest request."
         self.waiting: set[Callable[[], None]] = set()
@@ -61,20 +53,18 @@ class HlsMuxer:
         self._hub = hub
         self._on_closed = on_closed
         self._drop_publisher = drop_publisher
-        # Without an old playlist numbers begin at the clock, so that they never recur in caches.
-        first = int(time.time() * 1000) // limits.HLS_SEGMENT_MS_MIN if store.on_demand else 0
-        self._list = SegmentList(name, options.names, options.playlist_ms, first)
+        self._writer = SegmentWriter(
+            loop,
+            name,
+            options,
+            store,
+            on_change=self._wake,
+            on_recovered=self._open,
+            on_ended=self._has_ended,
+            on_error=self._fail,
+        )
         self._reader: SegmentReader | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._queue: deque[Segment | None] = deque()
-        "Segments to be stored; None: the playlist has ended."
-        self._worker: asyncio.Task[None] | None = None
-        self._recovered = store.on_demand or not options.recover
-        "The playlist of an earlier process was resumed, or there is none."
-        self._longest_ms = 0
-        self._lost = False
-        "A segment was lost, so that the next one does not continue the one before."
-        self._failing = False
         self._suspended = False
         "A failed write ended HLS until the next publish."
         self._uncarried = False
@@ -84,19 +74,24 @@ class HlsMuxer:
     # --- state ---
 
     @property
+    def text(self) -> str:
+        """The playlist as players get it, with QUERY behind its URIs; empty before the first segment."""
+        return self._writer.text
+
+    @property
     def path(self) -> str:
         """Path of the playlist."""
-        return self._list.path
+        return self._writer.segments.path
 
     @property
     def rates(self) -> tuple[int, int]:
         """Highest and mean bits per second of the segments in the playlist."""
-        return self._list.rates
+        return self._writer.segments.rates
 
     @property
     def ended(self) -> bool:
         """Whether the playlist is complete."""
-        return self._list.playlist.ended
+        return self._writer.ended
 
     @property
     def is_reading(self) -> bool:
@@ -106,12 +101,12 @@ class HlsMuxer:
     @property
     def backlog(self) -> int:
         """Finished segments that wait to be stored."""
-        return len(self._queue)
+        return self._writer.backlog
 
     @property
     def idle_seconds(self) -> float:
         """How long a watched playlist may go without a request."""
-        return max(limits.HLS_IDLE_SECONDS, 3.0 * self._list.playlist.target)
+        return max(limits.HLS_IDLE_SECONDS, 3.0 * self._writer.segments.playlist.target)
 
     def fetch(self, path: str) -> Stored | None:
         """Return a segment or initialisation section; None for an unknown path."""
@@ -119,8 +114,7 @@ class HlsMuxer:
 
     async def written(self) -> None:
         """Wait until every finished segment is stored."""
-        while self._worker is not None and not self._worker.done():
-            await asyncio.wait([self._worker])
+        await self._writer.written()
 
     # --- the stream ---
 
@@ -146,8 +140,7 @@ class HlsMuxer:
         """No publisher returned: complete the playlist."""
         self.pause()
         self.stream = None
-        self._queue.append(None)
-        self._run()
+        self._writer.end()
 
     def stop(self) -> None:
         """The server stops. A playlist to be resumed after a restart stays open, any other ends."""
@@ -170,7 +163,7 @@ class HlsMuxer:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
-        self._queue.clear()
+        self._writer.close()
         self.store.close()
         self._on_closed(self)
         self._wake()
@@ -185,8 +178,8 @@ class HlsMuxer:
         waiting = old.names.changes(options.names)
         if options.folder != old.folder:
             waiting.append("hls_path")
-        self.options = options = replace(options, names=old.names, folder=old.folder)
-        self._list.playlist.playlist_ms = options.playlist_ms
+        self.options = self._writer.options = options = replace(options, names=old.names, folder=old.folder)
+        self._writer.segments.playlist.playlist_ms = options.playlist_ms
         self._uncarried = False
         if self._reader is not None:
             self._reader.adopt(options)
@@ -205,8 +198,8 @@ class HlsMuxer:
         stream = self.stream
         if self.closed or self._suspended or self._reader is not None or stream is None or not stream.settled:
             return
-        if not self._recovered:
-            self._run()
+        if not self._writer.recovered:
+            self._writer.recover()
             return
         if not carried(stream.writer, self.options):
             if not self._uncarried:
@@ -242,24 +235,24 @@ class HlsMuxer:
         reader, self._reader = self._reader, None
         if reader is None:
             return
-        if self._is_behind():
+        if self._writer.is_behind:
             reader.close()
             return
-        self._longest_ms = reader.longest_ms
+        self._writer.longest_ms = reader.longest_ms
         try:
             segments = reader.finish()
         except Exception:
             log.exception("hls of %s: its last segment failed and is lost", self.name.url)
             reader.close()
             return
-        self._take(segments)
+        self._writer.put(segments)
 
     def _pull(self) -> None:
         reader, stream = self._reader, self.stream
         if reader is None or stream is None or self._close_idle():
             return
-        self._expire()
-        if self._is_behind():
+        self._writer.expire()
+        if self._writer.is_behind:
             self._set_timer(limits.HLS_PULL_SECONDS, self._pull)
             return
         if self.store.on_demand:
@@ -270,8 +263,8 @@ class HlsMuxer:
             log.exception("hls of %s failed; it is begun again", self.name.url)
             self._reopen_later(reader)
             return
-        self._longest_ms = reader.longest_ms
-        self._take(segments)
+        self._writer.longest_ms = reader.longest_ms
+        self._writer.put(segments)
         if reader.failed:
             self._reopen_later(reader)
         elif reader.outdated and stream.settled:
@@ -290,93 +283,18 @@ class HlsMuxer:
         self._reader = None
         self._set_timer(limits.HLS_RETRY_SECONDS, self._open)
 
-    def _is_behind(self) -> bool:
-        """Whether the store cannot keep up. The log bounds what is read later; older media is lost."""
-        if len(self._queue) < limits.HLS_BACKLOG:
-            return False
-        if not self._failing:
-            self._failing = True
-            log.error("hls of %s: the disk cannot keep up; segments come late or are lost", self.name.url)
-        return True
-
     def _shorten(self, reader: SegmentReader) -> None:
         """Make the first segments short, since a viewer waits for them."""
-        options, segmenter, count = self.options, reader.segmenter, len(self._list) + len(self._queue)
+        options, segmenter = self.options, reader.segmenter
+        count = len(self._writer.segments) + self.backlog
         segmenter.least_ms, segmenter.most_ms = options.least_ms, options.most_ms
         if count < limits.HLS_FIRST_SEGMENTS:
             segmenter.least_ms = min(options.least_ms, limits.HLS_FIRST_MS)
         if not count:
             segmenter.most_ms = min(options.most_ms, limits.HLS_FIRST_MS_MAX)
 
-    # --- storing ---
-
-    def _take(self, segments: list[Segment]) -> None:
-        if segments:
-            self._queue.extend(segments)
-            self._run()
-
-    def _run(self) -> None:
-        """Have the worker do what is to be done, if it does not already."""
-        if self._worker is None or self._worker.done():
-            self._worker = self._loop.create_task(self._work())
-
-    async def _work(self) -> None:
-        if not self._recovered:
-            await self._guard(self._recover)
-            self._recovered = True
-            self._open()
-        while self._queue and not self.closed:
-            segment = self._queue.popleft()
-            if segment is None:
-                await self._guard(self._complete)
-                self._after_completion()
-            elif await self._guard(partial(self._store_segment, segment)):
-                if self._failing and not self._queue:
-                    self._failing = False
-                    log.info("hls of %s is written again", self.name.url)
-            else:
-                self._lost = True
-
-    async def _guard(self, step: Callable[[], Coroutine[Any, Any, None]]) -> bool:
-        """Do one step of the worker; return whether it succeeded."""
-        try:
-            await step()
-        except OSError as error:
-            self._fail(error)
-            return False
-        except Exception:
-            log.exception("hls of %s: a segment failed and is lost", self.name.url)
-            return False
-        return True
-
-    async def _store_segment(self, segment: Segment) -> None:
-        named = self._list.name_segment(segment, time.time(), self.options.floor_ms)
-        named.discontinuity |= self._lost
-        files = [(named.path, segment.body)]
-        if named.init_path and self.store.fetch(named.init_path) is None:
-            files.insert(0, (named.init_path, segment.init))
-        await self.store.write(files)
-        if self.closed:
-            return
-        self._lost = False
-        self._list.append(named, self._longest_ms, self._loop.time())
-        while self.store.is_full and (paths := self._list.evict()):
-            self.store.drop(paths, delete=True)
-        await self._show()
-
-    async def _show(self) -> None:
-        """Store the playlist, then let players have it."""
-        text = self._list.playlist.text() if len(self._list) else ""
-        if text:
-            await self.store.write_playlist(text)
-        self.text = text
-        self._wake()
-
     def _fail(self, error: OSError) -> None:
-        """Files cannot be written: do what `hls_on_error` demands."""
-        if not self._failing:
-            self._failing = True
-            log.error("hls of %s: %s: %s", self.name.url, error.filename, error.strerror)
+        """A segment could not be stored: do what `hls_on_error` demands."""
         stream = self.stream
         if stream is None or self.options.on_error is HlsOnError.CONTINUE:
             return
@@ -384,31 +302,13 @@ class HlsMuxer:
             self._drop_publisher(stream)
         elif self._reader is not None:
             self._suspended = True
-            self._queue = deque(each for each in self._queue if each is None)
+            self._writer.drop_backlog()
             self._reader.close()
             self._reader = None
 
-    async def _recover(self) -> None:
-        """Continue the playlist that an earlier process left."""
-        text = await self.store.read_playlist()
-        old = read_playlist(text, self.options.playlist_ms) if text else None
-        if old is None or self.closed:
-            return
-        log.info("hls of %s continues behind segment %d", self.name.url, old.next - 1)
-        self._list.set_sizes(await self.store.restore(list(self._list.resume(old))))
-        if text.rstrip().endswith("#EXT-X-ENDLIST"):
-            self._begin_anew()
-        else:
-            self.text = old.text()
-
     # --- the end ---
 
-    async def _complete(self) -> None:
-        """Complete the playlist."""
-        self._list.playlist.ended = True
-        await self._show()
-
-    def _after_completion(self) -> None:
+    def _has_ended(self) -> None:
         self._wake()
         if self.closed:
             return
@@ -421,13 +321,12 @@ class HlsMuxer:
 
     def _begin_anew(self) -> None:
         """Begin another presentation, because the stream came back after its end."""
-        self.text = ""
         self._completed_at = 0.0
-        self._list.begin_anew(self._loop.time())
+        self._writer.begin_anew()
 
     def _dispose_later(self) -> None:
         # A complete playlist is played to its end.
-        seconds = max(self.idle_seconds, self._list.playlist.length_ms / 1000)
+        seconds = max(self.idle_seconds, self._writer.segments.playlist.length_ms / 1000)
         if not self.store.on_demand and self.options.dispose_seconds:
             seconds = self.options.dispose_seconds
         self._set_timer(self._completed_at + seconds - self._loop.time(), self._dispose)
@@ -437,13 +336,8 @@ class HlsMuxer:
             self.store.remove_all()
             log.info("hls of %s: its segments are removed", self.name.url)
         elif self.options.cleanup:
-            self.store.drop(self._list.expire_all(), delete=True)
+            self.store.drop(self._writer.segments.expire_all(), delete=True)
         self.close()
-
-    def _expire(self) -> None:
-        paths = self._list.expire(self._loop.time())
-        if paths:
-            self.store.drop(paths, delete=self.options.cleanup)
 
     def _wake(self) -> None:
         """Call the requests that wait, if there is an answer for them."""

@@ -1,4 +1,4 @@
-"""Viewers of HLS: each asks for one thing after the other, so a word in its URLs says who it is."""
+"""Sessions of HLS viewers. A viewer makes many requests; a word in its URLs identifies it."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ _WORD = re.compile(r"[0-9a-z]{8}")
 
 
 class HlsSession:
-    """One viewer."""
+    """One viewer that is counted."""
 
     __slots__ = ("client", "keep_seconds", "kicked", "received", "seen", "sent")
 
     def __init__(self, now: float, keep_seconds: float) -> None:
         self.client: Client | None = None
-        "None while its stream is gone."
+        "None while the stream has ended."
         self.seen = now
-        "When it asked last, loop time."
+        "Loop time of the newest request."
         self.keep_seconds = keep_seconds
+        "The session ends after this long without a request."
         self.kicked = False
         self.sent = 0
         self.received = 0
 
 
 class HlsSessions:
-    """All viewers by their word. Bounded; who has not asked for a while is no viewer any more."""
+    """All sessions by their word, HLS_SESSIONS_MAX at most. A session ends when its viewer is silent for a while."""
 
     def __init__(self, clients: Clients, clock: Callable[[], float], new_id: Callable[[], str]) -> None:
         self._clients = clients
@@ -48,14 +49,14 @@ class HlsSessions:
         return len(self._sessions)
 
     def new_word(self) -> str:
-        """A word that nobody has."""
+        """Return a word that no session and no client has."""
         word = self._new_id()
         while not self._is_free(word):
             word = self._new_id()
         return word
 
     def _is_free(self, word: str) -> bool:
-        # The clients's ids are one name space: nobody may take the place of another client.
+        # All client ids share one name space, and no viewer may replace another client.
         return word not in self._sessions and self._clients.find(word) is None
 
     def find(self, word: str) -> HlsSession | None:
@@ -64,11 +65,11 @@ class HlsSessions:
     def enter(
         self, word: str, stream: Stream | None, request: Request, scheme: str, keep_seconds: float
     ) -> HlsSession | None:
-        """Note that the viewer *word* asks for a stream; None when it is not counted: no word of ours, or too many."""
+        """Count a request of the viewer *word*; None for a malformed word, a taken one, or too many sessions."""
         now = self._clock()
         session = self._sessions.get(word)
         if session is None:
-            # A player that slept goes on with its old word.
+            # A player that slept continues with its old word.
             if len(self._sessions) >= limits.HLS_SESSIONS_MAX or not _WORD.fullmatch(word) or stream is None:
                 return None
             if not self._is_free(word):
@@ -81,14 +82,14 @@ class HlsSessions:
         return session
 
     def count(self, word: str, size: int) -> None:
-        """Note that a viewer was sent *size* bytes."""
+        """Count *size* bytes sent to a viewer."""
         session = self._sessions.get(word)
         if session is not None and not session.kicked:
             session.seen = self._clock()
             session.sent += size
 
     def sweep(self) -> None:
-        """Forget the viewers that ask no more."""
+        """End the sessions of silent viewers."""
         now = self._clock()
         for word, session in list(self._sessions.items()):
             if now - session.seen > session.keep_seconds:
@@ -116,13 +117,13 @@ class HlsSessions:
             drop=self._kick,
         )
         client.link = session
-        # What it was sent before stays counted with its former stream.
+        # Bytes sent before are counted with the former stream.
         session.sent = 0
         self._clients.add(client)
         log.info("player %s from %s joins %s by hls", word, client.ip, stream.name.url)
 
     def _kick(self, client: Client) -> None:
-        """Send it nothing more: what it asks for is not found, until it is forgotten."""
+        """Answer 404 to every request of a viewer until its session ends."""
         session = self._sessions.get(client.id)
         if session is not None:
             session.kicked = True

@@ -1,0 +1,217 @@
+"""The HLS muxers of all streams: made by publishes and requests, changed by reloads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from fastflv import limits
+from fastflv.servers.hls.diskstore import Disk, DiskStore
+from fastflv.servers.hls.memorystore import MemoryStore
+from fastflv.servers.hls.muxer import HlsMuxer
+from fastflv.servers.hls.names import HlsNames
+from fastflv.servers.hls.options import HlsOptions
+from fastflv.servers.hls.store import SegmentStore
+from fastflv.stream.clients import Clients
+from fastflv.stream.hub import Hub
+from fastflv.stream.name import StreamName
+from fastflv.stream.stream import Stream
+
+log = logging.getLogger(__name__)
+
+
+class HlsMuxers:
+    """At most one muxer a stream. A watcher of the hub.
+
+    *vhost_of*: the options of a vhost by its name or an alias, None where HLS is off.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        hub: Hub,
+        clients: Clients,
+        vhost_of: Callable[[str], HlsOptions | None],
+    ) -> None:
+        self.vhost_of = vhost_of
+        self._loop = loop
+        self._hub = hub
+        self._clients = clients
+        self._muxers: dict[StreamName, HlsMuxer] = {}
+        self._replaced: set[HlsMuxer] = set()
+        "Muxers that serve no request any more and complete or delete their files."
+        self._former: dict[str, set[HlsNames]] = {}
+        "By vhost: path templates from before a reload that running muxers still use."
+        self._executor: ThreadPoolExecutor | None = None
+        self._disk: Disk | None = None
+        self._stopped = False
+
+    def __iter__(self) -> Iterator[HlsMuxer]:
+        """The muxers that serve requests."""
+        return iter(self._muxers.values())
+
+    def __len__(self) -> int:
+        return len(self._muxers)
+
+    def find(self, name: StreamName) -> HlsMuxer | None:
+        """Return the muxer of a stream, or None."""
+        return self._muxers.get(name)
+
+    def stream_of(self, options: HlsOptions, path: str) -> StreamName | None:
+        """Return the stream whose playlist has this URL path; a running muxer keeps the templates it began with."""
+        for names in self._templates(options):
+            name = names.stream_of(path)
+            if name is None:
+                continue
+            muxer = self._muxers.get(name)
+            if names == (options.names if muxer is None else muxer.options.names):
+                return name
+        return None
+
+    def muxer_of_segment(self, options: HlsOptions, path: str) -> HlsMuxer | None:
+        """Return the muxer that has a segment at this URL path, or may have had one."""
+        found = None
+        for names in self._templates(options):
+            name = names.segment_of(path)
+            muxer = self._muxers.get(name) if name is not None else None
+            if muxer is not None and muxer.fetch(path[1:]) is not None:
+                return muxer
+            found = found or muxer
+        return found
+
+    def start(self, stream: Stream) -> HlsMuxer | None:
+        """Make the muxer of a settled stream; None where HLS is off, or its name cannot be that of a file."""
+        options = self.vhost_of(stream.name.vhost)
+        muxer = self._new_muxer(stream.name, options) if options is not None and not self._stopped else None
+        if muxer is not None:
+            muxer.begin(stream)
+        return muxer
+
+    # --- streams ---
+
+    def stream_began(self, stream: Stream) -> None:
+        """A publisher begins, or returns within the grace period."""
+        if self._stopped:
+            return
+        options = self.vhost_of(stream.name.vhost)
+        muxer = self._muxers.get(stream.name)
+        if muxer is not None and muxer.stream is None and options is not None and _is_moved(muxer, options):
+            self._replace(muxer)
+            self._find_former()
+            muxer = None
+        if muxer is not None:
+            muxer.begin(stream)
+        elif options is not None and options.folder:
+            self.start(stream)
+
+    def stream_left(self, stream: Stream) -> None:
+        """The publisher left; another one may come within the grace period."""
+        muxer = self._muxers.get(stream.name)
+        if muxer is not None:
+            muxer.pause()
+
+    def stream_ended(self, stream: Stream) -> None:
+        """No publisher returned within the grace period."""
+        muxer = self._muxers.get(stream.name)
+        if muxer is not None and muxer.stream is stream:
+            muxer.end()
+
+    # --- the server ---
+
+    def reconfigure(self, vhost_of: Callable[[str], HlsOptions | None]) -> list[str]:
+        """Use the options of a reloaded configuration, for running muxers too.
+
+        Returns the directives that act from the next publish of a running stream on, each once. Where HLS is off
+        now, muxers close and viewers get 404. Where it is on now, segments begin with the next request or publish.
+        """
+        self.vhost_of = vhost_of
+        waiting: dict[str, None] = {}
+        for muxer in list(self):
+            options = vhost_of(muxer.name.vhost)
+            if options is None:
+                self._replace(muxer)
+            else:
+                waiting.update(dict.fromkeys(muxer.adopt(options)))
+        self._find_former()
+        return list(waiting)
+
+    async def stop(self) -> None:
+        """Close all muxers; wait up to STOP_SECONDS for files that are being written. Call it before streams end."""
+        self._stopped = True
+        muxers = [*self, *self._replaced]
+        for muxer in muxers:
+            muxer.stop()
+        if muxers:
+            written = [self._loop.create_task(muxer.written()) for muxer in muxers]
+            await asyncio.wait(written, timeout=limits.STOP_SECONDS)
+        for muxer in muxers:
+            muxer.close()
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = self._disk = None
+
+    @property
+    def disk(self) -> Disk:
+        """The threads that write and read files; they start with the first use."""
+        if self._disk is None:
+            self._executor = ThreadPoolExecutor(limits.HLS_THREADS, "hls")
+            self._disk = Disk(self._loop, self._executor)
+        return self._disk
+
+    def _new_muxer(self, name: StreamName, options: HlsOptions) -> HlsMuxer | None:
+        path = options.names.playlist_path(name)
+        if not path:
+            log.warning("hls of %s: the name of the stream does not fit the templates of the files", name.url)
+            return None
+        store: SegmentStore = DiskStore(self.disk, options.folder, path) if options.folder else MemoryStore()
+        muxer = self._muxers[name] = HlsMuxer(
+            self._loop,
+            self._hub,
+            name,
+            options,
+            store,
+            on_closed=self._closed,
+            drop_publisher=self._drop_publisher,
+        )
+        return muxer
+
+    def _replace(self, muxer: HlsMuxer) -> None:
+        """Take a muxer off service; one on disk completes its playlist, and deletes its files when they are due."""
+        del self._muxers[muxer.name]
+        self._replaced.add(muxer)
+        if muxer.store.on_demand:
+            muxer.close()
+        elif muxer.stream is not None:
+            muxer.end()
+
+    def _closed(self, muxer: HlsMuxer) -> None:
+        self._replaced.discard(muxer)
+        if self._muxers.get(muxer.name) is muxer:
+            del self._muxers[muxer.name]
+            if self._former:
+                self._find_former()
+
+    def _find_former(self) -> None:
+        """Find the templates that running muxers have kept over a reload."""
+        self._former.clear()
+        for muxer in self:
+            names, options = muxer.options.names, self.vhost_of(muxer.name.vhost)
+            if options is not None and names != options.names:
+                self._former.setdefault(muxer.name.vhost, set()).add(names)
+
+    def _templates(self, options: HlsOptions) -> Iterator[HlsNames]:
+        """The path templates of a vhost, then those that running muxers have kept."""
+        yield options.names
+        yield from self._former.get(options.names.vhost, ())
+
+    def _drop_publisher(self, stream: Stream) -> None:
+        client = self._clients.find(stream.publisher_id)
+        if client is not None:
+            client.drop(client)
+
+
+def _is_moved(muxer: HlsMuxer, options: HlsOptions) -> bool:
+    """Whether the path templates or the place of the files differ from those of a muxer."""
+    return (muxer.options.names, muxer.options.folder) != (options.names, options.folder)

@@ -1,0 +1,204 @@
+"""Stores the finished segments of one stream, one at a time, and lists each once it is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any
+
+from fastflv import limits
+from fastflv.containers.playlist import read_playlist
+from fastflv.containers.segmenter import Segment
+from fastflv.servers.hls.options import HlsOptions
+from fastflv.servers.hls.segmentlist import SegmentList
+from fastflv.servers.hls.store import SegmentStore
+from fastflv.stream.name import StreamName
+
+log = logging.getLogger(__name__)
+
+
+class SegmentWriter:
+    """A queue of segments before a store, and the playlist of those that are stored.
+
+    Callbacks: *on_change*, the playlist changed or ended; *on_recovered*, an old playlist was resumed, or there was
+    none; *on_ended*, the end that was put is stored, or could not be; *on_error*, a segment could not be stored.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        name: StreamName,
+        options: HlsOptions,
+        store: SegmentStore,
+        *,
+        on_change: Callable[[], None],
+        on_recovered: Callable[[], None],
+        on_ended: Callable[[], None],
+        on_error: Callable[[OSError], None],
+    ) -> None:
+        self.options = options
+        self.text = ""
+        "The playlist as players get it, with QUERY behind its URIs; empty before the first segment."
+        self.longest_ms = 0
+        "Longest expected segment."
+        # Without an old playlist numbers begin at the clock, so that they never recur in caches.
+        first = int(time.time() * 1000) // limits.HLS_SEGMENT_MS_MIN if store.on_demand else 0
+        self.segments = SegmentList(name, options.names, options.playlist_ms, first)
+        self.recovered = store.on_demand or not options.recover
+        "Whether the playlist of an earlier process was resumed, or there is none."
+        self._loop = loop
+        self._name = name
+        self._store = store
+        self._on_change = on_change
+        self._on_recovered = on_recovered
+        self._on_ended = on_ended
+        self._on_error = on_error
+        self._queue: deque[Segment | None] = deque()
+        "Segments to be stored; None: the playlist ends."
+        self._worker: asyncio.Task[None] | None = None
+        self._lost = False
+        "A segment was lost, so that the next one does not continue the one before."
+        self._failing = False
+        self._closed = False
+
+    @property
+    def backlog(self) -> int:
+        """Segments that wait to be stored."""
+        return sum(segment is not None for segment in self._queue)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the store cannot keep up, so that no segment should be put for now."""
+        if self.backlog < limits.HLS_BACKLOG:
+            return False
+        if not self._failing:
+            self._failing = True
+            log.error("hls of %s: the disk cannot keep up; segments come late or are lost", self._name.url)
+        return True
+
+    @property
+    def ended(self) -> bool:
+        """Whether the playlist is complete."""
+        return self.segments.playlist.ended
+
+    def recover(self) -> None:
+        """Resume the playlist of an earlier process; *on_recovered* follows."""
+        self._run()
+
+    def put(self, segments: Iterable[Segment]) -> None:
+        """Store segments behind those put before."""
+        self._queue.extend(segments)
+        if self._queue:
+            self._run()
+
+    def end(self) -> None:
+        """Complete the playlist behind the segments put before; *on_ended* follows."""
+        self._queue.append(None)
+        self._run()
+
+    def begin_anew(self) -> None:
+        """Begin another presentation, because the stream came back after its end."""
+        self.text = ""
+        self.segments.begin_anew(self._loop.time())
+
+    def drop_backlog(self) -> None:
+        """Forget the segments that are not stored yet."""
+        self._queue = deque(segment for segment in self._queue if segment is None)
+
+    def expire(self) -> None:
+        """Drop the segments that no player may ask for any more."""
+        paths = self.segments.expire(self._loop.time())
+        if paths:
+            self._store.drop(paths, delete=self.options.cleanup)
+
+    def close(self) -> None:
+        """Store and list nothing more."""
+        self._closed = True
+        self._queue.clear()
+
+    async def written(self) -> None:
+        """Wait until every segment is stored."""
+        while self._worker is not None and not self._worker.done():
+            await asyncio.wait([self._worker])
+
+    def _run(self) -> None:
+        if self._worker is None or self._worker.done():
+            self._worker = self._loop.create_task(self._work())
+
+    async def _work(self) -> None:
+        if not self.recovered:
+            await self._attempt(self._recover)
+            self.recovered = True
+            self._on_recovered()
+        while self._queue and not self._closed:
+            segment = self._queue.popleft()
+            if segment is None:
+                await self._attempt(self._complete)
+                self._on_ended()
+            elif await self._attempt(partial(self._store_segment, segment)):
+                if self._failing and not self._queue:
+                    self._failing = False
+                    log.info("hls of %s is written again", self._name.url)
+            else:
+                self._lost = True
+
+    async def _attempt(self, step: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        """Do one step of the worker; return whether it succeeded."""
+        try:
+            await step()
+        except OSError as error:
+            if not self._failing:
+                self._failing = True
+                log.error("hls of %s: %s: %s", self._name.url, error.filename, error.strerror)
+            self._on_error(error)
+            return False
+        except Exception:
+            log.exception("hls of %s: a segment failed and is lost", self._name.url)
+            return False
+        return True
+
+    async def _recover(self) -> None:
+        text = await self._store.read_playlist()
+        old = read_playlist(text, self.options.playlist_ms) if text else None
+        if old is None or self._closed:
+            return
+        log.info("hls of %s continues behind segment %d", self._name.url, old.next - 1)
+        self.segments.set_sizes(await self._store.restore(list(self.segments.resume(old))))
+        if text.rstrip().endswith("#EXT-X-ENDLIST"):
+            self.begin_anew()
+        else:
+            self.text = old.text()
+
+    async def _store_segment(self, segment: Segment) -> None:
+        if self.ended:
+            self.begin_anew()
+        named = self.segments.name_segment(segment, time.time(), self.options.floor_ms)
+        named.discontinuity |= self._lost
+        files = [(named.path, segment.body)]
+        if named.init_path and self._store.fetch(named.init_path) is None:
+            files.insert(0, (named.init_path, segment.init))
+        await self._store.write(files)
+        if self._closed:
+            return
+        self._lost = False
+        self.segments.append(named, self.longest_ms, self._loop.time())
+        while self._store.is_full and (paths := self.segments.evict()):
+            self._store.drop(paths, delete=True)
+        await self._show()
+
+    async def _complete(self) -> None:
+        self.segments.playlist.ended = True
+        await self._show()
+
+    async def _show(self) -> None:
+        """Store the playlist, then let players have it."""
+        text = self.segments.playlist.text() if len(self.segments) else ""
+        if text:
+            await self._store.write_playlist(text)
+        if not self._closed:
+            self.text = text
+            self._on_change()
