@@ -67,6 +67,7 @@ def test_the_samples_do_what_their_names_say():
     assert (sample("hls").vhost("x").hls.on_disk, sample("hls.disk").vhost("x").hls.on_disk) == (False, True)
     assert sample("https").http_server.https.enabled and sample("https").http_api.https.enabled
     assert len(sample("https.names").http_server.https.pairs) == 2
+    assert sample("behind.proxy").rtmp.proxy_protocol and len(sample("behind.proxy").trusted_proxies) == 2
     assert sample("vhosts").vhost("elsewhere.example.com") is None
     assert sample("include").vhost("include.example.com").http_remux.enabled
     assert (

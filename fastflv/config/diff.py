@@ -97,13 +97,13 @@ DIRECTIVES: Final = {
     "vhost.security.rules": "vhost.security",
     "vhost.hls.on_disk": "vhost.hls.hls_path",
 }
-"Directives of the settings that are not called as theirs."
+"Directives of the settings whose names in the model differ."
 
 UNSET: Final = {"vhost.play.mw_latency": "auto"}
 "What a file calls the value that is None in the model."
 
 APART: Final = frozenset({"vhosts", "notices", "source"})
-"Fields of the settings that are no settings themselves."
+"Fields of the model that hold no setting."
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +169,10 @@ def when_of(setting: str) -> When:
 
 
 def differences(old: Settings, new: Settings) -> list[Change]:
-    """What differs, in the order of the model; vhosts behind the rest. Settings that count through another one
-    are left out, for the other one is there."""
+    """The differences in the order of the model, those of vhosts last.
+
+    A setting that counts through another one is left out: the other one is listed.
+    """
     changes = list(_compare(old, new, "", _Places(new.source, old.source)))
     for name in dict.fromkeys((*old.vhosts, *new.vhosts)):
         before, after = old.vhosts.get(name), new.vhosts.get(name)

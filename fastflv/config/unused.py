@@ -1,7 +1,7 @@
-"""Settings that are parsed, and that no code outside of the configuration reads, each with the reason.
+"""Settings that are parsed and read by no code outside of the configuration, each with the reason.
 
-UNUSED is exact: a test compares it with the attributes that the rest of the package reads. Delete a row with
-the change that reads its setting.
+UNUSED is exact: a test compares it with the attributes that the rest of the package reads. The change that makes
+the package read a setting deletes its row.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ UNUSED: Final = (
     Unused("vhost.security", Why.PENDING, ""),
     Unused("vhost.refer", Why.PENDING, ""),
 )
-"Settings that nobody reads. Of a block in it, no setting is read."
+"Unread settings. A block in it stands for all of its settings."
 
 
 def unused(path: str) -> Unused | None:
