@@ -70,7 +70,7 @@ class Caller:
         return json.loads(body)
 
     def publish(self, name: StreamName = NAME, id: str = "pub00001") -> Feed:
-        stream = self.server.hub.publish(name, StreamOptions(window_ms=0), id, 0)
+        stream = self.server.hub.publish(name, StreamOptions(merge_window_ms=0), id, 0)
         client = Client(
             id=id, stream=stream, kind="fmle-publish", ip="127.0.0.1", tc_url="rtmp://a/live", name=name.stream,
             joined=asyncio.get_running_loop().time(), drop=lambda client: self.dropped.append(client), publish=True,

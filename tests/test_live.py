@@ -19,7 +19,7 @@ from fastflv.stream.name import StreamName
 from fastflv.stream.stream import StreamOptions
 
 NAME = StreamName(DEFAULT_VHOST, "live", "a")
-OPTIONS = StreamOptions(window_ms=0, grace_ms=5000)
+OPTIONS = StreamOptions(merge_window_ms=0, grace_ms=5000)
 CONF = """
 listen 127.0.0.1:{rtmp};
 daemon off;

@@ -46,7 +46,7 @@ class Stage:
         self.loop = FakeLoop()
         self.hub = Hub(lambda: "vid-1")
         self.players = Players(self.loop, Sender(1), self.hub)  # type: ignore[arg-type]
-        self.options = StreamOptions(window_ms=window_ms, **options)  # type: ignore[arg-type]
+        self.options = StreamOptions(merge_window_ms=window_ms, **options)  # type: ignore[arg-type]
         self.stream = self.hub.publish(NAME, self.options, "publisher", 0)
         self.feed = Feed(self.stream.writer)
         self.feed.audio(0, AAC_HEADER)

@@ -158,7 +158,7 @@ def show(value: object) -> str:
 def when_of(setting: str) -> When:
     """When a change of the setting at the dotted path *setting* counts. Raises KeyError for one without an entry."""
     row = unused(setting)
-    if row is not None and row.why is not Why.PENDING:
+    if row is not None:
         return When.NEVER
     path = setting
     while path not in WHEN:

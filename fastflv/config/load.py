@@ -34,11 +34,14 @@ from fastflv.config.notice import Notice
 from fastflv.config.unused import survey_unused
 
 
-def load(path: str | None, *, environ: Mapping[str, str], env_only: bool = False) -> Settings:
+def load(
+    path: str | None, *, environ: Mapping[str, str], env_only: bool = False, folder: str = ""
+) -> Settings:
     """Read the configuration file at *path*, with the SRS_* variables of *environ* over it.
 
     *path* None: the built-in configuration. SRS_CONFIG_FILE beats *path*. *env_only*, or
     SRS_ENV_ONLY, is a start without any file: daemon off, log to the console, one default vhost.
+    *folder*: where relative paths start, of included files too; empty: the working directory.
     Raises ConfigFileError, ConfigSyntaxError, ConfigNameError or ConfigValueError, with file and line.
     """
     environment = Environment(environ)
@@ -46,7 +49,7 @@ def load(path: str | None, *, environ: Mapping[str, str], env_only: bool = False
         return _build(_without_file(), environment, env_only=True)
     path = environment.config_file or path
     if path is not None:
-        return _build(parse_file(path), environment)
+        return _build(parse_file(path, folder), environment)
     built_in = resources.files("fastflv.config").joinpath("default.conf").read_text("utf-8")
     return _build(parse(built_in, "default.conf"), environment)
 

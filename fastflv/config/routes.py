@@ -7,8 +7,8 @@ of one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import combinations
 from typing import Final
@@ -86,12 +86,25 @@ class Route:
         return self.at.place if self.at else "built in"
 
 
+WHOLE_API: Final = (Route(RouteKind.API, "the API", prefix="/"),)
+"The table of ports that the API has to itself."
+
+
 def routes_of(vhost: Vhost, *, api_shared: bool) -> tuple[Route, ...]:
     """The routes of *vhost* in the order in which they are asked.
 
     *api_shared*: the API answers on the ports of the HTTP server.
     """
     return (_api(vhost, api_shared), *_hls(vhost), *_mounts(vhost))
+
+
+def with_former(routes: tuple[Route, ...], former: Iterable[HlsFiles]) -> tuple[Route, ...]:
+    """Return *routes* with those of HLS files that running streams kept over a reload, before the mounts."""
+    kept = [route for files in former for _, route in _hls_routes(files)]
+    if not kept:
+        return routes
+    mounts = tuple(route for route in routes if route.kind is RouteKind.MOUNT)
+    return (*routes[: len(routes) - len(mounts)], *kept, *mounts)
 
 
 def check_routes(vhost: Vhost, *, api_shared: bool) -> None:
@@ -128,13 +141,19 @@ def _hls(vhost: Vhost) -> Iterator[Route]:
         mp4=hls.hls_fmp4_file,
         init=hls.hls_init_file,
     )
+    for name, route in _hls_routes(files):
+        yield replace(route, what=f"{name} {getattr(hls, name)}", at=_place(vhost, "hls", name))
+
+
+def _hls_routes(files: HlsFiles) -> Iterator[tuple[str, Route]]:
+    """The routes of HLS files, with the directive of each."""
     for kind, name, template in (
         (RouteKind.PLAYLIST, "hls_m3u8_file", files.playlist),
         (RouteKind.SEGMENT, "hls_ts_file", files.ts),
         (RouteKind.SEGMENT, "hls_fmp4_file", files.mp4),
         (RouteKind.SEGMENT, "hls_init_file", files.init),
     ):
-        yield Route(kind, f"{name} {getattr(hls, name)}", (template,), at=_place(vhost, "hls", name))
+        yield name, Route(kind, name, (template,))
 
 
 def _mounts(vhost: Vhost) -> Iterator[Route]:

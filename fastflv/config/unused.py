@@ -24,7 +24,6 @@ class Why(Enum):
     WARNED = "a notice names it where it is written with another value than its default"
     DOCUMENTED = "docs/configure.md says so"
     FOLDED = "it counts through another setting, which is read"
-    PENDING = "the server is going to read it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,6 @@ UNUSED: Final = (
     Unused("vhost.publish.mr", Why.DOCUMENTED, "all that has arrived is always read at once"),
     Unused("vhost.publish.mr_latency", Why.DOCUMENTED, "all that has arrived is always read at once"),
     Unused("http_server.dir", Why.DOCUMENTED, "files are not served yet"),
-    Unused("in_docker", Why.FOLDED, "daemon and srs_log_tank"),
     Unused("disable_daemon_for_docker", Why.FOLDED, "daemon"),
     Unused("vhost.min_latency", Why.FOLDED, "mw_latency"),
     Unused("vhost.play.queue_length", Why.FOLDED, "lag_jump"),
@@ -87,21 +85,6 @@ UNUSED: Final = (
     Unused("vhost.hls.hls_key_file_path", Why.FEATURE, "hls_keys"),
     Unused("vhost.hls.hls_key_url", Why.FEATURE, "hls_keys"),
     Unused("vhost.hls.hls_nb_notify", Why.FEATURE, "http_hooks"),
-    Unused("rtmp", Why.PENDING, ""),
-    Unused("rtmps.proxy_protocol", Why.PENDING, ""),
-    Unused("http_server.proxy_protocol", Why.PENDING, ""),
-    Unused("http_server.https.proxy_protocol", Why.PENDING, ""),
-    Unused("http_api.proxy_protocol", Why.PENDING, ""),
-    Unused("http_api.https.proxy_protocol", Why.PENDING, ""),
-    Unused("trusted_proxies", Why.PENDING, ""),
-    Unused("empty_ip_ok", Why.PENDING, ""),
-    Unused("grace_start_wait", Why.PENDING, ""),
-    Unused("grace_final_wait", Why.PENDING, ""),
-    Unused("force_grace_quit", Why.PENDING, ""),
-    Unused("inotify_auto_reload", Why.PENDING, ""),
-    Unused("auto_reload_for_docker", Why.PENDING, ""),
-    Unused("vhost.security", Why.PENDING, ""),
-    Unused("vhost.refer", Why.PENDING, ""),
 )
 "Unread settings. A block in it stands for all of its settings."
 

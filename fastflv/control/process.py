@@ -1,9 +1,10 @@
-"""The process: background, pid file, and the parent to follow."""
+"""The process: background, pid file, open files, and the parent to follow."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,3 +63,12 @@ def watch_parent(add_reader: Callable[[int, Callable[[], None]], None], ended: C
     except OSError as error:
         raise StartupError(f"cannot watch the parent process {parent}: {error.strerror}") from error
     add_reader(fd, ended)
+
+
+def raise_file_limit() -> int:
+    """Raise the soft limit of open files to the hard one; return what is in force."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return soft

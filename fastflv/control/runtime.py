@@ -1,23 +1,107 @@
-"""From the configuration's vhosts to what each layer is told."""
+"""Runtimes: one configuration, compiled to what each layer is told. It never changes; a reload makes another."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from fastflv import limits
+from fastflv.access.rules import Rule, compile_rules
 from fastflv.config.model.play import TimeJitter
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import Vhost
 from fastflv.config.mount import parse_mounts
+from fastflv.config.routes import Route, routes_of
 from fastflv.containers.variant import Variant
+from fastflv.errors import ConfigValueError
+from fastflv.net.networkset import NetworkSet
 from fastflv.servers.hls import HlsNames, HlsOptions
 from fastflv.servers.http.live import LiveOptions
-from fastflv.servers.rtmp.options import IngestOptions
+from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.stream.lag import Lag
+from fastflv.stream.publication import PublishOptions
 from fastflv.stream.start import StartBurst
 from fastflv.stream.stream import AUTO_WINDOW, StreamOptions
 
 
-def stream_options(vhost: Vhost) -> StreamOptions:
-    """What shapes the streams of a vhost."""
+@dataclass(frozen=True, slots=True)
+class VhostRuntime:
+    """One vhost, compiled."""
+
+    vhost: Vhost
+    rtmp: RtmpOptions
+    live: LiveOptions
+    hls: HlsOptions | None
+    "None: HLS is off."
+    rules: tuple[Rule, ...]
+    "Who may publish and play, in the order asked."
+    routes: tuple[Route, ...]
+    "URLs in the order in which a request is compared with them."
+
+    @property
+    def publish(self) -> PublishOptions:
+        return self.rtmp.publish
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A whole configuration, compiled. Ask it per request, and keep nothing of it."""
+
+    number: int
+    "1 at the start, one more with each reload."
+    settings: Settings
+    vhosts: Mapping[str, VhostRuntime]
+    "By name, disabled ones too."
+    trusted: NetworkSet
+    "Proxies that are believed about the addresses of viewers."
+    api_routes: tuple[Route, ...]
+    "For a host that no vhost serves."
+
+    def vhost(self, host: str) -> VhostRuntime | None:
+        """Return the vhost that serves *host*; None: refuse."""
+        found = self.settings.vhost(host)
+        return self.vhosts[found.name] if found is not None else None
+
+
+def compile_runtime(settings: Settings, number: int) -> Runtime:
+    """Compile *settings*. Raises ConfigValueError, with file and line, for a value that no layer can use."""
+    shared = settings.api_shared
+    return Runtime(
+        number,
+        settings,
+        {name: _compile_vhost(vhost, settings, shared) for name, vhost in settings.vhosts.items()},
+        NetworkSet(settings.trusted_proxies),
+        routes_of(Vhost(), api_shared=shared)[:1],
+    )
+
+
+def fanout_threads(settings: Settings) -> int:
+    """Return how many sender threads a server of *settings* has."""
+    return settings.fanout_threads or min(len(os.sched_getaffinity(0)), limits.THREADS_MAX)
+
+
+def _compile_vhost(vhost: Vhost, settings: Settings, api_shared: bool) -> VhostRuntime:
+    try:
+        rules = compile_rules(vhost.security, vhost.refer)
+    except ValueError as error:
+        at = vhost.directive
+        raise ConfigValueError(
+            f"vhost {vhost.name}: {error}", file=at.file if at else "", line=at.line if at else 0
+        ) from None
+    live = live_options(vhost)
+    return VhostRuntime(
+        vhost,
+        rtmp_options(vhost, settings, live),
+        live,
+        hls_options(vhost, settings),
+        rules,
+        routes_of(vhost, api_shared=api_shared),
+    )
+
+
+def stream_options(vhost: Vhost, live: LiveOptions) -> StreamOptions:
+    """Return the options of the streams of a vhost."""
     play = vhost.play
     # A merge window is no lag.
     window = max(limits.AUTO_WINDOWS_MS) if play.mw_latency is None else play.mw_latency
@@ -28,44 +112,47 @@ def stream_options(vhost: Vhost) -> StreamOptions:
         gop_frames_max=play.gop_cache_max_frames,
         gop_bytes_max=play.gop_cache_max_bytes,
         lag=Lag(play.lag_drop + window, play.lag_jump + window, play.lag_close + window),
-        window_ms=AUTO_WINDOW if play.mw_latency is None else play.mw_latency,
+        merge_window_ms=AUTO_WINDOW if play.mw_latency is None else play.mw_latency,
         pace_percent=play.pacing,
         jitter=TimeJitter.OFF if play.atc else play.time_jitter,
         reduce_sequence_header=play.reduce_sequence_header,
         grace_ms=round(vhost.publish.grace * 1000),
-        # A send is a merged batch already, so Nagle only holds back its last segment: off unless asked for.
-        nodelay=vhost.tcp_nodelay or not _says(vhost, "tcp_nodelay"),
+        nodelay=vhost.tcp_nodelay,
         live_clock=play.live_clock,
-        kept=_kept(vhost),
+        kept=_kept(vhost, live),
     )
 
 
-def _kept(vhost: Vhost) -> tuple[Variant, ...]:
-    """What `fast_cache` keeps of each stream."""
-    live = live_options(vhost)
-    containers = {mount.container for mount in live.mounts} & {"aac", "mp3"} if live.fast_cache_ms else set()
-    return tuple(live.variant(container) for container in sorted(containers))
+def _kept(vhost: Vhost, live: LiveOptions) -> tuple[Variant, ...]:
+    """Return the variants that `fast_cache` keeps of each stream."""
+    if not live.fast_cache_ms or not vhost.http_remux.enabled:
+        return ()
+    mounts = parse_mounts(vhost.http_remux.mounts, vhost.name)
+    return tuple(
+        live.variant(each) for each in sorted({mount.container for mount in mounts} & {"aac", "mp3"})
+    )
 
 
-def ingest_options(vhost: Vhost, settings: Settings) -> IngestOptions:
-    """What RTMP clients of a vhost are told and held to."""
-    return IngestOptions(
-        name=vhost.name,
-        stream=stream_options(vhost),
+def rtmp_options(vhost: Vhost, settings: Settings, live: LiveOptions) -> RtmpOptions:
+    """Return the options of the RTMP clients of a vhost."""
+    return RtmpOptions(
+        vhost=vhost.name,
+        publish=PublishOptions(
+            stream=stream_options(vhost, live),
+            first_media=vhost.publish.firstpkt_timeout / 1000,
+            silence=vhost.publish.normal_timeout / 1000,
+        ),
+        on_missing=vhost.play.on_missing,
         chunk_size=vhost.chunk_size or settings.chunk_size,
         in_ack_size=vhost.in_ack_size,
         out_ack_size=vhost.out_ack_size,
-        first_packet=vhost.publish.firstpkt_timeout / 1000,
-        silence=vhost.publish.normal_timeout / 1000,
     )
 
 
 def live_options(vhost: Vhost) -> LiveOptions:
-    """What of a vhost is played over HTTP."""
+    """Return the options of a vhost's live responses."""
     remux = vhost.http_remux
-    mounts = parse_mounts(remux.mounts, vhost.name) if remux.enabled else ()
     return LiveOptions(
-        mounts=mounts,
         on_missing=remux.on_missing,
         fast_cache_ms=round(remux.fast_cache * 1000),
         guess_tracks=remux.guess_has_av,
@@ -76,7 +163,7 @@ def live_options(vhost: Vhost) -> LiveOptions:
 
 
 def hls_options(vhost: Vhost, settings: Settings) -> HlsOptions | None:
-    """What of a vhost is played over HLS; None where it is off."""
+    """Return the options of a vhost's HLS; None where it is off."""
     hls = vhost.hls
     if not hls.enabled:
         return None
@@ -111,7 +198,3 @@ def hls_options(vhost: Vhost, settings: Settings) -> HlsOptions | None:
         master_relative=hls.hls_master_m3u8_path_relative,
         on_missing=vhost.http_remux.on_missing,
     )
-
-
-def _says(vhost: Vhost, name: str) -> bool:
-    return vhost.directive is not None and any(child.name == name for child in vhost.directive.children)

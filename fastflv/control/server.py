@@ -1,179 +1,142 @@
-"""The server: listeners, what they share, and an orderly end."""
+"""The server: everything that one running fastflv consists of, and how it is put together."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import resource
-import secrets
 import socket
-import ssl
-import string
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from fastflv import limits
 from fastflv._ext.fanout.sender import Sender
-from fastflv.config.endpoint import Endpoint, uncovered
+from fastflv.access.gate import Gate
+from fastflv.access.rules import Rule
+from fastflv.access.verdict import Allowed
+from fastflv.config.diff import differences
 from fastflv.config.model.server import Settings
-from fastflv.control.runtime import hls_options, ingest_options, live_options
-from fastflv.errors import StartupError
-from fastflv.net.certificates import Certificates
-from fastflv.net.connectionlimit import ConnectionLimit, Seated, Seats
-from fastflv.net.tlslistener import TlsListener
+from fastflv.config.routes import WHOLE_API, Route, RouteKind, with_former
+from fastflv.control.identity import new_id, server_id
+from fastflv.control.listeners import Listeners, Wanted
+from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
+from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.networkset import NetworkSet
+from fastflv.net.peer import Peer
+from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
-from fastflv.protocols.http.message import Request
+from fastflv.protocols.http.exchange import Exchange
 from fastflv.servers.api.api import Api, Identity, VhostEntry
 from fastflv.servers.hls import HlsOptions, HlsServer
-from fastflv.servers.http.connection import Handler, HttpConnection
-from fastflv.servers.http.live import Live, LiveOptions
-from fastflv.servers.http.router import Route, Router
-from fastflv.servers.rtmp.connection import Ingest
-from fastflv.servers.rtmp.options import IngestOptions
-from fastflv.servers.rtmp.play import RtmpPlays
+from fastflv.servers.http.connection import HttpConnection
+from fastflv.servers.http.live import Live
+from fastflv.servers.http.push import Push
+from fastflv.servers.http.router import PUBLISH_METHODS, Router, Site
+from fastflv.servers.rtmp.options import RtmpOptions
+from fastflv.servers.rtmp.server import RtmpServer
 from fastflv.stream.clients import Clients
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
+from fastflv.stream.name import StreamName
+from fastflv.stream.publication import Publication, Publications
 
 log = logging.getLogger(__name__)
 
-ALPHABET = string.ascii_lowercase + string.digits
-
-
-def new_id(length: int = 8) -> str:
-    """Return random letters and digits: what SRS calls a context id."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
-
-
-def stream_router(live: Live, hls: HlsServer, api: Api, *, whole_api: bool, cross_domain: bool) -> Router:
-    """Return the routes of the HTTP server's ports; *whole_api*: the API shares the port."""
-
-    def match_api(request: Request) -> str | None:
-        path = request.path
-        # SRS answers the version on both ports, so that load balancers can probe the port that they forward to.
-        shared = whole_api and (path.startswith("/api/") or path == "/metrics")
-        return path if shared or path == "/api/v1/versions" else None
-
-    methods = ("GET", "HEAD", "POST", "PUT", "DELETE")
-    routes: list[Route[Any]] = [Route("api", methods, match_api, lambda exchange, path: api(exchange))]
-    routes += hls.routes
-    routes += live.routes
-    return Router(routes, cross_domain=cross_domain)
-
 
 class Server:
-    """One running fastflv. Make it in the loop that it will run in; then `start`, and `stop` at the end."""
+    """One running fastflv. Make it in the loop that it will run in; then `start`, and `stop` at the end.
 
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
-        self.settings = settings
+    Everything asks `runtime` per request; a reload replaces it, and tells streams, players and listeners.
+    """
+
+    def __init__(
+        self, settings: Settings, loop: asyncio.AbstractEventLoop, *, identity: Identity | None = None
+    ) -> None:
+        """*identity*: None: made for this process. Raises ConfigValueError for settings that cannot be used."""
+        self.runtime = compile_runtime(settings, 1)
         self._loop = loop
+        self._ids: dict[str, str] = {}
+        "Ids of vhosts by name; they outlive a reload."
         self.hub = Hub(lambda: f"vid-{new_id(7)}")
         self.clients = Clients()
         self.connection_limit = ConnectionLimit(settings.max_connections)
-        self.sender = Sender(settings.fanout_threads or min(len(os.sched_getaffinity(0)), limits.THREADS_MAX))
-        self._vhosts = [
-            VhostEntry(
-                f"vid-{new_id(7)}",
-                vhost.name,
-                vhost.enabled,
-                vhost.hls.hls_fragment if vhost.hls.enabled else None,
-                vhost.publish.parse_sps,
-            )
-            for vhost in settings.vhosts.values()
-        ]
-        self._ingest_options = {
-            vhost.name: ingest_options(vhost, settings) for vhost in settings.vhosts.values()
-        }
-        self._live_options = {vhost.name: live_options(vhost) for vhost in settings.vhosts.values()}
-        self.players = Players(loop, self.sender, self.hub)
-        self.plays = RtmpPlays(
-            loop, self.hub, self.clients, self.players, on_missing=self._on_missing, new_id=new_id
-        )
-        self.ingest = Ingest(
-            loop,
-            self.hub,
-            self.clients,
+        self.gate = Gate(self._rules_of)
+        self.players = Players(loop, Sender(fanout_threads(settings)), self.hub)
+        self.joins = Joins(loop, self.hub, self.gate)
+        self.publications = Publications(loop, self.hub, self.clients)
+        self.rtmp = RtmpServer(
+            self.joins,
+            self.publications,
+            self.players,
             self.connection_limit,
-            vhost_of=self._ingest_vhost,
+            vhost_of=self._rtmp_vhost,
             new_id=new_id,
-            start_play=self.plays.start,
         )
         self.live = Live(
-            loop,
-            self.hub,
+            self.joins,
             self.clients,
             self.players,
             self.connection_limit,
-            vhost_of=self._live_vhost,
+            vhost_of=lambda vhost: self.runtime.vhosts[vhost].live,
             new_id=new_id,
         )
-        self._hls_options = {vhost.name: hls_options(vhost, settings) for vhost in settings.vhosts.values()}
-        self.hls = HlsServer(loop, self.hub, self.clients, vhost_of=self._hls_vhost, new_id=new_id)
+        self.push = Push(
+            self.publications,
+            self.gate,
+            vhost_of=lambda vhost: self.runtime.vhosts[vhost].publish,
+            new_id=new_id,
+        )
+        self.hls = HlsServer(self.joins, self.clients, vhost_of=self._hls_vhost, new_id=new_id)
         self.hub.watchers.append(self.hls.muxers)
-        auth = settings.http_api.auth
         self.api = Api(
             self.hub,
             self.clients,
             self.connection_limit,
-            identity=Identity(settings.server_id or f"vid-{new_id(7)}", new_id()),
-            vhosts=lambda: self._vhosts,
+            identity=identity or Identity(server_id(settings.server_id, ""), new_id()),
+            vhosts=self._vhost_entries,
             clock=loop.time,
             windows=lambda: self.players.windows_ms,
-            cross_domain=settings.http_api.crossdomain,
-            credentials=(auth.username, auth.password) if auth.enabled else None,
-            stats=lambda: self.settings.stats,
+            auth=lambda: self.runtime.settings.http_api.auth,
+            stats=lambda: self.runtime.settings.stats,
         )
-        self._listeners: list[asyncio.Server | TlsListener] = []
-        self._certificates: list[Certificates] = []
-        self._certificates_kept: asyncio.Task[None] | None = None
+        handlers = {
+            RouteKind.API: lambda exchange, route, name: self.api.handle(exchange),
+            RouteKind.PLAYLIST: lambda exchange, route, name: self.hls.playlist(exchange, name),
+            RouteKind.SEGMENT: lambda exchange, route, name: self.hls.segment(exchange, name),
+            RouteKind.MOUNT: self._mount,
+        }
+        self._stream_router = Router(
+            self._site_of,
+            handlers,
+            cross_domain=lambda: self.runtime.settings.http_server.crossdomain,
+            trusted=self._trusted,
+        )
+        self._api_router = Router(
+            self._api_site,
+            handlers,
+            cross_domain=lambda: self.runtime.settings.http_api.crossdomain,
+            trusted=self._trusted,
+        )
+        self.listeners = Listeners(loop, self.connection_limit)
 
-    async def start(self) -> None:
-        """Bind every listener. Raises StartupError when one cannot be had; then nothing is left open."""
-        settings = self.settings
-        server, api = settings.http_server, settings.http_api
-        shared = api.enabled and server.enabled and api.listen == server.listen
+    # --- life ---
+
+    async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
+        """Open every listener; *sockets*: listening ones that were opened elsewhere. Raises StartupError."""
         try:
-            await self._listen(settings.listen, "RTMP", self.ingest.connection)
-            if settings.rtmps is not None:
-                context = self._tls(((settings.rtmps.cert, settings.rtmps.key),))
-                await self._listen(settings.rtmps.listen, "RTMPS", self.ingest.seated_connection, context)
-            if server.enabled:
-                stream_server = stream_router(
-                    self.live, self.hls, self.api, whole_api=shared, cross_domain=server.crossdomain
-                )
-                await self._listen(server.listen, "HTTP", self._http(stream_server))
-                if server.https.enabled:
-                    await self._listen(
-                        server.https.listen,
-                        "HTTPS",
-                        self._http(stream_server, Seated(self.connection_limit)),
-                        self._tls(server.https.pairs),
-                    )
-            if api.enabled and not shared:
-                await self._listen(api.listen, "API", self._http(self.api))
-            if api.enabled and api.https.enabled and api.https.listen != server.https.listen:
-                await self._listen(
-                    api.https.listen,
-                    "API over TLS",
-                    self._http(self.api, Seated(self.connection_limit)),
-                    self._tls(api.https.pairs),
-                )
-            if self._certificates:
-                self._certificates_kept = self._loop.create_task(self._keep_certificates())
+            self._listen(self.runtime, sockets)
         except BaseException:
             await self.stop()
             raise
 
+    def close_listeners(self) -> None:
+        """Accept no more; publishers and players stay."""
+        self.listeners.close()
+
     async def stop(self) -> None:
-        """Close the listeners, end every stream, let every player go."""
-        if self._certificates_kept is not None:
-            self._certificates_kept.cancel()
-        for listener in self._listeners:
-            listener.close()
-        self._listeners.clear()
+        """Close the listeners, end every stream, disconnect every player."""
+        self.listeners.close()
         for client in list(self.clients):
             if client.publish:
-                client.drop(client)
+                client.link.drop(EndReason.SERVER_STOPS)
         await self.hls.stop()
         self.players.stopping = True
         self.hub.end_all()
@@ -182,97 +145,134 @@ class Server:
         while self.players.count and self._loop.time() < deadline:
             await asyncio.sleep(limits.STOP_STEP_SECONDS)
         self.players.stop()
-        # What was said last leaves with the loop's next turns.
+        # Last messages leave with the loop's next turns.
         await asyncio.sleep(limits.STOP_STEP_SECONDS)
 
-    def _ingest_vhost(self, name: str) -> IngestOptions | None:
-        vhost = self.settings.vhost(name)
-        return self._ingest_options[vhost.name] if vhost is not None else None
+    # --- reload ---
 
-    def _on_missing(self, vhost: str) -> float:
-        return self._live_options[vhost].on_missing
+    def reload(self, settings: Settings) -> None:
+        """Put *settings* in force beside what runs.
 
-    def _live_vhost(self, name: str) -> LiveOptions | None:
-        vhost = self.settings.vhost(name)
-        return self._live_options[vhost.name] if vhost is not None else None
+        Raises ConfigValueError or StartupError; then nothing has changed. Clients that a rule or vhost of the new
+        configuration refuses are disconnected, and nobody else.
+        """
+        old = self.runtime
+        runtime = compile_runtime(settings, old.number + 1)
+        self._listen(runtime, ())
+        self.runtime = runtime
+        self.connection_limit.limit = settings.max_connections
+        waiting = self.hls.muxers.reconfigure(self._hls_vhost)
+        dropped = self._recheck()
+        self._adopt()
+        for change in differences(old.settings, settings):
+            place = f"{change.place}: " if change.place else ""
+            log.info("reload: %s%s, %s", place, change, change.when.value)
+        for name in waiting:
+            log.info("reload: %s counts for running streams from their next publish on", name)
+        log.info("reload: configuration %d is in force; %d clients are disconnected", runtime.number, dropped)
 
-    def _tls(self, pairs: Sequence[tuple[str, str]]) -> ssl.SSLContext:
-        """The context for a TLS listener; its files are looked after. Raises StartupError with what to do."""
-        self._certificates.append(Certificates(pairs))
-        return self._certificates[-1].context
+    def _recheck(self) -> int:
+        """Disconnect the clients that the present rules refuse; return how many."""
+        dropped = 0
+        for client in list(self.clients):
+            vhost = self.runtime.vhosts.get(client.request.vhost)
+            verdict = self.gate.recheck(client.request)
+            if vhost is None or not vhost.vhost.enabled or not isinstance(verdict, Allowed):
+                client.link.drop(EndReason.FORBIDDEN)
+                dropped += 1
+        return dropped
 
-    async def _keep_certificates(self) -> None:
-        while True:
-            await asyncio.sleep(limits.CERTIFICATE_CHECK_SECONDS)
-            for certificates in self._certificates:
-                await self._loop.run_in_executor(None, certificates.check)
+    def _adopt(self) -> None:
+        """Give streams, publications and players the options in force."""
+        for stream in self.hub:
+            vhost = self.runtime.vhosts.get(stream.name.vhost)
+            if vhost is None:
+                continue
+            mine = [client for client in self.clients if client.stream is stream]
+            for client in mine:
+                if isinstance(client.link, Publication):
+                    client.link.adopt(vhost.publish)
+            if stream.options != vhost.publish.stream:
+                stream.adopt(vhost.publish.stream)
+                self.publications.expire_later(stream)
+                self.players.adopt(stream, (client.player for client in mine if client.player is not None))
 
-    def _hls_vhost(self, name: str) -> HlsOptions | None:
-        vhost = self.settings.vhost(name)
-        return self._hls_options[vhost.name] if vhost is not None else None
+    # --- what listeners and rooms ask ---
 
-    def _http(self, handler: Handler, connection_limit: Seats | None = None) -> Callable[[], HttpConnection]:
-        return lambda: HttpConnection(self._loop, handler, connection_limit or self.connection_limit)
+    def _listen(self, runtime: Runtime, sockets: Sequence[socket.socket]) -> None:
+        plan = self.listeners.plan(
+            self._wanted(runtime.settings),
+            trusted=runtime.trusted,
+            empty_ip_ok=runtime.settings.empty_ip_ok,
+            inherited=sockets,
+        )
+        self.listeners.commit(plan)
 
-    async def _listen(
-        self,
-        endpoints: Iterable[Endpoint],
-        what: str,
-        factory: Callable[[], asyncio.BaseProtocol],
-        context: ssl.SSLContext | None = None,
-    ) -> None:
-        for endpoint in uncovered(endpoints):
-            try:
-                sock = bind(endpoint)
-                listener: asyncio.Server | TlsListener
-                if context is not None:
-                    listener = TlsListener(self._loop, sock, context, self.connection_limit, factory)
-                else:
-                    listener = await self._loop.create_server(
-                        factory, sock=sock, backlog=limits.LISTEN_BACKLOG
-                    )
-            except OSError as error:
-                raise StartupError(
-                    f"cannot listen for {what} on {endpoint}: {os.strerror(error.errno or 0).lower()}; "
-                    "stop what uses that port (see `ss -ltnp`), or choose another port in the configuration"
-                ) from error
-            self._listeners.append(listener)
-            log.info("%s on %s", what, endpoint)
+    def _wanted(self, settings: Settings) -> Iterator[Wanted]:
+        """The listeners of a configuration."""
+        server, api = settings.http_server, settings.http_api
+        yield Wanted("RTMP", settings.listen, self.rtmp.connect, proxied=settings.rtmp.proxy_protocol)
+        if settings.rtmps is not None:
+            rtmps = settings.rtmps
+            pairs = ((rtmps.cert, rtmps.key),)
+            yield Wanted("RTMPS", rtmps.listen, self.rtmp.connect, pairs, rtmps.proxy_protocol)
+        if server.enabled:
+            yield Wanted("HTTP", server.listen, self._serve_streams, proxied=server.proxy_protocol)
+            if server.https.enabled:
+                https = server.https
+                yield Wanted("HTTPS", https.listen, self._serve_streams, https.pairs, https.proxy_protocol)
+        if api.enabled and not settings.api_shared:
+            yield Wanted("API", api.listen, self._serve_api, proxied=api.proxy_protocol)
+        if api.enabled and api.https.enabled and not settings.api_https_shared:
+            https = api.https
+            yield Wanted("API over TLS", https.listen, self._serve_api, https.pairs, https.proxy_protocol)
 
+    def _serve_streams(self, peer: Peer) -> HttpConnection:
+        return HttpConnection(self._loop, self._stream_router, self.connection_limit, peer)
 
-def bind(endpoint: Endpoint) -> socket.socket:
-    """Return a bound socket; an endpoint without address takes IPv6 and IPv4 where the machine has both."""
-    family = socket.AF_INET6 if ":" in endpoint.host or not endpoint.host else socket.AF_INET
-    if not endpoint.host and not _has_ipv6():
-        family = socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1 if endpoint.host else 0)
-        sock.bind((endpoint.host or ("::" if family == socket.AF_INET6 else "0.0.0.0"), endpoint.port))
-        sock.setblocking(False)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+    def _serve_api(self, peer: Peer) -> HttpConnection:
+        return HttpConnection(self._loop, self._api_router, self.connection_limit, peer)
 
+    def _trusted(self) -> NetworkSet:
+        return self.runtime.trusted
 
-def _has_ipv6() -> bool:
-    if not socket.has_ipv6:
-        return False
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::", 0))
-    except OSError:
-        return False
-    return True
+    def _site_of(self, host: str) -> Site:
+        vhost = self.runtime.vhost(host)
+        if vhost is None:
+            return Site("", self.runtime.api_routes)
+        former = self.hls.muxers.former_names(vhost.vhost.name)
+        return Site(vhost.vhost.name, with_former(vhost.routes, (each.files for each in former)))
 
+    def _api_site(self, host: str) -> Site:
+        return Site("", WHOLE_API)
 
-def raise_file_limit() -> int:
-    """Raise the soft limit of open files to the hard one; return what is in force."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        soft = hard
-    return soft
+    def _mount(self, exchange: Exchange, route: Route, name: StreamName) -> None:
+        assert route.mount is not None
+        if exchange.request.method in PUBLISH_METHODS:
+            self.push.handle(exchange, name)
+        else:
+            self.live.handle(exchange, route.mount, name)
+
+    def _rules_of(self, vhost: str) -> Sequence[Rule]:
+        found = self.runtime.vhosts.get(vhost)
+        return found.rules if found is not None else ()
+
+    def _rtmp_vhost(self, host: str) -> RtmpOptions | None:
+        found = self.runtime.vhost(host)
+        return found.rtmp if found is not None else None
+
+    def _hls_vhost(self, host: str) -> HlsOptions | None:
+        found = self.runtime.vhost(host)
+        return found.hls if found is not None else None
+
+    def _vhost_entries(self) -> list[VhostEntry]:
+        return [
+            VhostEntry(
+                self._ids.setdefault(vhost.name, f"vid-{new_id(7)}"),
+                vhost.name,
+                vhost.enabled,
+                vhost.hls.hls_fragment if vhost.hls.enabled else None,
+                vhost.publish.parse_sps,
+            )
+            for vhost in self.runtime.settings.vhosts.values()
+        ]

@@ -8,10 +8,10 @@ CONNECTIONS_RESERVED: Final = 128
 "Descriptors kept free under the open-file limit for listeners, logs and files (as SRS)."
 
 ACCEPTS_MAX: Final = 32
-"TLS connections accepted in one turn of the loop, at most: their handshakes follow, a few ms each."
+"Connections that a listener accepts in one turn of the loop, at most: TLS handshakes follow, a few ms each."
 
 ACCEPT_REST_SECONDS: Final = 1.0
-"Pause of a TLS listener that found no descriptor free, seconds: the socket stays readable all the time."
+"Pause of a listener that found no descriptor free, seconds: the socket stays readable all the time."
 
 LISTEN_BACKLOG: Final = 4096
 "Connections that wait to be accepted: a join storm of 2,000 a second may fill two seconds of it."

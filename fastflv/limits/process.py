@@ -12,3 +12,9 @@ STOP_SECONDS: Final = 2.0
 
 STOP_STEP_SECONDS: Final = 0.02
 "How often a stopping server looks whether they did, seconds."
+
+RELOAD_LOOK_SECONDS: Final = 1.0
+"How often the files of the configuration are looked at for `inotify_auto_reload`, seconds: one stat each. A change is taken once it rests for one more look (SRS waits 3 s)."
+
+GRACE_LOOK_SECONDS: Final = 1.0
+"How often a server that quits gracefully looks whether clients are left, seconds (as SRS)."

@@ -16,7 +16,7 @@ from fastflv._ext.fanout.cursor import Cursor
 from fastflv._ext.fanout.framing import frame_ends
 from fastflv._ext.fanout.pace import bytes_per_second, limit_unsent, pace_socket
 from fastflv._ext.log.block import MediaBlock
-from fastflv.playing.player import Ended, Framing, Wire
+from fastflv.playing.player import Ended, Framing, Player, Wire
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.lag import Steps
 from fastflv.stream.outlets import Outlet
@@ -58,28 +58,19 @@ class TransportWire:
         self._transport.write(data)
 
 
-class LoopPlayer:
+class LoopPlayer(Player):
     """A player that the event loop serves: TLS encrypts one large record per send."""
 
     __slots__ = (
-        "_bytes",
         "_cursor",
-        "_ended",
-        "_framing",
         "_full_since",
         "_late",
         "_leave",
         "_looked",
-        "_options",
-        "_over",
         "_paced",
         "_paced_at",
-        "_players",
         "_start",
-        "_steps",
-        "_then",
         "_wire",
-        "_words",
     )  # fmt: skip
 
     def __init__(
@@ -90,18 +81,11 @@ class LoopPlayer:
         ended: Ended,
         wire: Wire,
     ) -> None:
-        self._players = players
-        self._options = options
-        self._framing = framing
-        self._ended = ended
+        super().__init__(players, options, framing, ended)
         self._wire = wire
         self._cursor: Cursor | None = None
         self._start: deque[memoryview] = deque()
         "What is left of what it begins with: handed over piece by piece, as the socket takes it."
-        self._words = bytearray()
-        "To be said behind that."
-        self._then: Callable[[], None] | None = None
-        "It is to halt behind that."
         self._paced = 0
         self._paced_at = 0.0
         self._leave: Callable[[], None] | None = None
@@ -109,17 +93,10 @@ class LoopPlayer:
         self._late = self._full_since is not None
         "The socket was full, and not all that it missed since was sent and acknowledged."
         self._looked = 0.0
-        self._over = False
-        self._bytes = 0
-        self._steps = Steps()
 
     @property
     def sent(self) -> int:
         return self._bytes
-
-    @property
-    def received(self) -> int:
-        return 0
 
     @property
     def full(self) -> bool:
@@ -144,7 +121,7 @@ class LoopPlayer:
         self._start.extend(memoryview(piece) for piece in pieces if len(piece))
         if self._wire.socket is not None:
             limit_unsent(self._wire.socket.fileno(), bytes_per_second(outlet.log))
-        self._leave = self._players.ticker(outlet.log, self._options.window_ms).join(self)
+        self._leave = self._players.ticker(outlet.log, self._options.merge_window_ms).join(self)
         self.serve(self._players.now())
 
     def serve(self, now: float) -> None:
@@ -223,8 +200,20 @@ class LoopPlayer:
         self._then = then
         self._feed()
 
-    def kick(self) -> None:
-        self._end(EndReason.KICKED, not self._start)
+    def drop(self, reason: EndReason) -> None:
+        self._end(reason, not self._start)
+
+    def adopt(self, options: StreamOptions) -> None:
+        before, self._options = self._options, options
+        cursor = self._cursor
+        if cursor is None:
+            return
+        cursor.drop_ms = options.lag.drop_ms
+        cursor.jump_ms = options.lag.jump_ms
+        if self._leave is not None and before.merge_window_ms != options.merge_window_ms:
+            leave = self._leave
+            self._leave = self._players.ticker(cursor.log, options.merge_window_ms).join(self)
+            leave()
 
     def lost(self) -> None:
         self._end(EndReason.PEER_CLOSED, False)
@@ -257,6 +246,4 @@ class LoopPlayer:
 
     def _end(self, reason: EndReason, whole: bool) -> None:
         self._stop()
-        if not self._over:
-            self._over = True
-            self._ended(self._players.reason(reason), whole)
+        self._report(reason, whole)

@@ -34,7 +34,7 @@ class LoopTicker:
         self,
         loop: asyncio.AbstractEventLoop,
         log: MediaLog,
-        window_ms: int,
+        merge_window_ms: int,
         empty: Callable[[], None],
         meter: LoadMeter | None = None,
     ) -> None:
@@ -42,8 +42,12 @@ class LoopTicker:
         self._log = log
         self._empty = empty
         self._meter = meter
-        self._window_ms = window_ms if meter is None else meter.window_ms
-        steps = limits.SLOTS_MAX if meter is not None else min(limits.SLOTS_MAX, window_ms // limits.SLOT_MS)
+        self._merge_window_ms = merge_window_ms if meter is None else meter.window_ms
+        steps = (
+            limits.SLOTS_MAX
+            if meter is not None
+            else min(limits.SLOTS_MAX, merge_window_ms // limits.SLOT_MS)
+        )
         self._slots: list[dict[Served, None]] = [{} for _ in range(max(1, steps))]
         self._next = 0
         self._turn = 0
@@ -59,11 +63,11 @@ class LoopTicker:
     @property
     def _at_once(self) -> bool:
         """Pictures wait for no window."""
-        return self._window_ms < limits.SLOT_MS
+        return self._merge_window_ms < limits.SLOT_MS
 
     @property
     def _step_seconds(self) -> float:
-        return limits.FLUSH_MS / 1000 if self._at_once else self._window_ms / 1000 / len(self._slots)
+        return limits.FLUSH_MS / 1000 if self._at_once else self._merge_window_ms / 1000 / len(self._slots)
 
     def __len__(self) -> int:
         return sum(map(len, self._slots))
@@ -115,7 +119,7 @@ class LoopTicker:
         if self._meter is not None:
             self._meter.worked(began, monotonic())
             # It may have been changed by another stream's ticker too.
-            self._window_ms = self._meter.window_ms
+            self._merge_window_ms = self._meter.window_ms
 
     def _arm(self) -> None:
         if self._timer is None and not self._closed:

@@ -1,20 +1,25 @@
-"""One player's media: from an outlet's log to its socket, by a sender thread or by the event loop.
+"""Players: one player's media, from an outlet's log to its socket.
 
-A play is told what to send and says when it ended; it knows no protocol but its framing. What its
-owner says in between (answers, control frames) goes out between two frames. There are two: `ThreadPlayer` and `LoopPlayer`.
+A player is told what to send and reports its end; it knows no protocol but its framing. Control messages of
+its connection go out between two frames. `ThreadPlayer` and `LoopPlayer` are the two kinds.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastflv._ext.log.block import MediaBlock
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.lag import Steps
 from fastflv.stream.outlets import Outlet
 from fastflv.stream.start import Start
+from fastflv.stream.stream import StreamOptions
+
+if TYPE_CHECKING:
+    from fastflv.playing.players import Players
 
 
 class Framing(IntEnum):
@@ -28,7 +33,7 @@ class Framing(IntEnum):
 
 
 Ended = Callable[[EndReason, bool], None]
-"Called once with the reason, and whether the connection can still be written to (nothing is half sent)."
+"Called once with the reason, and whether the connection can still be written to (no frame is half sent)."
 
 
 class Wire(Protocol):
@@ -48,32 +53,72 @@ class Wire(Protocol):
     def write(self, data: bytes | bytearray | memoryview, /) -> None: ...
 
 
-class Play(Protocol):
-    """What the owner of a player's connection holds."""
+class Player(ABC):
+    """One player; the owner of its connection holds it."""
+
+    __slots__ = ("_bytes", "_ended", "_framing", "_options", "_over", "_players", "_steps", "_then", "_words")
+
+    def __init__(self, players: Players, options: StreamOptions, framing: Framing, ended: Ended) -> None:
+        self._players = players
+        self._options = options
+        self._framing = framing
+        self._ended = ended
+        self._over = False
+        self._bytes = 0
+        self._steps = Steps()
+        self._words = bytearray()
+        "Control messages that wait for the end of a frame."
+        self._then: Callable[[], None] | None = None
+        "Called once the player has stopped (`halt`)."
 
     @property
-    def sent(self) -> int: ...
+    @abstractmethod
+    def sent(self) -> int:
+        """Bytes sent, framing and control messages included."""
 
     @property
-    def received(self) -> int: ...
+    def received(self) -> int:
+        """Bytes received: a player's socket is read by its connection, if at all."""
+        return 0
 
     @property
+    @abstractmethod
     def steps(self) -> Steps: ...
 
+    @abstractmethod
     def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
         """Send *preamble* (no framing), the start block, then the log."""
 
+    @abstractmethod
     def say(self, data: bytes) -> None:
-        """Send *data* between two frames."""
+        """Send a control message between two frames."""
 
+    @abstractmethod
     def halt(self, then: Callable[[], None]) -> None:
-        """Send nothing more behind the present tag, and call *then*; `start` may follow."""
+        """Stop after the present tag, and call *then*; `start` may follow."""
 
-    def kick(self) -> None:
-        """End it at once."""
+    @abstractmethod
+    def drop(self, reason: EndReason) -> None:
+        """End it at once: the server decides so."""
 
+    @abstractmethod
     def lost(self) -> None:
         """The connection is gone."""
 
+    @abstractmethod
+    def pause_writing(self) -> None:
+        """The transport buffers bytes."""
+
+    @abstractmethod
     def resume_writing(self) -> None:
         """The transport's buffer is empty again."""
+
+    @abstractmethod
+    def adopt(self, options: StreamOptions) -> None:
+        """Take the settings of a new configuration; no byte is lost or sent twice."""
+
+    def _report(self, reason: EndReason, whole: bool) -> None:
+        """Report the end to the owner, once."""
+        if not self._over:
+            self._over = True
+            self._ended(self._players.reason(reason), whole)

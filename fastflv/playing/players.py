@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from time import monotonic
 
 from fastflv._ext.fanout.loadwindow import LoadMeter
@@ -12,9 +13,10 @@ from fastflv.playing.loopplayer import LoopPlayer, TransportWire
 from fastflv.playing.loopticker import LoopTicker
 from fastflv.playing.player import Ended, Framing, Wire
 from fastflv.playing.threadplayer import ThreadPlayer
+from fastflv.stream.clients import PlayerLink
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
-from fastflv.stream.stream import AUTO_WINDOW, StreamOptions
+from fastflv.stream.stream import AUTO_WINDOW, Stream, StreamOptions
 
 
 class Players:
@@ -48,9 +50,9 @@ class Players:
         """Return a play for a socket that nobody else uses any more."""
         return ThreadPlayer(self, options, framing, ended, fd=fd)
 
-    def ticker(self, log: MediaLog, window_ms: int) -> LoopTicker:
+    def ticker(self, log: MediaLog, merge_window_ms: int) -> LoopTicker:
         """Return what serves the event loop's players of *log*."""
-        key = (log, window_ms)
+        key = (log, merge_window_ms)
         ticker = self._tickers.get(key)
         if ticker is None:
 
@@ -58,9 +60,24 @@ class Players:
                 del self._tickers[key]
                 self.close_unread()
 
-            meter = self._meter if window_ms == AUTO_WINDOW else None
-            ticker = self._tickers[key] = LoopTicker(self._loop, log, window_ms, empty, meter)
+            meter = self._meter if merge_window_ms == AUTO_WINDOW else None
+            ticker = self._tickers[key] = LoopTicker(self._loop, log, merge_window_ms, empty, meter)
         return ticker
+
+    def adopt(self, stream: Stream, links: Iterable[PlayerLink]) -> None:
+        """Give the players of *stream* its present options: the *links* of its clients, and the sender threads."""
+        options = stream.options
+        for link in links:
+            link.adopt(options)
+        for outlet in stream.outlets:
+            self.sender.configure(
+                outlet.log,
+                merge_window_ms=options.merge_window_ms,
+                drop_ms=options.lag.drop_ms,
+                jump_ms=options.lag.jump_ms,
+                close_ms=options.lag.close_ms,
+                pace_percent=options.pace_percent,
+            )
 
     @property
     def windows_ms(self) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fastflv import limits
 from fastflv._ext.fanout.sender import SendHandle
 from fastflv._ext.log.block import MediaBlock
-from fastflv.playing.player import Ended, Framing
+from fastflv.playing.player import Ended, Framing, Player
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.lag import Steps
 from fastflv.stream.outlets import Outlet
@@ -32,7 +32,7 @@ class Next(NamedTuple):
     "Of the block: it counts as in use while it waits."
 
 
-class ThreadPlayer:
+class ThreadPlayer(Player):
     """A player that a sender thread serves, through a descriptor of its own.
 
     With a *transport* the event loop keeps reading the connection and may write while nothing is half
@@ -41,23 +41,14 @@ class ThreadPlayer:
 
     __slots__ = (
         "_before",
-        "_bytes",
-        "_ended",
+        "_dropped",
         "_fd",
-        "_framing",
         "_held",
-        "_kicked",
         "_next",
-        "_options",
         "_outlet",
-        "_over",
         "_player",
-        "_players",
-        "_steps",
-        "_then",
         "_transport",
         "_why",
-        "_words",
     )  # fmt: skip
 
     def __init__(
@@ -70,10 +61,7 @@ class ThreadPlayer:
         fd: int = -1,
         transport: asyncio.Transport | None = None,
     ) -> None:
-        self._players = players
-        self._options = options
-        self._framing = framing
-        self._ended = ended
+        super().__init__(players, options, framing, ended)
         self._fd = fd
         self._transport = transport
         if transport is not None:
@@ -82,25 +70,17 @@ class ThreadPlayer:
         self._player: SendHandle | None = None
         self._before: SendHandle | None = None
         "Itself, before it was called back."
-        self._kicked = False
+        self._dropped: EndReason | None = None
+        "Why the server drops it."
         self._outlet: Outlet | None = None
         self._held = False
         self._why: EndReason | None = None
         "Why it ends, where the sender thread does not know."
-        self._over = False
         self._next = Next(None, -1, None)
-        self._then: Callable[[], None] | None = None
-        self._words = bytearray()
-        self._bytes = 0
-        self._steps = Steps()
 
     @property
     def sent(self) -> int:
         return self._bytes + (self._player.sent if self._player is not None else 0)
-
-    @property
-    def received(self) -> int:
-        return 0
 
     @property
     def steps(self) -> Steps:
@@ -141,7 +121,7 @@ class ThreadPlayer:
             preamble=preamble,
             start=block if block is not None and len(block) else None,
             position=position,
-            merge_window_ms=self._options.window_ms,
+            merge_window_ms=self._options.merge_window_ms,
             drop_ms=self._options.lag.drop_ms,
             jump_ms=self._options.lag.jump_ms,
             close_ms=self._options.lag.close_ms,
@@ -176,13 +156,17 @@ class ThreadPlayer:
         self._then = then
         self._players.sender.recall(self._player)
 
-    def kick(self) -> None:
-        # It may have been let go already, and not be reaped yet.
-        self._kicked = True
+    def drop(self, reason: EndReason) -> None:
+        # The thread may have ended the player already, and the loop has not reaped it yet.
+        self._dropped = reason
         if self._player is not None:
             self._players.sender.kick(self._player)
         else:
-            self._end(EndReason.KICKED, True)
+            self._end(reason, True)
+
+    def adopt(self, options: StreamOptions) -> None:
+        # `Players.adopt` tells the sender threads, once a log.
+        self._options = options
 
     def lost(self) -> None:
         self._give_up(EndReason.PEER_CLOSED)
@@ -194,6 +178,9 @@ class ThreadPlayer:
             self._players.sender.kick(self._player)
         else:
             self._end(reason, False)
+
+    def pause_writing(self) -> None:
+        """A sender thread watches its socket itself."""
 
     def resume_writing(self) -> None:
         if self._held and (self._transport is None or not self._transport.get_write_buffer_size()):
@@ -212,8 +199,8 @@ class ThreadPlayer:
             return
         if player.whole:
             self._flush()
-        if not player.recalled or self._kicked:
-            self._end(EndReason.KICKED if self._kicked else EndReason(player.reason), player.whole)
+        if not player.recalled or self._dropped is not None:
+            self._end(self._dropped or EndReason(player.reason), player.whole)
             return
         then, self._then = self._then, None
         if then is not None:
@@ -236,6 +223,4 @@ class ThreadPlayer:
 
     def _end(self, reason: EndReason, whole: bool) -> None:
         self._let_go()
-        if not self._over:
-            self._over = True
-            self._ended(self._players.reason(reason), whole)
+        self._report(reason, whole)

@@ -1,89 +1,87 @@
-"""Everybody who is connected to a stream, publishers and players, for the API and for kicking."""
+"""All publishers and players of a server, for the API, for counters and for disconnecting them."""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Iterator
+from typing import Protocol, cast
 
+from fastflv.access.request import AccessRequest, Action
 from fastflv.stream.endreason import TOO_LATE, EndReason
 from fastflv.stream.lag import Steps
-from fastflv.stream.stream import Stream
+from fastflv.stream.stream import Stream, StreamOptions
+
+log = logging.getLogger(__name__)
 
 
 class Link(Protocol):
-    """The connection behind a client, as far as it counts."""
+    """The connection behind a client."""
 
     @property
-    def sent(self) -> int: ...
+    def sent(self) -> int:
+        """Bytes sent to the client so far."""
 
     @property
-    def received(self) -> int: ...
+    def received(self) -> int:
+        """Bytes received from the client so far."""
+
+    def drop(self, reason: EndReason) -> None:
+        """Disconnect the client."""
+
+
+class PlayerLink(Link, Protocol):
+    """The connection behind a player."""
+
+    @property
+    def steps(self) -> Steps: ...
+
+    def adopt(self, options: StreamOptions) -> None:
+        """Take the settings of a new configuration."""
 
 
 class Client:
     """One publisher or player."""
 
-    __slots__ = (
-        "drop",
-        "id",
-        "ip",
-        "joined",
-        "kind",
-        "link",
-        "name",
-        "page_url",
-        "publish",
-        "stream",
-        "tc_url",
-    )
+    __slots__ = ("joined", "link", "request", "stream")
 
-    def __init__(
-        self,
-        *,
-        id: str,
-        stream: Stream,
-        kind: str,
-        ip: str,
-        tc_url: str,
-        name: str,
-        page_url: str = "",
-        joined: float,
-        drop: Callable[[Client], None],
-        publish: bool = False,
-    ) -> None:
-        self.id = id
-        "Eight letters and digits, unique in this process."
+    def __init__(self, request: AccessRequest, stream: Stream, link: Link, joined: float) -> None:
+        self.request = request
+        "The admitted request: identity, address, URL. Rules are asked about it again after a reload."
         self.stream = stream
-        self.kind = kind
-        "As SRS names it: `flv-play`, `fmle-publish` ..."
-        self.ip = ip
-        self.tc_url = tc_url
-        self.name = name
-        "Last part of the URL."
-        self.page_url = page_url
+        self.link = link
         self.joined = joined
         "Monotonic clock, seconds."
-        self.publish = publish
-        self.drop = drop
-        "Closes its connection; one function for all clients of a kind."
-        self.link: Link | None = None
+
+    @property
+    def id(self) -> str:
+        """Eight letters and digits, unique in this process."""
+        return self.request.client_id
 
     @property
     def sent(self) -> int:
-        """Bytes sent to it so far."""
-        return self.link.sent if self.link is not None else 0
+        """Bytes sent to the client so far."""
+        return self.link.sent
 
     @property
     def received(self) -> int:
-        """Bytes received from it so far."""
-        return self.link.received if self.link is not None else 0
+        """Bytes received from the client so far."""
+        return self.link.received
+
+    @property
+    def publish(self) -> bool:
+        return self.request.action is Action.PUBLISH
+
+    @property
+    def player(self) -> PlayerLink | None:
+        """The link of a player; None for a publisher."""
+        return None if self.publish else cast(PlayerLink, self.link)
 
     @property
     def steps(self) -> Steps:
-        """How late it is, and what it was spared; nothing for a publisher."""
-        steps: Steps = getattr(self.link, "steps", Steps())
-        return steps
+        """Lag of a player, and what was done about it; zeros for a publisher."""
+        player = self.player
+        return player.steps if player is not None else Steps()
 
 
 class Clients:
@@ -91,7 +89,7 @@ class Clients:
 
     def __init__(self) -> None:
         self._clients: dict[str, Client] = {}
-        self._players: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
         self.total = 0
         "Clients since the start."
         self.sent_before: Counter[str] = Counter()
@@ -99,9 +97,9 @@ class Clients:
         self.received_before = 0
         "Bytes received from clients that have left."
         self.steps_before = Steps()
-        "What players that have left were spared."
-        self.let_go = Counter(dict.fromkeys(TOO_LATE, 0))
-        "Players that were let go because they did not keep up, by why."
+        "Sum of the lag steps of players that have left."
+        self.late: Counter[EndReason] = Counter(dict.fromkeys(TOO_LATE, 0))
+        "Players disconnected because they did not keep up, by reason."
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -110,29 +108,54 @@ class Clients:
         return iter(self._clients.values())
 
     def add(self, client: Client) -> None:
+        request = client.request
         self._clients[client.id] = client
-        self._players[client.stream.id] = self._players.get(client.stream.id, 0) + 1
+        self._counts[client.stream.id] = self._counts.get(client.stream.id, 0) + 1
         self.total += 1
+        if client.publish:
+            log.info("publisher %s from %s publishes %s", client.id, request.peer.ip, client.stream.name.url)
+        else:
+            log.info(
+                "player %s from %s joins %s by %s",
+                client.id, request.peer.ip, client.stream.name.url, request.scheme,
+            )  # fmt: skip
 
-    def remove(self, client: Client, why: EndReason | None = None) -> None:
-        """Forget a client; what it was sent stays counted in its stream, and what a player left for (*why*) here."""
+    def remove(self, client: Client, reason: EndReason, now: float) -> None:
+        """Forget a client, which ended for *reason* at *now* (monotonic clock, seconds); its bytes stay counted."""
         if self._clients.pop(client.id, None) is None:
             return
-        client.stream.sent_before += client.sent
-        self.sent_before[client.stream.name.vhost] += client.sent
-        self.received_before += client.received
-        self.steps_before = self.steps_before.then(client.steps)._replace(lag_ms=0)
-        if why in TOO_LATE:
-            self.let_go[why] += 1
-        left = self._players[client.stream.id] - 1
+        sent, received, steps = client.link.sent, client.link.received, client.steps
+        client.stream.sent_before += sent
+        self.sent_before[client.stream.name.vhost] += sent
+        self.received_before += received
+        self.steps_before = self.steps_before.then(steps)._replace(lag_ms=0)
+        if reason in TOO_LATE:
+            self.late[reason] += 1
+        left = self._counts[client.stream.id] - 1
         if left:
-            self._players[client.stream.id] = left
+            self._counts[client.stream.id] = left
         else:
-            del self._players[client.stream.id]
+            del self._counts[client.stream.id]
+        url, seconds = client.stream.name.url, now - client.joined
+        if client.publish:
+            log.info(
+                "publisher %s of %s left: %s; %d bytes in %.1f s, %d clock repairs",
+                client.id, url, reason, received, seconds, client.stream.writer.repairs,
+            )  # fmt: skip
+        else:
+            log.info(
+                "player %s of %s left: %s; %d bytes in %.1f s, %s",
+                client.id,
+                url,
+                reason,
+                sent,
+                seconds,
+                steps,
+            )
 
     def find(self, id: str) -> Client | None:
         return self._clients.get(id)
 
     def count(self, stream: Stream) -> int:
         """Clients of a stream, its publisher included (as SRS counts)."""
-        return self._players.get(stream.id, 0)
+        return self._counts.get(stream.id, 0)

@@ -37,7 +37,7 @@ class Hub:
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._streams: dict[StreamName, Stream] = {}
-        self._waiters: dict[StreamName, list[Waiter]] = {}
+        self._waiters: dict[StreamName, dict[Waiter, None]] = {}
         self._new_id = new_id
         self.delays = Delays()
         self.memory = TrackMemory()
@@ -68,6 +68,8 @@ class Hub:
         if stream is None:
             stream = Stream(name, options, id=self._new_id(), now_ms=now_ms, delays=self.delays)
             self._streams[name] = stream
+        elif stream.options != options:
+            stream.adopt(options)
         stream.begin(publisher_id, now_ms, self.memory.recall(name))
         for watcher in self.watchers:
             _tell(watcher.stream_began, stream)
@@ -100,13 +102,13 @@ class Hub:
 
     def wait(self, name: StreamName, waiter: Waiter) -> None:
         """Have *waiter* called once, when the stream is there and its tracks are known."""
-        self._waiters.setdefault(name, []).append(waiter)
+        self._waiters.setdefault(name, {})[waiter] = None
 
     def forget(self, name: StreamName, waiter: Waiter) -> None:
         """Take a waiter back; no harm when it was called already."""
         waiters = self._waiters.get(name)
-        if waiters and waiter in waiters:
-            waiters.remove(waiter)
+        if waiters is not None:
+            waiters.pop(waiter, None)
             if not waiters:
                 del self._waiters[name]
 

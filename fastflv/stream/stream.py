@@ -65,7 +65,7 @@ class StreamOptions:
     lag: Lag = field(default_factory=Lag)
     "What becomes of players that lag."
 
-    window_ms: int = AUTO_WINDOW
+    merge_window_ms: int = AUTO_WINDOW
     "Merge window, ms; 0: a send per video frame; AUTO_WINDOW: as the load asks for."
 
     jitter: TimeJitter = TimeJitter.FULL
@@ -114,7 +114,8 @@ class Stream:
             self.log, jitter=JITTER_MODES[options.jitter], reduce_headers=options.reduce_sequence_header
         )
         self.writer.on_tracks_changed = self._tell
-        self.clock = LiveClock(self.writer, delays or Delays()) if options.live_clock else None
+        self._delays = delays or Delays()
+        self.clock = LiveClock(self.writer, self._delays) if options.live_clock else None
         self.writer.clock = self.clock
         self.metadata: dict[str, Value] = {}
         "What the publisher says, as far as it is of a live stream."
@@ -140,6 +141,21 @@ class Stream:
         "The stream in every container that is asked for."
         self.settle_at = 0
         "Monotonic clock at which the tracks count as known, ms; 0 before the first of them."
+
+    def adopt(self, options: StreamOptions) -> None:
+        """Take the settings of a new configuration, while players read. What each player is told is not kept here."""
+        self.options = options
+        self.writer.jitter = JITTER_MODES[options.jitter]
+        self.writer.reduce_headers = options.reduce_sequence_header
+        if options.live_clock != (self.clock is not None):
+            self.clock = LiveClock(self.writer, self._delays) if options.live_clock else None
+            self.writer.clock = self.clock
+        for outlet in self.outlets:
+            log = outlet.log
+            log.history_ms = max(options.lag.jump_ms, outlet.variant.keep_ms)
+            log.keep_gop = options.gop_cache
+            log.key_bytes_max = options.gop_bytes_max
+            log.key_tags_max = options.gop_frames_max
 
     def begin(self, publisher_id: str, now_ms: int, expected: Tracks = NONE) -> None:
         """A publisher starts, for the first time or within the grace of the one before.

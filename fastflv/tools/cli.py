@@ -6,35 +6,31 @@ import argparse
 import asyncio
 import gc
 import logging
-import logging.handlers
 import os
-import signal
+import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from fastflv import __version__, limits
 from fastflv.config.check import check_open_files
+from fastflv.config.endpoint import Endpoint
 from fastflv.config.load import load
-from fastflv.config.model.server import LogLevel, LogTank, Settings
+from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.mount import Mount
 from fastflv.config.notice import NoticeKind
-from fastflv.control.process import PidFile, daemonize, watch_parent
-from fastflv.control.server import Server, raise_file_limit
+from fastflv.control.identity import new_id, server_id
+from fastflv.control.life import Life
+from fastflv.control.log import start_log
+from fastflv.control.process import PidFile, daemonize, raise_file_limit
+from fastflv.control.runtime import compile_runtime
+from fastflv.control.server import Server
 from fastflv.errors import ConfigError, StartupError
+from fastflv.net.activation import inherited_sockets
+from fastflv.servers.api.api import Identity
 
 log = logging.getLogger("fastflv")
-
-LEVELS = {
-    LogLevel.TRACE: logging.DEBUG,
-    LogLevel.DEBUG: logging.DEBUG,
-    LogLevel.INFO: logging.INFO,
-    LogLevel.WARN: logging.WARNING,
-    LogLevel.ERROR: logging.ERROR,
-}
-FORMAT = "%(asctime)s.%(msecs)03d %(levelname)s %(message)s"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,50 +65,73 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return probe.main(argv[1:])
     args = parser().parse_args(argv)
+    # A reload reads the same files, whatever work_dir says.
+    folder = os.getcwd()
+
+    def load_again() -> Settings:
+        return load_checked(args.file, env_only=args.env_only, folder=folder)
+
     try:
-        settings = load(args.file, environ=os.environ, env_only=args.env_only)
-        open_files = raise_file_limit()
-        if args.file is None and "SRS_MAX_CONNECTIONS" not in os.environ:
-            room = open_files - limits.CONNECTIONS_RESERVED - 1
-            settings = replace(settings, max_connections=min(max(room, 1), limits.CONNECTIONS_DEFAULT_MAX))
-        check_open_files(settings, open_files)
+        settings = load_again()
+        # Lists of rules and routes are refused here, before anything starts and by -t too.
+        compile_runtime(settings, 1)
     except (ConfigError, StartupError) as error:
         print(f"fastflv: {error}", file=sys.stderr)
         return 1
     for notice in settings.notices:
-        print(
-            f"fastflv: {'notice' if notice.kind is NoticeKind.LEGACY else 'warning'}: {notice}",
-            file=sys.stderr,
-        )
+        kind = "notice" if notice.kind is NoticeKind.LEGACY else "warning"
+        print(f"fastflv: {kind}: {notice}", file=sys.stderr)
     if args.test:
         print("the configuration is good", file=sys.stderr)
         return 0
     try:
-        return serve(settings, demo=args.demo)
+        return serve(settings, load_again, folder, demo=args.demo)
     except StartupError as error:
         print(f"fastflv: {error}", file=sys.stderr)
         return 1
 
 
-def serve(settings: Settings, *, demo: bool = False) -> int:
-    """Run the server until a signal ends it."""
+def load_checked(file: str | None, *, env_only: bool, folder: str) -> Settings:
+    """Load the configuration and compare it with the open files that this process may have.
+
+    Without a file and a variable that says it, `max_connections` is as many as they allow. Raises ConfigError and
+    StartupError.
+    """
+    settings = load(file, environ=os.environ, env_only=env_only, folder=folder)
+    open_files = raise_file_limit()
+    if file is None and "SRS_MAX_CONNECTIONS" not in os.environ:
+        room = open_files - limits.CONNECTIONS_RESERVED - 1
+        settings = replace(settings, max_connections=min(max(room, 1), limits.CONNECTIONS_DEFAULT_MAX))
+    check_open_files(settings, open_files)
+    return settings
+
+
+def serve(
+    settings: Settings, load_again: Callable[[], Settings], folder: str, *, demo: bool = False
+) -> int:
+    """Run the server until a signal ends it. *load_again*, *folder*: for reloads, as `Life` has them."""
     import uvloop
 
+    # Taken here: the descriptors are for this process, and daemonizing makes another.
+    sockets = inherited_sockets(os.environ)
     if settings.work_dir not in ("", "./"):
         try:
             os.chdir(settings.work_dir)
         except OSError as error:
             raise StartupError(f"cannot change to work_dir {settings.work_dir}: {error.strerror}") from error
-    start_log(settings)
+    start_log(settings.log, utc=settings.utc_time)
     if settings.daemon:
         # Said while there is a terminal to say it to; the lock itself does not survive the fork.
         PidFile(settings.pid).release()
         daemonize()
     # SRS writes its pid file always; here a file that says nothing of it leaves nothing behind.
     pid = PidFile(settings.pid) if settings.daemon or settings.directive.first("pid") else None
+    identity = Identity(server_id(settings.server_id, settings.pid if pid is not None else ""), new_id())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(settings, demo=demo))
+            loop = runner.get_loop()
+            server = Server(settings, loop, identity=identity)
+            return runner.run(_serve(server, Life(server, loop, load_again, folder), sockets, demo=demo))
     except StartupError as error:
         log.error("%s", error)
         raise
@@ -121,81 +140,42 @@ def serve(settings: Settings, *, demo: bool = False) -> int:
             pid.release()
 
 
-async def _serve(settings: Settings, *, demo: bool) -> int:
-    loop = asyncio.get_running_loop()
-    ended = loop.create_future()
-
-    def end(name: str) -> None:
-        if not ended.done():
-            log.info("%s: stopping", name)
-            ended.set_result(None)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
-        loop.add_signal_handler(number, end, number.name)
-    loop.add_signal_handler(
-        signal.SIGHUP,
-        lambda: log.warning("SIGHUP: reload is not supported yet; restart to read the configuration"),
-    )
-    if settings.asprocess:
-        watch_parent(loop.add_reader, lambda: end("the parent process ended"))
-    server = Server(settings, loop)
-    await server.start()
+async def _serve(server: Server, life: Life, sockets: Sequence[socket.socket], *, demo: bool) -> int:
+    await server.start(sockets)
     # What is there now stays; each TLS player adds some 50 objects, and looking at all of them again and again was
     # a quarter of the time of 200 such players.
     gc.freeze()
     gc.set_threshold(limits.GC_OBJECTS, *gc.get_threshold()[1:])
-    for line in urls(settings):
+    for line in urls(server):
         log.info("%s", line)
     player = None
-    if demo:
+    rtmp = server.listeners.ports("RTMP")
+    if demo and rtmp:
         from fastflv.tools.demo import publish_demo
 
-        player = loop.create_task(publish_demo(settings.listen[0]))
-    await ended
+        host = server.runtime.settings.listen[0].host
+        player = asyncio.get_running_loop().create_task(publish_demo(Endpoint(host, rtmp[0])))
+    await life.run()
     if player is not None:
         player.cancel()
-    await server.stop()
     return 0
 
 
-def urls(settings: Settings) -> list[str]:
+def urls(server: Server) -> list[str]:
     """The lines to copy: where to publish, where to play."""
-    if not settings.listen:
-        return []
-    port = settings.listen[0].port
-    lines = [f"publish to rtmp://127.0.0.1{'' if port == 1935 else f':{port}'}/live/livestream"]
+    settings, ports = server.runtime.settings, server.listeners.ports
+    lines = []
+    for port in ports("RTMP")[:1]:
+        lines.append(f"publish to rtmp://127.0.0.1{'' if port == 1935 else f':{port}'}/live/livestream")
     vhost = settings.vhost(DEFAULT_VHOST)
-    if settings.http_server.enabled and vhost is not None and vhost.http_remux.enabled:
-        server = settings.http_server
-        roots = [f"http://127.0.0.1:{server.listen[0].port}"]
-        if server.https.enabled:
-            roots.append(f"https://127.0.0.1:{server.https.listen[0].port}")
+    if vhost is not None and vhost.http_remux.enabled:
+        roots = [f"http://127.0.0.1:{port}" for port in ports("HTTP")[:1]]
+        roots += [f"https://127.0.0.1:{port}" for port in ports("HTTPS")[:1]]
         for root in roots:
             for mount in vhost.http_remux.mounts:
                 path = Mount.parse(mount, vhost.name).example("live", "livestream")
                 lines.append(f"play {root}{path}")
     if settings.http_api.enabled:
-        lines.append(f"ask http://127.0.0.1:{settings.http_api.listen[0].port}/api/v1/streams")
+        for port in ports("HTTP" if settings.api_shared else "API")[:1]:
+            lines.append(f"ask http://127.0.0.1:{port}/api/v1/streams")
     return lines
-
-
-def start_log(settings: Settings) -> None:
-    """Send the log where the configuration says."""
-    handler: logging.Handler
-    if settings.log.tank is LogTank.CONSOLE:
-        handler = logging.StreamHandler(sys.stderr)
-    else:
-        path = Path(settings.log.file)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Watched: after logrotate moved the file, the next line opens a new one.
-            handler = logging.handlers.WatchedFileHandler(path)
-        except OSError as error:
-            raise StartupError(
-                f"cannot write the log {path}: {error.strerror}; set srs_log_file, or srs_log_tank console"
-            ) from error
-    handler.setFormatter(logging.Formatter(FORMAT, "%Y-%m-%d %H:%M:%S"))
-    root = logging.getLogger("fastflv")
-    root.handlers[:] = [handler]
-    root.setLevel(LEVELS[settings.log.level])
-    root.propagate = False

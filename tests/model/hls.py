@@ -20,7 +20,7 @@ from fastflv.stream.name import StreamName
 from fastflv.stream.stream import StreamOptions
 
 NAME = StreamName(DEFAULT_VHOST, "live", "cam")
-OPTIONS = StreamOptions(window_ms=0, grace_ms=5000)
+OPTIONS = StreamOptions(merge_window_ms=0, grace_ms=5000)
 AVC = "014d400dffe10019674d400deca0a0cfcf80880000030008000003019078a14cb001000468ce3c80"
 "Main, 320x180, 25 fps."
 AVC_HEADER = b"\x17\0\0\0\0" + bytes.fromhex(AVC)

@@ -4,7 +4,7 @@ A statement is ``name arg…;`` or ``name arg… { children }``. Names and argum
 blanks; a word may be quoted with ``"`` or ``'``, without escapes. A statement ends on the line it
 began on: that is SRS's rule, and it turns a forgotten ``;`` into an error with a line number.
 ``#`` starts a comment where a word could start. ``include`` splices files in place; their paths
-are relative to the working directory of the process, not to the including file.
+are relative to the directory the process was started in, not to the including file.
 """
 
 from __future__ import annotations
@@ -72,13 +72,13 @@ def read_file(path: str) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def parse_file(path: str) -> Directive:
-    """Parse the file at *path*; return its root.
+def parse_file(path: str, folder: str = "") -> Directive:
+    """Parse the file at *path*; return its root. Relative paths, of includes too, start at *folder*.
 
     Raises ConfigFileError when it or an included file cannot be read, ConfigSyntaxError with file
     and line when the text breaks the grammar.
     """
-    inclusion = _Inclusion(read_file)
+    inclusion = _Inclusion(read_file, folder)
     return parse(inclusion.open(path, file=path, line=0), path, inclusion=inclusion)
 
 
@@ -91,15 +91,18 @@ def parse(text: str, file: str = "<text>", *, inclusion: _Inclusion | None = Non
 class _Inclusion:
     """The files being included, outermost first, and how many there were: the guard against cycles."""
 
-    def __init__(self, read: Callable[[str], str]) -> None:
+    def __init__(self, read: Callable[[str], str], folder: str = "") -> None:
+        """Relative paths start at *folder*; empty: at the working directory of now."""
         self._read = read
+        self._folder = folder
         self._open: list[str] = []
         self._count = 0
 
     def open(self, path: str, *, file: str, line: int) -> str:
         """Return the text of *path*, named at *file*:*line*; `close` it when its statements are read."""
         try:
-            real = os.path.realpath(path)
+            found = os.path.join(self._folder, path)
+            real = os.path.realpath(found)
             if real in self._open:
                 raise ConfigFileError(
                     f"{path} includes itself", file=file, line=line, hint="remove this include"
@@ -107,11 +110,11 @@ class _Inclusion:
             self._count += 1
             if len(self._open) >= limits.INCLUDE_DEPTH_MAX or self._count > limits.INCLUDE_FILES_MAX:
                 raise ConfigFileError(f"too many includes, at {path}", file=file, line=line)
-            text = self._read(path)
+            text = self._read(found)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             what = path if line else "the file"
-            hint = f"the path is relative to {os.getcwd()}" if line and not os.path.isabs(path) else ""
+            hint = f"the path is relative to {self._folder or os.getcwd()}" if line and not os.path.isabs(path) else ""
             raise ConfigFileError(f"cannot read {what}: {reason}", file=file, line=line, hint=hint) from None
         self._open.append(real)
         return text

@@ -48,3 +48,12 @@ def edit_metadata(body: bytes, variant: Variant) -> bytes:
     if variant.hevc and fields.get(CODEC_ID) == other:
         fields[CODEC_ID] = wanted
     return amf0.encode(*values)
+
+
+def script_name(body: bytes) -> str:
+    """Return the name that script data begins with (FLV v10.1, E.4.4.1); empty where it begins with none."""
+    try:
+        name, _ = amf0.decode(body)
+    except AmfError:
+        return ""
+    return name if isinstance(name, str) else ""

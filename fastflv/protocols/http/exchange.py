@@ -94,8 +94,8 @@ class Exchange(ABC):
 
     @property
     def scheme(self) -> str:
-        """`http` or `https`."""
-        return "https" if self.secure else "http"
+        """`http` or `https`, as the viewer asked; a trusted proxy may have ended the TLS."""
+        return "https" if self.request.peer.secure else "http"
 
     @property
     @abstractmethod

@@ -59,6 +59,10 @@ BEGUN_LINE: Final = re.compile(TOKEN + rb"(?: (?:[!-~]+(?: [HTP/.01]{0,8}\r?)?)?
 HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\x00-\x20/@?#\\\[\]:]+)(?::[0-9]{0,5})?")
 
 
+LISTS: Final = frozenset({"x-forwarded-for", "forwarded"})
+"Fields whose lines are joined (RFC 9110, 5.3): each proxy may append a line of its own."
+
+
 class H1:
     """Reads the requests of one connection."""
 
@@ -168,7 +172,11 @@ class H1:
         key = name.decode("latin-1").lower()
         if key == "host" and "host" in self._fields:
             self._twice = True
-        self._fields.setdefault(key, value.decode("latin-1"))
+        text = value.decode("latin-1")
+        if key in LISTS and key in self._fields:
+            self._fields[key] += f", {text}"
+        else:
+            self._fields.setdefault(key, text)
 
     def on_headers_complete(self) -> None:
         self._progress = True

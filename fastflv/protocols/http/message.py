@@ -15,7 +15,7 @@ SERVER = f"fastflv/{__version__}"
 
 @dataclass(slots=True)
 class Request:
-    """The head of one request. Names of headers are lower case; of equal names the first counts."""
+    """The head of one request. Names of headers are lower case; of equal names the first counts, but in lists of proxies."""
 
     method: str
     path: str

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from fastflv import __version__, limits
 from fastflv.config.model.server import Stats
+from fastflv.config.model.webserver import ApiAuth
 from fastflv.media import trackinfo as tracks
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.protocols.http.exchange import Exchange
@@ -26,6 +27,7 @@ from fastflv.servers.api.metrics import CONTENT_TYPE as METRICS
 from fastflv.servers.api.metrics import write_metrics
 from fastflv.servers.api.rate import Rates
 from fastflv.stream.clients import Client, Clients
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
 from fastflv.stream.stream import Phase, Stream
 
@@ -49,7 +51,10 @@ class Identity:
     """How this process names itself in every answer."""
 
     server: str
+    "Of the installation: `server_id`, or made once and kept beside the pid file."
+
     service: str
+    "Of this process, new with each start."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +84,10 @@ class Api:
         vhosts: Callable[[], list[VhostEntry]],
         clock: Callable[[], float],
         windows: Callable[[], Mapping[str, int]],
-        cross_domain: bool = True,
-        credentials: tuple[str, str] | None = None,
+        auth: Callable[[], ApiAuth] = ApiAuth,
         stats: Callable[[], Stats] = Stats,
     ) -> None:
-        self.cross_domain = cross_domain
+        """*auth* and *stats* return the settings in force."""
         self._hub = hub
         self._clients = clients
         self._connection_limit = connection_limit
@@ -97,9 +101,10 @@ class Api:
         self._disks = DiskMeter()
         self._stats = stats
         self._checked: Stats | None = None
-        self._secret = ":".join(credentials).encode() if credentials else None
+        self._auth = auth
 
-    def __call__(self, exchange: Exchange) -> None:
+    def handle(self, exchange: Exchange) -> None:
+        """Answer a request whose path is one of the API."""
         exchange.respond(self._answer(exchange.request))
 
     def _answer(self, request: Request) -> Response:
@@ -131,14 +136,16 @@ class Api:
     # --- answers ---
 
     def _authorise(self, request: Request) -> Response | None:
-        if self._secret is None:
+        auth = self._auth()
+        if not auth.enabled:
             return None
+        secret = f"{auth.username}:{auth.password}".encode()
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         try:
             given = base64.b64decode(token.strip(), validate=True)
         except ValueError:
             given = b""
-        if scheme.lower() == "basic" and hmac.compare_digest(given, self._secret):
+        if scheme.lower() == "basic" and hmac.compare_digest(given, secret):
             return None
         return Response.of_text(401, WWW_Authenticate='Basic realm="fastflv"')
 
@@ -186,7 +193,7 @@ class Api:
             client = self._clients.find(id)
             if client is None:
                 return Response.of_json({"code": CLIENT_NOT_FOUND})
-            client.drop(client)
+            client.link.drop(EndReason.KICKED)
             return self._reply({})
         if not id:
             rows = _page(request, self._clients)
@@ -253,7 +260,7 @@ class Api:
             "name": stream.name.stream,
             "vhost": vhost,
             "app": stream.name.app,
-            "tcUrl": publisher.tc_url if publisher else "",
+            "tcUrl": publisher.request.tc_url if publisher else "",
             "url": stream.name.url,
             "live_ms": machine.now_ms(),
             "clients": self._clients.count(stream),
@@ -298,13 +305,13 @@ class Api:
             "id": client.id,
             "vhost": vhost,
             "stream": client.stream.id,
-            "ip": client.ip,
-            "pageUrl": client.page_url,
+            "ip": client.request.peer.ip,
+            "pageUrl": client.request.page_url,
             "swfUrl": "",
-            "tcUrl": client.tc_url,
+            "tcUrl": client.request.tc_url,
             "url": client.stream.name.url,
-            "name": client.name,
-            "type": client.kind,
+            "name": client.request.stream,
+            "type": client.request.output,
             "publish": client.publish,
             "alive": round(now - client.joined, 2),
             **({} if client.publish else client.steps._asdict()),

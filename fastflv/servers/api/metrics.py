@@ -35,7 +35,7 @@ def write_metrics(
     lagging, spared = 0, clients.steps_before
     received, sent = clients.received_before, clients.sent_before.total()
     for client in clients:
-        kinds[PUBLISHERS if client.publish else client.kind.removesuffix("-play")] += 1
+        kinds[PUBLISHERS if client.publish else client.request.output.removesuffix("-play")] += 1
         received += client.received
         sent += client.sent
         steps = client.steps
@@ -79,7 +79,7 @@ def write_metrics(
     )
     lines += [
         f'fastflv_players_let_go_total{{why="{why}"}} {n}'
-        for why, n in sorted(clients.let_go.items(), key=lambda row: row[0].value)
+        for why, n in sorted(clients.late.items(), key=lambda row: row[0].value)
     ]
     lines += _head("fastflv_merge_window_seconds", "gauge", "Merge window that the load asks for, by thread.")
     lines += [f'fastflv_merge_window_seconds{{thread="{t}"}} {ms / 1000:g}' for t, ms in windows_ms.items()]

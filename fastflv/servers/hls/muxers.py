@@ -15,6 +15,7 @@ from fastflv.servers.hls.names import HlsNames
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.store import SegmentStore
 from fastflv.stream.clients import Clients
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
@@ -88,6 +89,10 @@ class HlsMuxers:
         if muxer is not None:
             muxer.begin(stream)
         return muxer
+
+    def former_names(self, vhost: str) -> tuple[HlsNames, ...]:
+        """Return path templates from before a reload that running muxers of *vhost* still use."""
+        return tuple(self._former.get(vhost, ()))
 
     # --- streams ---
 
@@ -209,7 +214,7 @@ class HlsMuxers:
     def _drop_publisher(self, stream: Stream) -> None:
         client = self._clients.find(stream.publisher_id)
         if client is not None:
-            client.drop(client)
+            client.link.drop(EndReason.KICKED)
 
 
 def _is_moved(muxer: HlsMuxer, options: HlsOptions) -> bool:

@@ -1,43 +1,62 @@
-"""Sessions of HLS viewers. A viewer makes many requests; a word in its URLs identifies it."""
+"""Viewers of HLS: each sends many requests, so a session id in its URLs ties them together."""
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable
 
 from fastflv import limits
-from fastflv.protocols.http.message import Request
+from fastflv.access.request import AccessRequest
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
-from fastflv.stream.stream import Stream
-
-log = logging.getLogger(__name__)
+from fastflv.stream.lag import Steps
+from fastflv.stream.stream import Stream, StreamOptions
 
 ARGUMENT = "hls_ctx"
-"Name of the word in the query, as in SRS."
+"Name of the session id in the query, as in SRS."
 _WORD = re.compile(r"[0-9a-z]{8}")
 
 
 class HlsSession:
-    """One viewer that is counted."""
+    """One viewer."""
 
-    __slots__ = ("client", "keep_seconds", "kicked", "received", "seen", "sent")
+    __slots__ = ("_sessions", "client", "ip", "keep_seconds", "kicked", "received", "seen", "sent", "word")
 
-    def __init__(self, now: float, keep_seconds: float) -> None:
+    def __init__(self, sessions: HlsSessions, word: str, ip: str, now: float, keep_seconds: float) -> None:
+        self._sessions = sessions
+        self.word = word
+        self.ip = ip
+        "Address that the gate admitted."
         self.client: Client | None = None
-        "None while the stream has ended."
+        "None while the stream is absent."
         self.seen = now
-        "Loop time of the newest request."
+        "Time of the last request, monotonic clock, seconds."
         self.keep_seconds = keep_seconds
-        "The session ends after this long without a request."
         self.kicked = False
         self.sent = 0
         self.received = 0
 
+    @property
+    def steps(self) -> Steps:
+        """Viewers of segments do not lag: they ask for what they want."""
+        return Steps()
+
+    def drop(self, reason: EndReason) -> None:
+        """Disconnect the viewer: its requests are answered with 404 until the session expires.
+
+        A viewer that a rule forbids loses its session: the gate answers its next request.
+        """
+        self.kicked = reason is not EndReason.FORBIDDEN
+        self._sessions.leave(self, reason)
+        if not self.kicked:
+            self._sessions.forget(self)
+
+    def adopt(self, options: StreamOptions) -> None:
+        """Segments have settings of their own."""
+
 
 class HlsSessions:
-    """All sessions by their word, HLS_SESSIONS_MAX at most. A session ends when its viewer is silent for a while."""
+    """All viewers by session id. Bounded; a viewer that has not asked for a while is forgotten."""
 
     def __init__(self, clients: Clients, clock: Callable[[], float], new_id: Callable[[], str]) -> None:
         self._clients = clients
@@ -49,36 +68,38 @@ class HlsSessions:
         return len(self._sessions)
 
     def new_word(self) -> str:
-        """Return a word that no session and no client has."""
+        """Return an unused session id."""
         word = self._new_id()
         while not self._is_free(word):
             word = self._new_id()
         return word
 
     def _is_free(self, word: str) -> bool:
-        # All client ids share one name space, and no viewer may replace another client.
+        # Ids of all clients are one name space: no viewer may take the place of another client.
         return word not in self._sessions and self._clients.find(word) is None
 
     def find(self, word: str) -> HlsSession | None:
         return self._sessions.get(word)
 
-    def enter(
-        self, word: str, stream: Stream | None, request: Request, scheme: str, keep_seconds: float
-    ) -> HlsSession | None:
-        """Count a request of the viewer *word*; None for a malformed word, a taken one, or too many sessions."""
-        now = self._clock()
+    def enter(self, request: AccessRequest, stream: Stream | None, keep_seconds: float) -> HlsSession | None:
+        """Count the viewer whose session id is the client id of *request*.
+
+        None for a viewer that is not counted: a foreign id, or too many viewers.
+        """
+        now, word = self._clock(), request.client_id
         session = self._sessions.get(word)
         if session is None:
-            # A player that slept continues with its old word.
+            # A player that slept goes on with its old id.
             if len(self._sessions) >= limits.HLS_SESSIONS_MAX or not _WORD.fullmatch(word) or stream is None:
                 return None
             if not self._is_free(word):
                 return None
-            session = self._sessions[word] = HlsSession(now, keep_seconds)
+            session = self._sessions[word] = HlsSession(self, word, request.peer.ip, now, keep_seconds)
         if not session.kicked:
             session.seen = now
+            session.ip = request.peer.ip
             if stream is not None and (session.client is None or session.client.stream is not stream):
-                self._join(word, session, stream, request, scheme)
+                self._join(session, stream, request)
         return session
 
     def count(self, word: str, size: int) -> None:
@@ -89,51 +110,32 @@ class HlsSessions:
             session.sent += size
 
     def sweep(self) -> None:
-        """End the sessions of silent viewers."""
+        """Forget viewers that no longer ask."""
         now = self._clock()
-        for word, session in list(self._sessions.items()):
+        for session in list(self._sessions.values()):
             if now - session.seen > session.keep_seconds:
-                del self._sessions[word]
-                self._leave(session, EndReason.SILENT)
+                self.forget(session)
+                self.leave(session, EndReason.SILENT)
 
     def close(self) -> None:
         for session in self._sessions.values():
-            self._leave(session, EndReason.SERVER_STOPS)
+            self.leave(session, EndReason.SERVER_STOPS)
         self._sessions.clear()
 
-    def _join(self, word: str, session: HlsSession, stream: Stream, request: Request, scheme: str) -> None:
-        self._leave(session, EndReason.RESTARTED)
-        if self._clients.find(word) is not None:
-            return
-        client = session.client = Client(
-            id=word,
-            stream=stream,
-            kind="hls-play",
-            ip=request.ip,
-            tc_url=f"{scheme}://{request.headers.get('host', '')}/{stream.name.app}",
-            name=request.path.rpartition("/")[2],
-            page_url=request.headers.get("referer", ""),
-            joined=self._clock(),
-            drop=self._kick,
-        )
-        client.link = session
-        # Bytes sent before are counted with the former stream.
-        session.sent = 0
-        self._clients.add(client)
-        log.info("player %s from %s joins %s by hls", word, client.ip, stream.name.url)
+    def forget(self, session: HlsSession) -> None:
+        """Forget the session id."""
+        self._sessions.pop(session.word, None)
 
-    def _kick(self, client: Client) -> None:
-        """Answer 404 to every request of a viewer until its session ends."""
-        session = self._sessions.get(client.id)
-        if session is not None:
-            session.kicked = True
-            self._leave(session, EndReason.KICKED)
-
-    def _leave(self, session: HlsSession, why: EndReason) -> None:
+    def leave(self, session: HlsSession, reason: EndReason) -> None:
+        """Remove the viewer from the clients."""
         client, session.client = session.client, None
         if client is not None:
-            self._clients.remove(client)
-            log.info(
-                "player %s of %s left: %s; %d bytes in %.1f s",
-                client.id, client.stream.name.url, why, client.sent, self._clock() - client.joined,
-            )  # fmt: skip
+            self._clients.remove(client, reason, self._clock())
+
+    def _join(self, session: HlsSession, stream: Stream, request: AccessRequest) -> None:
+        self.leave(session, EndReason.RESTARTED)
+        if self._clients.find(session.word) is None:
+            session.client = Client(request, stream, session, self._clock())
+            # Bytes sent before stay counted with the former stream.
+            session.sent = 0
+            self._clients.add(session.client)

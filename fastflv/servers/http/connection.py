@@ -11,7 +11,8 @@ import termios
 from typing import Protocol
 
 from fastflv import limits
-from fastflv.net.connectionlimit import Seats
+from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
 from fastflv.protocols.http.exchange import Exchange, UpgradedProtocol
 from fastflv.protocols.http.h1 import END, H1, Refusal
@@ -30,6 +31,10 @@ class Handler(Protocol):
     def cross_domain(self) -> bool:
         """Pages of other sites may read the answers."""
 
+    @property
+    def trusted(self) -> NetworkSet:
+        """Proxies whose X-Forwarded-For and the like are believed."""
+
     def __call__(self, exchange: Exchange, /) -> None: ...
 
 
@@ -41,7 +46,7 @@ class HttpConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_connection_limit", "_deaf", "_driving", "_exchange", "_h1", "_handler", "_held", "_in_head", "_limited",
+        "_deaf", "_driving", "_exchange", "_h1", "_handler", "_held", "_in_head", "_limit", "_limited",
         "_unread", "_unsent_before", "deadline", "full", "loop", "peer", "transport",
     )  # fmt: skip
 
@@ -49,10 +54,10 @@ class HttpConnection(asyncio.Protocol):
         self,
         loop: asyncio.AbstractEventLoop,
         handler: Handler,
-        connection_limit: Seats,
-        peer: Peer | None = None,
+        limit: ConnectionLimit,
+        peer: Peer,
     ) -> None:
-        """*peer*: None: as the transport says."""
+        """The connection holds one place of *limit*."""
         self.loop = loop
         self.peer = peer
         self.transport: asyncio.Transport | None = None
@@ -61,7 +66,7 @@ class HttpConnection(asyncio.Protocol):
         self.full = False
         "The transport buffers more than it should."
         self._handler = handler
-        self._connection_limit = connection_limit
+        self._limit = limit
         self._h1: H1 | None = None
         self._exchange: H1Exchange | None = None
         self._unread = b""
@@ -80,14 +85,7 @@ class HttpConnection(asyncio.Protocol):
     # --- asyncio ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not self._connection_limit.enter():
-            log.warning("http connection refused: all %d are taken", self._connection_limit.limit)
-            transport.close()
-            return
         self.transport = transport  # type: ignore[assignment]
-        if self.peer is None:
-            remote, local = (transport.get_extra_info(name) for name in ("peername", "sockname"))
-            self.peer = Peer.accepted(remote, local, self.secure)
         self._h1 = H1(self.peer)
         self.deadline.set(limits.HTTP_IDLE_SECONDS)
 
@@ -117,7 +115,7 @@ class HttpConnection(asyncio.Protocol):
         self.deadline.cancel()
         if self.transport is not None:
             self.transport = None
-            self._connection_limit.leave()
+            self._limit.release()
         self._give_up()
 
     # --- requests ---
@@ -203,6 +201,7 @@ class HttpConnection(asyncio.Protocol):
     def _begin(self, request: Request) -> None:
         self.deadline.clear()
         self._in_head = False
+        request.peer = self.peer.told(request.headers, self._handler.trusted)
         exchange = self._exchange = H1Exchange(self, request, cross_domain=self._handler.cross_domain)
         if request.method == "OPTIONS" and exchange.cross_domain:
             exchange.respond(Response())

@@ -1,54 +1,91 @@
-"""The route table of a port: the first route that matches a request handles it."""
+"""Runs the route table of a vhost: the first route that matches a request, and takes it, answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
+from fastflv.config.routes import Route, RouteKind
+from fastflv.net.networkset import NetworkSet
 from fastflv.protocols.http.exchange import Exchange
-from fastflv.protocols.http.message import Request, Response
+from fastflv.protocols.http.message import Response
+from fastflv.stream.name import StreamName
 
-Found = TypeVar("Found")
+PLAY_METHODS = ("GET", "HEAD")
+PUBLISH_METHODS = ("POST", "PUT")
+API_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 
 
-@dataclass(frozen=True, slots=True)
-class Route(Generic[Found]):
-    """One kind of resource."""
+class Site(NamedTuple):
+    """What a host name stands for."""
 
-    name: str
-    methods: tuple[str, ...]
-    "Methods that the resource takes."
+    vhost: str
+    "Name of the vhost; empty for a host that none serves."
 
-    match: Callable[[Request], Found | None]
-    "What a request asks for; None when it is not for this route. Looks at host, path and query, not at the method."
+    routes: tuple[Route, ...]
+    "The table that `-t` checked, in the order asked."
 
-    handle: Callable[[Exchange, Found], bool | None]
-    "Answer, at once or later. False: there is no such resource, and the next routes are asked."
+
+Handle = Callable[[Exchange, Route, StreamName], bool | None]
+"Answers at once or later. False: the route does not have the resource, and the next ones are asked."
 
 
 class Router:
-    """Runs a table of routes, first to last.
+    """Answers the requests of a port.
 
-    A request that no route matches is answered with 404; one that some match, but for another method, with 405.
+    A request that no route takes is answered with 404; one that a route matches, but for another method,
+    with 405.
     """
 
-    def __init__(self, routes: Sequence[Route[Any]], *, cross_domain: bool) -> None:
-        self.routes = tuple(routes)
-        self.cross_domain = cross_domain
+    def __init__(
+        self,
+        site_of: Callable[[str], Site],
+        handlers: Mapping[RouteKind, Handle],
+        *,
+        cross_domain: Callable[[], bool],
+        trusted: Callable[[], NetworkSet],
+    ) -> None:
+        """*site_of* returns the present table for a host name."""
+        self._site_of = site_of
+        self._handlers = handlers
+        self._cross_domain = cross_domain
+        self._trusted = trusted
+
+    @property
+    def cross_domain(self) -> bool:
+        """Pages of other sites may read the answers."""
+        return self._cross_domain()
+
+    @property
+    def trusted(self) -> NetworkSet:
+        """Proxies whose X-Forwarded-For and the like are believed."""
+        return self._trusted()
 
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
+        args = request.args
+        site = self._site_of(args.get("vhost") or args.get("domain") or request.host)
         allowed: dict[str, None] = {}
-        for route in self.routes:
-            found = route.match(request)
-            if found is None:
+        for route in site.routes:
+            names = route.match(request.path)
+            if names is None:
                 continue
-            if request.method not in route.methods:
-                allowed |= dict.fromkeys(route.methods)
-            elif route.handle(exchange, found) is not False:
+            if request.method not in methods_of(route):
+                allowed |= dict.fromkeys(methods_of(route))
+                continue
+            name = StreamName(site.vhost, names.get("app", ""), names.get("stream", ""))
+            if self._handlers[route.kind](exchange, route, name) is not False:
                 return
         if allowed:
             exchange.respond(Response.of_text(405, Allow=", ".join((*allowed, "OPTIONS"))))
         else:
             exchange.respond(Response.of_text(404))
+
+
+def methods_of(route: Route) -> tuple[str, ...]:
+    """Return the methods of a route: publishing takes an FLV mount."""
+    if route.kind is RouteKind.API:
+        return API_METHODS
+    if route.mount is not None and route.mount.container == "flv":
+        return PLAY_METHODS + PUBLISH_METHODS
+    return PLAY_METHODS

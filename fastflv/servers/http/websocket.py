@@ -22,10 +22,11 @@ from wsproto.utilities import RemoteProtocolError
 
 from fastflv import limits
 from fastflv.errors import PeerError
-from fastflv.playing.loopplayer import LoopPlayer
-from fastflv.playing.threadplayer import ThreadPlayer
+from fastflv.playing.player import Player
 from fastflv.protocols.http.message import SERVER, Request, Response
 from fastflv.stream.endreason import EndReason
+from fastflv.stream.lag import Steps
+from fastflv.stream.stream import StreamOptions
 
 log = logging.getLogger(__name__)
 
@@ -112,29 +113,30 @@ def refuse_handshake(error: HandshakeError) -> Response:
 
 
 class WebSocketConnection(asyncio.Protocol):
-    """One WebSocket after its handshake. `serve` is called and `leave` set before anything is read.
-
-    *lost* is called once, when the connection is gone.
-    """
+    """One WebSocket after its handshake; `serve` follows `connection_made`, before anything is read."""
 
     transport: asyncio.Transport
-    play: ThreadPlayer | LoopPlayer
-    leave: Callable[[EndReason], None]
-    "Called once, with the reason, when the play is over."
+    player: Player
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, ws: WSConnection, ip: str, lost: Callable[[], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        ws: WSConnection,
+        ip: str,
+        left: Callable[[EndReason], None],
+        lost: Callable[[], None],
     ) -> None:
+        """*left* is called once when the play is over, *lost* once when the connection is gone."""
         self._loop = loop
         self._ws = ws
         self._ip = ip
+        self._left = left
         self._lost = lost
         self._heard = loop.time()
         self._timer = loop.call_later(limits.WEBSOCKET_PING_SECONDS, self._ping)
         self._farewell: CloseConnection | None = None
         self._why: EndReason | None = None
         "Reason of a close that began before the play was over."
-        self._loop_play: LoopPlayer | None = None
         self._said = 0
         "Bytes received since the last ping."
         self.received = 0
@@ -143,11 +145,28 @@ class WebSocketConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
 
-    def serve(self, play: ThreadPlayer | LoopPlayer) -> None:
-        """Let *play* send the media."""
-        self.play = play
-        if isinstance(play, LoopPlayer):
-            self._loop_play = play
+    def serve(self, player: Player) -> None:
+        """Let *player* send the media."""
+        self.player = player
+
+    # --- Link ---
+
+    @property
+    def sent(self) -> int:
+        return self.player.sent
+
+    @property
+    def steps(self) -> Steps:
+        return self.player.steps
+
+    def drop(self, reason: EndReason) -> None:
+        """End the play at the next message's end, and close with the reason."""
+        self._leave_with(CloseConnection(CLOSE_CODES.get(reason, 1008), reason.value), reason)
+
+    def adopt(self, options: StreamOptions) -> None:
+        self.player.adopt(options)
+
+    # --- asyncio ---
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
@@ -164,7 +183,7 @@ class WebSocketConnection(asyncio.Protocol):
                 if isinstance(event, Ping):
                     # No frame follows a close frame.
                     if self._ws.state is ConnectionState.OPEN:
-                        self.play.say(self._ws.send(event.response()))
+                        self.player.say(self._ws.send(event.response()))
                 elif isinstance(event, CloseConnection):
                     self._closed_by_peer(event)
                     return
@@ -178,30 +197,23 @@ class WebSocketConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
         self._lost()
-        self.play.lost()
+        self.player.lost()
 
     def pause_writing(self) -> None:
-        if self._loop_play is not None:
-            self._loop_play.pause_writing()
+        self.player.pause_writing()
 
     def resume_writing(self) -> None:
-        self.play.resume_writing()
+        self.player.resume_writing()
 
     def ended(self, reason: EndReason, whole: bool) -> None:
         """The play is over: send the close frame, unless a message is half sent."""
-        self.leave(self._why or reason)
+        self._left(self._why or reason)
         if self._farewell is None:
             self._farewell = CloseConnection(code=CLOSE_CODES.get(reason, 1011), reason=reason.value)
         if whole and not self.transport.is_closing():
             self._say_goodbye()
         else:
             self.transport.abort()
-
-    def kick(self) -> None:
-        """The operator ends it."""
-        self._leave_with(
-            CloseConnection(CLOSE_CODES[EndReason.KICKED], EndReason.KICKED.value), EndReason.KICKED
-        )
 
     def close(self, code: int, reason: str) -> None:
         """End the play at the next message's end with a close frame; a peer that takes nothing is cut off."""
@@ -219,7 +231,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._farewell = farewell
             self._why = why
             self._expect_end()
-            self.play.halt(self._say_goodbye)
+            self.player.halt(self._say_goodbye)
 
     def _say_goodbye(self) -> None:
         """Send the close frame, once."""
@@ -245,4 +257,41 @@ class WebSocketConnection(asyncio.Protocol):
             return
         self._said = 0
         self._timer = self._loop.call_later(limits.WEBSOCKET_PING_SECONDS, self._ping)
-        self.play.say(self._ws.send(Ping(payload=b"fastflv")))
+        self.player.say(self._ws.send(Ping(payload=b"fastflv")))
+
+
+class RefusedWebSocket(asyncio.Protocol):
+    """A WebSocket that is closed at once: the page learns why by the code of the close."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        ws: WSConnection,
+        code: int,
+        reason: str,
+        lost: Callable[[], None],
+    ) -> None:
+        """*lost* is called once, when the connection is gone."""
+        self._loop = loop
+        self._ws = ws
+        # A close frame holds 125 bytes, two of them the code (RFC 6455, 5.5).
+        self._farewell = CloseConnection(code, reason.encode()[:123].decode(errors="ignore"))
+        self._lost = lost
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self._timer = self._loop.call_later(limits.WEBSOCKET_CLOSE_SECONDS, self._transport.abort)
+        self._transport.write(self._ws.send(self._farewell))
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._ws.receive_data(data)
+            closed = any(isinstance(event, CloseConnection) for event in self._ws.events())
+        except RemoteProtocolError:
+            closed = True
+        if closed:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        self._lost()

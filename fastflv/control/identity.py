@@ -1,0 +1,45 @@
+"""How a server names itself in every answer of its API, and how that name outlives a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import secrets
+import string
+from pathlib import Path
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+ALPHABET: Final = string.ascii_lowercase + string.digits
+SERVER_ID: Final = re.compile(r"[0-9a-zA-Z_-]{1,64}")
+
+
+def new_id(length: int = 8) -> str:
+    """Return random letters and digits: what SRS calls a context id."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def server_id(configured: str, pid_file: str) -> str:
+    """Return the id of the installation.
+
+    Without a *configured* one it is read from `<pid_file>.id`, which is written at the first start. *pid_file*
+    empty: nothing is kept, and each start makes another.
+    """
+    if configured:
+        return configured
+    made = f"vid-{new_id(7)}"
+    if not pid_file:
+        return made
+    path = Path(f"{pid_file}.id")
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        kept = path.read_text("ascii").strip()
+        if SERVER_ID.fullmatch(kept):
+            return kept
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{made}\n", "ascii")
+    except OSError as error:
+        log.warning("the server id cannot be kept in %s: %s; set server_id", path, error.strerror)
+    return made

@@ -1,0 +1,87 @@
+"""The life of a server process: signals, reloads, a quick end and a graceful one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+
+from fastflv import limits
+from fastflv.config.model.server import Settings
+from fastflv.control.log import reopen_log, set_level
+from fastflv.control.process import watch_parent
+from fastflv.control.reload import Reloader
+from fastflv.control.server import Server
+
+log = logging.getLogger(__name__)
+
+
+class Life:
+    """Runs a started server until a signal ends it.
+
+    SIGINT and SIGTERM end it quickly, SIGQUIT gracefully, and SIGTERM too with `force_grace_quit`; any of them
+    ends a graceful quit quickly. SIGHUP reloads the configuration, SIGUSR1 opens the log file anew.
+    """
+
+    def __init__(
+        self, server: Server, loop: asyncio.AbstractEventLoop, load: Callable[[], Settings], folder: str
+    ) -> None:
+        """*load* reads the configuration again; relative paths of its files start at *folder*."""
+        self._server = server
+        self._loop = loop
+        self._leaving = loop.create_future()
+        self._ended = loop.create_future()
+        self._reloader = Reloader(loop, load, self._apply, server.runtime.settings, folder)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+            loop.add_signal_handler(number, self._stop, number)
+        loop.add_signal_handler(signal.SIGHUP, self._reloader.reload, "SIGHUP")
+        loop.add_signal_handler(signal.SIGUSR1, reopen_log)
+        if server.runtime.settings.asprocess:
+            watch_parent(loop.add_reader, lambda: self._end("the parent process ended"))
+
+    async def run(self) -> None:
+        """Wait for the end, and end the server."""
+        await asyncio.wait([self._leaving, self._ended], return_when=asyncio.FIRST_COMPLETED)
+        if self._leaving.done():
+            await self._leave()
+        self._reloader.close()
+        await self._server.stop()
+        if self._leaving.done() and not self._ended.done():
+            await self._pause(self._server.runtime.settings.grace_final_wait / 1000)
+
+    def _apply(self, settings: Settings) -> None:
+        self._server.reload(settings)
+        set_level(settings.log.level)
+
+    def _stop(self, number: signal.Signals) -> None:
+        graceful = number is signal.SIGQUIT or (
+            number is signal.SIGTERM and self._server.runtime.settings.force_grace_quit
+        )
+        if graceful and not self._leaving.done():
+            log.info("%s: quitting gracefully; a second signal ends it at once", number.name)
+            self._leaving.set_result(None)
+        else:
+            self._end(number.name)
+
+    def _end(self, why: str) -> None:
+        if not self._ended.done():
+            log.info("%s: stopping", why)
+            self._ended.set_result(None)
+
+    async def _leave(self) -> None:
+        """Accept no more after a while, and wait until the last client has left."""
+        server = self._server
+        await self._pause(server.runtime.settings.grace_start_wait / 1000)
+        server.close_listeners()
+        looks = 0
+        while len(server.clients) and not self._ended.done():
+            # At 1, 2, 4, ... looks: a long quit writes few lines.
+            if looks & (looks - 1) == 0:
+                log.info("quitting gracefully: %d clients are still there", len(server.clients))
+            looks += 1
+            await self._pause(limits.GRACE_LOOK_SECONDS)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, or until the end is ordered."""
+        await asyncio.wait([self._ended], timeout=seconds)

@@ -1,0 +1,59 @@
+"""The log of the process: where it goes, and how much of it."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from fastflv.config.model.server import LogLevel, LogSettings, LogTank
+from fastflv.errors import StartupError
+
+LEVELS: Final = {
+    LogLevel.TRACE: logging.DEBUG,
+    LogLevel.DEBUG: logging.DEBUG,
+    LogLevel.INFO: logging.INFO,
+    LogLevel.WARN: logging.WARNING,
+    LogLevel.ERROR: logging.ERROR,
+}
+FORMAT: Final = "%(asctime)s.%(msecs)03d %(levelname)s %(message)s"
+
+
+def start_log(settings: LogSettings, *, utc: bool = False) -> None:
+    """Send the log where the configuration says; *utc*: its times are UTC. Raises StartupError for a file that cannot be written."""
+    handler: logging.Handler
+    if settings.tank is LogTank.CONSOLE:
+        handler = logging.StreamHandler(sys.stderr)
+    else:
+        path = Path(settings.file)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Watched: after logrotate moved the file, the next line opens a new one.
+            handler = logging.handlers.WatchedFileHandler(path)
+        except OSError as error:
+            raise StartupError(
+                f"cannot write the log {path}: {error.strerror}; set srs_log_file, or srs_log_tank console"
+            ) from error
+    formatter = logging.Formatter(FORMAT, "%Y-%m-%d %H:%M:%S")
+    if utc:
+        formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    root = logging.getLogger("fastflv")
+    root.handlers[:] = [handler]
+    root.propagate = False
+    set_level(settings.level)
+
+
+def set_level(level: LogLevel) -> None:
+    """Log as much as *level* says from now on."""
+    logging.getLogger("fastflv").setLevel(LEVELS[level])
+
+
+def reopen_log() -> None:
+    """Open the log file anew where it was moved (SIGUSR1); the next line would do so too."""
+    for handler in logging.getLogger("fastflv").handlers:
+        if isinstance(handler, logging.handlers.WatchedFileHandler):
+            handler.reopenIfNeeded()

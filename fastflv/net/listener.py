@@ -1,0 +1,213 @@
+"""Listeners: one bound socket that accepts plain or TLS connections, also behind the PROXY protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fastflv import limits
+from fastflv.config.endpoint import Endpoint
+from fastflv.errors import ProxyHeaderError
+from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.networkset import NetworkSet
+from fastflv.net.peer import Peer
+from fastflv.net.proxyprotocol import HEADER_BYTES_MAX, read_header
+
+log = logging.getLogger(__name__)
+
+Connect = Callable[[Peer], asyncio.BaseProtocol]
+"Makes the protocol of a new connection, which holds one place of the connection limit until it ends."
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """How a listener treats new connections; a reload replaces it as a whole."""
+
+    connect: Connect
+    context: ssl.SSLContext | None = None
+    "None: plain."
+
+    proxied: bool = False
+    "Each connection begins with a PROXY protocol header, before TLS."
+
+    trusted: NetworkSet = field(default_factory=lambda: NetworkSet(()))
+    "Proxies whose headers are believed."
+
+    empty_ip_ok: bool = True
+    "Accept peers without an IP address (AF_UNIX)."
+
+
+class Listener:
+    """Accepts connections of one socket.
+
+    A connection counts towards the limit from its first byte on, so that TLS handshakes and PROXY headers
+    are bounded too. asyncio's own server reports a TLS connection only after its handshake.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        limit: ConnectionLimit,
+        name: str,
+        acceptance: Acceptance,
+    ) -> None:
+        """*sock*: bound and not blocking; it is owned from here on. *name* stands in log lines."""
+        self.name = name
+        self.acceptance = acceptance
+        "Counts for the next connection."
+        self.address = sock.getsockname()
+        self._loop = loop
+        self._sock = sock
+        self._limit = limit
+        self._opening: set[asyncio.Task[None]] = set()
+        self._rest: asyncio.TimerHandle | None = None
+        sock.listen(limits.LISTEN_BACKLOG)
+        loop.add_reader(sock, self._accept)
+
+    @property
+    def port(self) -> int:
+        """The port in use, also where the configuration asked for any; 0 for AF_UNIX."""
+        return int(self.address[1]) if isinstance(self.address, tuple) else 0
+
+    def close(self) -> None:
+        """Accept no more, and drop connections in their handshake; all others stay."""
+        if self._rest is not None:
+            self._rest.cancel()
+        self._loop.remove_reader(self._sock)
+        self._sock.close()
+        for task in self._opening:
+            task.cancel()
+
+    def _accept(self) -> None:
+        for _ in range(limits.ACCEPTS_MAX):
+            try:
+                sock, address = self._sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                log.error("cannot accept: %s; raise the limit of open files (ulimit -n)", error.strerror)
+                self._loop.remove_reader(self._sock)
+                self._rest = self._loop.call_later(limits.ACCEPT_REST_SECONDS, self._resume)
+                return
+            acceptance = self.acceptance
+            peer = Peer.accepted(address, self.address, acceptance.context is not None)
+            if not peer.ip and not acceptance.empty_ip_ok:
+                log.info("%s: a peer without an address is refused (empty_ip_ok off)", self.name)
+                sock.close()
+                continue
+            if not self._limit.take():
+                log.warning(
+                    "%s %s refused: max_connections %d is reached", self.name, peer.ip, self._limit.limit
+                )
+                sock.close()
+                continue
+            sock.setblocking(False)
+            task = self._loop.create_task(self._open(sock, peer, acceptance))
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+
+    def _resume(self) -> None:
+        self._rest = None
+        self._loop.add_reader(self._sock, self._accept)
+
+    async def _open(self, sock: socket.socket, peer: Peer, acceptance: Acceptance) -> None:
+        """Read the PROXY header and do the TLS handshake, where there are such; then start the protocol."""
+        opened = False
+        context = acceptance.context
+        try:
+            if acceptance.proxied:
+                peer = await self._read_proxy_header(sock, peer, acceptance.trusted)
+            await self._loop.connect_accepted_socket(
+                lambda: acceptance.connect(peer),
+                sock,
+                ssl=context,
+                ssl_handshake_timeout=limits.HANDSHAKE_SECONDS if context is not None else None,
+            )
+            # The protocol releases the place from here on.
+            opened = True
+        except ProxyHeaderError as error:
+            log.info("%s %s closed: %s", self.name, peer.socket_ip, error)
+        except OSError as error:
+            log.info("%s %s closed: %s", self.name, peer.ip, _reason_of(error, secure=context is not None))
+        finally:
+            if not opened:
+                sock.close()
+                self._limit.release()
+
+    async def _read_proxy_header(self, sock: socket.socket, peer: Peer, trusted: NetworkSet) -> Peer:
+        """Take the header off the socket, and not one byte more: what follows belongs to TLS or the protocol."""
+        async with asyncio.timeout(limits.HANDSHAKE_SECONDS):
+            while True:
+                await self._readable(sock)
+                data = sock.recv(HEADER_BYTES_MAX, socket.MSG_PEEK)
+                if not data:
+                    raise ConnectionResetError
+                header = read_header(data)
+                if header is not None:
+                    break
+                # Peeked bytes keep the socket readable: wait for one byte more (socket(7), SO_RCVLOWAT).
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(data) + 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        sock.recv(header.size)
+        return peer.proxied(header, trusted)
+
+    async def _readable(self, sock: socket.socket) -> None:
+        ready = self._loop.create_future()
+        self._loop.add_reader(sock, _set, ready)
+        try:
+            await ready
+        finally:
+            self._loop.remove_reader(sock)
+
+
+def _set(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+def bind(endpoint: Endpoint) -> socket.socket:
+    """Return a bound socket; an endpoint without address takes IPv6 and IPv4 where the machine has both.
+
+    Raises OSError.
+    """
+    family = socket.AF_INET6 if ":" in endpoint.host or not endpoint.host else socket.AF_INET
+    if not endpoint.host and not _has_ipv6():
+        family = socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1 if endpoint.host else 0)
+        sock.bind((endpoint.host or ("::" if family == socket.AF_INET6 else "0.0.0.0"), endpoint.port))
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _has_ipv6() -> bool:
+    if not socket.has_ipv6:
+        return False
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as attempt:
+            attempt.bind(("::", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _reason_of(error: OSError, *, secure: bool) -> str:
+    """Return why a connection could not be opened, as one phrase for the log."""
+    if isinstance(error, ssl.SSLError):
+        return f"the handshake failed: {(error.reason or str(error)).replace('_', ' ').lower()}"
+    if isinstance(error, ConnectionResetError):
+        return "the peer left within the handshake" if secure else "the peer left before it sent anything"
+    if isinstance(error, TimeoutError):
+        return f"no PROXY header or TLS handshake within {limits.HANDSHAKE_SECONDS:g} s"
+    return f"the handshake failed: {str(error) or 'it took too long'}"

@@ -1,0 +1,178 @@
+"""Joins: the way of a player of any protocol from its request to a stream whose tracks are known."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from fastflv import limits
+from fastflv.access.gate import Gate
+from fastflv.access.request import AccessRequest
+from fastflv.access.rules import Waiting
+from fastflv.access.verdict import ALLOW, Allowed, Redirected, Refusal, Refused, Verdict
+from fastflv.containers.variant import Variant
+from fastflv.stream.hub import Hub
+from fastflv.stream.name import StreamName
+from fastflv.stream.stream import Stream
+
+log = logging.getLogger(__name__)
+
+
+class JoinFailure(Enum):
+    """Why a player does not get its stream."""
+
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    REDIRECTED = "redirected"
+    MISSING = "missing"
+    "Nobody published the stream within `on_missing`."
+
+    UNPLAYABLE = "unplayable"
+    "The stream has no such track, or its codec does not fit the container."
+
+
+REFUSALS = {Refusal.UNAUTHORIZED: JoinFailure.UNAUTHORIZED, Refusal.FORBIDDEN: JoinFailure.FORBIDDEN}
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRefused:
+    """The answer to a player that does not get its stream; servers say it in their protocol."""
+
+    failure: JoinFailure
+    reason: str
+    "One sentence; the URL where redirected."
+
+    retry_after: float = 0.0
+    "Seconds after which a new request makes sense, for MISSING."
+
+
+class Joins:
+    """What all joins of a server share."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, hub: Hub, gate: Gate) -> None:
+        self.loop = loop
+        self.hub = hub
+        self.gate = gate
+
+
+class Join:
+    """One pending play: gate, then the stream, then its tracks.
+
+    After `begin` exactly one of *ready* and *refused* is called, within `begin` or later, and none after
+    `cancel`. A join that waits costs one entry in the hub or in a rule, and delays nobody else.
+    """
+
+    __slots__ = (
+        "_admitted", "_joins", "_name", "_on_missing", "_over", "_ready", "_refused", "_timer", "_variant", "_waiting",
+        "request",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        joins: Joins,
+        request: AccessRequest,
+        name: StreamName,
+        *,
+        on_missing: float,
+        ready: Callable[[Stream], None],
+        refused: Callable[[JoinRefused], None],
+        variant: Variant | None = None,
+        admitted: Callable[[], bool] | None = None,
+    ) -> None:
+        """*on_missing*: how long to wait for a publisher, seconds. *variant*: refused where the stream cannot be it.
+
+        *admitted* is called once the gate has admitted the request; when it returns True the request is
+        answered already, and no stream is looked for.
+        """
+        self.request = request
+        self._joins = joins
+        self._name = name
+        self._on_missing = on_missing
+        self._variant = variant
+        self._ready = ready
+        self._refused = refused
+        self._admitted = admitted
+        self._waiting: Waiting | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._over = False
+
+    def begin(self, *, ask: bool = True) -> None:
+        """Ask the gate, then look for the stream. *ask* off: the gate has admitted this viewer before."""
+        verdict = self._joins.gate.admit(self.request, self._judged) if ask else ALLOW
+        if isinstance(verdict, Allowed | Refused | Redirected):
+            self._judged(verdict)
+        else:
+            self._waiting = verdict
+
+    def cancel(self) -> None:
+        """The player is gone, or wants no more."""
+        self._over = True
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
+        self._stop_waiting()
+
+    def _judged(self, verdict: Verdict) -> None:
+        self._waiting = None
+        if self._over:
+            return
+        if isinstance(verdict, Refused):
+            self._refuse(REFUSALS[verdict.kind], verdict.reason)
+        elif isinstance(verdict, Redirected):
+            self._refuse(JoinFailure.REDIRECTED, verdict.url)
+        elif self._admitted is not None and self._admitted():
+            self._over = True
+        else:
+            self._find()
+
+    def _find(self) -> None:
+        stream = self._joins.hub.find(self._name)
+        if stream is not None and stream.settled:
+            self._found(stream)
+        elif stream is None and self._on_missing <= 0:
+            self._missed()
+        else:
+            self._joins.hub.wait(self._name, self._appeared)
+            seconds = max(self._on_missing, limits.MISSING_SECONDS_MIN)
+            self._timer = self._joins.loop.call_later(seconds, self._missed)
+
+    def _appeared(self, stream: Stream) -> None:
+        """The stream that was waited for is there. The rules may have changed in the meantime."""
+        self._stop_waiting()
+        if self._over:
+            return
+        verdict = self._joins.gate.recheck(self.request)
+        if isinstance(verdict, Allowed):
+            self._found(stream)
+        else:
+            self._judged(verdict)
+
+    def _found(self, stream: Stream) -> None:
+        why = stream.refusal(self._variant) if self._variant is not None else ""
+        if why:
+            self._refuse(JoinFailure.UNPLAYABLE, why)
+        else:
+            self._over = True
+            self._ready(stream)
+
+    def _missed(self) -> None:
+        self._stop_waiting()
+        self._refuse(JoinFailure.MISSING, f"no stream {self._name.url} is live", max(1.0, self._on_missing))
+
+    def _refuse(self, failure: JoinFailure, reason: str, retry_after: float = 0.0) -> None:
+        self._over = True
+        request = self.request
+        log.info(
+            "player %s from %s of %s refused: %s, %s",
+            request.client_id, request.peer.ip, self._name.url, failure.value, reason,
+        )  # fmt: skip
+        self._refused(JoinRefused(failure, reason, retry_after))
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._joins.hub.forget(self._name, self._appeared)

@@ -1,0 +1,188 @@
+"""A request for a playlist: through the gate, to the stream, to its first segment."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+from fastflv import limits
+from fastflv.access.request import Action
+from fastflv.containers.playlist import QUERY, master
+from fastflv.playing.join import Join, JoinRefused
+from fastflv.protocols.http.exchange import Exchange
+from fastflv.protocols.http.message import Response
+from fastflv.servers.hls.muxer import HlsMuxer
+from fastflv.servers.hls.options import HlsOptions
+from fastflv.servers.hls.segmentreader import carried, rendition
+from fastflv.servers.hls.sessions import ARGUMENT
+from fastflv.servers.http.accessrequest import access_request
+from fastflv.servers.http.refusal import join_refusal
+from fastflv.stream.name import StreamName
+from fastflv.stream.stream import Stream
+
+if TYPE_CHECKING:
+    from fastflv.servers.hls.server import HlsServer
+
+PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
+
+QUERY_SAFE = "!$&'()*+,;=:@/?%~"
+"Characters of a query that are copied into a playlist; others could end a line or a quoted string there."
+
+
+class PlaylistRequest:
+    """One request for the playlist of a stream."""
+
+    __slots__ = ("_access", "_exchange", "_join", "_muxer", "_name", "_options", "_server", "_timer", "_word")
+
+    def __init__(self, server: HlsServer, exchange: Exchange, name: StreamName, options: HlsOptions) -> None:
+        request = exchange.request
+        self._server = server
+        self._exchange = exchange
+        self._name = name
+        self._options = options
+        self._word = request.args.get(ARGUMENT, "") if options.sessions else ""
+        "Session id of the request; empty without one, and where sessions are off."
+        client_id = self._word or server.sessions.new_word()
+        self._access = access_request(request, Action.PLAY, name, "hls-play", exchange.scheme, client_id)
+        self._muxer: HlsMuxer | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._join = Join(
+            server.joins,
+            self._access,
+            name,
+            on_missing=min(options.on_missing, limits.HLS_HOLD_SECONDS),
+            ready=self._ready,
+            refused=self._refused,
+            admitted=self._admitted,
+        )
+
+    def begin(self) -> None:
+        """Answer, or wait. The gate is asked once a session, and again when its address changes."""
+        session = self._server.sessions.find(self._word) if self._word else None
+        if self._server.stopped:
+            self._exchange.respond(Response.of_text(503, "the server stops"))
+        elif session is not None and session.kicked:
+            self._exchange.respond(Response.of_text(404, f"HLS stream {self._name.url} is EOF"))
+        else:
+            self._exchange.on_lost = self._forget
+            known = session is not None and session.ip == self._access.peer.ip
+            self._join.begin(ask=not known)
+
+    def _admitted(self) -> bool:
+        """Answer with what there is, or wait for the first segment; False: the stream has to be found."""
+        response = self._answer()
+        if response is not None:
+            self._respond(response)
+            return True
+        muxer = self._server.muxers.find(self._name)
+        if muxer is None:
+            return False
+        if muxer.ended and self._server.joins.hub.find(self._name) is None:
+            self._respond(self._missing())
+        else:
+            self._wait_for(muxer)
+        return True
+
+    def _ready(self, stream: Stream) -> None:
+        """The stream is there: its muxer makes the first segment."""
+        response = self._answer()
+        if response is not None:
+            self._respond(response)
+            return
+        muxer = self._server.muxers.find(self._name)
+        if muxer is None:
+            self._respond(self._missing())
+        else:
+            self._wait_for(muxer)
+
+    def _refused(self, refused: JoinRefused) -> None:
+        self._respond(join_refusal(refused))
+
+    # --- waiting for a segment ---
+
+    def _wait_for(self, muxer: HlsMuxer) -> None:
+        self._muxer = muxer
+        muxer.waiting.add(self._woken)
+        if self._timer is None:
+            loop = self._server.joins.loop
+            self._timer = loop.call_later(limits.HLS_HOLD_SECONDS, self._expired)
+
+    def _woken(self) -> None:
+        """There is a segment, or the muxer has ended."""
+        response = self._answer()
+        muxer = self._server.muxers.find(self._name)
+        if response is None and muxer is not None and not muxer.ended:
+            self._wait_for(muxer)
+        else:
+            self._respond(response or self._missing())
+
+    def _expired(self) -> None:
+        self._respond(self._missing())
+
+    def _missing(self) -> Response:
+        seconds = max(1, round(self._options.on_missing))
+        return Response.of_text(404, "no such stream is live, or not for long", Retry_After=str(seconds))
+
+    def _respond(self, response: Response) -> None:
+        self._forget()
+        self._exchange.on_lost = None
+        self._exchange.respond(response)
+
+    def _forget(self) -> None:
+        self._join.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._muxer is not None:
+            self._muxer.waiting.discard(self._woken)
+
+    # --- answers ---
+
+    def _answer(self) -> Response | None:
+        """Return the answer; None when there is nothing yet to answer with."""
+        server, options = self._server, self._options
+        stream = server.joins.hub.find(self._name)
+        if stream is not None and stream.settled and not carried(stream.writer, options):
+            return Response.of_text(404, f"{self._name.url} has nothing that HLS can carry; play .flv")
+        muxer = server.muxers.find(self._name)
+        if muxer is None:
+            if stream is None or not stream.settled:
+                return None
+            muxer = server.muxers.start(stream)
+            if muxer is None:
+                return Response.of_text(404, f"{self._name.url} has no HLS")
+        muxer.asked = server.joins.loop.time()
+        if options.sessions and not self._word:
+            return self._master(muxer, stream)
+        if not muxer.text:
+            return None
+        self._count(muxer, stream, len(muxer.text))
+        args = self._exchange.request.args
+        words = {key: args[key] for key in ("vhost", "domain") if args.get(key)}
+        if options.sessions and options.segment_sessions:
+            words = {ARGUMENT: self._word, **words}
+        query = f"?{urlencode(words)}" if words else ""
+        response = Response(200, muxer.text.replace(QUERY, query).encode(), PLAYLIST_TYPE)
+        response.headers["Cache-Control"] = "no-cache" if options.sessions else "max-age=1"
+        return response
+
+    def _master(self, muxer: HlsMuxer, stream: Stream | None) -> Response | None:
+        """Send a viewer to a playlist of its own."""
+        if stream is None and not muxer.text:
+            return None
+        options, request = self._options, self._exchange.request
+        self._count(muxer, stream, 0)
+        path = options.names.master_uri(muxer.path, relative=options.master_relative)
+        query = f"?{ARGUMENT}={self._access.client_id}"
+        if request.query:
+            query += "&" + quote(request.query, safe=QUERY_SAFE, encoding="latin-1")
+        text = master(path + query, rendition(stream, options, muxer.rates))
+        response = Response(200, text.encode(), PLAYLIST_TYPE)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def _count(self, muxer: HlsMuxer, stream: Stream | None, size: int) -> None:
+        """Count the viewer, and *size* bytes sent to it."""
+        if self._options.sessions and self._exchange.request.method == "GET":
+            keep = max(2 * self._options.playlist_ms / 1000, muxer.idle_seconds)
+            self._server.count(self._access, stream, keep, size)

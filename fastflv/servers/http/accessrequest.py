@@ -1,0 +1,33 @@
+"""What the rules see of an HTTP request."""
+
+from __future__ import annotations
+
+from fastflv.access.request import AccessRequest, Action
+from fastflv.protocols.http.message import Request
+from fastflv.stream.name import StreamName
+
+
+def access_request(
+    request: Request, action: Action, name: StreamName, output: str, scheme: str, client_id: str
+) -> AccessRequest:
+    """Describe a publish or play of *name*; *output*: as SRS names the kind of client, for example `flv-play`.
+
+    The page is that of Referer. Browsers send none with a WebSocket: there it is Origin.
+    """
+    headers = request.headers
+    page = headers.get("referer", "")
+    if not page and scheme in ("ws", "wss"):
+        page = headers.get("origin", "")
+    return AccessRequest(
+        action=action,
+        peer=request.peer,
+        client_id=client_id,
+        vhost=name.vhost,
+        app=name.app,
+        stream=name.stream,
+        output=output,
+        scheme=scheme,
+        param=f"?{request.query}" if request.query else "",
+        page_url=page,
+        tc_url=f"{scheme}://{headers.get('host', '')}/{name.app}",
+    )

@@ -1,0 +1,164 @@
+"""Publishing by HTTP: the body of a POST or PUT on the URL of an FLV mount becomes a stream.
+
+    ffmpeg -re -i clip.mp4 -c copy -f flv http://host:8080/live/livestream.flv
+
+Spec: Adobe FLV v10.1, E.2 to E.4 (the body); RFC 9110, 9.3.3 and 10.1.1 (POST, Expect).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from fastflv._ext.ingest.tagread import TagReader
+from fastflv.access.gate import Gate
+from fastflv.access.request import AccessRequest, Action
+from fastflv.access.rules import Waiting
+from fastflv.access.verdict import Allowed, Redirected, Refused, Verdict
+from fastflv.containers.flv.metadata import script_name
+from fastflv.errors import PeerError, StreamBusyError
+from fastflv.protocols.http.exchange import Exchange
+from fastflv.protocols.http.message import Response
+from fastflv.servers.http.accessrequest import access_request
+from fastflv.servers.http.refusal import refusal
+from fastflv.stream.endreason import EndReason
+from fastflv.stream.name import StreamName
+from fastflv.stream.publication import Publication, Publications, PublishOptions
+
+log = logging.getLogger(__name__)
+
+DROPPED: Final = {EndReason.SILENT: 408, EndReason.SERVER_STOPS: 503}
+"Status by the reason for which the server ends a publish; 403 for any other."
+
+
+class Push:
+    """All publishing over HTTP."""
+
+    def __init__(
+        self,
+        publications: Publications,
+        gate: Gate,
+        *,
+        vhost_of: Callable[[str], PublishOptions],
+        new_id: Callable[[], str],
+    ) -> None:
+        """*vhost_of*: the present options of a vhost by its own name."""
+        self.publications = publications
+        self.gate = gate
+        self.vhost_of = vhost_of
+        self.new_id = new_id
+
+    def handle(self, exchange: Exchange, name: StreamName) -> None:
+        """Publish the body of a request as the stream *name*."""
+        access = access_request(
+            exchange.request, Action.PUBLISH, name, "flv-publish", exchange.scheme, self.new_id()
+        )
+        HttpPublish(self, exchange, name, access).begin()
+
+
+class HttpPublish:
+    """One publish: the source of a publication, and the sink of a body.
+
+    The body is not read before the gate has admitted the publish, so a client that expects `100 Continue` gets it
+    then, and any other client waits in its socket.
+    """
+
+    __slots__ = ("_access", "_exchange", "_name", "_publication", "_push", "_reader", "_waiting")
+
+    def __init__(self, push: Push, exchange: Exchange, name: StreamName, access: AccessRequest) -> None:
+        self._push = push
+        self._exchange = exchange
+        self._name = name
+        self._access = access
+        self._reader = TagReader()
+        self._waiting: Waiting | None = None
+        self._publication: Publication | None = None
+
+    def begin(self) -> None:
+        """Ask the gate."""
+        self._exchange.on_lost = self._lost
+        verdict = self._push.gate.admit(self._access, self._judged)
+        if isinstance(verdict, Allowed | Refused | Redirected):
+            self._judged(verdict)
+        else:
+            self._waiting = verdict
+
+    def _judged(self, verdict: Verdict) -> None:
+        self._waiting = None
+        if not isinstance(verdict, Allowed):
+            reason = verdict.url if isinstance(verdict, Redirected) else verdict.reason
+            log.info(
+                "publisher %s from %s of %s refused: %s",
+                self._access.client_id, self._access.peer.ip, self._name.url, reason,
+            )  # fmt: skip
+            self._answer(refusal(verdict))
+            return
+        push = self._push
+        try:
+            self._publication = push.publications.begin(
+                self._name, push.vhost_of(self._name.vhost), self._access, self
+            )
+        except StreamBusyError as error:
+            log.info("http %s: %s", self._access.peer.ip, error)
+            self._answer(Response.of_text(409, error.detail))
+            return
+        self._reader.sink = self._publication.sink
+        # The publication watches for silence itself.
+        self._exchange.read(self, idle=None)
+
+    # --- BodySink ---
+
+    def data(self, chunk: bytes) -> None:
+        """Take the next bytes of the body."""
+        publication = self._publication
+        if publication is None or publication.ended:
+            return
+        now = self._push.publications.timers.time()
+        publication.begin_read(now)
+        reader = self._reader
+        try:
+            at = reader.feed(chunk)
+            while reader.message is not None:
+                _, timestamp, body = reader.message
+                name = script_name(body)
+                if name:
+                    publication.take_script(name, body, timestamp)
+                at = reader.feed(chunk, at)
+        except PeerError as error:
+            log.info("http %s: publish of %s refused: %s", self._access.peer.ip, self._name.url, error)
+            publication.end(EndReason.PROTOCOL)
+            self._answer(Response.of_text(400, str(error)))
+            return
+        publication.end_read(now)
+
+    def ended(self, whole: bool) -> None:
+        """The body has ended, or was cut."""
+        publication = self._publication
+        if publication is None or publication.ended:
+            return
+        publication.end(EndReason.STOPPED if whole else EndReason.PEER_CLOSED)
+        if whole:
+            self._answer(Response.of_text(200, "published"))
+
+    # --- Source ---
+
+    @property
+    def sent(self) -> int:
+        return 0
+
+    def publication_dropped(self, publication: Publication, reason: EndReason) -> None:
+        publication.end(reason)
+        self._answer(Response.of_text(DROPPED.get(reason, 403), f"the publish is over: {reason}"))
+
+    def _answer(self, response: Response) -> None:
+        self._exchange.on_lost = None
+        response.headers["Connection"] = "close"
+        self._exchange.respond(response)
+
+    def _lost(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
+        if self._publication is not None:
+            self._publication.end(EndReason.PEER_CLOSED)

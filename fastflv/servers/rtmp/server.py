@@ -1,0 +1,72 @@
+"""The RTMP server: what its connections share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from fastflv import limits
+from fastflv.access.request import AccessRequest, Action
+from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.peer import Peer
+from fastflv.playing.join import Joins
+from fastflv.playing.players import Players
+from fastflv.protocols.rtmp.events import PlayWanted, PublishWanted
+from fastflv.servers.rtmp.connection import RtmpConnection
+from fastflv.servers.rtmp.idle import IdlePlays
+from fastflv.servers.rtmp.options import RtmpOptions
+from fastflv.stream.publication import Publications
+
+
+class RtmpServer:
+    """Makes connections, which publish and play through the same gate, publications and joins as all others."""
+
+    def __init__(
+        self,
+        joins: Joins,
+        publications: Publications,
+        players: Players,
+        limit: ConnectionLimit,
+        *,
+        vhost_of: Callable[[str], RtmpOptions | None],
+        new_id: Callable[[], str],
+    ) -> None:
+        """*vhost_of* returns the present options for a host name, None where no vhost serves it."""
+        self.joins = joins
+        self.publications = publications
+        self.players = players
+        self.limit = limit
+        self.vhost_of = vhost_of
+        self.new_id = new_id
+        self.idle = IdlePlays()
+        joins.hub.watchers.append(self.idle)
+        # Shared by all connections: a read is used up before the next one begins.
+        self.buffer = memoryview(bytearray(limits.RECEIVE_BYTES))
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self.joins.loop
+
+    def connect(self, peer: Peer) -> RtmpConnection:
+        """Make the protocol of an accepted connection, which holds one place of the limit."""
+        return RtmpConnection(self, peer)
+
+    def access_request(
+        self, connection: RtmpConnection, wanted: PublishWanted | PlayWanted, vhost: str
+    ) -> AccessRequest:
+        """Return what rules see of a publish or play."""
+        publish = isinstance(wanted, PublishWanted)
+        peer = connection.peer
+        return AccessRequest(
+            action=Action.PUBLISH if publish else Action.PLAY,
+            peer=peer,
+            client_id=self.new_id(),
+            vhost=vhost,
+            app=wanted.app,
+            stream=wanted.stream,
+            output=f"{wanted.kind}-publish" if isinstance(wanted, PublishWanted) else "rtmp-play",
+            scheme="rtmps" if peer.secure else "rtmp",
+            param=wanted.param,
+            page_url=connection.page_url,
+            tc_url=connection.tc_url,
+        )

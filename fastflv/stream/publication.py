@@ -1,0 +1,272 @@
+"""Publications: one publish each, whatever feeds it (RTMP, the body of an HTTP request, a pull)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fastflv import limits
+from fastflv._ext.ingest.streamwriter import StreamWriter
+from fastflv.access.request import AccessRequest
+from fastflv.net.lowwater import LowWater
+from fastflv.stream.clients import Client, Clients
+from fastflv.stream.endreason import EndReason
+from fastflv.stream.hub import Hub
+from fastflv.stream.name import StreamName
+from fastflv.stream.stream import Phase, Stream, StreamOptions
+
+log = logging.getLogger(__name__)
+
+
+class Handle(Protocol):
+    def cancel(self) -> None: ...
+
+
+class Timers(Protocol):
+    """The clock and timers of an event loop."""
+
+    def time(self) -> float:
+        """Monotonic clock, seconds."""
+
+    def call_later(self, delay: float, callback: Callable[..., None], /, *args: object) -> Handle: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PublishOptions:
+    """Settings of a vhost for its publishers."""
+
+    stream: StreamOptions = field(default_factory=StreamOptions)
+
+    first_media: float = 20.0
+    "Time from publish to the first media, seconds (`firstpkt_timeout`)."
+
+    silence: float = 5.0
+    "Silence after which a publisher is disconnected, seconds (`normal_timeout`)."
+
+
+class Source(Protocol):
+    """What feeds a publication."""
+
+    @property
+    def sent(self) -> int:
+        """Bytes sent to the publisher since its connection began."""
+
+    def publication_dropped(self, publication: Publication, reason: EndReason) -> None:
+        """The server ends the publish: the source calls `Publication.end` and closes its connection."""
+
+
+class Publications:
+    """What all publications of a server share."""
+
+    def __init__(self, timers: Timers, hub: Hub, clients: Clients) -> None:
+        self.timers = timers
+        self.hub = hub
+        self.clients = clients
+        self._graces: dict[StreamName, Handle] = {}
+        "Timers of streams in their grace period; no more than the hub has streams."
+
+    def now_ms(self) -> int:
+        return int(self.timers.time() * 1000)
+
+    def begin(
+        self,
+        name: StreamName,
+        options: PublishOptions,
+        request: AccessRequest,
+        source: Source,
+        low_water: LowWater | None = None,
+    ) -> Publication:
+        """Begin a publish that the gate has admitted; write its media to `Publication.sink`.
+
+        *low_water*: of a plain socket that carries nothing but this publish. Raises StreamBusyError when the
+        name has a publisher already.
+        """
+        stream = self.hub.publish(name, options.stream, request.client_id, self.now_ms())
+        timer = self._graces.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+        return Publication(self, stream, options, request, source, low_water)
+
+    def expire_later(self, stream: Stream) -> None:
+        """End *stream*, whose publisher has left, when its grace period is over. Call it again when that changes."""
+        timer = self._graces.pop(stream.name, None)
+        if timer is not None:
+            timer.cancel()
+        if stream.phase is Phase.GRACE:
+            rest = stream.options.grace_ms - (self.now_ms() - stream.left_ms)
+            delay = max(rest, 0) / 1000 + 0.001
+            self._graces[stream.name] = self.timers.call_later(delay, self._expire, stream, stream.left_ms)
+
+    def _expire(self, stream: Stream, left_ms: int) -> None:
+        del self._graces[stream.name]
+        if stream.left_ms == left_ms and self.hub.expire(stream, self.now_ms()):
+            log.info("stream %s ended: no publisher returned within the grace period", stream.name.url)
+
+
+class Publication:
+    """One publish from its admission to its end. The source calls `begin_read` and `end_read` around its media."""
+
+    __slots__ = (
+        "_bytes", "_bytes_before", "_client", "_fed", "_gathering", "_heard", "_low_water", "_options", "_sent_before",
+        "_settling", "_shared", "_source", "_watch", "stream",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        shared: Publications,
+        stream: Stream,
+        options: PublishOptions,
+        request: AccessRequest,
+        source: Source,
+        low_water: LowWater | None,
+    ) -> None:
+        now = shared.timers.time()
+        self.stream = stream
+        self._shared = shared
+        self._options = options
+        self._source = source
+        self._sent_before = source.sent
+        self._bytes = self._bytes_before = stream.writer.bytes
+        self._fed = False
+        "Some media has arrived."
+        self._heard = now
+        "When media last arrived, or the publish began; monotonic clock, seconds."
+        self._settling: Handle | None = None
+        self._low_water = low_water
+        self._gathering: Handle | None = None
+        self._client: Client | None = Client(request, stream, self, now)
+        shared.clients.add(self._client)
+        self._watch: Handle | None = shared.timers.call_later(self._look_within, self._look)
+        self.begin_read(now)
+        if low_water is not None:
+            stream.wake = low_water.wake
+            self._gather()
+
+    # --- Link ---
+
+    @property
+    def sent(self) -> int:
+        """Bytes sent to the publisher since this publish began."""
+        return self._source.sent - self._sent_before
+
+    @property
+    def received(self) -> int:
+        """Bytes of media received since this publish began."""
+        return self.stream.writer.bytes - self._bytes_before
+
+    def drop(self, reason: EndReason) -> None:
+        """Disconnect the publisher."""
+        if self._client is not None:
+            self._source.publication_dropped(self, reason)
+
+    # --- media ---
+
+    @property
+    def sink(self) -> StreamWriter:
+        """Takes media messages."""
+        return self.stream.writer
+
+    @property
+    def ended(self) -> bool:
+        return self._client is None
+
+    def begin_read(self, now: float) -> None:
+        """Media that arrived at *now* (monotonic clock, seconds) is about to be written."""
+        self.stream.writer.now_ms = int(now * 1000)
+
+    def take_script(self, name: str, payload: bytes, timestamp: int) -> None:
+        """Take script data in its place among the media; *timestamp*: ms modulo 2**32."""
+        self.stream.take_data(name, payload, timestamp)
+
+    def end_read(self, now: float) -> None:
+        """Publish what one read brought to the players, and let them start once the tracks are known."""
+        writer = self.stream.writer
+        writer.flush()
+        if writer.bytes != self._bytes:
+            self._bytes = writer.bytes
+            self._fed = True
+            self._heard = now
+        if not self.stream.settled:
+            self._settle()
+
+    def adopt(self, options: PublishOptions) -> None:
+        """Take the settings of a new configuration."""
+        self._options = options
+        if self._watch is not None:
+            self._watch.cancel()
+            self._look()
+
+    def gather_no_more(self) -> None:
+        """The socket carries other publishes too: it must wake the loop for each byte."""
+        if self._low_water is not None:
+            self._low_water.wake()
+        self._stop_gathering()
+
+    def end(self, reason: EndReason) -> None:
+        """End the publish; players stay for the grace period. No harm when it has ended."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        shared = self._shared
+        self._stop_gathering()
+        for timer in (self._watch, self._settling):
+            if timer is not None:
+                timer.cancel()
+        self._watch = self._settling = None
+        self.stream.writer.flush()
+        shared.clients.remove(client, reason, shared.timers.time())
+        shared.hub.unpublish(self.stream, shared.now_ms())
+        shared.expire_later(self.stream)
+
+    # --- timers ---
+
+    def _settle(self) -> None:
+        """Ask whether the tracks are known, again when only time can tell."""
+        now_ms = self._shared.now_ms()
+        self._shared.hub.settle(self.stream, now_ms)
+        if not self.stream.settled and self.stream.settle_at and self._settling is None:
+            delay = (self.stream.settle_at - now_ms) / 1000 + 0.001
+            self._settling = self._shared.timers.call_later(delay, self._settle_late)
+
+    def _settle_late(self) -> None:
+        self._settling = None
+        if not self.ended and not self.stream.settled:
+            self._settle()
+
+    @property
+    def _patience(self) -> float:
+        """Seconds without media after which the publisher is disconnected."""
+        return self._options.silence if self._fed else self._options.first_media
+
+    @property
+    def _look_within(self) -> float:
+        """Seconds to the next look: the first media shortens the patience without setting a timer."""
+        return max(min(self._patience, self._options.silence), limits.WATCH_SECONDS_MIN)
+
+    def _look(self) -> None:
+        """Disconnect a publisher that has been silent for too long, else look again when it could be."""
+        left = self._heard + self._patience - self._shared.timers.time()
+        if left > 0:
+            delay = min(max(left, limits.WATCH_SECONDS_MIN), self._look_within)
+            self._watch = self._shared.timers.call_later(delay, self._look)
+            return
+        self._watch = None
+        log.info("publisher of %s is disconnected: no media for %g s", self.stream.name.url, self._patience)
+        self.drop(EndReason.SILENT)
+
+    def _gather(self) -> None:
+        """Choose the receive low-water mark: a stream without players wakes the loop less often."""
+        if self._low_water is None:
+            return
+        stream = self.stream
+        self._low_water.look(self.received, stream.is_read or not stream.settled)
+        self._gathering = self._shared.timers.call_later(limits.LOW_WATER_SECONDS, self._gather)
+
+    def _stop_gathering(self) -> None:
+        self.stream.wake = None
+        self._low_water = None
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
