@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import random
+import select
 import socket
 import threading
 import time
 
 import pytest
-from model.flv import AVC_HEADER, Feed, inter, key, read_tags
+from model.flv import AVC_HEADER, VIDEO, Feed, Tag, inter, key, read_tags, write_tag
 
+from fastflv._ext.fanout.sender import Sender, SendHandle
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.block import MediaBlock
 from fastflv._ext.log.medialog import MediaLog
 
 RAW, WEBSOCKET = 0, 2
+NEVER = 1 << 40
 WORD = b"\x8a\x02hi"
 "A pong."
 
@@ -71,13 +74,23 @@ def read_all(sock: socket.socket, into: bytearray) -> None:
         into += data
 
 
+def wait_left(sender: Sender, film: Film) -> list[SendHandle]:
+    """Wait until players have left, while the stream goes on: what was announced of what was trimmed since is filled
+    with newer pictures, and there may be too few of them yet."""
+    until = time.monotonic() + 10
+    while not select.select([sender.fd], [], [], 0.05)[0]:
+        assert time.monotonic() < until, "nobody left"
+        film.shoot(1)
+    return sender.reap()
+
+
 @pytest.mark.parametrize("framing", [RAW, WEBSOCKET])
 def test_a_late_player_that_is_called_back_within_a_frame_still_leaves(senders, tcp, reaped, framing):
     """What was announced has to be filled, and what it was to be filled with is skipped."""
     film, sender = Film(), senders(1)
     film.shoot(100, 5000)
     server, client = tcp(receive_bytes=4096, send_bytes=8192)
-    player = sender.add(server.detach(), film.log, framing=framing, position=0, jump_ms=500, close_ms=1 << 40)
+    player = sender.add(server.detach(), film.log, framing=framing, position=0, jump_ms=500, close_ms=NEVER)
     first = client.recv(1)
     film.shoot(35)
     sender.recall(player)
@@ -92,6 +105,34 @@ def test_a_late_player_that_is_called_back_within_a_frame_still_leaves(senders, 
     if framing == WEBSOCKET:
         content = b"".join(payload for _, payload in frames(content))
     check_film(content)
+
+
+def test_a_frame_whose_rest_was_trimmed_is_filled_with_the_pictures_to_come(senders, tcp, reaped):
+    film, sender = Film(), senders(1)
+    film.shoot(20, 5000)
+    server, client = tcp(receive_bytes=4096, send_bytes=8192)
+    player = sender.add(
+        server.detach(), film.log, framing=WEBSOCKET, position=0, jump_ms=NEVER, close_ms=NEVER
+    )
+    wire = bytearray(client.recv(10, socket.MSG_WAITALL))
+    announced = int.from_bytes(wire[2:10] if wire[1] == 127 else wire[2:4], "big")
+    # More than the log keeps, up to a keyframe.
+    film.shoot(381, 5000)
+    assert film.log.tail > announced
+    newest = (film.count - 1).to_bytes(4, "big") + bytes(5000)
+    sender.recall(player)
+    while newest not in wire:
+        wire += client.recv(1 << 16)
+    assert len(wire) < announced
+    # All that there is was sent, and it ends within the frame: nothing else may be said yet.
+    assert not player.closed
+    film.shoot(30, 5000)
+    reader = threading.Thread(target=read_all, args=(client, wire))
+    reader.start()
+    assert reaped(sender) == [player]
+    assert (player.reason, player.whole, player.jumps) == ("recalled", True, 1)
+    reader.join(10)
+    check_film(b"".join(payload for _, payload in frames(bytes(wire))))
 
 
 def test_a_player_that_waits_for_a_keyframe_can_be_called_back(senders, tcp, reaped):
@@ -127,7 +168,7 @@ def test_words_between_the_messages_of_a_slow_player_cut_nothing(senders, tcp, r
     def add(position: int):
         return sender.add(
             server.dup().detach(), film.log, framing=WEBSOCKET, position=position, jump_ms=chance.choice([300, 3000]),
-            close_ms=1 << 40, merge_window_ms=0,
+            close_ms=NEVER, merge_window_ms=0,
         )  # fmt: skip
 
     player, said, jumps = add(0), 0, 0
@@ -135,7 +176,7 @@ def test_words_between_the_messages_of_a_slow_player_cut_nothing(senders, tcp, r
         film.shoot(chance.randrange(1, 30), chance.choice([100, 3000, 20_000]))
         if chance.random() < 0.5:
             sender.recall(player)
-            assert reaped(sender) == [player]
+            assert wait_left(sender, film) == [player]
             assert (player.reason, player.whole) == ("recalled", True)
             server.setblocking(True)
             server.sendall(WORD)
@@ -154,3 +195,51 @@ def test_words_between_the_messages_of_a_slow_player_cut_nothing(senders, tcp, r
     numbers, seen = check_film(b"".join(payload for opcode, payload in found if opcode == 2))
     assert numbers[0] == 0
     assert numbers[-1] == film.count - 1 or player.position == -1 or seen
+
+
+def test_whoever_is_handed_over_with_a_full_socket_goes_on_when_its_peer_reads(senders, tcp):
+    """Descriptors of the same connections come and go, and epoll tells of each change only once."""
+    dice, sender = random.Random(1), senders(1)
+    log, film = MediaLog(keep_ms=NEVER, window_ms=NEVER), bytearray()
+    for number in range(6000):
+        tag = Tag(VIDEO, 40 * number, inter(number.to_bytes(4, "big") + bytes(dice.randrange(1000))))
+        log.append(*tag)
+        film += write_tag(tag)
+    ends = [tcp(receive_bytes=4096, send_bytes=8192) for _ in range(6)]
+    wires = [bytearray() for _ in ends]
+
+    def add(i: int, position: int) -> Player:
+        return sender.add(
+            ends[i][0].dup().detach(), log, framing=RAW, position=position, owner=i, drop_ms=NEVER,
+            jump_ms=NEVER, close_ms=NEVER,
+        )  # fmt: skip
+
+    def read_some(i: int, size: int) -> None:
+        wires[i] += ends[i][1].recv(size)
+
+    players = [add(i, 0) for i in range(len(ends))]
+    for _ in range(30):
+        for player in players:
+            # More than the kernel holds: the thread was told that there is room again.
+            wanted = len(wires[player.owner]) + 60_000
+            while len(wires[player.owner]) < wanted:
+                read_some(player.owner, dice.choice([100, 3000, 1 << 16]))
+            sender.recall(player)
+        left: list[SendHandle] = []
+        while len(left) < len(ends):
+            waited = {ends[player.owner][1]: player.owner for player in players if player not in left}
+            ready = select.select([sender.fd, *waited], [], [], 10)[0]
+            assert ready, f"{len(left)} left, the others take nothing"
+            for client in ready:
+                if client in waited:
+                    read_some(waited[client], dice.choice([1, 100, 3000]))
+            left += sender.reap()
+        assert {(player.reason, player.whole) for player in left} == {("recalled", True)}
+        # In another order: one's number of a descriptor was another's.
+        dice.shuffle(left)
+        for player in left:
+            # From nearly nothing to where only what is unsent is bounded.
+            size = dice.choice([4096, 1 << 14, 1 << 20])
+            ends[player.owner][0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+        players = [add(player.owner, player.position) for player in left]
+    assert all(film.startswith(wire) for wire in wires)
