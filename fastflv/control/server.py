@@ -23,10 +23,11 @@ from fastflv.net.certificates import Certificates
 from fastflv.net.connectionlimit import ConnectionLimit, Seated, Seats
 from fastflv.net.tlslistener import TlsListener
 from fastflv.playing.players import Players
+from fastflv.protocols.http.exchange import Handler
 from fastflv.protocols.http.message import Request
 from fastflv.servers.api.api import Api, Identity, VhostEntry
 from fastflv.servers.hls import HlsOptions, HlsServer
-from fastflv.servers.http.connection import Handler, HttpConnection
+from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.live import Live, LiveOptions
 from fastflv.servers.http.router import Route, Router
 from fastflv.servers.rtmp.connection import Ingest

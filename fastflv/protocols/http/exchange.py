@@ -109,6 +109,11 @@ class Exchange(ABC):
 
     @property
     @abstractmethod
+    def done(self) -> bool:
+        """The answer is complete, as far as its writer is concerned."""
+
+    @property
+    @abstractmethod
     def closed(self) -> bool:
         """The client is lost or was refused."""
 
@@ -147,6 +152,10 @@ class Exchange(ABC):
     # --- the answer ---
 
     @abstractmethod
+    def break_off(self) -> None:
+        """End an answer that cannot be completed, so that the client sees that it is not whole."""
+
+    @abstractmethod
     def respond(self, response: Response) -> None:
         """Answer with a body in memory. HEAD is answered with the head alone."""
 
@@ -170,7 +179,7 @@ class Exchange(ABC):
     ) -> BodyWriter | None:
         """Begin an answer whose body is written piece by piece; None when the client is lost.
 
-        *buffer*: bytes that may be buffered before `BodyWriter.on_full`.
+        *buffer*: bytes, 1 at least: with so many buffered `BodyWriter.on_full` is called.
         *idle*: seconds in which a client takes nothing of a full buffer before it is dropped; None: no bound here.
         """
 
@@ -189,6 +198,16 @@ class Exchange(ABC):
         Calls its `connection_made` at once, and `data_received` later with what came behind the request.
         *protocol* owns the place in the connection limit. False when the client is lost, or cannot upgrade.
         """
+
+
+class Handler(Protocol):
+    """Answers requests, at once or later."""
+
+    @property
+    def cross_domain(self) -> bool:
+        """Pages of other sites may read the answers."""
+
+    def __call__(self, exchange: Exchange, /) -> None: ...
 
 
 class _Whole:

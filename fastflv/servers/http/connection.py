@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import logging
-import sys
-import termios
-from typing import Protocol
 
 from fastflv import limits
 from fastflv.net.connectionlimit import Seats
 from fastflv.net.peer import Peer
-from fastflv.protocols.http.exchange import Exchange, UpgradedProtocol
+from fastflv.playing.loopplayer import unacked
+from fastflv.protocols.http.exchange import Handler, UpgradedProtocol
 from fastflv.protocols.http.h1 import END, H1, Refusal
-from fastflv.protocols.http.heads import ALLOW, METHODS, sized_head
-from fastflv.protocols.http.message import Request, Response
+from fastflv.protocols.http.heads import sized_head
+from fastflv.protocols.http.message import Request
 from fastflv.servers.http.deadline import Deadline
+from fastflv.servers.http.dispatch import dispatch
 from fastflv.servers.http.h1exchange import H1Exchange
 
 log = logging.getLogger(__name__)
-
-
-class Handler(Protocol):
-    """Answers requests, at once or later. An exception is answered with 500."""
-
-    @property
-    def cross_domain(self) -> bool:
-        """Pages of other sites may read the answers."""
-
-    def __call__(self, exchange: Exchange, /) -> None: ...
 
 
 class HttpConnection(asyncio.Protocol):
@@ -41,7 +28,7 @@ class HttpConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_connection_limit", "_deaf", "_driving", "_exchange", "_h1", "_handler", "_held", "_in_head", "_limited",
+        "_connection_limit", "_deaf", "_driving", "_exchange", "_h1", "_handler", "_held", "_in_head", "_limited", "_patience",
         "_unread", "_unsent_before", "deadline", "full", "loop", "peer", "transport",
     )  # fmt: skip
 
@@ -76,6 +63,7 @@ class HttpConnection(asyncio.Protocol):
         self._limited = False
         "The transport's buffer has other limits than usual."
         self._unsent_before = 0
+        self._patience = limits.HTTP_IDLE_SECONDS
 
     # --- asyncio ---
 
@@ -204,20 +192,7 @@ class HttpConnection(asyncio.Protocol):
         self.deadline.clear()
         self._in_head = False
         exchange = self._exchange = H1Exchange(self, request, cross_domain=self._handler.cross_domain)
-        if request.method == "OPTIONS" and exchange.cross_domain:
-            exchange.respond(Response())
-        elif request.method not in METHODS:
-            exchange.respond(Response.of_text(405, Allow=ALLOW))
-        elif ".." in request.path.split("/") or "\0" in request.path:
-            exchange.respond(Response.of_text(400, "the path leaves the root"))
-        else:
-            try:
-                self._handler(exchange)
-            except Exception:
-                log.exception("request %s %s failed", request.method, request.path)
-                if exchange.answered and not exchange.done:
-                    exchange.break_off()
-                exchange.respond(Response.of_text(500))
+        dispatch(self._handler, exchange)
 
     def _go_on_after(self, exchange: H1Exchange) -> None:
         if exchange is self._exchange and exchange.done and exchange.whole:
@@ -248,9 +223,16 @@ class HttpConnection(asyncio.Protocol):
         assert self.transport is not None
         return int(self.transport.get_extra_info("socket").fileno())
 
-    def write(self, data: bytes) -> None:
-        if self.transport is not None:
-            self.transport.write(data)
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        transport = self.transport
+        if transport is None:
+            return
+        if len(data) <= limits.HTTP_TLS_WRITE_BYTES or not self.secure:
+            transport.write(data)
+            return
+        view = memoryview(data)
+        for at in range(0, len(view), limits.HTTP_TLS_WRITE_BYTES):
+            transport.write(view[at : at + limits.HTTP_TLS_WRITE_BYTES])
 
     def limit_buffer(self, high: int | None) -> None:
         """Call `full` of the exchange when more than *high* bytes are buffered; None: as usual."""
@@ -283,8 +265,9 @@ class HttpConnection(asyncio.Protocol):
 
     def watch(self, seconds: float | None = None) -> None:
         """Drop a client that takes nothing of an answer for this long; None: HTTP_IDLE_SECONDS."""
+        self._patience = limits.HTTP_IDLE_SECONDS if seconds is None else seconds
         self._unsent_before = self._unsent
-        self.deadline.set(limits.HTTP_IDLE_SECONDS if seconds is None else seconds)
+        self.deadline.set(self._patience)
 
     def let_go(self) -> None:
         """End this object; a duplicate of the descriptor keeps the connection, and its place in the limit."""
@@ -354,7 +337,7 @@ class HttpConnection(asyncio.Protocol):
             return
         unsent = self._unsent
         if unsent and unsent < self._unsent_before:
-            self.watch()
+            self.watch(self._patience)
         elif unsent or self._deaf or (exchange is not None and exchange.answered and not exchange.done):
             # A polite close would wait for the client.
             transport.abort()
@@ -376,7 +359,4 @@ class HttpConnection(asyncio.Protocol):
         if not unsent:
             return 0
         # The kernel takes megabytes at a time: what it holds shows sooner that a slow client reads.
-        queued = bytes(4)
-        with contextlib.suppress(OSError):
-            queued = fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, queued)
-        return unsent + int.from_bytes(queued, sys.byteorder)
+        return unsent + unacked(transport.get_extra_info("socket"))

@@ -14,6 +14,7 @@ import asyncio
 import os
 import socket
 import stat
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -44,8 +45,8 @@ class FileSend(ABC):
         self._running = False
         self._over = False
         self.started = False
-        self.left = 1
-        "Bytes that are not handed over; 1 until the file is open."
+        self.left = sys.maxsize
+        "Bytes that are not handed over; more than any file has until it is open."
 
     def start(self) -> None:
         self.started = True

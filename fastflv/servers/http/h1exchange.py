@@ -6,12 +6,13 @@ import asyncio
 import logging
 import os
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastflv import limits
-from fastflv.protocols.http.exchange import BodySink, BodyWriter, Exchange, TakenSocket, UpgradedProtocol
-from fastflv.protocols.http.heads import CONTINUE, LAST_CHUNK, chunk, sized_head, stream_head
+from fastflv.protocols.http.exchange import BodySink, Exchange, TakenSocket, UpgradedProtocol
+from fastflv.protocols.http.heads import CONTINUE, sized_head, stream_head
 from fastflv.protocols.http.message import Request, Response, cors_fields
+from fastflv.servers.http.bodywriter import H1BodyWriter
 from fastflv.servers.http.filesend import SocketFileSend, TransportFileSend
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class H1Exchange(Exchange):
         self.last = False
         "The connection closes after this answer."
         self._file: SocketFileSend | TransportFileSend | None = None
-        self._writer: _H1BodyWriter | None = None
+        self._writer: H1BodyWriter | None = None
 
     @property
     def secure(self) -> bool:
@@ -57,6 +58,10 @@ class H1Exchange(Exchange):
     @property
     def answered(self) -> bool:
         return self._stage is not Stage.NONE
+
+    @property
+    def done(self) -> bool:
+        return self._stage is Stage.DONE
 
     @property
     def closed(self) -> bool:
@@ -198,7 +203,7 @@ class H1Exchange(Exchange):
         *,
         buffer: int = limits.HTTP_STREAM_BYTES,
         idle: float | None = limits.HTTP_IDLE_SECONDS,
-    ) -> BodyWriter | None:
+    ) -> H1BodyWriter | None:
         if self._stage is not Stage.NONE or self.closed:
             return None
         keep = self._begin(head)
@@ -206,7 +211,7 @@ class H1Exchange(Exchange):
         self.last = not (keep and chunked)
         data = stream_head(head, chunked=chunked, keep_alive=not self.last)
         self._connection.deadline.clear()
-        self._writer = writer = _H1BodyWriter(self, chunked, idle)
+        self._writer = writer = H1BodyWriter(self, chunked, idle)
         self._connection.limit_buffer(buffer)
         self._connection.write(data)
         return writer
@@ -276,11 +281,6 @@ class H1Exchange(Exchange):
         """Bytes of a file that are not handed over."""
         return self._file.left if self._file is not None else 0
 
-    @property
-    def done(self) -> bool:
-        """The answer is complete."""
-        return self._stage is Stage.DONE
-
     def full(self) -> None:
         writer = self._writer
         if writer is not None and not writer.over:
@@ -314,7 +314,6 @@ class H1Exchange(Exchange):
             lost()
 
     def break_off(self) -> None:
-        """End an answer that cannot be completed, by the end of its connection."""
         self._gone = True
         self._drop_answer()
         self.on_lost = None
@@ -327,46 +326,9 @@ class H1Exchange(Exchange):
         if self._writer is not None:
             self._writer.over = True
 
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._connection.write(data)
+
     @property
     def transport(self) -> asyncio.Transport | None:
         return self._connection.transport
-
-
-class _H1BodyWriter(BodyWriter):
-    """Chunks, or plain bytes to the end of the connection."""
-
-    def __init__(self, exchange: H1Exchange, chunked: bool, idle: float | None) -> None:
-        self._exchange = exchange
-        self._chunked = chunked
-        self._mute = exchange.request.method == "HEAD"
-        self.idle = idle
-        self.over = False
-        "The answer is complete, or broken off."
-
-    @property
-    def buffered(self) -> int:
-        transport = self._exchange.transport
-        return transport.get_write_buffer_size() if transport is not None else 0
-
-    @property
-    def socket(self) -> Any:
-        transport = self._exchange.transport
-        return transport.get_extra_info("socket") if transport is not None else None
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        transport = self._exchange.transport
-        # A chunk without bytes would be the last one.
-        if transport is not None and not self.over and not self._mute and len(data):
-            transport.write(chunk(data) if self._chunked else data)
-
-    def end(self) -> None:
-        transport = self._exchange.transport
-        if transport is not None and not self.over:
-            if self._chunked and not self._mute:
-                transport.write(LAST_CHUNK)
-            self.over = True
-            self._exchange.complete()
-
-    def abort(self) -> None:
-        if not self.over:
-            self._exchange.break_off()

@@ -12,7 +12,7 @@ from fastflv import limits
 from fastflv._ext.log.block import MediaBlock
 from fastflv.config.model.vhost import StartMode
 from fastflv.containers.variant import Variant
-from fastflv.errors import UsageError
+from fastflv.errors import UsageError, WebSocketHandshakeError
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.playing.loopplayer import LoopPlayer
 from fastflv.playing.player import Framing
@@ -22,13 +22,7 @@ from fastflv.protocols.http.exchange import BodyWriter, Exchange
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.http.mount import Mount
 from fastflv.servers.http.router import Route
-from fastflv.servers.http.websocket import (
-    Handshake,
-    HandshakeError,
-    WebSocketConnection,
-    refuse_handshake,
-    wants_upgrade,
-)
+from fastflv.servers.http.websocket import Handshake, WebSocketConnection, refuse_handshake, wants_upgrade
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import SERVER_SIDE, EndReason
 from fastflv.stream.hub import Hub
@@ -193,7 +187,7 @@ class Live:
             return
         # A player that the event loop serves stops writing at the first byte that the socket does not take,
         # and has time limits of its own.
-        writer = exchange.respond_stream(head, buffer=0, idle=None)
+        writer = exchange.respond_stream(head, buffer=1, idle=None)
         if writer is not None:
             streamed = _Streamed(writer)
             streamed.play = self._players.write_to(writer, stream.options, Framing.RAW, streamed.ended)
@@ -203,7 +197,7 @@ class Live:
     def _join_websocket(self, stream: Stream, wish: Wish, exchange: Exchange) -> None:
         try:
             handshake = Handshake(exchange.request)
-        except HandshakeError as error:
+        except WebSocketHandshakeError as error:
             exchange.respond(refuse_handshake(error))
             return
         scheme = "wss" if exchange.secure else "ws"
