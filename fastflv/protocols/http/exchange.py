@@ -84,6 +84,8 @@ class BodyWriter(ABC):
 class Exchange(ABC):
     """One request and its answer."""
 
+    __slots__ = ("cross_domain", "on_lost", "request")
+
     def __init__(self, request: Request, *, cross_domain: bool) -> None:
         self.request = request
         self.cross_domain = cross_domain

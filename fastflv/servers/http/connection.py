@@ -8,7 +8,6 @@ import logging
 from fastflv import limits
 from fastflv.net.connectionlimit import Seats
 from fastflv.net.peer import Peer
-from fastflv.playing.loopplayer import unacked
 from fastflv.protocols.http.exchange import Handler, UpgradedProtocol
 from fastflv.protocols.http.h1 import END, H1, Refusal
 from fastflv.protocols.http.heads import sized_head
@@ -16,6 +15,7 @@ from fastflv.protocols.http.message import Request
 from fastflv.servers.http.deadline import Deadline
 from fastflv.servers.http.dispatch import dispatch
 from fastflv.servers.http.h1exchange import H1Exchange
+from fastflv.servers.http.transmit import is_secure, unsent_bytes, write_all
 
 log = logging.getLogger(__name__)
 
@@ -216,7 +216,7 @@ class HttpConnection(asyncio.Protocol):
     @property
     def secure(self) -> bool:
         """Behind TLS."""
-        return self.transport is not None and self.transport.get_extra_info("sslcontext") is not None
+        return self.transport is not None and is_secure(self.transport)
 
     def fileno(self) -> int:
         """Descriptor of the socket; it stays the transport's."""
@@ -224,15 +224,8 @@ class HttpConnection(asyncio.Protocol):
         return int(self.transport.get_extra_info("socket").fileno())
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        transport = self.transport
-        if transport is None:
-            return
-        if len(data) <= limits.HTTP_TLS_WRITE_BYTES or not self.secure:
-            transport.write(data)
-            return
-        view = memoryview(data)
-        for at in range(0, len(view), limits.HTTP_TLS_WRITE_BYTES):
-            transport.write(view[at : at + limits.HTTP_TLS_WRITE_BYTES])
+        if self.transport is not None:
+            write_all(self.transport, data)
 
     def limit_buffer(self, high: int | None) -> None:
         """Call `full` of the exchange when more than *high* bytes are buffered; None: as usual."""
@@ -350,13 +343,5 @@ class HttpConnection(asyncio.Protocol):
     @property
     def _unsent(self) -> int:
         """Bytes of answers that the client has not taken, 0 when the kernel has them all."""
-        transport = self.transport
-        if transport is None:
-            return 0
-        unsent = transport.get_write_buffer_size()
-        if self._exchange is not None:
-            unsent += self._exchange.unsent
-        if not unsent:
-            return 0
-        # The kernel takes megabytes at a time: what it holds shows sooner that a slow client reads.
-        return unsent + unacked(transport.get_extra_info("socket"))
+        more = self._exchange.unsent if self._exchange is not None else 0
+        return unsent_bytes(self.transport, more) if self.transport is not None else 0

@@ -32,6 +32,10 @@ class Stage(IntEnum):
 class H1Exchange(Exchange):
     """One request of a connection. `HttpConnection` calls what is below "of the connection"."""
 
+    __slots__ = (
+        "_connection", "_expects", "_file", "_gone", "_idle", "_paused", "_sink", "_stage", "_taken", "_until", "_writer", "last", "whole",
+    )  # fmt: skip
+
     def __init__(self, connection: HttpConnection, request: Request, *, cross_domain: bool) -> None:
         super().__init__(request, cross_domain=cross_domain)
         self._connection = connection
