@@ -468,6 +468,39 @@ async def test_a_file_that_becomes_shorter_breaks_the_answer_off(tls, tmp_path):
         writer.close()
 
 
+@looped
+async def test_a_client_that_resets_within_a_file_is_lost(tmp_path):
+    path = tmp_path / "long"
+    with open(path, "wb") as file:
+        file.truncate(64 << 20)
+    lost = []
+
+    def answer(exchange):
+        exchange.on_lost = lambda: lost.append(exchange.closed)
+        exchange.respond_file(Response(), str(path), missing=MISSING)
+
+    async with serving(answer) as (site, connect):
+        for _ in range(5):
+            reader, writer = await connect(small=True)
+            writer.write(request("/"))
+            await reader.readuntil(b"\r\n\r\n")
+            writer.transport.abort()
+        await until(lambda: lost == [True] * 5)
+        assert site.limit.taken == 0
+
+
+@looped
+async def test_fields_for_other_sites_are_not_left_in_a_response_that_is_used_again(film):
+    def answer(exchange):
+        exchange.cross_domain = True
+        exchange.respond_file(Response(), str(film) + "none", missing=MISSING)
+
+    async with serving(answer) as (_site, connect):
+        (found,) = await answers(connect, request("/", "GET", "Origin: http://b", "Connection: close"))
+        assert found[1]["access-control-allow-origin"] == "*"
+    assert not MISSING.headers
+
+
 # --- streams ---
 
 

@@ -282,7 +282,7 @@ class HttpConnection(asyncio.Protocol):
         if rest:
             self.loop.call_soon(protocol.data_received, rest)
         if self._held:
-            self.loop.call_soon(transport.resume_reading)
+            transport.resume_reading()
 
     def abort(self) -> None:
         if self.transport is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from dataclasses import replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -149,9 +150,9 @@ class H1Exchange(Exchange):
     def respond(self, response: Response) -> None:
         if self._stage is not Stage.NONE or self.closed:
             return
-        keep = self._begin(response)
+        response = self._begin(response)
         body = response.body
-        head = sized_head(response, len(body), keep_alive=keep)
+        head = sized_head(response, len(body), keep_alive=not self.last)
         if self.request.method == "HEAD":
             self._connection.write(head)
         elif len(body) > limits.HTTP_COPY_BYTES_MAX:
@@ -166,11 +167,11 @@ class H1Exchange(Exchange):
     ) -> None:
         if self._stage is not Stage.NONE or self.closed:
             return
-        keep = self._begin(head)
+        head = self._begin(head)
         connection = self._connection
 
         def head_of(size: int) -> bytes:
-            return sized_head(head, size, keep_alive=keep)
+            return sized_head(head, size, keep_alive=not self.last)
 
         def absent() -> None:
             self._stage = Stage.NONE
@@ -193,12 +194,14 @@ class H1Exchange(Exchange):
         if isinstance(file, TransportFileSend) or connection.flush():
             file.start()
 
-    def _file_done(self, whole: bool) -> None:
+    def _file_done(self, error: BaseException | None) -> None:
         self._file = None
-        if whole:
+        if error is None:
             self.complete()
+        elif isinstance(error, ConnectionError):
+            self._connection.abort()
         else:
-            log.warning("http %s: %s could not be sent to its end", self.request.ip, self.request.path)
+            log.warning("http %s: %s is broken off: %s", self.request.ip, self.request.path, error)
             self.break_off()
 
     def respond_stream(
@@ -210,9 +213,9 @@ class H1Exchange(Exchange):
     ) -> H1BodyWriter | None:
         if self._stage is not Stage.NONE or self.closed:
             return None
-        keep = self._begin(head)
+        head = self._begin(head)
         chunked = self.request.version == "1.1" and self.request.keep_alive
-        self.last = not (keep and chunked)
+        self.last = self.last or not chunked
         data = stream_head(head, chunked=chunked, keep_alive=not self.last)
         self._connection.deadline.clear()
         self._writer = writer = H1BodyWriter(self, chunked, idle)
@@ -229,7 +232,7 @@ class H1Exchange(Exchange):
         except OSError as error:
             self._refuse_descriptor(error)
             return None
-        self._begin(head)
+        head = self._begin(head)
         self._stage = Stage.DONE
         self._gone = True
         self.on_lost = None
@@ -252,13 +255,12 @@ class H1Exchange(Exchange):
         )
         self.respond(Response.of_text(503, "the server is out of descriptors"))
 
-    def _begin(self, head: Response) -> bool:
-        """Begin the answer; return whether the connection is kept behind it."""
+    def _begin(self, head: Response) -> Response:
+        """Begin the answer; return its head with what all answers have."""
         self._stage = Stage.BEGUN
-        if self.cross_domain:
-            head.headers.update(cors_fields(self.request))
         self.last = not self._may_keep() or head.headers.get("Connection", "").lower() == "close"
-        return not self.last
+        cors = cors_fields(self.request) if self.cross_domain else {}
+        return replace(head, headers=head.headers | cors) if cors else head
 
     def _may_keep(self) -> bool:
         request = self.request
