@@ -304,6 +304,33 @@ async def test_a_body_that_is_read_late_is_delivered_and_an_empty_one_ends():
         assert [body for *_, body in await asking] == [b"3", b"0"]
 
 
+@looped
+async def test_a_sink_that_fails_is_a_500_or_breaks_the_answer_off(caplog):
+    class Failing(Counter):
+        def data(self, chunk):
+            raise RuntimeError("as asked")
+
+    def answer(exchange):
+        if exchange.request.path == "/stream":
+            exchange.respond_stream(Response()).write(b"abc")
+        if exchange.request.length:
+            exchange.read(Failing(exchange))
+        else:
+            exchange.respond(Response.of_text(200))
+
+    async with serving(answer) as (_site, connect):
+        body = request("/", "POST", "Content-Length: 3", body=b"abc")
+        assert [status for status, *_ in await answers(connect, body + LAST)] == [500, 200]
+        reader, writer = await connect()
+        writer.write(request("/stream", "POST", "Content-Length: 3", body=b"abc"))
+        data = b""
+        with suppress(ConnectionError):
+            data = await asyncio.wait_for(reader.read(), 5)
+        assert b" 500 " not in data and not data.endswith(b"0\r\n\r\n")
+        writer.close()
+    assert len(caplog.records) == 2
+
+
 # --- files ---
 
 MISSING = Response.of_text(404, "gone")

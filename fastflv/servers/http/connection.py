@@ -13,7 +13,7 @@ from fastflv.protocols.http.h1 import END, H1, Refusal
 from fastflv.protocols.http.heads import sized_head
 from fastflv.protocols.http.message import Request
 from fastflv.servers.http.deadline import Deadline
-from fastflv.servers.http.dispatch import dispatch
+from fastflv.servers.http.dispatch import dispatch, fail
 from fastflv.servers.http.h1exchange import H1Exchange
 from fastflv.servers.http.transmit import is_secure, unsent_bytes, write_all
 
@@ -164,11 +164,13 @@ class HttpConnection(asyncio.Protocol):
             if not exchange.takes(event is not END):
                 return False
             h1.events.popleft()
-            if event is END:
-                exchange.deliver_end()
-            else:
-                assert isinstance(event, bytes)
-                exchange.deliver(event)
+            try:
+                if isinstance(event, bytes):
+                    exchange.deliver(event)
+                else:
+                    exchange.deliver_end()
+            except Exception:
+                fail(exchange)
             self._go_on_after(exchange)
         return True
 

@@ -27,7 +27,12 @@ def dispatch(handler: Handler, exchange: Exchange) -> None:
         try:
             handler(exchange)
         except Exception:
-            log.exception("request %s %s failed", request.method, request.path)
-            if exchange.answered and not exchange.done:
-                exchange.break_off()
-            exchange.respond(Response.of_text(500))
+            fail(exchange)
+
+
+def fail(exchange: Exchange) -> None:
+    """Log the exception in hand, and end its request."""
+    log.exception("request %s %s failed", exchange.request.method, exchange.request.path)
+    if exchange.answered and not exchange.done:
+        exchange.break_off()
+    exchange.respond(Response.of_text(500))
