@@ -32,6 +32,7 @@ class Code(IntEnum):
     CODEC_CONFIG = 2201
     STREAM_BUSY = 2301
     NET_PROXY = 2401
+    WEBSOCKET_HANDSHAKE = 2402
     CONFIG_SYNTAX = 3001
     CONFIG_NAME = 3002
     CONFIG_VALUE = 3003
@@ -177,6 +178,18 @@ class ProxyHeaderError(PeerError):
 
     code = Code.NET_PROXY
     spec = "PROXY protocol, 2"
+
+
+class WebSocketHandshakeError(PeerError):
+    """A request asks for a WebSocket in a wrong way."""
+
+    code = Code.WEBSOCKET_HANDSHAKE
+    spec = "RFC 6455, 4.2.1"
+
+    def __init__(self, detail: str, *, version: bool = False) -> None:
+        """*version*: the client speaks another version of the protocol."""
+        super().__init__(detail)
+        self.version = version
 
 
 class ConfigError(FlvError):

@@ -32,7 +32,15 @@ async def test_requests_that_pile_up_are_refused():
 async def test_other_methods_are_refused(method, status):
     async with serving(Echo()) as (port, _):
         found = split(await ask(port, request("/x", method, "Connection: close")))
-        assert found[0][0] == status
+        assert (found[0][0], found[0][1]["allow"]) == (status, "GET, HEAD, POST, PUT, DELETE, OPTIONS")
+
+
+@pytest.mark.parametrize("lines", [(), ("Host:",), ("Host: a", "Host: b")], ids=["none", "empty", "two"])
+@looped
+async def test_a_request_without_one_host_is_refused(lines):
+    async with serving(Echo()) as (port, _):
+        data = "\r\n".join(("GET / HTTP/1.1", *lines)).encode() + b"\r\n\r\n"
+        assert [status for status, *_ in split(await ask(port, data))] == [400]
 
 
 @pytest.mark.parametrize("path", ["/a/../b", "/..", "/%2e%2e/b", "/a%2f..%2fb", "/a%00b"])

@@ -43,8 +43,8 @@ class TransportWire:
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        # Bytes that the event loop has buffered can be skipped no more.
-        transport.set_write_buffer_limits(high=0)
+        # Bytes that the event loop has buffered can be skipped no more. TLS pauses when the limit is reached, so not 0.
+        transport.set_write_buffer_limits(high=1)
 
     @property
     def buffered(self) -> int:

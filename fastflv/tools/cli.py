@@ -106,9 +106,7 @@ def load_checked(file: str | None, *, env_only: bool, folder: str) -> Settings:
     return settings
 
 
-def serve(
-    settings: Settings, load_again: Callable[[], Settings], folder: str, *, demo: bool = False
-) -> int:
+def serve(settings: Settings, load_again: Callable[[], Settings], folder: str, *, demo: bool = False) -> int:
     """Run the server until a signal ends it. *load_again*, *folder*: for reloads, as `Life` has them."""
     import uvloop
 

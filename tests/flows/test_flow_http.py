@@ -291,9 +291,13 @@ def test_garbage_closes_that_connection_and_harms_no_other(server: Server, live:
                     answer += data
             except ConnectionResetError:
                 pass
-        assert not answer or answer.split()[1][:1] == b"4", bytes(answer[:100])
-        server.log.wait(r" http ", mark)
-        assert len(server.log.find(r" http ", mark)) == 1, "one line, with the reason"
+        assert not answer or answer.split()[1] in (b"400", b"404", b"431", b"501", b"505"), bytes(
+            answer[:100]
+        )
+        # An answer that was complete before the garbage came is not taken back.
+        if b" 404 " not in answer[:20]:
+            server.log.wait(r" http ", mark)
+            assert len(server.log.find(r" http ", mark)) == 1, "one line, with the reason"
         watching.frames(10)
 
 

@@ -79,14 +79,14 @@ def test_each_name_gets_its_certificate_and_others_the_first(
     secure: Secure, name: str | None, given: str
 ) -> None:
     answer, certificate = secure.ask(
-        secure.web, name, b"HEAD /flv/live/none HTTP/1.1\r\nConnection: close\r\n\r\n"
+        secure.web, name, b"HEAD /flv/live/none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     )
     assert certificate == secure.certificate(given)
     assert answer.startswith(b"HTTP/1.1 404 ") and b"Retry-After" in answer
 
 
 def test_the_api_answers_over_tls_with_its_own_certificate(secure: Secure) -> None:
-    request = b"GET /api/v1/versions HTTP/1.1\r\nConnection: close\r\n\r\n"
+    request = b"GET /api/v1/versions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     answer, certificate = secure.ask(secure.api, NAMES[0], request)
     assert certificate == secure.certificate(NAMES[1])
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == 0

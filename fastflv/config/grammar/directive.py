@@ -114,7 +114,11 @@ class _Inclusion:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             what = path if line else "the file"
-            hint = f"the path is relative to {self._folder or os.getcwd()}" if line and not os.path.isabs(path) else ""
+            hint = (
+                f"the path is relative to {self._folder or os.getcwd()}"
+                if line and not os.path.isabs(path)
+                else ""
+            )
             raise ConfigFileError(f"cannot read {what}: {reason}", file=file, line=line, hint=hint) from None
         self._open.append(real)
         return text

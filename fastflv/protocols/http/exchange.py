@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from fastflv import limits
+from fastflv.net.networkset import NetworkSet
 from fastflv.protocols.http.message import Request, Response
 
 
@@ -84,6 +85,8 @@ class BodyWriter(ABC):
 class Exchange(ABC):
     """One request and its answer."""
 
+    __slots__ = ("cross_domain", "on_lost", "request")
+
     def __init__(self, request: Request, *, cross_domain: bool) -> None:
         self.request = request
         self.cross_domain = cross_domain
@@ -106,6 +109,11 @@ class Exchange(ABC):
     @abstractmethod
     def answered(self) -> bool:
         """An answer was begun."""
+
+    @property
+    @abstractmethod
+    def done(self) -> bool:
+        """The answer is complete, as far as its writer is concerned."""
 
     @property
     @abstractmethod
@@ -147,6 +155,10 @@ class Exchange(ABC):
     # --- the answer ---
 
     @abstractmethod
+    def break_off(self) -> None:
+        """End an answer that cannot be completed, so that the client sees that it is not whole."""
+
+    @abstractmethod
     def respond(self, response: Response) -> None:
         """Answer with a body in memory. HEAD is answered with the head alone."""
 
@@ -170,7 +182,7 @@ class Exchange(ABC):
     ) -> BodyWriter | None:
         """Begin an answer whose body is written piece by piece; None when the client is lost.
 
-        *buffer*: bytes that may be buffered before `BodyWriter.on_full`.
+        *buffer*: bytes, 1 at least: with so many buffered `BodyWriter.on_full` is called.
         *idle*: seconds in which a client takes nothing of a full buffer before it is dropped; None: no bound here.
         """
 
@@ -189,6 +201,20 @@ class Exchange(ABC):
         Calls its `connection_made` at once, and `data_received` later with what came behind the request.
         *protocol* owns the place in the connection limit. False when the client is lost, or cannot upgrade.
         """
+
+
+class Handler(Protocol):
+    """Answers requests, at once or later."""
+
+    @property
+    def cross_domain(self) -> bool:
+        """Pages of other sites may read the answers."""
+
+    @property
+    def trusted(self) -> NetworkSet:
+        """Proxies whose X-Forwarded-For and the like are believed."""
+
+    def __call__(self, exchange: Exchange, /) -> None: ...
 
 
 class _Whole:

@@ -38,11 +38,13 @@ class Refusal(NamedTuple):
 
     status: int
     why: str
+    allow: bool = False
+    "The method is the reason."
 
     @property
     def response(self) -> Response:
         """What the client is answered."""
-        headers = {"Allow": ALLOW} if self.status == 501 else {}
+        headers = {"Allow": ALLOW} if self.allow else {}
         return Response(self.status, self.why.encode(), headers=headers)
 
 
@@ -88,6 +90,8 @@ class H1:
         "A method that the last input ended in."
         self._line: bytearray | None = None
         "An incomplete request line whose method llhttp does not know."
+        self._messages = 0
+        "Messages that the last input ended."
         self._progress = False
         self._quiet = 0
         "Bytes since a head ended or a body grew. llhttp keeps an unfinished field, so this bounds memory."
@@ -109,6 +113,7 @@ class H1:
             self._judge_line(bytes(self._line))
             return
         self._progress = False
+        self._messages = 0
         rest = data
         while rest and not self.failed and not self.upgrading:
             try:
@@ -205,6 +210,7 @@ class H1:
 
     def on_message_complete(self) -> None:
         self._progress = True
+        self._messages += 1
         if not self.failed and not self._ignored_upgrade:
             self.events.append(END)
 
@@ -234,12 +240,12 @@ class H1:
             expects=expects and length != 0,
         )
 
-    def _check_head(self) -> tuple[int, str] | None:
+    def _check_head(self) -> tuple[int, str] | tuple[int, str, bool] | None:
         fields, version = self._fields, self._version
         if version not in ("1.1", "1.0"):
             return 505, f"HTTP/{version} is not spoken here; use HTTP/1.1"
         if self._parser.get_method() == b"CONNECT":
-            return 501, "CONNECT is not supported"
+            return 501, "the method CONNECT is not supported", True
         if self._twice or ("host" not in fields and version == "1.1"):
             return 400, "a request has one Host field"
         if not HOST.fullmatch(fields.get("host", "-").strip()):
@@ -254,28 +260,33 @@ class H1:
             return 400, "Content-Length is not a number"
         return None
 
-    def _reason(self, error: httptools.HttpParserError) -> tuple[int, str]:
+    def _reason(self, error: httptools.HttpParserError) -> tuple[int, str] | tuple[int, str, bool]:
         method = self._parser.get_method().decode("latin-1")
         if method == "PRI":
             return 505, "HTTP/2 is not spoken here; use HTTP/1.1"
         if method not in METHODS and self.in_head and self._url and not self._fields:
-            return 501, f"the method {method} is not supported"
+            return 501, f"the method {method} is not supported", True
         return 400, f"not an HTTP request: {error}"
 
     def _judge_line(self, text: bytes) -> None:
-        """Tell an unknown method (501) from bytes that are no request line (400)."""
-        for line in REQUEST_LINE.finditer(text):
-            method = line[1].decode("latin-1")
-            if method not in METHODS:
-                self._refuse(501, f"the method {method[:40]} is not supported")
-                return
-        tail = text.rpartition(b"\n")[2]
-        if len(text) > limits.HTTP_HEAD_BYTES_MAX + limits.HTTP_READ_BYTES:
+        """Tell an unknown method (501) from bytes that are no request line (400); wait for the end of a line.
+
+        llhttp does not say where in *text* the line begins. It is the first one unless a message ended before.
+        """
+        lines = text if self._messages else text.lstrip(b"\r\n")
+        begun = lines.rpartition(b"\n")[2] if self._messages else lines
+        found = [*REQUEST_LINE.finditer(lines)][-1:] if self._messages else [REQUEST_LINE.match(lines)]
+        method = found[0][1].decode("latin-1") if found and found[0] is not None else ""
+        if method and method not in METHODS:
+            self._refuse(501, f"the method {method[:40]} is not supported", True)
+            return
+        if len(begun) > limits.HTTP_HEAD_BYTES_MAX:
             self._refuse(431, "request line too large")
-        elif (self._line is not None and b"\n" in text) or not BEGUN_LINE.fullmatch(tail):
+        elif not BEGUN_LINE.fullmatch(begun):
             self._refuse(400, "not an HTTP request: no request line")
         else:
-            self._line = bytearray(tail)
+            self._messages = 0
+            self._line = bytearray(begun)
 
     def _after_upgrade(self) -> None:
         """Go on behind a head that asked for an upgrade: llhttp itself reads nothing there."""
@@ -301,7 +312,7 @@ class H1:
         if self._field_bytes > limits.HTTP_HEAD_BYTES_MAX:
             self._refuse(431, "request head too large")
 
-    def _refuse(self, status: int, why: str) -> None:
+    def _refuse(self, status: int, why: str, allow: bool = False) -> None:
         if not self.failed:
             self.failed = True
-            self.events.append(Refusal(status, why))
+            self.events.append(Refusal(status, why, allow))

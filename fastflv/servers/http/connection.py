@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import logging
-import sys
-import termios
-from typing import Protocol
 
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
-from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
-from fastflv.protocols.http.exchange import Exchange, UpgradedProtocol
+from fastflv.protocols.http.exchange import Handler, UpgradedProtocol
 from fastflv.protocols.http.h1 import END, H1, Refusal
-from fastflv.protocols.http.heads import ALLOW, METHODS, sized_head
-from fastflv.protocols.http.message import Request, Response
+from fastflv.protocols.http.heads import sized_head
+from fastflv.protocols.http.message import Request
 from fastflv.servers.http.deadline import Deadline
+from fastflv.servers.http.dispatch import dispatch, fail
 from fastflv.servers.http.h1exchange import H1Exchange
+from fastflv.servers.http.transmit import is_secure, unsent_bytes, write_all
 
 log = logging.getLogger(__name__)
-
-
-class Handler(Protocol):
-    """Answers requests, at once or later. An exception is answered with 500."""
-
-    @property
-    def cross_domain(self) -> bool:
-        """Pages of other sites may read the answers."""
-
-    @property
-    def trusted(self) -> NetworkSet:
-        """Proxies whose X-Forwarded-For and the like are believed."""
-
-    def __call__(self, exchange: Exchange, /) -> None: ...
 
 
 class HttpConnection(asyncio.Protocol):
@@ -46,7 +28,7 @@ class HttpConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_deaf", "_driving", "_exchange", "_h1", "_handler", "_held", "_in_head", "_limit", "_limited",
+        "_deaf", "_driving", "_exchange", "_h1", "_handler", "_held", "_in_head", "_limit", "_limited", "_patience",
         "_unread", "_unsent_before", "deadline", "full", "loop", "peer", "transport",
     )  # fmt: skip
 
@@ -81,6 +63,7 @@ class HttpConnection(asyncio.Protocol):
         self._limited = False
         "The transport's buffer has other limits than usual."
         self._unsent_before = 0
+        self._patience = limits.HTTP_IDLE_SECONDS
 
     # --- asyncio ---
 
@@ -174,11 +157,13 @@ class HttpConnection(asyncio.Protocol):
             if not exchange.takes(event is not END):
                 return False
             h1.events.popleft()
-            if event is END:
-                exchange.deliver_end()
-            else:
-                assert isinstance(event, bytes)
-                exchange.deliver(event)
+            try:
+                if isinstance(event, bytes):
+                    exchange.deliver(event)
+                else:
+                    exchange.deliver_end()
+            except Exception:
+                fail(exchange)
             self._go_on_after(exchange)
         return True
 
@@ -203,20 +188,7 @@ class HttpConnection(asyncio.Protocol):
         self._in_head = False
         request.peer = self.peer.told(request.headers, self._handler.trusted)
         exchange = self._exchange = H1Exchange(self, request, cross_domain=self._handler.cross_domain)
-        if request.method == "OPTIONS" and exchange.cross_domain:
-            exchange.respond(Response())
-        elif request.method not in METHODS:
-            exchange.respond(Response.of_text(405, Allow=ALLOW))
-        elif ".." in request.path.split("/") or "\0" in request.path:
-            exchange.respond(Response.of_text(400, "the path leaves the root"))
-        else:
-            try:
-                self._handler(exchange)
-            except Exception:
-                log.exception("request %s %s failed", request.method, request.path)
-                if exchange.answered and not exchange.done:
-                    exchange.break_off()
-                exchange.respond(Response.of_text(500))
+        dispatch(self._handler, exchange)
 
     def _go_on_after(self, exchange: H1Exchange) -> None:
         if exchange is self._exchange and exchange.done and exchange.whole:
@@ -240,16 +212,16 @@ class HttpConnection(asyncio.Protocol):
     @property
     def secure(self) -> bool:
         """Behind TLS."""
-        return self.transport is not None and self.transport.get_extra_info("sslcontext") is not None
+        return self.transport is not None and is_secure(self.transport)
 
     def fileno(self) -> int:
         """Descriptor of the socket; it stays the transport's."""
         assert self.transport is not None
         return int(self.transport.get_extra_info("socket").fileno())
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         if self.transport is not None:
-            self.transport.write(data)
+            write_all(self.transport, data)
 
     def limit_buffer(self, high: int | None) -> None:
         """Call `full` of the exchange when more than *high* bytes are buffered; None: as usual."""
@@ -282,8 +254,9 @@ class HttpConnection(asyncio.Protocol):
 
     def watch(self, seconds: float | None = None) -> None:
         """Drop a client that takes nothing of an answer for this long; None: HTTP_IDLE_SECONDS."""
+        self._patience = limits.HTTP_IDLE_SECONDS if seconds is None else seconds
         self._unsent_before = self._unsent
-        self.deadline.set(limits.HTTP_IDLE_SECONDS if seconds is None else seconds)
+        self.deadline.set(self._patience)
 
     def let_go(self) -> None:
         """End this object; a duplicate of the descriptor keeps the connection, and its place in the limit."""
@@ -305,7 +278,7 @@ class HttpConnection(asyncio.Protocol):
         if rest:
             self.loop.call_soon(protocol.data_received, rest)
         if self._held:
-            self.loop.call_soon(transport.resume_reading)
+            transport.resume_reading()
 
     def abort(self) -> None:
         if self.transport is not None:
@@ -353,7 +326,7 @@ class HttpConnection(asyncio.Protocol):
             return
         unsent = self._unsent
         if unsent and unsent < self._unsent_before:
-            self.watch()
+            self.watch(self._patience)
         elif unsent or self._deaf or (exchange is not None and exchange.answered and not exchange.done):
             # A polite close would wait for the client.
             transport.abort()
@@ -366,16 +339,5 @@ class HttpConnection(asyncio.Protocol):
     @property
     def _unsent(self) -> int:
         """Bytes of answers that the client has not taken, 0 when the kernel has them all."""
-        transport = self.transport
-        if transport is None:
-            return 0
-        unsent = transport.get_write_buffer_size()
-        if self._exchange is not None:
-            unsent += self._exchange.unsent
-        if not unsent:
-            return 0
-        # The kernel takes megabytes at a time: what it holds shows sooner that a slow client reads.
-        queued = bytes(4)
-        with contextlib.suppress(OSError):
-            queued = fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, queued)
-        return unsent + int.from_bytes(queued, sys.byteorder)
+        more = self._exchange.unsent if self._exchange is not None else 0
+        return unsent_bytes(self.transport, more) if self.transport is not None else 0

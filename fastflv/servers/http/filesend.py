@@ -14,6 +14,7 @@ import asyncio
 import os
 import socket
 import stat
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -25,12 +26,12 @@ class FileSend(ABC):
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, path: str, offset: int, size: int | None,
-        head_of: Callable[[int], bytes], done: Callable[[bool], None], missing: Callable[[], None],
+        head_of: Callable[[int], bytes], done: Callable[[BaseException | None], None], missing: Callable[[], None],
     ) -> None:  # fmt: skip
         """*head_of* makes the head for a size; a thread calls it.
 
         One of these is called once, unless cancelled: *missing* when nothing was sent, because the file does
-        not have the bytes; *done* with whether all was sent.
+        not have the bytes; *done* with None when all was sent, else with the error of the file or the socket.
         """
         self._loop = loop
         self._path = path
@@ -44,8 +45,8 @@ class FileSend(ABC):
         self._running = False
         self._over = False
         self.started = False
-        self.left = 1
-        "Bytes that are not handed over; 1 until the file is open."
+        self.left = sys.maxsize
+        "Bytes that are not handed over; more than any file has until it is open."
 
     def start(self) -> None:
         self.started = True
@@ -87,12 +88,13 @@ class FileSend(ABC):
         if self._over:
             self._close()
             return
-        if step.cancelled() or step.exception() is not None:
+        error = step.exception()
+        if error is not None:
             self._over = True
             opened = self._file >= 0
             self._close()
             if opened:
-                self._done(False)
+                self._done(error)
             else:
                 self._missing()
             return
@@ -101,7 +103,7 @@ class FileSend(ABC):
     def _finish(self) -> None:
         self._over = True
         self._close()
-        self._done(True)
+        self._done(None)
 
     def _close(self) -> None:
         if self._file >= 0:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from dataclasses import replace
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastflv import limits
-from fastflv.protocols.http.exchange import BodySink, BodyWriter, Exchange, TakenSocket, UpgradedProtocol
-from fastflv.protocols.http.heads import CONTINUE, LAST_CHUNK, chunk, sized_head, stream_head
+from fastflv.protocols.http.exchange import BodySink, Exchange, TakenSocket, UpgradedProtocol
+from fastflv.protocols.http.heads import CONTINUE, sized_head, stream_head
 from fastflv.protocols.http.message import Request, Response, cors_fields
+from fastflv.servers.http.bodywriter import H1BodyWriter
 from fastflv.servers.http.filesend import SocketFileSend, TransportFileSend
 
 if TYPE_CHECKING:
@@ -31,6 +33,10 @@ class Stage(IntEnum):
 class H1Exchange(Exchange):
     """One request of a connection. `HttpConnection` calls what is below "of the connection"."""
 
+    __slots__ = (
+        "_connection", "_expects", "_file", "_gone", "_idle", "_paused", "_sink", "_stage", "_taken", "_until", "_writer", "last", "whole",
+    )  # fmt: skip
+
     def __init__(self, connection: HttpConnection, request: Request, *, cross_domain: bool) -> None:
         super().__init__(request, cross_domain=cross_domain)
         self._connection = connection
@@ -48,7 +54,7 @@ class H1Exchange(Exchange):
         self.last = False
         "The connection closes after this answer."
         self._file: SocketFileSend | TransportFileSend | None = None
-        self._writer: _H1BodyWriter | None = None
+        self._writer: H1BodyWriter | None = None
 
     @property
     def secure(self) -> bool:
@@ -57,6 +63,10 @@ class H1Exchange(Exchange):
     @property
     def answered(self) -> bool:
         return self._stage is not Stage.NONE
+
+    @property
+    def done(self) -> bool:
+        return self._stage is Stage.DONE
 
     @property
     def closed(self) -> bool:
@@ -140,9 +150,9 @@ class H1Exchange(Exchange):
     def respond(self, response: Response) -> None:
         if self._stage is not Stage.NONE or self.closed:
             return
-        keep = self._begin(response)
+        response = self._begin(response)
         body = response.body
-        head = sized_head(response, len(body), keep_alive=keep)
+        head = sized_head(response, len(body), keep_alive=not self.last)
         if self.request.method == "HEAD":
             self._connection.write(head)
         elif len(body) > limits.HTTP_COPY_BYTES_MAX:
@@ -157,11 +167,11 @@ class H1Exchange(Exchange):
     ) -> None:
         if self._stage is not Stage.NONE or self.closed:
             return
-        keep = self._begin(head)
+        head = self._begin(head)
         connection = self._connection
 
         def head_of(size: int) -> bytes:
-            return sized_head(head, size, keep_alive=keep)
+            return sized_head(head, size, keep_alive=not self.last)
 
         def absent() -> None:
             self._stage = Stage.NONE
@@ -184,12 +194,14 @@ class H1Exchange(Exchange):
         if isinstance(file, TransportFileSend) or connection.flush():
             file.start()
 
-    def _file_done(self, whole: bool) -> None:
+    def _file_done(self, error: BaseException | None) -> None:
         self._file = None
-        if whole:
+        if error is None:
             self.complete()
+        elif isinstance(error, ConnectionError):
+            self._connection.abort()
         else:
-            log.warning("http %s: %s could not be sent to its end", self.request.ip, self.request.path)
+            log.warning("http %s: %s is broken off: %s", self.request.ip, self.request.path, error)
             self.break_off()
 
     def respond_stream(
@@ -198,15 +210,15 @@ class H1Exchange(Exchange):
         *,
         buffer: int = limits.HTTP_STREAM_BYTES,
         idle: float | None = limits.HTTP_IDLE_SECONDS,
-    ) -> BodyWriter | None:
+    ) -> H1BodyWriter | None:
         if self._stage is not Stage.NONE or self.closed:
             return None
-        keep = self._begin(head)
+        head = self._begin(head)
         chunked = self.request.version == "1.1" and self.request.keep_alive
-        self.last = not (keep and chunked)
+        self.last = self.last or not chunked
         data = stream_head(head, chunked=chunked, keep_alive=not self.last)
         self._connection.deadline.clear()
-        self._writer = writer = _H1BodyWriter(self, chunked, idle)
+        self._writer = writer = H1BodyWriter(self, chunked, idle)
         self._connection.limit_buffer(buffer)
         self._connection.write(data)
         return writer
@@ -220,7 +232,7 @@ class H1Exchange(Exchange):
         except OSError as error:
             self._refuse_descriptor(error)
             return None
-        self._begin(head)
+        head = self._begin(head)
         self._stage = Stage.DONE
         self._gone = True
         self.on_lost = None
@@ -243,13 +255,12 @@ class H1Exchange(Exchange):
         )
         self.respond(Response.of_text(503, "the server is out of descriptors"))
 
-    def _begin(self, head: Response) -> bool:
-        """Begin the answer; return whether the connection is kept behind it."""
+    def _begin(self, head: Response) -> Response:
+        """Begin the answer; return its head with what all answers have."""
         self._stage = Stage.BEGUN
-        if self.cross_domain:
-            head.headers.update(cors_fields(self.request))
         self.last = not self._may_keep() or head.headers.get("Connection", "").lower() == "close"
-        return not self.last
+        cors = cors_fields(self.request) if self.cross_domain else {}
+        return replace(head, headers=head.headers | cors) if cors else head
 
     def _may_keep(self) -> bool:
         request = self.request
@@ -275,11 +286,6 @@ class H1Exchange(Exchange):
     def unsent(self) -> int:
         """Bytes of a file that are not handed over."""
         return self._file.left if self._file is not None else 0
-
-    @property
-    def done(self) -> bool:
-        """The answer is complete."""
-        return self._stage is Stage.DONE
 
     def full(self) -> None:
         writer = self._writer
@@ -314,7 +320,6 @@ class H1Exchange(Exchange):
             lost()
 
     def break_off(self) -> None:
-        """End an answer that cannot be completed, by the end of its connection."""
         self._gone = True
         self._drop_answer()
         self.on_lost = None
@@ -327,46 +332,9 @@ class H1Exchange(Exchange):
         if self._writer is not None:
             self._writer.over = True
 
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._connection.write(data)
+
     @property
     def transport(self) -> asyncio.Transport | None:
         return self._connection.transport
-
-
-class _H1BodyWriter(BodyWriter):
-    """Chunks, or plain bytes to the end of the connection."""
-
-    def __init__(self, exchange: H1Exchange, chunked: bool, idle: float | None) -> None:
-        self._exchange = exchange
-        self._chunked = chunked
-        self._mute = exchange.request.method == "HEAD"
-        self.idle = idle
-        self.over = False
-        "The answer is complete, or broken off."
-
-    @property
-    def buffered(self) -> int:
-        transport = self._exchange.transport
-        return transport.get_write_buffer_size() if transport is not None else 0
-
-    @property
-    def socket(self) -> Any:
-        transport = self._exchange.transport
-        return transport.get_extra_info("socket") if transport is not None else None
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        transport = self._exchange.transport
-        # A chunk without bytes would be the last one.
-        if transport is not None and not self.over and not self._mute and len(data):
-            transport.write(chunk(data) if self._chunked else data)
-
-    def end(self) -> None:
-        transport = self._exchange.transport
-        if transport is not None and not self.over:
-            if self._chunked and not self._mute:
-                transport.write(LAST_CHUNK)
-            self.over = True
-            self._exchange.complete()
-
-    def abort(self) -> None:
-        if not self.over:
-            self._exchange.break_off()

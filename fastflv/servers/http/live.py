@@ -17,7 +17,7 @@ from fastflv.playing.players import Players
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
 from fastflv.servers.http.play import HeadPlay, HttpPlay, Wish
-from fastflv.servers.http.websocket import Handshake, HandshakeError, refuse_handshake, wants_upgrade
+from fastflv.servers.http.websocket import Handshake, refuse_handshake, wants_upgrade
 from fastflv.servers.http.websocketplay import WebSocketPlay
 from fastflv.stream.clients import Clients
 from fastflv.stream.name import StreamName
@@ -101,7 +101,7 @@ class Live:
         elif wants_upgrade(request):
             try:
                 handshake = Handshake(request)
-            except HandshakeError as error:
+            except WebSocketHandshakeError as error:
                 exchange.respond(refuse_handshake(error))
             else:
                 WebSocketPlay(self, exchange, wish, handshake).begin()

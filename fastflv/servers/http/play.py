@@ -183,7 +183,7 @@ class HttpPlay(LivePlay):
             return
         # A player that the event loop serves stops writing at the first byte that the socket does not take,
         # and has time limits of its own.
-        writer = exchange.respond_stream(head, buffer=0, idle=None)
+        writer = exchange.respond_stream(head, buffer=1, idle=None)
         if writer is not None:
             streamed = StreamedPlay(live)
             streamed.writer = writer

@@ -21,7 +21,7 @@ from wsproto.events import Request as UpgradeRequest
 from wsproto.utilities import RemoteProtocolError
 
 from fastflv import limits
-from fastflv.errors import PeerError
+from fastflv.errors import WebSocketHandshakeError
 from fastflv.playing.player import Player
 from fastflv.protocols.http.message import SERVER, Request, Response
 from fastflv.stream.endreason import EndReason
@@ -49,35 +49,26 @@ def wants_upgrade(request: Request) -> bool:
     return request.headers.get("upgrade", "").lower() == "websocket"
 
 
-class HandshakeError(PeerError):
-    """A request asks for a WebSocket in a wrong way."""
-
-    def __init__(self, why: str, *, version: bool = False) -> None:
-        """*version*: the client speaks another version of the protocol."""
-        super().__init__(why)
-        self.version = version
-
-
 class Handshake:
     """The server's half of an opening handshake."""
 
     __slots__ = ("answer", "ws")
 
     def __init__(self, request: Request) -> None:
-        """Raises HandshakeError for a request that is no handshake (RFC 6455, 4.2.1)."""
+        """Raises WebSocketHandshakeError for a request that is no handshake (RFC 6455, 4.2.1)."""
         fields = request.headers
         version = fields.get("sec-websocket-version", "")
         if request.method != "GET" or request.version != "1.1":
-            raise HandshakeError("it begins with GET and HTTP/1.1")
+            raise WebSocketHandshakeError("it begins with GET and HTTP/1.1")
         if not request.upgrade:
-            raise HandshakeError("Connection does not name Upgrade")
+            raise WebSocketHandshakeError("Connection does not name Upgrade")
         if version != "13":
-            raise HandshakeError(f"Sec-WebSocket-Version is {version!r}, not 13", version=True)
+            raise WebSocketHandshakeError(f"Sec-WebSocket-Version is {version!r}, not 13", version=True)
         if not _is_key(fields.get("sec-websocket-key", "")):
-            raise HandshakeError("Sec-WebSocket-Key is not 16 bytes in base64")
+            raise WebSocketHandshakeError("Sec-WebSocket-Key is not 16 bytes in base64")
         asked = {name: fields.get(name, "").strip() for name in ASKED}
         if not all(value.isascii() and value.isprintable() for value in asked.values()):
-            raise HandshakeError("a field holds a character that is not printable ASCII")
+            raise WebSocketHandshakeError("a field holds a character that is not printable ASCII")
         self.ws = WSConnection(ConnectionType.SERVER)
         # The connection has checked the host; wsproto is given the fields of the handshake alone.
         headers = [(b"Host", b"here")]
@@ -85,7 +76,7 @@ class Handshake:
         try:
             self.ws.initiate_upgrade_connection(headers, "/")
         except RemoteProtocolError as error:
-            raise HandshakeError(str(error)) from error
+            raise WebSocketHandshakeError(str(error)) from error
         upgrade = next(self.ws.events())
         assert isinstance(upgrade, UpgradeRequest)
         # A browser that names subprotocols fails unless one is chosen; all of them mean the same bytes here.
@@ -104,9 +95,9 @@ def _is_key(text: str) -> bool:
         return False
 
 
-def refuse_handshake(error: HandshakeError) -> Response:
+def refuse_handshake(error: WebSocketHandshakeError) -> Response:
     """Return the answer to a wrong handshake: 426 for another version, 400 otherwise (RFC 6455, 4.2.2)."""
-    why = f"not a WebSocket handshake: {error}"
+    why = f"not a WebSocket handshake: {error.detail}"
     if error.version:
         return Response.of_text(426, why, Sec_WebSocket_Version="13", Upgrade="websocket")
     return Response.of_text(400, why)

@@ -1,0 +1,38 @@
+"""What each request passes before its handler, on connections of any version of HTTP."""
+
+from __future__ import annotations
+
+import logging
+
+from fastflv.protocols.http.exchange import Exchange, Handler
+from fastflv.protocols.http.heads import ALLOW, METHODS
+from fastflv.protocols.http.message import Response
+
+log = logging.getLogger(__name__)
+
+
+def dispatch(handler: Handler, exchange: Exchange) -> None:
+    """Answer preflights, methods that no resource takes, and paths that leave the root; call *handler* otherwise.
+
+    An exception of the handler is answered with 500; an answer that it began is broken off.
+    """
+    request = exchange.request
+    if request.method == "OPTIONS" and exchange.cross_domain:
+        exchange.respond(Response())
+    elif request.method not in METHODS:
+        exchange.respond(Response.of_text(405, Allow=ALLOW))
+    elif ".." in request.path.split("/") or "\0" in request.path:
+        exchange.respond(Response.of_text(400, "the path leaves the root"))
+    else:
+        try:
+            handler(exchange)
+        except Exception:
+            fail(exchange)
+
+
+def fail(exchange: Exchange) -> None:
+    """Log the exception in hand, and end its request."""
+    log.exception("request %s %s failed", exchange.request.method, exchange.request.path)
+    if exchange.answered and not exchange.done:
+        exchange.break_off()
+    exchange.respond(Response.of_text(500))
