@@ -11,7 +11,11 @@ from enum import IntEnum, unique
 
 @unique
 class Code(IntEnum):
-    """Stable error numbers. 20xx RTMP, 21xx FLV, 22xx codecs, 30xx configuration, 31xx start, 32xx probe, 40xx use."""
+    """Stable error numbers.
+
+    20xx RTMP, 21xx FLV, 22xx codecs, 23xx streams, 24xx connections, 30xx configuration, 31xx start,
+    32xx probe, 40xx use.
+    """
 
     RTMP_HANDSHAKE = 2001
     RTMP_CHUNK = 2002
@@ -27,6 +31,7 @@ class Code(IntEnum):
     FLV_TAG = 2103
     CODEC_CONFIG = 2201
     STREAM_BUSY = 2301
+    NET_PROXY = 2401
     CONFIG_SYNTAX = 3001
     CONFIG_NAME = 3002
     CONFIG_VALUE = 3003
@@ -149,10 +154,10 @@ class TagSizeError(PeerError):
 
 
 class TagError(PeerError):
-    """An FLV tag whose back pointer or type is wrong."""
+    """An FLV tag of another type than audio, video and script data, or an encrypted one."""
 
     code = Code.FLV_TAG
-    spec = "FLV v10.1, E.3"
+    spec = "FLV v10.1, E.4.1"
 
 
 class CodecConfigError(PeerError):
@@ -165,6 +170,13 @@ class StreamBusyError(PeerError):
     """The stream name already has a publisher."""
 
     code = Code.STREAM_BUSY
+
+
+class ProxyHeaderError(PeerError):
+    """The first bytes of a connection are no PROXY protocol header."""
+
+    code = Code.NET_PROXY
+    spec = "PROXY protocol, 2"
 
 
 class ConfigError(FlvError):

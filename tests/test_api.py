@@ -29,7 +29,8 @@ daemon off;
 srs_log_tank console;
 http_server {{ enabled on; listen 127.0.0.1:{1}; }}
 http_api {{ enabled on; listen 127.0.0.1:{2}; {more} }}
-vhost __defaultVhost__ {{ http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; }} }}
+{top}
+vhost __defaultVhost__ {{ {default} http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; }} }}
 vhost b.example {{ }}
 """
 
@@ -87,12 +88,14 @@ class Caller:
 
 
 @asynccontextmanager
-async def running(more: str = ""):
+async def running(more: str = "", top: str = "", default: str = ""):
     probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
     ports = [probe.getsockname()[1] for probe in probes]
     for probe in probes:
         probe.close()
-    server = Server(load_text(CONF.format(*ports, more=more)), asyncio.get_running_loop())
+    server = Server(
+        load_text(CONF.format(*ports, more=more, top=top, default=default)), asyncio.get_running_loop()
+    )
     await server.start()
     caller = Caller(server, *ports[1:])
     caller.dropped = []
@@ -240,6 +243,27 @@ async def test_summaries_and_vhosts_are_shown():
             "b.example": (0, 0),
         }
         assert (await caller.get(f"vhosts/{rows[0]['id']}"))["vhost"]["name"] == rows[0]["name"]
+
+
+@looped
+async def test_summaries_report_the_interface_and_the_disks_of_stats_and_name_absent_ones_once(caplog):
+    async with running(top="stats { network 99; disk no-such-disk; }") as caller:
+        for _ in range(2):
+            system = (await caller.get("summaries"))["data"]["system"]
+            assert (system["net_recv_bytes"], system["disk_read_KBps"]) == (0, 0)
+        warned = [record.getMessage() for record in caplog.records if "stats." in record.getMessage()]
+        assert len(warned) == 2
+        assert all(text.endswith("; its counters stay 0") for text in warned)
+
+
+@pytest.mark.parametrize("parsed", ["on", "off"])
+@looped
+async def test_a_picture_is_described_by_its_sequence_header_where_parse_sps_is_on(parsed):
+    async with running(default=f"publish {{ parse_sps {parsed}; }}") as caller:
+        gop(caller, caller.publish())
+        [row] = (await caller.get("streams"))["streams"]
+        assert row["video"]["codec"] == "H264"
+        assert bool(row["video"]["profile"]) == bool(row["video"]["level"]) == (parsed == "on")
 
 
 @looped

@@ -6,9 +6,10 @@ import pytest
 
 from fastflv.containers.carriage import CARRIED, carries, refusal
 from fastflv.containers.mpegts import describe
-from fastflv.media.codecs import AUDIO_FOUR_CCS, AUDIO_NAMES, VIDEO_FOUR_CCS, VIDEO_NAMES
+from fastflv.media.codecs import CODECS
 
-KNOWN = {*AUDIO_NAMES.values(), *VIDEO_NAMES.values(), *AUDIO_FOUR_CCS.values(), *VIDEO_FOUR_CCS.values()}
+KNOWN = {codec.name for codec in CODECS}
+FOUR_CCS = {codec.four_cc: codec for codec in CODECS if codec.four_cc}
 
 
 @pytest.mark.parametrize("container", ["flv", "ts", "aac", "mp3", "rtmp", "hls-ts", "hls-fmp4"])
@@ -23,14 +24,12 @@ def test_flv_and_rtmp_carry_anything(codec):
 
 
 def test_ts_carries_what_its_muxer_writes():
-    for codecs, kind in ((VIDEO_FOUR_CCS, 9), (AUDIO_FOUR_CCS, 8)):
-        for four, name in codecs.items():
-            if carries("ts", name):
-                continue
-            assert describe(kind, int.from_bytes(four, "big"), b"") is None
-    for four in (b".mp3", b"ac-3", b"ec-3", b"Opus"):
-        assert describe(8, int.from_bytes(four, "big"), b"") is not None
-        assert carries("ts", AUDIO_FOUR_CCS[four])
+    for four, codec in FOUR_CCS.items():
+        if not carries("ts", codec.name):
+            assert describe(codec.kind, int.from_bytes(four.encode(), "big"), b"") is None
+    for four in (".mp3", "ac-3", "ec-3", "Opus"):
+        assert describe(8, int.from_bytes(four.encode(), "big"), b"") is not None
+        assert carries("ts", FOUR_CCS[four].name)
 
 
 @pytest.mark.parametrize(

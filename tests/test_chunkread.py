@@ -21,13 +21,17 @@ TIMES = st.sampled_from([0, 40, 1000, 0xFFFFFE, 0xFFFFFF, 0x1000000, 0x7FFFFFFF,
 STEPS = st.sampled_from([0, 1, 40, 0xFFFFFE, 0xFFFFFF, 0x1000000, 0xFFFFFFFF])
 
 
+STREAM_IDS = [0, 1, 0x01020304]
+
+
 class Reading:
     """Feeds a reader and keeps what it shows, in order."""
 
     def __init__(self, **bounds) -> None:
         self.reader = ChunkReader(**bounds)
         self.sink = CollectSink()
-        self.reader.sink = self.sink
+        for stream_id in STREAM_IDS:
+            self.reader.set_sink(stream_id, self.sink)
         self.shown: list[tuple] = []
         self.taken = 0
 
@@ -49,7 +53,11 @@ def cut(wire: bytes, places) -> list[bytes]:
 
 
 def shown_of(messages) -> list[tuple]:
-    return [message.shown() for message in messages if message.is_read]
+    return [
+        message.shown()
+        for message in messages
+        if message.is_read and (message.kind not in (8, 9, 22) or message.stream_id in STREAM_IDS)
+    ]
 
 
 def read(pieces, **bounds) -> list[tuple]:
@@ -95,7 +103,7 @@ def wires(draw):
                 step = draw(st.just(known.step) | STEPS)
                 time = (known.timestamp + step) % 2**32
             else:
-                kind, size, stream_id = draw(KINDS), draw(SIZES), draw(st.sampled_from([0, 1, 0x01020304]))
+                kind, size, stream_id = draw(KINDS), draw(SIZES), draw(st.sampled_from(STREAM_IDS))
                 time = draw(TIMES)
             payload = draw(st.binary(min_size=8, max_size=8)) * (size // 8 + 1)
             message = Message(kind, time, stream_id, csid, payload[:size])
@@ -263,6 +271,51 @@ def test_without_a_sink_media_is_counted_and_dropped():
     wire = wire_of(Message(8, 0, 1, 4, b"a"), Message(9, 0, 1, 6, b"b"), Message(22, 0, 1, 6, b"c"))
     assert reader.feed(wire) == len(wire)
     assert reader.dropped == 3
+
+
+def on(stream_id: int, body: bytes, kind: int = 9) -> Message:
+    return Message(kind, 40, stream_id, 6, body)
+
+
+def test_media_goes_to_the_sink_of_its_message_stream():
+    reader, sinks = ChunkReader(), {stream_id: CollectSink() for stream_id in (1, 2, 7)}
+    for stream_id, sink in sinks.items():
+        reader.set_sink(stream_id, sink)
+    wire = wire_of(on(1, b"a"), on(2, b"bb"), on(7, b"c"), on(3, b"?"), on(1, b"d"), on(2, b"e"))
+    assert reader.feed(wire) == len(wire)
+    bodies = {stream_id: [body for _, _, body in sink.messages] for stream_id, sink in sinks.items()}
+    assert bodies == {1: [b"a", b"d"], 2: [b"bb", b"e"], 7: [b"c"]}
+    assert [reader.size_of(stream_id) for stream_id in (1, 2, 3, 7)] == [2, 3, 0, 1]
+    assert reader.dropped == 1
+
+
+def test_a_sink_taken_away_gets_nothing_more_and_its_count_begins_anew():
+    reader, sink = ChunkReader(), CollectSink()
+    reader.set_sink(1, sink)
+    reader.feed(wire_of(on(1, b"a"), on(1, b"script", 18)))
+    assert reader.size_of(1) == 7
+    reader.set_sink(1, None)
+    reader.set_sink(1, None)
+    assert reader.feed(wire_of(on(1, b"b"))) and reader.dropped == 1
+    reader.set_sink(1, sink)
+    assert reader.size_of(1) == 0
+    reader.feed(wire_of(on(1, b"c")))
+    assert [body for _, _, body in sink.messages] == [b"a", b"c"]
+
+
+def test_media_of_a_stream_that_is_shown_stops_the_feed():
+    reader, sink = ChunkReader(), CollectSink()
+    reader.show(2)
+    first, second = wire_of(on(2, b"early")), wire_of(on(2, b"in time"))
+    assert reader.feed(first + second) == len(first)
+    assert reader.message == (9, 40, 2, 6, b"early")
+    reader.set_sink(2, sink)
+    reader.deliver(9, 40, 2, b"early")
+    reader.deliver(8, 41, 2, b"")
+    reader.deliver(9, 40, 3, b"nobody's")
+    reader.feed(second)
+    assert sink.messages == [(9, 40, b"early"), (8, 41, b""), (9, 40, b"in time")]
+    assert (reader.dropped, reader.size_of(2)) == (1, 12)
 
 
 def test_messages_that_nobody_reads_are_counted_and_stop_no_feed():

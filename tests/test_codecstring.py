@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fastflv.errors import CodecConfigError
 from fastflv.media.av1record import av1_record
-from fastflv.media.codecstring import AUDIO, VIDEO, codec_name, codec_string
+from fastflv.media.codecs import AUDIO, VIDEO, codec_name
+from fastflv.media.codecstring import codec_string
 from fastflv.media.decoderconfig import video_config
 
 av = pytest.importorskip("av")

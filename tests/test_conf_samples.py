@@ -12,14 +12,17 @@ import pytest
 
 from fastflv.config import feature
 from fastflv.config.grammar import schema
-from fastflv.config.load import Rtmps, Settings, Stats, load, load_text
-from fastflv.config.model.service import Hls
-from fastflv.config.model.vhost import HttpRemux, Play, Publish, Vhost
+from fastflv.config.load import load, load_text
+from fastflv.config.model.hls import Hls
+from fastflv.config.model.play import Play
+from fastflv.config.model.publish import Publish
+from fastflv.config.model.remux import HttpRemux
+from fastflv.config.model.server import Rtmp, Rtmps, Settings, Stats
+from fastflv.config.model.vhost import Vhost
 from fastflv.config.model.webserver import ApiAuth, HttpApi, Https, HttpServer, RawApi
+from fastflv.config.mount import ARGS, CONTAINERS, ENDINGS, parse_mounts
 from fastflv.config.notice import NoticeKind
-from fastflv.config.pattern import ARGS, CONTAINERS, ENDINGS
 from fastflv.errors import ConfigError, ConfigNameError, ConfigSyntaxError, ConfigValueError
-from fastflv.servers.http.mount import compile_mounts
 
 TOP = Path(__file__).parent.parent
 FRAGMENTS = {"include.vhost.conf"}
@@ -58,7 +61,7 @@ def test_the_samples_do_what_their_names_say():
     assert len(sample("listen.several").listen) == 3
     assert len(sample("several.mounts").vhost("x").http_remux.mounts) == 4
     everything = sample("all.outputs").vhost("x")
-    mounts = compile_mounts(everything.http_remux.mounts, everything.name)
+    mounts = parse_mounts(everything.http_remux.mounts, everything.name)
     assert {mount.container for mount in mounts} == set(CONTAINERS.values())
     assert any(mount.match("/flv/live/name") for mount in mounts) and everything.hls.enabled
     assert (sample("hls").vhost("x").hls.on_disk, sample("hls.disk").vhost("x").hls.on_disk) == (False, True)
@@ -77,6 +80,7 @@ def test_the_samples_do_what_their_names_say():
 CONFIGURE = (TOP / "docs" / "configure.md").read_text()
 TABLES = {
     "At the top of the file": (Settings, ""),
+    "rtmp": (Rtmp, "rtmp"),
     "rtmps": (Rtmps, "rtmps"),
     "http_server": (HttpServer, "http_server"),
     "http_server https": (Https, "http_server.https"),
@@ -92,7 +96,7 @@ TABLES = {
 }
 DOCUMENTED_OTHERWISE = {
     "name": "the vhost's argument",
-    "directive": "no directive",
+    "source": "no directive",
     "notices": "no directive",
     "rtmps": "a block",
     "mounts": "called mount",

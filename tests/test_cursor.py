@@ -20,7 +20,8 @@ from model.flv import (
 )
 
 from fastflv import limits
-from fastflv._ext.fanout.cursor import Cursor, frame_ends
+from fastflv._ext.fanout.cursor import Cursor
+from fastflv._ext.fanout.framing import frame_ends
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 from fastflv.errors import UsageError
@@ -62,7 +63,7 @@ def unframed(framing: int, wire: bytes) -> bytes:
     st.sampled_from([RAW, CHUNKED, WEBSOCKET]),
 )
 def test_cursors_that_keep_up_are_given_every_byte_once(rows, framing):
-    log = MediaLog(window_ms=10**9, window_bytes=10**9)
+    log = MediaLog(history_ms=10**9, history_bytes=10**9)
     log.append(VIDEO, 0, key())
     # One that reads each time, one that reads now and then: they meet and share, or do not.
     eager, lazy = (Cursor(log, position=0, framing=framing) for _ in range(2))
@@ -137,7 +138,7 @@ def test_a_cursor_that_lags_goes_on_at_the_newest_keyframe_behind_its_headers():
 
 
 def test_a_cursor_that_was_trimmed_away_from_goes_on_at_a_keyframe():
-    log, feed = started(window_ms=500, window_bytes=10**9)
+    log, feed = started(history_ms=500, history_bytes=10**9)
     film(feed, 0, 1)
     cursor = Cursor(log, position=log.head, jump_ms=10**9)
     film(feed, 1, 500)
@@ -165,7 +166,7 @@ def test_without_a_keyframe_to_go_to_it_waits_for_the_next():
 
 def test_a_keyframe_that_was_trimmed_is_none_to_go_to():
     """Without a GOP cache, and with a GOP longer than the history."""
-    log = MediaLog(window_ms=1000, keep_gop=False)
+    log = MediaLog(history_ms=1000, keep_gop=False)
     cursor = Cursor(log)
     picture = bytes(20_000)
     log.append(VIDEO, 0, key(picture))
@@ -235,7 +236,7 @@ def test_a_place_that_is_not_there_yet_is_refused():
     st.lists(st.tuples(st.sampled_from([key, inter, sound]), st.integers(0, 3000)), max_size=60), st.data()
 )
 def test_tags_are_told_one_by_one_as_they_were_appended(rows, data):
-    log = MediaLog(window_ms=10**9)
+    log = MediaLog(history_ms=10**9)
     log.append(VIDEO, 0, key())
     cursor = Cursor(log, position=0)
     found = []
@@ -252,9 +253,24 @@ def test_tags_are_told_one_by_one_as_they_were_appended(rows, data):
 
 
 def test_who_reads_tags_and_was_trimmed_away_from_goes_on_at_the_oldest_kept():
-    log, feed = started(window_ms=500, window_bytes=10**9)
+    log, feed = started(history_ms=500, history_bytes=10**9)
     cursor = Cursor(log, position=0)
     film(feed, 0, 500)
     tags = cursor.take_tags()
     assert cursor.jumps == 1
     assert b"".join(tag for _, _, _, tag in tags) == log.read(log.tail, log.head)
+
+
+def test_a_reader_follows_new_bounds_of_its_lag():
+    log, feed = started()
+    film(feed, 0, 25)
+    cursor = Cursor(log, position=0, jump_ms=10**9, drop_ms=10**9)
+    cursor.measure(0)
+    assert (cursor.jumps, cursor.drops, cursor.drop_ms, cursor.jump_ms) == (0, 0, 10**9, 10**9)
+    film(feed, 25, 60)
+    cursor.drop_ms = 100
+    cursor.measure(0)
+    assert (cursor.jumps, cursor.drops) == (0, 1)
+    cursor.jump_ms = 200
+    assert numbers(cursor.take()) == list(range(50, 60))
+    assert cursor.jumps == 1

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastflv import limits
+from fastflv._ext.syntax.flvtag import traits
 from fastflv.errors import CodecConfigError
 from fastflv.media import audioconfig, codecs, hevc, openvideo
 from fastflv.media import h264 as avc
@@ -299,13 +300,14 @@ NAMES = {
 @pytest.mark.parametrize("head", NAMES)
 def test_the_first_bytes_of_a_message_name_its_codec(head):
     track, name = NAMES[head]
-    assert (codecs.audio_name if track == "audio" else codecs.video_name)(head) == name
+    kind = codecs.AUDIO if track == "audio" else codecs.VIDEO
+    assert codecs.codec_name(kind, traits(kind, head)[1]) == name
 
 
-@given(st.binary(max_size=6))
-def test_any_first_bytes_have_a_name_or_none(head):
-    assert isinstance(codecs.audio_name(head), str)
-    assert isinstance(codecs.video_name(head), str)
+def test_no_number_and_no_four_cc_stands_for_two_codecs():
+    taken = [(codec.kind, number) for codec in codecs.CODECS for number in (*codec.numbers, codec.four_cc)]
+    taken = [row for row in taken if row[1] != ""]
+    assert len(taken) == len(set(taken))
 
 
 @given(st.integers(0, 0xFFFFFFFE))

@@ -8,7 +8,9 @@ from functools import cache
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from model.flv import CONFIG
 
+from fastflv._ext.syntax.flvtag import traits
 from fastflv.errors import CodecConfigError
 from fastflv.media import codecs
 from fastflv.media.decoderconfig import audio_config, video_config
@@ -30,14 +32,10 @@ def sequence_header(*options: str) -> tuple[str, bytes]:
         kind, size = flv[at], int.from_bytes(flv[at + 1 : at + 4], "big")
         body = flv[at + 11 : at + 11 + size]
         at += 15 + size
-        if kind == 9 and body[0] & 0x80 and body[0] & 15 == codecs.PacketType.SEQUENCE_START:
-            return codecs.video_name(body), body[5:]
-        if kind == 9 and not body[0] & 0x80 and body[1] == 0:
-            return codecs.video_name(body), body[5:]
-        if kind == 8 and body[0] >> 4 == codecs.AudioFormat.ENHANCED and body[0] & 15 == 0:
-            return codecs.audio_name(body), body[5:]
-        if kind == 8 and body[0] >> 4 == codecs.AudioFormat.AAC and body[1] == 0:
-            return codecs.audio_name(body), body[2:]
+        flags, number, _ = traits(kind, body)
+        if kind in (codecs.AUDIO, codecs.VIDEO) and flags & CONFIG:
+            plain_aac = kind == codecs.AUDIO and number < codecs.FOUR_CC_MIN
+            return codecs.codec_name(kind, number), body[2 if plain_aac else 5 :]
     raise AssertionError("no sequence header")
 
 

@@ -27,7 +27,7 @@ from fastflv._ext.ingest.chunkwrite import write_message
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.mux.flvmux import FlvMux
-from fastflv.containers.flv import edit_metadata
+from fastflv.containers.flv.metadata import edit_metadata
 from fastflv.containers.variant import HevcLabel, Variant
 from fastflv.media.amf import amf0
 from fastflv.media.amf.values import EcmaArray

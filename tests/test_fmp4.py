@@ -15,7 +15,7 @@ from fastflv.containers.mp4entry import Mp4Track, audio_track, video_track
 from fastflv.containers.nalunits import has_lengths, to_lengths
 from fastflv.containers.packer import Mp4Packer
 from fastflv.errors import CodecConfigError
-from fastflv.media.codecstring import AUDIO, VIDEO
+from fastflv.media.codecs import AUDIO, VIDEO
 
 AVC = bytes.fromhex("014d400dffe10019674d400deca0a0cfcf80880000030008000003019078a14cb001000468ce3c80")
 ASC = bytes.fromhex("1210")

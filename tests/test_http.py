@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from model.http import LAST, Echo, ask, looped, request, serving, split
 
 from fastflv import limits
-from fastflv.protocols.http.message import Request, Response, encode_head
+from fastflv.net.peer import Peer
+from fastflv.protocols.http.heads import encode_head
+from fastflv.protocols.http.message import Request, Response
 
 
 @looped
@@ -35,10 +37,10 @@ async def test_pipelined_requests_are_answered_in_order_though_the_first_takes_i
         asking = asyncio.create_task(ask(port, request("/later") + request("/2") + request("/later") + LAST))
         await echo.asked.wait()
         assert len(echo.seen) == 1
-        echo.held[0].answer(Response(body=b"first"))
+        echo.held[0].respond(Response(body=b"first"))
         while len(echo.held) < 2:
             await asyncio.sleep(0)
-        echo.held[1].answer(Response(body=b"third"))
+        echo.held[1].respond(Response(body=b"third"))
         bodies = [body for _, _, body in split(await asking)]
         assert bodies[0] == b"first"
         assert bodies[2] == b"third"
@@ -125,7 +127,7 @@ async def test_a_handler_that_fails_is_a_500_and_the_connection_goes_on():
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30))
 def test_arguments_are_those_of_the_query_the_first_of_a_name(value):
-    made = Request("GET", "/", f"a=1&a=2&b=&{value}", "1.1", {}, True, "")
+    made = Request("GET", "/", f"a=1&a=2&b=&{value}", "1.1", {}, True, Peer("", ""))
     assert made.args["a"] == "1"
     assert made.args["b"] == ""
 
@@ -135,7 +137,7 @@ def test_arguments_are_those_of_the_query_the_first_of_a_name(value):
     [("A.com:80", "a.com"), ("a.com", "a.com"), ("[::1]:80", "::1"), ("[::1]", "::1"), ("", "")],
 )
 def test_the_host_is_without_port_in_lower_case(host, name):
-    assert Request("GET", "/", "", "1.1", {"host": host}, True, "").host == name
+    assert Request("GET", "/", "", "1.1", {"host": host}, True, Peer("", "")).host == name
 
 
 def test_a_head_is_lines():

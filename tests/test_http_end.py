@@ -12,12 +12,12 @@ import uvloop
 from model.http import Echo, ask, looped, request, serving, split
 
 from fastflv import limits
-from fastflv.protocols.http.message import Request, Response
-from fastflv.servers.http.connection import HttpConnection
+from fastflv.protocols.http.exchange import Exchange
+from fastflv.protocols.http.message import Response
 
 
 @pytest.mark.parametrize(
-    "sent", [b"", b"GET / HTTP/1.1\r\nHo", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"]
+    "sent", [b"", b"GET / HTTP/1.1\r\nHo", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"]
 )
 def test_a_connection_without_a_whole_request_is_closed_in_time(monkeypatch, sent):
     monkeypatch.setattr(limits, "HTTP_IDLE_SECONDS", 0.1)
@@ -41,7 +41,7 @@ def test_a_request_that_waits_for_its_answer_is_not_closed(monkeypatch):
             asking = asyncio.create_task(ask(port, request("/later")))
             await echo.asked.wait()
             await asyncio.sleep(0.15)
-            echo.held[0].answer(Response(body=b"late"))
+            echo.held[0].respond(Response(body=b"late"))
             # Once answered, the silence counts again.
             assert split(await asking)[0][2] == b"late"
 
@@ -76,8 +76,8 @@ async def test_who_waits_learns_that_its_client_left():
         writer.close()
         await asyncio.wait_for(lost.wait(), 5)
         assert (connection_limit.taken, echo.held[0].closed) == (0, True)
-        echo.held[0].answer(Response())
-        assert echo.held[0].detach() is None
+        echo.held[0].respond(Response())
+        assert echo.held[0].take_socket(Response()) is None
 
 
 @looped
@@ -92,7 +92,7 @@ async def test_who_waits_learns_that_its_client_was_refused_and_answers_it_no_mo
         echo.held[0].on_lost = lost.set
         writer.write(b"garbage\r\n\r\n")
         await asyncio.wait_for(lost.wait(), 5)
-        echo.held[0].answer(Response(body=b"late"))
+        echo.held[0].respond(Response(body=b"late"))
         assert [status for status, *_ in split(await reader.read())] == [400]
         assert len(echo.seen) == 1
         writer.close()
@@ -122,9 +122,9 @@ async def test_a_detached_socket_is_the_callers_and_keeps_its_seat():
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request("/later"))
         await echo.asked.wait()
-        taken = socket.socket(fileno=echo.held[0].detach())
+        taken = socket.socket(fileno=echo.held[0].take_socket(Response()).fd)
         await asyncio.sleep(0.05)
-        assert (connection_limit.taken, echo.held[0].detach()) == (1, None)
+        assert (connection_limit.taken, echo.held[0].take_socket(Response())) == (1, None)
         taken.send(b"hello")
         assert await reader.readexactly(5) == b"hello"
         taken.close()
@@ -140,7 +140,7 @@ async def test_answers_before_a_detach_are_not_lost():
         writer.write(request("/1") + request("/later"))
         while not echo.held:
             await asyncio.sleep(0)
-        fd = echo.held[0].detach()
+        fd = echo.held[0].take_socket(Response()).fd
         try:
             assert b"/1" in await asyncio.wait_for(reader.readuntil(b'""]'), 3)
         finally:
@@ -151,13 +151,13 @@ async def test_answers_before_a_detach_are_not_lost():
 @looped
 async def test_an_answer_written_in_the_turn_of_a_detach_comes_before_what_the_socket_sends():
     class Detaching(Echo):
-        def __call__(self, request, connection):
-            if request.path == "/live":
-                fd = connection.detach()
+        def __call__(self, exchange):
+            if exchange.request.path == "/live":
+                fd = exchange.take_socket(Response()).fd
                 os.write(fd, b"STREAM")
                 os.close(fd)
-                return None
-            return super().__call__(request, connection)
+            else:
+                super().__call__(exchange)
 
     async with serving(Detaching()) as (port, _):
         data = await ask(port, request("/1") + request("/live"))
@@ -176,8 +176,8 @@ class Shelf:
     def __init__(self, size: int) -> None:
         self.body = os.urandom(size)
 
-    def __call__(self, request: Request, connection: HttpConnection) -> Response | None:
-        return Response(body=self.body, content_type="video/MP2T")
+    def __call__(self, exchange: Exchange) -> None:
+        exchange.respond(Response(body=self.body, content_type="video/MP2T"))
 
 
 async def slow_reader(port: int, *fields: str) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:

@@ -27,7 +27,7 @@ async def test_requests_that_pile_up_are_refused():
         assert connection_limit.taken == 0
 
 
-@pytest.mark.parametrize(("method", "status"), [("PATCH", 405), ("TRACE", 405), ("BREW", 400)])
+@pytest.mark.parametrize(("method", "status"), [("PATCH", 405), ("TRACE", 405), ("BREW", 501)])
 @looped
 async def test_other_methods_are_refused(method, status):
     async with serving(Echo()) as (port, _):

@@ -166,7 +166,7 @@ def test_whatever_the_pace_only_spare_pictures_and_whole_spans_are_missing(sende
     publisher = Publisher(
         frame_bytes=dice.choice([10, 900, 9000, 60_000]),
         gop=dice.choice([5, 25, 120]),
-        window_bytes=dice.choice([100_000, 2_000_000]),
+        history_bytes=dice.choice([100_000, 2_000_000]),
         spare=True,
         leading=dice.choice([0, 3]),
     )
@@ -178,7 +178,7 @@ def test_whatever_the_pace_only_spare_pictures_and_whole_spans_are_missing(sende
             tcp,
             publisher,
             framing=seed % 2,
-            window_ms=dice.choice([0, 40]),
+            merge_window_ms=dice.choice([0, 40]),
             drop_ms=dice.choice([100, 1000]),
             jump_ms=dice.choice([1500, NEVER]),
         )

@@ -28,6 +28,15 @@ LAYERS = (
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 STRATA = ("core", "syntax", "log", "ingest", "mux", "ts", "fanout")
 "Folders of `_ext`, from left to right."
+CONFIG = (
+    ("endpoint", "notice"),
+    ("grammar",),
+    ("variable", "overlap", "template", "mount", "hlsfiles"),
+    ("model",),
+    ("routes", "check", "feature", "unused", "diff"),
+    ("load",),
+)
+"Modules and folders of `config`, from left to right; those of one row may import each other."
 LOOPED = ("net/", "playing/", "servers/", "record/", "cluster/", "control/", "tools/", "__main__.py")
 PYTHON = sorted(ROOT.rglob("*.py"))
 CYTHON = sorted(path for end in ("pyx", "pxd", "pyi") for path in ROOT.rglob(f"*.{end}"))
@@ -70,7 +79,8 @@ def test_the_modules_are_found():
         "fastflv.limits",
         "libc.errno",
     }
-    assert imports(ROOT / "servers" / "http" / "connection.py") >= {"httptools", "asyncio", "fastflv.limits"}
+    assert imports(ROOT / "protocols" / "http" / "h1.py") >= {"httptools", "fastflv.limits"}
+    assert imports(ROOT / "servers" / "http" / "connection.py") >= {"asyncio", "fastflv.limits"}
 
 
 @pytest.mark.parametrize("path", PYTHON + CYTHON, ids=name_of)
@@ -97,6 +107,23 @@ def test_strata_of_the_compiled_core_import_left(path):
         parts = module.split(".")
         if parts[:2] == ["fastflv", "_ext"] and len(parts) > 2:
             assert STRATA.index(parts[2]) <= here, f"{name_of(path)} imports {module}"
+
+
+def config_rank(name):
+    return next(rank for rank, row in enumerate(CONFIG) if name in row)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PYTHON if layer_of(path) == "config" and path != ROOT / "config/__init__.py"],
+    ids=name_of,
+)
+def test_modules_of_the_configuration_import_left(path):
+    here = config_rank(path.relative_to(ROOT / "config").parts[0].removesuffix(".py"))
+    for module in imports(path):
+        parts = module.split(".")
+        if parts[:2] == ["fastflv", "config"] and len(parts) > 2:
+            assert config_rank(parts[2]) <= here, f"{name_of(path)} imports {module}"
 
 
 def test_every_package_has_its_layer():

@@ -277,7 +277,7 @@ async def test_a_machine_out_of_descriptors_does_not_take_the_publisher_down(mon
         def refuse(fd: int) -> int:
             raise OSError(24, "Too many open files")
 
-        monkeypatch.setattr("fastflv.servers.http.connection.os.dup", refuse)
+        monkeypatch.setattr("os.dup", refuse)
         gop(server, feed)
         writer.close()
 

@@ -87,7 +87,7 @@ def test_between_two_looks_nothing_changes() -> None:
 def test_while_there_is_time_each_picture_is_sent_at_once(senders, tcp) -> None:
     publisher = Publisher()
     publisher.frames(1)
-    viewer = Viewer(senders(1), tcp, publisher.log, position=publisher.log.key_pos, window_ms=-1)
+    viewer = Viewer(senders(1), tcp, publisher.log, position=publisher.log.key_pos, merge_window_ms=-1)
     viewer.read_until(13 + publisher.log.head - publisher.log.key_pos)
     waited = []
     for _ in range(30):

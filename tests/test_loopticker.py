@@ -11,7 +11,6 @@ from model.flv import (
     VIDEO,
     Feed,
     Tag,
-    dechunk,
     inter,
     key,
     read_file,
@@ -21,12 +20,12 @@ from model.flv import (
 from model.loop import FakeLoop, FakeTransport
 
 from fastflv import limits
-from fastflv._ext.fanout.cursor import frame_ends
+from fastflv._ext.fanout.framing import frame_ends
 from fastflv._ext.fanout.sender import Sender
 from fastflv._ext.log.block import MediaBlock
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.containers.variant import Variant
-from fastflv.playing.loopplayer import LoopPlayer
+from fastflv.playing.loopplayer import LoopPlayer, TransportWire
 from fastflv.playing.player import Framing
 from fastflv.playing.players import Players
 from fastflv.stream.endreason import EndReason
@@ -60,9 +59,7 @@ class Stage:
         mark = self.time.to_bytes(4, "big") + bytes(size)
         self.feed.video(self.time, key(mark) if is_key else inter(mark))
 
-    def join(
-        self, framing: Framing = Framing.CHUNKED, *, room: int = 1 << 40, variant: Variant | None = None
-    ):
+    def join(self, framing: Framing = Framing.RAW, *, room: int = 1 << 40, variant: Variant | None = None):
         return Viewer(self, framing, room, variant or Variant())
 
     @property
@@ -84,7 +81,9 @@ class Viewer:
         self.stage = stage
         self.transport = FakeTransport(stage.loop, room)
         self.ends: list[tuple[str, bool]] = []
-        self.play = LoopPlayer(stage.players, stage.options, framing, self.ended, self.transport)  # type: ignore[arg-type]
+        self.play = LoopPlayer(
+            stage.players, stage.options, framing, self.ended, TransportWire(self.transport)
+        )  # type: ignore[arg-type]
         self.transport.owner = self.play
         outlet = stage.stream.open(variant)
         self.play.start(outlet, stage.stream.start(outlet), HEAD)
@@ -94,7 +93,7 @@ class Viewer:
 
     @property
     def body(self) -> bytes:
-        return dechunk(self.wire)[0]
+        return bytes(self.wire).removeprefix(bytes(HEAD))
 
     @property
     def wire(self) -> bytes:
@@ -116,8 +115,8 @@ def test_with_window_0_a_picture_goes_out_in_the_turn_in_which_it_came():
         stage.loop.turn()
         assert {viewer.pictures[-1] for viewer in viewers} == {stage.time}
         stage.loop.advance(0.04)
-    # One write for each picture, behind the response head, the start in its frame, and the GOP so far.
-    assert {len(viewer.transport.writes) for viewer in viewers} == {4 + 1 + 5}
+    # One write for each picture, behind the response head, the start, and the GOP so far.
+    assert {len(viewer.transport.writes) for viewer in viewers} == {2 + 1 + 5}
 
 
 def test_with_window_0_sound_rides_with_a_picture_or_goes_by_itself_soon():
@@ -147,15 +146,15 @@ def test_a_window_is_how_long_anything_waits_and_how_often_a_player_is_written_t
         stage.loop.advance(0.04)
     stage.loop.advance(window / 1000)
     for viewer in viewers:
-        # The response's head, the start in its frame, and the GOP so far are not of interest here.
-        written = [(at, pictures(read_tags(dechunk(data)[0]))) for at, data in viewer.transport.writes[5:]]
+        # The response's head, the start, and the GOP so far are not of interest here.
+        written = [(at, pictures(read_tags(data))) for at, data in viewer.transport.writes[3:]]
         assert [picture for _, found in written for picture in found] == list(published)
         assert (
             max(at - published[picture] for at, found in written for picture in found) <= window / 1000 + 1e-6
         )
         assert abs(len(written) - 4000 / max(window, 40)) < 6
     # They are spread: not all of them are written to in the same moment.
-    moments = {at for viewer in viewers for at, _ in viewer.transport.writes[5:]}
+    moments = {at for viewer in viewers for at, _ in viewer.transport.writes[3:]}
     assert len(moments) >= min(window // 10, 4) * 4000 / max(window, 40) - 12
 
 
@@ -236,18 +235,17 @@ def test_a_full_socket_is_written_nothing_more_and_goes_on_at_a_keyframe_when_it
     assert times[gap] % 1000 == 40
     assert times[gap:] == list(range(times[gap], stage.time + 1, 40))
     assert viewer.play.steps.jumps == 1
-    headers = read_tags(dechunk(bytes(viewer.transport.wire[held:]))[0])[:2]
+    headers = read_tags(bytes(viewer.transport.wire[held:]))[:2]
     assert [tag.body for tag in headers] == [AAC_HEADER, AVC_HEADER]
 
 
 def test_the_end_of_a_stream_is_the_end_of_the_response():
     stage = Stage(350)
-    chunked, raw = stage.join(), stage.join(Framing.RAW)
+    messages, raw = stage.join(Framing.WEBSOCKET), stage.join()
     stage.video()
     stage.hub.end_all()
     stage.loop.turn()
-    assert chunked.ends == raw.ends == [(EndReason.STREAM_ENDED, True)]
-    assert dechunk(chunked.wire)[1]
+    assert messages.ends == raw.ends == [(EndReason.STREAM_ENDED, True)]
     assert read_file(raw.wire)[2][-1].mark[:4] == (40).to_bytes(4, "big")
     assert (stage.loop.timers, stage.players.count) == ([], 0)
 
@@ -288,7 +286,7 @@ def test_who_asks_and_does_not_read_the_answers_is_cut_off():
     assert len(viewer.transport.wire) < limits.ANSWER_BYTES_MAX + 5000
 
 
-@pytest.mark.parametrize("framing", [Framing.CHUNKED, Framing.WEBSOCKET, Framing.RAW])
+@pytest.mark.parametrize("framing", [Framing.WEBSOCKET, Framing.RAW])
 def test_a_large_start_is_handed_over_as_the_socket_takes_it(framing):
     stage = Stage()
     viewer = stage.join(framing)

@@ -59,7 +59,7 @@ def reader(senders):
             preamble=MediaBlock(b"x"),
             position=log.head,
             jump_ms=10**9,
-            window_ms=0,
+            merge_window_ms=0,
         )
         return theirs
 
@@ -167,7 +167,7 @@ def test_a_log_of_audio_alone_keeps_one_page_without_readers():
 
 
 def test_with_a_reader_the_window_in_time_is_kept_and_not_much_more(reader):
-    log = MediaLog(window_ms=10_000)
+    log = MediaLog(history_ms=10_000)
     fill(log, 1, bytes_per_second=100_000)
     reader(log)
     assert log.readers == 1
@@ -178,7 +178,7 @@ def test_with_a_reader_the_window_in_time_is_kept_and_not_much_more(reader):
 
 
 def test_with_a_reader_the_window_in_bytes_bounds_memory(reader):
-    log = MediaLog(window_bytes=3_000_000)
+    log = MediaLog(history_bytes=3_000_000)
     fill(log, 1, bytes_per_second=1_000_000)
     reader(log)
     for second in range(1, 30):
@@ -188,7 +188,7 @@ def test_with_a_reader_the_window_in_bytes_bounds_memory(reader):
 
 
 def test_the_newest_gop_stays_though_it_exceeds_the_window(reader):
-    log = MediaLog(window_bytes=500_000, window_ms=1000)
+    log = MediaLog(history_bytes=500_000, history_ms=1000)
     log.append(VIDEO, 0, key())
     reader(log)
     fill(log, 4, bytes_per_second=1_000_000, gop_ms=10**9, start_ms=40)
@@ -258,3 +258,65 @@ def test_bytes_are_as_the_flv_writer_says():
     log = MediaLog()
     log.append(VIDEO, 2**24 + 5, key(b"abc"))
     assert log.read(0, log.head) == write_tag(Tag(VIDEO, 2**24 + 5, key(b"abc")))
+
+
+# --- bounds that change while the log is written ---
+
+
+def test_new_bounds_of_the_history_count_from_the_next_page_on(reader):
+    log = MediaLog(history_ms=60_000)
+    fill(log, 1, bytes_per_second=1_000_000)
+    reader(log)
+    end = fill(log, 20, bytes_per_second=1_000_000, gop_ms=1000, start_ms=1000)
+    assert end - log.tags()[0][2] > 15_000
+    log.history_ms = 5000
+    end = fill(log, 5, bytes_per_second=1_000_000, gop_ms=1000, start_ms=21_000)
+    assert 5000 <= end + 40 - log.tags()[0][2] <= 5000 + 6 * limits.PAGE_SPAN_MS
+    log.history_bytes = 1_000_000
+    fill(log, 5, bytes_per_second=1_000_000, gop_ms=1000, start_ms=26_000)
+    assert log.kept_bytes <= 1_000_000 + 2 * limits.PAGE_BYTES_MAX
+    assert (log.history_ms, log.history_bytes) == (5000, 1_000_000)
+
+
+def test_a_log_may_begin_and_cease_to_keep_history_without_readers():
+    log = MediaLog()
+    log.keep_ms = 5000
+    end = fill(log, 20, bytes_per_second=1_000_000, gop_ms=1000)
+    assert end - log.tags()[0][2] >= 5000 - 40
+    log.keep_ms = 0
+    fill(log, 5, bytes_per_second=1_000_000, gop_ms=1000, start_ms=20_000)
+    assert log.kept_bytes <= 1_500_000 + 3 * limits.PAGE_BYTES_MAX
+    assert log.keep_ms == 0
+
+
+def test_a_gop_is_offered_or_not_by_the_bounds_of_now():
+    log = MediaLog(key_tags_max=0, key_bytes_max=0)
+    log.append(VIDEO, 0, key())
+    for i in range(10):
+        log.append(VIDEO, i, inter(bytes(100)))
+    log.key_tags_max = 5
+    assert log.key_pos == 0
+    log.append(VIDEO, 11, inter())
+    assert log.key_pos == -1
+    log.key_tags_max, log.key_bytes_max = 100, 1000
+    log.append(VIDEO, 12, key())
+    assert log.key_pos >= 0
+    log.append(VIDEO, 13, inter(bytes(2000)))
+    assert log.key_pos == -1
+    assert (log.key_tags_max, log.key_bytes_max) == (100, 1000)
+
+
+def test_the_gop_cache_may_be_switched_off_and_on():
+    log = MediaLog(keep_gop=True)
+    log.append(VIDEO, 0, key())
+    fill(log, 10, bytes_per_second=1_000_000, gop_ms=10**9, start_ms=40)
+    assert log.tail == 0
+    log.keep_gop = False
+    fill(log, 3, bytes_per_second=1_000_000, gop_ms=10**9, start_ms=10_040)
+    assert log.tail > 0
+    assert log.key_pos == -1
+    log.keep_gop = True
+    log.append(VIDEO, 14_000, key())
+    at = log.key_pos
+    fill(log, 10, bytes_per_second=1_000_000, gop_ms=10**9, start_ms=14_040)
+    assert log.key_pos == at >= log.tail

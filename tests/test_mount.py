@@ -1,10 +1,9 @@
-"""Which URL is which stream, in which container, and whether two mounts meet."""
+"""Which URL is which stream, in which container, and which of two mounts is the more specific."""
 
 from __future__ import annotations
 
 import re
 import time
-from itertools import product
 
 import pytest
 from hypothesis import assume, example, given
@@ -12,9 +11,7 @@ from hypothesis import strategies as st
 from model import mount as model
 
 from fastflv.config.model.vhost import DEFAULT_VHOST
-from fastflv.config.overlap import Variable, compare
-from fastflv.config.pattern import CONTAINERS, parse_pattern
-from fastflv.servers.http.mount import compile_mount, compile_mounts
+from fastflv.config.mount import CONTAINERS, Mount, parse_mounts
 
 USUAL = "[vhost]/[app]/[stream].flv"
 SHORT = "/flv/[app]/[stream][.flv]"
@@ -67,29 +64,29 @@ MISSES = {
 
 @pytest.mark.parametrize(("pattern", "vhost", "path", "expected"), CASES.values(), ids=CASES)
 def test_a_path_names_a_stream(pattern, vhost, path, expected):
-    assert compile_mount(pattern, vhost).match(path) == (vhost, *expected)
+    assert Mount.parse(pattern, vhost).match(path) == expected
 
 
 @pytest.mark.parametrize("path", MISSES.values(), ids=MISSES)
 def test_other_paths_name_none(path):
-    assert compile_mount(USUAL, DEFAULT_VHOST).match(path) is None
+    assert Mount.parse(USUAL, DEFAULT_VHOST).match(path) is None
 
 
 @pytest.mark.parametrize("ending", [*CONTAINERS, ".m3u8", ".m4s"])
 def test_a_path_with_the_ending_of_something_else_is_not_taken_by_an_optional_one(ending):
     if ending != ".flv":
-        assert compile_mount(SHORT, DEFAULT_VHOST).match(f"/flv/live/name{ending}") is None
-    assert compile_mount(SHORT, DEFAULT_VHOST).match(f"/flv/live/{ending}") is None
+        assert Mount.parse(SHORT, DEFAULT_VHOST).match(f"/flv/live/name{ending}") is None
+    assert Mount.parse(SHORT, DEFAULT_VHOST).match(f"/flv/live/{ending}") is None
 
 
 def test_a_path_is_not_shorter_than_the_text_of_its_mount():
-    assert compile_mount("/x.flv.flv", DEFAULT_VHOST).match("/x.flv") is None
-    assert compile_mount("/aa[stream]aa.flv", DEFAULT_VHOST).match("/aaa.flv") is None
+    assert Mount.parse("/x.flv.flv", DEFAULT_VHOST).match("/x.flv") is None
+    assert Mount.parse("/aa[stream]aa.flv", DEFAULT_VHOST).match("/aaa.flv") is None
 
 
 def test_a_pattern_is_no_regular_expression():
-    mount = compile_mount("/a.b+c/[stream].flv", DEFAULT_VHOST)
-    assert mount.match("/a.b+c/x.flv").stream == "x"
+    mount = Mount.parse("/a.b+c/[stream].flv", DEFAULT_VHOST)
+    assert mount.match("/a.b+c/x.flv") == ("live", "x")
     assert mount.match("/aXbbc/x.flv") is None
 
 
@@ -98,14 +95,14 @@ def test_a_pattern_is_no_regular_expression():
     [("/a.flv", "flv"), ("/a.ts", "ts"), ("/a.aac", "aac"), ("/a.mp3", "mp3"), ("/x/a[.ts]", "ts")],
 )
 def test_the_ending_chooses_the_container(pattern, container):
-    assert compile_mount(pattern, DEFAULT_VHOST).container == container
+    assert Mount.parse(pattern, DEFAULT_VHOST).container == container
 
 
 def test_a_query_gives_arguments_that_a_request_may_override():
-    mount = compile_mount("/[app]/[stream].flv?hevc=legacy&only=video", DEFAULT_VHOST)
+    mount = Mount.parse("/[app]/[stream].flv?hevc=legacy&only=video", DEFAULT_VHOST)
     assert mount.args == {"hevc": "legacy", "only": "video"}
     assert mount.args | {"only": "audio", "token": "x"} == {"hevc": "legacy", "only": "audio", "token": "x"}
-    assert compile_mount(USUAL, DEFAULT_VHOST).args == {}
+    assert Mount.parse(USUAL, DEFAULT_VHOST).args == {}
 
 
 REFUSED = {
@@ -133,7 +130,7 @@ REFUSED = {
 @pytest.mark.parametrize(("pattern", "words"), REFUSED.values(), ids=REFUSED)
 def test_a_pattern_is_refused_with_what_to_write(pattern, words):
     with pytest.raises(ValueError, match=re.escape(words)):
-        compile_mount(pattern, DEFAULT_VHOST)
+        Mount.parse(pattern, DEFAULT_VHOST)
 
 
 WORST = ["/" + "a/" * 8000, "/" + "-" * 16_000 + "/.flv", "/" + "-" * 8000 + "/" * 8000 + ".flv"]
@@ -144,7 +141,7 @@ WORST = ["/" + "a/" * 8000, "/" + "-" * 16_000 + "/.flv", "/" + "-" * 8000 + "/"
     "pattern", [USUAL, "/[app]-[stream].flv", "/[stream]-[app].flv", "/[app]/[stream]-.flv"]
 )
 def test_a_long_path_takes_no_long_time_to_miss(pattern, path):
-    mount = compile_mount(pattern, DEFAULT_VHOST)
+    mount = Mount.parse(pattern, DEFAULT_VHOST)
     began = time.process_time()
     for _ in range(20):
         assert mount.match(path) is None
@@ -159,10 +156,10 @@ def test_the_most_specific_mount_takes_a_path_in_whatever_order_they_stand():
         "/flv/[stream].flv",
         "[vhost]/[app]/[stream].ts",
     ]
-    for mounts in (compile_mounts(texts, DEFAULT_VHOST), compile_mounts(texts[::-1], DEFAULT_VHOST)):
+    for mounts in (parse_mounts(texts, DEFAULT_VHOST), parse_mounts(texts[::-1], DEFAULT_VHOST)):
 
         def first(path, mounts=mounts):
-            return next((mount.pattern, *mount.match(path)[1:]) for mount in mounts if mount.match(path))
+            return next((mount.text, *mount.match(path)) for mount in mounts if mount.match(path))
 
         assert first("/live/a.flv") == (texts[0], "live", "a")
         assert first("/flv/live/a-audio.flv") == (texts[1], "live", "a-audio")
@@ -177,7 +174,7 @@ def test_the_order_of_mounts_that_match_alike_is_the_one_written(data):
     texts = data.draw(
         st.permutations(["/[app]/a[stream].flv", "/[app]/b[stream].flv", "/[app]/[stream]c.flv"])
     )
-    assert [mount.pattern for mount in compile_mounts(texts, DEFAULT_VHOST)] == list(texts)
+    assert [mount.text for mount in parse_mounts(texts, DEFAULT_VHOST)] == list(texts)
 
 
 # Against the model
@@ -210,8 +207,8 @@ PATHS = st.builds("/{}{}".format, st.text("a-/.", max_size=12), st.sampled_from(
 @example("/a/[stream][.flv]", "/a/.flv")
 @example("/a/[stream]-[.flv]", "/a/a-.flv")
 def test_a_match_is_what_the_regular_expression_says(pattern, path):
-    found = compile_mount(pattern, DEFAULT_VHOST).match(path)
-    assert (found and found[1:]) == model.match(pattern, path)
+    found = Mount.parse(pattern, DEFAULT_VHOST).match(path)
+    assert found == model.match(pattern, path)
 
 
 @given(
@@ -222,10 +219,10 @@ def test_a_path_made_from_a_pattern_is_matched_and_shown(pattern, app, stream, s
     path = (
         pattern.replace("[.flv]", "" if short else ".flv").replace("[app]", app).replace("[stream]", stream)
     )
-    found = compile_mount(pattern, DEFAULT_VHOST).match(path)
-    assert found[1:] == model.match(pattern, path)
-    shown = parse_pattern(pattern, DEFAULT_VHOST).example(app, stream)
-    assert compile_mount(pattern, DEFAULT_VHOST).match(shown) == found
+    found = Mount.parse(pattern, DEFAULT_VHOST).match(path)
+    assert found == model.match(pattern, path)
+    shown = Mount.parse(pattern, DEFAULT_VHOST).example(app, stream)
+    assert Mount.parse(pattern, DEFAULT_VHOST).match(shown) == found
 
 
 @given(patterns(), patterns())
@@ -233,66 +230,7 @@ def test_a_path_made_from_a_pattern_is_matched_and_shown(pattern, app, stream, s
 @example("/a[stream].flv", "/[app].flv")
 @example("/[app]/[stream]-a.flv", "/[app]/[stream].flv")
 def test_of_two_mounts_the_one_inside_the_other_is_the_more_specific(first, second):
-    one, two = parse_pattern(first, DEFAULT_VHOST), parse_pattern(second, DEFAULT_VHOST)
-    lie = compare((*one.tokens, one.ending), (*two.tokens, two.ending))
+    one, two = Mount.parse(first, DEFAULT_VHOST), Mount.parse(second, DEFAULT_VHOST)
+    lie = one.template.overlap(two.template)
     if lie.path and lie.second_only and not lie.first_only:
         assert one.rank > two.rank
-
-
-# Overlaps
-
-TOKENS = {"[app]": Variable.APP, "[stream]": Variable.STREAM, "[seq]": Variable.NUMBER}
-PIECES = st.lists(st.sampled_from([*TOKENS, "/", "-", "a", "1", "a/"]), min_size=1, max_size=5)
-SHORT_PATHS = ["".join(path) for length in range(6) for path in product("/a-1x", repeat=length)]
-
-
-def matched(pieces, paths=SHORT_PATHS):
-    expression = re.compile(re.sub(r"\?P<\w+>", "?:", model.expression("".join(pieces))))
-    return {path for path in paths if expression.fullmatch(path)}
-
-
-@given(PIECES, PIECES)
-def test_two_patterns_lie_to_each_other_as_the_paths_that_they_match(first, second):
-    lie = compare(
-        tuple(TOKENS.get(piece, piece) for piece in first),
-        tuple(TOKENS.get(piece, piece) for piece in second),
-    )
-    one, two = matched(first), matched(second)
-    if lie.path:
-        assert matched(first, [lie.path]) and matched(second, [lie.path])
-        assert min(map(len, one & two), default=len(lie.path)) == len(lie.path)
-    else:
-        assert not one & two
-    # What short paths show is so; the other way round a difference may need a longer path.
-    assert lie.first_only >= bool(one - two)
-    assert lie.second_only >= bool(two - one)
-
-
-LIES = {
-    "the same": ("/[app]/[stream]", "/[app]/[stream]", "/x/x", False, False),
-    "apart": ("/[app]/a", "/[app]/b", "", True, True),
-    "inside": ("/flv/[stream]", "/[app]/[stream]", "/flv/x", False, True),
-    "around": ("/[app]/[stream]", "/[app]/[stream]-hd", "/x/x-hd", True, False),
-    "crossing": ("/[app]/[stream]-hd", "/live/[stream]", "/live/x-hd", True, True),
-    "one part in several": ("/[stream]", "/[app]", "/x", False, True),
-    "a digit in numbers": ("/[seq]", "/1", "/1", True, False),
-    "numbers inside": ("/[app]/[stream]-[seq]", "/[app]/[stream]", "/x/x-0", False, True),
-}
-
-
-@pytest.mark.parametrize(("first", "second", "path", "first_only", "second_only"), LIES.values(), ids=LIES)
-def test_two_patterns_are(first, second, path, first_only, second_only):
-    def tokens(text):
-        return tuple(TOKENS.get(piece, piece) for piece in re.split(r"(\[\w+\])", text) if piece)
-
-    lie = compare(tokens(first), tokens(second))
-    assert (lie.path, lie.first_only, lie.second_only) == (path, first_only, second_only)
-
-
-def test_long_patterns_are_compared_in_no_long_time():
-    began = time.process_time()
-    text = "/" + "a-" * 200
-    compare(
-        (text, Variable.APP, "-a-", Variable.STREAM, "-b"), (text, Variable.STREAM, "-", Variable.APP, "-")
-    )
-    assert time.process_time() - began < 1

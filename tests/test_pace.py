@@ -65,7 +65,7 @@ def paced(senders, tcp, publisher: Publisher, percent: int) -> tuple[Viewer, soc
 
 
 def test_a_paced_player_is_sent_a_multiple_of_the_rate(senders, tcp) -> None:
-    publisher = Publisher(frame_bytes=1000, gop=25, window_ms=1000)
+    publisher = Publisher(frame_bytes=1000, gop=25, history_ms=1000)
     publisher.frames(60)
     viewer, twin = paced(senders, tcp, publisher, 200)
     publisher.frames(1)

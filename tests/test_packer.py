@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastflv.containers.packer import TsPacker
-from fastflv.media.codecstring import AUDIO
+from fastflv.media.codecs import AUDIO
 
 
 def packet(pid: int, counter: int, start: bool = True) -> bytes:

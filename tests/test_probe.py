@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, SCRIPT, VIDEO, Tag, inter, key, sound, write_tag
 
 from fastflv import limits
-from fastflv.containers.flv import flv_header
+from fastflv.containers.flv.header import flv_header
+from fastflv.containers.flv.reader import FlvReader
 from fastflv.errors import ProbeError
 from fastflv.media.amf import amf0
 from fastflv.stream.liveclock import ClockTag, write_clock
 from fastflv.tools.probe import Probe, main, probe, text_of
-from fastflv.tools.probesource import FlvTags, ProbeTag, open_source
+from fastflv.tools.probesource import ProbeTag, open_source, read_flv
 
 WALL = 1_700_000_000_000.0
 
@@ -92,28 +93,6 @@ def test_promises_that_are_not_kept_are_told_of():
     assert any("no keyframe" in line for line in warnings)
 
 
-TAGS = st.lists(
-    st.builds(
-        Tag, st.sampled_from([AUDIO, VIDEO, SCRIPT]), st.integers(0, 2**31 - 1), st.binary(max_size=50)
-    ),
-    max_size=8,
-)
-
-
-@given(TAGS, st.lists(st.integers(1, 40), min_size=1), st.integers(0, 3))
-def test_tags_are_found_however_the_bytes_come(tags, steps, flags):
-    data = flv_header(audio=bool(flags & 2), video=bool(flags & 1)) + b"".join(map(write_tag, tags))
-    flv = FlvTags()
-    found = []
-    at = i = 0
-    while at < len(data):
-        step = steps[i % len(steps)]
-        found += flv.feed(data[at : at + step])
-        at, i = at + step, i + 1
-    assert [tuple(tag) for tag in found] == [tuple(tag) for tag in tags]
-    assert flv.flags == (flags & 2) * 2 + (flags & 1)
-
-
 @given(st.lists(st.tuples(st.sampled_from([AUDIO, VIDEO, SCRIPT, 4]), st.binary(max_size=30)), max_size=10))
 def test_whatever_comes_makes_a_report(rows):
     probe = Probe(0.0)
@@ -124,7 +103,9 @@ def test_whatever_comes_makes_a_report(rows):
 
 def test_what_is_no_flv_is_said_so():
     with pytest.raises(ProbeError, match="no FLV"):
-        FlvTags().feed(b"<html>")
+        read_flv(FlvReader(), b"<html>")
+    with pytest.raises(ProbeError, match="breaks FLV"):
+        read_flv(FlvReader(), flv_header(audio=True, video=True) + bytes(15))
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_words_between_the_messages_of_a_slow_player_cut_nothing(senders, tcp, r
     def add(position: int):
         return sender.add(
             server.dup().detach(), film.log, framing=WEBSOCKET, position=position, jump_ms=chance.choice([300, 3000]),
-            close_ms=1 << 40, window_ms=0,
+            close_ms=1 << 40, merge_window_ms=0,
         )  # fmt: skip
 
     player, said, jumps = add(0), 0, 0

@@ -13,6 +13,7 @@ from model.loop import FakeLoop, FakeTransport
 
 from fastflv import limits
 from fastflv._ext.ingest.chunkwrite import write_message
+from fastflv.media.amf import amf0
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.servers.rtmp.connection import Ingest
 from fastflv.servers.rtmp.options import IngestOptions
@@ -24,9 +25,6 @@ from fastflv.stream.stream import StreamOptions
 NEVER = 0
 "Room of a peer that reads nothing."
 
-ENDLESS = bytes(limits.HELD_BYTES_MAX + 1)
-"More than a peer may send before it is answered."
-
 
 class Wire(FakeTransport):
     """A transport that remembers what its socket was told."""
@@ -34,15 +32,16 @@ class Wire(FakeTransport):
     def __init__(self, loop: FakeLoop, room: int) -> None:
         super().__init__(loop, room)
         self.options: list[tuple[int, ...]] = []
+        self.reading = True
 
     def setsockopt(self, *words: int) -> None:
         self.options.append(words)
 
     def pause_reading(self) -> None:
-        """A test feeds what it likes."""
+        self.reading = False
 
     def resume_reading(self) -> None:
-        """As above."""
+        self.reading = True
 
 
 class Peer:
@@ -53,16 +52,22 @@ class Peer:
         self.transport = Wire(site.loop, room)
         self.transport.owner = self.connection
         self.client = Client(0xFFFFFF)
+        self.unread = b""
+        "What the connection did not read: it had paused."
         self.connection.connection_made(self.transport)
 
     def say(self, data: bytes = b"") -> int:
         """Send *data*, or all that the client wrote; return how much that was."""
         data = data or self.client.wire()
-        for at in range(0, len(data), limits.RECEIVE_BYTES):
-            piece = data[at : at + limits.RECEIVE_BYTES]
-            self.connection.get_buffer(-1)[: len(piece)] = piece
-            self.connection.buffer_updated(len(piece))
-        return len(data)
+        rest = memoryview(data)
+        while rest and self.transport.reading:
+            buffer = self.connection.get_buffer(-1)
+            size = min(len(buffer), len(rest))
+            buffer[:size] = rest[:size]
+            self.connection.buffer_updated(size)
+            rest = rest[size:]
+        self.unread = bytes(rest)
+        return len(data) - len(rest)
 
     def publish(self, name: str = "room") -> Peer:
         self.client.connect().fmle_publish(name)
@@ -141,8 +146,9 @@ def test_a_player_that_does_not_read_its_refusal_is_cut_off():
 
 def test_a_player_that_breaks_the_protocol_and_reads_nothing_is_cut_off():
     site = Site(on_missing=30)
-    peer = Peer(site, NEVER).play()
-    peer.say(ENDLESS)
+    peer = Peer(site, NEVER)
+    peer.client.connect().send(5, b"\0", 2)
+    peer.say()
     assert cut_off(site, peer)
 
 
@@ -252,7 +258,7 @@ def test_each_publish_of_a_connection_counts_its_own_bytes():
 def test_a_player_that_was_closed_while_it_waited_is_not_found():
     site = Site(on_missing=60)
     player = Peer(site, NEVER).play()
-    player.say(ENDLESS)
+    player.connection.eof_received()
     assert player.transport.gone == "closed"
     assert site.hub.waiting == 0
     publisher = Peer(site).publish()
@@ -261,10 +267,34 @@ def test_a_player_that_was_closed_while_it_waited_is_not_found():
     assert not publisher.transport.gone
 
 
+def test_a_player_that_waits_is_read_up_to_one_buffer_and_no_further():
+    site = Site(on_missing=60)
+    player = Peer(site).play()
+    assert player.transport.reading, "a lost connection is noticed"
+    calls = write_message(20, 0, 0, 3, amf0.encode("getStats", 0.0, None), 0xFFFFFF)
+    player.say(calls * (limits.RECEIVE_BYTES // len(calls) + 10))
+    assert not player.transport.reading and not player.transport.gone
+    assert 0 < len(player.unread) < 20 * len(calls) + limits.RECEIVE_BYTES // 100
+    player.connection.resume_writing()
+    assert not player.transport.reading
+
+
+def test_a_second_publish_of_a_connection_leaves_the_first_alone():
+    site = Site()
+    peer = Peer(site).publish()
+    peer.film()
+    before = peer.connection.received
+    peer.client.fmle_publish("second", 2)
+    peer.say()
+    size = peer.film()
+    assert peer.connection.received >= before + size
+    assert not peer.transport.gone and [client.name for client in site.clients] == ["room"]
+
+
 def test_an_answer_to_a_play_that_comes_too_late_is_no_harm():
     site = Site(on_missing=60)
     player = Peer(site).play()
-    player.say(ENDLESS)
+    player.connection.eof_received()
     heard = bytes(player.transport.wire)
     player.connection.accept_play()
     player.connection.refuse_play("NetStream.Play.StreamNotFound", "too late")

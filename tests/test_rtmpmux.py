@@ -72,7 +72,7 @@ def message(tag: Tag, stream_id: int = 1) -> Message:
 @settings(max_examples=100)
 @given(TAGS, CHUNKS, st.sampled_from([0, 1, 2, 0xFFFFFFFF]), st.integers(0, 8))
 def test_a_reader_gets_back_what_was_published(tags, chunk_size, stream_id, first):
-    source, log = MediaLog(), MediaLog(window_bytes=10**9, keep_ms=10**9)
+    source, log = MediaLog(), MediaLog(history_bytes=10**9, keep_ms=10**9)
     for tag in tags[:first]:
         source.append(*tag)
     mux = RtmpMux(source, log, chunk_size, stream_id)
@@ -87,7 +87,7 @@ def test_a_reader_gets_back_what_was_published(tags, chunk_size, stream_id, firs
     for writer in (edge, origin):
         writer.begin(10)
     reader, feed = ChunkReader(), Feed(origin)
-    reader.sink = edge
+    reader.set_sink(stream_id, edge)
     scripts, at, data = [], 0, set_chunk(chunk_size) + wire
     while at < len(data):
         at = reader.feed(data, at)
@@ -135,7 +135,7 @@ def test_headers_are_the_same_messages_with_the_time_of_the_present(tags, chunk_
 @pytest.mark.parametrize("keep_gop", [False, True])
 def test_all_that_one_read_of_the_publisher_brings_comes_over(keep_gop):
     # Nobody reads the source itself, so it keeps next to nothing; here it is more than several segments at once.
-    source, log = MediaLog(keep_gop=keep_gop), MediaLog(window_bytes=10**9)
+    source, log = MediaLog(keep_gop=keep_gop), MediaLog(history_bytes=10**9)
     feed = Feed(StreamWriter(source))
     feed.writer.begin(0)
     feed.video(0, AVC_HEADER)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fastflv import limits
 from fastflv.containers.segmenter import Segment, Segmenter
-from fastflv.media.codecstring import AUDIO, VIDEO
+from fastflv.media.codecs import AUDIO, VIDEO
 
 KEY = 1
 LEAST, MOST = 2000, 4200

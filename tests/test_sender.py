@@ -38,7 +38,7 @@ def test_a_player_reads_its_start_then_the_log_to_its_end(senders, tcp, reaped, 
         framing=framing,
         start=FLV + log.key_headers,
         position=log.key_pos,
-        window_ms=window_ms,
+        merge_window_ms=window_ms,
     )
     publisher.frames(20)
     log.end()
@@ -79,7 +79,9 @@ def test_the_start_comes_at_once_though_the_window_is_long(senders, tcp):
     publisher = Publisher()
     publisher.frames(5)
     log = publisher.log
-    viewer = Viewer(senders(1), tcp, log, start=FLV + log.key_headers, position=log.key_pos, window_ms=30_000)
+    viewer = Viewer(
+        senders(1), tcp, log, start=FLV + log.key_headers, position=log.key_pos, merge_window_ms=30_000
+    )
     viewer.read_until(len(FLV) + len(log.key_headers) + log.head - log.key_pos)
     assert numbers(viewer.tags) == [0, 1, 2, 3, 4]
 
@@ -104,7 +106,7 @@ def test_players_that_join_while_frames_are_written_all_read_them_in_order(sende
     for i in range(60):
         publisher.frames(1)
         at_key = dict(start=FLV + log.key_headers, position=log.key_pos) if i % 3 else {}
-        viewers.append(Viewer(sender, tcp, log, framing=i % 2, window_ms=window_ms, **at_key))
+        viewers.append(Viewer(sender, tcp, log, framing=i % 2, merge_window_ms=window_ms, **at_key))
     publisher.frames(10)
     log.end()
     for i, viewer in enumerate(viewers):
@@ -122,7 +124,7 @@ def test_a_window_merges_the_frames_of_its_span_into_one_send(senders, tcp):
     publisher.frames(1)
     log = publisher.log
     start = dict(start=FLV + log.key_headers, position=log.key_pos)
-    viewer = Viewer(senders(1), tcp, log, window_ms=200, **start)
+    viewer = Viewer(senders(1), tcp, log, merge_window_ms=200, **start)
     viewer.read_until(len(FLV))
     before = viewer.player.sends
     publisher.frames(50)
@@ -136,7 +138,7 @@ def test_with_a_window_pictures_wake_no_thread_that_is_awake(senders, tcp):
     publisher.frames(1)
     sender = senders(1)
     log = publisher.log
-    viewer = Viewer(sender, tcp, log, position=log.key_pos, window_ms=1000)
+    viewer = Viewer(sender, tcp, log, position=log.key_pos, merge_window_ms=1000)
     viewer.read_until(len(FLV) + log.head - log.key_pos)
     before = sender.wakeups
     began = time.monotonic()
@@ -232,7 +234,9 @@ def test_threads_sleep_while_nothing_is_written(senders, tcp, framing, window_ms
     publisher.frames(5)
     log = publisher.log
     start = dict(start=FLV + log.key_headers, position=log.key_pos)
-    viewers = [Viewer(sender, tcp, log, framing=framing, window_ms=window_ms, **start) for _ in range(6)]
+    viewers = [
+        Viewer(sender, tcp, log, framing=framing, merge_window_ms=window_ms, **start) for _ in range(6)
+    ]
     publisher.frames(5)
     for viewer in viewers:
         viewer.read_until(len(FLV) + len(start["start"]) - len(FLV) + log.head - start["position"])
@@ -272,7 +276,7 @@ def test_2000_joins_and_leaves_leave_nothing_behind(tcp, descriptors, reaped):
                         framing=i % 2,
                         preamble=preamble,
                         start=start,
-                        window_ms=turn % 2 * 40,
+                        merge_window_ms=turn % 2 * 40,
                     )
                 )
                 clients.append(client)

@@ -48,7 +48,7 @@ def test_a_player_that_lags_less_than_the_bound_misses_nothing(senders, tcp, fra
 
 @FRAMINGS
 def test_a_player_whose_place_was_trimmed_goes_on_at_the_newest_key(senders, tcp, framing):
-    publisher = Publisher(frame_bytes=4000, window_bytes=200_000)
+    publisher = Publisher(frame_bytes=4000, history_bytes=200_000)
     publisher.frames(1)
     viewer = stall(senders(1), tcp, publisher, framing, jump_ms=10**9)
     publisher.frames(999)
@@ -105,13 +105,15 @@ def test_whatever_the_pace_a_player_reads_whole_tags_and_resumes_at_keys(senders
     publisher = Publisher(
         frame_bytes=dice.choice([10, 900, 9000, 60_000]),
         gop=dice.choice([1, 5, 25, 120]),
-        window_bytes=dice.choice([100_000, 2_000_000]),
+        history_bytes=dice.choice([100_000, 2_000_000]),
         key_bytes_max=dice.choice([0, 300_000]),
     )
     publisher.frames(1)
     framing = seed % 2
     sender = senders(1)
-    options = dict(framing=framing, jump_ms=dice.choice([200, 1500, 10**9]), window_ms=dice.choice([0, 40]))
+    options = dict(
+        framing=framing, jump_ms=dice.choice([200, 1500, 10**9]), merge_window_ms=dice.choice([0, 40])
+    )
     viewers = [stall(sender, tcp, publisher, **options) for _ in range(3)]
     for _ in range(40):
         publisher.frames(dice.choice([0, 1, 1, 7, 40]))
@@ -207,7 +209,7 @@ def test_a_full_socket_gets_time_to_drain_when_its_stream_ended_and_no_more(send
 
 
 def test_memory_is_bounded_while_players_stall(senders, tcp):
-    publisher = Publisher(frame_bytes=4000, window_bytes=1_000_000)
+    publisher = Publisher(frame_bytes=4000, history_bytes=1_000_000)
     publisher.frames(1)
     sender = senders(1)
     viewers = [stall(sender, tcp, publisher, RAW, jump_ms=10**9) for _ in range(10)]

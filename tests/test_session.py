@@ -11,6 +11,7 @@ from model.client import FLOWS, TC_URL, Client, heard, unpublish
 from model.owner import Owner
 
 from fastflv import limits
+from fastflv._ext.ingest.chunkwrite import write_message
 from fastflv.media.amf import amf0
 from fastflv.media.amf.values import UNDEFINED
 from fastflv.protocols.rtmp.events import (
@@ -24,7 +25,7 @@ from fastflv.protocols.rtmp.events import (
     Unpublished,
     VideoWanted,
 )
-from fastflv.protocols.rtmp.states import State
+from fastflv.protocols.rtmp.states import ConnectionState, StreamState
 
 
 @pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
@@ -61,7 +62,8 @@ def test_the_family_of_the_encoder_shows_in_the_order_of_commands(name):
     assert wanted.param == ("?key=secret" if name == "OBS" else "")
     assert wanted.stream_id == 1
     assert len(owner.sink.messages) == 10
-    assert owner.session.state is State.CONNECTED
+    assert owner.session.state is ConnectionState.CONNECTED
+    assert owner.session.stream_state(1) is StreamState.IDLE
 
 
 def test_the_answers_to_ffmpeg_come_in_the_order_of_srs():
@@ -116,8 +118,7 @@ def test_a_player_hears_stream_begin_reset_start_and_access():
     assert [item[-1]["code"] for item in said[3:5]] == ["NetStream.Play.Reset", "NetStream.Play.Start"]
     assert said[5] == ("|RtmpSampleAccess", 1, True, True)
     assert owner.session.buffer_ms == 3000
-    assert owner.session.state is State.PLAYING
-    assert owner.session.stream_id == 1
+    assert owner.session.stream_state(1) is StreamState.PLAYING
 
 
 def test_media_outside_a_publish_is_dropped():
@@ -134,7 +135,7 @@ def test_a_second_publish_on_the_connection_works():
     assert [e.stream for e in owner.events if isinstance(e, PublishWanted)] == ["room", "second"]
     assert [e.kind for e in owner.events if isinstance(e, PublishWanted)] == ["fmle", "fmle"]
     assert [e.stream_id for e in owner.events if isinstance(e, PublishWanted)] == [1, 2]
-    assert len(owner.sink.messages) == 20
+    assert [len(owner.sinks[stream_id].messages) for stream_id in (1, 2)] == [10, 10]
 
 
 def test_metadata_arrives_without_set_data_frame_and_format_byte():
@@ -145,9 +146,9 @@ def test_metadata_arrives_without_set_data_frame_and_format_byte():
     client.send(18, amf0.encode("onTextData", {"text": "x"}), 4, 1, 79)
     owner = Owner().feed(client.wire())
     assert owner.events[2:] == [
-        DataArrived(77, body, "onMetaData"),
-        DataArrived(78, body, "onMetaData"),
-        DataArrived(79, amf0.encode("onTextData", {"text": "x"}), "onTextData"),
+        DataArrived(77, body, "onMetaData", 1),
+        DataArrived(78, body, "onMetaData", 1),
+        DataArrived(79, amf0.encode("onTextData", {"text": "x"}), "onTextData", 1),
     ]
 
 
@@ -194,7 +195,12 @@ def test_a_player_can_pause_mute_seek_and_go_on():
     )
     client.call("receiveVideo", 8, None, True, stream_id=1).call("seek", 9, None, 5000.0, stream_id=1)
     owner = Owner().feed(client.wire())
-    assert owner.events[2:] == [Paused(True), Paused(False), AudioWanted(False), VideoWanted(True)]
+    assert owner.events[2:] == [
+        Paused(1, True),
+        Paused(1, False),
+        AudioWanted(1, False),
+        VideoWanted(1, True),
+    ]
     said = heard(owner.output)[11:]
     assert [item[-1]["code"] if item[0] == "onStatus" else item for item in said] == [
         (4, b"\0\1\0\0\0\1"),
@@ -233,19 +239,21 @@ ENDS = {
 @pytest.mark.parametrize(("end", "reason"), ENDS.values(), ids=ENDS)
 def test_every_way_to_stop_publishing_is_seen(end, reason):
     owner = Owner().feed(end(Client().connect().flash_publish()).wire())
-    assert owner.events[-1] == Unpublished(reason)
-    assert owner.session.reader.sink is None
+    assert owner.events[-1] == Unpublished(1, reason)
+    before = owner.session.reader.dropped
+    owner.feed(write_message(9, 0, 1, 6, b"late", 128))
+    assert owner.session.reader.dropped == before + 1
 
 
 def test_deleting_another_stream_ends_nothing():
     client = Client().connect().flash_publish().call("deleteStream", 0, None, 7.0)
     client.call("closeStream", 0, None, stream_id=7)
-    assert Owner().feed(client.wire()).session.state is State.PUBLISHING
+    assert Owner().feed(client.wire()).session.stream_state(1) is StreamState.PUBLISHING
 
 
 def test_a_player_that_deletes_its_stream_has_stopped():
     owner = Owner().feed(Client().connect().play().call("deleteStream", 0, None, 1.0).wire())
-    assert owner.events[-1] == PlayStopped("deleteStream")
+    assert owner.events[-1] == PlayStopped(1, "deleteStream")
 
 
 def test_a_proxy_prefix_is_shown():

@@ -11,12 +11,12 @@ from model.owner import NOISE, Owner
 from fastflv._ext.ingest.sink import CollectSink
 from fastflv.errors import UsageError
 from fastflv.protocols.rtmp.events import ConnectWanted, DataArrived, PlayWanted, Pong, PublishWanted
-from fastflv.protocols.rtmp.session import Session
-from fastflv.protocols.rtmp.states import NEXT, WAITING, State
+from fastflv.protocols.rtmp.server import ServerSession
+from fastflv.protocols.rtmp.states import CONNECTION, STREAM, ConnectionState, StreamState
 
 
 def test_input_is_held_until_the_answer_comes():
-    session = Session(noise=NOISE)
+    session = ServerSession(noise=NOISE)
     wire = media(Client().connect().flash_publish()).wire()
     [asked] = session.receive(wire[:4000])
     assert isinstance(asked, ConnectWanted)
@@ -26,7 +26,7 @@ def test_input_is_held_until_the_answer_comes():
     [wanted] = session.resume()
     assert isinstance(wanted, PublishWanted)
     sink = CollectSink()
-    session.accept_publish(sink)
+    session.accept_publish(1, sink)
     assert sink.messages == []
     assert [type(event) for event in session.resume()] == [DataArrived]
     assert len(sink.messages) == 10
@@ -34,7 +34,7 @@ def test_input_is_held_until_the_answer_comes():
 
 
 def test_receive_goes_on_by_itself_when_nobody_resumed():
-    session = Session(noise=NOISE)
+    session = ServerSession(noise=NOISE)
     wire = Client().connect().flash_publish().wire()
     session.receive(wire[:-1])
     session.accept_connect()
@@ -42,14 +42,14 @@ def test_receive_goes_on_by_itself_when_nobody_resumed():
 
 
 def test_a_refused_connect_is_told_and_closed():
-    session = Session(noise=NOISE)
+    session = ServerSession(noise=NOISE)
     session.receive(Client().connect().fmle_publish().wire())
     session.reject_connect("no such vhost")
     [(name, stream_id, transaction, _, info)] = heard(session.take_output())
     assert (name, stream_id, transaction) == ("_error", 0, 1.0)
     assert (info["level"], info["code"]) == ("error", "NetConnection.Connect.Rejected")
     assert info["description"] == "no such vhost"
-    assert session.state is State.CLOSED
+    assert session.state is ConnectionState.CLOSED
     assert session.resume() == []
     assert session.receive(b"\xff" * 99) == []
 
@@ -58,17 +58,17 @@ def test_a_refused_connect_is_told_and_closed():
 def test_a_refused_peer_hears_why_and_may_try_again(publish):
     client = Client().connect()
     client = client.flash_publish() if publish else client.play()
-    session = Session(noise=NOISE)
+    session = ServerSession(noise=NOISE)
     session.receive(client.wire())
     session.accept_connect()
     session.resume()
     if publish:
-        session.reject_publish("NetStream.Publish.BadName", "busy")
+        session.reject_publish(1, "NetStream.Publish.BadName", "busy")
     else:
-        session.reject_play("NetStream.Play.StreamNotFound", "busy")
+        session.reject_play(1, "NetStream.Play.StreamNotFound", "busy")
     name, stream_id, _, _, info = heard(session.take_output())[-1]
     assert (name, stream_id, info["level"], info["description"]) == ("onStatus", 1, "error", "busy")
-    assert session.state is State.CONNECTED
+    assert session.stream_state(1) is StreamState.IDLE
     session.resume()
     again = client.call("publish" if publish else "play", 9, None, "other", stream_id=1).wire()
     assert [type(event) for event in session.receive(again)] == [PublishWanted if publish else PlayWanted]
@@ -138,7 +138,7 @@ def test_connect_settings_of_the_owner_are_announced():
 def test_only_clients_that_can_are_asked_to_reconnect():
     owner = Owner().feed(Client().connect().wire())
     assert not owner.session.ask_reconnect("rtmp://other/live", "drain")
-    assert not Session(noise=NOISE).ask_reconnect("", "drain")
+    assert not ServerSession(noise=NOISE).ask_reconnect("", "drain")
     owner = Owner().feed(Client().connect(capsEx=1.0).wire())
     assert owner.session.ask_reconnect("rtmp://other/live", "drain")
     assert owner.session.ask_reconnect("", "drain")
@@ -149,9 +149,9 @@ def test_only_clients_that_can_are_asked_to_reconnect():
 
 def test_a_closed_session_takes_nothing_and_lets_go_of_the_sink():
     owner = Owner().feed(Client().connect().flash_publish().wire())
-    owner.session.notify("NetStream.Publish.Denied", "kicked", "error")
+    owner.session.notify(1, "NetStream.Publish.Denied", "kicked", "error")
     owner.session.close()
-    assert owner.session.reader.sink is None
+    assert owner.session.stream_state(1) is StreamState.IDLE
     assert owner.session.receive(b"anything") == []
     assert b"kicked" in owner.session.take_output()
     owner.session.close()
@@ -160,40 +160,55 @@ def test_a_closed_session_takes_nothing_and_lets_go_of_the_sink():
 ANSWERS = {
     "accept_connect": (),
     "reject_connect": ("why",),
-    "accept_publish": (CollectSink(),),
-    "reject_publish": ("code", "why"),
-    "accept_play": (),
-    "reject_play": ("code", "why"),
+    "accept_publish": (1, CollectSink()),
+    "reject_publish": (1, "code", "why"),
+    "accept_play": (1,),
+    "reject_play": (1, "code", "why"),
+    "redirect": (1, "rtmp://other/live/room"),
 }
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_an_answer_that_nobody_waits_for_is_our_own_mistake(answer):
     with pytest.raises(UsageError):
-        getattr(Session(noise=NOISE), answer)(*ANSWERS[answer])
+        getattr(ServerSession(noise=NOISE), answer)(*ANSWERS[answer])
 
 
 def test_resume_before_the_answer_is_our_own_mistake():
-    session = Session(noise=NOISE)
+    session = ServerSession(noise=NOISE)
     assert session.resume() == []
     session.receive(Client().connect().wire())
     with pytest.raises(UsageError):
         session.resume()
 
 
-def test_the_table_reaches_every_state_and_leaves_every_waiting_one():
-    reached = {State.GREETING}
+@pytest.mark.parametrize(
+    ("table", "states", "first", "waiting"),
+    [
+        (CONNECTION, ConnectionState, ConnectionState.GREETING, [ConnectionState.CONNECTING]),
+        (
+            STREAM,
+            StreamState,
+            StreamState.IDLE,
+            [StreamState.STARTING_PUBLISH, StreamState.STARTING_PLAY],
+        ),
+    ],
+    ids=["connection", "stream"],
+)
+def test_the_tables_reach_every_state_and_leave_every_waiting_one(table, states, first, waiting):
+    reached = {first}
     while True:
-        more = {to for (start, _), to in NEXT.items() if start in reached} - reached
+        more = {to for (start, _), to in table.items() if start in reached} - reached
         if not more:
             break
         reached |= more
-    assert reached == set(State)
-    for state in WAITING:
-        causes = {cause for start, cause in NEXT if start is state}
+    assert reached == set(states)
+    for state in waiting:
+        causes = {cause for start, cause in table if start is state}
         assert any(cause.startswith("accept") for cause in causes)
         assert any(cause.startswith("reject") for cause in causes)
-    assert all(to is State.CLOSED for (start, _), to in NEXT.items() if start is State.CLOSED)
+    assert all((state, "close") in table for state in states)
+    assert CONNECTION[ConnectionState.CLOSED, "close"] is ConnectionState.CLOSED
 
 
 def test_a_read_of_media_alone_makes_no_objects_but_the_list():

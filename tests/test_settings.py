@@ -11,11 +11,14 @@ from model.settings import BASE, one, refusal, said
 
 from fastflv.config.endpoint import Endpoint
 from fastflv.config.grammar import schema
-from fastflv.config.load import LogLevel, LogTank, Settings, load, load_text
-from fastflv.config.model.service import ClusterMode, Rule, TimeJitter
-from fastflv.config.model.vhost import DEFAULT_VHOST, StartMode, Vhost
+from fastflv.config.load import load, load_text
+from fastflv.config.model.access import Rule
+from fastflv.config.model.cluster import ClusterMode
+from fastflv.config.model.play import StartMode, TimeJitter
+from fastflv.config.model.server import LogLevel, LogTank, Settings
+from fastflv.config.model.vhost import DEFAULT_VHOST, Vhost
+from fastflv.config.mount import CONTAINERS
 from fastflv.config.notice import NoticeKind
-from fastflv.config.pattern import CONTAINERS
 from fastflv.errors import ConfigError
 
 # Defaults
@@ -205,6 +208,16 @@ def test_min_latency_merges_nothing_unless_it_is_told_to():
     assert one("min_latency on; play { mw_latency 100; mw_msgs 4; }").play.mw_latency == 100
     assert (one("").play.mw_latency, one("").play.mw_msgs) == (None, 8)
     assert one("play { mw_latency auto; }").play.mw_latency is None
+
+
+def test_a_player_waits_five_seconds_for_a_stream_by_default():
+    assert (one("").play.on_missing, one("").http_remux.on_missing) == (5.0, 5.0)
+    assert one("http_remux { on_missing 0; }").play.on_missing == 5.0
+
+
+def test_tcp_nodelay_is_on_unless_it_is_switched_off():
+    assert one("").tcp_nodelay and one("tcp_nodelay on;").tcp_nodelay
+    assert not one("tcp_nodelay off;").tcp_nodelay
 
 
 def test_on_missing_of_play_is_the_default_of_http_remux():

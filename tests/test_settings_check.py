@@ -112,9 +112,21 @@ CONFLICTS = {
     ),
     "segments with the URLs of a mount": (
         "listen 1; vhost a { hls { enabled on;\nhls_ts_file [app]/[stream].ts; }\n"
-        "http_remux { enabled on; mount /[app]/[stream].ts; } }",
+        "http_remux { enabled on; mount /live/camera-1.ts; } }",
         2,
-        "hls_ts_file [app]/[stream].ts and mount /[app]/[stream].ts (a.conf:3) both take /x/x.ts",
+        "hls_ts_file [app]/[stream].ts and mount /live/camera-1.ts (a.conf:3) both take /live/camera-1.ts",
+    ),
+    "a playlist below the API": (
+        "listen 1; http_server { enabled on; listen 80; } http_api { enabled on; listen 80; }\n"
+        "vhost a { hls { enabled on;\nhls_m3u8_file api/[stream].m3u8; } }",
+        3,
+        "hls_m3u8_file api/[stream].m3u8 is never reached: the API answers below /api/",
+    ),
+    "a playlist with a URL of the API": (
+        "listen 1; http_server { enabled on; listen 80; } http_api { enabled on; listen 80; }\n"
+        "vhost a { hls { enabled on;\nhls_m3u8_file metrics; } }",
+        3,
+        "is never reached: the API answers /metrics",
     ),
     "forward and kickoff_for_idle": (
         "listen 1; vhost a { forward { enabled on; }\npublish { kickoff_for_idle 1; } }",
@@ -159,6 +171,7 @@ def test_is_full_is_refused_last():
         "vhost a { hls { enabled on; } http_remux { enabled on; mount [vhost]/[app]/[stream].ts /flv/[app]/[stream][.flv]; } }",
         "vhost a { hls { enabled on; hls_ts_file [app]/[stream].ts; } http_remux { mount /[app]/[stream].ts; } }",
         "vhost a { hls { enabled on; hls_use_fmp4 on; hls_ts_file [stream].ts; } http_remux { enabled on; mount /[stream].ts; } }",
+        "vhost a { hls { enabled on; hls_ts_file [app]/[stream].ts; } http_remux { enabled on; mount /[app]/[stream].ts; } }",
         "vhost a { hls { enabled on; hls_ts_file live/[stream]-[2006]-[seq].ts; } http_remux { enabled on; mount /[app]/[stream]-1.ts; } }",
         "vhost a { http_remux { enabled on; mount /[stream].flv /[stream]-a.flv?only=audio /f/[app]/[stream][.flv]; mount /x/[stream].flv; } }",
         "vhost a { http_remux { mount /[stream].flv /[stream].flv?only=key; } }",

@@ -11,9 +11,13 @@ from model.settings import BASE, one, refusal, said
 from fastflv.config import feature
 from fastflv.config.endpoint import Endpoint
 from fastflv.config.grammar import schema
-from fastflv.config.load import Exporter, Heartbeat, LogLevel, LogTank, Stats, load, load_text
-from fastflv.config.model.service import Hls
-from fastflv.config.model.vhost import DEFAULT_VHOST, HttpRemux, Play, Publish, Vhost
+from fastflv.config.load import load, load_text
+from fastflv.config.model.hls import Hls
+from fastflv.config.model.play import Play
+from fastflv.config.model.publish import Publish
+from fastflv.config.model.remux import HttpRemux
+from fastflv.config.model.server import Exporter, Heartbeat, LogLevel, LogTank, Rtmp, Rtmps, Stats
+from fastflv.config.model.vhost import DEFAULT_VHOST, Vhost
 from fastflv.config.model.webserver import HttpApi, HttpServer
 from fastflv.config.notice import NoticeKind
 from fastflv.errors import ConfigNameError, ConfigValueError
@@ -75,6 +79,8 @@ def test_every_directive_that_is_read_is_known_and_every_extension_is_marked():
     assert known >= schema.EXTENSIONS
     typed = {"vhost.play": Play, "vhost.publish": Publish, "vhost.http_remux": HttpRemux, "vhost": Vhost}
     typed |= {
+        "rtmp": Rtmp,
+        "rtmps": Rtmps,
         "http_server": HttpServer,
         "http_api": HttpApi,
         "stats": Stats,
@@ -84,7 +90,7 @@ def test_every_directive_that_is_read_is_known_and_every_extension_is_marked():
     }
     for path, kind in typed.items():
         for each in dataclasses.fields(kind):
-            if each.name not in ("name", "directive", "mounts", "on_disk"):
+            if each.name not in ("name", "source", "mounts", "on_disk"):
                 assert f"{path}.{each.name}" in known
 
 

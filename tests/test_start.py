@@ -11,7 +11,7 @@ from model.remuxed import AAC_HEAD, AVC_HEAD, aac, avc
 
 from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor
-from fastflv.config.model.vhost import StartMode
+from fastflv.config.model.play import StartMode
 from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError
 from fastflv.stream.name import StreamName

@@ -6,9 +6,9 @@ import pytest
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, Tag, inter, key, read_file, sound
 
 from fastflv import limits
-from fastflv.config.model.service import TimeJitter
+from fastflv.config.model.play import TimeJitter
 from fastflv.config.model.vhost import DEFAULT_VHOST
-from fastflv.containers.flv import flv_header
+from fastflv.containers.flv.header import flv_header
 from fastflv.media.amf import amf0
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.name import StreamName

@@ -22,6 +22,7 @@ from model.flv import (
 )
 from model.streamwriter import GAP, after, start
 
+from fastflv import limits
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 
@@ -144,3 +145,38 @@ def test_an_aggregate_cut_short_gives_the_parts_that_are_whole(feed):
     for size in range(len(body)):
         feed.send(AGGREGATE, 0, body[:size])
     assert {tag.body for tag in log_tags(feed.writer.log)} == {key(b"1"), sound(b"2")}
+
+
+FRAMES = st.tuples(st.sampled_from([AUDIO, VIDEO]), st.integers(0, 200))
+
+
+@given(
+    st.lists(st.one_of(FRAMES, st.sampled_from([0, 1, 2])), min_size=1, max_size=40),
+    st.sampled_from([0, 2**31 - 1000, 2**32 - 1000]),
+)
+def test_the_repair_of_timestamps_may_change_at_any_tag(rows, origin):
+    """Repaired times never go back, and steps stay as sent; without a repair times are as sent."""
+    feed = Feed(StreamWriter(MediaLog(keep_ms=1 << 60, history_bytes=1 << 60)))
+    feed.writer.begin(10)
+    mode, now, last, changes = 0, 0, {}, 1
+    for row in rows:
+        if isinstance(row, int):
+            changes += (mode == 2) != (row == 2)
+            mode = feed.writer.jitter = row
+            assert feed.writer.jitter == row
+            continue
+        kind, step = row
+        now += step
+        before = log_tags(feed.writer.log)
+        feed.send(kind, (origin + now) % 2**32, sound() if kind == AUDIO else key(), now_ms=now)
+        dts = feed.writer.log.tags()[-1][2]
+        assert len(log_tags(feed.writer.log)) == len(before) + 1
+        if mode == 2:
+            assert dts == (origin + now) % 2**32
+        elif changes and before:
+            # Each return to a repair steps on from the times that were passed through.
+            assert 0 <= dts - feed.writer.log.tags()[-2][2] <= limits.TIME_FIRST_STEP_MS * changes
+        elif last:
+            assert dts - last["dts"] == now - last["now"]
+        last = {"dts": dts, "now": now}
+        changes = 0

@@ -106,7 +106,7 @@ def test_endless_tracks_do_not_take_endless_memory(feed):
 
 
 def test_a_header_that_is_too_large_passes_and_is_not_remembered():
-    feed = Feed(StreamWriter(MediaLog(window_bytes=10**9, keep_ms=10**9)))
+    feed = Feed(StreamWriter(MediaLog(history_bytes=10**9, keep_ms=10**9)))
     feed.writer.begin(10)
     most = limits.HEADERS_BYTES_MAX
     fits, large = (AVC_HEADER.ljust(size, b"x") for size in (most, most + 1))

@@ -8,6 +8,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Request
 
 from fastflv import limits
+from fastflv.net.peer import Peer
 from fastflv.protocols.http import message
 from fastflv.servers.http.websocket import Handshake, WebSocketConnection
 
@@ -42,8 +43,8 @@ class Wire:
                 version="1.1",
                 headers={k.lower(): v for k, v in fields.items()},
                 keep_alive=True,
-                ip="::1",
-                body=b"",
+                peer=Peer("::1", "::1"),
+                upgrade="websocket",
             )
         )
         self.client.receive_data(handshake.answer)
@@ -51,8 +52,10 @@ class Wire:
         self.loop = FakeLoop()
         self.transport = FakeTransport(self.loop)
         self.left: list[str] = []
-        self.connection = WebSocketConnection(self.loop, self.transport, handshake.ws, "::1", lambda: None)
-        self.connection.play = self.play = Play(self.transport)
+        self.connection = WebSocketConnection(self.loop, handshake.ws, "::1", lambda: None)
+        self.connection.connection_made(self.transport)
+        self.play = Play(self.transport)
+        self.connection.serve(self.play)
         self.connection.leave = self.left.append
         self._heard = 0
 

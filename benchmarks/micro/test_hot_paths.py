@@ -32,7 +32,7 @@ def wire(chunk_size: int, key: bool = False) -> bytes:
 def reader(chunk_size: int, sink: MediaSink) -> ChunkReader:
     made = ChunkReader()
     made.feed(write_message(1, 0, 0, 2, chunk_size.to_bytes(4, "big"), 128))
-    made.sink = sink
+    made.set_sink(1, sink)
     return made
 
 

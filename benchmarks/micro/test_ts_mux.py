@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from statistics import median
 
@@ -22,6 +21,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.fanout import clip, native
 from benchmarks.fanout.errors import BenchError
+from fastflv.containers.mpegts import mux
 
 LOOPS = 24  # of the clip's 20 s: some 30 MB
 ROUNDS = 5
@@ -99,10 +99,6 @@ def test_ffmpeg_ts_mux(benchmark: BenchmarkFixture, long: Path, ffmpeg_rate: Rat
 
 
 def test_ts_mux(benchmark: BenchmarkFixture, long: Path, ffmpeg_rate: Rate, tmp_path: Path) -> None:
-    try:
-        mux = import_module("fastflv._ext.ts.mux").mux
-    except (ImportError, AttributeError) as error:
-        pytest.skip(f"fastflv has no TS packetiser here yet: {error}")
     benchmark.group = GROUP
     data = long.read_bytes()
     made = benchmark.pedantic(mux, (data,), rounds=ROUNDS, warmup_rounds=1)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from fastflv import limits
-from fastflv.config.endpoint import Endpoint
+from fastflv.config.endpoint import Endpoint, same_ports
 from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.section import Section
+from fastflv.config.model.server import Settings
 from fastflv.config.notice import NoticeKind
 from fastflv.config.routes import check_routes
 from fastflv.errors import ConfigValueError, StartupError
-
-if TYPE_CHECKING:
-    from fastflv.config.load import Settings
-    from fastflv.config.model.webserver import HttpApi, HttpServer
 
 
 def check_open_files(settings: Settings, soft_limit: int) -> None:
@@ -49,13 +45,13 @@ def check_meaning(settings: Settings, root: Section, env_only: bool) -> None:
     assert root.directive is not None
     if not settings.listen and not env_only:
         raise _error(root.directive, (), "there is no RTMP listener", "add 'listen 1935;'")
-    _check_http(settings.http_server, settings.http_api, root.directive)
+    _check_http(settings, root.directive)
     _check_distinct(settings, root.directive)
-    server, api = settings.http_server, settings.http_api
-    shared = server.enabled and api.enabled and server.listen == api.listen
-    for vhost in root.subs("vhost"):
-        _check_vhost(vhost)
-        check_routes(vhost, api_shared=shared)
+    _check_proxied(settings, root)
+    for section in root.subs("vhost"):
+        _check_vhost(section)
+    for vhost in settings.vhosts.values():
+        check_routes(vhost, api_shared=settings.api_shared)
     if settings.daemon and settings.asprocess:
         raise _error(
             root.directive, ("asprocess",), "asprocess and daemon exclude each other", "add 'daemon off;'"
@@ -93,13 +89,20 @@ def _at(root: Directive, path: tuple[str, ...]) -> Directive:
     return at
 
 
-def _check_http(server: HttpServer, api: HttpApi, root: Directive) -> None:
+def _check_http(settings: Settings, root: Directive) -> None:
+    server, api = settings.http_server, settings.http_api
     for name, http in (("http_server", server), ("http_api", api)):
         if http.https.enabled and not http.enabled:
             raise _error(root, (name, "https"), f"{name}.https is on, but {name} is off", f"enable {name}")
     if not (server.enabled and api.enabled and (server.https.enabled or api.https.enabled)):
         return
-    if (server.listen == api.listen) != (server.https.listen == api.https.listen):
+    # Below shared ports `listen 0` of the server's https stands in the API's https as well.
+    same = (
+        server.https.listen == api.https.listen
+        if settings.api_shared
+        else same_ports(server.https.listen, api.https.listen)
+    )
+    if settings.api_shared != same:
         raise _error(
             root,
             ("http_api", "https", "listen"),
@@ -130,6 +133,30 @@ def _check_distinct(settings: Settings, root: Directive) -> None:
             bound.append((endpoint, name, at))
 
 
+def _check_proxied(settings: Settings, root: Section) -> None:
+    """A PROXY header counts from known addresses only: without any, every connection would be closed."""
+    server, api = settings.http_server, settings.http_api
+    blocks = {
+        "rtmp": settings.rtmp.proxy_protocol,
+        "rtmps": settings.rtmps is not None and settings.rtmps.proxy_protocol,
+        "http_server": server.enabled and server.proxy_protocol,
+        "http_server.https": server.https.enabled and server.https.proxy_protocol,
+        "http_api": api.enabled and api.proxy_protocol,
+        "http_api.https": api.https.enabled and api.https.proxy_protocol,
+    }
+    for path, on in blocks.items():
+        if on and not settings.trusted_proxies:
+            section = root
+            for name in path.split("."):
+                section = section.sub(name)
+            at = section.value("proxy_protocol")
+            assert at is not None
+            raise at.error(
+                "is on, but no proxy is trusted",
+                "write 'trusted_proxies 10.0.0.0/8;' at the top of the file, with the addresses of the proxies",
+            )
+
+
 def _listeners(settings: Settings, root: Directive) -> Iterator[tuple[tuple[str, ...], tuple[Endpoint, ...]]]:
     server, api = settings.http_server, settings.http_api
     yield (
@@ -142,9 +169,9 @@ def _listeners(settings: Settings, root: Directive) -> Iterator[tuple[tuple[str,
         yield ("http_server", "listen"), server.listen
     if server.https.enabled:
         yield ("http_server", "https", "listen"), server.https.listen
-    if api.enabled and not (server.enabled and api.listen == server.listen):
+    if api.enabled and not settings.api_shared:
         yield ("http_api", "listen"), api.listen
-    if api.https.enabled and not (server.https.enabled and api.https.listen == server.https.listen):
+    if api.https.enabled and not settings.api_https_shared:
         yield ("http_api", "https", "listen"), api.https.listen
 
 

@@ -19,7 +19,7 @@ class Endpoint:
     "IPv4 or IPv6 address without brackets; empty = every interface, both families where the host has them."
 
     port: int
-    "TCP port, 1 to 65535."
+    "TCP port, 1 to 65535; 0 = a free one, which the kernel chooses."
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
@@ -30,8 +30,8 @@ class Endpoint:
                 raise ValueError("an IPv6 address stands in brackets, as [::1]:1935")
             raise ValueError("write a port, an ip:port or an [ipv6]:port")
         port = int(found["port"])
-        if not 0 < port < 65536:
-            raise ValueError("a port is a number from 1 to 65535")
+        if port > 65535:
+            raise ValueError("a port is a number from 1 to 65535, or 0 for a free one")
         host = found["host"] or ""
         if host:
             bare = host.strip("[]")
@@ -45,8 +45,8 @@ class Endpoint:
         return cls(host, port)
 
     def overlaps(self, other: Endpoint) -> bool:
-        """True when the two cannot be bound side by side: one port, and an address in common."""
-        if self.port != other.port:
+        """True when the two cannot be bound side by side: one port, which is not 0, and an address in common."""
+        if not self.port or self.port != other.port:
             return False
         if not self.host or not other.host:
             return True
@@ -55,6 +55,8 @@ class Endpoint:
 
     def covers(self, other: Endpoint) -> bool:
         """True when whoever connects to *other* would reach a listener here."""
+        if not self.port:
+            return False
         if not self.host:
             return self.port == other.port
         mine = ipaddress.ip_address(self.host)
@@ -72,3 +74,8 @@ def uncovered(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     return tuple(
         each for each in distinct if not any(other != each and other.covers(each) for other in distinct)
     )
+
+
+def same_ports(one: tuple[Endpoint, ...], other: tuple[Endpoint, ...]) -> bool:
+    """Both listeners have the same endpoints, so that one socket serves both; free ports are never the same."""
+    return one == other and all(endpoint.port for endpoint in one)

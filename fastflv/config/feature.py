@@ -45,8 +45,6 @@ FEATURES: Final = (
     Feature("hls_keys", "vhost.hls", LATER, (("enabled", "on"), ("hls_keys", "on"))),
     Feature("http_hooks", "vhost.http_hooks", LATER),
     Feature("http_static", "vhost.http_static", LATER),
-    Feature("security", "vhost.security", LATER),
-    Feature("refer", "vhost.refer", LATER),
     Feature("forward", "vhost.forward", LATER),
     Feature("edge", "vhost.cluster", LATER, (("mode", "remote"),)),
     Feature("origin_cluster", "vhost.cluster", LATER, (("origin_cluster", "on"),)),
@@ -59,7 +57,6 @@ FEATURES: Final = (
     Feature("heartbeat", "heartbeat", LATER),
     Feature("exporter", "exporter", LATER),
     Feature("stream_caster flv", "stream_caster", LATER, (("enabled", "on"), ("caster", "flv"))),
-    Feature("inotify_auto_reload", "", LATER, (("inotify_auto_reload", "on"),)),
     # Out of scope: other protocols, transcoding, vendors' clouds, removed parts of SRS.
     Feature("rtc", "rtc_server", NEVER),
     Feature("rtc", "vhost.rtc", NEVER),

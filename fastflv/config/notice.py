@@ -18,6 +18,9 @@ class NoticeKind(Enum):
     NEVER = "out of scope"
     "An enabled feature that fastflv does not have and will not have; ignored."
 
+    NO_EFFECT = "no effect"
+    "A value that changes nothing in fastflv."
+
     ADVICE = "advice"
     "The value is taken, but hardly meant like this."
 

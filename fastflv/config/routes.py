@@ -1,130 +1,227 @@
-"""Which URLs the outputs of a vhost have, and whether two of them mean one and the same URL.
+"""The routes of a vhost in the order in which a request is compared with them, and the check of that table.
 
-The rules by which a request is answered: the API first where it shares the port, then what HLS has made,
-then the most specific mount (`Pattern.rank`). So patterns may meet; they may not where these rules do not say
-which of them takes the path, or where nothing would be left of one.
+The API comes first, then what HLS has made, then the mounts, the most specific one first. Routes may overlap
+where this order says which of them takes a path. They may not where it does not, or where nothing would be left
+of one.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from itertools import combinations
 from typing import Final
 
 from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.section import Section, Value
-from fastflv.config.model.service import read_hls
-from fastflv.config.model.vhost import DEFAULT_MOUNT
-from fastflv.config.overlap import Overlap, Tokens, Variable, compare
-from fastflv.config.pattern import ENDINGS, Pattern, parse_pattern
+from fastflv.config.hlsfiles import HlsFiles
+from fastflv.config.model.vhost import Vhost
+from fastflv.config.mount import ENDINGS, Mount, parse_mounts
+from fastflv.config.overlap import Overlap
+from fastflv.config.template import PathTemplate
 from fastflv.errors import ConfigValueError
 
 API_PREFIX: Final = "/api/"
-"What the API answers below."
+"The API answers all paths that begin so, on its own ports and on shared ones."
 
-FILE_VARIABLES: Final = re.compile(r"\[(app|stream|seq|duration|timestamp|2006|01|02|15|04|05|999)\]")
-"Variables in the names of HLS files; all but the first two are numbers."
+API_PATHS: Final = ("/metrics",)
+"Further paths of the API."
+
+PROBE_PATH: Final = "/api/v1/versions"
+"Answered on the ports of `http_server` even where the API has others, as in SRS: load balancers probe it."
+
+
+class RouteKind(Enum):
+    """What answers a route's requests."""
+
+    API = "api"
+    PLAYLIST = "playlist"
+    SEGMENT = "segment"
+    "Takes a path only when that segment exists; else the next route is asked."
+    MOUNT = "mount"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One pattern of URLs and where it was written."""
+    """One row of the table."""
+
+    kind: RouteKind
+    "What answers."
 
     what: str
-    "What it is called in messages."
+    "The route as it was written, for messages."
 
-    paths: Tokens
-    "What matches."
+    templates: tuple[PathTemplate, ...] = ()
+    "Templates of its paths; of a mount just the one with the ending."
 
-    bare: Tokens | None
-    "What matches besides, without any ending of `ENDINGS`; None where there is no such thing."
+    prefix: str = ""
+    "Text before all further paths of the route; empty where there are none."
 
-    at: Value | Directive
-    "Where it stands; the block where nothing was written."
+    mount: Mount | None = None
+    "The mount of a route of this kind."
 
-    def meet(self, other: Route) -> Overlap | None:
-        """How the paths of both lie to each other; None where they do not meet."""
-        for mine, its in ((self.paths, other.paths), (self.bare, other.bare), (self.paths, other.bare)):
-            # What has an ending is never taken for something without one.
-            if mine and its and not (its is other.bare and _ended(mine)):
-                found = compare(mine, its)
-                if found.path:
-                    return found
-        return None
+    at: Value | Directive | None = None
+    "Where it was written, or the block around where it was not; None for a vhost that no file has."
 
-    def refuse(self, other: Route, path: str, hint: str) -> ConfigValueError:
-        """The error for this route, which was written after *other*."""
-        return ConfigValueError(
-            f"{self.what} and {other.what} ({other.at.place}) both take {path}",
-            file=self.at.file,
-            line=self.at.line,
-            hint=hint,
-        )
+    def match(self, path: str) -> dict[str, str] | None:
+        """Return the names in *path*, or None when the route is not for it. Takes time linear in the length of *path*.
+
+        The names of a stream are `app` and `stream`; a route of the API has none.
+        """
+        if self.kind is RouteKind.API:
+            if self.prefix and path.startswith(self.prefix):
+                return {}
+            return next((found for each in self.templates if (found := each.match(path)) is not None), None)
+        if self.mount is not None:
+            names = self.mount.match(path)
+        else:
+            found_in = (each.stream_of(path) for each in self.templates)
+            names = next((found for found in found_in if found is not None), None)
+        return {"app": names[0], "stream": names[1]} if names is not None else None
+
+    @property
+    def place(self) -> str:
+        """File and line, for messages about another route."""
+        return self.at.place if self.at else "built in"
 
 
-def check_routes(vhost: Section, *, api_shared: bool) -> None:
-    """Raise ConfigValueError for the first two outputs of *vhost* that would answer the same path.
+def routes_of(vhost: Vhost, *, api_shared: bool) -> tuple[Route, ...]:
+    """The routes of *vhost* in the order in which they are asked.
 
     *api_shared*: the API answers on the ports of the HTTP server.
     """
-    remux = vhost.sub("http_remux")
-    if vhost.directive is None or not remux.flag("enabled", False):
-        return
-    mounts = list(_mounts(remux, vhost.directive))
-    for pattern, route in mounts:
-        if api_shared and pattern.head.startswith(API_PREFIX):
-            raise ConfigValueError(
-                f"{route.what} is never reached: the API answers below {API_PREFIX} on the same port",
-                file=route.at.file,
-                line=route.at.line,
-                hint="give it another path, or the API another port",
-            )
-    for (first, before), (second, after) in combinations(mounts, 2):
-        if first.rank != second.rank or dict(first.args) == dict(second.args):
+    return (_api(vhost, api_shared), *_hls(vhost), *_mounts(vhost))
+
+
+def check_routes(vhost: Vhost, *, api_shared: bool) -> None:
+    """Raise ConfigValueError for the first two routes of *vhost* between which their order does not decide."""
+    for first, second in combinations(routes_of(vhost, api_shared=api_shared), 2):
+        if first.kind is RouteKind.API:
+            _check_behind_api(first, second)
+        elif second.mount is None:
             continue
-        lie = before.meet(after)
-        if lie:
-            raise after.refuse(before, lie.path, "give one of them a path that the other does not match")
-    hls = vhost.sub("hls")
-    if hls.flag("enabled", False):
-        _check_hls(hls, vhost.directive, [route for _, route in mounts])
+        elif first.mount is not None:
+            _check_mounts(first, second, first.mount, second.mount)
+        else:
+            found = _overlap(first, second)
+            # A segment that exists is answered before a stream is looked for: something must be left.
+            if found and (first.kind is RouteKind.PLAYLIST or not found.second_only):
+                name = first.what.partition(" ")[0]
+                raise _refused(first, second, found.path, f"give {name} a path that no mount matches")
 
 
-def _mounts(remux: Section, vhost: Directive) -> Iterator[tuple[Pattern, Route]]:
-    default = remux.directive or vhost
-    words: dict[str, Value | Directive] = {}
-    for value in remux.values("mount", split=True):
+def _api(vhost: Vhost, shared: bool) -> Route:
+    paths = API_PATHS if shared else (PROBE_PATH,)
+    templates = tuple(PathTemplate.parse(path, vhost.name) for path in paths)
+    return Route(RouteKind.API, "the API", templates, API_PREFIX if shared else "")
+
+
+def _hls(vhost: Vhost) -> Iterator[Route]:
+    hls = vhost.hls
+    if not hls.enabled:
+        return
+    files = HlsFiles.parse(
+        vhost.name,
+        playlist=hls.hls_m3u8_file,
+        ts=hls.hls_ts_file,
+        mp4=hls.hls_fmp4_file,
+        init=hls.hls_init_file,
+    )
+    for kind, name, template in (
+        (RouteKind.PLAYLIST, "hls_m3u8_file", files.playlist),
+        (RouteKind.SEGMENT, "hls_ts_file", files.ts),
+        (RouteKind.SEGMENT, "hls_fmp4_file", files.mp4),
+        (RouteKind.SEGMENT, "hls_init_file", files.init),
+    ):
+        yield Route(kind, f"{name} {getattr(hls, name)}", (template,), at=_place(vhost, "hls", name))
+
+
+def _mounts(vhost: Vhost) -> Iterator[Route]:
+    remux = vhost.http_remux
+    if not remux.enabled:
+        return
+    words: dict[str, Value] = {}
+    for value in _block(vhost, "http_remux").values("mount", split=True) if vhost.source else ():
         for word in value.words:
             words.setdefault(word, value)
-    for word, at in (words or {DEFAULT_MOUNT: default}).items():
-        pattern = parse_pattern(word, vhost.args[0])
-        bare = pattern.tokens if pattern.optional else None
-        yield pattern, Route(f"mount {word}", (*pattern.tokens, pattern.ending), bare, at)
+    for mount in parse_mounts(remux.mounts, vhost.name):
+        at = words.get(mount.text) or _place(vhost, "http_remux", "mount")
+        yield Route(RouteKind.MOUNT, f"mount {mount.text}", (mount.template,), mount=mount, at=at)
 
 
-def _check_hls(section: Section, vhost: Directive, mounts: list[Route]) -> None:
-    hls = read_hls(section)
-    files = {"hls_m3u8_file": hls.hls_m3u8_file}
-    files |= {"hls_fmp4_file": hls.hls_fmp4_file} if hls.hls_use_fmp4 else {"hls_ts_file": hls.hls_ts_file}
-    for name, file in files.items():
-        at = section.value(name) or section.directive or vhost
-        route = Route(f"{name} {file}", _file_tokens(file, vhost.args[0]), None, at)
-        for mount in mounts:
-            lie = route.meet(mount)
-            # A segment that exists is answered before a stream is looked for: something must be left.
-            if lie and (name == "hls_m3u8_file" or not lie.second_only):
-                raise route.refuse(mount, lie.path, f"give {name} a path that no mount matches")
+def _block(vhost: Vhost, name: str) -> Section:
+    assert vhost.source is not None
+    return vhost.source.sub(name)
 
 
-def _file_tokens(file: str, vhost: str) -> Tokens:
-    names = {"app": Variable.APP, "stream": Variable.STREAM}
-    pieces = FILE_VARIABLES.split("/" + file.lstrip("/").replace("[vhost]", vhost))
-    tokens = (names.get(piece, Variable.NUMBER) if at % 2 else piece for at, piece in enumerate(pieces))
-    return tuple(token for token in tokens if token)
+def _place(vhost: Vhost, block: str, name: str) -> Value | Directive | None:
+    """Where *name* was written, or the nearest block around it."""
+    if vhost.source is None:
+        return None
+    section = _block(vhost, block)
+    return section.value(name) or section.directive or vhost.directive
 
 
-def _ended(tokens: Tokens) -> bool:
-    """The paths that match all end in one of ENDINGS."""
-    return isinstance(tokens[-1], str) and tokens[-1].endswith(ENDINGS)
+def _check_behind_api(api: Route, other: Route) -> None:
+    taken = ""
+    if api.prefix and other.templates[0].head.startswith(api.prefix):
+        taken = f"below {api.prefix}"
+    for template in api.templates:
+        found = template.overlap(other.templates[0])
+        if found.path and not found.second_only:
+            taken = found.path
+    if taken:
+        raise ConfigValueError(
+            f"{other.what} is never reached: the API answers {taken} on the same port",
+            file=other.at.file if other.at else "",
+            line=other.at.line if other.at else 0,
+            hint="give it another path, or the API another port",
+        )
+
+
+def _check_mounts(first: Route, second: Route, one: Mount, other: Mount) -> None:
+    if one.rank != other.rank or one.args == other.args:
+        return
+    found = _overlap(first, second)
+    if found:
+        # Mounts of one rank stand in the order in which they were written.
+        raise _refused(second, first, found.path, "give one of them a path that the other does not match")
+
+
+def _overlap(one: Route, other: Route) -> Overlap | None:
+    """How *one* and *other* overlap; None where they do not."""
+    for mine, its in _pairs(one, other):
+        found = mine.overlap(its)
+        if found.path:
+            return found
+    return None
+
+
+def _pairs(one: Route, other: Route) -> Iterator[tuple[PathTemplate, PathTemplate]]:
+    """The templates of both that can meet. A path with an ending of ENDINGS never matches one without."""
+    for mine in one.templates:
+        yield from ((mine, its) for its in other.templates)
+        if other.mount and other.mount.optional and not _ended(mine):
+            yield mine, other.mount.bare
+    if one.mount and one.mount.optional and other.mount and other.mount.optional:
+        yield one.mount.bare, other.mount.bare
+
+
+def _ended(template: PathTemplate) -> bool:
+    """All paths of *template* end in one of ENDINGS."""
+    return (
+        bool(template.tokens)
+        and isinstance(template.tokens[-1], str)
+        and template.tokens[-1].endswith(ENDINGS)
+    )
+
+
+def _refused(at: Route, other: Route, path: str, hint: str) -> ConfigValueError:
+    """The error at the route *at*, which takes a path of *other*."""
+    return ConfigValueError(
+        f"{at.what} and {other.what} ({other.place}) both take {path}",
+        file=at.at.file if at.at else "",
+        line=at.at.line if at.at else 0,
+        hint=hint,
+    )

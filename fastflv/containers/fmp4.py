@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fastflv.containers.mp4box import UNITY, box, full_box
 from fastflv.containers.mp4entry import Mp4Track
-from fastflv.media.codecstring import AUDIO, VIDEO
+from fastflv.media.codecs import AUDIO, VIDEO
 
 TRACK_IDS = {VIDEO: 1, AUDIO: 2}
 SYNC = 0x0200_0000

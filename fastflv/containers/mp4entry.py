@@ -14,7 +14,7 @@ from fastflv.errors import CodecConfigError
 from fastflv.media.audioconfig import AudioConfig
 from fastflv.media.audioframe import AudioFrame, read_ac3, read_eac3, read_mp3
 from fastflv.media.av1record import av1_record
-from fastflv.media.codecstring import AUDIO, VIDEO
+from fastflv.media.codecs import AUDIO, VIDEO
 from fastflv.media.decoderconfig import audio_config, video_config
 
 VIDEO_TICKS = 90_000

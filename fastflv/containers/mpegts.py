@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fastflv import limits
-from fastflv._ext.ts import mux as tsmux
+from fastflv._ext.ts import file as tsfile
 from fastflv.errors import CodecConfigError
-from fastflv.media import codecs
 from fastflv.media.audioconfig import AAC_RATES, parse_asc, parse_opus
+from fastflv.media.codecs import VIDEO, codec_name
 from fastflv.media.decoderconfig import video_config
 
 if TYPE_CHECKING:
@@ -56,20 +56,16 @@ def describe(kind: int, codec: int, record: bytes) -> Setup | None:
 
     None for a broken record, and for what TS has no way to say.
     """
-    long = codec > 15
     try:
-        if kind == 9:
-            head = b"\x80" + codec.to_bytes(4, "big") if long else bytes([codec])
-            return _video(codecs.video_name(head), record)
-        head = b"\x90" + codec.to_bytes(4, "big") if long else bytes([codec << 4])
-        return _audio(codecs.audio_name(head), record)
+        name = codec_name(kind, codec)
+        return _video(name, record) if kind == VIDEO else _audio(name, record)
     except CodecConfigError:
         return None
 
 
 def mux(flv: Buffer) -> bytes:
     """Return a whole FLV file as MPEG-TS. Raises FlvHeaderError when it is none."""
-    return tsmux.mux(flv, describe)
+    return tsfile.mux(flv, describe)
 
 
 def _video(name: str, record: bytes) -> Setup | None:

@@ -7,12 +7,13 @@ from typing import Protocol, TypeVar
 
 from fastflv import limits
 from fastflv._ext.syntax.flvtag import payload
+from fastflv.containers.flv.reader import walk_tags
 from fastflv.containers.fmp4 import DISPOSABLE, INTER, SYNC, Run, Sample, fragment, init_section
 from fastflv.containers.mp4entry import BY_FRAME, CODECS, VIDEO_TICKS, Mp4Track, audio_track, video_track
 from fastflv.containers.nalunits import to_lengths
 from fastflv.errors import CodecConfigError
 from fastflv.media.audioframe import flac_samples, opus_samples
-from fastflv.media.codecstring import AUDIO, VIDEO, codec_name
+from fastflv.media.codecs import AUDIO, VIDEO, codec_name
 
 KEY, DROPPABLE = 1, 2
 TAG_HEAD, TAG_TAIL = 11, 4
@@ -99,9 +100,8 @@ class Mp4Packer:
     def take_headers(self, tags: bytes) -> None:
         """Take the sequence headers among whole FLV *tags*."""
         at = 0
-        while at + TAG_HEAD + TAG_TAIL <= len(tags):
-            end = at + TAG_HEAD + int.from_bytes(tags[at + 1 : at + 4], "big") + TAG_TAIL
-            self.read(tags[at], 0, 0, tags[at:end])
+        for tag, end in walk_tags(tags):
+            self.read(tag.kind, 0, 0, tags[at:end])
             at = end
 
     def read(self, kind: int, flags: int, dts_ms: int, data: bytes) -> tuple[bytes, int] | None:

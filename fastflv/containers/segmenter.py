@@ -12,7 +12,7 @@ from typing import Any
 
 from fastflv import limits
 from fastflv.containers.packer import KEY, Packer
-from fastflv.media.codecstring import VIDEO
+from fastflv.media.codecs import VIDEO
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fastflv import limits
-from fastflv.config.load import Settings, Vhost
-from fastflv.config.model.service import TimeJitter
+from fastflv.config.model.play import TimeJitter
+from fastflv.config.model.server import Settings
+from fastflv.config.model.vhost import Vhost
+from fastflv.config.mount import parse_mounts
 from fastflv.containers.variant import Variant
 from fastflv.servers.hls import HlsNames, HlsOptions
 from fastflv.servers.http.live import LiveOptions
-from fastflv.servers.http.mount import compile_mounts
 from fastflv.servers.rtmp.options import IngestOptions
 from fastflv.stream.lag import Lag
 from fastflv.stream.start import StartBurst
@@ -62,7 +63,7 @@ def ingest_options(vhost: Vhost, settings: Settings) -> IngestOptions:
 def live_options(vhost: Vhost) -> LiveOptions:
     """What of a vhost is played over HTTP."""
     remux = vhost.http_remux
-    mounts = compile_mounts(remux.mounts, vhost.name) if remux.enabled else ()
+    mounts = parse_mounts(remux.mounts, vhost.name) if remux.enabled else ()
     return LiveOptions(
         mounts=mounts,
         on_missing=remux.on_missing,

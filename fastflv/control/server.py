@@ -11,22 +11,24 @@ import socket
 import ssl
 import string
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from fastflv import limits
 from fastflv._ext.fanout.sender import Sender
-from fastflv.config.endpoint import uncovered
-from fastflv.config.load import Endpoint, Settings
+from fastflv.config.endpoint import Endpoint, uncovered
+from fastflv.config.model.server import Settings
 from fastflv.control.runtime import hls_options, ingest_options, live_options
 from fastflv.errors import StartupError
 from fastflv.net.certificates import Certificates
 from fastflv.net.connectionlimit import ConnectionLimit, Seated, Seats
 from fastflv.net.tlslistener import TlsListener
 from fastflv.playing.players import Players
-from fastflv.protocols.http.message import Request, Response
+from fastflv.protocols.http.message import Request
 from fastflv.servers.api.api import Api, Identity, VhostEntry
-from fastflv.servers.hls import NOT_MINE, HlsOptions, HlsServer
-from fastflv.servers.http.connection import HttpConnection
+from fastflv.servers.hls import HlsOptions, HlsServer
+from fastflv.servers.http.connection import Handler, HttpConnection
 from fastflv.servers.http.live import Live, LiveOptions
+from fastflv.servers.http.router import Route, Router
 from fastflv.servers.rtmp.connection import Ingest
 from fastflv.servers.rtmp.options import IngestOptions
 from fastflv.servers.rtmp.play import RtmpPlays
@@ -43,24 +45,20 @@ def new_id(length: int = 8) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
-class StreamServer:
-    """Answers on the HTTP server's ports: HLS, live streams, and the API where both share a port."""
+def stream_router(live: Live, hls: HlsServer, api: Api, *, whole_api: bool, cross_domain: bool) -> Router:
+    """Return the routes of the HTTP server's ports; *whole_api*: the API shares the port."""
 
-    def __init__(self, live: Live, hls: HlsServer, api: Api, *, whole_api: bool, cross_domain: bool) -> None:
-        self.cross_domain = cross_domain
-        self._live = live
-        self._hls = hls
-        self._api = api
-        self._whole_api = whole_api
+    def match_api(request: Request) -> str | None:
+        path = request.path
+        # SRS answers the version on both ports, so that load balancers can probe the port that they forward to.
+        shared = whole_api and (path.startswith("/api/") or path == "/metrics")
+        return path if shared or path == "/api/v1/versions" else None
 
-    def __call__(self, request: Request, connection: HttpConnection) -> Response | None:
-        # SRS answers this one on both ports, so that load balancers can probe the port that they forward to.
-        if request.path == "/api/v1/versions" or (
-            self._whole_api and (request.path.startswith("/api/") or request.path == "/metrics")
-        ):
-            return self._api(request, connection)
-        answer = self._hls.handle(request, connection)
-        return self._live.handle(request, connection) if answer is NOT_MINE else answer
+    methods = ("GET", "HEAD", "POST", "PUT", "DELETE")
+    routes: list[Route[Any]] = [Route("api", methods, match_api, lambda exchange, path: api(exchange))]
+    routes += hls.routes
+    routes += live.routes
+    return Router(routes, cross_domain=cross_domain)
 
 
 class Server:
@@ -79,6 +77,7 @@ class Server:
                 vhost.name,
                 vhost.enabled,
                 vhost.hls.hls_fragment if vhost.hls.enabled else None,
+                vhost.publish.parse_sps,
             )
             for vhost in settings.vhosts.values()
         ]
@@ -122,6 +121,7 @@ class Server:
             windows=lambda: self.players.windows_ms,
             cross_domain=settings.http_api.crossdomain,
             credentials=(auth.username, auth.password) if auth.enabled else None,
+            stats=lambda: self.settings.stats,
         )
         self._listeners: list[asyncio.Server | TlsListener] = []
         self._certificates: list[Certificates] = []
@@ -138,7 +138,7 @@ class Server:
                 context = self._tls(((settings.rtmps.cert, settings.rtmps.key),))
                 await self._listen(settings.rtmps.listen, "RTMPS", self.ingest.seated_connection, context)
             if server.enabled:
-                stream_server = StreamServer(
+                stream_server = stream_router(
                     self.live, self.hls, self.api, whole_api=shared, cross_domain=server.crossdomain
                 )
                 await self._listen(server.listen, "HTTP", self._http(stream_server))
@@ -211,9 +211,7 @@ class Server:
         vhost = self.settings.vhost(name)
         return self._hls_options[vhost.name] if vhost is not None else None
 
-    def _http(
-        self, handler: StreamServer | Api, connection_limit: Seats | None = None
-    ) -> Callable[[], HttpConnection]:
+    def _http(self, handler: Handler, connection_limit: Seats | None = None) -> Callable[[], HttpConnection]:
         return lambda: HttpConnection(self._loop, handler, connection_limit or self.connection_limit)
 
     async def _listen(

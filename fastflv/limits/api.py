@@ -12,3 +12,6 @@ RATE_KEYS_MAX: Final = 50_000
 
 PAGE_COUNT_DEFAULT: Final = 10
 "Streams or clients in one API answer when the request names no count (as SRS)."
+
+MACHINE_SAMPLE_SECONDS: Final = 0.5
+"Least time between two samples of the machine's CPU and disks, seconds: counters of 10 ms say nothing over less, and two pages that ask at once get the same."

@@ -1,8 +1,11 @@
-"""MPEG-TS and fragmented MP4."""
+"""FLV, MPEG-TS and fragmented MP4."""
 
 from __future__ import annotations
 
 from typing import Final
+
+FLV_HEADER_BYTES_MAX: Final = 1024
+"Longest FLV header taken, bytes. Writers in use have 9; a larger DataOffset leaves room for later fields (FLV v10.1, E.2)."
 
 TS_BASE_MS: Final = 1000
 "Time in TS of what has time 0 in the stream, ms: room for the lead of the PCR and for a negative composition offset. FFmpeg starts at 1400."

@@ -7,8 +7,14 @@ from typing import Final
 HTTP_HEAD_BYTES_MAX: Final = 16 * 1024
 "Longest request head, bytes (nginx takes 8 KiB a line, Apache 8 KiB a field; tokens in URLs grow)."
 
+HTTP_FIELDS_MAX: Final = 128
+"Fields of a request head, count (Apache takes 100): each costs 150 bytes besides its text."
+
+HTTP_READ_BYTES: Final = 16 * 1024
+"Input that is read at a time, bytes: 600 of the shortest requests, so what one read brings is bounded in objects too."
+
 HTTP_BODY_BYTES_MAX: Final = 64 * 1024
-"Longest request body taken into memory, bytes: API calls only."
+"Longest request body taken into memory, bytes: API calls only. As much of an unwanted body is read away to keep its connection."
 
 HTTP_PIPELINE_MAX: Final = 16
 "Requests that may wait on one connection for the answer to the first."
@@ -21,6 +27,15 @@ HTTP_KEEP_SECONDS: Final = 75.0
 
 HTTP_COPY_BYTES_MAX: Final = 16 * 1024
 "Bodies up to this are copied behind their heads, bytes: one send. Longer ones are shared by all who are sent them."
+
+HTTP_STREAM_BYTES: Final = 64 * 1024
+"Bytes of a streamed answer that may wait for the client before its writer is asked to pause (as asyncio)."
+
+HTTP_FILE_BYTES: Final = 1024 * 1024
+"Bytes of a file that a thread sends before it takes another file's turn: 1 ms from the page cache. A full socket ends the turn sooner."
+
+HTTP_FILE_PIECE_BYTES: Final = 128 * 1024
+"Bytes of a file read at a time for a TLS client: eight full records; a slow client holds two such pieces."
 
 HTTP_LINGER_SECONDS: Final = 1.0
 "Time in which a refused client can read why, while what it still sends is read away, seconds."

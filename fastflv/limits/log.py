@@ -16,10 +16,10 @@ PAGE_SPAN_MS: Final = 500
 TAG_BYTES_TYPICAL: Final = 128
 "The tag index of a page has room for one tag in this many bytes. Audio tags are 100 to 400 bytes; a fuller index only ends the page early."
 
-WINDOW_MS: Final = 30_000
+HISTORY_MS: Final = 30_000
 "History kept for readers that lag, ms, where no stream says otherwise."
 
-WINDOW_BYTES: Final = 32 * 1024 * 1024
+HISTORY_BYTES: Final = 32 * 1024 * 1024
 "Bound of that history in bytes, whatever the bitrate."
 
 GOP_BYTES_MAX: Final = 16 * 1024 * 1024

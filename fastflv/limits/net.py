@@ -39,3 +39,9 @@ CERTIFICATE_CHECK_SECONDS: Final = 2.0
 
 CONNECTIONS_DEFAULT_MAX: Final = 100_000
 "max_connections without a configuration file is what the open-file limit allows, up to this."
+
+PROXY_HEADER_BYTES_MAX: Final = 4096
+"Longest body of a PROXY protocol v2 header, bytes. Addresses take 12 to 216; the rest is options, a client certificate of 2 KiB being the longest in use."
+
+FORWARDED_HOPS_MAX: Final = 16
+"Members of X-Forwarded-For or Forwarded that are read, from the right. Chains of proxies are 1 to 4 long; each costs some 5 us."

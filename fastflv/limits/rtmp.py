@@ -64,8 +64,14 @@ TC_URL_CHARS_MAX: Final = 4 * NAME_CHARS_MAX
 PROXY_PREFIX_BYTES_MAX: Final = 512
 "Longest address block that a proxy may put before the handshake (byte 0xF3), bytes. Proxies write 4."
 
-HELD_BYTES_MAX: Final = 1024 * 1024
-"Input kept while a connect, publish or play waits for its answer, bytes: four receive buffers. Reading should be paused meanwhile."
+HELD_BYTES_MAX: Final = RECEIVE_BYTES
+"Input kept while a connect, publish or play waits for its answer, bytes: the rest of one read. The owner reads no more than that meanwhile."
+
+PUBLISHES_MAX: Final = 8
+"Publishes of one RTMP connection at once, count. FMLE sends three renditions; each costs a stream's log."
+
+PLAY_BUFFER_MS: Final = 1000
+"Buffer that our RTMP client announces for a play, ms: servers that pace by it keep a second ahead."
 
 MESSAGE_STREAM_MAX: Final = 32
 "Highest message stream that an RTMP player may play on. It is part of each chunk header, so every id is a log of its own; players use 1."

@@ -5,27 +5,14 @@ Spec: RFC 6381; ISO 14496-15, annex E (avc1, hvc1); AV1 in ISOBMFF, 5; VP codecs
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 from fastflv.errors import CodecConfigError
-from fastflv.media import codecs
 from fastflv.media.audioconfig import AAC_PROFILES
 from fastflv.media.decoderconfig import audio_config
 
-AUDIO, VIDEO = 8, 9
 _FIXED: Final = {"MP3": "mp4a.40.34", "AC3": "ac-3", "EAC3": "ec-3", "Opus": "Opus", "FLAC": "fLaC"}
 _AAC_TYPES: Final = {name: number for number, name in AAC_PROFILES.items()}
-
-
-@lru_cache(maxsize=64)
-def codec_name(kind: int, codec: int) -> str:
-    """Name of a codec as SRS prints it, by its FourCC as a number or its FLV codec id; empty when not known."""
-    if codec > 15:
-        head = (b"\x80" if kind == VIDEO else b"\x90") + codec.to_bytes(4, "big")
-    else:
-        head = bytes([codec if kind == VIDEO else codec << 4])
-    return codecs.video_name(head) if kind == VIDEO else codecs.audio_name(head)
 
 
 def codec_string(codec: str, record: bytes) -> str:

@@ -33,7 +33,7 @@ _AUDIO: Final[dict[str, Callable[[bytes], AudioConfig]]] = {
 
 
 def video_config(codec: str, record: Buffer) -> VideoConfig:
-    """Read the configuration record of *codec* (a name of `codecs.video_name`).
+    """Read the configuration record of *codec* (a name of `media.codecs.CODECS`).
 
     A codec without a parser gives its name alone. Raises CodecConfigError for a record that is cut,
     contradicts itself, is not of that codec or over HEADERS_BYTES_MAX.
@@ -43,7 +43,7 @@ def video_config(codec: str, record: Buffer) -> VideoConfig:
 
 
 def audio_config(codec: str, record: Buffer) -> AudioConfig:
-    """Read the configuration record of *codec* (a name of `codecs.audio_name`); as `video_config`."""
+    """Read the configuration record of *codec* (a name of `media.codecs.CODECS`); as `video_config`."""
     parse = _AUDIO.get(codec)
     return parse(_bounded(record)) if parse else AudioConfig(codec, 0, 0)
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from fastflv.errors import CodecConfigError
-from fastflv.media import codecs
+from fastflv.media.codecs import AUDIO, FOUR_CC_MIN, VIDEO, codec_name, find_codec
 from fastflv.media.decoderconfig import audio_config, video_config
 
 FLV_RATES: Final = (5512, 11025, 22050, 44100)
 "Hz by the rate bits of an audio tag (FLV v10.1, E.4.2.1)."
 
-FIXED_RATES: Final = {7: 8000, 8: 8000, 11: 16000, 14: 8000}
-"Hz of sound formats that have one rate whatever the bits say: G.711, Speex, MP3 at 8 kHz."
-
-MULTITRACK: Final = {8: 5, 9: 6}
+MULTITRACK: Final = {AUDIO: 5, VIDEO: 6}
 "Packet type that says that more tracks follow, for audio (8) and video (9) tags (Enhanced RTMP v2)."
 
 
@@ -23,9 +20,9 @@ def describe_video(codec: int, config: bytes | None, width: int = 0, height: int
 
     *config* is the body of its sequence header tag; *width* and *height* are used where it says none.
     """
-    name = video_codec_name(codec)
+    name = codec_name(VIDEO, codec)
     try:
-        found = video_config(name, _record(9, config)) if config else None
+        found = video_config(name, _record(VIDEO, config)) if config else None
     except CodecConfigError:
         found = None
     return {
@@ -40,37 +37,24 @@ def describe_video(codec: int, config: bytes | None, width: int = 0, height: int
 def describe_audio(codec: int, config: bytes | None, head: int = 0) -> dict[str, object]:
     """Describe an audio track; as `describe_video`. *head* is the first byte of a tag: rate and channels of
     codecs without a sequence header."""
-    name = audio_codec_name(codec)
+    known = find_codec(AUDIO, codec)
+    name = known.name if known is not None else ""
     try:
-        found = audio_config(name, _record(8, config)) if config else None
+        found = audio_config(name, _record(AUDIO, config)) if config else None
     except CodecConfigError:
         found = None
-    rate = FIXED_RATES.get(codec, FLV_RATES[head >> 2 & 3])
+    rate = (known.sample_rate if known is not None else 0) or FLV_RATES[head >> 2 & 3]
     return {
         "codec": name or "Unknown",
-        "sample_rate": found.sample_rate if found else rate if codec < 16 else 0,
-        "channel": found.channels if found else (head & 1) + 1 if codec < 16 else 0,
+        "sample_rate": found.sample_rate if found else rate if codec < FOUR_CC_MIN else 0,
+        "channel": found.channels if found else (head & 1) + 1 if codec < FOUR_CC_MIN else 0,
         "profile": found.profile if found else "",
     }
 
 
-def video_codec_name(codec: int) -> str:
-    """Name of a codec given as FourCC number or FLV codec id; empty for one that is not known."""
-    return codecs.video_name(_head(codec, 0x80))
-
-
-def audio_codec_name(codec: int) -> str:
-    """Name of a codec given as FourCC number or FLV sound format; empty for one that is not known."""
-    return codecs.audio_name(bytes([codec << 4]) if codec < 16 else _head(codec, 0x90))
-
-
-def _head(codec: int, enhanced: int) -> bytes:
-    return bytes([enhanced]) + codec.to_bytes(4, "big") if codec > 15 else bytes([codec])
-
-
 def _record(kind: int, body: bytes) -> bytes:
     """Cut the configuration record out of a sequence header tag; what cannot be cut is left to the parser."""
-    enhanced = body[0] & 0x80 if kind == 9 else body[0] >> 4 == 9
+    enhanced = body[0] & 0x80 if kind == VIDEO else body[0] >> 4 == 9
     if not enhanced:
-        return body[5:] if kind == 9 else body[2:]
+        return body[5:] if kind == VIDEO else body[2:]
     return body[5:] if body[0] & 15 != MULTITRACK[kind] else b""

@@ -1,0 +1,1 @@
+"""Connections before any protocol: addresses, proxies in between, listeners. Knows no stream."""

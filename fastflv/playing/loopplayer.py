@@ -1,4 +1,4 @@
-"""A player that the event loop serves through its transport: all that speak TLS."""
+"""A player that the event loop serves: those whose bytes TLS encrypts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import sys
 import termios
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastflv import limits
-from fastflv._ext.fanout.cursor import Cursor, frame_ends
+from fastflv._ext.fanout.cursor import Cursor
+from fastflv._ext.fanout.framing import frame_ends
 from fastflv._ext.fanout.pace import bytes_per_second, limit_unsent, pace_socket
 from fastflv._ext.log.block import MediaBlock
-from fastflv.playing.player import Ended, Framing
+from fastflv.playing.player import Ended, Framing, Wire
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.lag import Steps
 from fastflv.stream.outlets import Outlet
@@ -35,8 +36,30 @@ def unacked(sock: socket.socket) -> int:
     return int.from_bytes(answer, sys.byteorder)
 
 
+class TransportWire:
+    """The transport of a connection that has one player."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        # Bytes that the event loop has buffered can be skipped no more.
+        transport.set_write_buffer_limits(high=0)
+
+    @property
+    def buffered(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    @property
+    def socket(self) -> Any:
+        return self._transport.get_extra_info("socket")
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._transport.write(data)
+
+
 class LoopPlayer:
-    """A player that the event loop serves through its transport: TLS encrypts one large record per send."""
+    """A player that the event loop serves: TLS encrypts one large record per send."""
 
     __slots__ = (
         "_bytes",
@@ -55,7 +78,7 @@ class LoopPlayer:
         "_start",
         "_steps",
         "_then",
-        "_transport",
+        "_wire",
         "_words",
     )  # fmt: skip
 
@@ -65,15 +88,13 @@ class LoopPlayer:
         options: StreamOptions,
         framing: Framing,
         ended: Ended,
-        transport: asyncio.Transport,
+        wire: Wire,
     ) -> None:
         self._players = players
         self._options = options
         self._framing = framing
         self._ended = ended
-        self._transport = transport
-        # What the event loop has buffered cannot be skipped any more: it stops at what the socket does not take.
-        transport.set_write_buffer_limits(high=1)
+        self._wire = wire
         self._cursor: Cursor | None = None
         self._start: deque[memoryview] = deque()
         "What is left of what it begins with: handed over piece by piece, as the socket takes it."
@@ -84,8 +105,8 @@ class LoopPlayer:
         self._paced = 0
         self._paced_at = 0.0
         self._leave: Callable[[], None] | None = None
-        self._full_since: float | None = None
-        self._late = False
+        self._full_since: float | None = players.now() if wire.buffered else None
+        self._late = self._full_since is not None
         "The socket was full, and not all that it missed since was sent and acknowledged."
         self._looked = 0.0
         self._over = False
@@ -121,7 +142,8 @@ class LoopPlayer:
         head, tail = frame_ends(self._framing, len(start.block))
         pieces = (preamble if preamble is not None else b"", head, start.block, tail)
         self._start.extend(memoryview(piece) for piece in pieces if len(piece))
-        limit_unsent(self._socket.fileno(), bytes_per_second(outlet.log))
+        if self._wire.socket is not None:
+            limit_unsent(self._wire.socket.fileno(), bytes_per_second(outlet.log))
         self._leave = self._players.ticker(outlet.log, self._options.window_ms).join(self)
         self.serve(self._players.now())
 
@@ -144,8 +166,6 @@ class LoopPlayer:
         if self._full_since is not None:
             self._look(cursor, now, self._full_since)
         elif cursor.done:
-            if self._framing is Framing.CHUNKED:
-                self._write(b"0\r\n\r\n")
             self._end(EndReason.STREAM_ENDED, True)
 
     def _feed(self) -> None:
@@ -167,10 +187,15 @@ class LoopPlayer:
 
     def _pace(self, cursor: Cursor, now: float) -> None:
         """Have the kernel send no faster than the stream's rate asks for, looked at now and then."""
-        if self._options.pace_percent and now - self._paced_at > limits.RATE_SPAN_MS / 1000:
+        sock = self._wire.socket
+        if (
+            self._options.pace_percent
+            and sock is not None
+            and now - self._paced_at > limits.RATE_SPAN_MS / 1000
+        ):
             self._paced_at = now
             wanted = bytes_per_second(cursor.log) * self._options.pace_percent // 100
-            self._paced = pace_socket(self._socket.fileno(), wanted, self._paced)
+            self._paced = pace_socket(sock.fileno(), wanted, self._paced)
 
     def _look(self, cursor: Cursor, now: float, full_since: float) -> None:
         """Let go of a player whose socket takes too little."""
@@ -182,20 +207,16 @@ class LoopPlayer:
                 self._end(EndReason.TOO_SLOW, False)
 
     def _unacked(self) -> int:
-        """Bytes handed to the transport that the peer has not acknowledged."""
-        return unacked(self._socket) + self._transport.get_write_buffer_size()
-
-    @property
-    def _socket(self) -> socket.socket:
-        sock: socket.socket = self._transport.get_extra_info("socket")
-        return sock
+        """Bytes handed to the wire that the peer has not acknowledged."""
+        sock = self._wire.socket
+        return (unacked(sock) if sock is not None else 0) + self._wire.buffered
 
     def say(self, data: bytes) -> None:
         if self._start:
             self._words += data
         else:
             self._write(data)
-        if len(self._words) + self._transport.get_write_buffer_size() > limits.ANSWER_BYTES_MAX:
+        if len(self._words) + self._wire.buffered > limits.ANSWER_BYTES_MAX:
             self._end(EndReason.UNREAD_ANSWERS, False)
 
     def halt(self, then: Callable[[], None]) -> None:
@@ -220,7 +241,7 @@ class LoopPlayer:
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:
         self._bytes += len(data)
-        self._transport.write(data)
+        self._wire.write(data)
 
     def _stop(self) -> None:
         self._start.clear()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastflv._ext.log.block import MediaBlock
 from fastflv.stream.endreason import EndReason
@@ -29,6 +29,23 @@ class Framing(IntEnum):
 
 Ended = Callable[[EndReason, bool], None]
 "Called once with the reason, and whether the connection can still be written to (nothing is half sent)."
+
+
+class Wire(Protocol):
+    """What a `LoopPlayer` writes to: the body of an answer, or a transport (`TransportWire`).
+
+    Its owner calls the player's `pause_writing` as soon as a byte is buffered, and `resume_writing` when none is.
+    """
+
+    @property
+    def buffered(self) -> int:
+        """Bytes written that the kernel has not taken."""
+
+    @property
+    def socket(self) -> Any:
+        """The socket, to pace it and to ask for unacknowledged bytes; None where several players share one."""
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> None: ...
 
 
 class Play(Protocol):

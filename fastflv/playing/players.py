@@ -8,9 +8,9 @@ from time import monotonic
 from fastflv._ext.fanout.loadwindow import LoadMeter
 from fastflv._ext.fanout.sender import Sender
 from fastflv._ext.log.medialog import MediaLog
-from fastflv.playing.loopplayer import LoopPlayer
+from fastflv.playing.loopplayer import LoopPlayer, TransportWire
 from fastflv.playing.loopticker import LoopTicker
-from fastflv.playing.player import Ended, Framing
+from fastflv.playing.player import Ended, Framing, Wire
 from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
@@ -38,7 +38,11 @@ class Players:
         """Return a play for a connection that the event loop goes on to read."""
         if transport.get_extra_info("sslcontext") is None:
             return ThreadPlayer(self, options, framing, ended, transport=transport)
-        return LoopPlayer(self, options, framing, ended, transport)
+        return LoopPlayer(self, options, framing, ended, TransportWire(transport))
+
+    def write_to(self, wire: Wire, options: StreamOptions, framing: Framing, ended: Ended) -> LoopPlayer:
+        """Return a play that the event loop serves, for the body of an answer."""
+        return LoopPlayer(self, options, framing, ended, wire)
 
     def take_over(self, fd: int, options: StreamOptions, framing: Framing, ended: Ended) -> ThreadPlayer:
         """Return a play for a socket that nobody else uses any more."""

@@ -141,7 +141,7 @@ class ThreadPlayer:
             preamble=preamble,
             start=block if block is not None and len(block) else None,
             position=position,
-            window_ms=self._options.window_ms,
+            merge_window_ms=self._options.window_ms,
             drop_ms=self._options.lag.drop_ms,
             jump_ms=self._options.lag.jump_ms,
             close_ms=self._options.lag.close_ms,

@@ -8,13 +8,13 @@ Spec: Adobe FLV v10.1, E.5; Enhanced RTMP v2, "Metadata Frame" (codec ids may be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from fastflv import __version__
-from fastflv.containers.flv import AUDIO_FIELDS, VIDEO_FIELDS
+from fastflv.containers.flv.metadata import AUDIO_FIELDS, VIDEO_FIELDS
+from fastflv.media import codecs
 from fastflv.media.amf.values import EcmaArray, Value
-from fastflv.media.trackinfo import audio_codec_name, video_codec_name
 from fastflv.stream.tracks import Tracks
 
 NOT_LIVE = ("duration", "filesize", "keyframes")
@@ -33,11 +33,11 @@ class Kind(NamedTuple):
     flag: str
     codec: str
     fields: tuple[str, ...]
-    name_of: Callable[[int], str]
+    tag: int
 
 
-AUDIO = Kind("hasAudio", "audiocodecid", AUDIO_FIELDS, audio_codec_name)
-VIDEO = Kind("hasVideo", "videocodecid", VIDEO_FIELDS, video_codec_name)
+AUDIO = Kind("hasAudio", "audiocodecid", AUDIO_FIELDS, codecs.AUDIO)
+VIDEO = Kind("hasVideo", "videocodecid", VIDEO_FIELDS, codecs.VIDEO)
 
 
 def live_fields(published: Mapping[str, Value]) -> dict[str, Value]:
@@ -86,5 +86,7 @@ def _is_codec(said: Value, codec: int, kind: Kind) -> bool:
     elif isinstance(said, float) and said.is_integer() and 0 <= said < 1 << 32:
         number = int(said)
     return number == codec or (
-        number > 15 and bool(name := kind.name_of(number)) and name == kind.name_of(codec)
+        number > 15
+        and bool(name := codecs.codec_name(kind.tag, number))
+        and name == codecs.codec_name(kind.tag, codec)
     )

@@ -11,7 +11,7 @@ from fastflv._ext.mux.rawaudio import AudioMux
 from fastflv._ext.mux.remux import Remux
 from fastflv._ext.mux.rtmpmux import RtmpMux
 from fastflv._ext.ts.mux import TsMux
-from fastflv.containers.flv import flv_mux
+from fastflv.containers.flv.variantmux import flv_mux
 from fastflv.containers.mpegts import describe
 from fastflv.containers.variant import PLAIN, Variant
 from fastflv.stream.start import StartBlocks

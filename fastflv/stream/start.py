@@ -13,8 +13,8 @@ from fastflv._ext.mux.compactstart import squeeze
 from fastflv._ext.mux.remux import Remux
 from fastflv._ext.ts.mux import TsMux
 from fastflv._ext.ts.start import sound_before, tags_as_ts
-from fastflv.config.model.vhost import StartMode
-from fastflv.containers.flv import flv_header
+from fastflv.config.model.play import StartMode
+from fastflv.containers.flv.header import flv_header
 from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError
 from fastflv.stream.tracks import Tracks

@@ -10,14 +10,13 @@ from typing import Final
 from fastflv import limits
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
-from fastflv.config.model.service import TimeJitter
-from fastflv.config.model.vhost import StartMode
+from fastflv.config.model.play import StartMode, TimeJitter
 from fastflv.containers import carriage
 from fastflv.containers.variant import PLAIN, Variant
 from fastflv.errors import AmfError
 from fastflv.media.amf import amf0
 from fastflv.media.amf.values import Value
-from fastflv.media.trackinfo import audio_codec_name, video_codec_name
+from fastflv.media.codecs import AUDIO, VIDEO, codec_name
 from fastflv.stream.announce import Seen, announce, live_fields, promised
 from fastflv.stream.histogram import Delays
 from fastflv.stream.lag import Lag
@@ -27,8 +26,6 @@ from fastflv.stream.name import StreamName
 from fastflv.stream.outlets import Outlet, Outlets
 from fastflv.stream.start import Start, StartBurst
 from fastflv.stream.tracks import BOTH, NONE, Tracks
-
-AUDIO, VIDEO = 8, 9
 
 AUTO_WINDOW: Final = -1
 "A merge window that follows the load."
@@ -116,7 +113,7 @@ class Stream:
         self.writer = StreamWriter(
             self.log, jitter=JITTER_MODES[options.jitter], reduce_headers=options.reduce_sequence_header
         )
-        self.writer.tell = self._tell
+        self.writer.on_tracks_changed = self._tell
         self.clock = LiveClock(self.writer, delays or Delays()) if options.live_clock else None
         self.writer.clock = self.clock
         self.metadata: dict[str, Value] = {}
@@ -174,7 +171,7 @@ class Stream:
         """Nobody came back: players drain what is there and are let go."""
         self.phase = Phase.ENDED
         # Else the stream and its writer would hold each other until the collector of cycles comes by.
-        self.writer.tell = self.writer.clock = None
+        self.writer.on_tracks_changed = self.writer.clock = None
         self.log.end()
 
     def take_data(self, name: str, payload: bytes, timestamp: int) -> None:
@@ -212,7 +209,7 @@ class Stream:
         # A publisher without metadata needs none: FLV header and sequence headers say what is there.
         if told != self._told and (self._told or shown not in (NONE, self._shown)):
             self._told = told
-            self.writer.correct(told, shown=self.is_read)
+            self.writer.replace_metadata(told, shown=self.is_read)
 
     def settle(self, now_ms: int) -> bool:
         """Decide whether the tracks are known; return whether that became so with this call.
@@ -257,8 +254,8 @@ class Stream:
         return carriage.refusal(
             self.name.url,
             variant.container,
-            video=video_codec_name(writer.video_codec) if video else "",
-            audio=audio_codec_name(writer.audio_codec) if audio else "",
+            video=codec_name(VIDEO, writer.video_codec) if video else "",
+            audio=codec_name(AUDIO, writer.audio_codec) if audio else "",
         )
 
     def open(self, variant: Variant = PLAIN) -> Outlet:
@@ -282,8 +279,8 @@ class Stream:
     def _new_log(self, keep_ms: int) -> MediaLog:
         options = self.options
         return MediaLog(
-            window_ms=max(options.lag.jump_ms, keep_ms),
-            window_bytes=limits.WINDOW_BYTES,
+            history_ms=max(options.lag.jump_ms, keep_ms),
+            history_bytes=limits.HISTORY_BYTES,
             keep_ms=keep_ms,
             keep_gop=options.gop_cache,
             key_bytes_max=options.gop_bytes_max,

@@ -16,9 +16,11 @@ from pathlib import Path
 
 from fastflv import __version__, limits
 from fastflv.config.check import check_open_files
-from fastflv.config.load import LogLevel, LogTank, NoticeKind, Settings, load
+from fastflv.config.load import load
+from fastflv.config.model.server import LogLevel, LogTank, Settings
 from fastflv.config.model.vhost import DEFAULT_VHOST
-from fastflv.config.pattern import parse_pattern
+from fastflv.config.mount import Mount
+from fastflv.config.notice import NoticeKind
 from fastflv.control.process import PidFile, daemonize, watch_parent
 from fastflv.control.server import Server, raise_file_limit
 from fastflv.errors import ConfigError, StartupError
@@ -170,7 +172,7 @@ def urls(settings: Settings) -> list[str]:
             roots.append(f"https://127.0.0.1:{server.https.listen[0].port}")
         for root in roots:
             for mount in vhost.http_remux.mounts:
-                path = parse_pattern(mount, vhost.name).example("live", "livestream")
+                path = Mount.parse(mount, vhost.name).example("live", "livestream")
                 lines.append(f"play {root}{path}")
     if settings.http_api.enabled:
         lines.append(f"ask http://127.0.0.1:{settings.http_api.listen[0].port}/api/v1/streams")

@@ -5,94 +5,94 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterator
 from importlib import resources
-from typing import NamedTuple
 
-from fastflv._ext.ingest.chunkwrite import write_message
+from fastflv import limits
 from fastflv.config.endpoint import Endpoint
-from fastflv.media.amf import amf0
-from fastflv.media.amf.values import Value
-from fastflv.protocols.rtmp.handshake import PACKET, ClientHandshake
+from fastflv.containers.flv.reader import FlvReader, FlvTag
+from fastflv.errors import PeerError
+from fastflv.protocols.rtmp.client import ClientSession
+from fastflv.protocols.rtmp.clientevents import Failed, Redirected, Started
+from fastflv.protocols.rtmp.connectarguments import ConnectArguments
 
 log = logging.getLogger(__name__)
 
-AUDIO, VIDEO, SCRIPT, COMMAND = 8, 9, 18, 20
-CHUNK_BYTES = 60_000
+SCRIPT = 18
 FRAME_MS = 40
-STREAM = "livestream"
+APP, STREAM = "live", "livestream"
 
 
-class ClipTag(NamedTuple):
-    """One tag of the clip."""
-
-    kind: int
-    time_ms: int
-    body: bytes
-
-
-def read_clip(data: bytes) -> Iterator[ClipTag]:
-    """Yield the tags of an FLV file that is known to be good."""
-    at = 13
-    while at + 15 <= len(data):
-        size = int.from_bytes(data[at + 1 : at + 4], "big")
-        time_ms = int.from_bytes(data[at + 4 : at + 7], "big") | data[at + 7] << 24
-        yield ClipTag(data[at], time_ms, data[at + 11 : at + 11 + size])
-        at += 15 + size
-
-
-def is_config(tag: ClipTag) -> bool:
+def is_config(tag: FlvTag) -> bool:
     """Whether the tag is a sequence header or metadata: sent once, not in every round."""
     return tag.kind == SCRIPT or tag.body[1] == 0
 
 
-def hello(app: str, address: str) -> bytes:
-    """The commands of a publisher, all at once: the server answers them in order."""
-    commands: tuple[tuple[int, tuple[Value, ...]], ...] = (
-        (0, ("connect", 1.0, {"app": app, "type": "nonprivate", "tcUrl": f"rtmp://{address}/{app}"})),
-        (0, ("releaseStream", 2.0, None, STREAM)),
-        (0, ("FCPublish", 3.0, None, STREAM)),
-        (0, ("createStream", 4.0, None)),
-        (1, ("publish", 5.0, None, STREAM, "live")),
-    )
-    size = write_message(1, 0, 0, 2, CHUNK_BYTES.to_bytes(4, "big"), 128)
-    return size + b"".join(
-        write_message(COMMAND, 0, stream, 3, amf0.encode(*values), CHUNK_BYTES) for stream, values in commands
-    )
-
-
 async def publish_demo(endpoint: Endpoint) -> None:
-    """Publish the clip to the server's own RTMP listener until cancelled; come back when thrown out."""
+    """Publish the clip to the server's own RTMP listener until cancelled; connect again after each end."""
     while True:
         try:
             await _publish(endpoint)
-        except (OSError, asyncio.IncompleteReadError) as error:
+        except (OSError, PeerError) as error:
             log.info("the demo publisher was disconnected (%s); it tries again in 3 s", error)
         await asyncio.sleep(3)
 
 
 async def _publish(endpoint: Endpoint) -> None:
     host = endpoint.host or "127.0.0.1"
-    tags = list(read_clip(resources.files("fastflv.tools").joinpath("demo.flv").read_bytes()))
+    tags = FlvReader().feed(resources.files("fastflv.tools").joinpath("demo.flv").read_bytes())
+    arguments = ConnectArguments(tc_url=f"rtmp://{host}:{endpoint.port}/{APP}", app=APP)
+    session = ClientSession(arguments, noise=os.urandom(32))
+    session.publish(STREAM)
     reader, writer = await asyncio.open_connection(host, endpoint.port)
-    drain = None
+    answers = None
     try:
-        handshake = ClientHandshake(os.urandom(32))
-        writer.write(handshake.take_output())
-        # S0, S1 and S2: fastflv sends them together.
-        handshake.receive(await reader.readexactly(1 + 2 * PACKET))
-        writer.write(handshake.take_output())
-        writer.write(hello("live", f"{host}:{endpoint.port}"))
-        drain = asyncio.get_running_loop().create_task(_drain(reader))
-        await _play_round_and_round(writer, tags, drain)
+        stream_id = 0
+        while not stream_id:
+            stream_id = await _exchange(session, reader, writer)
+        answers = asyncio.get_running_loop().create_task(_answer(session, reader, writer))
+        await _loop_clip(session, stream_id, writer, tags, answers)
     finally:
-        if drain is not None:
-            drain.cancel()
+        if answers is not None:
+            answers.cancel()
         writer.close()
 
 
-async def _play_round_and_round(
-    writer: asyncio.StreamWriter, tags: list[ClipTag], drain: asyncio.Task[None]
+async def _exchange(
+    session: ClientSession, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> int:
+    """Write what is due, read once; return the message stream when the publish has started, else 0.
+
+    Raises ConnectionResetError when the server closes or refuses, PeerError when it breaks the protocol.
+    """
+    writer.write(session.take_output())
+    data = await reader.read(limits.RECEIVE_BYTES)
+    if not data:
+        raise ConnectionResetError("closed by the server")
+    session.now = asyncio.get_running_loop().time()
+    stream_id = 0
+    for event in session.receive(data):
+        if isinstance(event, Started):
+            stream_id = event.stream_id
+        elif isinstance(event, Failed):
+            raise ConnectionResetError(f"{event.code}: {event.description}")
+        elif isinstance(event, Redirected):
+            raise ConnectionResetError(f"sent on to {event.url}")
+    writer.write(session.take_output())
+    return stream_id
+
+
+async def _answer(session: ClientSession, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer pings and the like until the connection ends, which raises."""
+    while True:
+        await _exchange(session, reader, writer)
+
+
+async def _loop_clip(
+    session: ClientSession,
+    stream_id: int,
+    writer: asyncio.StreamWriter,
+    tags: list[FlvTag],
+    answers: asyncio.Task[None],
 ) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -100,7 +100,7 @@ async def _play_round_and_round(
     start = 0
     for tag in tags:
         if is_config(tag):
-            _write(writer, tag, 0)
+            writer.write(session.write_media(stream_id, tag.kind, 0, tag.body))
     while True:
         for tag in tags:
             if is_config(tag):
@@ -108,18 +108,8 @@ async def _play_round_and_round(
             wait = began + (start + tag.time_ms) / 1000 - loop.time()
             if wait > 0:
                 await asyncio.sleep(wait)
-            if drain.done():
-                raise ConnectionResetError("closed by the server")
-            _write(writer, tag, start + tag.time_ms)
+            if answers.done():
+                # Raises why the connection ended.
+                answers.result()
+            writer.write(session.write_media(stream_id, tag.kind, start + tag.time_ms, tag.body))
         start += length
-
-
-def _write(writer: asyncio.StreamWriter, tag: ClipTag, time_ms: int) -> None:
-    channel = {AUDIO: 4, VIDEO: 6}.get(tag.kind, 5)
-    writer.write(write_message(tag.kind, time_ms & 0xFFFFFFFF, 1, channel, tag.body, CHUNK_BYTES))
-
-
-async def _drain(reader: asyncio.StreamReader) -> None:
-    """Read away what the server says; end with the connection."""
-    while await reader.read(65536):
-        pass

@@ -1,4 +1,4 @@
-"""Where a probe gets its tags: HTTP-FLV, WebSocket-FLV and RTMP, plain or over TLS, on a blocking socket.
+"""Sources of tags for a probe: HTTP-FLV, WebSocket-FLV and RTMP, plain or over TLS, on a blocking socket.
 
 Spec: Adobe FLV v10.1, E.2 to E.4; RFC 6455; RTMP 1.0, 7.2.2.
 """
@@ -27,18 +27,17 @@ from wsproto.events import (
 from wsproto.utilities import RemoteProtocolError
 
 from fastflv import __version__, limits
-from fastflv._ext.ingest.chunkread import ChunkReader
-from fastflv._ext.ingest.chunkwrite import write_message
 from fastflv._ext.ingest.sink import CollectSink
-from fastflv.errors import PeerError, ProbeError
-from fastflv.media.amf import amf0
-from fastflv.media.amf.values import Value
-from fastflv.protocols.rtmp.handshake import ClientHandshake
+from fastflv.containers.flv.reader import FlvReader
+from fastflv.errors import FlvHeaderError, PeerError, ProbeError
+from fastflv.protocols.rtmp.client import ClientSession
+from fastflv.protocols.rtmp.clientevents import ClientEvent, Failed, Redirected
+from fastflv.protocols.rtmp.connectarguments import ConnectArguments
+from fastflv.protocols.rtmp.states import ClientState
 
 PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "rtmp": 1935, "rtmps": 443}
 SECURE = ("https", "wss", "rtmps")
-AUDIO, VIDEO, SCRIPT, COMMAND = 8, 9, 18, 20
-SET_CHUNK, ACKNOWLEDGE, USER_CONTROL, WINDOW = 1, 3, 4, 5
+AUDIO, VIDEO, SCRIPT = 8, 9, 18
 
 
 class ProbeTag(NamedTuple):
@@ -49,36 +48,14 @@ class ProbeTag(NamedTuple):
     body: bytes
 
 
-class FlvTags:
-    """Takes FLV in any pieces."""
-
-    def __init__(self) -> None:
-        self.flags = -1
-        "4: audio, 1: video; -1: the header has not come."
-        self._rest = bytearray()
-
-    def feed(self, data: bytes) -> list[ProbeTag]:
-        """Return the tags that *data* completes. Raises ProbeError where it is no FLV."""
-        rest = self._rest
-        rest += data
-        if self.flags < 0:
-            if not b"FLV".startswith(rest[:3]):
-                raise ProbeError("the answer is no FLV; ask for a URL that ends with .flv")
-            if len(rest) < 13:
-                return []
-            self.flags = rest[4] & 5
-            del rest[: int.from_bytes(rest[5:9], "big") + 4]
-        found = []
-        at = 0
-        while len(rest) - at >= 15:
-            end = at + 11 + int.from_bytes(rest[at + 1 : at + 4], "big")
-            if len(rest) < end + 4:
-                break
-            time_ms = int.from_bytes(rest[at + 4 : at + 7], "big") | rest[at + 7] << 24
-            found.append(ProbeTag(rest[at] & 31, time_ms, bytes(rest[at + 11 : end])))
-            at = end + 4
-        del rest[:at]
-        return found
+def read_flv(reader: FlvReader, data: bytes) -> list[ProbeTag]:
+    """Return the tags that *data* completes. Raises ProbeError where it is no FLV."""
+    try:
+        return [ProbeTag(*tag) for tag in reader.feed(data)]
+    except FlvHeaderError as error:
+        raise ProbeError("the answer is no FLV; ask for a URL that ends with .flv") from error
+    except PeerError as error:
+        raise ProbeError(f"the server breaks FLV: {error}") from error
 
 
 class Source(ABC):
@@ -168,7 +145,7 @@ class HttpSource(Source):
     def _read(
         self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse
     ) -> Iterator[list[ProbeTag]]:
-        flv = FlvTags()
+        flv = FlvReader()
         while time.monotonic() < self.deadline:
             # Without a length the connection belongs to the answer.
             if connection.sock is not None:
@@ -181,7 +158,7 @@ class HttpSource(Source):
             if not data:
                 return
             self.received += len(data)
-            found = flv.feed(data)
+            found = read_flv(flv, data)
             self.flags = flv.flags
             yield found
 
@@ -190,7 +167,7 @@ class WebSocketSource(Source):
     """FLV in binary messages."""
 
     def tags(self) -> Iterator[list[ProbeTag]]:
-        flv = FlvTags()
+        flv = FlvReader()
         ws = WSConnection(ConnectionType.CLIENT)
         with self.dial() as sock:
             host = self.url.netloc.rpartition("@")[2]
@@ -213,7 +190,7 @@ class WebSocketSource(Source):
                         return
                     elif isinstance(event, BytesMessage):
                         self.received += len(event.data)
-                        found = flv.feed(bytes(event.data))
+                        found = read_flv(flv, bytes(event.data))
                         self.flags = flv.flags
                         yield found
             if not accepted:
@@ -221,83 +198,61 @@ class WebSocketSource(Source):
 
 
 class RtmpSource(Source):
-    """Messages of a play."""
+    """Messages of a play; redirects are followed."""
 
     def tags(self) -> Iterator[list[ProbeTag]]:
+        for _ in range(limits.PROBE_REDIRECTS_MAX):
+            try:
+                with self.dial() as sock:
+                    yield from self._play(sock)
+                return
+            except _Moved as moved:
+                self.url = split_url(moved.url)
+            except PeerError as error:
+                raise ProbeError(f"the server breaks the RTMP protocol: {error}") from error
+        raise ProbeError(f"more than {limits.PROBE_REDIRECTS_MAX} redirects; look for a circle of servers")
+
+    def _play(self, sock: socket.socket) -> Iterator[list[ProbeTag]]:
         app, _, name = self.url.path.strip("/").rpartition("/")
         if not app or not name:
             raise ProbeError("an RTMP URL is rtmp://HOST/APP/STREAM")
-        self._name = name + (f"?{self.url.query}" if self.url.query else "")
-        with self.dial() as sock:
-            try:
-                yield from self._converse(sock, app)
-            except PeerError as error:
-                raise ProbeError(f"the server breaks the RTMP protocol: {error}") from error
-
-    def _converse(self, sock: socket.socket, app: str) -> Iterator[list[ProbeTag]]:
-        reader = ChunkReader()
-        media = reader.sink = CollectSink()
-        rest = self._greet(sock)
         base = f"{self.url.scheme}://{self.url.netloc.rpartition('@')[2]}/{app}"
-        self._say(sock, 0, "connect", 1.0, {"app": app, "tcUrl": base, "flashVer": f"fastflv/{__version__}"})
-        window, told = limits.ACK_WINDOW_BYTES, 0
-        while data := rest or self.receive(sock):
-            rest = b""
-            found = []
-            at = 0
-            while at < len(data):
-                at = reader.feed(data, at)
-                found += [ProbeTag(*message) for message in media.messages]
+        arguments = ConnectArguments(tc_url=base, app=app, flash_ver=f"fastflv/{__version__}")
+        session = ClientSession(arguments, noise=os.urandom(32))
+        media = CollectSink()
+        # Script data takes its place among the media.
+        session.on_data = lambda data: media.messages.append((SCRIPT, data.timestamp, data.payload))
+        session.play(name + (f"?{self.url.query}" if self.url.query else ""), media)
+        sock.sendall(session.take_output())
+        while data := self.receive(sock):
+            session.now = time.monotonic()
+            for event in session.receive(data):
+                self._look(event)
+            sock.sendall(session.take_output())
+            if media.messages:
+                found = [ProbeTag(*message) for message in media.messages]
                 media.messages.clear()
-                message = reader.message
-                if message is None:
-                    break
-                kind, time_ms, _, _, body = message
-                if kind == SCRIPT:
-                    found.append(ProbeTag(kind, time_ms, body))
-                elif kind == COMMAND:
-                    self._answer(sock, amf0.decode_all(body))
-                elif kind == WINDOW and len(body) == 4:
-                    window = int.from_bytes(body, "big") or window
-            if reader.received - told > window // 2:
-                told = reader.received
-                sock.sendall(write_message(ACKNOWLEDGE, 0, 0, 2, (told % 2**32).to_bytes(4, "big"), 128))
-            self.received += sum(len(tag.body) for tag in found)
-            if found:
+                self.received += sum(len(tag.body) for tag in found)
                 yield found
+        if session.state is ClientState.GREETING:
+            raise ProbeError(f"no RTMP handshake on port {self.port}; is that the port of `listen`?")
 
-    def _greet(self, sock: socket.socket) -> bytes:
-        """Shake hands; return what came behind."""
-        shake = ClientHandshake(os.urandom(32))
-        sock.sendall(shake.take_output())
-        while not shake.done:
-            data = self.receive(sock)
-            if not data:
-                raise ProbeError(f"no RTMP handshake on port {self.port}; is that the port of `listen`?")
-            used = shake.receive(data)
-        sock.sendall(shake.take_output())
-        return data[used:]
+    def _look(self, event: ClientEvent) -> None:
+        if isinstance(event, Redirected):
+            raise _Moved(event.url)
+        if isinstance(event, Failed):
+            raise ProbeError(
+                f"the server refuses: {event.code}, {event.description}; publish the stream first, or check "
+                "application and name in the URL"
+            )
 
-    def _say(self, sock: socket.socket, stream: int, *values: Value) -> None:
-        sock.sendall(write_message(COMMAND, 0, stream, 3, amf0.encode(*values), 128))
 
-    def _answer(self, sock: socket.socket, values: list[Value]) -> None:
-        """Take the next step of connect, createStream, play."""
-        if values[:2] == ["_result", 1.0]:
-            self._say(sock, 0, "createStream", 2.0, None)
-        elif values[:2] == ["_result", 2.0] and len(values) > 3 and isinstance(values[3], float):
-            stream = int(values[3])
-            self._say(sock, stream, "play", 3.0, None, self._name, -2.0)
-            buffer = (3).to_bytes(2, "big") + stream.to_bytes(4, "big") + (1000).to_bytes(4, "big")
-            sock.sendall(write_message(USER_CONTROL, 0, 0, 2, buffer, 128))
-        elif values[0] in ("_error", "onStatus"):
-            info = next((value for value in values[2:] if isinstance(value, dict)), {})
-            if values[0] == "_error" or info.get("level") == "error":
-                code, why = str(info.get("code")), str(info.get("description"))
-                raise ProbeError(
-                    f"the server refuses: {code}, {why}; publish the stream first, or check application and name "
-                    "in the URL"
-                )
+class _Moved(Exception):
+    """The server named another one."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.url = url
 
 
 SOURCES: dict[str, type[Source]] = {

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import os
-import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from flvread import AUDIO, SCRIPT, VIDEO, Tag
+from rtmppeer import RtmpPeer
 from server import HOST
 
-from fastflv._ext.ingest.chunkread import ChunkReader
-from fastflv._ext.ingest.chunkwrite import write_message
 from fastflv.media.amf import amf0
-from fastflv.protocols.rtmp.handshake import ClientHandshake
-
-COMMAND, SET_CHUNK = 20, 1
+from fastflv.protocols.rtmp.client import ClientSession
+from fastflv.protocols.rtmp.clientevents import ClientEvent, Connected, Failed, Started
+from fastflv.protocols.rtmp.connectarguments import ConnectArguments
 
 
 class Refused(Exception):
     """The server said no; the text is the status code."""
 
 
-class Publisher:
-    """One RTMP connection."""
+class Publisher(RtmpPeer):
+    """One RTMP connection, with the client session of fastflv."""
 
     def __init__(
         self,
@@ -36,139 +33,73 @@ class Publisher:
         tls: ssl.SSLContext | None = None,
         buffer: int = 0,
     ) -> None:
-        self.sock = socket.socket()
-        self.sock.settimeout(timeout)
-        if buffer:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self.sock.connect((HOST, port))
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if tls is not None:
-            self.sock = tls.wrap_socket(self.sock, server_hostname=HOST)
-        self.chunk_size = 128
+        super().__init__(port, timeout=timeout, tls=tls, buffer=buffer)
         self._wanted_chunk = chunk_size
-        self._reader = ChunkReader()
-        self._heard: list[tuple[int, bytes]] = []
-        self._port = port
-        self._out = bytearray()
+        self.session: ClientSession
+        self.streams: dict[str, int] = {}
+        "Message streams of what is published, by name."
+        self.stream = 0
+        "Message stream that began last."
 
-    def __enter__(self) -> Publisher:
+    # --- commands ---
+
+    def connect(self, app: str = "live", tc_url: str = "") -> Publisher:
+        """Handshake and connect. Raises Refused with the status code."""
+        arguments = ConnectArguments(tc_url=tc_url or f"rtmp://{HOST}:{self.port}/{app}", app=app)
+        self.session = ClientSession(arguments, noise=os.urandom(32), chunk_size=self._wanted_chunk)
+        self.raw(self.session.take_output())
+        self.until(Connected)
+        self.chunk_size = self.session.chunk_size
         return self
 
-    def __exit__(self, *failure: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Go without a word."""
-        self.sock.close()
-
-    # --- conversation ---
-
-    def greet(self) -> Publisher:
-        """The handshake."""
-        shake = ClientHandshake(os.urandom(32))
-        self.sock.sendall(shake.take_output())
-        while not shake.done:
-            data = self.sock.recv(65536)
-            assert data, "closed within the handshake"
-            used = shake.receive(data)
-            self._feed(data[used:])
-        self.sock.sendall(shake.take_output())
-        if self._wanted_chunk != 128:
-            self.set_chunk(self._wanted_chunk)
-        return self
-
-    def set_chunk(self, size: int) -> None:
-        self.message(SET_CHUNK, size.to_bytes(4, "big"), stream=0, channel=2)
-        self.chunk_size = size
-
-    def connect(self, app: str = "live", **more: Any) -> Publisher:
-        told = {"app": app, "type": "nonprivate", "tcUrl": f"rtmp://{HOST}:{self._port}/{app}", **more}
-        self.command("connect", 1, told)
-        self.wait("_result", 1)
-        return self
-
-    def publish(self, stream: str, app: str = "live", **more: Any) -> Publisher:
+    def publish(self, stream: str, app: str = "live", tc_url: str = "") -> Publisher:
         """All that it takes to publish. Raises Refused with the status code."""
-        self.greet().connect(app, **more)
-        self.begin(stream)
+        self.connect(app, tc_url).begin(stream)
         return self
 
     def begin(self, stream: str) -> None:
         """Publish on a connection that has said `connect`."""
-        self.command("releaseStream", 2, None, stream)
-        self.command("FCPublish", 3, None, stream)
-        self.command("createStream", 4, None)
-        self.wait("_result", 4)
-        self.command("publish", 5, None, stream, "live", stream=1)
-        info = self.wait("onStatus")[3]
-        if info["code"] != "NetStream.Publish.Start":
-            raise Refused(info["code"])
+        self.session.publish(stream)
+        self.raw(self.session.take_output())
+        started = self.until(Started)
+        assert isinstance(started, Started) and started.name == stream
+        self.stream = self.streams[stream] = started.stream_id
+
+    def end(self, stream: str) -> None:
+        """End one publish as encoders do; the connection stays."""
+        self.session.delete(self.streams.pop(stream))
+        self.raw(self.session.take_output())
 
     def finish(self) -> None:
         """Leave as encoders do."""
-        self.command("FCUnpublish", 6, None, "x")
-        self.command("deleteStream", 7, None, 1.0)
+        for stream in list(self.streams):
+            self.end(stream)
         self.close()
 
-    def command(self, name: str, transaction: float, *values: Any, stream: int = 0) -> None:
-        body = amf0.encode(name, float(transaction), *values)
-        self.message(COMMAND, body, stream=stream, channel=3)
-
-    def wait(self, name: str, transaction: float | None = None) -> list[Any]:
-        """Return the first command of the server with that name."""
+    def until(self, kind: type[ClientEvent]) -> ClientEvent:
+        """Read to the first event of a kind. Raises Refused at a refusal."""
         while True:
-            while self._heard:
-                kind, payload = self._heard.pop(0)
-                if kind != COMMAND:
-                    continue
-                values = amf0.decode_all(payload)
-                if values[0] == "_error":
-                    raise Refused(str(values[3]["code"]))
-                if values[0] == name and transaction in (None, values[1]):
-                    return values
             data = self.sock.recv(65536)
-            assert data, f"closed while {name} was waited for"
-            self._feed(data)
-
-    def _feed(self, data: bytes) -> None:
-        at = 0
-        while at < len(data):
-            at = self._reader.feed(data, at)
-            message = self._reader.message
-            if message is None:
-                break
-            self._heard.append((message[0], message[4]))
-
-    def closed(self, timeout: float = 10) -> bool:
-        """Whether the server closes the connection within *timeout*."""
-        self.sock.settimeout(timeout)
-        try:
-            while self.sock.recv(65536):
-                pass
-        except ConnectionError:
-            return True
-        except TimeoutError:
-            return False
-        return True
+            assert data, f"closed while {kind.__name__} was waited for"
+            self.session.now = time.monotonic()
+            found = self.session.receive(data)
+            self.raw(self.session.take_output())
+            for event in found:
+                if isinstance(event, Failed):
+                    raise Refused(event.code)
+                if isinstance(event, kind):
+                    return event
 
     # --- media ---
 
-    def message(self, kind: int, body: bytes, *, time: int = 0, stream: int = 1, channel: int = 4) -> None:
-        self.raw(write_message(kind, time & 0xFFFFFFFF, stream, channel, body, self.chunk_size))
+    def tag(self, kind: int, time: int, body: bytes, *, stream: int = 0) -> None:
+        """One message of media; metadata comes as @setDataFrame. *stream* is the one that began last unless given."""
+        self.raw(self.session.write_media(stream or self.stream, kind, time, body))
 
-    def raw(self, data: bytes) -> None:
-        self.sock.sendall(data)
-
-    def tag(self, kind: int, time: int, body: bytes) -> None:
-        """One message of media; metadata comes as @setDataFrame."""
-        if kind == SCRIPT:
-            body = amf0.encode("@setDataFrame") + body
-        self.message(kind, body, time=time, channel={AUDIO: 4, VIDEO: 6}.get(kind, 5))
-
-    def tags(self, tags: Iterable[Tag], *, offset: int = 0) -> None:
+    def tags(self, tags: Iterable[Tag], *, offset: int = 0, stream: int = 0) -> None:
         """Many, as fast as they go."""
         for tag in tags:
-            self.tag(tag.kind, tag.time + offset, tag.body)
+            self.tag(tag.kind, tag.time + offset, tag.body, stream=stream)
 
     def live(self, tags: Iterable[Tag], *, offset: int = 0, speed: float = 1.0) -> Iterator[Tag]:
         """Send at the pace of the timestamps; yields each tag after it was sent."""

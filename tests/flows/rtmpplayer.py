@@ -5,17 +5,20 @@ Spec: RTMP 1.0, 5.3.1 (chunks), 7.2.2 (commands of a NetStream). The reader shar
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from flvread import AUDIO, SCRIPT, VIDEO, Tag
-from publisher import COMMAND, Publisher
+from rtmppeer import COMMAND, SET_CHUNK, RtmpPeer
+from server import HOST
 
 from fastflv.media.amf import amf0
+from fastflv.protocols.rtmp.handshake import ClientHandshake
 
-SET_CHUNK, USER_CONTROL = 1, 4
+USER_CONTROL = 4
 STREAM_BEGIN, STREAM_EOF, PING_REQUEST, PING_RESPONSE = 0, 1, 6, 7
 LENGTH_OF_HEADER = {0: 11, 1: 7, 2: 3, 3: 0}
 
@@ -114,7 +117,7 @@ class Chunks:
         return True
 
 
-class RtmpPlayer(Publisher):
+class RtmpPlayer(RtmpPeer):
     """One connection that plays. Media is in `tags`, everything else where `wait` finds it."""
 
     def __init__(
@@ -134,6 +137,8 @@ class RtmpPlayer(Publisher):
         self.sizes: list[int] = []
         "Chunk sizes that the server announced."
         self.ended = False
+        self._heard: list[list[Any]] = []
+        "Commands that nobody waited for yet."
 
     def _feed(self, data: bytes) -> None:
         for message in self.chunks.feed(data):
@@ -158,11 +163,37 @@ class RtmpPlayer(Publisher):
                     assert isinstance(info, dict)
                     self.codes.append(str(info["code"]))
                     self.before[self.codes[-1]] = len(self.tags)
+                self._heard.append(values)
             elif message.kind == SET_CHUNK:
                 self.sizes.append(self.chunks.size)
-            self._heard.append((message.kind, message.body))
 
     # --- asking ---
+
+    def greet(self) -> RtmpPlayer:
+        """The handshake."""
+        shake = ClientHandshake(os.urandom(32))
+        self.raw(shake.take_output())
+        while not shake.done:
+            data = self.sock.recv(65536)
+            assert data, "closed within the handshake"
+            used = shake.receive(data)
+            self._feed(data[used:])
+        self.raw(shake.take_output())
+        self.set_chunk(4096)
+        return self
+
+    def connect(self, app: str = "live", **more: Any) -> RtmpPlayer:
+        told = {"app": app, "type": "nonprivate", "tcUrl": f"rtmp://{HOST}:{self.port}/{app}", **more}
+        self.command("connect", 1, told)
+        self.wait("_result", 1)
+        return self
+
+    def wait(self, name: str, transaction: float) -> list[Any]:
+        """Read to the answer of a command."""
+        self.until(lambda me: any(values[:2] == [name, float(transaction)] for values in me._heard))
+        found = next(values for values in self._heard if values[:2] == [name, float(transaction)])
+        self._heard.remove(found)
+        return found
 
     def play(self, name: str, *, stream: int = 1, create: bool = True) -> RtmpPlayer:
         """Ask for a stream on a connection that has said `connect`."""

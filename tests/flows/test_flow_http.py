@@ -231,7 +231,7 @@ def test_a_path_that_leaves_the_root_is_refused(server: Server, live: str, targe
 
 def test_vhosts_by_host_and_by_query(server: Server) -> None:
     with Publisher(server.rtmp) as fast, Publisher(server.rtmp) as shop:
-        fast.publish("one", tcUrl="rtmp://fast.example.com/live")
+        fast.publish("one", tc_url="rtmp://fast.example.com/live")
         shop.publish("two?vhost=shop.example.com")
         for publisher in (fast, shop):
             publisher.tags([*headers(), *film(3)])
@@ -250,7 +250,7 @@ def test_vhosts_by_host_and_by_query(server: Server) -> None:
 
 def test_a_vhost_that_is_off_takes_no_publisher(server: Server) -> None:
     with Publisher(server.rtmp) as publisher, pytest.raises(Exception, match=r"Rejected|closed|BadName"):
-        publisher.publish("one", tcUrl="rtmp://off.example.com/live")
+        publisher.publish("one", tc_url="rtmp://off.example.com/live")
 
 
 def test_the_vhost_may_be_in_the_stream_name_alone(serve: Callable[..., Server]) -> None:

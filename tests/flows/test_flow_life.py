@@ -14,6 +14,7 @@ from clip import H264, Clip, Form, decode, end, make, push
 from flvread import AUDIO, SCRIPT, VIDEO, Tag, media
 from player import Player, Recorder, check_start
 from publisher import AAC, AVC, METADATA, Publisher, Refused, film, headers, picture, sound
+from rtmpplayer import RtmpPlayer
 from server import HOST, MIB, Server, until, vhost_text
 
 OTHER_AVC = AVC.replace(b"\x4d\x40\x0c", b"\x4d\x40\x0d")
@@ -223,7 +224,7 @@ def test_a_publisher_that_pings_without_media_times_out_all_the_same(server: Ser
 def test_a_half_open_handshake_times_out(server: Server) -> None:
     with (
         socket.create_connection((HOST, server.rtmp), 15) as silent,
-        Publisher(server.rtmp, timeout=15) as greeted,
+        RtmpPlayer(server.rtmp, timeout=15) as greeted,
     ):
         silent.sendall(b"\3" + bytes(100))
         greeted.greet()
@@ -417,8 +418,7 @@ def test_two_streams_one_after_the_other_on_one_connection(strict: Server) -> No
     with Publisher(strict.rtmp) as publisher:
         publisher.publish("one")
         publisher.tags([*headers(), *film(3)])
-        publisher.command("FCUnpublish", 6, None, "one")
-        publisher.command("deleteStream", 7, None, 1.0)
+        publisher.end("one")
         publisher.begin("two")
         publisher.tags([*headers(), *film(3)])
         with Player(strict.http, "/live/two.flv") as player:
@@ -442,12 +442,8 @@ def test_a_peer_that_pings_and_never_reads_costs_bounded_memory(server: Server) 
 
 
 def test_a_play_over_rtmp_is_refused_with_a_status(server: Server) -> None:
-    with Publisher(server.rtmp) as peer:
-        peer.greet().connect()
-        peer.command("createStream", 2, None)
-        peer.wait("_result", 2)
-        peer.command("play", 3, None, "x", -2.0, stream=1)
-        assert peer.wait("onStatus")[3]["level"] == "error"
+    with RtmpPlayer(server.rtmp) as peer:
+        peer.open("x").told("NetStream.Play.StreamNotFound")
 
 
 def test_stopping_the_server_ends_players_cleanly(tmp_path: Path) -> None:

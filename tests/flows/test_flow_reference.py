@@ -62,7 +62,7 @@ def pictures(path: Path) -> dict[int, str]:
 
 def flags_of(tags: list[Tag]) -> list[int]:
     """Flags of each tag as the log keeps them."""
-    log = MediaLog(keep_ms=1 << 40, window_bytes=1 << 40)
+    log = MediaLog(keep_ms=1 << 40, history_bytes=1 << 40)
     writer = StreamWriter(log)
     writer.begin(10)
     feed = Feed(writer)

@@ -153,10 +153,11 @@ def test_one_after_the_other_a_connection_may_play_and_publish(site: Site) -> No
     with Broadcast(site.server.rtmp, "turns", speed=5), site.player().open("turns") as player:
         player.frames(10)
         player.say("closeStream")
-        player.begin("own")
-        player.tags.clear()
+        player.command("publish", 5, None, "own", "live", stream=1)
+        player.told("NetStream.Publish.Start").tags.clear()
         with Player(site.server.http, "/live/own.flv") as other:
-            Publisher.tags(player, [*headers(), *film(10)])  # type: ignore[arg-type]
+            for tag in [*headers(), *film(10)]:
+                player.message(tag.kind, tag.body, time=tag.time)
             other.frames(10)
         player.command("FCUnpublish", 6, None, "own")
         player.play("turns", create=False).frames(10)

@@ -264,4 +264,4 @@ def test_each_name_plays_with_its_certificate_and_a_new_one_disturbs_nobody(
                 check_complete(player)
         with pytest.raises(ssl.SSLCertVerificationError):
             Publisher(secure.rtmps, tls=old)
-        Publisher(secure.rtmps, tls=trusting(replaced)).greet().connect().close()
+        Publisher(secure.rtmps, tls=trusting(replaced)).connect().close()

@@ -57,11 +57,11 @@ class Client:
         self.call("createStream", 2, None).call("_checkbw", 3, None).call("FCPublish", 4, None, name)
         return self.call("publish", 5, None, name, "live", stream_id=stream_id)
 
-    def metadata(self, **pairs) -> Client:
-        return self.send(18, amf0.encode("@setDataFrame", "onMetaData", pairs), 4, 1)
+    def metadata(self, stream_id: int = 1, **pairs) -> Client:
+        return self.send(18, amf0.encode("@setDataFrame", "onMetaData", pairs), 4, stream_id)
 
-    def media(self, kind: int, timestamp: int, payload: bytes) -> Client:
-        return self.send(kind, payload, 6 if kind == 9 else 4, 1, timestamp)
+    def media(self, kind: int, timestamp: int, payload: bytes, stream_id: int = 1) -> Client:
+        return self.send(kind, payload, 6 if kind == 9 else 4, stream_id, timestamp)
 
     def play(self, name: str = "room", stream_id: int = 1, *more) -> Client:
         self.send(5, b"\0\x26\x25\xa0", 2).call("createStream", 2, None).call(
@@ -94,18 +94,29 @@ def heard(output: bytes, handshake: bool = True) -> list[tuple]:
     return said
 
 
-def media(client: Client) -> Client:
-    client.metadata(width=640.0)
-    client.media(9, 0, b"\x17\0\0\0\0record").media(8, 0, b"\xaf\0\x12\x10")
+def media(client: Client, stream_id: int = 1) -> Client:
+    client.metadata(stream_id, width=640.0)
+    client.media(9, 0, b"\x17\0\0\0\0record", stream_id).media(8, 0, b"\xaf\0\x12\x10", stream_id)
     for n in range(4):
-        client.media(9, 40 * n, bytes([0x27, 1]) + bytes(300 + n)).media(
-            8, 40 * n + 5, b"\xaf\1" + bytes(150)
-        )
+        client.media(9, 40 * n, bytes([0x27, 1]) + bytes(300 + n), stream_id)
+        client.media(8, 40 * n + 5, b"\xaf\1" + bytes(150), stream_id)
     return client
 
 
-def unpublish(client: Client, name: str = "room") -> Client:
-    return client.call("FCUnpublish", 6, None, name).call("deleteStream", 7, None, 1.0)
+def unpublish(client: Client, name: str = "room", stream_id: int = 1) -> Client:
+    client.call("FCUnpublish", 6, None, name)
+    return client.call("deleteStream", 7, None, float(stream_id))
+
+
+def three(client: Client) -> Client:
+    """FMLE with three renditions; the second ends first."""
+    for stream_id in (1, 2, 3):
+        client.fmle_publish(f"room{stream_id}", stream_id)
+        media(client, stream_id)
+    unpublish(client, "room2", 2)
+    for stream_id in (1, 2, 3):
+        media(client, stream_id)
+    return unpublish(unpublish(client, "room1", 1), "room3", 3)
 
 
 FLOWS = {
@@ -128,6 +139,7 @@ FLOWS = {
         Client().connect(swfUrl="http://s/", pageUrl="http://p/").play().call("deleteStream", 8, None, 1.0)
     ),
     "publish twice": lambda: unpublish(
-        media(unpublish(media(Client().connect().fmle_publish())).fmle_publish("second", 2))
-    ).call("deleteStream", 9, None, 2.0),
+        media(unpublish(media(Client().connect().fmle_publish())).fmle_publish("second", 2), 2), "second", 2
+    ),
+    "three streams": lambda: three(Client().connect()),
 }

@@ -132,7 +132,7 @@ class Feed:
     def __init__(self, writer: StreamWriter) -> None:
         self.writer = writer
         self.reader = ChunkReader()
-        self.reader.sink = writer
+        self.reader.set_sink(1, writer)
 
     def send(self, kind: int, time_ms: int, body: bytes, now_ms: int | None = None) -> None:
         self.writer.now_ms = time_ms if now_ms is None else now_ms

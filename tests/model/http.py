@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 
 import uvloop
 
+from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.http.connection import HttpConnection
 
@@ -28,19 +30,24 @@ class Echo:
 
     def __init__(self, *, cross_domain: bool = True) -> None:
         self.cross_domain = cross_domain
-        self.held: list[HttpConnection] = []
+        self.held: list[Exchange] = []
         self.seen: list[Request] = []
         self.asked = asyncio.Event()
 
-    def __call__(self, request: Request, connection: HttpConnection) -> Response | None:
+    def __call__(self, exchange: Exchange) -> None:
+        request = exchange.request
         self.seen.append(request)
         self.asked.set()
         if request.path == "/fail":
             raise RuntimeError("as asked")
         if request.path == "/later":
-            self.held.append(connection)
-            return None
-        return Response.of_json([request.method, request.path, request.query, request.body.decode()])
+            self.held.append(exchange)
+            return
+
+        def answer(body: bytes) -> None:
+            exchange.respond(Response.of_json([request.method, request.path, request.query, body.decode()]))
+
+        exchange.read_whole(limits.HTTP_BODY_BYTES_MAX, answer)
 
 
 @asynccontextmanager

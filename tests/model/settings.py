@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fastflv.config.load import Settings, load_text
+from fastflv.config.load import load_text
+from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import DEFAULT_VHOST, Vhost
 from fastflv.config.notice import NoticeKind
 from fastflv.errors import ConfigError, ConfigValueError

@@ -2,13 +2,12 @@ from typing import Self, final
 
 from fastflv._ext.log.medialog import MediaLog
 
-def frame_ends(framing: int, size: int) -> tuple[bytes, bytes]:
-    """Return what stands before and behind *size* bytes of one chunk or message of *framing*."""
-
 @final
 class Cursor:
     """A place in a log, for readers on the event loop."""
 
+    drop_ms: int
+    jump_ms: int
     def __new__(
         cls,
         log: MediaLog,

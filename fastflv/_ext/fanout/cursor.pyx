@@ -9,14 +9,17 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
 from fastflv._ext.core.atomics cimport add32, load32_relaxed, load_relaxed
+from fastflv._ext.fanout.framing cimport FRAME_HEADER_MAX, FRAMING_CHUNKED, FRAMING_RAW, write_frame_header
 from fastflv._ext.fanout.ladder cimport choose_skip, skip_leading, skip_pictures, skip_stop
 from fastflv._ext.fanout.lag cimport Mark, Thinning, mark_lag
-from fastflv._ext.fanout.player cimport FRAMING_CHUNKED, FRAMING_RAW, MARK_BYTES, write_frame_header
 from fastflv._ext.log.block cimport Block, block_drop
-from fastflv._ext.log.medialog cimport Log, MediaLog, log_drop, log_hold
-from fastflv._ext.log.page cimport Page, Tag, View, page_tag_at
+from fastflv._ext.log.log cimport Log, log_drop, log_hold
+from fastflv._ext.log.medialog cimport MediaLog
+from fastflv._ext.log.page cimport Page, Tag, page_tag_at
+from fastflv._ext.log.view cimport View
 
 from fastflv import limits
+from fastflv._ext.fanout.framing import frame_ends
 from fastflv.errors import UsageError
 
 cdef int64_t SEND_MAX = limits.LOOP_SEND_BYTES_MAX
@@ -52,7 +55,7 @@ cdef int64_t stop_at(Log* log, int64_t position, int64_t most) noexcept nogil:
 
 cdef bytes copy(Log* log, int64_t position, int64_t stop, uint8_t framing):
     """Return [position, stop) of the log as one framed bytes object."""
-    cdef uint8_t header[MARK_BYTES]
+    cdef uint8_t header[FRAME_HEADER_MAX]
     cdef int head = 0 if framing == FRAMING_RAW else write_frame_header(header, framing, stop - position)
     cdef int tail = 2 if framing == FRAMING_CHUNKED else 0
     cdef bytes out = PyBytes_FromStringAndSize(NULL, head + (stop - position) + tail)
@@ -73,17 +76,6 @@ cdef bytes copy(Log* log, int64_t position, int64_t stop, uint8_t framing):
     return out
 
 
-def frame_ends(int framing, int64_t size):
-    """Return what stands before and behind *size* bytes of one chunk or message of *framing* (0 none, 1 chunked,
-    2 WebSocket); nothing around nothing."""
-    cdef uint8_t header[MARK_BYTES]
-    cdef int head
-    if framing == FRAMING_RAW or size == 0:
-        return b"", b""
-    head = write_frame_header(header, <uint8_t>framing, size)
-    return header[:head], b"\r\n" if framing == FRAMING_CHUNKED else b""
-
-
 @cython.final
 cdef class Cursor:
     """A place in a log. Counts as a reader until `close`.
@@ -100,7 +92,7 @@ cdef class Cursor:
     cdef int64_t pos
     cdef int64_t wait_pos
     cdef readonly int64_t lag_ms      # at the last take
-    cdef int64_t jump_ms
+    cdef public int64_t jump_ms       # lag beyond which it goes on at the newest keyframe, ms
     cdef int64_t credit_ms            # age of what it begins with, until it has caught up: that is no lag
     cdef int64_t given                # bytes, framing included
     cdef Mark unacknowledged
@@ -148,6 +140,15 @@ cdef class Cursor:
     def position(self):
         """Log position of the next byte, -1 while it waits for a keyframe."""
         return -1 if self.waiting else self.pos
+
+    @property
+    def drop_ms(self):
+        """Lag beyond which disposable pictures are left out, ms."""
+        return self.thin.drop_ms
+
+    @drop_ms.setter
+    def drop_ms(self, int64_t value):
+        self.thin.drop_ms = value
 
     @property
     def drops(self):

@@ -3,8 +3,8 @@
 from libc.stdint cimport int32_t, int64_t
 
 from fastflv._ext.fanout.player cimport Burst, PlayerState
-from fastflv._ext.log.medialog cimport Log
-from fastflv._ext.log.page cimport View
+from fastflv._ext.log.log cimport Log
+from fastflv._ext.log.view cimport View
 from fastflv._ext.log.waker cimport Waker
 
 
@@ -42,6 +42,7 @@ cdef int64_t flush_us(Group* g) noexcept nogil
 cdef int64_t next_due(Group* g, int64_t now) noexcept nogil
 cdef void go_idle(Group* g) noexcept nogil
 cdef void set_window(Group* g, int64_t window_us, int64_t now) noexcept nogil
+cdef void change_window(Group* g, int64_t window_us, bint is_open, int64_t now) noexcept nogil
 cdef Group* find_group(Group* groups, Log* log) noexcept nogil
 cdef Group* add_group(Group** groups, Log* log, int fd, int64_t window_us, bint is_open) noexcept nogil
 cdef void remove_group(Group** groups, Group* g) noexcept nogil

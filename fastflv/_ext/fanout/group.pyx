@@ -4,12 +4,12 @@ How it sleeps and is woken: waker.pyx.
 """
 
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 
 from fastflv._ext.core.atomics cimport fence, load32_acquire, load_acquire, store32_relaxed
 from fastflv._ext.fanout.player cimport PlayerState
-from fastflv._ext.log.medialog cimport Log, log_add_waker, log_drop, log_hold, log_remove_waker, view_refresh
-from fastflv._ext.log.page cimport view_clear
+from fastflv._ext.log.log cimport Log, log_add_waker, log_drop, log_hold, log_remove_waker
+from fastflv._ext.log.view cimport view_clear, view_refresh
 
 from fastflv import limits
 
@@ -58,13 +58,72 @@ cdef void go_idle(Group* g) noexcept nogil:
 
 
 cdef void set_window(Group* g, int64_t window_us, int64_t now) noexcept nogil:
-    """Merge over another time from now on."""
-    g.window_us = window_us
-    # Relaxed: a writer that sees the old value is late by one look, which comes by the clock.
-    store32_relaxed(&g.waker.merges, window_us > 0)
-    g.slot_us = max(SLOT_US, window_us // g.slot_count)
+    """Merge over another time from now on; the slots stay as they are."""
+    # One slot cannot spread the sends.
+    g.window_us = window_us if g.slot_count > 1 else 0
+    # Relaxed: a writer that sees the old value does not wake the thread, which looks at `due_us` all the same.
+    store32_relaxed(&g.waker.merges, g.window_us > 0)
+    g.slot_us = max(SLOT_US, g.window_us // g.slot_count)
     if g.due_us >= 0:
-        g.due_us = next_due(g, now) if window_us else now + flush_us(g)
+        g.due_us = next_due(g, now) if g.window_us else now + flush_us(g)
+        # Each slot is served once more before the group sleeps.
+        g.new_us = now
+
+
+cdef int32_t slots_of(int64_t window_us, bint is_open) noexcept nogil:
+    """Return the number of slots for a merge window; a window that follows the load keeps its slots."""
+    return <int32_t>SLOTS_MAX if is_open else max(1, <int32_t>(window_us // max(SLOT_US, window_us // SLOTS_MAX)))
+
+
+cdef bint spread_players(Group* g, int32_t slot_count) noexcept nogil:
+    """Spread the players over another number of slots; False without memory, and then nothing has changed."""
+    cdef Slot* slots = <Slot*>calloc(slot_count, sizeof(Slot))
+    cdef PlayerState* p
+    cdef int32_t i, k
+    cdef int32_t to = 0
+    cdef int32_t room = g.count // slot_count + 1
+    cdef bint failed = slots == NULL
+    if not failed:
+        for i in range(slot_count):
+            slots[i].players = <PlayerState**>malloc(room * sizeof(PlayerState*))
+            slots[i].room = room
+            failed = failed or slots[i].players == NULL
+    if failed:
+        free_slots(slots, slot_count)
+        return False
+    for i in range(g.slot_count):
+        for k in range(g.slots[i].count):
+            p = g.slots[i].players[k]
+            p.slot = to
+            p.index = slots[to].count
+            slots[to].players[p.index] = p
+            slots[to].count += 1
+            to = (to + 1) % slot_count
+    free_slots(g.slots, g.slot_count)
+    g.slots = slots
+    g.slot_count = slot_count
+    g.next_slot = to
+    return True
+
+
+cdef void free_slots(Slot* slots, int32_t count) noexcept nogil:
+    cdef int32_t i
+    if slots != NULL:
+        for i in range(count):
+            free(slots[i].players)
+    free(slots)
+
+
+cdef void change_window(Group* g, int64_t window_us, bint is_open, int64_t now) noexcept nogil:
+    """Merge over another time from now on, on as many slots as it needs; *is_open*: the window follows the load.
+
+    Not while slots are being served. Without memory the slots stay, and the sends are spread less evenly.
+    """
+    cdef int32_t slot_count = slots_of(window_us, is_open)
+    g.open = is_open
+    if slot_count != g.slot_count:
+        spread_players(g, slot_count)
+    set_window(g, window_us, now)
 
 
 # --- who ------------------------------------------------------------------------------------
@@ -83,8 +142,7 @@ cdef Group* add_group(Group** groups, Log* log, int fd, int64_t window_us, bint 
         return NULL
     g.open = is_open
     g.slot_us = max(SLOT_US, window_us // SLOTS_MAX)
-    # A window that changes keeps its slots, so that players stay in theirs.
-    g.slot_count = <int32_t>SLOTS_MAX if is_open else max(1, <int32_t>(window_us // g.slot_us))
+    g.slot_count = slots_of(window_us, is_open)
     g.slots = <Slot*>calloc(g.slot_count, sizeof(Slot))
     g.waker.fd = fd
     g.waker.idle = 1
@@ -107,16 +165,13 @@ cdef Group* add_group(Group** groups, Log* log, int fd, int64_t window_us, bint 
 
 cdef void remove_group(Group** groups, Group* g) noexcept nogil:
     cdef Group** link = groups
-    cdef int32_t i
     while link[0] != g:
         link = &link[0].next
     link[0] = g.next
     log_remove_waker(g.log, &g.waker)
     view_clear(&g.view)
     free(g.view.pages)
-    for i in range(g.slot_count):
-        free(g.slots[i].players)
-    free(g.slots)
+    free_slots(g.slots, g.slot_count)
     log_drop(g.log)
     free(g)
 

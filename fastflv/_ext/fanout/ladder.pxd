@@ -5,8 +5,8 @@ from libc.stdint cimport int64_t
 from fastflv._ext.fanout.lag cimport Thinning
 from fastflv._ext.fanout.player cimport PlayerState
 from fastflv._ext.log.block cimport Block
-from fastflv._ext.log.medialog cimport Log
-from fastflv._ext.log.page cimport View
+from fastflv._ext.log.log cimport Log
+from fastflv._ext.log.view cimport View
 
 
 cdef int64_t tag_end(const PlayerState* p, const View* view) noexcept nogil

@@ -10,11 +10,13 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from fastflv._ext.core.atomics cimport load32_acquire, load_acquire, load_relaxed, store_relaxed
 from fastflv._ext.core.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
 from fastflv._ext.core.sockets cimport SIOCOUTQ, ioctl
+from fastflv._ext.fanout.framing cimport FRAMING_RAW
 from fastflv._ext.fanout.lag cimport INTER, Thinning, mark_lag
-from fastflv._ext.fanout.player cimport FRAMING_RAW, PlayerState
+from fastflv._ext.fanout.player cimport PlayerState
 from fastflv._ext.log.block cimport Block, block_drop, block_hold, block_new
-from fastflv._ext.log.medialog cimport Log
-from fastflv._ext.log.page cimport Page, Tag, View, page_tag_at, view_find
+from fastflv._ext.log.log cimport Log
+from fastflv._ext.log.page cimport Page, Tag, page_tag_at
+from fastflv._ext.log.view cimport View, view_find
 from fastflv._ext.syntax.flvtag cimport COMMAND, CONFIG, DISPOSABLE, KEY, LEADING, TAG_VIDEO
 
 

@@ -18,7 +18,7 @@ cdef struct Thinning:
     uint8_t skip               # LEADING behind a jump or a start, INTER up to a keyframe, DISPOSABLE while it lags
     int64_t key_pos            # of the keyframe that LEADING is about, -1: not met yet
     uint8_t bridge             # 1: pictures were left out; the container wants the log's `bridge` before the next
-    int64_t drop_ms            # lag beyond which disposable pictures are left out; constant
+    int64_t drop_ms            # lag beyond which disposable pictures are left out; change.pyx may change it
     int64_t drops              # counters, relaxed: times that began
     int64_t dropped            # pictures left out
 

@@ -12,7 +12,7 @@ from fastflv._ext.core.sockets cimport (
     IPPROTO_TCP, SO_MAX_PACING_RATE, SOL_SOCKET, TCP_NOTSENT_LOWAT, setsockopt,
 )
 from fastflv._ext.log.medialog cimport MediaLog
-from fastflv._ext.log.page cimport View
+from fastflv._ext.log.view cimport View
 
 from fastflv import limits
 
@@ -43,6 +43,12 @@ cdef int64_t pace(int fd, int64_t wanted, int64_t paced) noexcept nogil:
     value = <unsigned int>min(wanted, <int64_t>0xFFFFFFFE)
     setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &value, sizeof(value))
     return wanted
+
+
+cdef void unpace(int fd) noexcept nogil:
+    """Have the kernel send on *fd* without a bound."""
+    cdef unsigned int value = 0xFFFFFFFF
+    setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &value, sizeof(value))
 
 
 cdef int keep_unsent(int fd, int64_t rate) noexcept nogil:

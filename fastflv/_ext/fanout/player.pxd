@@ -7,15 +7,12 @@ the event loop may read (relaxed), and `closed`, which hands the player back (re
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from fastflv._ext.core.sockets cimport iovec
+from fastflv._ext.fanout.framing cimport FRAME_HEADER_MAX
 from fastflv._ext.fanout.lag cimport Mark, Thinning
 from fastflv._ext.log.block cimport Block
-from fastflv._ext.log.medialog cimport Log
-from fastflv._ext.log.page cimport Page, View
-
-cdef enum:
-    FRAMING_RAW = 0            # bytes as they are; the connection ends them
-    FRAMING_CHUNKED = 1        # RFC 9112, 7.1
-    FRAMING_WEBSOCKET = 2      # RFC 6455, 5.2: a binary message each send, not masked
+from fastflv._ext.log.log cimport Log
+from fastflv._ext.log.page cimport Page
+from fastflv._ext.log.view cimport View
 
 cdef enum:                     # why a player left
     LEFT_OPEN = 0
@@ -40,7 +37,6 @@ cdef enum:
 
 cdef enum:
     PARTS_MAX = 24             # iovec entries of one send
-    MARK_BYTES = 20            # longest frame header: 16 hex digits and CRLF, with the CRLF before it
 
 
 cdef struct PlayerState:
@@ -57,8 +53,8 @@ cdef struct PlayerState:
     int64_t wait_pos
     int64_t cut                # position at which a lagging player leaves the tag it is in; -1: none
     Thinning thin
-    int64_t jump_ms            # lag beyond which it jumps to a keyframe; constant, as the next
-    int64_t close_ms           # beyond which it is let go
+    int64_t jump_ms            # lag beyond which it jumps to a keyframe; change.pyx may change it and the next two
+    int64_t close_ms           # lag beyond which it is disconnected
     int64_t pace_percent       # of the stream's rate that the kernel sends at most, once the start is out; 0: no bound
     int64_t paced              # the bound that it was told, bytes a second, 0: none yet
     int64_t credit_ms          # age of what it began with, until it has caught up: that is no lag; -1: not told yet
@@ -69,7 +65,7 @@ cdef struct PlayerState:
     uint32_t block_at
     Page* pin               # referenced while blocked: holds the rest of the tag that is on its way
     int64_t frame_left         # bytes of content still owed to the open frame
-    uint8_t mark[MARK_BYTES]   # framing bytes that did not fit into the socket
+    uint8_t mark[FRAME_HEADER_MAX]   # framing bytes that did not fit into the socket
     uint8_t mark_at
     uint8_t mark_size
     int64_t progress_us        # clock of the last byte the socket took, while blocked
@@ -94,11 +90,10 @@ cdef struct Burst:
     int64_t total
     int64_t content
     iovec parts[PARTS_MAX]
-    uint8_t header[MARK_BYTES]
+    uint8_t header[FRAME_HEADER_MAX]
 
 
 cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, Burst* burst) noexcept nogil
 cdef bint player_finish(PlayerState* p) noexcept nogil
 cdef bint player_is_whole(const PlayerState* p, const View* view) noexcept nogil
-cdef int write_frame_header(uint8_t* out, uint8_t framing, int64_t size) noexcept nogil
 cdef void player_release(PlayerState* p) noexcept nogil

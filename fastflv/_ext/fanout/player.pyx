@@ -9,14 +9,15 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from fastflv._ext.core.atomics cimport add32, store_relaxed
-from fastflv._ext.core.octets cimport store_be16, store_be32
 from fastflv._ext.core.sockets cimport MSG_DONTWAIT, MSG_NOSIGNAL, iovec, msghdr, send, sendmsg
+from fastflv._ext.fanout.framing cimport FRAME_HEADER_MAX, FRAMING_CHUNKED, FRAMING_RAW, write_frame_header
 from fastflv._ext.fanout.ladder cimport (
     check_place, choose_skip, jump, measure_lag, skip_pictures, skip_stop, tag_end,
 )
 from fastflv._ext.log.block cimport block_drop
-from fastflv._ext.log.medialog cimport Log
-from fastflv._ext.log.page cimport Page, View, page_drop, page_tag_at, view_find
+from fastflv._ext.log.log cimport Log
+from fastflv._ext.log.page cimport Page, page_drop, page_tag_at
+from fastflv._ext.log.view cimport View, view_find
 from fastflv._ext.syntax.flvtag cimport DISPOSABLE, LEADING
 
 from fastflv import limits
@@ -47,42 +48,6 @@ cdef inline void add_part(Parts* parts, uint8_t kind, const void* base, int64_t 
     parts.kind[parts.count] = kind
     parts.count += 1
     parts.total += size
-
-
-cdef int write_chunk_header(uint8_t* out, int64_t size) noexcept nogil:
-    """Write `SIZE-IN-HEX CR LF`; return its length, at most 18."""
-    cdef uint8_t digits[16]
-    cdef int n = 0
-    cdef int i
-    cdef int64_t d
-    while size:
-        d = size & 15
-        digits[n] = <uint8_t>(48 + d if d < 10 else 87 + d)
-        size >>= 4
-        n += 1
-    for i in range(n):
-        out[i] = digits[n - 1 - i]
-    out[n] = 13
-    out[n + 1] = 10
-    return n + 2
-
-
-cdef int write_frame_header(uint8_t* out, uint8_t framing, int64_t size) noexcept nogil:
-    """Write what stands before *size* bytes of content; return its length, at most 18."""
-    if framing == FRAMING_CHUNKED:
-        return write_chunk_header(out, size)
-    out[0] = 0x82
-    if size < 126:
-        out[1] = <uint8_t>size
-        return 2
-    if size < 0x10000:
-        out[1] = 126
-        store_be16(out + 2, <uint32_t>size)
-        return 4
-    out[1] = 127
-    store_be32(out + 2, <uint32_t>(size >> 32))
-    store_be32(out + 6, <uint32_t>size)
-    return 10
 
 
 cdef int64_t add_log(Parts* parts, const View* view, int64_t pos, int64_t stop, int room) noexcept nogil:
@@ -244,7 +209,7 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
     cdef int64_t stop, content, log_bytes, block_bytes, take, frame
     cdef int64_t lag = -1
     cdef bint thins, at_start
-    cdef uint8_t header[MARK_BYTES]
+    cdef uint8_t header[FRAME_HEADER_MAX]
     cdef ssize_t n
     cdef int before = 0
     while True:

@@ -60,7 +60,7 @@ class Sender:
         preamble: MediaBlock | None = None,
         start: MediaBlock | None = None,
         position: int = -1,
-        window_ms: int = 0,
+        merge_window_ms: int = 0,
         drop_ms: int = ...,
         jump_ms: int = ...,
         close_ms: int = ...,
@@ -70,6 +70,16 @@ class Sender:
         owner: object = None,
         before: SendHandle | None = None,
     ) -> SendHandle: ...
+    def configure(
+        self,
+        log: MediaLog,
+        *,
+        merge_window_ms: int,
+        drop_ms: int,
+        jump_ms: int,
+        close_ms: int,
+        pace_percent: int,
+    ) -> None: ...
     def kick(self, player: SendHandle) -> None: ...
     def recall(self, player: SendHandle) -> None: ...
     def reap(self) -> list[SendHandle]: ...

@@ -14,6 +14,7 @@ from fastflv._ext.core.sockets cimport (
     EFD_CLOEXEC, EFD_NONBLOCK, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLIN, IPPROTO_TCP, TCP_NODELAY,
     epoll_create1, epoll_ctl, epoll_event, eventfd, setsockopt,
 )
+from fastflv._ext.fanout.change cimport Change, change_player, free_changes, post_change
 from fastflv._ext.fanout.ladder cimport skip_leading
 from fastflv._ext.fanout.pace cimport keep_unsent
 from fastflv._ext.fanout.player cimport (
@@ -22,7 +23,8 @@ from fastflv._ext.fanout.player cimport (
 )
 from fastflv._ext.fanout.thread cimport Thread, run_thread
 from fastflv._ext.log.block cimport MediaBlock, block_hold
-from fastflv._ext.log.medialog cimport MediaLog, log_hold
+from fastflv._ext.log.log cimport log_hold
+from fastflv._ext.log.medialog cimport MediaLog
 
 from fastflv import limits
 from fastflv._ext.fanout.pace import bytes_per_second
@@ -179,6 +181,7 @@ cdef class Sender:
             for i in range(self.thread_count):
                 close(self.threads[i].epfd)
                 close(self.threads[i].fd)
+                free_changes(self.threads[i].changes)
                 free(self.threads[i].asked)
                 free(self.threads[i].gone)
                 pthread_mutex_destroy(&self.threads[i].lock)
@@ -236,7 +239,7 @@ cdef class Sender:
         MediaBlock preamble=None,
         MediaBlock start=None,
         int64_t position=-1,
-        int64_t window_ms=0,
+        int64_t merge_window_ms=0,
         int64_t drop_ms=limits.LAG_DROP_MS,
         int64_t jump_ms=limits.LAG_JUMP_MS,
         int64_t close_ms=limits.LAG_CLOSE_MS,
@@ -253,7 +256,7 @@ cdef class Sender:
         *drop_ms* is sent no disposable pictures, one that
         lags more than *jump_ms* jumps to a keyframe, one that lags more than *close_ms* is let go. With *pace_percent*
         the kernel sends no faster than that part of the stream's rate, once the start is out.
-        All players of one log share the *window_ms* of the first; below 0 it follows the load of the thread.
+        All players of one log share the *merge_window_ms* of the first, ms; below 0 it follows the load of the thread.
         *before*: the same player, which was recalled: it is as late as it was.
         """
         cdef SendHandle player = SendHandle.__new__(SendHandle)
@@ -306,7 +309,7 @@ cdef class Sender:
         # Until the thread takes it over, `group` carries the log and `progress_us` the window, below 0 when it is open.
         p.group = log.log
         log_hold(log.log)
-        p.progress_us = window_ms * 1000
+        p.progress_us = merge_window_ms * 1000
         add32(&log.log.readers, 1)
         self.players.add(player)
         # Threads hold pointers to it, which no garbage collector sees.
@@ -318,6 +321,51 @@ cdef class Sender:
         pthread_mutex_unlock(&t.lock)
         write(t.fd, &one, sizeof(one))
         return player
+
+    def configure(
+        self,
+        MediaLog log not None,
+        *,
+        int64_t merge_window_ms,
+        int64_t drop_ms,
+        int64_t jump_ms,
+        int64_t close_ms,
+        int64_t pace_percent,
+    ):
+        """Change the settings of all players of *log*, as in `add`, also of those that are joining.
+
+        No connection is closed and no byte is lost or repeated; sends follow the new settings within one old merge
+        window. Raises MemoryError; then only some threads have the change.
+        """
+        cdef Change change
+        cdef PlayerState* p
+        cdef Thread* t
+        cdef int i, status
+        cdef uint64_t one = 1
+        if not self.running:
+            return
+        change.log = log.log
+        change.window_us = merge_window_ms * 1000
+        change.drop_ms = drop_ms
+        change.jump_ms = jump_ms
+        change.close_ms = close_ms
+        change.pace_percent = pace_percent
+        change.next = NULL
+        for i in range(self.thread_count):
+            t = &self.threads[i]
+            pthread_mutex_lock(&t.lock)
+            p = t.joining
+            while p != NULL:
+                # Until the thread takes it: see `add`.
+                if p.group == log.log:
+                    change_player(p, &change)
+                    p.progress_us = change.window_us
+                p = p.next
+            status = post_change(&t.changes, &change)
+            pthread_mutex_unlock(&t.lock)
+            if status < 0:
+                raise MemoryError
+            write(t.fd, &one, sizeof(one))
 
     def kick(self, SendHandle player not None):
         """Have a player let go; it is reaped like all others."""

@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from fastflv._ext.core.pthreads cimport pthread_mutex_t, pthread_t
+from fastflv._ext.fanout.change cimport Change
 from fastflv._ext.fanout.group cimport Group
 from fastflv._ext.fanout.loadwindow cimport Load
 from fastflv._ext.fanout.player cimport PlayerState
@@ -22,8 +23,9 @@ cdef struct Thread:
     int epfd
     int fd                     # eventfd: inbox or logs have something
     Crew* crew
-    pthread_mutex_t lock       # guards `joining`, `asked` and `stop`
-    PlayerState* joining
+    pthread_mutex_t lock       # guards `joining`, `changes` and `asked`
+    PlayerState* joining       # newest first
+    Change* changes            # owned list, at most one for each log
     PlayerState** asked        # owned array: players whose `asked` says what the event loop wants of them
     int32_t asked_count
     int32_t asked_room

@@ -24,6 +24,7 @@ from fastflv._ext.core.sockets cimport (
     EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLOUT, EPOLLRDHUP, clock_us, epoll_ctl,
     epoll_event, epoll_wait,
 )
+from fastflv._ext.fanout.change cimport Change, change_group, free_changes
 from fastflv._ext.fanout.group cimport (
     Group, Slot, add_group, find_group, flush_us, go_idle, join_group, leave_group, look, next_due, remove_group,
     set_window,
@@ -35,7 +36,7 @@ from fastflv._ext.fanout.player cimport (
     ASKED_BACK, LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN, LEFT_SLOW, LEFT_STALLED,
     SEND_BLOCKED, SEND_FAILED, SEND_RECALLED, PlayerState, player_finish, player_is_whole, player_release, player_send,
 )
-from fastflv._ext.log.medialog cimport Log, log_drop
+from fastflv._ext.log.log cimport Log, log_drop
 
 from fastflv import limits
 
@@ -47,7 +48,7 @@ cdef enum:
 
 # --- players of a thread --------------------------------------------------------------------
 
-cdef void let_go(Thread* t, PlayerState* p, uint8_t why) noexcept nogil:
+cdef void mark_leaving(Thread* t, PlayerState* p, uint8_t why) noexcept nogil:
     """Mark a player to be let go at the end of this turn; the lists stay as they are until then."""
     cdef PlayerState** grown
     if p.leaving:
@@ -72,9 +73,9 @@ cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogi
         t.blocked += 1
         p.progress_us = clock_us()
     elif outcome == SEND_FAILED:
-        let_go(t, p, LEFT_PEER)
+        mark_leaving(t, p, LEFT_PEER)
     elif outcome == SEND_RECALLED:
-        let_go(t, p, LEFT_RECALLED)
+        mark_leaving(t, p, LEFT_RECALLED)
     else:
         if p.pace_percent:
             p.paced = pace(p.fd, group_rate(g, head) * p.pace_percent // 100, p.paced)
@@ -94,7 +95,7 @@ cdef void end_response(Thread* t, Group* g, PlayerState* p) noexcept nogil:
     """Let go of a player that was sent all of a log that has ended."""
     if load32_acquire(&g.log.ended) and (p.waiting or p.pos >= load_acquire(&g.log.head)):
         if player_finish(p):
-            let_go(t, p, LEFT_ENDED)
+            mark_leaving(t, p, LEFT_ENDED)
         else:
             p.blocked = 1
             t.blocked += 1
@@ -192,14 +193,27 @@ cdef void hand_back(Thread* t, PlayerState* p) noexcept nogil:
         write(crew.fd, &one, sizeof(one))
 
 
-cdef void take_joining(Thread* t) noexcept nogil:
+cdef void take_inbox(Thread* t) noexcept nogil:
+    """Apply the changes that the event loop posted, then start the players that it added, oldest first."""
     cdef PlayerState* p
     cdef PlayerState* following
     cdef PlayerState* ordered = NULL
+    cdef Change* changes
+    cdef Change* change
+    cdef Group* g
     pthread_mutex_lock(&t.lock)
     p = t.joining
     t.joining = NULL
+    changes = t.changes
+    t.changes = NULL
     pthread_mutex_unlock(&t.lock)
+    change = changes
+    while change != NULL:
+        g = find_group(t.groups, change.log)
+        if g != NULL:
+            change_group(g, change, t.load.window_us, clock_us())
+        change = change.next
+    free_changes(changes)
     while p != NULL:
         following = p.next
         p.next = ordered
@@ -234,7 +248,7 @@ cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
     event.events = <uint32_t>(EPOLLOUT | EPOLLRDHUP) | EPOLLET
     event.data.ptr = p
     if epoll_ctl(t.epfd, EPOLL_CTL_ADD, p.fd, &event) < 0:
-        let_go(t, p, LEFT_PEER)
+        mark_leaving(t, p, LEFT_PEER)
         return
     look(g, now)
     if p.credit_ms < 0:
@@ -263,7 +277,7 @@ cdef bint take_asked(Thread* t) noexcept nogil:
         if asked[i].asked == ASKED_BACK:
             asked[i].recalled = 1
         else:
-            let_go(t, asked[i], LEFT_KICKED)
+            mark_leaving(t, asked[i], LEFT_KICKED)
     pthread_mutex_unlock(&t.lock)
     # Sending takes a while: the event loop does not wait for it. Nobody is freed before the end of this turn.
     for i in range(count):
@@ -290,9 +304,9 @@ cdef void check_blocked(Thread* t, int64_t now) noexcept nogil:
                 if not p.blocked:
                     continue
                 if now - p.progress_us > bound:
-                    let_go(t, p, LEFT_STALLED)
+                    mark_leaving(t, p, LEFT_STALLED)
                 elif measure_lag(p, g.log, &g.view) > p.close_ms:
-                    let_go(t, p, LEFT_SLOW)
+                    mark_leaving(t, p, LEFT_SLOW)
         g = g.next
 
 
@@ -308,7 +322,7 @@ cdef void unblock(Thread* t, PlayerState* p) noexcept nogil:
         p.progress_us = progress
 
 
-cdef void bury(Thread* t) noexcept nogil:
+cdef void release_left(Thread* t) noexcept nogil:
     """Let go of all that were marked in this turn."""
     cdef int32_t i
     cdef PlayerState* p
@@ -375,13 +389,13 @@ cdef void* run_thread(void* arg) noexcept nogil:
                 read(t.fd, &count, sizeof(count))
                 called = True
             elif events[i].events & <uint32_t>(EPOLLERR | EPOLLHUP | EPOLLRDHUP):
-                let_go(t, p, LEFT_PEER)
+                mark_leaving(t, p, LEFT_PEER)
             elif p.blocked and not p.leaving:
                 unblock(t, p)
         if called:
-            take_joining(t)
+            take_inbox(t)
             while not take_asked(t):
-                take_joining(t)
+                take_inbox(t)
             if load32_acquire(&t.stop):
                 break
         now = clock_us()
@@ -396,7 +410,7 @@ cdef void* run_thread(void* arg) noexcept nogil:
         if t.blocked and now >= t.check_us:
             t.check_us = now + CHECK_US
             check_blocked(t, now)
-        bury(t)
+        release_left(t)
         now = clock_us()
         t.load.busy_us += now - woke
         if load_look(&t.load, now):
@@ -405,7 +419,7 @@ cdef void* run_thread(void* arg) noexcept nogil:
     while g != NULL:
         for i in range(g.slot_count):
             for n in range(g.slots[i].count):
-                let_go(t, g.slots[i].players[n], LEFT_SHUTDOWN)
+                mark_leaving(t, g.slots[i].players[n], LEFT_SHUTDOWN)
         g = g.next
-    bury(t)
+    release_left(t)
     return NULL

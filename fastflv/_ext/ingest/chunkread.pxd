@@ -20,12 +20,20 @@ cdef struct ChunkStream:
     Py_ssize_t got         # bytes of the message received
 
 
+cdef class Route:
+    """Where the media of one message stream goes."""
+    cdef uint32_t stream_id
+    cdef MediaSink sink               # None: its media is shown in `message`
+    cdef uint64_t size                # payload bytes of all its messages
+
+
 cdef class ChunkReader:
-    cdef public MediaSink sink
     cdef readonly object message      # tuple of the last feed, or None
+    cdef list routes                  # of Route; a few, one for each message stream that carries media
+    cdef Route last                   # found last: most messages follow one of the same stream
     cdef readonly uint32_t chunk_size
     cdef readonly uint64_t received   # bytes since creation
-    cdef readonly uint64_t dropped    # media messages that came while there was no sink
+    cdef readonly uint64_t dropped    # media messages of message streams without a sink
     cdef readonly uint64_t ignored    # messages that nobody reads: empty, or of other types
     cdef ChunkStream* streams         # owned array; pointers into it are kept only within a call
     cdef Py_ssize_t stream_count
@@ -43,5 +51,7 @@ cdef class ChunkReader:
     cdef Py_ssize_t find(self, uint32_t chunk_stream) noexcept
     cdef Py_ssize_t add_stream(self, uint32_t chunk_stream) except -1
     cdef int keep(self, ChunkStream* stream, const uint8_t* p, Py_ssize_t n) except -1
+    cdef Route route_of(self, uint32_t stream_id)
+    cdef Route add_route(self, uint32_t stream_id)
     cdef int finish(self, ChunkStream* stream, const uint8_t* body) except -1
     cdef void release(self, ChunkStream* stream) noexcept

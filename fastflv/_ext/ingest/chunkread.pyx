@@ -39,12 +39,18 @@ cdef Py_ssize_t BODY_FIRST = limits.CHUNK_BODY_FIRST_BYTES
 
 
 @cython.final
+cdef class Route:
+    pass
+
+
+@cython.final
 cdef class ChunkReader:
     """Put chunks together to messages. One reader belongs to one connection and one thread.
 
-    Media messages (types 8, 9, 22) go to `sink`; with no sink they are dropped and counted. Types 1
-    (chunk size) and 2 (abort) are obeyed. Commands, data, user control and windows (types 4, 5, 15, 17, 18, 20)
-    are shown in `message`, one at a time. Others, and empty ones, are counted: they cost a peer one byte each.
+    Media messages (types 8, 9, 22) go to the sink of their message stream (`set_sink`); those of a stream
+    without a sink are dropped and counted. Types 1 (chunk size) and 2 (abort) are obeyed. Commands, data, user
+    control and windows (types 4, 5, 15, 17, 18, 20) are shown in `message`, one at a time. Others, and empty
+    ones, are counted: they cost a peer one byte each.
 
     Memory: bodies grow with the bytes that arrive, never with the bytes announced, and stay below
     `max_partial` in total.
@@ -57,6 +63,7 @@ cdef class ChunkReader:
         Py_ssize_t max_partial=limits.PARTIAL_BYTES_MAX,
     ):
         self.chunk_size = 128
+        self.routes = []
         self.current = -1
         self.max_message = max_message
         self.max_streams = max_streams
@@ -67,6 +74,47 @@ cdef class ChunkReader:
         for i in range(self.stream_count):
             free(self.streams[i].body)
         free(self.streams)
+
+    def set_sink(self, uint32_t stream_id, MediaSink sink):
+        """Send media of message stream *stream_id* to *sink*; None drops it again and forgets its byte count."""
+        cdef Route route = self.route_of(stream_id)
+        if sink is not None:
+            (self.add_route(stream_id) if route is None else route).sink = sink
+        elif route is not None:
+            self.routes.remove(route)
+            self.last = None
+
+    def show(self, uint32_t stream_id):
+        """Show media of message stream *stream_id* in `message`, as commands are, until it gets a sink."""
+        if self.route_of(stream_id) is None:
+            self.add_route(stream_id)
+
+    def deliver(self, uint8_t kind, uint32_t timestamp, uint32_t stream_id, const uint8_t[::1] body):
+        """Hand a media message that was shown to the sink that its message stream has now."""
+        cdef Route route = self.route_of(stream_id)
+        if route is None or route.sink is None:
+            self.dropped += 1
+        else:
+            route.sink.take(kind, timestamp, &body[0] if body.shape[0] else NULL, body.shape[0])
+
+    def size_of(self, uint32_t stream_id):
+        """Payload bytes of all messages of *stream_id* since `set_sink` or `show`, 0 without either."""
+        cdef Route route = self.route_of(stream_id)
+        return 0 if route is None else route.size
+
+    cdef Route route_of(self, uint32_t stream_id):
+        cdef Route route
+        for route in self.routes:
+            if route.stream_id == stream_id:
+                self.last = route
+                return route
+        return None
+
+    cdef Route add_route(self, uint32_t stream_id):
+        cdef Route route = Route()
+        route.stream_id = stream_id
+        self.routes.append(route)
+        return route
 
     def feed(self, block, Py_ssize_t start=0):
         """Take bytes of *block* from *start*; return the offset of the first byte not used.
@@ -281,13 +329,21 @@ cdef class ChunkReader:
         cdef uint32_t n = stream.length
         cdef uint32_t value
         cdef Py_ssize_t i
+        cdef Route route = self.last
         stream.open = False
         stream.got = 0
+        if route is None or route.stream_id != stream.stream_id:
+            route = self.route_of(stream.stream_id)
+        if route is not None:
+            route.size += n
         if stream.kind == AUDIO or stream.kind == VIDEO or stream.kind == AGGREGATE:
-            if self.sink is None:
+            if route is None:
                 self.dropped += 1
-                return 0
-            return (<MediaSink>self.sink).take(stream.kind, stream.timestamp, body, n)
+            elif route.sink is None:
+                self.message = (stream.kind, stream.timestamp, stream.stream_id, stream.id, body[:n])
+            else:
+                return route.sink.take(stream.kind, stream.timestamp, body, n)
+            return 0
         if stream.kind == SET_CHUNK_SIZE:
             if n < 4:
                 raise ChunkError("chunk size message shorter than 4 bytes")

@@ -1,26 +1,13 @@
-"""From media messages to tags in a log: what every published message passes, without a Python object."""
+"""From media messages to tags in a log, without a Python object per message."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fastflv._ext.ingest.dependency cimport VideoForm
+from fastflv._ext.ingest.headers cimport HeaderStore
 from fastflv._ext.ingest.sink cimport MediaSink
 from fastflv._ext.ingest.timeline cimport Timeline
-from fastflv._ext.log.block cimport Block
 from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.syntax.flvtag cimport TagTraits
-
-cdef enum:
-    HEADERS_MAX = 24           # 8 tracks of audio and of video, and their notes
-
-cdef struct Header:
-    # A tag that a joining player needs before media: a sequence header, or video notes.
-    uint8_t* body              # owned
-    uint32_t size              # bytes
-    uint32_t codec             # as TagTraits.codec
-    uint8_t kind               # 8 audio, 9 video
-    uint8_t track
-    uint8_t flags              # CONFIG, NOTES, or both
-    bint stale                 # from the publisher before; forgotten when the new one starts
 
 
 cdef class StreamWriter(MediaSink):
@@ -43,34 +30,33 @@ cdef class StreamWriter(MediaSink):
     cdef Timeline timeline
     cdef VideoForm form                # of the default video track
     cdef int64_t key_shown_ms          # time at which the newest keyframe is shown, ms
-    cdef Header headers[HEADERS_MAX]
-    cdef int header_count
+    cdef HeaderStore headers
     cdef int64_t key_ms                # time of the newest keyframe of this publisher, -1: none yet
-    cdef bytes metadata                # body of the onMetaData tag, or None
-    cdef bint same_headers             # metadata and headers are as the last block of them has them
-    cdef bint urgent                   # something was written that does not wait for a video frame
-    cdef bint written                  # something was written since the last flush
+    cdef bint same_headers             # metadata and headers equal those in the block of the newest keyframe
+    cdef bint urgent                   # a tag written since the last flush does not wait for a video frame
+    cdef bint written                  # tags were written since the last flush
     cdef bint wait_video               # the log had video before: start with a keyframe
     cdef int64_t gate_ms               # wall clock at the first audio behind a closed gate, ms
     cdef bint gate_timed
-    cdef public bint settled           # players read: a track that comes or goes from now on is told of
-    cdef public object tell            # called before the tag that changes the tracks is written, or None
-    cdef public object clock           # gives the script tag that belongs before what is written at a time, ms; or None
-    cdef bint lost[2]                  # audio, video: was there, and shows nothing any more
-    cdef int64_t alone_ms[2]           # first tag of the other track since the last of audio, of video, ms; -1: none
-    cdef bint returned                 # players may be there from the publisher before
-    cdef bint wait_key                 # video came later than the players: it starts with a keyframe
+    cdef public bint settled           # players may read: changes of the tracks are announced from now on
+    cdef public object on_tracks_changed  # called before the tag that changes the tracks is written, or None
+    cdef public object clock           # called with a time in ms, returns the body of the clock tag for it; or None
+    cdef bint lost[2]                  # audio, video: silent for TRACK_LOST_MS
+    cdef int64_t silent_since_ms[2]    # first tag of the other track since the last of audio, of video, ms; -1: none
+    cdef bint returned                 # players of the publisher before may be there
+    cdef bint wait_key                 # video appeared after the first players: it starts with a keyframe
     cdef int64_t clock_ms              # time of the newest clock tag, ms
-    cdef bint clocked                  # there is one of this publisher
+    cdef bint clocked                  # this publisher has a clock tag
 
-    cdef int take_one(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
+    cdef int take_message(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
     cdef int take_aggregate(self, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
-    cdef bint store_header(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) except -1
-    cdef int arrive(self, uint8_t kind) except -1
-    cdef int look_for_lost(self, int track, int64_t dts_ms) except -1
+    cdef int add_track(self, uint8_t kind) except -1
+    cdef int announce_tracks(self) except -1
+    cdef int detect_lost_track(self, int track, int64_t dts_ms) except -1
     cdef int write_clock(self, int64_t dts_ms) except -1
-    cdef bint pass_gate(self, uint8_t kind, const TagTraits* traits, uint32_t timestamp) noexcept
-    cdef uint8_t rank(self, const TagTraits* traits, int64_t dts_ms, const uint8_t* body, Py_ssize_t size) noexcept
+    cdef bint pass_gate(self, uint8_t kind, const TagTraits* traits) noexcept
+    cdef uint8_t picture_flags(
+        self, const TagTraits* traits, int64_t dts_ms, const uint8_t* body, Py_ssize_t size
+    ) noexcept
     cdef int write(self, uint8_t kind, int64_t dts_ms, uint8_t flags, const uint8_t* body, uint32_t size) except -1
     cdef int mark_key(self, int64_t position, int64_t dts_ms) except -1
-    cdef Block* header_block(self, int64_t dts_ms) except NULL

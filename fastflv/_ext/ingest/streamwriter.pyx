@@ -1,27 +1,28 @@
 """From media messages to tags in a log.
 
-Every published message is classified, stamped and written once, straight from the bytes the peer
-sent. Sequence headers are remembered per track, so that a player can start at any keyframe.
+Each message is classified, stamped and copied once, from the bytes that the peer sent into the log. Sequence headers
+are kept per track (headers.pyx), so that a player can start at any keyframe.
 
 Spec: RTMP 1.0, 7.1.6 (aggregate); Adobe FLV v10.1, E.4; Enhanced RTMP v2.
 """
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp, memcpy
 
 from fastflv._ext.core.atomics cimport store32_release
-from fastflv._ext.core.octets cimport load_be24, load_be32
+from fastflv._ext.core.octets cimport load_be32
 from fastflv._ext.ingest.dependency cimport is_disposable, note_key, read_form
+from fastflv._ext.ingest.headers cimport HEADER_SAME, HEADER_STORED, Header, HeaderStore, merge_headers
 from fastflv._ext.ingest.sink cimport MediaSink
-from fastflv._ext.ingest.timeline cimport timeline_peek, timeline_restart, timeline_stamp
-from fastflv._ext.log.block cimport Block, block_hold, block_new
+from fastflv._ext.ingest.timeline cimport timeline_peek, timeline_restart, timeline_set_mode, timeline_stamp
+from fastflv._ext.log.block cimport Block, block_drop, block_hold
 from fastflv._ext.log.keyheaders cimport newest_key_headers, set_key_headers
-from fastflv._ext.log.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.syntax.flvtag cimport (
-    COMMAND, CONFIG, DISPOSABLE, KEY, LEADING, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_SCRIPT, TAG_VIDEO, Payload,
-    TagTraits, read_payload, read_traits, write_tag, write_tag_header,
+    BACK_POINTER_BYTES, COMMAND, CONFIG, DISPOSABLE, KEY, LEADING, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES,
+    TAG_SCRIPT, TAG_VIDEO, FlvTag, Payload, TagTraits, read_payload, read_tag_header, read_traits, restamp_tags,
+    write_tag,
 )
 
 from fastflv import limits
@@ -32,55 +33,35 @@ cdef int64_t CLOCK_STEP_MS = limits.LIVE_CLOCK_STEP_MS
 cdef int64_t HEADERS_BYTES = limits.HEADERS_BYTES_MAX
 
 
-cdef dict tags_by_kind(bytes tags):
-    """Whole FLV *tags* apart by their kind."""
-    cdef dict found = {TAG_SCRIPT: b"", TAG_AUDIO: b"", TAG_VIDEO: b""}
-    cdef const uint8_t* p = tags
-    cdef Py_ssize_t at = 0
-    cdef Py_ssize_t end
-    while at + TAG_FRAME_BYTES <= len(tags):
-        end = at + TAG_FRAME_BYTES + <Py_ssize_t>load_be24(p + at + 1)
-        found[p[at]] += tags[at:end]
-        at = end
-    return found
-
-
 @cython.final
 cdef class StreamWriter(MediaSink):
-    """What a stream's publisher feeds. One per stream; publishers come and go, `begin` marks each.
+    """Sink of a stream's publishers, one after the other; `begin` marks the start of each.
 
-    *jitter*: 0 full, 1 zero, 2 off (timeline.pxd). Call `flush` after each read: until then nothing
-    of it is seen by players.
+    *jitter*: 0 full, 1 zero, 2 off (timeline.pxd). With *reduce_headers*, sequence headers equal to the last are left
+    out. Players see new tags after the next `flush`. Belongs to the event loop.
     """
 
     def __cinit__(self, MediaLog log not None, *, int jitter=0, bint reduce_headers=False):
         self.log = log
+        self.headers = HeaderStore()
         self.timeline.mode = jitter
         self.reduce_headers = reduce_headers
         self.key_ms = -1
 
-    def __dealloc__(self):
-        cdef int i
-        for i in range(self.header_count):
-            free(self.headers[i].body)
-
     def begin(self, int64_t gap_ms):
-        """A publisher starts. Its first tag comes *gap_ms* after the last one of the publisher before.
+        """Start a publisher, whose first tag is stamped *gap_ms* after the last one of the publisher before.
 
-        On a stream that had video, nothing but headers passes until the first keyframe (or until
-        the new publisher has shown for half a second that it has only audio, for TRACK_LOST_MS when it
-        sent a header of video).
+        On a stream that had video, the gate passes headers alone until the first keyframe. A publisher that sends
+        audio and no video passes after GATE_AUDIO_MS; after TRACK_LOST_MS when it sent a video header.
         """
         cdef int i
-        # A publisher that never passed the gate leaves it as it was.
+        # The gate is unchanged by a publisher that never passed it.
         self.wait_video = self.has_video or (self.wait_video and not self.open)
         self.open = self.audio_tags == 0 and self.video_tags == 0
         self.returned = not self.open
         if self.open:
-            # All that came before was headers, and nobody plays yet.
-            for i in range(self.header_count):
-                free(self.headers[i].body)
-            self.header_count = 0
+            # The log holds no media: headers of the publisher before serve no player.
+            self.headers.clear()
             store32_release(&self.log.log.has_video, 0)
         self.has_audio = False
         self.has_video = False
@@ -90,19 +71,18 @@ cdef class StreamWriter(MediaSink):
         self.clocked = False
         for i in range(2):
             self.lost[i] = False
-            self.alone_ms[i] = -1
-        self.metadata = None
+            self.silent_since_ms[i] = -1
+        self.headers.metadata = None
         self.same_headers = False
         self.gop_ms = 0
         self.gop_least_ms = 0
         self.key_ms = -1
-        for i in range(self.header_count):
-            self.headers[i].stale = True
+        self.headers.mark_stale()
         self.log.forget_key()
         timeline_restart(&self.timeline, gap_ms)
 
     def forget_key(self):
-        """The publisher left: nobody starts from its last GOP."""
+        """End a publisher's media: no player starts from its last GOP."""
         self.log.forget_key()
 
     def take_change(self):
@@ -113,66 +93,68 @@ cdef class StreamWriter(MediaSink):
 
     @property
     def dts_ms(self):
-        """Greatest time given out, ms."""
+        """Greatest timestamp written, ms."""
         return self.timeline.out
 
     @property
     def repairs(self):
-        """Clock jumps taken out of the timeline since creation."""
+        """Clock jumps removed from the timeline since creation."""
         return self.timeline.repairs
 
     @property
     def clamped(self):
-        """Tags held because they went backwards on their track, since creation."""
+        """Tags raised to the last timestamp of their track because they went backwards, since creation."""
         return self.timeline.clamped
+
+    @property
+    def jitter(self):
+        """Timestamp repair: 0 full, 1 zero, 2 off. May be set while a publisher sends."""
+        return self.timeline.mode
+
+    @jitter.setter
+    def jitter(self, int mode):
+        timeline_set_mode(&self.timeline, mode)
 
     def config(self, uint8_t kind):
         """Return the body of the sequence header of the default track of *kind* (8 or 9), or None."""
-        cdef int i
-        for i in range(self.header_count):
-            h = &self.headers[i]
-            if h.kind == kind and h.track == 0 and h.flags == CONFIG:
-                return h.body[:h.size]
-        return None
+        return self.headers.config(kind)
 
     def header_tags(self, int64_t dts_ms):
         """Return metadata and sequence headers as FLV tags stamped *dts_ms*, the metadata 0."""
-        cdef Block* block = self.header_block(dts_ms)
+        cdef Block* block = self.headers.as_block(dts_ms, self.lost)
         try:
             return block.bytes[:block.size]
         finally:
-            free(block)
+            block_drop(block)
 
     def set_metadata(self, bytes body not None, uint32_t timestamp):
         """Write an onMetaData tag and keep it for players that join."""
-        self.metadata = body
+        self.headers.metadata = body
         self.same_headers = False
         self.write(TAG_SCRIPT, timeline_peek(&self.timeline, 0, timestamp), NOTES, body, <uint32_t>len(body))
         self.urgent = True
 
-    def correct(self, bytes body not None, *, bint shown):
-        """Keep an onMetaData tag, also for players that start at the newest keyframe; *shown*: write it at the present.
+    def replace_metadata(self, bytes body not None, *, bint shown):
+        """Keep an onMetaData tag, also for players that start at the newest keyframe; *shown*: write it to the log.
 
-        A track that came after that keyframe gets its headers there too, one that is lost loses them.
+        The headers before that keyframe then match the tracks of now: those of a new track are added, those of a
+        lost track removed.
         """
-        self.metadata = body
+        self.headers.metadata = body
         self.same_headers = False
         if shown:
             self.write(TAG_SCRIPT, self.timeline.out, NOTES, body, <uint32_t>len(body))
             self.urgent = True
-        old, new = tags_by_kind(newest_key_headers(self.log)), tags_by_kind(self.header_tags(self.key_ms))
-        set_key_headers(self.log, new[TAG_SCRIPT] + b"".join([
-            old[kind] or new[kind] if new[kind] else b"" for kind in (TAG_AUDIO, TAG_VIDEO)
-        ]))
+        set_key_headers(self.log, merge_headers(newest_key_headers(self.log), self.header_tags(self.key_ms)))
 
     def add_script(self, bytes body not None, uint32_t timestamp):
-        """Write any other script data tag (cue points, captions): it goes to those who watch now."""
+        """Write a script data tag that is no metadata (cue points, captions); joining players are not sent it."""
         if self.open:
             self.write(TAG_SCRIPT, timeline_peek(&self.timeline, 0, timestamp), 0, body, <uint32_t>len(body))
             self.urgent = True
 
     def flush(self):
-        """Show players what was written since the last flush."""
+        """Publish the tags written since the last flush to the readers of the log."""
         if self.written:
             self.written = False
             urgent = self.urgent
@@ -183,36 +165,36 @@ cdef class StreamWriter(MediaSink):
         self.bytes += <uint64_t>size
         if kind == 22:
             return self.take_aggregate(timestamp, body, size)
-        return self.take_one(kind, timestamp, body, size)
+        return self.take_message(kind, timestamp, body, size)
 
     cdef int take_aggregate(self, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1:
-        """Split an aggregate into its sub-messages; what is cut short at its end is left out."""
+        """Split an aggregate into its sub-messages; one that is cut short at the end is left out."""
         cdef Py_ssize_t at = 0
-        cdef uint32_t length, sub, first = 0
-        cdef bint started = False
-        while at + 11 <= size:
-            length = load_be24(body + at + 1)
-            sub = load_be24(body + at + 4) | (<uint32_t>body[at + 7] << 24)
-            if at + 11 + <Py_ssize_t>length > size:
+        cdef uint32_t first = 0
+        cdef FlvTag sub
+        # The last back pointer may be absent, so `next_tag` does not fit.
+        while at + TAG_HEADER_BYTES <= size:
+            read_tag_header(body + at, &sub)
+            if <Py_ssize_t>sub.size > size - at - TAG_HEADER_BYTES:
                 break
-            if not started:
-                first = sub
-                started = True
-            if body[at] == TAG_AUDIO or body[at] == TAG_VIDEO:
-                self.take_one(body[at], timestamp + (sub - first), body + at + 11, length)
-            at += 11 + <Py_ssize_t>length + 4
+            if at == 0:
+                first = sub.timestamp
+            if sub.kind == TAG_AUDIO or sub.kind == TAG_VIDEO:
+                self.take_message(sub.kind, timestamp + (sub.timestamp - first), sub.body, sub.size)
+            at += TAG_HEADER_BYTES + <Py_ssize_t>sub.size + BACK_POINTER_BYTES
         return 0
 
-    cdef int take_one(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1:
+    cdef int take_message(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1:
         cdef TagTraits traits
         cdef Payload found
         cdef int64_t dts
         cdef int64_t at
         cdef int track = kind == TAG_VIDEO
-        cdef bint came = False
+        cdef bint appeared = False
         cdef bint key
+        cdef int stored
         if size == 0 or (kind == TAG_VIDEO and size >= 4 and load_be32(body) == 0):
-            # Empty messages, and the timecode track that ffmpeg sends as four zero bytes.
+            # An empty message, or the timecode track, which ffmpeg sends as four zero bytes.
             self.ignored += 1
             return 0
         traits = read_traits(kind, body, size)
@@ -225,17 +207,17 @@ cdef class StreamWriter(MediaSink):
                     self.ignored += 1
                     return 0
                 self.wait_key = False
-        # A header alone does not bring back a track that fell silent.
+        # A lost track returns with its next frame: encoders repeat headers of tracks that stay silent.
         if not traits.flags & COMMAND and not (self.lost[track] and traits.flags & CONFIG):
             if kind == TAG_VIDEO:
-                came = not self.has_video
+                appeared = not self.has_video
                 self.has_video = True
-                if came:
+                if appeared:
                     store32_release(&self.log.log.has_video, 1)
                 if traits.track == 0:
                     self.video_codec = traits.codec
             else:
-                came = not self.has_audio
+                appeared = not self.has_audio
                 self.has_audio = True
                 if traits.track == 0:
                     self.audio_codec = traits.codec
@@ -246,23 +228,27 @@ cdef class StreamWriter(MediaSink):
                 and read_payload(kind, body, size, &found)
             ):
                 read_form(&self.form, found.codec, body + found.at, found.size)
-            if not self.store_header(kind, &traits, body, <uint32_t>size) and self.reduce_headers and not came:
+            stored = self.headers.store(kind, &traits, body, <uint32_t>size)
+            if stored == HEADER_STORED:
+                self.changed = True
+                self.same_headers = False
+            elif stored == HEADER_SAME and self.reduce_headers and not appeared:
                 self.ignored += 1
                 return 0
-            if came:
-                self.arrive(kind)
+            if appeared:
+                self.add_track(kind)
             dts = timeline_peek(&self.timeline, kind == TAG_VIDEO, timestamp)
             return self.write(kind, dts, traits.flags, body, <uint32_t>size)
-        if came:
-            self.arrive(kind)
-        if not self.open and not self.pass_gate(kind, &traits, timestamp):
+        if appeared:
+            self.add_track(kind)
+        if not self.open and not self.pass_gate(kind, &traits):
             self.ignored += 1
             return 0
         if traits.flags & COMMAND:
             dts = timeline_peek(&self.timeline, kind == TAG_VIDEO, timestamp)
             return self.write(kind, dts, traits.flags, body, <uint32_t>size)
         dts = timeline_stamp(&self.timeline, kind == TAG_VIDEO, timestamp, self.now_ms)
-        self.look_for_lost(track, dts)
+        self.detect_lost_track(track, dts)
         if self.clock is not None and (
             key or (
                 not self.has_video
@@ -272,7 +258,7 @@ cdef class StreamWriter(MediaSink):
             self.write_clock(dts)
         at = self.log.log.written
         if kind == TAG_VIDEO and traits.track == 0:
-            traits.flags = self.rank(&traits, dts, body, size)
+            traits.flags = self.picture_flags(&traits, dts, body, size)
         self.write(kind, dts, traits.flags, body, <uint32_t>size)
         if kind == TAG_VIDEO:
             self.video_tags += 1
@@ -287,8 +273,10 @@ cdef class StreamWriter(MediaSink):
             self.audio_tags += 1
         return 0
 
-    cdef uint8_t rank(self, const TagTraits* traits, int64_t dts_ms, const uint8_t* body, Py_ssize_t size) noexcept:
-        """Return the flags of a picture, with what its own headers and its time say besides."""
+    cdef uint8_t picture_flags(
+        self, const TagTraits* traits, int64_t dts_ms, const uint8_t* body, Py_ssize_t size
+    ) noexcept:
+        """Return the flags of a picture: those of its tag, and LEADING and DISPOSABLE as its coded headers say."""
         cdef Payload found
         cdef uint8_t flags = traits.flags
         if not read_payload(TAG_VIDEO, body, size, &found) or found.packet != 1:
@@ -303,32 +291,36 @@ cdef class StreamWriter(MediaSink):
             flags |= DISPOSABLE
         return flags
 
-    cdef int arrive(self, uint8_t kind) except -1:
-        """A track is there that was not: tell of it, and bring the headers of one that comes back."""
+    cdef int add_track(self, uint8_t kind) except -1:
+        """Announce a track that has appeared; repeat the headers of one that was lost."""
         cdef int track = kind == TAG_VIDEO
         cdef int i
-        cdef bint back = self.lost[track]
+        cdef Header* h
+        cdef bint was_lost = self.lost[track]
         self.changed = True
         self.same_headers = False
         self.lost[track] = False
-        if self.settled and self.tell is not None:
-            self.tell()
-        if back:
-            for i in range(self.header_count):
-                h = &self.headers[i]
+        self.announce_tracks()
+        if was_lost:
+            for i in range(self.headers.count):
+                h = &self.headers.rows[i]
                 if h.kind == kind:
-                    self.write(
-                        kind, timeline_peek(&self.timeline, track, 0), h.flags, h.body, h.size
-                    )
+                    self.write(kind, timeline_peek(&self.timeline, track, 0), h.flags, h.body, h.size)
         return 0
 
-    cdef int look_for_lost(self, int track, int64_t dts_ms) except -1:
-        """A tag of *track* came: see whether the other track has been silent for too long."""
+    cdef int announce_tracks(self) except -1:
+        """Call `on_tracks_changed` once players may be there."""
+        if self.settled and self.on_tracks_changed is not None:
+            self.on_tracks_changed()
+        return 0
+
+    cdef int detect_lost_track(self, int track, int64_t dts_ms) except -1:
+        """Note a tag of *track*; the other track is lost when it has been silent for TRACK_LOST_MS."""
         cdef int other = 1 - track
-        self.alone_ms[track] = -1
-        if self.alone_ms[other] < 0 or self.alone_ms[other] > dts_ms:
-            self.alone_ms[other] = dts_ms
-        if dts_ms - self.alone_ms[other] <= TRACK_LOST_MS or not (self.has_video if other else self.has_audio):
+        self.silent_since_ms[track] = -1
+        if self.silent_since_ms[other] < 0 or self.silent_since_ms[other] > dts_ms:
+            self.silent_since_ms[other] = dts_ms
+        if dts_ms - self.silent_since_ms[other] <= TRACK_LOST_MS or not (self.has_video if other else self.has_audio):
             return 0
         self.lost[other] = True
         self.changed = True
@@ -336,15 +328,14 @@ cdef class StreamWriter(MediaSink):
         if other:
             self.has_video = False
             store32_release(&self.log.log.has_video, 0)
-            # Nobody starts with a picture that old.
+            # A picture that old is no start for a player.
             self.log.forget_key()
         else:
             self.has_audio = False
-        if self.settled and self.tell is not None:
-            self.tell()
-        return 0
+        return self.announce_tracks()
 
     cdef int write_clock(self, int64_t dts_ms) except -1:
+        """Write the clock tag that belongs before the tag of *dts_ms*."""
         self.clocked = True
         self.clock_ms = dts_ms
         body = self.clock(dts_ms)
@@ -352,9 +343,8 @@ cdef class StreamWriter(MediaSink):
             self.write(TAG_SCRIPT, dts_ms, 0, body, <uint32_t>len(body))
         return 0
 
-    cdef bint pass_gate(self, uint8_t kind, const TagTraits* traits, uint32_t timestamp) noexcept:
+    cdef bint pass_gate(self, uint8_t kind, const TagTraits* traits) noexcept:
         """Decide whether a returning publisher's media starts with this tag."""
-        cdef int i, kept
         if kind == TAG_VIDEO:
             if not traits.flags & KEY or traits.flags & COMMAND:
                 return False
@@ -365,61 +355,18 @@ cdef class StreamWriter(MediaSink):
             if self.now_ms - self.gate_ms < (TRACK_LOST_MS if self.has_video else GATE_AUDIO_MS):
                 return False
             if self.has_video:
-                # It was announced by its header, and no keyframe came: it counts as lost until one does.
+                # The publisher sent a video header and no keyframe: video is lost until one comes.
                 self.lost[1] = True
                 self.has_video = False
         self.open = True
         self.changed = True
         self.same_headers = False
         store32_release(&self.log.log.has_video, 1 if self.has_video else 0)
-        kept = 0
-        for i in range(self.header_count):
-            if self.headers[i].stale:
-                free(self.headers[i].body)
-            else:
-                self.headers[kept] = self.headers[i]
-                kept += 1
-        self.header_count = kept
-        return True
-
-    cdef bint store_header(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) except -1:
-        """Remember a sequence header, unless it is too large; return whether it differs from the one before."""
-        cdef int i
-        cdef int64_t others = 0
-        cdef Header* h = NULL
-        cdef uint8_t what = traits.flags & (CONFIG | NOTES)
-        cdef uint8_t* copy
-        for i in range(self.header_count):
-            if self.headers[i].kind == kind and self.headers[i].track == traits.track and self.headers[i].flags == what:
-                h = &self.headers[i]
-            else:
-                others += self.headers[i].size
-        if h != NULL and h.size == size and memcmp(h.body, body, size) == 0:
-            h.stale = False
-            return False
-        if others + size > HEADERS_BYTES or (h == NULL and self.header_count == HEADERS_MAX):
-            return True
-        copy = <uint8_t*>malloc(size)
-        if copy == NULL:
-            raise MemoryError
-        memcpy(copy, body, size)
-        if h == NULL:
-            h = &self.headers[self.header_count]
-            self.header_count += 1
-        else:
-            free(h.body)
-        h.body = copy
-        h.size = size
-        h.codec = traits.codec
-        h.kind = kind
-        h.track = traits.track
-        h.flags = what
-        h.stale = False
-        self.changed = True
-        self.same_headers = False
+        self.headers.drop_stale()
         return True
 
     cdef int write(self, uint8_t kind, int64_t dts_ms, uint8_t flags, const uint8_t* body, uint32_t size) except -1:
+        """Copy a tag into the log; readers see it after `flush`."""
         cdef uint8_t* out = log_reserve(self.log.log, size + TAG_FRAME_BYTES)
         if out == NULL:
             raise MemoryError
@@ -429,53 +376,16 @@ cdef class StreamWriter(MediaSink):
         return 0
 
     cdef int mark_key(self, int64_t position, int64_t dts_ms) except -1:
-        """Players may start with the keyframe at *position*, and with the headers as they are now."""
+        """Offer the keyframe at *position* as a start, with the headers of now before it."""
+        # Borrowed: the log holds the reference.
         cdef Block* block = self.log.log.pending_block
-        cdef uint8_t* tag
-        cdef uint32_t size
         if block == NULL or not self.same_headers:
-            block = self.header_block(dts_ms)
+            block = self.headers.as_block(dts_ms, self.lost)
             self.same_headers = True
         else:
-            # Of a keyframe in this same read, which nobody has seen: a copy for each would be 20 KB per byte read.
+            # The block of a keyframe of this same read, which no reader has seen. A copy for each keyframe would let
+            # a publisher of tiny keyframes allocate 20 KB per byte sent.
             block_hold(block)
-            tag = block.bytes
-            while tag < block.bytes + block.size:
-                size = load_be24(tag + 1)
-                write_tag_header(tag, tag[0], size, 0 if tag[0] == TAG_SCRIPT else dts_ms)
-                tag += size + TAG_FRAME_BYTES
+            restamp_tags(block.bytes, block.size, dts_ms)
         log_mark_key(self.log.log, position, block)
         return 0
-
-    cdef Block* header_block(self, int64_t dts_ms) except NULL:
-        """Return metadata, audio headers, video headers and notes as tags; the caller owns it.
-
-        They are stamped *dts_ms*, the metadata 0.
-        """
-        cdef int i, turn
-        cdef uint32_t size = 0
-        cdef Block* block
-        cdef uint8_t* out
-        cdef const uint8_t* meta = NULL
-        if self.metadata is not None:
-            meta = self.metadata
-            size = <uint32_t>len(self.metadata) + TAG_FRAME_BYTES
-        for i in range(self.header_count):
-            if not self.lost[self.headers[i].kind == TAG_VIDEO]:
-                size += self.headers[i].size + TAG_FRAME_BYTES
-        block = block_new(NULL, size)
-        if block == NULL:
-            raise MemoryError
-        out = block.bytes
-        if meta != NULL:
-            write_tag(out, TAG_SCRIPT, meta, <uint32_t>len(self.metadata), 0)
-            out += len(self.metadata) + TAG_FRAME_BYTES
-        for turn in range(3):
-            for i in range(self.header_count):
-                h = &self.headers[i]
-                if self.lost[h.kind == TAG_VIDEO]:
-                    continue
-                if (turn == 0) == (h.kind == TAG_AUDIO) and (turn == 2) == (h.flags == NOTES):
-                    write_tag(out, h.kind, h.body, h.size, dts_ms)
-                    out += h.size + TAG_FRAME_BYTES
-        return block

@@ -19,14 +19,15 @@ cdef struct Timeline:
     int epoch              # counts repairs
     bint started           # a tag was stamped since the last restart
     int mode               # JITTER_*
-    int64_t repairs        # jumps taken out since creation
-    int64_t clamped        # tags moved because they went backwards on their track
+    int64_t repairs        # jumps removed since creation
+    int64_t clamped        # tags raised because they went backwards on their track
 
 cdef enum:
     JITTER_FULL = 0        # start near 0, take jumps out
     JITTER_ZERO = 1        # start near 0, pass jumps on
     JITTER_OFF = 2         # pass everything on
 
+cdef void timeline_set_mode(Timeline* t, int mode) noexcept nogil
 cdef void timeline_restart(Timeline* t, int64_t gap_ms) noexcept nogil
 cdef int64_t timeline_stamp(Timeline* t, int track, uint32_t raw, int64_t now_ms) noexcept nogil
 cdef int64_t timeline_peek(const Timeline* t, int track, uint32_t raw) noexcept nogil

@@ -28,13 +28,29 @@ cdef enum:
 
 
 cdef void timeline_restart(Timeline* t, int64_t gap_ms) noexcept nogil:
-    """A new publisher begins: its first tag comes out *gap_ms* after the last time given out."""
+    """Start a publisher, whose first tag is stamped *gap_ms* after the greatest time given out."""
     cdef int i
     for i in range(2):
         t.tracks[i].started = False
     t.started = False
     if t.epoch:
         t.out += gap_ms
+
+
+cdef void timeline_set_mode(Timeline* t, int mode) noexcept nogil:
+    """Repair timestamps as *mode* says from the next tag on.
+
+    JITTER_OFF keeps no clocks, so a repair that follows it goes on from the last time passed through.
+    """
+    cdef int i
+    if t.mode == JITTER_OFF and mode != JITTER_OFF:
+        for i in range(2):
+            t.tracks[i].started = False
+            # The times of before JITTER_OFF may lie ahead: no tag is held at them.
+            t.tracks[i].out = min(t.tracks[i].out, t.out)
+        t.started = False
+        t.out += FIRST_STEP_MS
+    t.mode = mode
 
 
 cdef int64_t timeline_stamp(Timeline* t, int track, uint32_t raw, int64_t now_ms) noexcept nogil:
@@ -88,9 +104,9 @@ cdef int64_t timeline_stamp(Timeline* t, int track, uint32_t raw, int64_t now_ms
 
 
 cdef int64_t timeline_peek(const Timeline* t, int track, uint32_t raw) noexcept nogil:
-    """Return the time for a tag that carries no picture or sound: the present of its track. Moves nothing.
+    """Return the time for a tag without media: the last time of its track. The timeline stays as it is.
 
-    Encoders send sequence headers with time 0 in the middle of a stream, so their own time means nothing.
+    Encoders send sequence headers with timestamp 0 in the middle of a stream, so their own is not used.
     """
     if t.mode == JITTER_OFF:
         return raw

@@ -5,7 +5,8 @@ from libc.stdint cimport uint8_t, uint32_t
 from fastflv._ext.core.atomics cimport load_relaxed
 from fastflv._ext.core.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
 from fastflv._ext.log.block cimport Block, block_drop, block_new
-from fastflv._ext.log.medialog cimport Follower, MediaLog
+from fastflv._ext.log.follower cimport Follower
+from fastflv._ext.log.medialog cimport MediaLog
 
 
 cdef bytes newest_key_headers(MediaLog log):

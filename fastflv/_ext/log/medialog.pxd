@@ -1,77 +1,8 @@
-"""A stream as a log: pages of ready-to-send bytes, an index of tags, a published head.
+"""A log for Python and for muxers. Belongs to the writer's thread, the event loop."""
 
-Threads: one writer (the event loop). Readers on other threads follow `head` (acquire) and look at
-the list of pages under `lock`. A page that a reader uses outside the lock is pinned by a
-reference. Bytes and index entries below the published head never change.
-"""
+from libc.stdint cimport int64_t
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-
-from fastflv._ext.core.pthreads cimport pthread_mutex_t
-from fastflv._ext.log.block cimport Block
-from fastflv._ext.log.page cimport Page, View
-from fastflv._ext.log.waker cimport Waker, Wakers
-
-
-cdef struct Log:
-    int32_t refs           # atomic
-    int32_t ended          # atomic; 1: no more bytes will come
-    int64_t head           # log position behind the newest published byte (atomic)
-    int64_t head_dts       # ms, of the newest published tag (atomic)
-    int64_t key_pos        # log position of the newest keyframe a player may start from, -1: none (atomic)
-    int64_t version        # changes with the list of pages (atomic)
-    int32_t has_video      # atomic; 1: players start at a keyframe
-    int32_t readers        # atomic; cursors that follow this log
-    # What a reader needs before a picture when pictures before it were left out, NULL where nothing: written at *out*
-    # for the entry of *size* bytes, `bridge_bytes` at most; returns how many. Constant once readers are there.
-    uint32_t (*bridge)(const uint8_t* entry, uint32_t size, uint8_t* out) noexcept nogil
-    uint32_t bridge_bytes
-    pthread_mutex_t lock   # guards what follows
-    Page** pages     # owned array, oldest first
-    int32_t first          # index of the oldest
-    int32_t count
-    int32_t room
-    Wakers wakers
-    Block* key_block       # headers to send before the tag at key_pos; referenced
-    # Writer only:
-    int64_t written        # log position behind the newest byte, published or not
-    int64_t written_dts
-    int64_t pending_key    # keyframe written since the last publish, -1: none
-    Block* pending_block   # headers for it; referenced
-    int64_t key_bytes_max  # a GOP above this many bytes is not offered to players any more
-    int32_t key_tags_max   # likewise in tags of video
-    int32_t key_tags       # video tags since the keyframe
-    int64_t window_ms      # history kept for readers that lag
-    int64_t window_bytes   # likewise
-    int64_t kept_bytes     # capacity of all pages in the list
-    int64_t keep_ms        # history kept though nobody reads
-    int32_t keep_gop       # 0: no GOP cache
-    uint32_t next_capacity  # bytes of the next page
-
-
-cdef void log_hold(Log* log) noexcept nogil
-cdef void log_drop(Log* log) noexcept nogil
-cdef int log_add_waker(Log* log, Waker* waker) noexcept nogil
-cdef void log_remove_waker(Log* log, Waker* waker) noexcept nogil
-cdef uint8_t* log_reserve(Log* log, uint32_t size) noexcept nogil
-cdef void log_commit(Log* log, uint32_t size, int64_t dts_ms, uint8_t kind, uint8_t flags) noexcept nogil
-cdef void log_mark_key(Log* log, int64_t position, Block* block) noexcept nogil
-cdef void log_publish(Log* log, bint urgent) noexcept nogil
-cdef void log_end(Log* log) noexcept nogil
-cdef void log_forget_key(Log* log) noexcept nogil
-
-
-cdef int view_refresh(View* view, Log* log) noexcept nogil
-
-
-cdef class Follower:
-    # Told by the writer's thread after each publish of the log it is attached to.
-    cdef int follow(self, bint urgent) except -1
-    cdef int forget_key(self) except -1
-    cdef int end(self) except -1
-    cdef int fail(self) except -1
-    # The headers before the newest keyframe of the followed log have changed; the keyframe was taken before.
-    cdef int rekey(self) except -1
+from fastflv._ext.log.log cimport Log
 
 
 cdef class MediaLog:

@@ -2,18 +2,23 @@ from typing import Self, final
 
 from typing_extensions import Buffer
 
-class Follower:
-    """Base of what is made from a log as it grows."""
+from fastflv._ext.log.follower import Follower
 
 @final
 class MediaLog:
     """The log of one stream in one container."""
 
+    history_ms: int
+    history_bytes: int
+    keep_ms: int
+    keep_gop: bool
+    key_bytes_max: int
+    key_tags_max: int
     def __new__(
         cls,
         *,
-        window_ms: int = ...,
-        window_bytes: int = ...,
+        history_ms: int = ...,
+        history_bytes: int = ...,
         keep_ms: int = ...,
         keep_gop: bool = ...,
         key_bytes_max: int = ...,

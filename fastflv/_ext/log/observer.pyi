@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from typing import final
 
-from fastflv._ext.log.medialog import Follower
+from fastflv._ext.log.follower import Follower
 
 @final
 class LogObserver(Follower):

@@ -2,7 +2,7 @@
 
 cimport cython
 
-from fastflv._ext.log.medialog cimport Follower
+from fastflv._ext.log.follower cimport Follower
 
 
 @cython.final

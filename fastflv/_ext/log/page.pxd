@@ -22,16 +22,6 @@ cdef struct Page:
     uint8_t* bytes         # inside the same allocation
 
 
-cdef struct View:
-    # A reader's own pinned picture of the list of pages.
-    int64_t version
-    Page** pages     # owned array of references, oldest first
-    int32_t count
-    int32_t room
-
-
 cdef Page* page_new(int64_t start, uint32_t capacity) noexcept nogil
 cdef void page_drop(Page* page) noexcept nogil
 cdef int32_t page_tag_at(Page* page, int64_t position) noexcept nogil
-cdef void view_clear(View* view) noexcept nogil
-cdef Page* view_find(const View* view, int64_t position) noexcept nogil

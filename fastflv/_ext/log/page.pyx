@@ -1,4 +1,4 @@
-"""Pages: the memory of a media log, and the views by which readers pin it."""
+"""Pages: the memory of a log."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
@@ -50,20 +50,3 @@ cdef int32_t page_tag_at(Page* page, int64_t position) noexcept nogil:
     if offset >= <int64_t>page.tags[low].offset + page.tags[low].size:
         return -1
     return low
-
-
-cdef void view_clear(View* view) noexcept nogil:
-    cdef int32_t i
-    for i in range(view.count):
-        page_drop(view.pages[i])
-    view.count = 0
-
-
-cdef Page* view_find(const View* view, int64_t position) noexcept nogil:
-    """Return the page that holds *position* (or ends there and is the last), NULL when it was trimmed."""
-    cdef int32_t i = view.count - 1
-    while i >= 0:
-        if view.pages[i].start <= position:
-            return view.pages[i]
-        i -= 1
-    return NULL

@@ -11,13 +11,14 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 from fastflv._ext.core.atomics cimport load_relaxed
-from fastflv._ext.core.octets cimport load_be24, store_be24, store_be32
+from fastflv._ext.core.octets cimport store_be24, store_be32
 from fastflv._ext.log.block cimport Block, as_media_block, block_new
-from fastflv._ext.log.medialog cimport Log, MediaLog
+from fastflv._ext.log.log cimport Log
+from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.log.page cimport Page, Tag
 from fastflv._ext.syntax.flvtag cimport (
     AV1_ID, AVC1, AVC_ID, COMMAND, CONFIG, DISPOSABLE, HEVC_ID, HVC1, LEADING, TAG_AUDIO, TAG_FRAME_BYTES,
-    TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO, VVC1, Payload, read_payload, write_tag_header,
+    TAG_HEADER_BYTES, TAG_VIDEO, VVC1, Payload, read_payload, restamp_tags, write_tag_header,
 )
 
 cdef enum:
@@ -180,17 +181,6 @@ cdef uint8_t* write_item(uint8_t* out, const Item* item) noexcept nogil:
     return body + size + 4
 
 
-cdef void restamp(uint8_t* tags, Py_ssize_t size, int64_t dts_ms) noexcept nogil:
-    """Give whole tags another time, but for metadata: it has none."""
-    cdef Py_ssize_t at = 0
-    cdef uint32_t length
-    while at + TAG_FRAME_BYTES <= size:
-        length = load_be24(tags + at + 1)
-        if tags[at] != TAG_SCRIPT:
-            write_tag_header(tags + at, tags[at], length, dts_ms)
-        at += TAG_FRAME_BYTES + <Py_ssize_t>length
-
-
 def squeeze(
     MediaLog log not None, *, int64_t span_ms, int64_t audio_before=1 << 62, bint still=False, bytes prefix=b"",
 ):
@@ -236,7 +226,7 @@ def squeeze(
         out += len(prefix)
         memcpy(out, <const uint8_t*>headers, len(headers))
         last = video.rows[0].out_dts
-        restamp(out, len(headers), last)
+        restamp_tags(out, len(headers), last)
         out += len(headers)
         while v < video.count or a < audio.count:
             if a == audio.count or (v < video.count and video.rows[v].out_dts <= audio.rows[a].dts):

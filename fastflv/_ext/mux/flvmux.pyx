@@ -8,14 +8,15 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from fastflv._ext.core.octets cimport load_be24, store_be24, store_be32
+from fastflv._ext.core.octets cimport store_be24, store_be32
 from fastflv._ext.log.block cimport block_new
 from fastflv._ext.log.keyheaders cimport set_key_headers
-from fastflv._ext.log.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.mux.remux cimport Remux
 from fastflv._ext.syntax.flvtag cimport (
     COMMAND, CONFIG, HEVC_ID, HVC1, KEY, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT,
-    TAG_VIDEO, Payload, TagTraits, read_payload, read_traits, write_tag_header,
+    TAG_VIDEO, FlvTag, Payload, TagTraits, next_tag, read_payload, read_traits, write_tag_header,
 )
 
 cdef enum:
@@ -75,25 +76,21 @@ cdef class FlvMux(Remux):
     def headers(self, bytes tags not None):
         """Return those of whole FLV *tags* that are kept, as they are written here."""
         cdef const uint8_t* p = tags
-        cdef const uint8_t* body
         cdef Py_ssize_t at = 0
-        cdef uint32_t length
+        cdef FlvTag tag
         cdef Payload found
         cdef int fate
         parts = []
-        while at + TAG_FRAME_BYTES <= len(tags):
-            length = load_be24(p + at + 1)
-            body = p + at + TAG_HEADER_BYTES
-            fate = self.fate(p[at], body, length, read_traits(p[at], body, length).flags, &found)
+        while next_tag(p, len(tags), &at, &tag):
+            fate = self.fate(tag.kind, tag.body, tag.size, read_traits(tag.kind, tag.body, tag.size).flags, &found)
             if fate != LEFT_OUT:
-                data = tags[at + TAG_HEADER_BYTES:at + TAG_HEADER_BYTES + length]
-                if p[at] == TAG_SCRIPT and self.edit is not None:
+                data = tag.body[:tag.size]
+                if tag.kind == TAG_SCRIPT and self.edit is not None:
                     data = self.edit(data)
                 elif fate == RELABELLED:
                     data = labelled(&found, self.label) + data[found.at:found.at + found.size]
-                parts.append(tags[at:at + 1] + len(data).to_bytes(3, "big") + tags[at + 4:at + 11] + data)
+                parts.append(tag.start[:1] + len(data).to_bytes(3, "big") + tag.start[4:TAG_HEADER_BYTES] + data)
                 parts.append((len(data) + TAG_HEADER_BYTES).to_bytes(4, "big"))
-            at += TAG_FRAME_BYTES + length
         return b"".join(parts)
 
     cdef int fate(self, uint8_t kind, const uint8_t* body, uint32_t size, uint8_t flags, Payload* found) noexcept:

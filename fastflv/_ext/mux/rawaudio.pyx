@@ -8,7 +8,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from fastflv._ext.core.octets cimport load_be16
-from fastflv._ext.log.medialog cimport MediaLog, log_commit, log_reserve
+from fastflv._ext.log.log cimport log_commit, log_reserve
+from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.mux.remux cimport Remux
 from fastflv._ext.syntax.adts cimport ADTS_BYTES, AdtsFields, adts_fits, write_adts
 from fastflv._ext.syntax.flvtag cimport COMMAND, CONFIG, TAG_AUDIO, Payload, read_payload

@@ -2,7 +2,8 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
-from fastflv._ext.log.medialog cimport Follower, MediaLog
+from fastflv._ext.log.follower cimport Follower
+from fastflv._ext.log.medialog cimport MediaLog
 
 
 cdef class Remux(Follower):

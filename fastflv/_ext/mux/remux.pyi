@@ -1,7 +1,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from fastflv._ext.log.medialog import Follower, MediaLog
+from fastflv._ext.log.follower import Follower
+from fastflv._ext.log.medialog import MediaLog
 
 class Setup(Protocol):
     """What a muxer needs of a decoder configuration."""

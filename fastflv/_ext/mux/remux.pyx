@@ -8,10 +8,12 @@ thread: each tag is formatted once for all players of that container. It starts 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from fastflv._ext.core.atomics cimport load32_relaxed, load_relaxed, store32_release
-from fastflv._ext.core.octets cimport load_be24
-from fastflv._ext.log.medialog cimport Follower, MediaLog
+from fastflv._ext.log.follower cimport Follower
+from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.log.page cimport Page, Tag
-from fastflv._ext.syntax.flvtag cimport NOTES, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, read_traits, tag_time
+from fastflv._ext.syntax.flvtag cimport (
+    NOTES, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, FlvTag, next_tag, read_traits, tag_time,
+)
 
 
 cdef class Remux(Follower):
@@ -47,23 +49,17 @@ cdef class Remux(Follower):
     cdef int take_block(self, const uint8_t* tags, Py_ssize_t size, int64_t near_ms) except -1:
         """Take whole tags, whose times are within 12 days of *near_ms*."""
         cdef Py_ssize_t at = 0
-        cdef uint32_t length
         cdef int64_t dts_ms
         cdef uint8_t flags
-        cdef const uint8_t* tag
-        while at + TAG_FRAME_BYTES <= size:
-            tag = tags + at
-            length = load_be24(tag + 1)
-            if at + TAG_FRAME_BYTES + <Py_ssize_t>length > size:
-                break
-            dts_ms = tag_time(tag, near_ms)
-            flags = read_traits(tag[0], tag + TAG_HEADER_BYTES, length).flags
-            if tag[0] == TAG_SCRIPT:
+        cdef FlvTag tag
+        while next_tag(tags, size, &at, &tag):
+            dts_ms = tag_time(tag.timestamp, near_ms)
+            flags = read_traits(tag.kind, tag.body, tag.size).flags
+            if tag.kind == TAG_SCRIPT:
                 # Metadata: its own time says nothing.
                 dts_ms = self.source.log.written_dts
                 flags = NOTES
-            self.take_tag(tag[0], flags, dts_ms, tag + TAG_HEADER_BYTES, length)
-            at += TAG_FRAME_BYTES + <Py_ssize_t>length
+            self.take_tag(tag.kind, flags, dts_ms, tag.body, tag.size)
         return 0
 
     cdef int take_new(self) except -1:

@@ -8,15 +8,14 @@ Spec: RTMP 1.0, 5.3.1, 7.1.3.
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
-from fastflv._ext.core.octets cimport load_be24
 from fastflv._ext.ingest.chunkwrite cimport chunked_size, write_chunks
 from fastflv._ext.log.block cimport block_new
 from fastflv._ext.log.keyheaders cimport set_key_headers
-from fastflv._ext.log.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.mux.remux cimport Remux
 from fastflv._ext.syntax.flvtag cimport (
-    COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO, TagTraits,
-    read_traits, tag_time,
+    COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_SCRIPT, TAG_VIDEO, FlvTag, TagTraits, next_tag, read_traits, tag_time,
 )
 
 from fastflv._ext.ingest.chunkwrite import write_message
@@ -53,14 +52,14 @@ cdef class RtmpMux(Remux):
         """*dts_ms*: a time near that of *tags*, which have lost its uppermost bit."""
         cdef const uint8_t* p = tags
         cdef Py_ssize_t at = 0
-        cdef uint32_t length, time
+        cdef uint32_t time
+        cdef FlvTag tag
         parts = []
-        while at + TAG_FRAME_BYTES <= len(tags):
-            length = load_be24(p + at + 1)
-            body = tags[at + TAG_HEADER_BYTES:at + TAG_HEADER_BYTES + length]
-            time = 0 if p[at] == TAG_SCRIPT else <uint32_t>(tag_time(p + at, dts_ms) & 0xFFFFFFFF)
-            parts.append(write_message(p[at], time, self.stream_id, chunk_stream_of(p[at]), body, self.chunk_size))
-            at += TAG_FRAME_BYTES + length
+        while next_tag(p, len(tags), &at, &tag):
+            time = 0 if tag.kind == TAG_SCRIPT else <uint32_t>(tag_time(tag.timestamp, dts_ms) & 0xFFFFFFFF)
+            parts.append(write_message(
+                tag.kind, time, self.stream_id, chunk_stream_of(tag.kind), tag.body[:tag.size], self.chunk_size,
+            ))
         return b"".join(parts)
 
     cdef int rekey(self) except -1:

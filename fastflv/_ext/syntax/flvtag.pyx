@@ -11,9 +11,9 @@ from libc.string cimport memcpy, memset
 from fastflv._ext.core.octets cimport load_be16, load_be24, load_be32, store_be24, store_be32
 
 
-cdef int64_t tag_time(const uint8_t* tag, int64_t near_ms) noexcept nogil:
-    """Return the time of a whole tag, ms: the one nearest to *near_ms* of those that its 31 bits can mean."""
-    cdef int64_t ahead = ((load_be24(tag + 4) | (<int64_t>tag[7] << 24)) - near_ms) & 0x7FFFFFFF
+cdef int64_t tag_time(uint32_t timestamp, int64_t near_ms) noexcept nogil:
+    """Return the time that the 31 bits of a tag's *timestamp* mean: the one nearest to *near_ms*, ms."""
+    cdef int64_t ahead = (<int64_t>timestamp - near_ms) & 0x7FFFFFFF
     return near_ms + (ahead if ahead < 1 << 30 else ahead - (<int64_t>1 << 31))
 
 
@@ -36,6 +36,15 @@ cdef void write_tag(uint8_t* out, uint8_t kind, const uint8_t* body, uint32_t si
     if size:
         memcpy(out + TAG_HEADER_BYTES, body, size)
     store_be32(out + TAG_HEADER_BYTES + size, size + TAG_HEADER_BYTES)
+
+
+cdef void restamp_tags(uint8_t* run, Py_ssize_t size, int64_t dts_ms) noexcept nogil:
+    """Give the whole tags in *run* the time *dts_ms*; metadata keeps its 0."""
+    cdef Py_ssize_t at = 0
+    cdef FlvTag tag
+    while next_tag(run, size, &at, &tag):
+        if tag.kind != TAG_SCRIPT:
+            write_tag_header(<uint8_t*>tag.start, tag.kind, tag.size, dts_ms)
 
 
 cdef inline uint32_t skip_modex(const uint8_t* p, Py_ssize_t n, Py_ssize_t* at, uint8_t* packet) noexcept nogil:

@@ -41,5 +41,4 @@ cdef class TsMux(Remux):
     cdef void note_gap(self) noexcept
     cdef int end_entry(self, uint8_t kind, uint8_t flags, int64_t dts_ms) except -1
     cdef bint announce(self, uint8_t kind, uint8_t flags, const uint8_t* body, uint32_t size) except -1
-    cdef bint announce_tag(self, const uint8_t* tag, uint32_t size) except -1
     cdef int look_ahead(self, int64_t position) except -1

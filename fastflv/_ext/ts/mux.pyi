@@ -1,7 +1,5 @@
 from typing import final
 
-from typing_extensions import Buffer
-
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.mux.remux import Describe, Remux
 
@@ -13,6 +11,3 @@ class TsMux(Remux):
     @property
     def streams(self) -> list[tuple[int, int]]: ...
     def tables(self) -> bytes: ...
-
-def mux(flv: Buffer, describe: Describe) -> bytes:
-    """Return a whole FLV file as MPEG-TS. Raises FlvHeaderError."""

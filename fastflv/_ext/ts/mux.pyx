@@ -8,7 +8,6 @@ MPEG-2 TS.
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
@@ -16,13 +15,13 @@ from libc.string cimport memcpy, memset
 from fastflv._ext.core.atomics cimport load32_relaxed, store32_release
 from fastflv._ext.core.octets cimport load_be16, load_be24, load_be32
 from fastflv._ext.log.block cimport block_new
-from fastflv._ext.log.medialog cimport MediaLog, log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.log.page cimport Page, Tag
 from fastflv._ext.mux.remux cimport Remux
 from fastflv._ext.syntax.adts cimport ADTS_BYTES, adts_fits, write_adts
 from fastflv._ext.syntax.flvtag cimport (
     COMMAND, CONFIG, DISPOSABLE, KEY, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_VIDEO, Payload, read_payload,
-    read_traits,
 )
 from fastflv._ext.syntax.nalu cimport (
     START_CODE_BYTES, UNIT_AUD, UNIT_IRAP, UNIT_PPS, UNIT_SPS, UNIT_VPS, Units, next_unit, scan_units,
@@ -40,16 +39,11 @@ from fastflv._ext.ts.program cimport (
 )
 from fastflv._ext.ts.tables cimport PMT_PID
 
-from io import BytesIO
-
 from fastflv import limits
-from fastflv.errors import FlvHeaderError
 
 cdef int64_t AUDIO_MS = limits.TS_AUDIO_MS
 cdef int64_t TABLES_STEP = limits.TS_TABLES_MS * 90
 cdef int64_t BRIDGE_TABLES = limits.TS_TABLES_MS // limits.TS_PCR_MS   # PCR packets from tables to tables
-
-cdef Py_ssize_t FILE_STEP_BYTES = limits.TS_FILE_STEP_BYTES
 
 cdef enum:
     GATHERED_MAX = PES_BYTES_MAX - 8   # what a PES with a length has room for
@@ -404,11 +398,6 @@ cdef class TsMux(Remux):
             self.admit(form, body + payload.at, payload.size)
         return True
 
-    cdef bint announce_tag(self, const uint8_t* tag, uint32_t size) except -1:
-        """`announce` for a whole FLV tag whose body has *size* bytes."""
-        cdef const uint8_t* body = tag + TAG_HEADER_BYTES
-        return self.announce(tag[0], read_traits(tag[0], body, size).flags, body, size)
-
     cdef int look_ahead(self, int64_t position) except -1:
         """Look at what the source has from *position* on."""
         cdef int32_t i
@@ -424,55 +413,3 @@ cdef class TsMux(Remux):
                 ):
                     return 0
         return 0
-
-
-cdef Py_ssize_t next_tag(const uint8_t* p, Py_ssize_t n, Py_ssize_t at) noexcept nogil:
-    """Return the offset behind the tag at *at*, or -1 when it is not whole."""
-    cdef Py_ssize_t end
-    if at + TAG_FRAME_BYTES > n:
-        return -1
-    end = at + TAG_FRAME_BYTES + <Py_ssize_t>load_be24(p + at + 1)
-    return end if end <= n else -1
-
-
-def mux(flv, describe):
-    """Return a whole FLV file as MPEG-TS; what lies behind its last whole tag is left out.
-
-    Raises FlvHeaderError when it does not begin with an FLV header.
-    """
-    cdef Py_buffer view
-    cdef const uint8_t* p
-    cdef Py_ssize_t at, end, first, start
-    cdef TsMux made = TsMux(MediaLog(), MediaLog(), describe)
-    # A file has no other clock: its 31 bits of time mean 0 to 2**31 - 1.
-    cdef int64_t as_it_stands = 1 << 30
-    out = BytesIO()
-    PyObject_GetBuffer(flv, &view, PyBUF_SIMPLE)
-    try:
-        p = <const uint8_t*>view.buf
-        if view.len < 13 or load_be24(p) != 0x464C56 or p[3] != 1 or load_be32(p + 5) < 9:
-            raise FlvHeaderError("no FLV header of version 1", offset=0)
-        first = <Py_ssize_t>load_be32(p + 5) + 4
-        at = first
-        while True:
-            end = next_tag(p, view.len, at)
-            if end < 0 or made.announce_tag(p + at, <uint32_t>(end - at - TAG_FRAME_BYTES)):
-                break
-            at = end
-        at = start = first
-        while True:
-            end = next_tag(p, view.len, at)
-            if end < 0 or end - start > FILE_STEP_BYTES:
-                # In steps, each with a log that forgets nothing, so that its memory is used again.
-                made.log = MediaLog(keep_ms=1 << 60, window_bytes=1 << 60)
-                made.take_block(p + start, at - start, as_it_stands)
-                if end < 0:
-                    made.end()
-                made.log.publish(False)
-                out.write(made.log.read(0, made.log.log.written))
-                start = at
-            if end < 0:
-                return out.getvalue()
-            at = end
-    finally:
-        PyBuffer_Release(&view)

@@ -27,4 +27,6 @@ cdef struct PmtEntry:
     uint32_t registration      # format identifier, 0: no such descriptor
 
 cdef uint32_t write_pat(uint8_t* out) noexcept nogil
-cdef uint32_t write_pmt(uint8_t* out, uint8_t version, uint16_t pcr_pid, const PmtEntry* entries, int count) noexcept nogil
+cdef uint32_t write_pmt(
+    uint8_t* out, uint8_t version, uint16_t pcr_pid, const PmtEntry* entries, int count
+) noexcept nogil

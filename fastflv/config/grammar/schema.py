@@ -38,6 +38,13 @@ FREE: Final = BlockSchema(frozenset(), {}, free=True)
 EXTENSIONS: Final = frozenset(
     {
         "fanout_threads",
+        "trusted_proxies",
+        "rtmp.proxy_protocol",
+        "rtmps.proxy_protocol",
+        "http_server.proxy_protocol",
+        "http_server.https.proxy_protocol",
+        "http_api.proxy_protocol",
+        "http_api.https.proxy_protocol",
         "vhost.play.start",
         "vhost.play.live_clock",
         "vhost.play.start_burst_max_ms",
@@ -53,6 +60,9 @@ EXTENSIONS: Final = frozenset(
     }
 )
 "Directives that SRS does not know: a file that uses one is refused by SRS."
+
+HTTPS: Final = BlockSchema(frozenset({"enabled", "listen", "key", "cert", "proxy_protocol"}), {}, free=True)
+"What is read of an `https` block; SRS checks no names in it."
 
 ENGINE: Final = block(
     "enabled iformat oformat vcodec vbitrate vfps vwidth vheight vthreads vprofile vpreset"
@@ -119,25 +129,25 @@ ROOT: Final = block(
     " srs_log_tank srs_log_level srs_log_level_v2 srs_log_file ff_log_dir ff_log_level"
     " grace_start_wait grace_final_wait force_grace_quit empty_ip_ok in_docker disable_daemon_for_docker"
     " inotify_auto_reload auto_reload_for_docker tcmalloc_release_rate query_latest_version"
-    " first_wait_for_qlv is_full fanout_threads",
+    " first_wait_for_qlv is_full fanout_threads trusted_proxies",
     circuit_breaker=FREE,
     exporter=block("enabled listen label tag"),
     heartbeat=block("enabled interval url device_id summaries ports"),
     http_api=block(
-        "enabled listen crossdomain",
+        "enabled listen crossdomain proxy_protocol",
         raw_api=block("enabled allow_reload allow_query allow_update"),
         auth=block("enabled username password"),
-        https=FREE,
+        https=HTTPS,
     ),
-    http_server=block("enabled listen dir crossdomain", https=FREE),
+    http_server=block("enabled listen dir crossdomain proxy_protocol", https=HTTPS),
     rtc_server=block(
         "enabled listen dir candidate ecdsa encrypt reuseport merge_nalus protocol ip_family"
         " api_as_candidates resolve_api_domain keep_api_domain use_auto_detect_network_ip",
         tcp=FREE,
         black_hole=FREE,
     ),
-    rtmp=block("listen chunk_size"),
-    rtmps=block("enabled listen key cert"),
+    rtmp=block("listen chunk_size proxy_protocol"),
+    rtmps=block("enabled listen key cert proxy_protocol"),
     rtsp_server=block("enabled listen"),
     srt_server=block(
         "enabled listen maxbw mss latency recvlatency peerlatency connect_timeout peer_idle_timeout sendbuf"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from fastflv.config.endpoint import Endpoint
+from fastflv.config.endpoint import Endpoint, same_ports
 from fastflv.config.grammar.section import Section
-from fastflv.config.model.service import HTML_DIR
+from fastflv.config.model.files import HTML_DIR
 from fastflv.config.notice import NoticeKind
 from fastflv.errors import ConfigValueError
 
@@ -27,6 +27,9 @@ class Https:
 
     cert: tuple[str, ...] = ("./conf/server.crt",)
     "PEM files of the certificate chains, in the order of the keys; clients that ask for no name or an unknown one get the first. Default ./conf/server.crt."
+
+    proxy_protocol: bool = False
+    "fastflv: each connection begins with a PROXY header, version 1 or 2, of one of `trusted_proxies`. Default off."
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -49,6 +52,9 @@ class HttpServer:
 
     crossdomain: bool = True
     "Let pages of other sites play and ask. Default on."
+
+    proxy_protocol: bool = False
+    "fastflv: each connection begins with a PROXY header, version 1 or 2, of one of `trusted_proxies`. Default off."
 
     https: Https = field(default_factory=Https)
     "The same over TLS."
@@ -94,6 +100,9 @@ class HttpApi:
 
     crossdomain: bool = True
     "Let pages of other sites ask. Default: the server's, which in SRS governs both."
+
+    proxy_protocol: bool = False
+    "fastflv: each connection begins with a PROXY header, version 1 or 2, of one of `trusted_proxies`. Default off."
 
     auth: ApiAuth = field(default_factory=ApiAuth)
     "Who may ask."
@@ -141,7 +150,7 @@ def read_http_api(root: Section) -> HttpApi:
     section = root.sub("http_api")
     listen = section.endpoints("listen", HttpApi().listen)
     # On the server's ports the server's listeners answer, so what they have is what holds.
-    shared = listen == server.listen
+    shared = same_ports(listen, server.listen)
     https = read_https(section.sub("https"), server.https if shared else Https(listen=API_HTTPS_LISTEN))
     if shared and https.enabled and server.https.enabled and https.pairs != server.https.pairs:
         section.notify(
@@ -149,6 +158,7 @@ def read_http_api(root: Section) -> HttpApi:
             "http_api.https is on the ports of http_server, whose certificates hold",
             section.sub("https").directive,
         )
+    _check_proxied(section, server, https, shared)
     auth = section.sub("auth").fill(ApiAuth)
     if auth.enabled and not (auth.username and auth.password):
         at = section.sub("auth").directive
@@ -166,3 +176,20 @@ def read_http_api(root: Section) -> HttpApi:
         https=https,
         raw_api=section.sub("raw_api").fill(RawApi),
     )
+
+
+def _check_proxied(api: Section, server: HttpServer, https: Https, shared: bool) -> None:
+    """Write a notice where the API, on ports of the server, says something else of PROXY headers."""
+    if not shared:
+        return
+    for section, mine, its in (
+        (api, api.flag("proxy_protocol", False), server.proxy_protocol),
+        (api.sub("https"), https.proxy_protocol, server.https.proxy_protocol),
+    ):
+        at = section.value("proxy_protocol")
+        if at is not None and mine is not its:
+            section.notify(
+                NoticeKind.ADVICE,
+                f"{section.path} is on the ports of http_server, whose proxy_protocol holds",
+                at,
+            )

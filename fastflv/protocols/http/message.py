@@ -1,4 +1,4 @@
-"""HTTP requests and responses, as far as a media server needs them."""
+"""The head of an HTTP request, and a response whose body is in memory."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
-from fastflv import __version__, limits
+from fastflv import __version__
+from fastflv.net.peer import Peer
 
 SERVER = f"fastflv/{__version__}"
 
 
 @dataclass(slots=True)
 class Request:
-    """One request; header names are lower case, of equal names the first counts."""
+    """The head of one request. Names of headers are lower case; of equal names the first counts."""
 
     method: str
     path: str
@@ -22,21 +23,34 @@ class Request:
     query: str
     "Raw, without the `?`."
     version: str
-    "`1.0` or `1.1`."
+    "`1.0`, `1.1` or `2`."
     headers: dict[str, str]
     keep_alive: bool
-    "The client does not mind if the connection stays."
-    ip: str
-    "Address of the socket's peer."
-    body: bytes = b""
+    "The client allows that the connection stays open."
+    peer: Peer
+    length: int | None = 0
+    "Bytes of the body, 0 without one; None when only its end tells (chunked)."
+    expects: bool = False
+    "The client waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1)."
+    upgrade: str = ""
+    "Protocol that the client asks to change to, lower case (RFC 9110, 7.8); `websocket` is the only one."
+
+    _args: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def ip(self) -> str:
+        """Address of the viewer."""
+        return self.peer.ip
 
     @property
     def args(self) -> dict[str, str]:
         """Query parameters; of equal names the first counts."""
-        args: dict[str, str] = {}
-        for key, value in parse_qsl(self.query, keep_blank_values=True):
-            args.setdefault(key, value)
-        return args
+        if self._args is None:
+            self._args = {}
+            if self.query:
+                for key, value in parse_qsl(self.query, keep_blank_values=True):
+                    self._args.setdefault(key, value)
+        return self._args
 
     @property
     def host(self) -> str:
@@ -49,14 +63,15 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """A response with a whole body."""
+    """Status, headers and a body in memory. As the head of a file or a stream, `body` is not used."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
     headers: dict[str, str] = field(default_factory=dict)
+    "Further headers. `Connection: close` closes the connection after the answer."
     endless: bool = False
-    "The answer to HEAD for something that has no length."
+    "Answer to HEAD for a resource without a length."
 
     @classmethod
     def of_json(cls, value: object, status: int = 200) -> Response:
@@ -69,31 +84,6 @@ class Response:
         named = {key.replace("_", "-"): value for key, value in headers.items()}
         return cls(status, (text or HTTPStatus(status).phrase).encode(), headers=named)
 
-    def encode(self, *, keep_alive: bool, head_only: bool = False) -> bytes:
-        fields = {
-            "Server": SERVER,
-            "Content-Type": self.content_type,
-            "Content-Length": str(len(self.body)),
-            "Connection": "keep-alive" if keep_alive else "close",
-            **self.headers,
-        }
-        if self.endless:
-            del fields["Content-Length"]
-        head = encode_head(self.status, fields)
-        return head if head_only or self.is_large else head + self.body
-
-    @property
-    def is_large(self) -> bool:
-        """The body is written by itself, behind what `encode` returns: it is shared with other answers."""
-        return len(self.body) > limits.HTTP_COPY_BYTES_MAX
-
-
-def encode_head(status: int, fields: dict[str, str]) -> bytes:
-    """Return a response head. Values must hold no line breaks: they are ours, never the peer's."""
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
-    lines += [f"{key}: {value}" for key, value in fields.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-
 
 def cors_fields(request: Request) -> dict[str, str]:
     """Return the CORS headers for a request that names an origin; any origin may read, without credentials."""
@@ -105,6 +95,6 @@ def cors_fields(request: Request) -> dict[str, str]:
         "Access-Control-Allow-Headers": request.headers.get("access-control-request-headers", "*"),
         "Access-Control-Expose-Headers": "*",
         "Access-Control-Max-Age": "86400",
-        # Chrome asks a page on a public address for this before it may read from a private one.
+        # Chrome sends a preflight before a page on a public address may read from a private one.
         "Access-Control-Allow-Private-Network": "true",
     }

@@ -1,6 +1,6 @@
-"""RTMP commands and control messages as values: reading what peers send, writing what a server answers.
+"""RTMP commands and control messages as values: those that peers send, and the answers of a server.
 
-Nothing here has state; `session` decides what is said when.
+Nothing here has state; `servercommands` and `client` decide what is sent when.
 
 Spec: RTMP 1.0, 5.4 (control), 7.1.7 (user control), 7.2 (commands); Enhanced RTMP v2, "Enhancing
 NetConnection connect Command".
@@ -22,6 +22,9 @@ from fastflv.protocols.rtmp.events import ConnectWanted
 SET_CHUNK_SIZE, ACKNOWLEDGEMENT, USER_CONTROL, WINDOW_SIZE, PEER_BANDWIDTH = 1, 3, 4, 5, 6
 DATA_AMF3, COMMAND_AMF3, DATA_AMF0, COMMAND_AMF0 = 15, 17, 18, 20
 
+MEDIA: Final = frozenset({8, 9, 22})  # audio, video, aggregate
+OF_A_PUBLISH: Final = MEDIA | {DATA_AMF0, DATA_AMF3}
+
 # User control events.
 STREAM_BEGIN, STREAM_EOF, SET_BUFFER_LENGTH, PING_REQUEST, PING_RESPONSE = 0, 1, 3, 6, 7
 
@@ -31,7 +34,18 @@ FORWARD: Final = 4.0  # a server that decodes nothing can forward everything
 CAPS: Final = 15.0  # reconnect, multitrack, ModEx, nanosecond offset: all pass through
 
 IGNORED_ANSWERS: Final = frozenset({"_result", "_error", "onStatus", "onBWDone"})
-"Answers of the peer. They get no answer, or two servers would talk for ever."
+"Answers of a peer. A server does not answer them: two servers would go on for ever."
+
+STARTED: Final = frozenset(
+    {"NetStream.Publish.Start", "NetStream.Play.Start", "NetStream.Play.PublishNotify"}
+)
+"Statuses that begin a publish or play, or begin a play again."
+
+ENDED: Final = frozenset({"NetStream.Play.UnpublishNotify", "NetStream.Play.Stop", "NetStream.Play.Complete"})
+"Statuses that end the media of a play."
+
+REDIRECT: Final = 302.0
+"Value of `ex.code` in the status of a redirect, as SRS sends it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,11 @@ class Command:
         """Argument *index* as yes or no; encoders also write numbers."""
         value = self.arguments[index] if index < len(self.arguments) else None
         return bool(value) if isinstance(value, (bool, float)) else default
+
+    def info(self) -> dict[str, Value]:
+        """The information object of `onStatus`, `_error` and the like; empty when there is none."""
+        found = next((value for value in self.arguments[1:] if isinstance(value, dict)), None)
+        return dict(found) if found is not None else {}
 
 
 def amf0_body(payload: bytes) -> bytes:
@@ -105,6 +124,20 @@ def read_data(kind: int, payload: bytes) -> tuple[str, bytes] | None:
     return name, body
 
 
+def read_user_control(payload: bytes) -> tuple[int, int]:
+    """Event and first number of a user control message. Raises CommandError below 6 bytes."""
+    if len(payload) < 6:
+        raise CommandError(f"user control message of {len(payload)} bytes")
+    return int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:6], "big")
+
+
+def read_window(payload: bytes) -> int:
+    """Bytes of a Window Acknowledgement Size message. Raises CommandError below 4 bytes."""
+    if len(payload) < 4:
+        raise CommandError(f"window size of {len(payload)} bytes")
+    return int.from_bytes(payload[:4], "big")
+
+
 def tc_url(command: Command) -> str:
     """Address in a `connect`; one without tcUrl is made of its app."""
     told = command.arguments[0] if command.arguments else None
@@ -130,8 +163,6 @@ def read_connect(command: Command) -> ConnectWanted:
         raise CommandError(f"tcUrl of {len(url)} characters; {limits.TC_URL_CHARS_MAX} are taken")
     where = address.parse(url)
     encoding = told.get("objectEncoding")
-    caps = told.get("capsEx")
-    listed = told.get("fourCcList")
     return ConnectWanted(
         app=where.app,
         vhost=where.vhost,
@@ -143,13 +174,25 @@ def read_connect(command: Command) -> ConnectWanted:
         swf_url=address.printable(text("swfUrl")),
         flash_ver=address.printable(text("flashVer")),
         object_encoding=3.0 if encoding == 3.0 else 0.0,
-        four_ccs=tuple(c for c in listed if isinstance(c, str) and len(c) <= 4)
-        if isinstance(listed, list)
-        else (),
+        four_ccs=four_ccs(told),
         video_four_ccs=_info_map(told.get("videoFourCcInfoMap")),
         audio_four_ccs=_info_map(told.get("audioFourCcInfoMap")),
-        caps_ex=int(caps) & 0xFF if isinstance(caps, float) and 0 <= caps < 1 << 32 else 0,
+        caps_ex=caps_ex(told),
     )
+
+
+def four_ccs(told: dict[str, Value]) -> tuple[str, ...]:
+    """`fourCcList` of an enhanced peer, or nothing."""
+    listed = told.get("fourCcList")
+    if not isinstance(listed, list):
+        return ()
+    return tuple(code for code in listed if isinstance(code, str) and len(code) <= 4)
+
+
+def caps_ex(told: dict[str, Value]) -> int:
+    """`capsEx` bits of an enhanced peer, or 0."""
+    caps = told.get("capsEx")
+    return int(caps) & 0xFF if isinstance(caps, float) and 0 <= caps < 1 << 32 else 0
 
 
 def _info_map(told: Value) -> tuple[tuple[str, int], ...]:
@@ -199,6 +242,36 @@ def done(transaction: float) -> bytes:
 def status(code: str, description: str, level: str = "status") -> dict[str, Value]:
     """The information object of `onStatus`. *level* is status, warning or error."""
     return {"level": level, "code": code, "description": description}
+
+
+def redirect(url: str) -> dict[str, Value]:
+    """Information object that sends the peer to *url*, rtmp://HOST/APP/STREAM, in the form of SRS ("RTMP 302").
+
+    `ex.redirect` is the tcUrl, `ex.redirect2` the whole URL.
+    """
+    path, query, param = url.partition("?")
+    tc_url = path.rpartition("/")[0] + query + param
+    info = status("NetConnection.Connect.Rejected", f"RTMP 302 {url}", "error")
+    info["ex"] = {"code": REDIRECT, "redirect": tc_url, "redirect2": url}
+    return info
+
+
+def redirect_of(info: dict[str, Value], name: str) -> str:
+    """The URL that `redirect` wrote, or empty. Where only the tcUrl stands, *name* is put behind its path."""
+    ex = info.get("ex")
+    if not isinstance(ex, dict) or ex.get("code") != REDIRECT:
+        return ""
+    whole, tc_url = ex.get("redirect2"), ex.get("redirect")
+    if isinstance(whole, str) and whole:
+        url = whole
+    elif isinstance(tc_url, str) and tc_url:
+        path, _, param = tc_url.partition("?")
+        name, _, own = name.partition("?")
+        query = "&".join(part for part in (own, param) if part)
+        url = f"{path.rstrip('/')}/{name}".rstrip("/") + ("?" + query if query else "")
+    else:
+        return ""
+    return url if len(url) <= limits.TC_URL_CHARS_MAX and url.isprintable() else ""
 
 
 def on_status(info: dict[str, Value]) -> bytes:

@@ -1,9 +1,9 @@
-"""What an RTMP session tells its owner. A few per session; media is never an event."""
+"""Events of an RTMP server session. There are a few per session; media is never an event."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 PublisherKind: TypeAlias = Literal["fmle", "flash", "haivision"]
 
@@ -12,10 +12,15 @@ PublisherKind: TypeAlias = Literal["fmle", "flash", "haivision"]
 class Event:
     """Base of all events."""
 
+    needs_answer: ClassVar[bool] = False
+    "Whether the owner answers with accept, reject or redirect."
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectWanted(Event):
     """The peer asks for an application; answer with `accept_connect` or `reject_connect`."""
+
+    needs_answer = True
 
     app: str
     "Application name, no slash at either end."
@@ -62,7 +67,9 @@ class ConnectWanted(Event):
 
 @dataclass(frozen=True, slots=True)
 class PublishWanted(Event):
-    """The peer asks to publish; answer with `accept_publish` or `reject_publish`."""
+    """The peer asks to publish; answer with `accept_publish`, `reject_publish` or `redirect`."""
+
+    needs_answer = True
 
     vhost: str
     "As in ConnectWanted, unless the query of the stream name says another."
@@ -85,7 +92,9 @@ class PublishWanted(Event):
 
 @dataclass(frozen=True, slots=True)
 class PlayWanted(Event):
-    """The peer asks to play; answer with `accept_play` or `reject_play`."""
+    """The peer asks to play; answer with `accept_play`, `reject_play` or `redirect`."""
+
+    needs_answer = True
 
     vhost: str
     "As in PublishWanted."
@@ -125,10 +134,16 @@ class DataArrived(Event):
     name: str
     "First value of the payload."
 
+    stream_id: int
+    "Message stream of the publish."
+
 
 @dataclass(frozen=True, slots=True)
 class Unpublished(Event):
-    """The publisher stopped; the connection stays and may publish again."""
+    """A publish ended, or was taken back before its answer; the connection stays and may publish again."""
+
+    stream_id: int
+    "Message stream of the publish; others of the connection go on."
 
     reason: str
     "Command that ended it."
@@ -136,7 +151,10 @@ class Unpublished(Event):
 
 @dataclass(frozen=True, slots=True)
 class PlayStopped(Event):
-    """The player stopped; the connection stays and may play again."""
+    """The play ended; the connection stays and may play again."""
+
+    stream_id: int
+    "Message stream of the play."
 
     reason: str
     "Command that ended it."
@@ -144,7 +162,10 @@ class PlayStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class Paused(Event):
-    """The player paused or went on. It has been told so already."""
+    """The player paused or resumed; the session has sent the answer already."""
+
+    stream_id: int
+    "Message stream of the play."
 
     paused: bool
     "True to send nothing."
@@ -154,6 +175,9 @@ class Paused(Event):
 class AudioWanted(Event):
     """The player switched audio off or on."""
 
+    stream_id: int
+    "Message stream of the play."
+
     wanted: bool
     "False to leave audio out."
 
@@ -161,6 +185,9 @@ class AudioWanted(Event):
 @dataclass(frozen=True, slots=True)
 class VideoWanted(Event):
     """The player switched video off or on."""
+
+    stream_id: int
+    "Message stream of the play."
 
     wanted: bool
     "False to leave video out."

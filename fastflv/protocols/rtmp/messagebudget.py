@@ -1,4 +1,4 @@
-"""How much an RTMP peer says besides media: each command and each script data costs a trip through Python."""
+"""How many messages besides media an RTMP peer may send: each command and each script data runs Python code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fastflv.errors import MessageBudgetError
 
 
 class MessageBudget:
-    """What one peer may still say within the present NONMEDIA_SECONDS."""
+    """Messages and bytes that one peer may still send within the present NONMEDIA_SECONDS."""
 
     __slots__ = ("_bytes", "_ends", "_messages")
 
@@ -16,8 +16,8 @@ class MessageBudget:
         self._messages = 0
         self._bytes = 0
 
-    def hear(self, size: int, now: float) -> None:
-        """Count a message of *size* bytes at *now*, seconds; MessageBudgetError when it is one too many."""
+    def spend(self, size: int, now: float) -> None:
+        """Count a message of *size* bytes at *now*, seconds. Raises MessageBudgetError when none is left."""
         if now >= self._ends:
             self._ends = now + limits.NONMEDIA_SECONDS
             self._messages = limits.NONMEDIA_MESSAGES_MAX

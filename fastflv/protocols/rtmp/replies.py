@@ -1,6 +1,6 @@
-"""What a server says to an RTMP peer, in the words and the order of SRS, queued as chunks.
+"""Answers of a server to an RTMP peer, with the texts and in the order of SRS, queued as chunks.
 
-Spec: RTMP 1.0, 5.4, 7.1.7 and 7.2. The extended order of answers is in the session's documentation.
+Spec: RTMP 1.0, 5.4, 7.1.7 and 7.2.
 """
 
 from __future__ import annotations
@@ -63,11 +63,15 @@ class Replies:
         """Queue `onStatus`; *level* is status, warning or error."""
         self.answer(commands.on_status(commands.status(code, description, level)), stream_id)
 
+    def redirect(self, url: str, stream_id: int) -> None:
+        """Queue the status that sends the peer to *url*."""
+        self.answer(commands.on_status(commands.redirect(url)), stream_id)
+
     def connected(self, transaction: float, asked: ConnectWanted, window: int, chunk_size: int) -> None:
         """Queue all that answers an accepted `connect`; sizes in bytes."""
         self.control(commands.WINDOW_SIZE, commands.u32(window))
         self.control(commands.PEER_BANDWIDTH, commands.peer_bandwidth(window))
-        # Before _result: FFmpeg takes over the size it has heard by then, and else stays at 128.
+        # Before _result: FFmpeg adopts the chunk size received by then for its own chunks, and else stays at 128.
         self.control(commands.SET_CHUNK_SIZE, commands.u32(chunk_size))
         self.chunk_size = chunk_size
         self.answer(commands.connect_result(transaction, asked))
@@ -81,7 +85,7 @@ class Replies:
         self.status(code, text, stream_id)
 
     def play_started(self, stream_id: int) -> None:
-        """Queue what a player must hear before media."""
+        """Queue the messages that a player expects before media."""
         self.user_control(commands.STREAM_BEGIN, stream_id)
         self.status("NetStream.Play.Reset", "Playing and resetting stream.", stream_id)
         self.status("NetStream.Play.Start", "Started playing stream.", stream_id)
@@ -106,7 +110,7 @@ class Replies:
         self.status("NetStream.Unpublish.Success", "Stop publishing stream.", stream_id)
 
     def reconnect(self, tc_url: str, description: str) -> None:
-        """Queue the wish that the client connects again (Enhanced RTMP v2, "Reconnect Request")."""
+        """Queue the request that the client connects again (Enhanced RTMP v2, "Reconnect Request")."""
         info = commands.status("NetConnection.Connect.ReconnectRequest", description)
         if tc_url:
             info["tcUrl"] = tc_url

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,17 +15,21 @@ from itertools import islice
 from typing import TypeVar
 
 from fastflv import __version__, limits
+from fastflv.config.model.server import Stats
 from fastflv.media import trackinfo as tracks
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.api import machine
+from fastflv.servers.api.disks import DiskMeter
 from fastflv.servers.api.metrics import CONTENT_TYPE as METRICS
 from fastflv.servers.api.metrics import write_metrics
 from fastflv.servers.api.rate import Rates
-from fastflv.servers.http.connection import HttpConnection
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.hub import Hub
 from fastflv.stream.stream import Phase, Stream
+
+log = logging.getLogger(__name__)
 
 Row = TypeVar("Row")
 
@@ -57,6 +62,9 @@ class VhostEntry:
     fragment: float | None = None
     "Length of HLS segments, seconds; None: HLS is off."
 
+    parse_sps: bool = True
+    "Show what a sequence header says of a picture (`publish { parse_sps }`)."
+
 
 class Api:
     """Answers /api/ requests."""
@@ -73,6 +81,7 @@ class Api:
         windows: Callable[[], Mapping[str, int]],
         cross_domain: bool = True,
         credentials: tuple[str, str] | None = None,
+        stats: Callable[[], Stats] = Stats,
     ) -> None:
         self.cross_domain = cross_domain
         self._hub = hub
@@ -85,9 +94,15 @@ class Api:
         self._started = clock()
         self._rates = Rates()
         self._cpu = machine.CpuMeter()
+        self._disks = DiskMeter()
+        self._stats = stats
+        self._checked: Stats | None = None
         self._secret = ":".join(credentials).encode() if credentials else None
 
-    def __call__(self, request: Request, connection: HttpConnection) -> Response | None:
+    def __call__(self, exchange: Exchange) -> None:
+        exchange.respond(self._answer(exchange.request))
+
+    def _answer(self, request: Request) -> Response:
         refused = self._authorise(request)
         if refused is not None:
             return refused
@@ -187,8 +202,15 @@ class Api:
 
     def _summary(self) -> dict[str, object]:
         received, sent = self._totals()
+        stats = self._stats()
+        if stats != self._checked:
+            self._checked = stats
+            for sentence in machine.absent(stats):
+                log.warning("%s; its counters stay 0", sentence)
         return machine.summary(
             self._cpu,
+            self._disks,
+            stats,
             version=__version__,
             uptime=self._clock() - self._started,
             received=received,
@@ -258,7 +280,9 @@ class Api:
             int(value) if isinstance(value, float) and 0 < value < 65536 else 0
             for value in (said.get("width"), said.get("height"))
         )
-        return tracks.describe_video(writer.video_codec, writer.config(9), width, height)
+        parsed = next((entry.parse_sps for entry in self._vhosts() if entry.name == stream.name.vhost), True)
+        config = writer.config(9) if parsed else None
+        return tracks.describe_video(writer.video_codec, config, width, height)
 
     def _audio(self, stream: Stream) -> dict[str, object] | None:
         writer = stream.writer

@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from fastflv import limits
+from fastflv.config.model.server import Stats
+from fastflv.servers.api.disks import DiskMeter
+from fastflv.servers.api.network import NetworkBytes, interfaces, network_bytes
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -27,10 +33,10 @@ class CpuMeter:
         self._shares = (0.0, 0.0)
 
     def shares(self) -> tuple[float, float]:
-        """Return (process, machine) since the last asking; within half a second of it the same again."""
+        """Return (process, machine) since the last asking; soon after it the same again."""
         now, used = time.monotonic(), time.process_time()
         passed = now - self._process[0]
-        if passed >= 0.5:
+        if passed >= limits.MACHINE_SAMPLE_SECONDS:
             busy, total = self._machine_times()
             spent = total - self._machine[1]
             self._shares = (
@@ -66,7 +72,15 @@ def now_ms() -> int:
 
 
 def summary(
-    meter: CpuMeter, *, version: str, uptime: float, received: int, sent: int, connections: int
+    meter: CpuMeter,
+    disks: DiskMeter,
+    stats: Stats,
+    *,
+    version: str,
+    uptime: float,
+    received: int,
+    sent: int,
+    connections: int,
 ) -> dict[str, object]:
     """The `data` of /api/v1/summaries, with SRS's names (`ilde_time` is spelled so there)."""
     process_share, machine_share = meter.shares()
@@ -77,7 +91,8 @@ def summary(
     loads = os.getloadavg()
     up = [float(field) for field in _read("/proc/uptime").split()] or [0.0, 0.0]
     now = now_ms()
-    net = _network_bytes()
+    net = network_bytes(stats.network) if stats.enabled else NetworkBytes()
+    disk = disks.use(stats.disk if stats.enabled else ())
     sockets = _sockets()
     return {
         "ok": True,
@@ -95,9 +110,9 @@ def summary(
         },
         "system": {
             "cpu_percent": round(machine_share, 4),
-            "disk_read_KBps": 0,
-            "disk_write_KBps": 0,
-            "disk_busy_percent": 0.0,
+            "disk_read_KBps": disk.read_kbyte,
+            "disk_write_KBps": disk.written_kbyte,
+            "disk_busy_percent": round(disk.busy, 4),
             "mem_ram_kbyte": total,
             "mem_ram_percent": round((total - free) / total, 4) if total else 0.0,
             "mem_swap_kbyte": swap,
@@ -110,10 +125,10 @@ def summary(
             "load_5m": loads[1],
             "load_15m": loads[2],
             "net_sample_time": now,
-            "net_recv_bytes": net[0],
-            "net_send_bytes": net[1],
-            "net_recvi_bytes": net[2],
-            "net_sendi_bytes": net[3],
+            "net_recv_bytes": net.received,
+            "net_send_bytes": net.sent,
+            "net_recvi_bytes": net.received_inside,
+            "net_sendi_bytes": net.sent_inside,
             "srs_sample_time": now,
             "srs_recv_bytes": received,
             "srs_send_bytes": sent,
@@ -126,18 +141,16 @@ def summary(
     }
 
 
-def _network_bytes() -> tuple[int, int, int, int]:
-    """Bytes received and sent on all interfaces but loopback, then on loopback."""
-    outer = [0, 0]
-    inner = [0, 0]
-    for line in _read("/proc/net/dev").splitlines()[2:]:
-        name, _, rest = line.partition(":")
-        fields = rest.split()
-        if len(fields) > 8:
-            row = inner if name.strip() == "lo" else outer
-            row[0] += int(fields[0])
-            row[1] += int(fields[8])
-    return outer[0], outer[1], inner[0], inner[1]
+def absent(stats: Stats) -> Iterator[str]:
+    """One sentence for each device of *stats* that this machine has not."""
+    if not stats.enabled:
+        return
+    names = interfaces()
+    if stats.network >= len(names):
+        yield f"stats.network is {stats.network}, but the interfaces with an IPv4 address are {', '.join(names)}"
+    for device in stats.disk:
+        if not Path("/sys/class/block", device.replace("/", "!")).exists():
+            yield f"stats.disk: there is no block device {device}"
 
 
 def _sockets() -> tuple[int, int, int]:

@@ -2,6 +2,6 @@
 
 from fastflv.servers.hls.names import HlsNames
 from fastflv.servers.hls.options import HlsOptions
-from fastflv.servers.hls.server import NOT_MINE, HlsServer, NotMine
+from fastflv.servers.hls.server import HlsServer
 
-__all__ = ["NOT_MINE", "HlsNames", "HlsOptions", "HlsServer", "NotMine"]
+__all__ = ["HlsNames", "HlsOptions", "HlsServer"]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from fastflv import limits
-from fastflv.config.model.service import HlsOnError
+from fastflv.config.model.hls import HlsOnError
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.segmentreader import SegmentReader, carried
 from fastflv.servers.hls.segmentwriter import SegmentWriter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastflv.config.model.service import HlsOnError
+from fastflv.config.model.hls import HlsOnError
 from fastflv.servers.hls.names import HlsNames
 
 

@@ -13,7 +13,8 @@ from fastflv.containers.playlist import Rendition, expected_ms
 from fastflv.containers.segmenter import Segment, Segmenter
 from fastflv.containers.variant import Variant
 from fastflv.errors import CodecConfigError
-from fastflv.media.codecstring import AUDIO, VIDEO, codec_name, codec_string
+from fastflv.media.codecs import AUDIO, VIDEO, codec_name
+from fastflv.media.codecstring import codec_string
 from fastflv.media.decoderconfig import video_config
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.stream.stream import Stream

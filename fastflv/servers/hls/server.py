@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from enum import Enum
-from typing import Final, Literal
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from fastflv import limits
 from fastflv.containers.playlist import QUERY, master
+from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Request, Response
-from fastflv.servers.hls.filecache import FileCache
 from fastflv.servers.hls.muxer import HlsMuxer
 from fastflv.servers.hls.muxers import HlsMuxers
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.segmentreader import carried, rendition
 from fastflv.servers.hls.sessions import ARGUMENT, HlsSessions
 from fastflv.servers.hls.store import StoredBytes
-from fastflv.servers.http.connection import HttpConnection
+from fastflv.servers.http.router import Route
 from fastflv.stream.clients import Clients
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
@@ -35,21 +34,11 @@ QUERY_SAFE = "!$&'()*+,;=:@/?%~"
 "Characters of a query that are copied into a playlist; others could end a line or a quoted string there."
 
 
-class NotMine(Enum):
-    """The answer of `HlsServer.handle` to a request that is not for HLS."""
-
-    NOT_MINE = "not mine"
-
-
-NOT_MINE: Final = NotMine.NOT_MINE
-Answer = Response | None | Literal[NotMine.NOT_MINE]
-
-
 class HlsServer:
     """All HLS of a server: its muxers, its viewers, and the answers to their requests.
 
-    The router asks `handle` before the other outputs. *vhost_of*: the options of a vhost by its name or an
-    alias, None where HLS is off.
+    Its `routes` come before those of live streams: the name of a segment may also be that of a stream.
+    *vhost_of*: the options of a vhost by its name or an alias, None where HLS is off.
     """
 
     def __init__(
@@ -66,7 +55,6 @@ class HlsServer:
         self._loop = loop
         self._hub = hub
         self._sessions = HlsSessions(clients, loop.time, new_id)
-        self._cache: FileCache | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._stopped = False
 
@@ -77,7 +65,6 @@ class HlsServer:
             self._sweeper.cancel()
         self._sessions.close()
         await self.muxers.stop()
-        self._cache = None
 
     @property
     def viewers(self) -> int:
@@ -86,60 +73,62 @@ class HlsServer:
 
     # --- requests ---
 
-    def handle(self, request: Request, connection: HttpConnection) -> Answer:
-        """Answer a request for a playlist or segment: now, or None and later through the connection."""
-        args = request.args
-        options = self.muxers.vhost_of(args.get("vhost") or args.get("domain") or request.host)
-        if options is None:
-            return NOT_MINE
-        name = self.muxers.stream_of(options, request.path)
-        if name is None:
-            return self._segment(options, args.get(ARGUMENT, ""), request, connection)
-        if request.method not in ("GET", "HEAD"):
-            return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
-        return _Ask(self, name, options, request, connection).go()
+    @property
+    def routes(self) -> tuple[Route[_Wanted], Route[_WantedSegment]]:
+        """Playlists and segments."""
+        methods = ("GET", "HEAD")
+        return (
+            Route("hls playlist", methods, self._match_playlist, self._serve_playlist),
+            Route("hls segment", methods, self._match_segment, self._serve_segment),
+        )
 
-    def _segment(
-        self, options: HlsOptions, word: str, request: Request, connection: HttpConnection
-    ) -> Answer:
-        muxer = self.muxers.muxer_of_segment(options, request.path)
-        if muxer is None:
-            return NOT_MINE
-        if request.method not in ("GET", "HEAD"):
-            return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
-        session = self._sessions.find(word) if options.sessions else None
+    def _options_of(self, request: Request) -> HlsOptions | None:
+        args = request.args
+        return self.muxers.vhost_of(args.get("vhost") or args.get("domain") or request.host)
+
+    def _match_playlist(self, request: Request) -> _Wanted | None:
+        options = self._options_of(request)
+        name = self.muxers.stream_of(options, request.path) if options is not None else None
+        return _Wanted(name, options) if name is not None and options is not None else None
+
+    def _match_segment(self, request: Request) -> _WantedSegment | None:
+        options = self._options_of(request)
+        muxer = self.muxers.muxer_of_segment(options, request.path) if options is not None else None
+        return _WantedSegment(muxer, options) if muxer is not None and options is not None else None
+
+    def _serve_playlist(self, exchange: Exchange, wanted: _Wanted) -> None:
+        response = _Ask(self, wanted.name, wanted.options, exchange).go()
+        if response is not None:
+            exchange.respond(response)
+
+    def _serve_segment(self, exchange: Exchange, wanted: _WantedSegment) -> bool:
+        request, muxer = exchange.request, wanted.muxer
+        word = request.args.get(ARGUMENT, "")
+        session = self._sessions.find(word) if wanted.options.sessions else None
         if session is not None and session.kicked:
-            return _kicked(muxer.name)
+            exchange.respond(_kicked(muxer.name))
+            return True
         stored = muxer.fetch(request.path[1:])
         if stored is None:
             # A stream may have the name of another stream's segment.
             stem = request.path.rpartition("/")[2].rpartition(".")[0]
-            return NOT_MINE if self._hub.find(muxer.name._replace(stream=stem)) else _gone()
+            if self._hub.find(muxer.name._replace(stream=stem)):
+                return False
+            exchange.respond(_gone())
+            return True
         muxer.asked = self._loop.time()
-        if isinstance(stored, StoredBytes):
-            return self._media(request, muxer, word, stored.body)
-        if self._cache is None:
-            self._cache = FileCache(self.muxers.disk.run)
-        body = self._cache.read(stored)
-        if isinstance(body, bytes):
-            return self._media(request, muxer, word, body)
-
-        def answer(read: asyncio.Future[bytes]) -> None:
-            if read.cancelled() or read.exception() is not None:
-                connection.answer(_gone())
-            else:
-                connection.answer(self._media(request, muxer, word, read.result()))
-
-        body.add_done_callback(answer)
-        return None
-
-    def _media(self, request: Request, muxer: HlsMuxer, word: str, body: bytes) -> Response:
+        size = len(stored.body) if isinstance(stored, StoredBytes) else stored.size
         if word and request.method == "GET":
-            self._sessions.count(word, len(body))
-        response = Response(200, body, TYPES.get(request.path.rpartition(".")[2], "video/mp4"))
+            self._sessions.count(word, size)
+        head = Response(content_type=TYPES.get(request.path.rpartition(".")[2], "video/mp4"))
         # A URL never gets other contents, and players ask for it as long as a playlist lists it.
-        response.headers["Cache-Control"] = f"max-age={max(muxer.options.playlist_ms // 1000, 1)}"
-        return response
+        head.headers["Cache-Control"] = f"max-age={max(muxer.options.playlist_ms // 1000, 1)}"
+        if isinstance(stored, StoredBytes):
+            head.body = stored.body
+            exchange.respond(head)
+        else:
+            exchange.respond_file(head, stored.path, 0, size, missing=_gone())
+        return True
 
     def _playlist(self, ask: _Ask) -> Response | None:
         """Answer a request for a playlist; None when it has to wait."""
@@ -209,30 +198,43 @@ class HlsServer:
             self._sweep_later()
 
 
+class _Wanted(NamedTuple):
+    """The stream whose playlist a request asks for."""
+
+    name: StreamName
+    options: HlsOptions
+
+
+class _WantedSegment(NamedTuple):
+    """The muxer whose segment a request may ask for."""
+
+    muxer: HlsMuxer
+    options: HlsOptions
+
+
 class _Ask:
     """A request for a playlist, which may have to wait for the publisher or for the first segment."""
 
-    __slots__ = ("_connection", "_muxer", "_server", "_timer", "name", "options", "request")
+    __slots__ = ("_exchange", "_muxer", "_server", "_timer", "name", "options", "request")
 
     def __init__(
         self,
         server: HlsServer,
         name: StreamName,
         options: HlsOptions,
-        request: Request,
-        connection: HttpConnection,
+        exchange: Exchange,
     ) -> None:
         self.name = name
         self.options = options
-        self.request = request
+        self.request = exchange.request
         self._server = server
-        self._connection = connection
+        self._exchange = exchange
         self._muxer: HlsMuxer | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def scheme(self) -> str:
-        return "https" if self._connection.is_secure else "http"
+        return self._exchange.scheme
 
     def go(self) -> Response | None:
         """Return the answer, or wait and return None."""
@@ -248,7 +250,7 @@ class _Ask:
             seconds = limits.HLS_HOLD_SECONDS
             if absent:
                 seconds = min(seconds, self.options.on_missing)
-            self._connection.on_lost = self._forget
+            self._exchange.on_lost = self._forget
             self._timer = server._loop.call_later(seconds, self._missed)
         if muxer is not None:
             self._muxer = muxer
@@ -274,8 +276,8 @@ class _Ask:
 
     def _answer(self, response: Response) -> None:
         self._forget()
-        self._connection.on_lost = None
-        self._connection.answer(response)
+        self._exchange.on_lost = None
+        self._exchange.respond(response)
 
     def _forget(self) -> None:
         if self._timer is not None:

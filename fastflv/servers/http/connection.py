@@ -1,4 +1,4 @@
-"""HTTP/1.x connections: httptools reads, a handler answers, a live response takes the socket away."""
+"""HTTP/1.x connections over asyncio: bytes to requests, requests to a handler, time limits and back-pressure."""
 
 from __future__ import annotations
 
@@ -6,340 +6,377 @@ import asyncio
 import contextlib
 import fcntl
 import logging
-import os
-import struct
+import sys
 import termios
-from collections.abc import Callable
 from typing import Protocol
-from urllib.parse import unquote
-
-import httptools
 
 from fastflv import limits
-from fastflv.net.connectionlimit import Seats, address_of
-from fastflv.protocols.http.message import Request, Response, cors_fields
+from fastflv.net.connectionlimit import Seats
+from fastflv.net.peer import Peer
+from fastflv.protocols.http.exchange import Exchange, UpgradedProtocol
+from fastflv.protocols.http.h1 import END, H1, Refusal
+from fastflv.protocols.http.heads import ALLOW, METHODS, sized_head
+from fastflv.protocols.http.message import Request, Response
+from fastflv.servers.http.deadline import Deadline
+from fastflv.servers.http.h1exchange import H1Exchange
 
 log = logging.getLogger(__name__)
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
-
 
 class Handler(Protocol):
-    """Answers requests. Returns a response, or None when it keeps the connection and answers later
-    through `HttpConnection.answer` or `HttpConnection.detach`."""
-
-    cross_domain: bool
-
-    def __call__(self, request: Request, connection: HttpConnection) -> Response | None: ...
-
-
-class HttpConnection(asyncio.Protocol):
-    """One HTTP connection: requests are answered one at a time, in order."""
-
-    __slots__ = (
-        "_body", "_connection_limit", "_fed", "_field_bytes", "_fields", "_full", "_handler", "_loop", "_parser",
-        "_refused", "_request", "_successor", "_timer", "_transport", "_url", "_waiting", "on_lost",
-    )  # fmt: skip
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, handler: Handler, connection_limit: Seats) -> None:
-        self._loop = loop
-        self._handler = handler
-        self._connection_limit = connection_limit
-        self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpRequestParser(self)
-        self._url = b""
-        self._fields: dict[str, str] = {}
-        self._field_bytes = 0
-        self._body = b""
-        self._request: Request | None = None
-        self._waiting: list[Request] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self._refused = False
-        self._fed = 0
-        "Bytes of the message that is being read; those of the read that it began in are not counted."
-        self._full = False
-        self._successor: asyncio.Protocol | None = None
-        self.on_lost: Callable[[], None] | None = None
-        "Called once when the connection ends, or is refused, while its request waits for an answer."
-
-    # --- asyncio ---
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
-        if not self._connection_limit.enter():
-            log.warning("http connection refused: all %d are taken", self._connection_limit.limit)
-            self._transport = None
-            transport.close()
-            return
-        self._arm()
-
-    def data_received(self, data: bytes) -> None:
-        if self._transport is None or self._refused:
-            return
-        self._fed += len(data)
-        try:
-            while data and self._transport is not None and not self._refused:
-                data = self._parse(data)
-        except httptools.HttpParserError as error:
-            self._refuse(400, f"not an HTTP request: {error}")
-        # httptools keeps a field until its end, in a head and behind a body, so an endless one is counted here.
-        # What frames a body may take as much as the body.
-        if self._fed - len(self._body) > limits.HTTP_HEAD_BYTES_MAX + limits.HTTP_BODY_BYTES_MAX:
-            self._refuse(431, "request head or trailer too large")
-
-    def _parse(self, data: bytes) -> bytes:
-        """Read requests; return what follows one that asked for an upgrade and did not get it."""
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            rest = data[upgrade.args[0] :]
-            if self._successor is None:
-                # The parser reads nothing behind an upgrade.
-                self._parser = httptools.HttpRequestParser(self)
-                return rest
-            if rest:
-                self._successor.data_received(rest)
-        return b""
-
-    def pause_writing(self) -> None:
-        # Who asks and does not read is not read either: answers must not pile up.
-        self._full = True
-        if self._transport is not None:
-            self._transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        self._full = False
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
-            self._next()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
-        if self._transport is not None:
-            self._transport = None
-            self._connection_limit.leave()
-        self._give_up()
-
-    # --- httptools ---
-
-    def on_message_begin(self) -> None:
-        self._fed = 0
-        self._url = b""
-        self._fields = {}
-        self._field_bytes = 0
-        self._body = b""
-        if self._request is None and not self._waiting and not self._refused:
-            # From its first byte on, a request has no more time than the first one had.
-            self._arm()
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-        self._count(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
-        self._fields.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
-
-    def on_body(self, body: bytes) -> None:
-        self._body += body
-        if len(self._body) > limits.HTTP_BODY_BYTES_MAX:
-            self._refuse(413, "request body too large")
-
-    def on_message_complete(self) -> None:
-        self._fed = 0
-        if self._transport is None or self._refused:
-            return
-        path, _, query = self._url.decode("latin-1").partition("?")
-        if "://" in path[:8]:
-            path = "/" + path.split("://", 1)[1].partition("/")[2]
-        request = Request(
-            method=self._parser.get_method().decode("latin-1"),
-            path=unquote(path),
-            query=query.partition("#")[0],
-            version=self._parser.get_http_version(),
-            headers=self._fields,
-            keep_alive=self._parser.should_keep_alive(),
-            ip=address_of(self._transport),
-            body=self._body,
-        )
-        if self._request is not None or self._full:
-            if len(self._waiting) == limits.HTTP_PIPELINE_MAX:
-                self._refuse(429, "too many requests at once")
-                return
-            self._waiting.append(request)
-            return
-        self._handle(request)
-
-    # --- answering ---
-
-    def answer(self, response: Response) -> None:
-        """Answer the request in hand; go on with the next one that came meanwhile. A refused client has its answer."""
-        request, self._request = self._request, None
-        if self._transport is None or self._refused or request is None:
-            return
-        if self._handler.cross_domain:
-            response.headers.update(cors_fields(request))
-        head_only = request.method == "HEAD"
-        self._transport.write(response.encode(keep_alive=request.keep_alive, head_only=head_only))
-        if response.is_large and not head_only:
-            self._transport.write(response.body)
-        if not request.keep_alive:
-            self.close()
-            return
-        self._arm(answered=True)
-        self._next()
-
-    def detach(self) -> int | None:
-        """Take the socket away for a live response: return a duplicate of its descriptor, or None when the
-        connection is gone. The caller owns the descriptor and the seat at the connection_limit; this object is of no more use."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return None
-        try:
-            fd = os.dup(transport.get_extra_info("socket").fileno())
-        except OSError as error:
-            log.error(
-                "no descriptor for a player: %s; raise the limit of open files (ulimit -n)", error.strerror
-            )
-            self.answer(Response.of_text(503, "the server is out of descriptors"))
-            return None
-        self._transport = None
-        self._disarm()
-        # The duplicate keeps the connection: closing this descriptor sends nothing.
-        transport.abort()
-        return fd
-
-    @property
-    def transport(self) -> asyncio.Transport | None:
-        """The transport, None when the connection is gone."""
-        if self._transport is None or self._transport.is_closing():
-            return None
-        return self._transport
-
-    def hand_over(self, successor: asyncio.Protocol) -> None:
-        """Let *successor* read the connection from now on. It takes over the seat at the connection_limit too."""
-        assert self._transport is not None
-        transport, self._transport = self._transport, None
-        self._disarm()
-        self._successor = successor
-        transport.set_protocol(successor)
-
-    @property
-    def is_secure(self) -> bool:
-        """Behind TLS."""
-        return self._transport is not None and self._transport.get_extra_info("sslcontext") is not None
-
-    def close(self) -> None:
-        """Close when everything written is sent."""
-        self._disarm()
-        if self._transport is not None:
-            self._transport.close()
-            self._watch_rest()
+    """Answers requests, at once or later. An exception is answered with 500."""
 
     @property
     def cross_domain(self) -> bool:
         """Pages of other sites may read the answers."""
-        return self._handler.cross_domain
+
+    def __call__(self, exchange: Exchange, /) -> None: ...
+
+
+class HttpConnection(asyncio.Protocol):
+    """One connection: its requests are answered one at a time, in order.
+
+    The handler gets an exchange when a head is complete. The next request is handled when the exchange before
+    is over: its request read to the end, its answer handed over.
+    """
+
+    __slots__ = (
+        "_connection_limit", "_deaf", "_driving", "_exchange", "_h1", "_handler", "_held", "_in_head", "_limited",
+        "_unread", "_unsent_before", "deadline", "full", "loop", "peer", "transport",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        handler: Handler,
+        connection_limit: Seats,
+        peer: Peer | None = None,
+    ) -> None:
+        """*peer*: None: as the transport says."""
+        self.loop = loop
+        self.peer = peer
+        self.transport: asyncio.Transport | None = None
+        "None before the connection, after it, and when it belongs to another protocol."
+        self.deadline = Deadline(loop, self._expire)
+        self.full = False
+        "The transport buffers more than it should."
+        self._handler = handler
+        self._connection_limit = connection_limit
+        self._h1: H1 | None = None
+        self._exchange: H1Exchange | None = None
+        self._unread = b""
+        "Input that is not parsed: the rest of one read."
+        self._driving = False
+        self._deaf = False
+        "The connection is being closed: input is discarded."
+        self._held = False
+        "The socket is not read."
+        self._in_head = False
+        "The deadline counts for a head."
+        self._limited = False
+        "The transport's buffer has other limits than usual."
+        self._unsent_before = 0
+
+    # --- asyncio ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not self._connection_limit.enter():
+            log.warning("http connection refused: all %d are taken", self._connection_limit.limit)
+            transport.close()
+            return
+        self.transport = transport  # type: ignore[assignment]
+        if self.peer is None:
+            remote, local = (transport.get_extra_info(name) for name in ("peername", "sockname"))
+            self.peer = Peer.accepted(remote, local, self.secure)
+        self._h1 = H1(self.peer)
+        self.deadline.set(limits.HTTP_IDLE_SECONDS)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport is None or self._deaf:
+            return
+        exchange = self._exchange
+        if exchange is not None and exchange.last and exchange.whole:
+            # Nothing behind the last answer is asked; a full receive buffer would hide the client's end.
+            return
+        self._unread = self._unread + data if self._unread else data
+        self.drive()
+
+    def pause_writing(self) -> None:
+        self.full = True
+        if self._exchange is not None:
+            self._exchange.full()
+        self._balance(False)
+
+    def resume_writing(self) -> None:
+        self.full = False
+        if self._exchange is not None:
+            self._exchange.drained()
+        self.drive()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.deadline.cancel()
+        if self.transport is not None:
+            self.transport = None
+            self._connection_limit.leave()
+        self._give_up()
+
+    # --- requests ---
+
+    def drive(self) -> None:
+        """Handle what was read, as far as the answers before allow."""
+        if self._driving or self.transport is None:
+            return
+        h1 = self._h1
+        assert h1 is not None
+        self._driving = True
+        blocked = False
+        try:
+            while not self._deaf and self.transport is not None:
+                if h1.events:
+                    if self._handle_event(h1):
+                        continue
+                    blocked = self._is_blocked(h1)
+                    if blocked or self._deaf:
+                        break
+                if not self._unread or h1.upgrading:
+                    blocked = bool(self._unread)
+                    break
+                piece = self._unread[: limits.HTTP_READ_BYTES]
+                self._unread = self._unread[limits.HTTP_READ_BYTES :]
+                h1.feed(piece)
+        finally:
+            self._driving = False
+        self._balance(blocked)
+        if h1.in_head != self._in_head and self._exchange is None and not self._deaf:
+            # From its first byte on, a head has no more time than the first one had.
+            self._in_head = h1.in_head
+            if self._in_head:
+                self.deadline.set(limits.HTTP_IDLE_SECONDS)
+
+    def _handle_event(self, h1: H1) -> bool:
+        """Handle the first event; False when it has to wait."""
+        event = h1.events[0]
+        exchange = self._exchange
+        if isinstance(event, Request):
+            if exchange is not None or self.full:
+                return False
+            h1.events.popleft()
+            self._begin(event)
+        elif isinstance(event, Refusal):
+            if exchange is not None and exchange.answered and not exchange.done:
+                return False
+            h1.events.popleft()
+            if exchange is None or not exchange.answered:
+                self._refuse(event)
+            else:
+                # Its message was answered before its end was read.
+                self.close(linger=True)
+        else:
+            assert exchange is not None
+            if not exchange.takes(event is not END):
+                return False
+            h1.events.popleft()
+            if event is END:
+                exchange.deliver_end()
+            else:
+                assert isinstance(event, bytes)
+                exchange.deliver(event)
+            self._go_on_after(exchange)
+        return True
+
+    def _is_blocked(self, h1: H1) -> bool:
+        """Judge what waits behind an unanswered request; whether no more may be read."""
+        exchange = self._exchange
+        answered = exchange is not None and exchange.answered
+        last = h1.events[-1]
+        if isinstance(last, Refusal) and not answered:
+            # The client broke the protocol: the answers that it waits for are of no use.
+            self._refuse(last)
+            return True
+        waiting = sum(isinstance(event, Request) for event in h1.events)
+        if waiting > limits.HTTP_PIPELINE_MAX:
+            if not answered and exchange is not None:
+                self._refuse(Refusal(429, "too many requests at once"))
+            return True
+        return self.full or any(isinstance(event, bytes) for event in h1.events)
+
+    def _begin(self, request: Request) -> None:
+        self.deadline.clear()
+        self._in_head = False
+        exchange = self._exchange = H1Exchange(self, request, cross_domain=self._handler.cross_domain)
+        if request.method == "OPTIONS" and exchange.cross_domain:
+            exchange.respond(Response())
+        elif request.method not in METHODS:
+            exchange.respond(Response.of_text(405, Allow=ALLOW))
+        elif ".." in request.path.split("/") or "\0" in request.path:
+            exchange.respond(Response.of_text(400, "the path leaves the root"))
+        else:
+            try:
+                self._handler(exchange)
+            except Exception:
+                log.exception("request %s %s failed", request.method, request.path)
+                if exchange.answered and not exchange.done:
+                    exchange.break_off()
+                exchange.respond(Response.of_text(500))
+
+    def _go_on_after(self, exchange: H1Exchange) -> None:
+        if exchange is self._exchange and exchange.done and exchange.whole:
+            self._exchange = None
+
+    def _balance(self, blocked: bool) -> None:
+        """Read the socket unless input waits, or answers do that the client does not read."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        hold = not self._deaf and (blocked or (self.full and self._exchange is None))
+        if hold != self._held:
+            self._held = hold
+            if hold:
+                transport.pause_reading()
+            else:
+                transport.resume_reading()
+
+    # --- of the exchange ---
 
     @property
-    def closed(self) -> bool:
-        return self._transport is None or self._transport.is_closing()
+    def secure(self) -> bool:
+        """Behind TLS."""
+        return self.transport is not None and self.transport.get_extra_info("sslcontext") is not None
 
-    def _next(self) -> None:
-        """Handle the next request that came meanwhile, if the client reads its answers."""
-        if self._waiting and self._request is None and not self._full:
-            self._handle(self._waiting.pop(0))
+    def fileno(self) -> int:
+        """Descriptor of the socket; it stays the transport's."""
+        assert self.transport is not None
+        return int(self.transport.get_extra_info("socket").fileno())
 
-    def _handle(self, request: Request) -> None:
-        self._disarm()
-        self._request = request
-        if request.method == "OPTIONS" and self._handler.cross_domain:
-            self.answer(Response())
-            return
-        if request.method not in METHODS:
-            self.answer(Response.of_text(405, Allow=", ".join(METHODS)))
-            return
-        if ".." in request.path.split("/") or "\0" in request.path:
-            self.answer(Response.of_text(400, "the path leaves the root"))
-            return
-        try:
-            response = self._handler(request, self)
-        except Exception:
-            log.exception("request %s %s failed", request.method, request.path)
-            response = Response.of_text(500)
-        if response is not None:
-            self.answer(response)
+    def write(self, data: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(data)
 
-    def _refuse(self, status: int, why: str) -> None:
-        if self._transport is None or self._refused:
+    def limit_buffer(self, high: int | None) -> None:
+        """Call `full` of the exchange when more than *high* bytes are buffered; None: as usual."""
+        if self.transport is not None and (self._limited or high is not None):
+            self._limited = high is not None
+            self.transport.set_write_buffer_limits(high=high)
+
+    def flush(self) -> bool:
+        """Return whether nothing is buffered; if not, `drained` of the exchange is called when that is so."""
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self.limit_buffer(0)
+        return not self.full
+
+    def answered(self, exchange: H1Exchange) -> None:
+        """The exchange is answered: go on with the next request, or close."""
+        self.limit_buffer(None)
+        if exchange.last:
+            self.close(linger=not exchange.whole and exchange.request.length != 0)
             return
-        self._refused = True
-        log.info("http %s: %s", address_of(self._transport), why)
-        self._waiting.clear()
+        if self._unsent:
+            self.watch()
+        else:
+            self.deadline.set(limits.HTTP_KEEP_SECONDS)
+        assert self._h1 is not None
+        if self._h1.upgrading:
+            self._h1.decline_upgrade()
+        self._go_on_after(exchange)
+        if not self._driving:
+            self.loop.call_soon(self.drive)
+
+    def watch(self, seconds: float | None = None) -> None:
+        """Drop a client that takes nothing of an answer for this long; None: HTTP_IDLE_SECONDS."""
+        self._unsent_before = self._unsent
+        self.deadline.set(limits.HTTP_IDLE_SECONDS if seconds is None else seconds)
+
+    def let_go(self) -> None:
+        """End this object; a duplicate of the descriptor keeps the connection, and its place in the limit."""
+        transport, self.transport = self.transport, None
+        self.deadline.cancel()
+        if transport is not None:
+            # Closing a descriptor that has a duplicate sends nothing.
+            transport.abort()
+
+    def hand_over(self, protocol: UpgradedProtocol, head: bytes) -> None:
+        """Answer with *head*, and let *protocol* read the connection from now on."""
+        transport, self.transport = self.transport, None
+        assert transport is not None and self._h1 is not None
+        self.deadline.cancel()
+        transport.write(head)
+        transport.set_protocol(protocol)  # type: ignore[arg-type]
+        rest = self._h1.take_rest() + self._unread
+        protocol.connection_made(transport)
+        if rest:
+            self.loop.call_soon(protocol.data_received, rest)
+        if self._held:
+            self.loop.call_soon(transport.resume_reading)
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    # --- ends ---
+
+    def close(self, *, linger: bool = False) -> None:
+        """Close when everything written is sent. *linger*: the client may still send."""
+        transport = self.transport
+        if transport is None or self._deaf:
+            return
+        self._deaf = True
+        self._unread = b""
+        self._balance(False)
+        self._unsent_before = self._unsent
+        if linger:
+            # Closing with bytes unread would reset the connection, and the answer with it: read them away for a
+            # while. TLS has no half-closed connections; there the deadline ends them.
+            if transport.can_write_eof():
+                transport.write_eof()
+            self.deadline.set(limits.HTTP_LINGER_SECONDS)
+        else:
+            self.deadline.set(limits.HTTP_IDLE_SECONDS)
+            transport.close()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        if self.transport is None or self._deaf:
+            return
+        log.info("http %s: %s", self.peer.ip if self.peer is not None else "", refusal.why)
         self._give_up()
-        self._transport.write(Response.of_text(status, why).encode(keep_alive=False))
-        # Closing with bytes unread would reset the connection, and the answer with it: read them away for a while.
-        # TLS has no half-closed connections; there the end comes with the timer.
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        self._disarm()
-        self._timer = self._loop.call_later(limits.HTTP_LINGER_SECONDS, self._transport.abort)
+        response = refusal.response
+        self.transport.write(sized_head(response, len(response.body), keep_alive=False) + response.body)
+        self.close(linger=True)
 
     def _give_up(self) -> None:
-        """Nobody reads the answer that is waited for."""
-        lost, self.on_lost = self.on_lost, None
-        if lost is not None:
-            lost()
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.lost()
 
-    def _count(self, n: int) -> None:
-        self._field_bytes += n
-        if self._field_bytes > limits.HTTP_HEAD_BYTES_MAX:
-            self._refuse(431, "request head too large")
-
-    def _arm(self, *, answered: bool = False) -> None:
-        """Close the connection unless it asks, or reads, before long; later when an *answered* one has read it all."""
-        self._disarm()
+    def _expire(self) -> None:
+        """Close a connection whose client asks nothing, sends nothing, or takes nothing of an answer."""
+        transport, exchange = self.transport, self._exchange
+        if transport is None:
+            return
         unsent = self._unsent
-        seconds = limits.HTTP_KEEP_SECONDS if answered and not unsent else limits.HTTP_IDLE_SECONDS
-        self._timer = self._loop.call_later(seconds, self._idle, unsent)
+        if unsent and unsent < self._unsent_before:
+            self.watch()
+        elif unsent or self._deaf or (exchange is not None and exchange.answered and not exchange.done):
+            # A polite close would wait for the client.
+            transport.abort()
+        elif exchange is not None and exchange.done:
+            self.close(linger=True)
+        else:
+            self._give_up()
+            self.close()
 
     @property
     def _unsent(self) -> int:
-        """Bytes that the client has not taken, 0 when the kernel has them all."""
-        transport = self._transport
-        unsent = transport.get_write_buffer_size() if transport is not None else 0
-        if not unsent or transport is None:
+        """Bytes of answers that the client has not taken, 0 when the kernel has them all."""
+        transport = self.transport
+        if transport is None:
             return 0
-        # The kernel takes megabytes at a time: what it holds tells sooner that a slow client reads.
-        queued = struct.pack("i", 0)
+        unsent = transport.get_write_buffer_size()
+        if self._exchange is not None:
+            unsent += self._exchange.unsent
+        if not unsent:
+            return 0
+        # The kernel takes megabytes at a time: what it holds shows sooner that a slow client reads.
+        queued = bytes(4)
         with contextlib.suppress(OSError):
-            queued = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
-        return unsent + int(struct.unpack("i", queued)[0])
-
-    def _idle(self, unsent: int) -> None:
-        """Close when nothing was asked, or taken of the last answer, since *unsent* bytes of it were left."""
-        if self._unsent < unsent:
-            self._arm(answered=True)
-            return
-        if self._unsent and self._transport is not None:
-            # It does not read: a polite close would wait for it for ever.
-            self._transport.abort()
-        self.close()
-
-    def _watch_rest(self) -> None:
-        """See that the rest of an answer goes out, however slowly, and does not wait for ever."""
-        if self._unsent:
-            self._timer = self._loop.call_later(limits.HTTP_IDLE_SECONDS, self._look_at_rest, self._unsent)
-
-    def _look_at_rest(self, unsent: int) -> None:
-        if self._transport is None:
-            return
-        if self._unsent < unsent:
-            self._watch_rest()
-        else:
-            self._transport.abort()
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+            queued = fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, queued)
+        return unsent + int.from_bytes(queued, sys.byteorder)

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from wsproto.utilities import RemoteProtocolError
-
 from fastflv import limits
 from fastflv._ext.log.block import MediaBlock
-from fastflv.config.model.vhost import StartMode
+from fastflv.config.model.play import StartMode
+from fastflv.config.mount import Mount
 from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError
 from fastflv.net.connectionlimit import ConnectionLimit
@@ -20,13 +19,18 @@ from fastflv.playing.loopplayer import LoopPlayer
 from fastflv.playing.player import Framing
 from fastflv.playing.players import Players
 from fastflv.playing.threadplayer import ThreadPlayer
-from fastflv.protocols.http.message import SERVER, Request, Response, cors_fields, encode_head
-from fastflv.servers.http.connection import HttpConnection
-from fastflv.servers.http.mount import Mount
-from fastflv.servers.http.secure import SecureConnection
-from fastflv.servers.http.websocket import Handshake, WebSocketConnection, refuse_handshake, wants_upgrade
+from fastflv.protocols.http.exchange import BodyWriter, Exchange
+from fastflv.protocols.http.message import Request, Response
+from fastflv.servers.http.router import Route
+from fastflv.servers.http.websocket import (
+    Handshake,
+    HandshakeError,
+    WebSocketConnection,
+    refuse_handshake,
+    wants_upgrade,
+)
 from fastflv.stream.clients import Client, Clients
-from fastflv.stream.endreason import EndReason
+from fastflv.stream.endreason import SERVER_SIDE, EndReason
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.start import start_mode_of
@@ -119,45 +123,50 @@ class Live:
         self._connection_limit = connection_limit
         self._heads: dict[bytes, MediaBlock] = {}
 
-    def handle(self, request: Request, connection: HttpConnection) -> Response | None:
-        """Answer when the request is for a live stream; a 404 otherwise."""
-        try:
-            wish = self._wish(request)
-        except UsageError as error:
-            return Response.of_text(400, str(error))
-        if wish is None:
-            return Response.of_text(404)
-        stream = self._hub.find(wish.name)
-        if request.method == "HEAD":
-            if stream is None:
-                return self._absent(wish.options)
-            why = stream.refusal(wish.variant) if stream.settled else ""
-            if why:
-                return Response.of_text(406, why)
-            head = Response(content_type=CONTENT_TYPES[wish.variant.container], endless=True)
-            head.headers["Cache-Control"] = "no-cache"
-            return head
-        if request.method not in ("GET", "POST"):
-            return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
-        if stream is not None and stream.settled:
-            return self._join(stream, wish, request, connection)
-        if wish.options.on_missing <= 0 and stream is None:
-            return self._absent(wish.options)
-        _Wait(self, wish, request, connection)
-        return None
+    @property
+    def routes(self) -> tuple[Route[Wish | UsageError]]:
+        """The mounts of all vhosts."""
+        return (Route("live", ("GET", "HEAD", "POST"), self._wish, self._handle),)
 
-    def _wish(self, request: Request) -> Wish | None:
-        """Find what a request asks for; None when no mount matches. Raises UsageError for a choice that is none."""
+    def _handle(self, exchange: Exchange, wish: Wish | UsageError) -> None:
+        if isinstance(wish, UsageError):
+            exchange.respond(Response.of_text(400, str(wish)))
+            return
+        stream = self._hub.find(wish.name)
+        if exchange.request.method == "HEAD":
+            exchange.respond(self._describe(stream, wish))
+        elif stream is not None and stream.settled:
+            self._join(stream, wish, exchange)
+        elif wish.options.on_missing <= 0 and stream is None:
+            exchange.respond(self._absent(wish.options))
+        else:
+            _Wait(self, wish, exchange)
+
+    def _describe(self, stream: Stream | None, wish: Wish) -> Response:
+        """Return the answer to HEAD."""
+        if stream is None:
+            return self._absent(wish.options)
+        why = stream.refusal(wish.variant) if stream.settled else ""
+        if why:
+            return Response.of_text(406, why)
+        headers = {"Cache-Control": "no-cache"}
+        return Response(content_type=CONTENT_TYPES[wish.variant.container], headers=headers, endless=True)
+
+    def _wish(self, request: Request) -> Wish | UsageError | None:
+        """Find what a request asks for; None when no mount matches, an error for a choice that is none."""
         args = request.args
         options = self._vhost_of(args.get("vhost") or args.get("domain") or request.host)
         if options is None:
             return None
         for mount in options.mounts:
-            name = mount.match(request.path)
-            if name is not None:
+            names = mount.match(request.path)
+            if names is not None:
                 asked = {**mount.args, **args}
-                variant = options.variant(mount.container).asked(asked)
-                return Wish(name, variant, start_mode_of(asked), options)
+                try:
+                    variant = options.variant(mount.container).asked(asked)
+                    return Wish(StreamName(mount.vhost, *names), variant, start_mode_of(asked), options)
+                except UsageError as error:
+                    return error
         return None
 
     def _absent(self, options: LiveOptions) -> Response:
@@ -165,61 +174,59 @@ class Live:
             404, "no such stream is live", Retry_After=str(max(1, round(options.on_missing)))
         )
 
-    def _join(
-        self, stream: Stream, wish: Wish, request: Request, connection: HttpConnection
-    ) -> Response | None:
-        """Start a play on the connection; a response where that cannot be."""
+    def _join(self, stream: Stream, wish: Wish, exchange: Exchange) -> None:
+        """Start a play for a request, or refuse it."""
         why = stream.refusal(wish.variant)
         if why:
-            return Response.of_text(406, why)
-        if wants_upgrade(request):
-            return self._join_websocket(stream, wish, request, connection)
-        framing = Framing.CHUNKED if request.version == "1.1" and request.keep_alive else Framing.RAW
-        preamble = self._head(request, framing, wish, connection.cross_domain)
-        if connection.is_secure:
-            transport = connection.transport
-            if transport is not None:
-                secure = SecureConnection(transport, self._connection_limit.leave)
-                secure.play = LoopPlayer(self._players, stream.options, framing, secure.ended, transport)
-                connection.hand_over(secure)
-                self._begin(stream, wish, request, secure, preamble, "https")
-            return None
-        fd = connection.detach()
-        if fd is not None:
+            exchange.respond(Response.of_text(406, why))
+            return
+        if wants_upgrade(exchange.request):
+            self._join_websocket(stream, wish, exchange)
+            return
+        head = _head(wish)
+        taken = exchange.take_socket(head)
+        if taken is not None:
             detached = _Detached(self._connection_limit)
-            detached.play = self._players.take_over(fd, stream.options, framing, detached.ended)
-            self._begin(stream, wish, request, detached, preamble, "http")
-        return None
+            framing = Framing.CHUNKED if taken.chunked else Framing.RAW
+            detached.play = self._players.take_over(taken.fd, stream.options, framing, detached.ended)
+            self._begin(stream, wish, exchange, detached, exchange.scheme, self._shared(taken.head))
+            return
+        # A player that the event loop serves stops writing at the first byte that the socket does not take,
+        # and has time limits of its own.
+        writer = exchange.respond_stream(head, buffer=0, idle=None)
+        if writer is not None:
+            streamed = _Streamed(writer)
+            streamed.play = self._players.write_to(writer, stream.options, Framing.RAW, streamed.ended)
+            streamed.follow(exchange)
+            self._begin(stream, wish, exchange, streamed, exchange.scheme)
 
-    def _join_websocket(
-        self, stream: Stream, wish: Wish, request: Request, connection: HttpConnection
-    ) -> Response | None:
+    def _join_websocket(self, stream: Stream, wish: Wish, exchange: Exchange) -> None:
         try:
-            handshake = Handshake(request)
-        except RemoteProtocolError as error:
-            return refuse_handshake(error)
-        transport = connection.transport
-        if transport is None:
-            return None
-        scheme = "wss" if connection.is_secure else "ws"
+            handshake = Handshake(exchange.request)
+        except HandshakeError as error:
+            exchange.respond(refuse_handshake(error))
+            return
+        scheme = "wss" if exchange.secure else "ws"
         socket = WebSocketConnection(
-            self._loop, transport, handshake.ws, request.ip, self._connection_limit.leave
+            self._loop, handshake.ws, exchange.request.ip, self._connection_limit.leave
         )
-        socket.play = self._players.play(transport, stream.options, Framing.WEBSOCKET, socket.ended)
-        connection.hand_over(socket)
-        self._begin(stream, wish, request, socket, MediaBlock(handshake.answer), scheme)
-        return None
+        if exchange.upgrade(socket, handshake.answer):
+            socket.serve(
+                self._players.play(socket.transport, stream.options, Framing.WEBSOCKET, socket.ended)
+            )
+            self._begin(stream, wish, exchange, socket, scheme)
 
     def _begin(
         self,
         stream: Stream,
         wish: Wish,
-        request: Request,
+        exchange: Exchange,
         connection: PlayConnection,
-        preamble: MediaBlock,
         scheme: str,
+        preamble: MediaBlock | None = None,
     ) -> None:
         """Enter the player and start its play."""
+        request = exchange.request
         play = connection.play
         client = Client(
             id=self._new_id(),
@@ -247,27 +254,25 @@ class Live:
         outlet = stream.open(wish.variant)
         play.start(outlet, stream.start(outlet, wish.options.claims(wish.variant), wish.begin), preamble)
 
-    def _head(self, request: Request, framing: Framing, wish: Wish, cross_domain: bool) -> MediaBlock:
-        """Return the response head; equal heads are made once."""
-        fields = {
-            "Server": SERVER,
-            "Content-Type": CONTENT_TYPES[wish.variant.container],
-            "Cache-Control": "no-cache",
-            # nginx must not gather an endless body before it passes it on.
-            "X-Accel-Buffering": "no",
-            "Connection": "close",
-        }
-        if framing is Framing.CHUNKED:
-            fields["Transfer-Encoding"] = "chunked"
-        if cross_domain:
-            fields |= cors_fields(request)
-        key = encode_head(200, fields)
-        block = self._heads.get(key)
+    def _shared(self, head: bytes) -> MediaBlock:
+        """Return a response head as a block; equal heads are made once."""
+        block = self._heads.get(head)
         if block is None:
             if len(self._heads) >= HEADS_MAX:
                 self._heads.clear()
-            block = self._heads[key] = MediaBlock(key)
+            block = self._heads[head] = MediaBlock(head)
         return block
+
+
+def _head(wish: Wish) -> Response:
+    """Return the head of a live response."""
+    headers = {
+        "Cache-Control": "no-cache",
+        # nginx must not gather an endless body before it passes it on.
+        "X-Accel-Buffering": "no",
+        "Connection": "close",
+    }
+    return Response(content_type=CONTENT_TYPES[wish.variant.container], headers=headers)
 
 
 class _Detached:
@@ -289,31 +294,57 @@ class _Detached:
         self.leave(reason)
 
 
+class _Streamed:
+    """A player whose answer the event loop writes."""
+
+    __slots__ = ("_writer", "leave", "play")
+
+    play: LoopPlayer
+    leave: Callable[[EndReason], None]
+
+    def __init__(self, writer: BodyWriter) -> None:
+        self._writer = writer
+
+    def follow(self, exchange: Exchange) -> None:
+        """Pass on to the player what happens to the answer."""
+        play = self.play
+        exchange.on_lost = play.lost
+        self._writer.on_full = play.pause_writing
+        self._writer.on_drain = play.resume_writing
+
+    def kick(self) -> None:
+        self.play.kick()
+
+    def ended(self, reason: EndReason, whole: bool) -> None:
+        self.leave(reason)
+        if whole and reason in SERVER_SIDE:
+            self._writer.end()
+        else:
+            self._writer.abort()
+
+
 class _Wait:
     """A request that waits for its stream, for `on_missing` seconds at most."""
 
-    __slots__ = ("_connection", "_live", "_request", "_timer", "_wish")
+    __slots__ = ("_exchange", "_live", "_timer", "_wish")
 
-    def __init__(self, live: Live, wish: Wish, request: Request, connection: HttpConnection) -> None:
+    def __init__(self, live: Live, wish: Wish, exchange: Exchange) -> None:
         self._live = live
         self._wish = wish
-        self._request = request
-        self._connection = connection
+        self._exchange = exchange
         live._hub.wait(wish.name, self._found)
-        connection.on_lost = self._lost
+        exchange.on_lost = self._lost
         self._timer = live._loop.call_later(max(wish.options.on_missing, MISSING_SECONDS_MIN), self._missed)
 
     def _found(self, stream: Stream) -> None:
         self._timer.cancel()
-        self._connection.on_lost = None
-        response = self._live._join(stream, self._wish, self._request, self._connection)
-        if response is not None:
-            self._connection.answer(response)
+        self._exchange.on_lost = None
+        self._live._join(stream, self._wish, self._exchange)
 
     def _missed(self) -> None:
         self._live._hub.forget(self._wish.name, self._found)
-        self._connection.on_lost = None
-        self._connection.answer(self._live._absent(self._wish.options))
+        self._exchange.on_lost = None
+        self._exchange.respond(self._live._absent(self._wish.options))
 
     def _lost(self) -> None:
         self._timer.cancel()

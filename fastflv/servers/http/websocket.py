@@ -1,7 +1,7 @@
 """WebSocket players: handshake and control frames by wsproto, media as binary messages.
 
-Media goes from the log to the socket without this module: messages of a server are not masked, so
-their headers are all that a send adds. What is said here goes out between two of them.
+Media goes from the log to the socket without this module: messages of a server are not masked, so a send only
+adds their headers. Control frames of this module go out between two messages.
 
 Spec: RFC 6455.
 """
@@ -21,6 +21,7 @@ from wsproto.events import Request as UpgradeRequest
 from wsproto.utilities import RemoteProtocolError
 
 from fastflv import limits
+from fastflv.errors import PeerError
 from fastflv.playing.loopplayer import LoopPlayer
 from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.protocols.http.message import SERVER, Request, Response
@@ -31,10 +32,10 @@ log = logging.getLogger(__name__)
 ASKED: Final = (
     "connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol",
 )  # fmt: skip
-"What of a request belongs to the handshake. Extensions are not among them: none is offered."
+"Fields of the handshake. Extensions are not among them: none is offered."
 
 HEARD: Final = (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
-"States in which the peer may still say something."
+"States in which the peer may still send frames."
 
 FAREWELL_SAID: Final = (ConnectionState.LOCAL_CLOSING, ConnectionState.CLOSED)
 
@@ -47,32 +48,46 @@ def wants_upgrade(request: Request) -> bool:
     return request.headers.get("upgrade", "").lower() == "websocket"
 
 
+class HandshakeError(PeerError):
+    """A request asks for a WebSocket in a wrong way."""
+
+    def __init__(self, why: str, *, version: bool = False) -> None:
+        """*version*: the client speaks another version of the protocol."""
+        super().__init__(why)
+        self.version = version
+
+
 class Handshake:
     """The server's half of an opening handshake."""
 
     __slots__ = ("answer", "ws")
 
     def __init__(self, request: Request) -> None:
-        """Raises RemoteProtocolError for a request that is no handshake."""
+        """Raises HandshakeError for a request that is no handshake (RFC 6455, 4.2.1)."""
         fields = request.headers
         version = fields.get("sec-websocket-version", "")
         if request.method != "GET" or request.version != "1.1":
-            raise RemoteProtocolError("it begins with GET and HTTP/1.1")
+            raise HandshakeError("it begins with GET and HTTP/1.1")
+        if not request.upgrade:
+            raise HandshakeError("Connection does not name Upgrade")
         if version != "13":
-            raise RemoteProtocolError(f"Sec-WebSocket-Version is {version!r}, not 13")
+            raise HandshakeError(f"Sec-WebSocket-Version is {version!r}, not 13", version=True)
         if not _is_key(fields.get("sec-websocket-key", "")):
-            raise RemoteProtocolError("Sec-WebSocket-Key is not 16 bytes in base64")
+            raise HandshakeError("Sec-WebSocket-Key is not 16 bytes in base64")
         asked = {name: fields.get(name, "").strip() for name in ASKED}
         if not all(value.isascii() and value.isprintable() for value in asked.values()):
-            raise RemoteProtocolError("a field holds what is not printable ASCII")
+            raise HandshakeError("a field holds a character that is not printable ASCII")
         self.ws = WSConnection(ConnectionType.SERVER)
-        # The host was looked at when the stream was found; what else a request holds is not wsproto's to judge.
+        # The connection has checked the host; wsproto is given the fields of the handshake alone.
         headers = [(b"Host", b"here")]
         headers += [(name.encode(), value.encode()) for name, value in asked.items() if value]
-        self.ws.initiate_upgrade_connection(headers, "/")
+        try:
+            self.ws.initiate_upgrade_connection(headers, "/")
+        except RemoteProtocolError as error:
+            raise HandshakeError(str(error)) from error
         upgrade = next(self.ws.events())
         assert isinstance(upgrade, UpgradeRequest)
-        # A browser that names subprotocols gives up unless one is chosen; here they all mean the same bytes.
+        # A browser that names subprotocols fails unless one is chosen; all of them mean the same bytes here.
         chosen = next(filter(None, upgrade.subprotocols), None)
         self.answer = self.ws.send(
             AcceptConnection(subprotocol=chosen, extra_headers=[(b"Server", SERVER.encode())])
@@ -88,29 +103,29 @@ def _is_key(text: str) -> bool:
         return False
 
 
-def refuse_handshake(error: Exception) -> Response:
-    """What is answered to a request that asks for a WebSocket in a wrong way."""
-    return Response.of_text(
-        426, f"not a WebSocket handshake: {error}", Sec_WebSocket_Version="13", Upgrade="websocket"
-    )
+def refuse_handshake(error: HandshakeError) -> Response:
+    """Return the answer to a wrong handshake: 426 for another version, 400 otherwise (RFC 6455, 4.2.2)."""
+    why = f"not a WebSocket handshake: {error}"
+    if error.version:
+        return Response.of_text(426, why, Sec_WebSocket_Version="13", Upgrade="websocket")
+    return Response.of_text(400, why)
 
 
 class WebSocketConnection(asyncio.Protocol):
-    """One WebSocket after its handshake. `play` and `leave` are set before anything is read.
+    """One WebSocket after its handshake. `serve` is called and `leave` set before anything is read.
 
     *lost* is called once, when the connection is gone.
     """
 
+    transport: asyncio.Transport
     play: ThreadPlayer | LoopPlayer
     leave: Callable[[EndReason], None]
     "Called once, with the reason, when the play is over."
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, ws: WSConnection, ip: str,
-        lost: Callable[[], None],
-    ) -> None:  # fmt: skip
+        self, loop: asyncio.AbstractEventLoop, ws: WSConnection, ip: str, lost: Callable[[], None]
+    ) -> None:
         self._loop = loop
-        self._transport = transport
         self._ws = ws
         self._ip = ip
         self._lost = lost
@@ -118,18 +133,28 @@ class WebSocketConnection(asyncio.Protocol):
         self._timer = loop.call_later(limits.WEBSOCKET_PING_SECONDS, self._ping)
         self._farewell: CloseConnection | None = None
         self._why: EndReason | None = None
-        "Why it is being closed, before the play is over."
+        "Reason of a close that began before the play was over."
+        self._loop_play: LoopPlayer | None = None
         self._said = 0
         "Bytes received since the last ping."
         self.received = 0
         "Bytes received behind the handshake."
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+
+    def serve(self, play: ThreadPlayer | LoopPlayer) -> None:
+        """Let *play* send the media."""
+        self.play = play
+        if isinstance(play, LoopPlayer):
+            self._loop_play = play
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
         self.received += len(data)
         self._said += len(data)
         if self._said > limits.WEBSOCKET_SAID_BYTES_MAX:
-            self.close(1009, "a player has less to say")
+            self.close(1009, "too many frames")
             return
         if self._ws.state not in HEARD:
             return
@@ -137,13 +162,13 @@ class WebSocketConnection(asyncio.Protocol):
             self._ws.receive_data(data)
             for event in self._ws.events():
                 if isinstance(event, Ping):
-                    # Behind our own close nothing more may be said.
+                    # No frame follows a close frame.
                     if self._ws.state is ConnectionState.OPEN:
                         self.play.say(self._ws.send(event.response()))
                 elif isinstance(event, CloseConnection):
                     self._closed_by_peer(event)
                     return
-                # Pongs count as a sign of life; what a player has to say otherwise is not asked for.
+                # Pongs count as a sign of life; messages are ignored.
         except RemoteProtocolError as error:
             log.info("websocket %s closed: %s", self._ip, error)
             hint = error.event_hint
@@ -156,21 +181,21 @@ class WebSocketConnection(asyncio.Protocol):
         self.play.lost()
 
     def pause_writing(self) -> None:
-        if isinstance(self.play, LoopPlayer):
-            self.play.pause_writing()
+        if self._loop_play is not None:
+            self._loop_play.pause_writing()
 
     def resume_writing(self) -> None:
         self.play.resume_writing()
 
     def ended(self, reason: EndReason, whole: bool) -> None:
-        """The play is over: say why, where the connection is not in the middle of a message."""
+        """The play is over: send the close frame, unless a message is half sent."""
         self.leave(self._why or reason)
         if self._farewell is None:
             self._farewell = CloseConnection(code=CLOSE_CODES.get(reason, 1011), reason=reason.value)
-        if whole and not self._transport.is_closing():
+        if whole and not self.transport.is_closing():
             self._say_goodbye()
         else:
-            self._transport.abort()
+            self.transport.abort()
 
     def kick(self) -> None:
         """The operator ends it."""
@@ -179,13 +204,13 @@ class WebSocketConnection(asyncio.Protocol):
         )
 
     def close(self, code: int, reason: str) -> None:
-        """End the play at the next message's end and say why; a peer that takes nothing is cut off."""
+        """End the play at the next message's end with a close frame; a peer that takes nothing is cut off."""
         self._leave_with(CloseConnection(code=code, reason=reason), EndReason.PROTOCOL)
 
     def _closed_by_peer(self, event: CloseConnection) -> None:
         if self._ws.state is ConnectionState.CLOSED:
-            # The answer to our own.
-            self._transport.close()
+            # The peer answered the close frame of the server.
+            self.transport.close()
         elif self._farewell is None:
             self._leave_with(event.response(), EndReason.PEER_CLOSED)
 
@@ -199,18 +224,18 @@ class WebSocketConnection(asyncio.Protocol):
     def _say_goodbye(self) -> None:
         """Send the close frame, once."""
         assert self._farewell is not None
-        if self._transport.is_closing() or self._ws.state in FAREWELL_SAID:
+        if self.transport.is_closing() or self._ws.state in FAREWELL_SAID:
             return
         answers = self._ws.state is ConnectionState.REMOTE_CLOSING
-        self._transport.write(self._ws.send(self._farewell))
+        self.transport.write(self._ws.send(self._farewell))
         if answers:
-            self._transport.close()
+            self.transport.close()
         else:
             self._expect_end()
 
     def _expect_end(self) -> None:
         self._timer.cancel()
-        self._timer = self._loop.call_later(limits.WEBSOCKET_CLOSE_SECONDS, self._transport.abort)
+        self._timer = self._loop.call_later(limits.WEBSOCKET_CLOSE_SECONDS, self.transport.abort)
 
     def _ping(self) -> None:
         silence = self._loop.time() - self._heard

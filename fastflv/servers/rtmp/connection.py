@@ -17,8 +17,8 @@ from fastflv.net.connectionlimit import ConnectionLimit, Seated, Seats, address_
 from fastflv.net.keepalive import keep_alive
 from fastflv.net.lowwater import LowWater
 from fastflv.protocols.rtmp import events
-from fastflv.protocols.rtmp.session import Session
-from fastflv.protocols.rtmp.states import State
+from fastflv.protocols.rtmp.server import ServerSession
+from fastflv.protocols.rtmp.states import ConnectionState
 from fastflv.servers.rtmp.options import IngestOptions
 from fastflv.servers.rtmp.playing import Playing, StartPlay
 from fastflv.stream.clients import Client, Clients
@@ -83,7 +83,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._connection_limit = connection_limit
         self._loop = ingest.loop
         self._view = ingest.buffer
-        self._session = Session(noise=os.urandom(32))
+        self._session = ServerSession(noise=os.urandom(32))
         self._transport: asyncio.Transport | None = None
         self._ip = ""
         self._tc_url = ""
@@ -106,6 +106,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._low_water: LowWater | None = None
         self._gathering: asyncio.TimerHandle | None = None
         self._playing: Playing | None = None
+        self._play_stream_id = 0
         self._asked: events.PlayWanted | None = None
         "A play asked for while the one before comes to its end."
 
@@ -138,7 +139,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._timer = self._loop.call_later(self._deadline, self._watch)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._view
+        return self._view[: self._session.room] if self._session.waiting else self._view
 
     def buffer_updated(self, nbytes: int) -> None:
         stream = self._stream
@@ -161,6 +162,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
         output = self._session.take_output()
         if output:
             self._write(output)
+        if not self._session.room and self._transport is not None:
+            self._transport.pause_reading()
 
     def pause_writing(self) -> None:
         if self._playing is not None:
@@ -173,7 +176,11 @@ class RtmpConnection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         if self._playing is not None:
             self._playing.resume_writing()
-        if self._transport is not None and not self._transport.is_closing():
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Resume reading, unless the session still waits with its room used up."""
+        if self._transport is not None and not self._transport.is_closing() and self._session.room:
             self._transport.resume_reading()
 
     def eof_received(self) -> bool:
@@ -244,11 +251,18 @@ class RtmpConnection(asyncio.BufferedProtocol):
 
     def _publish(self, event: events.PublishWanted) -> None:
         ingest = self._ingest
+        if self._stream is not None:
+            self._session.reject_publish(
+                event.stream_id, "NetStream.Publish.BadName", "the connection publishes already"
+            )
+            return
         options = ingest.vhost_of(event.vhost) if event.vhost else self._options
         if options is None or not event.stream:
             log.info("rtmp %s: no vhost %s, or no stream name", self._ip, event.vhost)
             self._session.reject_publish(
-                "NetStream.Publish.BadName", "a publish needs a stream name and a vhost that is there"
+                event.stream_id,
+                "NetStream.Publish.BadName",
+                "a publish needs a stream name and a vhost that is there",
             )
             self._close_after_output()
             return
@@ -258,7 +272,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
             stream = ingest.hub.publish(name, options.stream, id, ingest.now_ms())
         except StreamBusyError as error:
             log.info("rtmp %s: %s", self._ip, error)
-            self._session.reject_publish("NetStream.Publish.BadName", error.detail)
+            self._session.reject_publish(event.stream_id, "NetStream.Publish.BadName", error.detail)
             self._close_after_output()
             return
         self._stream = stream
@@ -279,7 +293,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         )
         self._client.link = self
         ingest.clients.add(self._client)
-        self._session.accept_publish(stream.writer)
+        self._session.accept_publish(event.stream_id, stream.writer)
         self._expect(options.first_packet, "no media after publish for", since=self._loop.time())
         log.info("publisher %s from %s publishes %s", id, self._ip, name.url)
         # The writer stamps what follows in this same read.
@@ -293,6 +307,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
     # --- playing ---
 
     def _play(self, event: events.PlayWanted) -> None:
+        self._play_stream_id = event.stream_id
         options = self._ingest.vhost_of(event.vhost) if event.vhost else self._options
         if options is None or not event.stream or self._ingest.start_play is None:
             self.refuse_play("NetStream.Play.Failed", "a play needs a stream name and a vhost that is there")
@@ -328,18 +343,18 @@ class RtmpConnection(asyncio.BufferedProtocol):
         return self._session.replies.chunk_size
 
     def accept_play(self) -> None:
-        if self._session.state is State.CLOSED:
+        if self._session.state is ConnectionState.CLOSED:
             return
-        self._session.accept_play()
+        self._session.accept_play(self._play_stream_id)
         self._write(self._session.take_output())
         # What was held meanwhile comes when the play has begun.
         self._loop.call_soon(self._go_on)
 
     def refuse_play(self, code: str, why: str) -> None:
-        if self._session.state is State.CLOSED:
+        if self._session.state is ConnectionState.CLOSED:
             return
         log.info("rtmp %s: play refused: %s", self._ip, why)
-        self._session.reject_play(code, why)
+        self._session.reject_play(self._play_stream_id, code, why)
         self._playing = None
         self._close_after_output()
 
@@ -351,7 +366,9 @@ class RtmpConnection(asyncio.BufferedProtocol):
             if not whole:
                 self._transport.abort()
                 return
-            self._session.notify("NetStream.Play.UnpublishNotify", f"The play is over: {reason}.")
+            self._session.notify(
+                self._play_stream_id, "NetStream.Play.UnpublishNotify", f"The play is over: {reason}."
+            )
             self._close_after_output()
             return
         asked, self._asked = self._asked, None
@@ -369,6 +386,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._fail(error)
             return
         self._write(self._session.take_output())
+        self._read_on()
 
     def _gather(self, stream: Stream) -> None:
         """Look now and then whether somebody watches the stream that this connection publishes."""

@@ -10,7 +10,7 @@ from typing import Protocol
 from urllib.parse import parse_qsl
 
 from fastflv import limits
-from fastflv.config.model.vhost import StartMode
+from fastflv.config.model.play import StartMode
 from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError
 from fastflv.playing.loopplayer import LoopPlayer

@@ -1,9 +1,7 @@
-"""FLV as a container: its header, and metadata that tells the codec by another name."""
+"""Metadata of an FLV variant (FLV v10.1, E.5)."""
 
 from __future__ import annotations
 
-from fastflv._ext.log.medialog import MediaLog
-from fastflv._ext.mux.flvmux import FlvMux
 from fastflv.containers.variant import HevcLabel, Variant
 from fastflv.errors import AmfError
 from fastflv.media.amf import amf0
@@ -11,7 +9,7 @@ from fastflv.media.amf import amf0
 CODEC_ID = "videocodecid"
 LEGACY_ID = 12.0
 ENHANCED_ID = float(int.from_bytes(b"hvc1", "big"))
-"Enhanced RTMP: onMetaData tells a FourCC as a number."
+"Enhanced RTMP v2: onMetaData holds a FourCC as a number."
 
 AUDIO_FIELDS = (
     "audiocodecid",
@@ -23,18 +21,13 @@ AUDIO_FIELDS = (
     "audioTrackIdInfoMap",
 )
 VIDEO_FIELDS = ("videocodecid", "videodatarate", "framerate", "width", "height", "videoTrackIdInfoMap")
-"What onMetaData says of each kind of track."
-
-
-def flv_header(*, audio: bool, video: bool) -> bytes:
-    """Return the 9 bytes of an FLV header and the back pointer 0 (FLV v10.1, E.2, E.3)."""
-    return b"FLV\x01" + bytes([4 * audio + video]) + b"\x00\x00\x00\x09\x00\x00\x00\x00"
+"Fields of onMetaData about each kind of track."
 
 
 def edit_metadata(body: bytes, variant: Variant) -> bytes:
-    """Return an onMetaData body that names no track which *variant* leaves out, and HEVC by its label.
+    """Return an onMetaData body without the tracks that *variant* leaves out, and with its label for HEVC.
 
-    Players wait for a track that is promised. Any other script data is returned as it is.
+    Players wait for a track that the metadata names. Other script data is returned unchanged.
     """
     try:
         values = amf0.decode_all(body)
@@ -55,16 +48,3 @@ def edit_metadata(body: bytes, variant: Variant) -> bytes:
     if variant.hevc and fields.get(CODEC_ID) == other:
         fields[CODEC_ID] = wanted
     return amf0.encode(*values)
-
-
-def flv_mux(source: MediaLog, log: MediaLog, variant: Variant) -> FlvMux:
-    """Return what writes the FLV tags of *variant*."""
-    return FlvMux(
-        source,
-        log,
-        audio=variant.audio,
-        video=variant.video,
-        keys_only=variant.keys_only,
-        label=variant.hevc.value,
-        edit=lambda body: edit_metadata(body, variant),
-    )

@@ -1,0 +1,231 @@
+"""The memory of a log: writing, trimming, publishing. See log.pxd for threads and ownership."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memmove
+
+from fastflv._ext.core.atomics cimport (
+    add32, fence, load32_relaxed, load_relaxed, store32_release, store_relaxed, store_release,
+)
+from fastflv._ext.core.pthreads cimport (
+    pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+)
+from fastflv._ext.log.block cimport Block, block_drop
+from fastflv._ext.log.page cimport Page, Tag, page_drop, page_new
+from fastflv._ext.log.waker cimport Waker, add_waker, remove_waker, wake_readers
+from fastflv._ext.syntax.flvtag cimport COMMAND, CONFIG, TAG_VIDEO
+
+from fastflv import limits
+
+cdef uint32_t PAGE_MIN = limits.PAGE_BYTES_MIN
+cdef uint32_t PAGE_MAX = limits.PAGE_BYTES_MAX
+cdef int64_t PAGE_SPAN_MS = limits.PAGE_SPAN_MS
+
+
+# --- the log: life --------------------------------------------------------------------------
+
+cdef Log* log_new() noexcept nogil:
+    cdef Log* log = <Log*>calloc(1, sizeof(Log))
+    if log == NULL:
+        return NULL
+    log.refs = 1
+    log.key_pos = -1
+    log.pending_key = -1
+    log.next_capacity = PAGE_MIN
+    pthread_mutex_init(&log.lock, NULL)
+    return log
+
+
+cdef void log_hold(Log* log) noexcept nogil:
+    add32(&log.refs, 1)
+
+
+cdef void log_drop(Log* log) noexcept nogil:
+    cdef int32_t i
+    if add32(&log.refs, -1) != 0:
+        return
+    for i in range(log.first, log.first + log.count):
+        page_drop(log.pages[i])
+    free(log.pages)
+    free(log.wakers.rows)
+    block_drop(log.key_block)
+    block_drop(log.pending_block)
+    pthread_mutex_destroy(&log.lock)
+    free(log)
+
+
+cdef int log_add_waker(Log* log, Waker* waker) noexcept nogil:
+    cdef int status
+    pthread_mutex_lock(&log.lock)
+    status = add_waker(&log.wakers, waker)
+    pthread_mutex_unlock(&log.lock)
+    return status
+
+
+cdef void log_remove_waker(Log* log, Waker* waker) noexcept nogil:
+    pthread_mutex_lock(&log.lock)
+    remove_waker(&log.wakers, waker)
+    pthread_mutex_unlock(&log.lock)
+
+
+cdef void tell_readers(Log* log, bint urgent) noexcept nogil:
+    # Orders the head before the look at `idle`; pairs with the fence of a reader that goes to sleep.
+    fence()
+    pthread_mutex_lock(&log.lock)
+    wake_readers(&log.wakers, urgent, load32_relaxed(&log.ended))
+    pthread_mutex_unlock(&log.lock)
+
+
+# --- the log: writing -----------------------------------------------------------------------
+
+cdef inline Page* last_segment(Log* log) noexcept nogil:
+    return log.pages[log.first + log.count - 1] if log.count else NULL
+
+
+cdef void trim(Log* log) noexcept nogil:
+    """Drop the oldest published pages that neither the GOP nor a lagging reader needs. Caller holds the lock."""
+    cdef Page* oldest
+    cdef int64_t end, key
+    cdef int32_t tags
+    cdef bint wanted
+    key = log.pending_key if log.pending_key >= 0 else load_relaxed(&log.key_pos)
+    while log.count > 1:
+        oldest = log.pages[log.first]
+        end = oldest.start + oldest.used
+        if log.keep_gop and key >= 0 and end > key:
+            return
+        # What follows the log takes it at the publish: one read may bring groups of pictures that fill pages.
+        if end > load_relaxed(&log.head):
+            return
+        tags = oldest.tag_count
+        wanted = (
+            log.kept_bytes <= log.history_bytes
+            and tags > 0
+            and oldest.tags[tags - 1].dts_ms
+            > log.written_dts - (log.history_ms if load32_relaxed(&log.readers) > 0 else log.keep_ms)
+        )
+        if wanted:
+            return
+        if oldest.start <= load_relaxed(&log.key_pos) < end:
+            # Without a GOP cache the keyframe may go before its GOP is over: nobody starts from what is not there.
+            store_release(&log.key_pos, -1)
+        log.kept_bytes -= oldest.capacity
+        page_drop(oldest)
+        log.first += 1
+        log.count -= 1
+
+
+cdef int add_segment(Log* log, uint32_t least) noexcept nogil:
+    cdef Page* page
+    cdef Page* last = last_segment(log)
+    cdef Page** grown
+    cdef int32_t room
+    # A page holds about PAGE_SPAN_MS: small enough to trim by, large enough to be rare.
+    # One tag that fills it alone counts as fast: else large frames would never share a page.
+    if last != NULL and last.tag_count:
+        if last.tags[last.tag_count - 1].dts_ms - last.tags[0].dts_ms < PAGE_SPAN_MS:
+            log.next_capacity = min(log.next_capacity * 2, PAGE_MAX)
+        elif last.tags[last.tag_count - 1].dts_ms - last.tags[0].dts_ms > 4 * PAGE_SPAN_MS:
+            log.next_capacity = max(log.next_capacity // 2, PAGE_MIN)
+    page = page_new(log.written, max(log.next_capacity, least))
+    if page == NULL:
+        return -1
+    pthread_mutex_lock(&log.lock)
+    if log.first + log.count == log.room:
+        if log.first > log.room // 2:
+            memmove(log.pages, log.pages + log.first, log.count * sizeof(Page*))
+            log.first = 0
+        else:
+            room = max(8, log.room * 2)
+            grown = <Page**>realloc(log.pages, room * sizeof(Page*))
+            if grown == NULL:
+                pthread_mutex_unlock(&log.lock)
+                page_drop(page)
+                return -1
+            log.pages = grown
+            log.room = room
+    log.pages[log.first + log.count] = page
+    log.count += 1
+    log.kept_bytes += page.capacity
+    trim(log)
+    store_release(&log.version, log.version + 1)
+    pthread_mutex_unlock(&log.lock)
+    return 0
+
+
+cdef uint8_t* log_reserve(Log* log, uint32_t size) noexcept nogil:
+    """Return where *size* bytes of one tag go, or NULL without memory. A tag never spans pages."""
+    cdef Page* page = last_segment(log)
+    if (
+        page == NULL
+        or <int64_t>page.capacity - page.used < <int64_t>size
+        or <uint32_t>page.tag_count == page.tag_room
+    ):
+        if add_segment(log, size) < 0:
+            return NULL
+        page = last_segment(log)
+    return page.bytes + page.used
+
+
+cdef void log_commit(Log* log, uint32_t size, int64_t dts_ms, uint8_t kind, uint8_t flags) noexcept nogil:
+    """Account for the tag just written at `log_reserve`. It is seen by readers after `log_publish`."""
+    cdef Page* page = last_segment(log)
+    cdef Tag* tag = &page.tags[page.tag_count]
+    tag.offset = <uint32_t>page.used
+    tag.size = size
+    tag.dts_ms = dts_ms
+    tag.kind = kind
+    tag.flags = flags
+    page.used += size
+    # Release: a reader that sees the count sees the entry.
+    store32_release(&page.tag_count, page.tag_count + 1)
+    log.written += size
+    log.written_dts = dts_ms
+    if kind == TAG_VIDEO and not flags & (CONFIG | COMMAND):
+        log.key_tags += 1
+        if log.key_tags > log.key_tags_max and log.key_tags_max > 0:
+            log_forget_key(log)
+
+
+cdef void log_mark_key(Log* log, int64_t position, Block* block) noexcept nogil:
+    """Players may start at *position* with the headers in *block* from the next publish on. Takes the reference."""
+    block_drop(log.pending_block)
+    log.pending_key = position
+    log.pending_block = block
+    log.key_tags = 0
+
+
+cdef void log_forget_key(Log* log) noexcept nogil:
+    """Offer no start until the next keyframe: the GOP outgrew its bound, or the publisher changed."""
+    log.pending_key = -1
+    block_drop(log.pending_block)
+    log.pending_block = NULL
+    store_release(&log.key_pos, -1)
+
+
+cdef void log_publish(Log* log, bint urgent) noexcept nogil:
+    """Show readers all that was committed, and wake them; *urgent*: it does not wait to ride with anything."""
+    cdef Block* old = NULL
+    cdef int64_t key = load_relaxed(&log.key_pos)
+    if log.pending_key >= 0:
+        pthread_mutex_lock(&log.lock)
+        old = log.key_block
+        log.key_block = log.pending_block
+        store_release(&log.key_pos, log.pending_key)
+        pthread_mutex_unlock(&log.lock)
+        log.pending_key = -1
+        log.pending_block = NULL
+        block_drop(old)
+    elif key >= 0 and log.key_bytes_max > 0 and log.written - key > log.key_bytes_max:
+        log_forget_key(log)
+    store_relaxed(&log.head_dts, log.written_dts)
+    # Release: a reader that sees the head sees the bytes below it.
+    store_release(&log.head, log.written)
+    tell_readers(log, urgent)
+
+
+cdef void log_end(Log* log) noexcept nogil:
+    log_publish(log, False)
+    # Release, and behind the last head: who sees that the log has ended sees all of it.
+    store32_release(&log.ended, 1)
+    tell_readers(log, True)

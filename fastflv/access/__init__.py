@@ -1,0 +1,1 @@
+"""Who may publish and play: requests, rules and the gate that asks them. Opens no socket."""

@@ -1,0 +1,52 @@
+"""One request to publish or play, as rules see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from fastflv.net.peer import Peer
+
+
+class Action(Enum):
+    """What a client asks for. The values are the words of `allow` and `deny`."""
+
+    PUBLISH = "publish"
+    PLAY = "play"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """Everything that a rule may judge by. Names are as the client sent them, not percent-decoded."""
+
+    action: Action
+
+    peer: Peer
+    "`peer.ip` is the viewer's address, also behind trusted proxies."
+
+    client_id: str
+    "Identity of the client in logs and in the HTTP API."
+
+    vhost: str
+    "Name of the configured vhost that serves the request."
+
+    app: str
+    "Application, no slash at either end."
+
+    stream: str
+    "Stream name, without query and file extension."
+
+    output: str
+    "Kind of client as SRS names it: `flv-play`, `hls-play`, `rtmp-play`, `fmle-publish`, ..."
+
+    scheme: str
+    "`rtmp`, `rtmps`, `http`, `https`, `ws` or `wss`."
+
+    param: str = ""
+    "Query with its leading `?`, or empty."
+
+    page_url: str = ""
+    "RTMP pageUrl, HTTP Referer, or Origin of a WebSocket (browsers send no Referer there); may be empty."
+
+    tc_url: str = ""
+    "RTMP tcUrl, or the URL of an HTTP request without its query."

@@ -1,0 +1,50 @@
+"""What a rule answers: allowed, refused with a kind and a reason, or redirected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, TypeAlias
+
+
+class Refusal(Enum):
+    """Kind of a refusal. Servers map it to HTTP status, WebSocket close code and RTMP status."""
+
+    UNAUTHORIZED = "unauthorized"
+    "Credentials are missing or wrong; others may be accepted."
+
+    FORBIDDEN = "forbidden"
+    "This client may not, whatever credentials it has."
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The request may go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request ends here."""
+
+    kind: Refusal
+
+    reason: str
+    "One sentence for the log and the client; it names the rule."
+
+
+@dataclass(frozen=True, slots=True)
+class Redirected:
+    """The stream is served elsewhere."""
+
+    url: str
+    "Absolute URL for the client."
+
+
+Verdict: TypeAlias = Allowed | Refused | Redirected
+
+ALLOW: Final = Allowed()
+
+
+def forbid(reason: str) -> Refused:
+    """Refuse whatever credentials the client has; *reason* is one sentence."""
+    return Refused(Refusal.FORBIDDEN, reason)

@@ -1,0 +1,53 @@
+"""`cluster { }`: origin or edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class ClusterMode(Enum):
+    """Whether the vhost's streams are published here or fetched."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+
+
+class PullProtocol(Enum):
+    """How an edge fetches."""
+
+    RTMP = "rtmp"
+    FLV = "flv"
+    FLVS = "flvs"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """`cluster { }`: origin or edge."""
+
+    mode: ClusterMode = ClusterMode.LOCAL
+    "remote = edge. Default local."
+
+    origin: tuple[str, ...] = ()
+    "Upstreams of an edge, host or host:port; ports 1935, 80 (flv), 443 (flvs) where none is given."
+
+    token_traverse: bool = False
+    "Ask the origin before a client is served. Default off."
+
+    vhost: str = "[vhost]"
+    "Vhost named to the upstream."
+
+    debug_srs_upnode: bool = True
+    "Tell the upstream about this server in connect. Default on."
+
+    protocol: PullProtocol = PullProtocol.RTMP
+    "Default rtmp."
+
+    follow_client: bool = False
+    "Fetch by the protocol of the first client. Default off."
+
+    origin_cluster: bool = False
+    "Redirect to the coworker that has the stream. Default off."
+
+    coworkers: tuple[str, ...] = ()
+    "HTTP APIs of the other origins, host:port."

@@ -1,0 +1,22 @@
+"""`forward { }`: pushing published streams to other servers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """`forward { }`: pushes each published stream to other servers."""
+
+    enabled: bool = False
+    "Default off."
+
+    destination: tuple[str, ...] = ()
+    "RTMP servers, host or host:port; port 1935 where none is given."
+
+    backend: str = ""
+    "URL that is asked for the destinations at publish; when set, `destination` is not used."
+
+    rtmps: bool = False
+    "Push over TLS. Default off."

@@ -1,0 +1,1 @@
+"""FLV: header, metadata, tags and the log of a variant."""

@@ -1,0 +1,78 @@
+"""The other end of a connection: the viewer's address, and that of a proxy in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastflv.net.forwarded import read_viewer
+from fastflv.net.ip import canonical
+from fastflv.net.networkset import NetworkSet
+from fastflv.net.proxyprotocol import Header
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Made once at accept. `ip` is what rules, logs and the API show and judge by."""
+
+    ip: str
+    "Canonical address of the viewer, as far as trusted proxies announce it; empty for AF_UNIX."
+
+    socket_ip: str
+    "Canonical address of the other end of the socket: the viewer, or the nearest proxy; empty for AF_UNIX."
+
+    port: int = 0
+    "Port at `ip`; 0 where no proxy announced it, and for AF_UNIX."
+
+    local_port: int = 0
+    "Port that the socket was accepted on; 0 for AF_UNIX."
+
+    secure: bool = False
+    "The viewer's own connection uses TLS, here or at a trusted proxy."
+
+    @classmethod
+    def accepted(cls, remote: object, local: object, secure: bool = False) -> Peer:
+        """Make the Peer of a new socket from `getpeername()` and `getsockname()`."""
+        ip, port = _read_address(remote)
+        return cls(ip, ip, port, _read_address(local)[1], secure)
+
+    def proxied(self, header: Header, trusted: NetworkSet) -> Peer:
+        """Return the Peer behind a PROXY protocol header, which the listener demands of all connections.
+
+        Such a listener is the proxy's own, so without any *trusted* network each header is believed.
+        With networks, a header from another address is not.
+        """
+        if header.local or (trusted and self.socket_ip not in trusted):
+            return self
+        return Peer(
+            header.source_ip,
+            self.socket_ip,
+            header.source_port,
+            self.local_port,
+            self.secure or header.secure,
+        )
+
+    def told(self, fields: Mapping[str, str], trusted: NetworkSet) -> Peer:
+        """Return the Peer of one HTTP request: *fields* count when `ip` itself is a trusted proxy.
+
+        `ip` and not `socket_ip` is asked: behind a PROXY header, the sender of the request is the client of
+        the TCP proxy. *fields* is as `read_viewer` takes them. Malformed fields change nothing.
+        """
+        if not trusted or self.ip not in trusted:
+            return self
+        viewer = read_viewer(fields, trusted)
+        secure = self.secure if viewer.secure is None else viewer.secure
+        if viewer.ip:
+            return Peer(viewer.ip, self.socket_ip, viewer.port, self.local_port, secure)
+        return (
+            self
+            if secure == self.secure
+            else Peer(self.ip, self.socket_ip, self.port, self.local_port, secure)
+        )
+
+
+def _read_address(address: object) -> tuple[str, int]:
+    """Read what a socket calls an address: a tuple for IPv4 and IPv6, text or bytes for AF_UNIX."""
+    if not isinstance(address, tuple):
+        return "", 0
+    return canonical(address[0]), address[1]

@@ -1,0 +1,299 @@
+"""HTTP/1.x, the server's reading side: bytes in; heads, bodies, ends and refusals out.
+
+llhttp checks the grammar. It refuses bare line feeds, folded fields, spaces before colons, repeated and
+overlong Content-Length, and Content-Length beside Transfer-Encoding. This module adds the rules about Host,
+versions, transfer codings, upgrades, and the bounds.
+
+Spec: RFC 9112.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from enum import Enum
+from typing import Final, NamedTuple
+from urllib.parse import unquote
+
+import httptools
+
+from fastflv import limits
+from fastflv.net.peer import Peer
+from fastflv.protocols.http.heads import ALLOW, METHODS
+from fastflv.protocols.http.message import Request, Response
+
+
+class Mark(Enum):
+    """Events without content."""
+
+    END = "end"
+    "The end of a message, behind its head and body."
+
+
+END: Final = Mark.END
+
+
+class Refusal(NamedTuple):
+    """The input breaks the protocol: the last event of a connection."""
+
+    status: int
+    why: str
+
+    @property
+    def response(self) -> Response:
+        """What the client is answered."""
+        headers = {"Allow": ALLOW} if self.status == 501 else {}
+        return Response(self.status, self.why.encode(), headers=headers)
+
+
+Event = Request | bytes | Mark | Refusal
+"A head, a piece of its body (never empty), the end of its message, or a refusal."
+
+TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+
+REQUEST_LINE: Final = re.compile(rb"^(" + TOKEN + rb") [!-~]+ HTTP/1\.[01]\r?\n", re.MULTILINE)
+
+BEGUN_LINE: Final = re.compile(TOKEN + rb"(?: (?:[!-~]+(?: [HTP/.01]{0,8}\r?)?)?)?")
+"The first bytes of a request line."
+
+HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\x00-\x20/@?#\\\[\]:]+)(?::[0-9]{0,5})?")
+
+
+class H1:
+    """Reads the requests of one connection."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.events: deque[Event] = deque()
+        "Events that were read; the owner takes them from the left."
+        self.failed = False
+        "A Refusal was read: no more input is taken."
+        self.in_head = False
+        "The first byte of a head was read, and not its last."
+        self.upgrading = False
+        "Input waits, unread, for `take_rest` or `decline_upgrade`."
+        self._peer = peer
+        self._parser = httptools.HttpRequestParser(self)
+        self._url = b""
+        self._fields: dict[str, str] = {}
+        self._field_bytes = 0
+        self._field_count = 0
+        self._twice = False
+        "The head has more than one Host."
+        self._version = ""
+        self._begun = b""
+        "A method that the last input ended in."
+        self._line: bytearray | None = None
+        "An incomplete request line whose method llhttp does not know."
+        self._progress = False
+        self._quiet = 0
+        "Bytes since a head ended or a body grew. llhttp keeps an unfinished field, so this bounds memory."
+        self._ignored_upgrade = False
+        "The head asks for an upgrade that is not done, and has a body; llhttp ends such a message at its head."
+        self._replayed = False
+        "The parser reads a head that was read before."
+        self._rest = b""
+
+    def feed(self, data: bytes) -> None:
+        """Read *data*, at most `HTTP_READ_BYTES` at a time; adds to `events`. Never raises."""
+        if self.failed:
+            return
+        if self.upgrading:
+            self._rest += data
+            return
+        if self._line is not None:
+            self._line += data
+            self._judge_line(bytes(self._line))
+            return
+        self._progress = False
+        rest = data
+        while rest and not self.failed and not self.upgrading:
+            try:
+                self._parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+                self._after_upgrade()
+            except httptools.HttpParserInvalidMethodError:
+                self._judge_line(self._begun + rest)
+                return
+            except httptools.HttpParserError as error:
+                self._refuse(*self._reason(error))
+                return
+            else:
+                rest = b""
+        if self.upgrading:
+            self._rest = rest
+        method_cut = self.in_head and not self._url
+        self._begun = (self._begun + data).rpartition(b"\n")[2] if method_cut else b""
+        self._quiet = 0 if self._progress else self._quiet + len(data)
+        if self._quiet > limits.HTTP_HEAD_BYTES_MAX:
+            self._refuse(431, "request head, trailer or chunk framing too large")
+
+    def take_rest(self) -> bytes:
+        """Return the input behind a head that asks for an upgrade, which is done. Nothing more may be fed."""
+        rest, self._rest = self._rest, b""
+        self.failed = True
+        return rest
+
+    def decline_upgrade(self) -> None:
+        """Go on with HTTP: the upgrade is not done."""
+        rest, self._rest = self._rest, b""
+        self.upgrading = False
+        self.feed(rest)
+
+    # --- httptools ---
+
+    def on_message_begin(self) -> None:
+        self._progress = True
+        if self._replayed:
+            return
+        self.in_head = True
+        self._url = b""
+        self._fields = {}
+        self._field_bytes = self._field_count = 0
+        self._twice = False
+
+    def on_url(self, url: bytes) -> None:
+        if not self._replayed:
+            self._url += url
+            self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Trailers are ignored (RFC 9110, 6.5.1): they come when their request is being answered.
+        if not self.in_head:
+            return
+        self._count(len(name) + len(value))
+        self._field_count += 1
+        if self._field_count > limits.HTTP_FIELDS_MAX:
+            self._refuse(431, "request head has too many fields")
+        key = name.decode("latin-1").lower()
+        if key == "host" and "host" in self._fields:
+            self._twice = True
+        self._fields.setdefault(key, value.decode("latin-1"))
+
+    def on_headers_complete(self) -> None:
+        self._progress = True
+        self.in_head = False
+        if self._replayed or self.failed:
+            return
+        self._version = self._parser.get_http_version()
+        refusal = self._check_head()
+        if refusal is not None:
+            self._refuse(*refusal)
+            return
+        request = self._request()
+        upgrade = self._parser.should_upgrade()
+        self._ignored_upgrade = upgrade and request.length != 0
+        if upgrade and request.length == 0 and self._version == "1.1" and request.method == "GET":
+            request.upgrade = self._fields.get("upgrade", "").strip().lower()
+            self.upgrading = request.upgrade == "websocket"
+            if not self.upgrading:
+                request.upgrade = ""
+        self.events.append(request)
+
+    def on_body(self, body: bytes) -> None:
+        self._progress = True
+        if not self.failed:
+            self.events.append(body)
+
+    def on_message_complete(self) -> None:
+        self._progress = True
+        if not self.failed and not self._ignored_upgrade:
+            self.events.append(END)
+
+    # --- checks ---
+
+    def _request(self) -> Request:
+        path, _, query = self._url.decode("latin-1").partition("?")
+        fields = self._fields
+        if not path.startswith("/") and "://" in path:
+            host, _, path = path.split("://", 1)[1].partition("/")
+            path = f"/{path}"
+            # The target's authority replaces that of the field (RFC 9112, 3.2.2).
+            fields["host"] = host.rpartition("@")[2]
+        length: int | None = None
+        if "transfer-encoding" not in fields:
+            length = int(fields.get("content-length", "0"))
+        expects = self._version == "1.1" and fields.get("expect", "").strip().lower() == "100-continue"
+        return Request(
+            method=self._parser.get_method().decode("latin-1"),
+            path=unquote(path),
+            query=query.partition("#")[0],
+            version=self._version,
+            headers=fields,
+            keep_alive=self._parser.should_keep_alive(),
+            peer=self._peer,
+            length=length,
+            expects=expects and length != 0,
+        )
+
+    def _check_head(self) -> tuple[int, str] | None:
+        fields, version = self._fields, self._version
+        if version not in ("1.1", "1.0"):
+            return 505, f"HTTP/{version} is not spoken here; use HTTP/1.1"
+        if self._parser.get_method() == b"CONNECT":
+            return 501, "CONNECT is not supported"
+        if self._twice or ("host" not in fields and version == "1.1"):
+            return 400, "a request has one Host field"
+        if not HOST.fullmatch(fields.get("host", "-").strip()):
+            return 400, "the Host field is not a host"
+        coding = fields.get("transfer-encoding")
+        if coding is not None:
+            if version == "1.0":
+                return 400, "HTTP/1.0 has no Transfer-Encoding"
+            if coding.strip().lower() != "chunked":
+                return 501, "a transfer coding other than chunked is not supported"
+        elif not fields.get("content-length", "0").isdecimal():
+            return 400, "Content-Length is not a number"
+        return None
+
+    def _reason(self, error: httptools.HttpParserError) -> tuple[int, str]:
+        method = self._parser.get_method().decode("latin-1")
+        if method == "PRI":
+            return 505, "HTTP/2 is not spoken here; use HTTP/1.1"
+        if method not in METHODS and self.in_head and self._url and not self._fields:
+            return 501, f"the method {method} is not supported"
+        return 400, f"not an HTTP request: {error}"
+
+    def _judge_line(self, text: bytes) -> None:
+        """Tell an unknown method (501) from bytes that are no request line (400)."""
+        for line in REQUEST_LINE.finditer(text):
+            method = line[1].decode("latin-1")
+            if method not in METHODS:
+                self._refuse(501, f"the method {method[:40]} is not supported")
+                return
+        tail = text.rpartition(b"\n")[2]
+        if len(text) > limits.HTTP_HEAD_BYTES_MAX + limits.HTTP_READ_BYTES:
+            self._refuse(431, "request line too large")
+        elif (self._line is not None and b"\n" in text) or not BEGUN_LINE.fullmatch(tail):
+            self._refuse(400, "not an HTTP request: no request line")
+        else:
+            self._line = bytearray(tail)
+
+    def _after_upgrade(self) -> None:
+        """Go on behind a head that asked for an upgrade: llhttp itself reads nothing there."""
+        self._parser = httptools.HttpRequestParser(self)
+        if self._ignored_upgrade:
+            # A parser that is fed the framing fields alone reads the body of the message.
+            self._ignored_upgrade = False
+            fields = {
+                name: self._fields[name]
+                for name in ("content-length", "transfer-encoding", "connection")
+                if name in self._fields
+            }
+            fields["connection"] = (
+                "close" if "close" in fields.get("connection", "").lower() else "keep-alive"
+            )
+            lines = [f"POST / HTTP/{self._version}", *(f"{name}: {value}" for name, value in fields.items())]
+            self._replayed = True
+            self._parser.feed_data(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+            self._replayed = False
+
+    def _count(self, size: int) -> None:
+        self._field_bytes += size
+        if self._field_bytes > limits.HTTP_HEAD_BYTES_MAX:
+            self._refuse(431, "request head too large")
+
+    def _refuse(self, status: int, why: str) -> None:
+        if not self.failed:
+            self.failed = True
+            self.events.append(Refusal(status, why))

@@ -1,0 +1,66 @@
+"""Heads of HTTP/1.x responses.
+
+Spec: RFC 9112, 4 and 6.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from http import HTTPStatus
+from typing import Final
+
+from fastflv.protocols.http.message import SERVER, Response
+
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
+"Methods that some resource of the server may take."
+
+ALLOW: Final = ", ".join(METHODS)
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+"Interim answer that makes the client send its body."
+
+LAST_CHUNK: Final = b"0\r\n\r\n"
+
+
+@cache
+def _status_line(status: int) -> str:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+
+
+def encode_head(status: int, fields: dict[str, str]) -> bytes:
+    """Return a response head. Values must hold no line breaks: the server makes them."""
+    lines = [_status_line(status)]
+    lines += [f"{key}: {value}" for key, value in fields.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+def sized_head(response: Response, size: int, *, keep_alive: bool) -> bytes:
+    """Return the head of an answer with a body of *size* bytes."""
+    fields = {
+        "Server": SERVER,
+        "Content-Type": response.content_type,
+        "Content-Length": str(size),
+        "Connection": "keep-alive" if keep_alive else "close",
+        **response.headers,
+    }
+    if response.endless:
+        del fields["Content-Length"]
+    return encode_head(response.status, fields)
+
+
+def stream_head(response: Response, *, chunked: bool, keep_alive: bool) -> bytes:
+    """Return the head of an answer whose end is its last chunk or the end of the connection."""
+    fields = {
+        "Server": SERVER,
+        "Content-Type": response.content_type,
+        **response.headers,
+        "Connection": "keep-alive" if keep_alive else "close",
+    }
+    if chunked:
+        fields["Transfer-Encoding"] = "chunked"
+    return encode_head(response.status, fields)
+
+
+def chunk(data: bytes | bytearray | memoryview) -> bytes:
+    """Return *data*, which must not be empty, as one chunk (RFC 9112, 7.1)."""
+    return b"".join((b"%x\r\n" % len(data), data, b"\r\n"))

@@ -1,0 +1,50 @@
+"""The command object of `connect`, as a client sends it.
+
+Spec: RTMP 1.0, 7.2.1.1; Enhanced RTMP v2, "Enhancing NetConnection connect Command".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastflv import __version__
+from fastflv.media.amf.values import Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectArguments:
+    """The command object of `connect`."""
+
+    tc_url: str
+    "rtmp://HOST:PORT/APP, with a query where the server wants one."
+
+    app: str
+    "Application name."
+
+    flash_ver: str = f"FMLE/3.0 (compatible; fastflv/{__version__})"
+    "Name of the client; some servers ask for one that begins with FMLE."
+
+    page_url: str = ""
+    "Sent unless empty."
+
+    four_ccs: tuple[str, ...] = ()
+    "`fourCcList`: codecs of an enhanced client; empty for a plain one."
+
+    caps_ex: int = 0
+    "`capsEx` bits as in ConnectWanted; sent unless 0."
+
+    def object(self) -> dict[str, Value]:
+        """The object as AMF values."""
+        told: dict[str, Value] = {
+            "app": self.app,
+            "type": "nonprivate",
+            "flashVer": self.flash_ver,
+            "tcUrl": self.tc_url,
+        }
+        if self.page_url:
+            told["pageUrl"] = self.page_url
+        if self.four_ccs:
+            told["fourCcList"] = list(self.four_ccs)
+        if self.caps_ex:
+            told["capsEx"] = float(self.caps_ex)
+        return told

@@ -1,0 +1,201 @@
+"""Part of a file as the body of an answer.
+
+Disks block, so threads of the loop's executor open and read files. On a plain socket they also send: `sendfile`
+copies from the page cache to the socket without passing through Python. The thread has a duplicate of the
+socket's descriptor: the event loop may close its own at any time, and another connection may then get its number.
+uvloop also refuses to watch a transport's own descriptor for writability. A full socket gives its thread back.
+
+TLS needs the bytes: a thread reads a piece, and the transport takes the next one when it has sent that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import stat
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from fastflv import limits
+
+
+class FileSend(ABC):
+    """Sends a head and *size* bytes of a file from *offset* on; None: to its end."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, path: str, offset: int, size: int | None,
+        head_of: Callable[[int], bytes], done: Callable[[bool], None], missing: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """*head_of* makes the head for a size; a thread calls it.
+
+        One of these is called once, unless cancelled: *missing* when nothing was sent, because the file does
+        not have the bytes; *done* with whether all was sent.
+        """
+        self._loop = loop
+        self._path = path
+        self._offset = offset
+        self._size = size
+        self._head_of = head_of
+        self._done = done
+        self._missing = missing
+        self._file = -1
+        self._head = b""
+        self._running = False
+        self._over = False
+        self.started = False
+        self.left = 1
+        "Bytes that are not handed over; 1 until the file is open."
+
+    def start(self) -> None:
+        self.started = True
+        self._run()
+
+    def cancel(self) -> None:
+        """Send no more, and call nothing."""
+        if not self._over:
+            self._over = True
+            if not self._running:
+                self._close()
+
+    def _run(self) -> None:
+        self._running = True
+        self._loop.run_in_executor(None, self._work).add_done_callback(self._worked)
+
+    def _work(self) -> bytes | None:
+        """Run in a thread: open the file the first time, then take a step."""
+        if self._file < 0:
+            self._open()
+        return self._step()
+
+    def _open(self) -> None:
+        file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            status = os.fstat(file)
+            size = status.st_size - self._offset if self._size is None else self._size
+            if not stat.S_ISREG(status.st_mode) or not 0 <= size <= status.st_size - self._offset:
+                raise FileNotFoundError("the file does not have these bytes")
+            self._head = self._head_of(size)
+            self.left = size
+        except BaseException:
+            os.close(file)
+            raise
+        self._file = file
+
+    def _worked(self, step: asyncio.Future[bytes | None]) -> None:
+        self._running = False
+        if self._over:
+            self._close()
+            return
+        if step.cancelled() or step.exception() is not None:
+            self._over = True
+            opened = self._file >= 0
+            self._close()
+            if opened:
+                self._done(False)
+            else:
+                self._missing()
+            return
+        self._proceed(step.result())
+
+    def _finish(self) -> None:
+        self._over = True
+        self._close()
+        self._done(True)
+
+    def _close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    @abstractmethod
+    def _step(self) -> bytes | None:
+        """Run in a thread. Raises OSError when it cannot go on."""
+
+    @abstractmethod
+    def _proceed(self, read: bytes | None) -> None:
+        """Go on after a step, in the loop."""
+
+
+class SocketFileSend(FileSend):
+    """On a plain socket, whose transport has nothing buffered."""
+
+    def take(self, fd: int) -> None:
+        """Send on *fd*, a duplicate that belongs to this object from now on."""
+        self._socket = socket.socket(fileno=fd)
+        self._waits = False
+
+    def _step(self) -> None:
+        try:
+            while self._head:
+                sent = self._socket.send(self._head, socket.MSG_MORE if self.left else 0)
+                self._head = self._head[sent:]
+            turn = limits.HTTP_FILE_BYTES
+            while self.left and turn > 0:
+                sent = os.sendfile(self._socket.fileno(), self._file, self._offset, min(self.left, turn))
+                if not sent:
+                    raise EOFError("the file became shorter")
+                self._offset += sent
+                self.left -= sent
+                turn -= sent
+        except BlockingIOError:
+            self._waits = True
+
+    def _proceed(self, read: bytes | None) -> None:
+        if self._waits:
+            self._loop.add_writer(self._socket.fileno(), self._writable)
+        elif self.left or self._head:
+            self._run()
+        else:
+            self._finish()
+
+    def _writable(self) -> None:
+        self._stop_waiting()
+        self._run()
+
+    def _stop_waiting(self) -> None:
+        if self._waits:
+            self._waits = False
+            self._loop.remove_writer(self._socket.fileno())
+
+    def _close(self) -> None:
+        super()._close()
+        self._stop_waiting()
+        self._socket.close()
+
+
+class TransportFileSend(FileSend):
+    """Through a transport, as TLS needs. The owner calls `resume` when the transport drains."""
+
+    def take(self, write: Callable[[bytes], None], is_full: Callable[[], bool], *, head_only: bool) -> None:
+        """Send by *write*, while *is_full* is false."""
+        self._head_only = head_only
+        self._write = write
+        self._is_full = is_full
+        self._waits = False
+
+    def resume(self) -> None:
+        if self._waits and not self._over:
+            self._waits = False
+            self._run()
+
+    def _step(self) -> bytes:
+        if self._head_only:
+            self.left = 0
+        piece = os.pread(self._file, min(self.left, limits.HTTP_FILE_PIECE_BYTES), self._offset)
+        if not piece and self.left:
+            raise EOFError("the file became shorter")
+        self._offset += len(piece)
+        self.left -= len(piece)
+        head, self._head = self._head, b""
+        return head + piece
+
+    def _proceed(self, read: bytes | None) -> None:
+        assert read is not None
+        self._write(read)
+        if not self.left:
+            self._finish()
+        elif self._is_full():
+            self._waits = True
+        else:
+            self._run()

@@ -1,0 +1,372 @@
+"""The exchange of an HTTP/1.x connection: at most one of a connection is unanswered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from fastflv import limits
+from fastflv.protocols.http.exchange import BodySink, BodyWriter, Exchange, TakenSocket, UpgradedProtocol
+from fastflv.protocols.http.heads import CONTINUE, LAST_CHUNK, chunk, sized_head, stream_head
+from fastflv.protocols.http.message import Request, Response, cors_fields
+from fastflv.servers.http.filesend import SocketFileSend, TransportFileSend
+
+if TYPE_CHECKING:
+    from fastflv.servers.http.connection import HttpConnection
+
+log = logging.getLogger(__name__)
+
+
+class Stage(IntEnum):
+    """How far an answer is."""
+
+    NONE = 0
+    BEGUN = 1
+    DONE = 2
+
+
+class H1Exchange(Exchange):
+    """One request of a connection. `HttpConnection` calls what is below "of the connection"."""
+
+    def __init__(self, connection: HttpConnection, request: Request, *, cross_domain: bool) -> None:
+        super().__init__(request, cross_domain=cross_domain)
+        self._connection = connection
+        self._stage = Stage.NONE
+        self._gone = False
+        self._sink: BodySink | None = None
+        self._paused = False
+        self._idle: float | None = None
+        self._until: float | None = None
+        self._expects = request.expects
+        self._taken = 0
+        "Bytes of the body that were delivered or read away."
+        self.whole = False
+        "The request was read to its end."
+        self.last = False
+        "The connection closes after this answer."
+        self._file: SocketFileSend | TransportFileSend | None = None
+        self._writer: _H1BodyWriter | None = None
+
+    @property
+    def secure(self) -> bool:
+        return self._connection.secure
+
+    @property
+    def answered(self) -> bool:
+        return self._stage is not Stage.NONE
+
+    @property
+    def closed(self) -> bool:
+        return self._gone or self._connection.transport is None
+
+    # --- the body of the request ---
+
+    def read(
+        self, sink: BodySink, *, idle: float | None = limits.HTTP_IDLE_SECONDS, within: float | None = None
+    ) -> None:
+        if self.closed or self._stage is Stage.DONE:
+            return
+        loop = self._connection.loop
+        self._sink = sink
+        self._idle = idle
+        self._until = None if within is None else loop.time() + within
+        if self.whole:
+            loop.call_soon(self._end_body)
+            return
+        if self._expects:
+            self._expects = False
+            # After the final head, an interim answer would be read as part of the body.
+            if self._stage is Stage.NONE:
+                self._connection.write(CONTINUE)
+        self._expect_data()
+        loop.call_soon(self._connection.drive)
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._sink is not None and self._stage is Stage.NONE:
+            self._connection.deadline.clear()
+
+    def resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            if self._sink is not None and not self.closed:
+                self._expect_data()
+                self._connection.loop.call_soon(self._connection.drive)
+
+    def _expect_data(self) -> None:
+        """Drop a client that sends nothing for too long. While an answer is sent, its own time counts."""
+        if self._stage is not Stage.NONE or self._paused:
+            return
+        loop, deadline = self._connection.loop, self._connection.deadline
+        left = None if self._until is None else self._until - loop.time()
+        bounds = [seconds for seconds in (self._idle, left) if seconds is not None]
+        if bounds:
+            deadline.set(max(min(bounds), 0.0))
+        else:
+            deadline.clear()
+
+    def _end_body(self) -> None:
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.ended(True)
+
+    # --- of the connection: the body of the request ---
+
+    def takes(self, data: bool) -> bool:
+        """Whether a piece of the body, or its end, can be delivered now."""
+        if self._stage is Stage.DONE:
+            return True
+        if self._sink is None:
+            return not data
+        return not self._paused
+
+    def deliver(self, data: bytes) -> None:
+        self._taken += len(data)
+        if self._sink is not None:
+            self._expect_data()
+            self._sink.data(data)
+
+    def deliver_end(self) -> None:
+        self.whole = True
+        if self._stage is Stage.NONE:
+            self._connection.deadline.clear()
+        self._end_body()
+
+    # --- the answer ---
+
+    def respond(self, response: Response) -> None:
+        if self._stage is not Stage.NONE or self.closed:
+            return
+        keep = self._begin(response)
+        body = response.body
+        head = sized_head(response, len(body), keep_alive=keep)
+        if self.request.method == "HEAD":
+            self._connection.write(head)
+        elif len(body) > limits.HTTP_COPY_BYTES_MAX:
+            self._connection.write(head)
+            self._connection.write(body)
+        else:
+            self._connection.write(head + body)
+        self.complete()
+
+    def respond_file(
+        self, head: Response, path: str, offset: int = 0, size: int | None = None, *, missing: Response
+    ) -> None:
+        if self._stage is not Stage.NONE or self.closed:
+            return
+        keep = self._begin(head)
+        connection = self._connection
+
+        def head_of(size: int) -> bytes:
+            return sized_head(head, size, keep_alive=keep)
+
+        def absent() -> None:
+            self._stage = Stage.NONE
+            self._file = None
+            self.respond(missing)
+
+        send = SocketFileSend if not self.secure and self.request.method != "HEAD" else TransportFileSend
+        file = send(connection.loop, path, offset, size, head_of, self._file_done, absent)
+        if isinstance(file, SocketFileSend):
+            try:
+                file.take(os.dup(connection.fileno()))
+            except OSError as error:
+                self._stage = Stage.NONE
+                self._refuse_descriptor(error)
+                return
+        else:
+            file.take(connection.write, lambda: connection.full, head_only=self.request.method == "HEAD")
+        self._file = file
+        connection.watch()
+        if isinstance(file, TransportFileSend) or connection.flush():
+            file.start()
+
+    def _file_done(self, whole: bool) -> None:
+        self._file = None
+        if whole:
+            self.complete()
+        else:
+            log.warning("http %s: %s could not be sent to its end", self.request.ip, self.request.path)
+            self.break_off()
+
+    def respond_stream(
+        self,
+        head: Response,
+        *,
+        buffer: int = limits.HTTP_STREAM_BYTES,
+        idle: float | None = limits.HTTP_IDLE_SECONDS,
+    ) -> BodyWriter | None:
+        if self._stage is not Stage.NONE or self.closed:
+            return None
+        keep = self._begin(head)
+        chunked = self.request.version == "1.1" and self.request.keep_alive
+        self.last = not (keep and chunked)
+        data = stream_head(head, chunked=chunked, keep_alive=not self.last)
+        self._connection.deadline.clear()
+        self._writer = writer = _H1BodyWriter(self, chunked, idle)
+        self._connection.limit_buffer(buffer)
+        self._connection.write(data)
+        return writer
+
+    def take_socket(self, head: Response) -> TakenSocket | None:
+        body_left = not self.whole and self.request.length != 0
+        if self._stage is not Stage.NONE or self.closed or self.secure or body_left:
+            return None
+        try:
+            fd = os.dup(self._connection.fileno())
+        except OSError as error:
+            self._refuse_descriptor(error)
+            return None
+        self._begin(head)
+        self._stage = Stage.DONE
+        self._gone = True
+        self.on_lost = None
+        chunked = self.request.version == "1.1" and self.request.keep_alive
+        self._connection.let_go()
+        return TakenSocket(fd, stream_head(head, chunked=chunked, keep_alive=False), chunked)
+
+    def upgrade(self, protocol: UpgradedProtocol, head: bytes) -> bool:
+        if self._stage is not Stage.NONE or self.closed or not self.request.upgrade:
+            return False
+        self._stage = Stage.DONE
+        self._gone = True
+        self.on_lost = None
+        self._connection.hand_over(protocol, head)
+        return True
+
+    def _refuse_descriptor(self, error: OSError) -> None:
+        log.error(
+            "no descriptor for an answer: %s; raise the limit of open files (ulimit -n)", error.strerror
+        )
+        self.respond(Response.of_text(503, "the server is out of descriptors"))
+
+    def _begin(self, head: Response) -> bool:
+        """Begin the answer; return whether the connection is kept behind it."""
+        self._stage = Stage.BEGUN
+        if self.cross_domain:
+            head.headers.update(cors_fields(self.request))
+        self.last = not self._may_keep() or head.headers.get("Connection", "").lower() == "close"
+        return not self.last
+
+    def _may_keep(self) -> bool:
+        request = self.request
+        if not request.keep_alive:
+            return False
+        if self.whole or request.length == 0:
+            return True
+        # A client that waits for 100 may send its body or not; one that sends chunks may go on for ever.
+        if self._expects or request.length is None:
+            return False
+        return request.length - self._taken <= limits.HTTP_BODY_BYTES_MAX
+
+    def complete(self) -> None:
+        """The whole answer is handed to the transport or the socket."""
+        self._stage = Stage.DONE
+        self.on_lost = None
+        self._sink = None
+        self._connection.answered(self)
+
+    # --- of the connection: the answer ---
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of a file that are not handed over."""
+        return self._file.left if self._file is not None else 0
+
+    @property
+    def done(self) -> bool:
+        """The answer is complete."""
+        return self._stage is Stage.DONE
+
+    def full(self) -> None:
+        writer = self._writer
+        if writer is not None and not writer.over:
+            if writer.idle is not None:
+                self._connection.watch(writer.idle)
+            if writer.on_full is not None:
+                writer.on_full()
+
+    def drained(self) -> None:
+        writer = self._writer
+        if isinstance(self._file, TransportFileSend):
+            self._file.resume()
+        elif self._file is not None and not self._file.started:
+            self._file.start()
+        elif writer is not None and not writer.over:
+            self._connection.deadline.clear()
+            if writer.on_drain is not None:
+                writer.on_drain()
+
+    def lost(self) -> None:
+        """The client is lost or was refused."""
+        if self._gone:
+            return
+        self._gone = True
+        self._drop_answer()
+        sink, self._sink = self._sink, None
+        lost, self.on_lost = self.on_lost, None
+        if sink is not None:
+            sink.ended(False)
+        if lost is not None:
+            lost()
+
+    def break_off(self) -> None:
+        """End an answer that cannot be completed, by the end of its connection."""
+        self._gone = True
+        self._drop_answer()
+        self.on_lost = None
+        self._connection.abort()
+
+    def _drop_answer(self) -> None:
+        if self._file is not None:
+            self._file.cancel()
+            self._file = None
+        if self._writer is not None:
+            self._writer.over = True
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        return self._connection.transport
+
+
+class _H1BodyWriter(BodyWriter):
+    """Chunks, or plain bytes to the end of the connection."""
+
+    def __init__(self, exchange: H1Exchange, chunked: bool, idle: float | None) -> None:
+        self._exchange = exchange
+        self._chunked = chunked
+        self._mute = exchange.request.method == "HEAD"
+        self.idle = idle
+        self.over = False
+        "The answer is complete, or broken off."
+
+    @property
+    def buffered(self) -> int:
+        transport = self._exchange.transport
+        return transport.get_write_buffer_size() if transport is not None else 0
+
+    @property
+    def socket(self) -> Any:
+        transport = self._exchange.transport
+        return transport.get_extra_info("socket") if transport is not None else None
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        transport = self._exchange.transport
+        # A chunk without bytes would be the last one.
+        if transport is not None and not self.over and not self._mute and len(data):
+            transport.write(chunk(data) if self._chunked else data)
+
+    def end(self) -> None:
+        transport = self._exchange.transport
+        if transport is not None and not self.over:
+            if self._chunked and not self._mute:
+                transport.write(LAST_CHUNK)
+            self.over = True
+            self._exchange.complete()
+
+    def abort(self) -> None:
+        if not self.over:
+            self._exchange.break_off()
