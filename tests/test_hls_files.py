@@ -13,7 +13,7 @@ from model import m3u8
 from model.hls import Camera, looped, running, until
 
 from fastflv import limits
-from fastflv.servers.hls.files import read_file, read_text, write_file
+from fastflv.servers.hls.files import read_text, write_file
 from fastflv.stream.clients import Client
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -227,26 +227,14 @@ async def test_an_old_playlist_that_is_none_does_no_harm(old, tmp_path):
         assert (await site.get("/etc/passwd")).status == 404
 
 
-@pytest.mark.parametrize("slow", [False, True], ids=["read", "being read"])
 @looped
-async def test_a_file_that_is_written_anew_is_read_anew(slow, tmp_path, monkeypatch):
-    reading, go = threading.Event(), threading.Event()
-
-    def read_late(path: str) -> bytes:
-        body = read_file(path)
-        reading.set()
-        assert go.wait(10)
-        return body
-
-    if slow:
-        monkeypatch.setattr("fastflv.servers.hls.filecache.read_file", read_late)
+async def test_a_path_that_recurs_has_the_new_file(tmp_path):
     async with running(f"hls_path {tmp_path}; hls_ctx off; hls_recover off;") as site:
         camera = Camera(site)
         async with camera.rolling():
             await site.segments("/live/cam.m3u8", 1)
         muxer = site.muxer
-        asked = asyncio.create_task(site.fetch("cam-0.ts"))
-        await until(lambda: reading.is_set() if slow else asked.done())
+        old = await site.fetch("cam-0.ts")
         camera.end()
         await muxer.written()
         muxer.close()
@@ -255,8 +243,7 @@ async def test_a_file_that_is_written_anew_is_read_anew(slow, tmp_path, monkeypa
         camera.time = 100_000
         async with camera.rolling():
             await site.segments("/live/cam.m3u8", 1)
-        go.set()
-        old, new = await asked, await site.fetch("cam-0.ts")
+        new = await site.fetch("cam-0.ts")
         assert new == (tmp_path / "live/cam-0.ts").read_bytes() != old
 
 

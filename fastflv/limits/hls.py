@@ -40,14 +40,11 @@ HLS_IDLE_SECONDS: Final = 30.0
 HLS_MEMORY_BYTES: Final = 256 * 1024 * 1024
 "Segments of one stream in memory, bytes: 60 s at 17 Mbit/s, and as much that left the playlist. Beyond it the oldest are evicted, down to three."
 
-HLS_CACHE_BYTES: Final = 64 * 1024 * 1024
-"Cache of segments read from disk, bytes for the whole server: viewers of a stream ask for the same segment within seconds."
-
 HLS_BACKLOG: Final = 4
 "Finished segments of a stream that wait to be written, count: with more the muxer stops reading the log, so that a slow disk costs no memory."
 
 HLS_THREADS: Final = 2
-"Threads that write and read HLS files: one may wait for the disk while the other works."
+"Threads that write and delete HLS files: one may wait for the disk while the other works."
 
 HLS_PLAYLIST_BYTES_MAX: Final = 1024 * 1024
 "Largest playlist file resumed after a restart, bytes: 10,000 segments."

@@ -48,12 +48,6 @@ def remove_files(root: str, paths: Iterable[str]) -> None:
             folder = os.path.dirname(folder)
 
 
-def read_file(path: str) -> bytes:
-    """Read a file. Raises OSError."""
-    with open(path, "rb") as file:
-        return file.read()
-
-
 def file_sizes(root: str, paths: Iterable[str]) -> dict[str, int]:
     """Return the size in bytes of each file below *root* that exists."""
     sizes = {}

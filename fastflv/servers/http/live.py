@@ -10,7 +10,7 @@ from fastflv._ext.log.block import MediaBlock
 from fastflv.config.model.play import StartMode
 from fastflv.config.mount import Mount
 from fastflv.containers.variant import Variant
-from fastflv.errors import UsageError
+from fastflv.errors import UsageError, WebSocketHandshakeError
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
