@@ -33,9 +33,9 @@ cdef struct Program:
     ProgramTrack audio
     uint8_t packets[TABLES_BYTES]    # PAT and PMT with continuity counters 0
     uint32_t made_size         # of the PMT section in them, bytes
-    uint8_t told[SECTION_BYTES_MAX]  # the last PMT section that players were sent
-    uint32_t told_size         # bytes; 0: none yet
-    uint8_t version            # of `told`, 0 to 31
+    uint8_t sent[SECTION_BYTES_MAX]  # the last PMT section that players were sent
+    uint32_t sent_size         # bytes; 0: none yet
+    uint8_t version            # of `sent`, 0 to 31
     uint8_t counter            # continuity counter of the next PAT and PMT
     bint due                   # they belong before the next entry
     int64_t pcr                # before which they stood last, 90 kHz

@@ -113,9 +113,9 @@ cdef void make_tables(Program* program) noexcept nogil:
         return
     timer = entries[0].pid
     size = write_pmt(section, program.version, timer, entries, count)
-    if size != program.told_size or memcmp(section, program.told, size):
+    if size != program.sent_size or memcmp(section, program.sent, size):
         program.due = True
-        if program.told_size:
+        if program.sent_size:
             size = write_pmt(section, (program.version + 1) & 31, timer, entries, count)
     program.made_size = size
     write_section_packet(program.packets + TS_BYTES, PMT_PID, section, size)
@@ -185,9 +185,9 @@ cdef ProgramTrack* program_timer(Program* program) noexcept nogil:
 
 cdef void program_sent(Program* program) noexcept nogil:
     """Note that players are sent the present tables: a later change takes another version."""
-    program.told_size = program.made_size
-    memcpy(program.told, program.packets + TS_BYTES + 5, program.told_size)
-    program.version = (program.told[5] >> 1) & 31
+    program.sent_size = program.made_size
+    memcpy(program.sent, program.packets + TS_BYTES + 5, program.sent_size)
+    program.version = (program.sent[5] >> 1) & 31
 
 
 cdef uint8_t* program_write(Program* program, uint8_t* out, int64_t pcr) noexcept nogil:
