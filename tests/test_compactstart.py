@@ -1,4 +1,4 @@
-"""The newest GOP squeezed to the live edge: every picture in its order, none shown before it is decoded, the future untouched."""
+"""The newest GOP compressed to the live edge: every picture in its order, none shown before it is decoded, the future untouched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, inter, key, re
 
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
-from fastflv._ext.mux.compactstart import squeeze
+from fastflv._ext.mux.compactstart import compact_start
 from fastflv._ext.syntax.flvtag import payload
 
 SPAN = 120
@@ -74,7 +74,7 @@ def times(block: bytes) -> list[tuple[int, int, int]]:
 @given(films())
 def test_pictures_keep_their_order_and_end_at_the_edge(film):
     log = log_of(film)
-    block = squeeze(log, span_ms=SPAN)
+    block = compact_start(log, span_ms=SPAN)
     rows = times(bytes(block))
     assert [number for number, _, _ in rows] == list(range(len(film)))
     dts = [row[1] for row in rows]
@@ -88,17 +88,17 @@ def test_pictures_keep_their_order_and_end_at_the_edge(film):
         if 1000 + picture.dts + picture.cts >= last and picture.form != "av01":
             assert out_pts == 1000 + picture.dts + picture.cts
     shown = [(1000 + p.dts + p.cts, row[2]) for p, row in zip(film, rows, strict=True)]
-    for before, squeezed in shown:
-        for other, other_squeezed in shown:
+    for before, compact in shown:
+        for other, other_compact in shown:
             if before < other and film[0].form != "av01":
-                assert squeezed <= other_squeezed
+                assert compact <= other_compact
 
 
 @given(films(), st.integers(1, 60))
 def test_sound_is_that_of_the_last_moments_and_comes_in_order(film, step):
     last = 1000 + film[-1].dts
     log = log_of(film, range(1000, last + 1, step))
-    tags = read_tags(bytes(squeeze(log, span_ms=SPAN)))
+    tags = read_tags(bytes(compact_start(log, span_ms=SPAN)))
     heard = [tag.dts_ms for tag in tags if tag.kind == AUDIO]
     assert heard == [t for t in range(1000, last + 1, step) if t >= log.head_dts - SPAN]
     # Pictures before sound of the same time; each kind rises.
@@ -114,7 +114,7 @@ def test_headers_come_first_with_the_time_of_the_first_picture():
     feed.video(0, AVC_HEADER)
     for i in range(50):
         feed.video(40 * i, inter(b"%d" % i) if i else key(b"0"))
-    tags = read_tags(bytes(squeeze(log, span_ms=SPAN)))
+    tags = read_tags(bytes(compact_start(log, span_ms=SPAN)))
     assert [tag.body for tag in tags[:2]] == [AAC_HEADER, AVC_HEADER]
     assert tags[0].dts_ms == tags[1].dts_ms == tags[2].dts_ms
     assert tags[-1].dts_ms - tags[2].dts_ms == SPAN
@@ -125,26 +125,26 @@ def test_disposable_pictures_are_left_out():
     log = MediaLog()
     for i in range(10):
         log.append(VIDEO, 40 * i, b"\x37\1\0\0\0" if i % 2 else inter() if i else key())
-    tags = read_tags(bytes(squeeze(log, span_ms=SPAN)))
+    tags = read_tags(bytes(compact_start(log, span_ms=SPAN)))
     assert [tag.body[0] for tag in tags] == [0x17] + [0x27] * 4
 
 
 def test_sound_that_follows_anyway_is_left_out():
     log = log_of([Picture(0, 0, "legacy"), Picture(40, 0, "legacy")], range(1000, 1060, 20))
-    tags = read_tags(bytes(squeeze(log, span_ms=SPAN, audio_before=1020)))
+    tags = read_tags(bytes(compact_start(log, span_ms=SPAN, audio_before=1020)))
     assert [tag.dts_ms for tag in tags if tag.kind == AUDIO] == [1000]
 
 
 def test_a_gop_of_one_millisecond_a_picture_takes_as_long_as_it_has_pictures():
     film = [Picture(10 * i, 0, "legacy") for i in range(500)]
-    rows = times(bytes(squeeze(log_of(film), span_ms=SPAN)))
+    rows = times(bytes(compact_start(log_of(film), span_ms=SPAN)))
     assert rows[-1][1] - rows[0][1] == pytest.approx(500, abs=1)
 
 
-def test_without_a_keyframe_there_is_nothing_to_squeeze():
+def test_without_a_keyframe_there_is_nothing_to_compact_start():
     log = MediaLog()
     log.append(AUDIO, 0, sound())
-    assert squeeze(log, span_ms=SPAN) is None
+    assert compact_start(log, span_ms=SPAN) is None
 
 
 def test_bodies_with_several_tracks_are_not_moved():
@@ -152,4 +152,4 @@ def test_bodies_with_several_tracks_are_not_moved():
     log.append(VIDEO, 0, b"\x96\x01av01\0key")
     log.append(VIDEO, 4000, b"\xa6\x01av01\0inter")
     assert log.key_pos == 0
-    assert squeeze(log, span_ms=SPAN) is None
+    assert compact_start(log, span_ms=SPAN) is None

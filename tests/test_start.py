@@ -157,7 +157,7 @@ def test_starts_that_nobody_takes_are_bounded(container, monkeypatch):
     )
 
 
-def test_without_video_there_is_nothing_to_squeeze():
+def test_without_video_there_is_nothing_to_compress():
     stream = Stream(NAME, StreamOptions(begin=StartMode.COMPACT), id="x", now_ms=0)
     stream.begin("p", 0)
     feed = Feed(stream.writer)

@@ -19,7 +19,7 @@ from model.remuxed import (
     pictures,
     sounds,
 )
-from model.tsfeed import IDR, SLICE, Bench, audio, enhanced, tables, video
+from model.tsfeed import IDR, SLICE, Bench, announced, audio, enhanced, tables, video
 
 from fastflv import limits
 from fastflv._ext.ingest.streamwriter import StreamWriter
@@ -148,7 +148,7 @@ def test_a_publisher_without_video_after_one_with_it_turns_the_stream_into_audio
     reader = bench.read()
     assert tables(reader) == [{0x100: 0x1B, 0x101: 0x0F}, {0x101: 0x0F}]
     assert reader.pmts[-1].pcr_pid == 0x101
-    assert bench.mux.streams == [(0x101, 0x0F)]
+    assert announced(bench.mux) == [(0x101, 0x0F)]
 
 
 def test_publishers_that_follow_each_other_are_one_stream():
@@ -206,7 +206,7 @@ def test_the_tables_for_a_player_at_the_head_are_those_of_the_log(count):
 def test_there_are_no_tables_before_there_is_a_track():
     bench = Bench()
     assert bench.mux.tables() == b""
-    assert bench.mux.streams == []
+    assert announced(bench.mux) == []
 
 
 def test_what_tables_told_a_player_counts_as_told():

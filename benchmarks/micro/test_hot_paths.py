@@ -17,8 +17,10 @@ from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv._ext.ingest.chunkwrite import write_message
 from fastflv._ext.ingest.sink import MediaSink
 from fastflv._ext.ingest.streamwriter import StreamWriter
+from fastflv._ext.ingest.tagread import TagReader
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.syntax.flvtag import make_tag
+from fastflv.containers.flv.header import flv_header
 
 BODY = b"\x27\x01\x00\x00\x00" + bytes(4091)
 COUNT = 256
@@ -54,6 +56,20 @@ def test_naive_chunk_reassembly(benchmark: BenchmarkFixture, chunk_size: int) ->
     benchmark.group = f"reassembly of 4 KB messages, chunks of {chunk_size}"
     data = wire(chunk_size)
     run(benchmark, lambda: NaiveChunkReader(chunk_size).feed(data), len(data))
+
+
+def test_flv_to_log(benchmark: BenchmarkFixture) -> None:
+    benchmark.group = "4 KB FLV tags to the log"
+    data = flv_header(audio=True, video=True) + b"".join(make_tag(9, 40 * i, BODY) for i in range(COUNT))
+
+    def publish() -> None:
+        made = TagReader()
+        made.sink = writer = StreamWriter(MediaLog())
+        writer.begin(10)
+        made.feed(data)
+        writer.flush()
+
+    run(benchmark, publish, len(data))
 
 
 @pytest.mark.parametrize("chunk_size", [4096, 60_000])

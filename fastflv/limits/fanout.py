@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 START_SPAN_MS: Final = 120
-"Time that a compact start squeezes the GOP into, ms, or a millisecond a picture where that is longer: three frames at 25 a second, which a player decodes at once and shows in no time."
+"Time that the GOP of a compact start takes, ms, or 1 ms for each picture where that is longer: three frames at 25 a second, which a player decodes at once."
 
 START_BYTES_HELD: Final = 32 * 1024 * 1024
 "Compact starts of one stream and container that players have not taken yet, bytes: there is one for each frame in which somebody joins. Beyond it, who joins gets the last one or a start at the GOP's own pace, which cost nothing. 16 different ones at 4 Mbit/s and a GOP of 4 s."

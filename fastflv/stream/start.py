@@ -9,10 +9,10 @@ from fastflv import limits
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.block import MediaBlock
 from fastflv._ext.log.medialog import MediaLog
-from fastflv._ext.mux.compactstart import squeeze
+from fastflv._ext.mux.compactstart import compact_start
 from fastflv._ext.mux.remux import Remux
 from fastflv._ext.ts.mux import TsMux
-from fastflv._ext.ts.start import sound_before, tags_as_ts
+from fastflv._ext.ts.start import audio_not_written_ms, tags_as_ts
 from fastflv.config.model.play import StartMode
 from fastflv.containers.flv.header import flv_header
 from fastflv.containers.variant import Variant
@@ -75,9 +75,9 @@ class StartBlocks:
         self._log = log
         self._remux = remux
         self._made: dict[tuple[Tracks, int], Start] = {}
-        self._squeezed: dict[tuple[Tracks, int], Start] = {}
+        self._compact_made: dict[tuple[Tracks, int], Start] = {}
         self._given: list[MediaBlock] = []
-        "Squeezed starts that players may still be sent."
+        "Compact starts that players may still be sent."
 
     @property
     def has_audio(self) -> bool:
@@ -142,15 +142,15 @@ class StartBlocks:
         return self._log if self._variant.container == "flv" or self._remux is None else self._remux.source
 
     def _compact(self, claims: Tracks | None, still: bool) -> Start:
-        """Start with the newest GOP squeezed to the head, or its keyframe; all players that join at one head share it."""
+        """Start with the newest GOP compressed to the head, or its keyframe; players that join at one head share it."""
         if not self.has_video or self._log.key_pos < 0:
             return self.at_gop(claims)
         key = (claims or Tracks(self.has_audio, self.has_video), self._log.head)
-        start = self._squeezed.get(key) or self._at_hand(key[0], still)
+        start = self._compact_made.get(key) or self._at_hand(key[0], still)
         if start is None:
             ts = self._remux if isinstance(self._remux, TsMux) else None
-            until = {} if ts is None else {"audio_before": sound_before(ts)}
-            block = squeeze(
+            until = {} if ts is None else {"audio_before": audio_not_written_ms(ts)}
+            block = compact_start(
                 self._tags, span_ms=limits.START_SPAN_MS, still=still, prefix=self._prefix(claims), **until
             )
             if block is None:
@@ -160,7 +160,7 @@ class StartBlocks:
             elif self._remux is not None and self._variant.container != "flv":
                 block = MediaBlock(self._remux.headers(bytes(block)))
             start = Start(block, self._log.head, still)
-            self._squeezed = {key: start}
+            self._compact_made = {key: start}
             self._given.append(start.block)
         return start
 
@@ -172,7 +172,7 @@ class StartBlocks:
         self._given = [block for block in self._given if block.in_use]
         if sum(map(len, self._given)) < limits.START_BYTES_HELD:
             return None
-        newest = next((one for (what, _), one in self._squeezed.items() if what == tracks), None)
+        newest = next((one for (what, _), one in self._compact_made.items() if what == tracks), None)
         if newest is not None and newest.position > self._log.key_pos:
             return newest
         return self.at_next_key(tracks) if still else self.at_gop(tracks)

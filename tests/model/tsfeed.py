@@ -54,3 +54,11 @@ def tables(reader: ts.Reader) -> list[dict[int, int]]:
         if not shown or shown[-1] != pmt:
             shown.append(pmt)
     return [{pid: stream.type for pid, stream in pmt.streams.items()} for pmt in shown]
+
+
+def announced(mux: TsMux) -> list[tuple[int, int]]:
+    """`(PID, stream type)` of each track in the tables that a player is sent now."""
+    tables = mux.tables()
+    return (
+        [(pid, stream.type) for pid, stream in ts.read_ts(tables).pmts[0].streams.items()] if tables else []
+    )

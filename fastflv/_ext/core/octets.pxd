@@ -1,6 +1,6 @@
 """Big-endian loads and stores on raw bytes. Header only, so that every module inlines them.
 
-The caller has checked that the bytes are there: nothing here knows where a buffer ends.
+The caller has checked the bounds of the buffer.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t

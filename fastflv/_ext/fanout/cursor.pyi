@@ -4,7 +4,7 @@ from fastflv._ext.log.medialog import MediaLog
 
 @final
 class Cursor:
-    """A place in a log, for readers on the event loop."""
+    """A position in a log, for readers on the event loop."""
 
     drop_ms: int
     jump_ms: int

@@ -1,6 +1,6 @@
-"""A reader of a log on the event loop: TLS players, recorders, segmenters.
+"""A reader of a log on the event loop: for TLS players, recorders and segmenters.
 
-Cursors at the same place are given the same bytes object, so a send to many is formatted once.
+Cursors at the same position return the same bytes object, so a send to many players is formatted once.
 """
 
 cimport cython
@@ -36,7 +36,7 @@ cdef Page* page_at(Log* log, int64_t position) noexcept nogil:
 
 
 cdef int64_t stop_at(Log* log, int64_t position, int64_t most) noexcept nogil:
-    """Return where a run of whole tags from *position* on ends, of *most* bytes unless one tag is longer."""
+    """Return the end of a run of whole tags from *position* on: at most *most* bytes, but at least one tag."""
     cdef int64_t head = load_relaxed(&log.head)
     cdef Page* page
     cdef Tag* tag
@@ -78,23 +78,23 @@ cdef bytes copy(Log* log, int64_t position, int64_t stop, uint8_t framing):
 
 @cython.final
 cdef class Cursor:
-    """A place in a log. Counts as a reader until `close`.
+    """A position in a log. Counts as a reader until `close`. Belongs to the event loop.
 
-    *position*: of the first byte, -1: the next keyframe. With *until_key* it is given no pictures before a
-    keyframe. A cursor that lags more than *drop_ms* is given no disposable
-    pictures, one that lags more than *jump_ms* goes on at the newest keyframe, as players of sender threads do.
+    *position*: of the first byte; -1: the next keyframe. With *until_key*, pictures before the next keyframe are left
+    out. Beyond a lag of *drop_ms* disposable pictures are left out; beyond *jump_ms* the cursor goes on at the newest
+    keyframe, as players of sender threads do.
     """
 
     cdef readonly MediaLog log
     cdef readonly int framing
-    cdef readonly int64_t jumps       # times it moved on because it lagged
-    cdef Log* source                  # referenced: at the end of a cycle `log` may be gone already
+    cdef readonly int64_t jumps       # how often lag moved it on
+    cdef Log* source                  # referenced: the garbage collector may clear `log` before `__dealloc__`
     cdef int64_t pos
     cdef int64_t wait_pos
     cdef readonly int64_t lag_ms      # at the last take
     cdef public int64_t jump_ms       # lag beyond which it goes on at the newest keyframe, ms
-    cdef int64_t credit_ms            # age of what it begins with, until it has caught up: that is no lag
-    cdef int64_t given                # bytes, framing included
+    cdef int64_t credit_ms            # age of the start until it is sent, which is no lag
+    cdef int64_t given                # bytes returned by `take`, framing included
     cdef Mark unacknowledged
     cdef Thinning thin
     cdef bint waiting
@@ -109,7 +109,7 @@ cdef class Cursor:
         self.framing = framing
         self.jump_ms = jump_ms
         self.thin.drop_ms = drop_ms
-        # What leads the keyframe that it starts with refers to pictures that it has not.
+        # Leading pictures of the first keyframe refer to pictures that the reader was not sent.
         skip_leading(&self.thin, until_key)
         self.pos = position
         if position < 0:
@@ -131,7 +131,7 @@ cdef class Cursor:
             log_drop(self.source)
 
     def close(self):
-        """Read no more; the log need not keep history for this reader."""
+        """Stop reading; the log keeps no history for this reader any more."""
         if self.is_open:
             self.is_open = False
             add32(&self.source.readers, -1)
@@ -152,12 +152,12 @@ cdef class Cursor:
 
     @property
     def drops(self):
-        """Times it began to be given no disposable pictures."""
+        """How often lag began to leave out disposable pictures."""
         return self.thin.drops
 
     @property
     def dropped(self):
-        """Pictures left out between two that it was given."""
+        """Pictures left out one by one; those that a jump passed over are not counted."""
         return self.thin.dropped
 
     @property
@@ -168,7 +168,7 @@ cdef class Cursor:
         )
 
     cdef int64_t next_dts(self, bint* trimmed) noexcept:
-        """Time of what comes next, that of the head where nothing does; *trimmed*: it is kept no more."""
+        """Return the time of the next tag; without one, of the head. *trimmed*: set where the tag is no longer kept."""
         cdef Log* log = self.log.log
         cdef Page* page
         cdef int32_t i
@@ -181,7 +181,7 @@ cdef class Cursor:
         return page.tags[i].dts_ms if i >= 0 else log.pages[log.first].tags[0].dts_ms
 
     cdef void look(self, int64_t unacked) noexcept:
-        """Measure the lag, and decide what becomes of the reader."""
+        """Measure the lag, and decide whether to leave out pictures or to jump."""
         cdef Log* log = self.log.log
         cdef int64_t head_dts = load_relaxed(&log.head_dts)
         cdef bint trimmed
@@ -189,7 +189,7 @@ cdef class Cursor:
         if unacked < 0:
             self.lag_ms = 0
         else:
-            # What was sent before the cursor's first bytes is in its count too.
+            # The peer's count includes bytes that were sent before the cursor's first.
             self.lag_ms = mark_lag(
                 &self.unacknowledged, self.given, min(unacked, self.given), next_dts, head_dts
             )
@@ -204,15 +204,15 @@ cdef class Cursor:
             self.wait_pos = self.pos
 
     def measure(self, int64_t unacked):
-        """Return the age of the oldest media that the peer has not got, ms. *unacked*: as for `take`."""
+        """Return the age of the oldest media that the peer has not acknowledged, ms. *unacked*: as for `take`."""
         self.look(unacked)
         return self.lag_ms
 
     def take(self, int64_t unacked=0):
-        """Return what is new as one framed bytes object of whole tags, b"" when there is nothing.
+        """Return new tags as one framed bytes object, b"" without any.
 
-        Of more than LOOP_SEND_BYTES_MAX the first part, or the first tag when that is longer. *unacked*: bytes given
-        before that the peer has not acknowledged; -1: the reader keeps up, so that its place in the log is no lag.
+        At most LOOP_SEND_BYTES_MAX bytes, or one tag that is longer. *unacked*: bytes returned before that the peer has
+        not acknowledged; -1: the reader keeps up, and its position is no lag. Raises MemoryError.
         """
         cdef Log* log = self.log.log
         cdef int64_t stop
@@ -232,7 +232,7 @@ cdef class Cursor:
                 skip_leading(&self.thin, False)
                 self.thin.bridge = 0
             self.waiting = False
-        # Borrowed: the writer's thread is this one, so the pages stay as they are meanwhile.
+        # Borrowed: this is the writer's thread, so the pages cannot change meanwhile.
         view.pages = log.pages + log.first
         view.count = log.count
         if self.thin.skip or self.thin.bridge:
@@ -264,9 +264,9 @@ cdef class Cursor:
         return out
 
     def take_tags(self):
-        """Return what is new as `(kind, flags, dts_ms, bytes)` of each tag (or access unit), oldest first.
+        """Return `(kind, flags, dts_ms, bytes)` of each new entry of the log, oldest first.
 
-        A reader that was away for so long that tags were trimmed goes on at the oldest kept, and `jumps` counts it.
+        Where entries were trimmed before they were read, it goes on at the oldest kept, and `jumps` counts that.
         """
         cdef Log* log = self.log.log
         cdef list found = []

@@ -1,4 +1,4 @@
-"""The players of one log in one thread, and when they are served. See group.pyx."""
+"""The players of one log in one thread. See group.pyx."""
 
 from libc.stdint cimport int32_t, int64_t
 
@@ -15,25 +15,25 @@ cdef struct Slot:
 
 
 cdef struct Group:
-    # The players of one log in one thread; belongs to that thread, but for `waker`.
-    Waker waker                # what the log's writer sees
+    # Belongs to one thread, but for `waker`, whose fields the log's writer reads and writes.
+    Waker waker
     Log* log                   # referenced
-    View view
+    View view                  # pins the pages of the log
     Burst burst
     Slot* slots                # owned array: the steps of the merge window
     int32_t slot_count
     int32_t count              # players in all slots
     int32_t next_slot          # where the next player goes
-    int32_t turn               # rotates who is served first
-    bint open                  # the window follows the load of the thread
-    int64_t window_us          # 0: a send per video frame
+    int32_t turn               # rotates the player that is served first
+    bint open                  # the merge window follows the load of the thread
+    int64_t window_us          # merge window; 0: a send per video frame
     int64_t slot_us            # length of a slot
     int64_t due_us             # clock of the next look at the log, -1: none
     int64_t seen               # head at the last look
-    int64_t served             # head up to which everybody was served; a join and a full socket look without serving
+    int64_t served             # head up to which all players were served in one pass; a join moves `seen` alone
     int64_t new_us             # clock of the last look that found something new
     int64_t rate               # of the log, bytes a second, 0: not known
-    int64_t rated_us           # clock at which that was seen
+    int64_t rated_us           # clock at which `rate` was measured
     Group* next
 
 

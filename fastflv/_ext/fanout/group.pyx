@@ -1,6 +1,6 @@
-"""The players of one log in one thread: their slots in the merge window, and when the log is looked at.
+"""The players of one log in one thread: their slots in the merge window, and the times at which they are served.
 
-How it sleeps and is woken: waker.pyx.
+Sleeping and waking are described in waker.pyx.
 """
 
 from libc.stdint cimport int32_t, int64_t
@@ -19,10 +19,10 @@ cdef int64_t SLOT_US = limits.SLOT_MS * 1000
 cdef int64_t SLOTS_MAX = limits.SLOTS_MAX
 
 
-# --- when -----------------------------------------------------------------------------------
+# --- times -----------------------------------------------------------------------------------
 
 cdef bint look(Group* g, int64_t now) noexcept nogil:
-    """Take note of the head; return whether it moved since the last look."""
+    """Read the head of the log into `seen`; return whether it moved since the last look, or the log has ended."""
     cdef int64_t head = load_acquire(&g.log.head)
     if head == g.seen and not load32_acquire(&g.log.ended):
         return False
@@ -32,12 +32,12 @@ cdef bint look(Group* g, int64_t now) noexcept nogil:
 
 
 cdef int64_t flush_us(Group* g) noexcept nogil:
-    """How long audio waits for a video frame to ride with."""
+    """Return how long audio waits for a video frame to be sent with, us."""
     return FLUSH_US if load32_acquire(&g.log.has_video) else FLUSH_AUDIO_US
 
 
 cdef int64_t next_due(Group* g, int64_t now) noexcept nogil:
-    """Clock of the next slot that has players, after *now*."""
+    """Return the clock of the next slot that has players, after *now*."""
     cdef int64_t step = now // g.slot_us
     cdef int32_t k
     for k in range(1, g.slot_count + 1):
@@ -47,9 +47,9 @@ cdef int64_t next_due(Group* g, int64_t now) noexcept nogil:
 
 
 cdef void go_idle(Group* g) noexcept nogil:
-    """Ask to be woken by anything new; stay awake when something came meanwhile."""
+    """Have the writer wake the thread for the next tag; stay awake when one was published meanwhile."""
     store32_relaxed(&g.waker.idle, 1)
-    # Orders `idle` before the look at the head; pairs with the fence in tell_readers.
+    # Orders the store of `idle` before the load of the head; pairs with the fence in wake_log_readers.
     fence()
     if load_acquire(&g.log.head) != g.seen:
         store32_relaxed(&g.waker.idle, 0)
@@ -126,7 +126,7 @@ cdef void change_window(Group* g, int64_t window_us, bint is_open, int64_t now) 
     set_window(g, window_us, now)
 
 
-# --- who ------------------------------------------------------------------------------------
+# --- players ---------------------------------------------------------------------------------
 
 cdef Group* find_group(Group* groups, Log* log) noexcept nogil:
     cdef Group* g = groups
@@ -177,7 +177,7 @@ cdef void remove_group(Group** groups, Group* g) noexcept nogil:
 
 
 cdef int join_group(Group* g, PlayerState* p) noexcept nogil:
-    """Put a player into the next slot. Slots fill evenly, neighbours in time come last."""
+    """Put a player into the next slot, round robin; -1 without memory."""
     cdef Slot* slot = &g.slots[g.next_slot]
     cdef PlayerState** grown
     if slot.count == slot.room:
@@ -197,7 +197,7 @@ cdef int join_group(Group* g, PlayerState* p) noexcept nogil:
 
 
 cdef Group* leave_group(PlayerState* p) noexcept nogil:
-    """Take a player out; return its group when that is empty now, to be removed."""
+    """Take a player out of its group; return the group when it is empty and must be removed, else NULL."""
     cdef Group* g = <Group*>p.group
     cdef Slot* slot = &g.slots[p.slot]
     slot.count -= 1

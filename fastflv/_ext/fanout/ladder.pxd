@@ -1,4 +1,4 @@
-"""What a player that lags is spared: the steps that bring it back to live. See ladder.pyx."""
+"""The steps that bring a lagging player back to live. See ladder.pyx."""
 
 from libc.stdint cimport int64_t
 

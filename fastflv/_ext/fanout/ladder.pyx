@@ -1,8 +1,8 @@
-"""What a player that lags is spared: the steps that bring it back to live.
+"""The steps that bring a lagging player back to live.
 
-Its lag is the age of the oldest media that it has not got: what it was not sent, and what the kernel holds for it.
-Beyond `drop_ms` it is sent no disposable pictures, beyond `jump_ms` it goes on at the newest keyframe, beyond
-`close_ms` it is let go (fanout.pyx). Nothing here runs for a player that keeps up.
+Lag is the age of the oldest media that the peer has not acknowledged, sent or not. Beyond `drop_ms` disposable pictures
+are left out; beyond `jump_ms` the player goes on at the newest keyframe; beyond `close_ms` it is disconnected
+(thread.pyx). Nothing here runs for a player that keeps up.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
@@ -20,15 +20,15 @@ from fastflv._ext.log.view cimport View, view_find
 from fastflv._ext.syntax.flvtag cimport COMMAND, CONFIG, DISPOSABLE, KEY, LEADING, TAG_VIDEO
 
 
-cdef Page* segment_of(const PlayerState* p, const View* view) noexcept nogil:
+cdef Page* page_of(const PlayerState* p, const View* view) noexcept nogil:
     """Return the page of the present position, NULL when it was trimmed and is not pinned."""
     cdef Page* page = view_find(view, p.pos)
     return page if page != NULL else p.pin
 
 
 cdef int64_t tag_end(const PlayerState* p, const View* view) noexcept nogil:
-    """Return the position at which the tag that is on its way ends; the present one between two tags."""
-    cdef Page* page = segment_of(p, view)
+    """Return the end of the tag that is half sent; between two tags the present position."""
+    cdef Page* page = page_of(p, view)
     cdef int32_t i = page_tag_at(page, p.pos) if page != NULL else -1
     if i < 0 or p.pos == page.start + page.tags[i].offset:
         return p.pos
@@ -38,43 +38,43 @@ cdef int64_t tag_end(const PlayerState* p, const View* view) noexcept nogil:
 # --- lag ------------------------------------------------------------------------------------
 
 cdef int64_t next_dts(const PlayerState* p, const View* view, int64_t head_dts) noexcept nogil:
-    """Time of what the player is sent next; that of the head where there is nothing for it."""
+    """Return the time of the tag that the player is sent next; without one, of the head."""
     cdef Page* page
     cdef int32_t i
     if p.waiting:
         return head_dts
-    page = segment_of(p, view)
+    page = page_of(p, view)
     if page == NULL:
-        # All of it was trimmed: older than the oldest.
+        # The tag was trimmed: the oldest kept is the nearest known.
         return view.pages[0].tags[0].dts_ms if view.count and view.pages[0].tag_count else head_dts
     i = page_tag_at(page, p.pos)
     return page.tags[i].dts_ms if i >= 0 else head_dts
 
 
 cdef void give_credit(PlayerState* p, Log* log, const View* view) noexcept nogil:
-    """Take the age of what a new player begins with for no lag, until it has caught up."""
+    """Set `credit_ms`: the age of a new player's start is no lag until the start is sent."""
     cdef int64_t head_dts = load_relaxed(&log.head_dts)
     p.credit_ms = max(head_dts - next_dts(p, view, head_dts), <int64_t>0)
 
 
 cdef int64_t measure_lag(PlayerState* p, Log* log, const View* view) noexcept nogil:
-    """Return the age of the oldest media that the peer has not acknowledged, ms, and keep it for who asks."""
+    """Return the age of the oldest media that the peer has not acknowledged, ms; `lag_ms` holds it for SendHandle."""
     cdef int unacked = 0
     cdef int64_t head_dts = load_relaxed(&log.head_dts)
     cdef int64_t lag
     if ioctl(p.fd, SIOCOUTQ, &unacked) < 0:
         unacked = 0
-    # What was written to the connection before it came here is in the kernel's count too.
+    # The kernel also counts bytes that were written to the connection before `Sender.add`.
     lag = mark_lag(&p.unacknowledged, p.sent, min(<int64_t>unacked, p.sent), next_dts(p, view, head_dts), head_dts)
     lag = max(lag - p.credit_ms, <int64_t>0)
     store_relaxed(&p.lag_ms, lag)
     return lag
 
 
-# --- first step: leave out ------------------------------------------------------------------
+# --- first step: thinning -------------------------------------------------------------------
 
 cdef void choose_skip(Thinning* thin, int64_t lag_ms) noexcept nogil:
-    """Leave out disposable pictures beyond `drop_ms`, until half of that is reached."""
+    """Leave out disposable pictures beyond a lag of `drop_ms`, until it falls to half of that."""
     if lag_ms > thin.drop_ms:
         if not thin.skip & DISPOSABLE:
             thin.skip |= DISPOSABLE
@@ -92,15 +92,19 @@ cdef inline bint is_left_out(const Tag* tag, const Thinning* thin) noexcept nogi
 
 
 cdef void skip_leading(Thinning* thin, bint until_key) noexcept nogil:
-    """Leave out what leads the keyframe to come, or just behind: it refers to what the reader has not. With
-    *until_key* all pictures up to it."""
+    """Leave out the leading pictures of the first keyframe that the reader is sent; with *until_key*, all before it.
+
+    Leading pictures refer to pictures that the reader was not sent.
+    """
     thin.skip |= LEADING | (INTER if until_key else 0)
     thin.key_pos = -1
 
 
 cdef inline void pass_picture(Thinning* thin, uint8_t flags, int64_t pos) noexcept nogil:
-    """Note that the picture at *pos* is sent: behind one that is shown in its turn, or behind a second keyframe,
-    nothing leads the keyframe any more that the reader began with."""
+    """Note that the picture at *pos* is sent.
+
+    The leading pictures of the first keyframe end at a picture that is no leading one, or at a second keyframe.
+    """
     if flags & KEY:
         thin.skip &= ~<uint8_t>INTER
     if not thin.skip & LEADING or flags & LEADING:
@@ -114,9 +118,10 @@ cdef inline void pass_picture(Thinning* thin, uint8_t flags, int64_t pos) noexce
 cdef int64_t skip_pictures(
     Thinning* thin, Log* log, const View* view, int64_t pos, int64_t head, Block** before
 ) noexcept nogil:
-    """Return *pos* behind what is left out there; only between tags, and outside of a frame.
+    """Return the position behind the pictures at *pos* that are left out. Call it between two tags and two frames.
 
-    *before*: set to a new block where the container wants one before the next picture. -1 without memory for it.
+    *before*: set to a new block, owned by the caller, where the container needs a bridge before the next picture.
+    Returns -1 without memory for it.
     """
     cdef Page* page
     cdef Tag* tag
@@ -145,8 +150,7 @@ cdef int64_t skip_pictures(
 
 
 cdef int64_t skip_stop(Thinning* thin, const View* view, int64_t pos, int64_t stop) noexcept nogil:
-    """Return where a run from *pos* ends, at most *stop*: at the next picture that is left out, or that wants
-    something before it."""
+    """Return where a run from *pos* ends: at *stop*, or at the next picture that is left out or needs a bridge."""
     cdef int64_t at = pos
     cdef int32_t i, count
     cdef Page* page
@@ -176,9 +180,9 @@ cdef int64_t skip_stop(Thinning* thin, const View* view, int64_t pos, int64_t st
 # --- second step: jump ----------------------------------------------------------------------
 
 cdef bint jump(PlayerState* p, Log* log) noexcept nogil:
-    """Put the player on the newest keyframe, its headers before it; without one it waits for the next.
+    """Move the player to the newest keyframe, with its headers as the next block; without one it waits for the next.
 
-    Only between tags. On a log without video it goes to the head. Return whether it can send.
+    Call it between two tags. On a log without video it goes to the head. Returns whether the player can send.
     """
     cdef Block* headers
     cdef int64_t key
@@ -187,7 +191,7 @@ cdef bint jump(PlayerState* p, Log* log) noexcept nogil:
         p.waiting = 0
         return True
     pthread_mutex_lock(&log.lock)
-    # Read once: the writer may forget the keyframe at any moment, without the lock.
+    # Read once: the writer may withdraw the keyframe at any moment, without the lock.
     key = load_relaxed(&log.key_pos)
     if key < p.wait_pos or key < 0 or log.key_block == NULL or log.pages[log.first].start > key:
         pthread_mutex_unlock(&log.lock)
@@ -199,7 +203,7 @@ cdef bint jump(PlayerState* p, Log* log) noexcept nogil:
     pthread_mutex_unlock(&log.lock)
     p.waiting = 0
     skip_leading(&p.thin, False)
-    # The headers say that nothing goes on here.
+    # The headers signal the discontinuity.
     p.thin.bridge = 0
     if headers.size:
         p.block = headers
@@ -210,10 +214,10 @@ cdef bint jump(PlayerState* p, Log* log) noexcept nogil:
 
 
 cdef void check_place(PlayerState* p, Log* log, const View* view, int64_t head, int64_t lag_ms) noexcept nogil:
-    """Decide whether a player leaves its place for a later one; `cut` or `waiting` say so.
+    """Decide whether a player jumps: `cut` is then the position at which it leaves.
 
-    It leaves behind the frame that was announced to its peer, or behind the tag it is in where there is none, or
-    where the rest of the frame was trimmed: then the frame is filled with what it jumps to.
+    It leaves at the end of the open frame; without a frame, at the end of the half-sent tag. Where the rest of the
+    frame was trimmed, it leaves at the end of the tag, and the frame is filled with the bytes behind the jump.
     """
     cdef Page* page = view_find(view, p.pos)
     cdef int32_t i
@@ -226,7 +230,7 @@ cdef void check_place(PlayerState* p, Log* log, const View* view, int64_t head, 
         p.cut = p.wait_pos = tag_end(p, view)
         return
     key = load_acquire(&log.key_pos)
-    # Not late, or already in the newest GOP: no later place to start from.
+    # The lag is small, or the player is in the newest GOP already.
     if lag_ms <= p.jump_ms or 0 <= key <= p.pos:
         return
     end = tag_end(p, view)

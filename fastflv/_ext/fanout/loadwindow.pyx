@@ -1,7 +1,7 @@
-"""The merge window that a load asks for: none while there is time, and longer only as far as the work needs it.
+"""The merge window that a load asks for: 0 while the thread has time, longer as far as the load needs it.
 
-Work shrinks as the window grows, because a send costs mostly the call. Time counts from waking to sleeping, so other
-work on the same core counts too: a thread that has to wait for its core is as late as one that works.
+A longer window means less work, because the system call is most of the cost of a send. Time from waking to sleeping
+counts as busy, also while other processes have the core: a thread that waits for its core is as late as a busy one.
 """
 
 cimport cython
@@ -28,7 +28,7 @@ for _i, _ms in enumerate(limits.AUTO_WINDOWS_MS):
 
 
 cdef bint load_look(Load* load, int64_t now) noexcept nogil:
-    """Choose the window after a turn; True when it has changed. Looks every LOOK_US and costs nothing between."""
+    """Choose the window after a turn; return whether it has changed. It does so every LOOK_US."""
     cdef int64_t span = now - load.since_us
     cdef int64_t busy
     cdef int32_t before = load.level
@@ -39,7 +39,7 @@ cdef bint load_look(Load* load, int64_t now) noexcept nogil:
     load.busy_us = 0
     if busy > RAISE:
         load.calm = 0
-        # Of a thread that does nothing else nobody knows how much more it would have to do.
+        # A fully busy thread may be behind by any amount: take the longest window at once.
         load.level = LEVELS - 1 if busy >= FULL else min(load.level + 1, LEVELS - 1)
     elif load.level and busy * WINDOWS_US[load.level] // max(WINDOWS_US[load.level - 1], FRAME_US) < LOWER:
         load.calm += 1
@@ -54,7 +54,7 @@ cdef bint load_look(Load* load, int64_t now) noexcept nogil:
 
 @cython.final
 cdef class LoadMeter:
-    """The same for the event loop, which serves the players over TLS."""
+    """The load of the event loop, which serves the players over TLS."""
 
     cdef Load load
 

@@ -1,4 +1,4 @@
-"""How fast a player is sent: the rate of its stream, and what the kernel is told of it."""
+"""Socket options that depend on the rate of the stream. See pace.pyx."""
 
 from libc.stdint cimport int64_t
 

@@ -1,8 +1,8 @@
-"""How fast a player is sent: the rate of its stream, and what the kernel is told of it.
+"""Socket options that depend on the rate of the stream.
 
-The kernel holds little that it has not sent (`TCP_NOTSENT_LOWAT`): that cannot be left out any more. Where the
-operator wants it, it sends no faster than a multiple of the stream's rate (`SO_MAX_PACING_RATE`), so that keyframes
-do not leave in one burst and overrun the queues of slow links.
+`TCP_NOTSENT_LOWAT` keeps the unsent bytes in the kernel few: pictures in them can no longer be left out.
+`SO_MAX_PACING_RATE`, where the operator sets it, bounds the rate of sending, so that a keyframe does not overrun the
+queue of a slow link in one burst.
 """
 
 from libc.stdint cimport int64_t
@@ -24,7 +24,7 @@ cdef int64_t PACE_STEP_PERCENT = limits.PACE_STEP_PERCENT
 
 
 cdef int64_t view_rate(const View* view, int64_t head, int64_t head_dts) noexcept nogil:
-    """Return the rate of what is kept, bytes a second; 0 while that is too little to tell."""
+    """Return the mean rate of the pages kept, bytes a second; 0 while they span less than RATE_SPAN_MS."""
     cdef int64_t span
     if view.count == 0 or view.pages[0].tag_count == 0:
         return 0
@@ -33,8 +33,10 @@ cdef int64_t view_rate(const View* view, int64_t head, int64_t head_dts) noexcep
 
 
 cdef int64_t pace(int fd, int64_t wanted, int64_t paced) noexcept nogil:
-    """Have the kernel send on *fd* no faster than *wanted* bytes a second (0: not known); told again only when that is
-    far from *paced*, what it was told before. Return what it is told now."""
+    """Bound the rate of sending on *fd* by *wanted* bytes a second (0: not known); return the bound of now.
+
+    *paced*: the bound before. A *wanted* that differs by less than PACE_STEP_PERCENT saves the system call.
+    """
     cdef unsigned int value
     if wanted == 0 or paced and (
         paced * (100 - PACE_STEP_PERCENT) < wanted * 100 and wanted * 100 < paced * (100 + PACE_STEP_PERCENT)
@@ -52,26 +54,28 @@ cdef void unpace(int fd) noexcept nogil:
 
 
 cdef int keep_unsent(int fd, int64_t rate) noexcept nogil:
-    """Let the kernel hold little of a stream of *rate* bytes a second (0: not known) that it has not sent."""
+    """Bound the unsent bytes in the kernel, for a stream of *rate* bytes a second (0: not known)."""
     cdef int most = <int>(NOTSENT_MAX if rate == 0 else min(max(rate * NOTSENT_MS // 1000, NOTSENT_MIN), NOTSENT_MAX))
     return setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most))
 
 
 def bytes_per_second(MediaLog log not None):
-    """Rate of what *log* keeps; 0 while that is too little to tell. Writer's thread only."""
+    """Return the mean rate of the pages that *log* keeps; 0 while they are too few. Writer's thread only."""
     cdef View view
-    # Borrowed: nobody else changes the list.
+    # Borrowed: only this thread changes the list of pages.
     view.pages = log.log.pages + log.log.first
     view.count = log.log.count
     return view_rate(&view, load_relaxed(&log.log.head), load_relaxed(&log.log.head_dts))
 
 
 def pace_socket(int fd, int64_t wanted, int64_t paced):
-    """Have the kernel send on *fd* no faster than *wanted* bytes a second (0: not known), unless that is near *paced*,
-    what it was told before; return what it is told now."""
+    """Bound the rate of sending on *fd* by *wanted* bytes a second (0: not known); return the bound of now.
+
+    *paced*: the bound before. A *wanted* near it changes nothing.
+    """
     return pace(fd, wanted, paced)
 
 
 def limit_unsent(int fd, int64_t rate):
-    """Let the kernel hold little of a stream of *rate* bytes a second (0: not known) that it has not sent on *fd*."""
+    """Bound the unsent bytes of *fd* in the kernel, for a stream of *rate* bytes a second (0: not known)."""
     keep_unsent(fd, rate)

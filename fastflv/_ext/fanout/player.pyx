@@ -1,7 +1,7 @@
-"""The send step of one player. No Python object is touched here; see player.pxd for ownership.
+"""The send step of one player, without the GIL; see player.pxd for ownership.
 
-A player that keeps up costs one `sendmsg` of a range that was prepared once for all of them. Only
-one with a rest of its own (a start block, a full socket before, a jump) walks the longer way.
+A player that keeps up costs one `sendmsg` of a range that is prepared once for all of them. A player with a start
+block, a half-sent frame or a jump takes the longer path.
 """
 
 from libc.errno cimport EAGAIN, EINTR, errno
@@ -33,7 +33,7 @@ cdef struct Parts:
     int count
     int64_t total
 
-cdef enum:                     # what an entry of Parts is, for the account after a short send
+cdef enum:                     # kind of an entry of Parts, for the account after a short send
     PART_PREAMBLE = 0
     PART_MARK = 1
     PART_HEADER = 2            # of a new frame
@@ -51,7 +51,7 @@ cdef inline void add_part(Parts* parts, uint8_t kind, const void* base, int64_t 
 
 
 cdef int64_t add_log(Parts* parts, const View* view, int64_t pos, int64_t stop, int room) noexcept nogil:
-    """Add the log range [pos, stop), as far as *room* entries take it; return the bytes added, -1: trimmed."""
+    """Add the log range [pos, stop) in at most *room* entries; return the bytes added, -1 when it was trimmed."""
     cdef int32_t i = view.count - 1
     cdef int64_t end, added = 0
     cdef Page* page
@@ -77,7 +77,7 @@ cdef int64_t add_log(Parts* parts, const View* view, int64_t pos, int64_t stop, 
 
 
 cdef int64_t send_stop(const View* view, int64_t pos, int64_t head, uint8_t framing) noexcept nogil:
-    """Where one send of [pos, head) stops. A frame takes whole tags, FRAME_MAX bytes or the first of them."""
+    """Return where one send of [pos, head) stops. A frame holds whole tags, up to FRAME_MAX bytes but at least one."""
     cdef Page* page
     cdef int32_t i
     cdef int64_t start
@@ -183,7 +183,7 @@ cdef void account(PlayerState* p, const Parts* parts, int64_t n, int64_t frame) 
 
 
 cdef void hold_tag(PlayerState* p, const View* view) noexcept nogil:
-    """Pin the page of the present position: the rest of a tag on its way must not be trimmed."""
+    """Pin the page of the present position, so that the rest of a half-sent tag is not trimmed."""
     cdef Page* page
     if p.pin != NULL and p.pos >= p.pin.start and page_tag_at(p.pin, p.pos) >= 0:
         return
@@ -196,7 +196,7 @@ cdef void hold_tag(PlayerState* p, const View* view) noexcept nogil:
 
 
 cdef bint player_is_whole(const PlayerState* p, const View* view) noexcept nogil:
-    """Whether nothing is half sent: whoever has the socket may write to it, and the player may go on later."""
+    """Return whether no tag and no frame is half sent: the event loop may write to the socket."""
     return (
         p.block == NULL and p.preamble == NULL and p.frame_left == 0 and p.mark_at == p.mark_size
         and (p.waiting or tag_end(p, view) == p.pos)
@@ -251,15 +251,15 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
             return SEND_BLOCKED
 
         if lag < 0:
-            # Who has a rest of a start only is not late.
+            # A player with a start to finish does not lag.
             lag = measure_lag(p, log, view) if p.pin != NULL or p.thin.skip & DISPOSABLE or p.cut >= 0 else 0
             choose_skip(&p.thin, lag)
         check_place(p, log, view, head, lag)
-        # Who is called back jumps only to fill what was announced: it cannot leave before.
+        # A recalled player jumps only to fill an open frame, before whose end it cannot leave.
         if (p.cut >= 0 and p.pos >= p.cut or p.waiting) and p.block == NULL and (not p.recalled or p.frame_left > 0):
             p.cut = -1
             jump(p, log)
-        # Within a frame only what a jump into it brings: else frames would not end with tags.
+        # Inside a frame only the leading pictures of a jump are left out; else frames would not end with tags.
         thins = not p.waiting and (p.thin.bridge or (p.thin.skip and not p.recalled)) and (
             p.frame_left == 0 or p.thin.skip & LEADING
         )
@@ -283,7 +283,7 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
         if p.recalled and p.frame_left == 0 and not p.thin.bridge:
             stop = min(stop, tag_end(p, view))
         if thins and p.block != NULL and log.bridge != NULL:
-            # What is left out behind the block may ask for another.
+            # Pictures left out behind the block may need a bridge of their own.
             stop = p.pos
         elif thins:
             stop = skip_stop(&p.thin, view, p.pos, stop)
@@ -292,7 +292,7 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
         frame = 0
         content = block_bytes + log_bytes
         if p.framing != FRAMING_RAW and p.frame_left > 0:
-            # What was announced is filled with whatever comes next; the rest follows in the next round.
+            # The open frame is filled with the next bytes; the rest follows in the next round.
             content = min(content, p.frame_left)
             block_bytes = min(block_bytes, content)
             log_bytes = content - block_bytes
@@ -342,8 +342,10 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
 
 
 cdef bint player_finish(PlayerState* p) noexcept nogil:
-    """End the response cleanly where the framing has an end and no frame is open. False when the socket is full:
-    the rest is in `mark` and goes out like any other."""
+    """Send the last chunk of a chunked response, unless a frame is open. False when the socket is full.
+
+    The rest is then in `mark` and is sent like any other bytes.
+    """
     cdef const uint8_t* end = <const uint8_t*>b"0\r\n\r\n"
     cdef ssize_t n
     if (

@@ -38,7 +38,7 @@ class SendHandle:
 
 @final
 class Sender:
-    """A crew of sender threads."""
+    """A set of sender threads."""
 
     def __new__(cls, threads: int = 1, *, stall_seconds: float = ..., drain_seconds: float = ...) -> Self: ...
     @property

@@ -1,4 +1,4 @@
-"""The event loop's side of the sender threads: hand a player over, kick it, learn that it left."""
+"""The event loop's side of the sender threads: players are added, configured, kicked, recalled and reaped here."""
 
 cimport cython
 from cpython.ref cimport Py_DECREF, Py_INCREF
@@ -56,7 +56,7 @@ cdef class SendHandle:
 
     @property
     def received(self):
-        """Bytes taken from the player after its request: none, they are not read."""
+        """0: sender threads read nothing from their sockets."""
         return 0
 
     @property
@@ -66,22 +66,22 @@ cdef class SendHandle:
 
     @property
     def jumps(self):
-        """Times this player was moved on to a keyframe because it lagged."""
+        """How often lag moved this player on to a keyframe."""
         return load_relaxed(&self.state.jumps)
 
     @property
     def drops(self):
-        """Times it began to be sent no disposable pictures because it lagged."""
+        """How often lag began to leave out disposable pictures."""
         return load_relaxed(&self.state.thin.drops)
 
     @property
     def dropped(self):
-        """Pictures left out between two that it was sent, but for those that a jump passed over."""
+        """Pictures left out one by one; those that a jump passed over are not counted."""
         return load_relaxed(&self.state.thin.dropped)
 
     @property
     def lag_ms(self):
-        """Age of the oldest media that its peer has not got, ms, at the last look; 0 while it keeps up."""
+        """Age of the oldest media that the peer has not acknowledged, ms, when last measured; 0 while it keeps up."""
         return load_relaxed(&self.state.lag_ms)
 
     @property
@@ -90,22 +90,22 @@ cdef class SendHandle:
 
     @property
     def reason(self):
-        """Why it left, "" while it is there."""
+        """Why the player left, "" before."""
         return REASONS[self.state.leaving] if load32_acquire(&self.state.closed) else ""
 
     @property
     def recalled(self):
-        """It left because the event loop asked for it back."""
+        """The player left because of `Sender.recall`."""
         return bool(load32_acquire(&self.state.closed) and self.state.leaving == LEFT_RECALLED)
 
     @property
     def whole(self):
-        """It left with nothing half sent: its connection can be written to, and it can be added again."""
+        """The player left between two tags and two frames, so that its connection can be written to."""
         return bool(load32_acquire(&self.state.closed) and self.state.whole)
 
     @property
     def position(self):
-        """Once it left: the log position at which it can go on, -1 when that is the next keyframe."""
+        """Log position at which a player that left can go on; -1: at the next keyframe."""
         if not load32_acquire(&self.state.closed) or self.state.waiting or self.state.cut >= 0:
             return -1
         return self.state.pos
@@ -113,11 +113,10 @@ cdef class SendHandle:
 
 @cython.final
 cdef class Sender:
-    """A crew of sender threads. Belongs to the event loop; only `stop` blocks.
+    """A set of sender threads. Belongs to the event loop; only `stop` blocks.
 
-    A player whose socket takes no byte for *stall_seconds* is closed; once its stream has ended, for *drain_seconds*.
-
-    Watch `fd` for readability and call `reap` to learn who left.
+    A player whose socket takes no byte for *stall_seconds* is disconnected; for *drain_seconds* once its log has ended.
+    `fd` is readable while `reap` has players to return.
     """
 
     def __cinit__(
@@ -130,7 +129,7 @@ cdef class Sender:
         cdef int i
         cdef epoll_event event
         cdef Thread* t
-        # Before anything may fail: `__dealloc__` closes what is not below 0.
+        # First, because `__dealloc__` closes each descriptor that is not below 0.
         self.crew.fd = -1
         if not 1 <= threads <= limits.THREADS_MAX:
             raise UsageError(f"1 to {limits.THREADS_MAX} sender threads, not {threads}")
@@ -139,7 +138,7 @@ cdef class Sender:
         self.crew.stall_us = <int64_t>(stall_seconds * 1000000)
         self.crew.drain_us = <int64_t>(drain_seconds * 1000000)
         self.crew.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
-        # Before the first thread starts: when a later one cannot, `__dealloc__` ends those that did.
+        # Before the first thread starts: when a later one cannot start, `__dealloc__` ends the others.
         self.running = True
         self.threads = <Thread*>calloc(threads, sizeof(Thread))
         self.load = <int*>calloc(threads, sizeof(int))
@@ -204,7 +203,7 @@ cdef class Sender:
 
     @property
     def fd(self):
-        """Readable while somebody waits to be reaped."""
+        """Descriptor that is readable while players wait to be reaped."""
         return self.crew.fd
 
     @property
@@ -219,12 +218,12 @@ cdef class Sender:
 
     @property
     def windows_ms(self):
-        """Merge window that the load of each thread asks for, ms: of streams that leave it open."""
+        """Open merge window of each thread, as its load asks for it, ms."""
         return [load_relaxed(&self.threads[i].load.window_us) // 1000 for i in range(self.thread_count)]
 
     @property
     def wakeups(self):
-        """Times that threads woke, in total."""
+        """How often threads woke, in total. Read by tests: idle threads must sleep."""
         cdef int64_t total = 0
         for i in range(self.thread_count):
             total += load_relaxed(&self.threads[i].wakeups)
@@ -249,15 +248,16 @@ cdef class Sender:
         object owner=None,
         SendHandle before=None,
     ):
-        """Take over the connected, non-blocking socket *fd*: it is closed here, whatever happens.
+        """Take over the connected, non-blocking socket *fd*; the Sender closes it, also when it raises an error.
 
-        Sent are *preamble* (no framing), *start* (framed), then the log from *position* on; with
-        -1 from the next keyframe on, with *until_key* but for the pictures before it. A player that lags more than
-        *drop_ms* is sent no disposable pictures, one that
-        lags more than *jump_ms* jumps to a keyframe, one that lags more than *close_ms* is let go. With *pace_percent*
-        the kernel sends no faster than that part of the stream's rate, once the start is out.
+        The player is sent *preamble* without framing, *start* in a frame, then the log from *position* on. Position -1
+        is the next keyframe; with *until_key*, pictures before the next keyframe are left out. *framing*: FRAMING_*.
+
+        A player that lags more than *drop_ms* is sent no disposable pictures. Beyond *jump_ms* it jumps to a keyframe;
+        beyond *close_ms* it is disconnected. With *pace_percent* above 0, the kernel sends at most that part of the
+        stream's rate, once the start is sent.
         All players of one log share the *merge_window_ms* of the first, ms; below 0 it follows the load of the thread.
-        *before*: the same player, which was recalled: it is as late as it was.
+        *before*: the handle of the same player before it was recalled; its lag goes on. Raises UsageError after `stop`.
         """
         cdef SendHandle player = SendHandle.__new__(SendHandle)
         cdef PlayerState* p = &player.state
@@ -304,15 +304,15 @@ cdef class Sender:
             p.thin.skip = before.state.thin.skip
             p.thin.key_pos = before.state.thin.key_pos
         elif load32_acquire(&log.log.has_video):
-            # What leads the keyframe that it starts with refers to pictures that it has not.
+            # Leading pictures of the first keyframe refer to pictures that the player was not sent.
             skip_leading(&p.thin, until_key)
-        # Until the thread takes it over, `group` carries the log and `progress_us` the window, below 0 when it is open.
+        # Until the thread takes the player, `group` holds the log and `progress_us` the merge window.
         p.group = log.log
         log_hold(log.log)
         p.progress_us = merge_window_ms * 1000
         add32(&log.log.readers, 1)
         self.players.add(player)
-        # Threads hold pointers to it, which no garbage collector sees.
+        # The reference of the threads, which `reap` gives back: the garbage collector does not see their pointers.
         Py_INCREF(player)
         self.load[best] += 1
         pthread_mutex_lock(&t.lock)
@@ -368,14 +368,15 @@ cdef class Sender:
             write(t.fd, &one, sizeof(one))
 
     def kick(self, SendHandle player not None):
-        """Have a player let go; it is reaped like all others."""
+        """Disconnect a player; `reap` returns it."""
         self.ask(player, ASKED_LEAVE)
 
     def recall(self, SendHandle player not None):
-        """Have a player let go once nothing of it is half sent, to be added again later; reaped like all others."""
+        """Have a player leave at the next end of a tag and a frame, to be added again; `reap` returns it."""
         self.ask(player, ASKED_BACK)
 
     cdef int ask(self, SendHandle player, uint8_t what) except -1:
+        """Post a request, ASKED_*, to the player's thread; a kick is never replaced by a recall."""
         cdef Thread* t = &self.threads[player.thread]
         cdef PlayerState** grown
         cdef uint64_t one = 1
@@ -422,6 +423,6 @@ cdef class Sender:
         return left
 
     def stop(self):
-        """Let all players go and end the threads; `reap` still returns them. Blocks until they ended."""
+        """Disconnect all players and end the threads; blocks until they ended. `reap` still returns the players."""
         if self.running:
             self.halt()

@@ -1,4 +1,4 @@
-"""What sender threads own. See fanout.pyx."""
+"""State of sender threads. See thread.pyx."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
@@ -10,33 +10,33 @@ from fastflv._ext.fanout.player cimport PlayerState
 
 
 cdef struct Crew:
-    # What the threads of one Sender share. `lock` guards `left`.
+    # Shared by the threads of one Sender. `lock` guards `left`.
     pthread_mutex_t lock
-    PlayerState* left          # players to be reaped by the event loop
+    PlayerState* left          # borrowed: players that `Sender.reap` returns next, newest first
     int fd                     # eventfd: readable while `left` is not empty
-    int64_t stall_us           # a full socket that takes nothing for this long is closed; constant
-    int64_t drain_us           # likewise once its stream has ended; constant
+    int64_t stall_us           # a blocked socket that takes no byte for this long is closed; constant
+    int64_t drain_us           # likewise once the log has ended; constant
 
 
 cdef struct Thread:
     pthread_t id
     int epfd
-    int fd                     # eventfd: inbox or logs have something
+    int fd                     # eventfd: the inbox or a log has something new
     Crew* crew
     pthread_mutex_t lock       # guards `joining`, `changes` and `asked`
-    PlayerState* joining       # newest first
+    PlayerState* joining       # borrowed; newest first
     Change* changes            # owned list, at most one for each log
-    PlayerState** asked        # owned array: players whose `asked` says what the event loop wants of them
+    PlayerState** asked        # owned array of borrowed pointers: players with a request in their `asked`
     int32_t asked_count
     int32_t asked_room
-    int32_t stop
-    Group* groups
-    Load load                  # how busy this thread is: the merge window of groups that leave it open
+    int32_t stop               # atomic; release by the event loop, acquire by the thread
+    Group* groups              # owned list
+    Load load                  # chooses the merge window of groups whose window is open
     int32_t blocked            # players with a full socket
-    int64_t check_us           # clock of the next look at them
-    int64_t wakeups            # counters, relaxed
+    int64_t check_us           # clock of the next check of their lag and progress
+    int64_t wakeups            # counters; relaxed, the event loop reads them
     int64_t players
-    PlayerState** gone         # owned array: to be let go at the end of this turn
+    PlayerState** gone         # owned array of borrowed pointers: players to release at the end of this turn
     int32_t gone_count
     int32_t gone_room
 

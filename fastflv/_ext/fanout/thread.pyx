@@ -1,13 +1,13 @@
-"""Fan-out: threads without the GIL that send logs to players.
+"""Sender threads: they run without the GIL and send logs to players.
 
-A thread owns its players. It sleeps in `epoll_wait` until a log's writer wakes it, a merge window
-comes due, or a full socket is writable again; with nothing to do it sleeps without a timeout.
+A thread owns its players. It sleeps in `epoll_wait` until a log's writer wakes it, a merge window comes due, or a full
+socket is writable again. Without players that wait for anything it sleeps without a timeout.
 
-- Window 0: each video frame wakes the thread; one pass sends it to all players of the log. Audio
-  rides along, or goes out by itself after FLUSH_MS without video.
-- Window N: players are spread over N ms in up to SLOTS_MAX slots; the thread looks at one slot at a time
-  and sleeps when a whole window brought nothing new.
-- Window left open: it is chosen by how busy the thread is (window.pyx), 0 as long as there is time.
+- Merge window 0: each video frame wakes the thread, which sends it to all players of the log in one pass. Audio is
+  sent with the next video frame, or alone after FLUSH_MS without video.
+- Merge window N: players are spread over N ms in up to SLOTS_MAX slots. The thread serves one slot at a time and
+  sleeps once a whole window brought nothing new.
+- Open merge window: the load of the thread chooses it (loadwindow.pyx); it is 0 while the load is low.
 """
 
 from libc.errno cimport EINTR, errno
@@ -49,7 +49,7 @@ cdef enum:
 # --- players of a thread --------------------------------------------------------------------
 
 cdef void mark_leaving(Thread* t, PlayerState* p, uint8_t why) noexcept nogil:
-    """Mark a player to be let go at the end of this turn; the lists stay as they are until then."""
+    """Mark a player to be released at the end of this turn; all lists stay as they are until then."""
     cdef PlayerState** grown
     if p.leaving:
         return
@@ -57,7 +57,7 @@ cdef void mark_leaving(Thread* t, PlayerState* p, uint8_t why) noexcept nogil:
     if t.gone_count == t.gone_room:
         grown = <PlayerState**>realloc(t.gone, (t.gone_room * 2 + 64) * sizeof(PlayerState*))
         if grown == NULL:
-            # Without memory for the list the player stays marked and silent; the next turn finds room or not.
+            # Without memory the player stays; its next event marks it again.
             p.leaving = 0
             return
         t.gone = grown
@@ -67,6 +67,7 @@ cdef void mark_leaving(Thread* t, PlayerState* p, uint8_t why) noexcept nogil:
 
 
 cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogil:
+    """Send one player all that it can be sent up to *head*, and note the outcome."""
     cdef int outcome = player_send(p, g.log, &g.view, head, &g.burst)
     if outcome == SEND_BLOCKED:
         p.blocked = 1
@@ -83,7 +84,7 @@ cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogi
 
 
 cdef int64_t group_rate(Group* g, int64_t head) noexcept nogil:
-    """Return the rate of the log, bytes a second, looked at now and then; 0 when it is not known."""
+    """Return the rate of the log, bytes a second, measured each RATE_SPAN_MS; 0 when it is not known."""
     cdef int64_t now = clock_us()
     if now - g.rated_us > RATE_LOOK_US:
         g.rated_us = now
@@ -92,7 +93,7 @@ cdef int64_t group_rate(Group* g, int64_t head) noexcept nogil:
 
 
 cdef void end_response(Thread* t, Group* g, PlayerState* p) noexcept nogil:
-    """Let go of a player that was sent all of a log that has ended."""
+    """Release a player that was sent all of a log that has ended."""
     if load32_acquire(&g.log.ended) and (p.waiting or p.pos >= load_acquire(&g.log.head)):
         if player_finish(p):
             mark_leaving(t, p, LEFT_ENDED)
@@ -103,7 +104,7 @@ cdef void end_response(Thread* t, Group* g, PlayerState* p) noexcept nogil:
 
 
 cdef void serve_slot(Thread* t, Group* g, Slot* slot, int64_t head) noexcept nogil:
-    """Send what is new to the players of one slot. Each turn starts with another player."""
+    """Send new tags to the players of one slot. Each turn starts with another player, so that none is always last."""
     cdef int32_t i
     cdef int32_t count = slot.count
     cdef int32_t start
@@ -126,7 +127,7 @@ cdef void serve_group(Thread* t, Group* g) noexcept nogil:
 
 
 cdef void run_due(Thread* t, Group* g, int64_t now) noexcept nogil:
-    """A look at the log that came due by the clock."""
+    """Serve a group whose next look at the log came due by the clock."""
     cdef int64_t step, last
     if g.window_us == 0:
         g.due_us = now + flush_us(g)
@@ -136,7 +137,7 @@ cdef void run_due(Thread* t, Group* g, int64_t now) noexcept nogil:
             go_idle(g)
         return
     look(g, now)
-    # All slots since the last look: a late thread leaves none out.
+    # All slots since the last look, so that a late thread leaves out none.
     step = g.due_us // g.slot_us
     last = min(now // g.slot_us, step + g.slot_count - 1)
     while step <= last:
@@ -148,7 +149,7 @@ cdef void run_due(Thread* t, Group* g, int64_t now) noexcept nogil:
 
 
 cdef void run_woken(Thread* t, Group* g, int64_t now) noexcept nogil:
-    """The writer says that there is something new."""
+    """Serve a group whose log has new tags or has ended."""
     store32_relaxed(&g.waker.idle, 0)
     if g.window_us == 0 or load32_acquire(&g.log.ended):
         if look(g, now) or g.seen != g.served:
@@ -162,18 +163,18 @@ cdef void run_woken(Thread* t, Group* g, int64_t now) noexcept nogil:
 # --- a thread's turn ------------------------------------------------------------------------
 
 cdef void hand_back(Thread* t, PlayerState* p) noexcept nogil:
-    """Close the player's socket and give the player back to the event loop."""
+    """Close the player's socket and put the player on the list that `Sender.reap` empties."""
     cdef Crew* crew = t.crew
     cdef uint64_t one = 1
     cdef bint first
     cdef int32_t i, kept
-    # By name: a duplicate of the descriptor may still be open elsewhere, and then closing ours ends no registration.
+    # Closing does not end the registration while a duplicate of the descriptor is open elsewhere.
     epoll_ctl(t.epfd, EPOLL_CTL_DEL, p.fd, NULL)
     close(p.fd)
     p.fd = -1
     player_release(p)
     store_relaxed(&t.players, t.players - 1)
-    # After this no kick names the player any more: the event loop may free it once it is reaped.
+    # `asked` must not hold the player any more: the event loop may free it once it is reaped.
     pthread_mutex_lock(&t.lock)
     kept = 0
     for i in range(t.asked_count):
@@ -181,7 +182,7 @@ cdef void hand_back(Thread* t, PlayerState* p) noexcept nogil:
             t.asked[kept] = t.asked[i]
             kept += 1
     t.asked_count = kept
-    # Release: the event loop that sees `closed` sees the last counters.
+    # Release, paired with the acquire in SendHandle: the event loop that sees `closed` sees the last counters.
     store32_release(&p.closed, 1)
     pthread_mutex_unlock(&t.lock)
     pthread_mutex_lock(&crew.lock)
@@ -229,7 +230,7 @@ cdef void take_inbox(Thread* t) noexcept nogil:
 
 
 cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
-    """Send a new player its start at once: nobody waits for a tick to begin."""
+    """Add a new player to the group of its log and send it its start at once, whatever the merge window."""
     cdef Log* log = <Log*>p.group
     cdef Group* g = find_group(t.groups, log)
     cdef epoll_event event
@@ -262,7 +263,10 @@ cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
 
 
 cdef bint take_asked(Thread* t) noexcept nogil:
-    """Do what the event loop asks of players; False while some have not joined yet, who may be among them."""
+    """Kick and recall players as the event loop asks; False, with nothing done, while players wait in `joining`.
+
+    A player that is asked to leave may be among those that wait.
+    """
     cdef int32_t i, count
     cdef PlayerState** asked
     cdef PlayerState* p
@@ -279,10 +283,10 @@ cdef bint take_asked(Thread* t) noexcept nogil:
         else:
             mark_leaving(t, asked[i], LEFT_KICKED)
     pthread_mutex_unlock(&t.lock)
-    # Sending takes a while: the event loop does not wait for it. Nobody is freed before the end of this turn.
+    # Outside the lock, so that the event loop does not wait for sends. No player is freed before the end of this turn.
     for i in range(count):
         p = asked[i]
-        # A full socket comes back by itself when it is writable.
+        # A blocked player goes on when its socket is writable.
         if p.recalled and not p.blocked and not p.leaving:
             g = <Group*>p.group
             serve(t, g, p, g.seen)
@@ -291,7 +295,7 @@ cdef bint take_asked(Thread* t) noexcept nogil:
 
 
 cdef void check_blocked(Thread* t, int64_t now) noexcept nogil:
-    """Close players that took nothing for too long, or are too late. Runs only while there are full sockets."""
+    """Disconnect blocked players whose socket took no byte for too long, or whose lag exceeds `close_ms`."""
     cdef Group* g = t.groups
     cdef int32_t i, k
     cdef PlayerState* p
@@ -311,6 +315,7 @@ cdef void check_blocked(Thread* t, int64_t now) noexcept nogil:
 
 
 cdef void unblock(Thread* t, PlayerState* p) noexcept nogil:
+    """Serve a blocked player whose socket is writable again."""
     cdef Group* g = <Group*>p.group
     cdef int64_t sent = p.sent
     cdef int64_t progress = p.progress_us
@@ -323,7 +328,7 @@ cdef void unblock(Thread* t, PlayerState* p) noexcept nogil:
 
 
 cdef void release_left(Thread* t) noexcept nogil:
-    """Let go of all that were marked in this turn."""
+    """Release the players that were marked in this turn."""
     cdef int32_t i
     cdef PlayerState* p
     cdef Group* empty
@@ -340,7 +345,7 @@ cdef void release_left(Thread* t) noexcept nogil:
 
 
 cdef int64_t next_timeout(Thread* t, int64_t now) noexcept nogil:
-    """Milliseconds to sleep at most, -1 for ever."""
+    """Return how long the thread may sleep, ms; -1: until it is woken."""
     cdef int64_t due = -1
     cdef Group* g = t.groups
     while g != NULL:
@@ -355,7 +360,7 @@ cdef int64_t next_timeout(Thread* t, int64_t now) noexcept nogil:
 
 
 cdef void open_windows(Thread* t, int64_t now) noexcept nogil:
-    """Merge over another time, where that was left open."""
+    """Set the merge window that the load asks for in all groups whose window is open."""
     cdef Group* g = t.groups
     while g != NULL:
         if g.open:

@@ -1,11 +1,11 @@
-"""Whether other pictures refer to a coded one."""
+"""Disposable pictures: coded pictures that no other picture refers to."""
 
 from libc.stdint cimport uint8_t, uint32_t
 
 
 cdef struct VideoForm:
-    # What the decoder configuration of a video track says of its pictures. All zero: nothing is known.
-    uint32_t codec             # AVC1, HVC1, AV01; 0: of others nothing is told
+    # Fields of a decoder configuration that the headers of pictures depend on. All zero: not known.
+    uint32_t codec             # AVC1, HVC1, AV01; 0: another, whose pictures count as reference pictures
     uint8_t length_size        # AVC, HEVC: bytes of the length before each NAL unit
     uint8_t top_layer          # HEVC: highest temporal layer, announced or seen
     bint readable              # AV1: a sequence header was read, and frame headers can be read by it

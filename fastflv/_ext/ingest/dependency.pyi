@@ -4,4 +4,4 @@ from typing import TypeAlias
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 def disposable(codec: int, record: Buffer, units: Iterable[Buffer]) -> list[bool]:
-    """Say of each of *units* (data of tags in decoding order) whether no other refers to it."""
+    """Return for each of *units* (data of tags in decoding order) whether it is disposable."""

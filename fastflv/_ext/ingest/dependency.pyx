@@ -1,7 +1,7 @@
-"""Whether other pictures refer to a coded one: what a viewer who is late can do without.
+"""Disposable pictures: coded pictures that no other picture refers to.
 
-Publishers mark such pictures in FLV tags rarely, so their own headers are read. In doubt a picture counts as
-referred to.
+They are left out first for players that lag. Few encoders mark them in FLV tags, so the coded headers are read; in
+doubt a picture counts as a reference picture.
 
 Spec: H.264, 7.4.1 (nal_ref_idc); H.265, 7.4.2.2 with table 7-1 (sub-layer non-reference pictures), ISO 14496-15, 5.3.3
 and 8.3.3 (avcC, hvcC); AV1, 5.5.1 (sequence header), 5.9.2 (refresh_frame_flags), AV1 in ISOBMFF, 2.3.3 (av1C).
@@ -29,7 +29,7 @@ cdef enum:
 cdef struct Bits:
     const uint8_t* data        # borrowed
     int64_t at                 # bits taken
-    int64_t size               # bits there are; what is taken behind them is 0, and `at` tells
+    int64_t size               # bits there are; bits behind them read as 0, and `at` exceeds `size`
 
 
 cdef inline uint32_t take_bits(Bits* bits, int count) noexcept nogil:
@@ -45,8 +45,8 @@ cdef inline uint32_t take_bits(Bits* bits, int count) noexcept nogil:
 
 # --- NAL units ------------------------------------------------------------------------------
 
-cdef bint is_spare_avc(const VideoForm* form, const uint8_t* p, Py_ssize_t n) noexcept nogil:
-    """Every slice has nal_ref_idc 0, and no parameter set comes with them."""
+cdef bint is_disposable_avc(const VideoForm* form, const uint8_t* p, Py_ssize_t n) noexcept nogil:
+    """Return whether each slice has nal_ref_idc 0 and no parameter set comes with them."""
     cdef Py_ssize_t at = 0
     cdef const uint8_t* unit = NULL
     cdef uint32_t size = 0
@@ -65,13 +65,13 @@ cdef bint is_spare_avc(const VideoForm* form, const uint8_t* p, Py_ssize_t n) no
     return coded
 
 
-cdef bint is_spare_hevc(VideoForm* form, const uint8_t* p, Py_ssize_t n) noexcept nogil:
-    """Every slice is of a sub-layer non-reference picture of the highest layer; no parameter set comes with them."""
+cdef bint is_disposable_hevc(VideoForm* form, const uint8_t* p, Py_ssize_t n) noexcept nogil:
+    """Return whether each slice is a sub-layer non-reference picture of the highest layer, without parameter sets."""
     cdef Py_ssize_t at = 0
     cdef const uint8_t* unit = NULL
     cdef uint32_t size = 0
     cdef uint8_t kind, layer
-    cdef bint spare = True
+    cdef bint disposable = True
     cdef bint coded = False
     while at < n:
         if not next_unit(p, n, form.length_size, &at, &unit, &size):
@@ -83,12 +83,12 @@ cdef bint is_spare_hevc(VideoForm* form, const uint8_t* p, Py_ssize_t n) noexcep
         if kind < 32:
             coded = True
             form.top_layer = max(form.top_layer, layer)
-            # Others of the same layer do not refer to it, but those of higher layers may.
+            # Pictures of the same layer do not refer to it, but those of higher layers may.
             if kind > 14 or kind & 1 or layer < form.top_layer:
-                spare = False
+                disposable = False
         elif kind <= 34:
-            spare = False
-    return coded and spare
+            disposable = False
+    return coded and disposable
 
 
 # --- OBUs -----------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ cdef bint is_spare_hevc(VideoForm* form, const uint8_t* p, Py_ssize_t n) noexcep
 cdef bint next_obu(
     const uint8_t* p, Py_ssize_t n, Py_ssize_t* at, uint8_t* kind, const uint8_t** data, Py_ssize_t* size
 ) noexcept nogil:
-    """Take the OBU at *at*, which lies below *n*, and step behind it; False when it ends behind *n*."""
+    """Read the OBU at offset *at*, below *n*, and step behind it; False when it ends behind *n*."""
     cdef uint8_t head = p[at[0]]
     cdef uint64_t length = 0
     cdef int shift = 0
@@ -124,7 +124,7 @@ cdef bint next_obu(
 
 
 cdef void read_sequence(VideoForm* form, const uint8_t* p, Py_ssize_t n) noexcept nogil:
-    """Read a sequence header as far as frame headers are read by it (AV1, 5.5.1)."""
+    """Read the fields of a sequence header that frame headers depend on (AV1, 5.5.1)."""
     cdef Bits bits
     cdef uint32_t points
     cdef int width, height
@@ -134,7 +134,7 @@ cdef void read_sequence(VideoForm* form, const uint8_t* p, Py_ssize_t n) noexcep
     bits.at = 0
     bits.size = 8 * <int64_t>n
     take_bits(&bits, 4)                     # profile, still picture
-    # A still picture has no others; a decoder model, which no live encoder writes, adds fields to each frame.
+    # A still picture is no stream. A decoder model adds fields to each frame; no live encoder writes one.
     if take_bits(&bits, 1) or take_bits(&bits, 1) and not skip_timing(&bits):
         return
     delayed = take_bits(&bits, 1)
@@ -182,7 +182,7 @@ cdef bint skip_timing(Bits* bits) noexcept nogil:
 
 
 cdef bint is_kept_frame(const VideoForm* form, const uint8_t* p, Py_ssize_t n) noexcept nogil:
-    """Whether a frame header says that the frame replaces one that others refer to (AV1, 5.9.2)."""
+    """Return whether a frame header refreshes a reference frame (AV1, 5.9.2: refresh_frame_flags)."""
     cdef Bits bits
     cdef uint32_t kind
     cdef bint shown, resilient, tools
@@ -190,7 +190,7 @@ cdef bint is_kept_frame(const VideoForm* form, const uint8_t* p, Py_ssize_t n) n
     bits.at = 0
     bits.size = 8 * <int64_t>n
     if take_bits(&bits, 1):
-        # One that was kept before is shown: if it is a keyframe, everything is replaced.
+        # show_existing_frame: a stored keyframe that is shown refreshes all reference frames.
         return True
     kind = take_bits(&bits, 2)
     shown = take_bits(&bits, 1)
@@ -211,8 +211,8 @@ cdef bint is_kept_frame(const VideoForm* form, const uint8_t* p, Py_ssize_t n) n
     return take_bits(&bits, 8) != 0 or bits.at > bits.size
 
 
-cdef bint is_spare_av1(const VideoForm* form, const uint8_t* p, Py_ssize_t n) noexcept nogil:
-    """No frame of the temporal unit is kept for reference."""
+cdef bint is_disposable_av1(const VideoForm* form, const uint8_t* p, Py_ssize_t n) noexcept nogil:
+    """Return whether no frame of the temporal unit is kept for reference."""
     cdef Py_ssize_t at = 0
     cdef Py_ssize_t size = 0
     cdef const uint8_t* data = NULL
@@ -242,10 +242,10 @@ cdef void find_sequence(VideoForm* form, const uint8_t* p, Py_ssize_t n) noexcep
             return
 
 
-# --- doors ----------------------------------------------------------------------------------
+# --- entry points ----------------------------------------------------------------------------------
 
 cdef void read_form(VideoForm* form, uint32_t codec, const uint8_t* record, Py_ssize_t size) noexcept nogil:
-    """Take note of a decoder configuration."""
+    """Read a decoder configuration into *form*."""
     memset(form, 0, sizeof(VideoForm))
     if codec == AVC1 or codec == AVC_ID:
         form.codec = AVC1
@@ -263,24 +263,25 @@ cdef void read_form(VideoForm* form, uint32_t codec, const uint8_t* record, Py_s
 
 
 cdef void note_key(VideoForm* form, const uint8_t* data, Py_ssize_t size) noexcept nogil:
-    """Take note of what comes with a keyframe: AV1 may bring its sequence header only there."""
+    """Read the sequence header in the data of a keyframe: AV1 streams may have it only there."""
     if form.codec == AV01:
         find_sequence(form, data, size)
 
 
 cdef bint is_disposable(VideoForm* form, const uint8_t* data, Py_ssize_t size) noexcept nogil:
-    """Whether no other picture refers to the coded one in *data*, the data of one tag."""
+    """Return whether no other picture refers to the picture in *data*, the data of one tag."""
     if form.codec == AVC1:
-        return is_spare_avc(form, data, size)
+        return is_disposable_avc(form, data, size)
     if form.codec == HVC1:
-        return is_spare_hevc(form, data, size)
-    return form.codec == AV01 and is_spare_av1(form, data, size)
+        return is_disposable_hevc(form, data, size)
+    return form.codec == AV01 and is_disposable_av1(form, data, size)
 
 
 def disposable(uint32_t codec, record, units):
-    """Say of each of *units* (data of tags in decoding order) whether no other refers to it.
+    """Return for each of *units* (data of tags in decoding order) whether it is disposable.
 
-    *codec*: FourCC as a number, or FLV codec id; *record*: the decoder configuration.
+    *codec*: FourCC as a number, or FLV codec id; *record*: the decoder configuration. Called by tests alone; the
+    stream writer uses `is_disposable`.
     """
     cdef Py_buffer view
     cdef VideoForm form

@@ -1,4 +1,4 @@
-"""Where complete media messages go: as pointer and length, without a Python object per message."""
+"""Receivers of whole media messages, given as pointer and length, without a Python object per message."""
 
 from libc.stdint cimport uint8_t, uint32_t
 

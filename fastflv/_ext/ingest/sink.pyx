@@ -1,4 +1,4 @@
-"""Where complete media messages go."""
+"""Receivers of whole media messages."""
 
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t

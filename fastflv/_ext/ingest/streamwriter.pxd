@@ -14,7 +14,6 @@ cdef class StreamWriter(MediaSink):
     cdef readonly MediaLog log
     cdef public int64_t now_ms         # monotonic clock of the read being taken in, ms
     cdef public bint reduce_headers    # leave out sequence headers equal to the last
-    cdef readonly bint changed         # headers or tracks changed since `take_change`
     cdef readonly bint open            # media of this publisher goes to the log
     cdef readonly bint has_audio       # of this publisher, and not lost
     cdef readonly bint has_video

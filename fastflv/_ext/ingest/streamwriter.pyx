@@ -85,12 +85,6 @@ cdef class StreamWriter(MediaSink):
         """End a publisher's media: no player starts from its last GOP."""
         self.log.forget_key()
 
-    def take_change(self):
-        """Return whether headers or tracks changed since the last call."""
-        changed = self.changed
-        self.changed = False
-        return changed
-
     @property
     def dts_ms(self):
         """Greatest timestamp written, ms."""
@@ -100,11 +94,6 @@ cdef class StreamWriter(MediaSink):
     def repairs(self):
         """Clock jumps removed from the timeline since creation."""
         return self.timeline.repairs
-
-    @property
-    def clamped(self):
-        """Tags raised to the last timestamp of their track because they went backwards, since creation."""
-        return self.timeline.clamped
 
     @property
     def jitter(self):
@@ -230,7 +219,6 @@ cdef class StreamWriter(MediaSink):
                 read_form(&self.form, found.codec, body + found.at, found.size)
             stored = self.headers.store(kind, &traits, body, <uint32_t>size)
             if stored == HEADER_STORED:
-                self.changed = True
                 self.same_headers = False
             elif stored == HEADER_SAME and self.reduce_headers and not appeared:
                 self.ignored += 1
@@ -297,7 +285,6 @@ cdef class StreamWriter(MediaSink):
         cdef int i
         cdef Header* h
         cdef bint was_lost = self.lost[track]
-        self.changed = True
         self.same_headers = False
         self.lost[track] = False
         self.announce_tracks()
@@ -323,7 +310,6 @@ cdef class StreamWriter(MediaSink):
         if dts_ms - self.silent_since_ms[other] <= TRACK_LOST_MS or not (self.has_video if other else self.has_audio):
             return 0
         self.lost[other] = True
-        self.changed = True
         self.same_headers = False
         if other:
             self.has_video = False
@@ -359,7 +345,6 @@ cdef class StreamWriter(MediaSink):
                 self.lost[1] = True
                 self.has_video = False
         self.open = True
-        self.changed = True
         self.same_headers = False
         store32_release(&self.log.log.has_video, 1 if self.has_video else 0)
         self.headers.drop_stale()

@@ -1,4 +1,4 @@
-"""The one timeline of a stream: timestamps of peers in, repaired milliseconds out."""
+"""The timeline of a stream: timestamps of publishers in, repaired milliseconds out."""
 
 from libc.stdint cimport int64_t, uint32_t
 
@@ -23,9 +23,9 @@ cdef struct Timeline:
     int64_t clamped        # tags raised because they went backwards on their track
 
 cdef enum:
-    JITTER_FULL = 0        # start near 0, take jumps out
-    JITTER_ZERO = 1        # start near 0, pass jumps on
-    JITTER_OFF = 2         # pass everything on
+    JITTER_FULL = 0        # starts near 0, jumps are removed
+    JITTER_ZERO = 1        # starts near 0, jumps are kept
+    JITTER_OFF = 2         # timestamps are used as sent
 
 cdef void timeline_set_mode(Timeline* t, int mode) noexcept nogil
 cdef void timeline_restart(Timeline* t, int64_t gap_ms) noexcept nogil

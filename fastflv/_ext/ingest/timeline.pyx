@@ -1,15 +1,14 @@
-"""The one timeline of a stream.
+"""The timeline of a stream, which repairs the timestamps of its publishers.
 
-A publisher's 32-bit milliseconds become a 64-bit time that starts near 0 at the first publish and
-goes on over reconnects. Valid time is never altered: a step between two tags of a track comes out
-as it was sent, and audio and video are shifted together. What is not valid is taken out once, here,
-so that all players see the same sane time:
+A publisher's 32-bit milliseconds become a 64-bit time that starts near 0 at the first publish and continues over
+reconnects. Valid timestamps keep their steps, and audio and video are shifted together. Invalid ones are repaired once,
+here, so that all players see the same time:
 
-- a step back within a track by less than `BACK_STEP_MS`: the tag is held at the last time given out;
-- a larger step back, or a step ahead beyond `AHEAD_STEP_MS` that the wall clock does not confirm:
-  the time line goes on by the track's last step. The other track joins the new epoch when its own
+- a step back within a track by less than `BACK_STEP_MS`: the tag gets the last time of the track;
+- a larger step back, or a step ahead beyond `AHEAD_STEP_MS` that the wall clock does not confirm: the timeline
+  continues by the track's last step, in a new epoch. The other track joins the epoch when its own
   timestamps jump, so both keep their distance;
-- a wrap at 24 bits (encoders that lose the extended timestamp) or at 32 bits: goes on exactly.
+- a wrap at 24 bits (encoders that lose the extended timestamp) or at 32 bits: the timeline continues exactly.
 """
 
 cimport cython
@@ -68,13 +67,13 @@ cdef int64_t timeline_stamp(Timeline* t, int track, uint32_t raw, int64_t now_ms
         start_track(t, clock, raw, now_ms)
         return give(t, clock, clock.unwrapped + clock.offset, now_ms)
     if not clock.started:
-        # The first tag of the second track is placed by the clock of the first, so that their distance stays as sent.
+        # The second track takes the offset of the first, so that their distance stays as sent.
         start_track(t, clock, raw, now_ms)
         clock.unwrapped = other.unwrapped + <int32_t>(raw - other.raw)
         clock.offset = other.offset
         clock.epoch = other.epoch
         value = clock.unwrapped + clock.offset
-        # Further ahead than the spread it may be by as long as the first track has been silent.
+        # It may lie ahead by the spread and by the time that the first track has been silent.
         waited = max(<int64_t>0, now_ms - other.now)
         if t.mode == JITTER_FULL and (value < t.out - SPREAD_MS or value > t.out + SPREAD_MS + waited):
             rebase(t, clock, t.out)
@@ -89,7 +88,7 @@ cdef int64_t timeline_stamp(Timeline* t, int track, uint32_t raw, int64_t now_ms
         if step < -BACK_STEP_MS or (step > AHEAD_STEP_MS and step > waited + AHEAD_STEP_MS):
             clock.unwrapped += step
             if clock.epoch != t.epoch:
-                # The other track jumped before: join its epoch when that puts this tag near it.
+                # The other track jumped before: join its epoch where that puts this tag near it.
                 value = clock.unwrapped + t.offset
                 if value > t.out - SPREAD_MS and value < t.out + SPREAD_MS:
                     clock.offset = t.offset
@@ -133,7 +132,7 @@ cdef inline void rebase(Timeline* t, TrackClock* clock, int64_t value) noexcept 
 
 
 cdef inline int64_t give(Timeline* t, TrackClock* clock, int64_t value, int64_t now_ms) noexcept nogil:
-    # clock.out starts at 0 and outlives a restart: time never goes below 0 nor back over a reconnect.
+    # clock.out starts at 0 and survives a restart: time is never below 0 and never goes back over a reconnect.
     if value < clock.out and (t.mode == JITTER_FULL or value < 0):
         value = clock.out
         t.clamped += 1
@@ -146,7 +145,7 @@ cdef inline int64_t give(Timeline* t, TrackClock* clock, int64_t value, int64_t 
 
 @cython.final
 cdef class TimelineProbe:
-    """A timeline that Python can drive, one timestamp at a time."""
+    """A timeline of its own, stamped one tag at a time. Called by tests alone: a StreamWriter hides its timeline."""
 
     cdef Timeline timeline
 

@@ -4,10 +4,10 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 
 cdef struct Block:
-    # Immutable bytes shared by reference, for example what a player is sent before it reads the log.
-    int32_t refs           # atomic
+    # Immutable once shared. Freed by the last block_drop, on any thread.
+    int32_t refs           # atomic, acquire and release
     uint32_t size          # bytes
-    size_t mapped          # bytes of its own pages, 0: it is in the heap
+    size_t mapped          # bytes of its own mapping; 0: it is in the heap
     uint8_t bytes[1]       # `size` of them
 
 
@@ -18,7 +18,7 @@ cdef void block_drop(Block* block) noexcept nogil
 
 cdef class MediaBlock:
     cdef Block* block          # owned reference; sender threads hold others
-    cdef int views             # buffers that Python has of it
+    cdef int views             # buffers that Python code holds
 
 
 cdef MediaBlock as_media_block(Block* block)

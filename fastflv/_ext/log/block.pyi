@@ -4,7 +4,7 @@ from typing_extensions import Buffer
 
 @final
 class MediaBlock:
-    """Immutable bytes that any number of players are sent by reference."""
+    """Immutable bytes, sent to any number of players by reference."""
 
     def __new__(cls, data: Buffer) -> Self: ...
     def __len__(self) -> int: ...

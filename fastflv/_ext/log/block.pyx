@@ -1,4 +1,4 @@
-"""Blocks: immutable bytes that any number of players are sent by reference."""
+"""Blocks: immutable bytes that players are sent by reference."""
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
@@ -15,7 +15,10 @@ cdef uint32_t MAPPED_BYTES = limits.BLOCK_MAPPED_BYTES
 
 
 cdef Block* block_new(const uint8_t* bytes, uint32_t size) noexcept nogil:
-    """Copy *size* bytes into a block with one reference; NULL without memory. *bytes* may be NULL: to be filled."""
+    """Copy *size* bytes into a block with one reference, the caller's; NULL without memory.
+
+    With *bytes* NULL the caller fills the block before it shares it.
+    """
     cdef size_t whole = sizeof(Block) + size
     cdef bint maps = size >= MAPPED_BYTES
     cdef void* room
@@ -58,7 +61,7 @@ cdef MediaBlock as_media_block(Block* block):
 
 @cython.final
 cdef class MediaBlock:
-    """Immutable bytes that any number of players are sent by reference."""
+    """Immutable bytes, sent to any number of players by reference."""
 
     def __cinit__(self, data):
         cdef Py_buffer view
@@ -85,5 +88,5 @@ cdef class MediaBlock:
 
     @property
     def in_use(self):
-        """A player is still being sent it."""
+        """A player or a buffer of Python still refers to the bytes."""
         return self.views > 0 or load32_acquire(&self.block.refs) > 1

@@ -1,11 +1,11 @@
-"""Base of what is made from a log as it grows."""
+"""Followers: objects that take each publish of a log."""
 
 
 cdef class Follower:
-    # Told by the writer's thread after each publish of the log it is attached to.
+    # Called by the writer's thread for the log that it is attached to; `follow` after each publish.
     cdef int follow(self, bint urgent) except -1
     cdef int forget_key(self) except -1
     cdef int end(self) except -1
     cdef int fail(self) except -1
-    # The headers before the newest keyframe of the followed log have changed; the keyframe was taken before.
+    # The headers before the newest keyframe have changed; `follow` took the keyframe before.
     cdef int rekey(self) except -1

@@ -1,2 +1,2 @@
 class Follower:
-    """Base of what is made from a log as it grows; subclasses are in Cython."""
+    """Base of muxers and observers of a log; subclasses are in Cython."""

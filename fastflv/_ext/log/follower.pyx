@@ -1,25 +1,25 @@
-"""Base of what is made from a log as it grows."""
+"""Followers: objects that take each publish of a log."""
 
 
 cdef class Follower:
-    """Base of what is made from a log as it grows, in the same thread: the same media in another container."""
+    """Base of muxers and observers, which take each publish of a log in the writer's thread."""
 
     cdef int follow(self, bint urgent) except -1:
-        """New tags were published. *urgent*: they do not wait for a video frame to ride with."""
+        """Take new tags. *urgent*: they are not held back to be sent with later tags."""
         return 0
 
     cdef int forget_key(self) except -1:
-        """Nobody starts from the last GOP any more: its publisher is gone."""
+        """Withdraw the start until the next keyframe: the publisher left."""
         return 0
 
     cdef int rekey(self) except -1:
-        """The headers before the newest keyframe have changed."""
+        """Take changed headers of the newest keyframe."""
         return 0
 
     cdef int end(self) except -1:
-        """The log has ended."""
+        """End: no more tags will be published."""
         return 0
 
     cdef int fail(self) except -1:
-        """It raised an error, and is told no more."""
+        """Clean up after `follow` raised an error; the log has detached this follower."""
         return 0

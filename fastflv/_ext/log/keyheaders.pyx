@@ -1,4 +1,4 @@
-"""The headers that a player is sent before the newest keyframe of a log."""
+"""Headers that belong before the newest keyframe of a log."""
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -10,7 +10,7 @@ from fastflv._ext.log.medialog cimport MediaLog
 
 
 cdef bytes newest_key_headers(MediaLog log):
-    """Headers that belong before the newest keyframe, published or not; b"" when there is none."""
+    """Return the headers of the newest keyframe, published or not; b"" without a keyframe."""
     cdef Block* block = log.log.key_block
     if log.log.pending_key >= 0:
         block = log.log.pending_block
@@ -20,7 +20,7 @@ cdef bytes newest_key_headers(MediaLog log):
 
 
 cdef int set_key_headers(MediaLog log, bytes headers) except -1:
-    """Give players that start at the newest keyframe other headers, here and in what is made of this log."""
+    """Replace the headers of the newest keyframe, here and in the logs of the followers."""
     cdef Follower follower
     cdef Block* old
     cdef Block* block
@@ -31,7 +31,7 @@ cdef int set_key_headers(MediaLog log, bytes headers) except -1:
     if block == NULL:
         raise MemoryError
     if pending:
-        # Who follows takes them with the keyframe.
+        # Followers take the headers with the keyframe, at the next publish.
         old = log.log.pending_block
         log.log.pending_block = block
         block_drop(old)

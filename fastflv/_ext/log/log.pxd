@@ -1,8 +1,8 @@
 """A stream as a log: pages of ready-to-send bytes, an index of tags, a published head.
 
-Threads: one writer (the event loop). Readers on other threads follow `head` (acquire) and look at
-the list of pages under `lock`. A page that a reader uses outside the lock is pinned by a
-reference. Bytes and index entries below the published head never change.
+Threads: one writer, the event loop. Readers on other threads load `head` (acquire) and read the list of pages under
+`lock`. A reader pins a page by a reference before it uses it outside the lock. Bytes and index entries below the
+published head never change.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
@@ -22,29 +22,29 @@ cdef struct Log:
     int64_t version        # changes with the list of pages (atomic)
     int32_t has_video      # atomic; 1: players start at a keyframe
     int32_t readers        # atomic; cursors that follow this log
-    # What a reader needs before a picture when pictures before it were left out, NULL where nothing: written at *out*
-    # for the entry of *size* bytes, `bridge_bytes` at most; returns how many. Constant once readers are there.
+    # Writes the bytes that a reader needs before an entry when pictures before it were left out; NULL: none are needed.
+    # Writes at most `bridge_bytes` at *out* and returns how many. Constant once readers are there.
     uint32_t (*bridge)(const uint8_t* entry, uint32_t size, uint8_t* out) noexcept nogil
     uint32_t bridge_bytes
     pthread_mutex_t lock   # guards what follows
-    Page** pages     # owned array, oldest first
+    Page** pages           # owned array of references, oldest first
     int32_t first          # index of the oldest
     int32_t count
     int32_t room
     Wakers wakers
-    Block* key_block       # headers to send before the tag at key_pos; referenced
+    Block* key_block       # referenced: headers that belong before the tag at key_pos
     # Writer only:
     int64_t written        # log position behind the newest byte, published or not
     int64_t written_dts
     int64_t pending_key    # keyframe written since the last publish, -1: none
-    Block* pending_block   # headers for it; referenced
+    Block* pending_block   # referenced: headers for it
     int64_t key_bytes_max  # a GOP above this many bytes is not offered to players any more
     int32_t key_tags_max   # likewise in tags of video
     int32_t key_tags       # video tags since the keyframe
     int64_t history_ms     # kept for readers that lag
     int64_t history_bytes  # likewise
     int64_t kept_bytes     # capacity of all pages in the list
-    int64_t keep_ms        # history kept though nobody reads
+    int64_t keep_ms        # history kept without readers
     int32_t keep_gop       # 0: no GOP cache
     uint32_t next_capacity  # bytes of the next page
 

@@ -68,8 +68,8 @@ cdef void log_remove_waker(Log* log, Waker* waker) noexcept nogil:
     pthread_mutex_unlock(&log.lock)
 
 
-cdef void tell_readers(Log* log, bint urgent) noexcept nogil:
-    # Orders the head before the look at `idle`; pairs with the fence of a reader that goes to sleep.
+cdef void wake_log_readers(Log* log, bint urgent) noexcept nogil:
+    # Orders the store of the head before the load of `idle`; pairs with the fence in go_idle (fanout/group.pyx).
     fence()
     pthread_mutex_lock(&log.lock)
     wake_readers(&log.wakers, urgent, load32_relaxed(&log.ended))
@@ -78,7 +78,7 @@ cdef void tell_readers(Log* log, bint urgent) noexcept nogil:
 
 # --- the log: writing -----------------------------------------------------------------------
 
-cdef inline Page* last_segment(Log* log) noexcept nogil:
+cdef inline Page* last_page(Log* log) noexcept nogil:
     return log.pages[log.first + log.count - 1] if log.count else NULL
 
 
@@ -94,7 +94,7 @@ cdef void trim(Log* log) noexcept nogil:
         end = oldest.start + oldest.used
         if log.keep_gop and key >= 0 and end > key:
             return
-        # What follows the log takes it at the publish: one read may bring groups of pictures that fill pages.
+        # Followers read at the publish, and one read of the publisher may fill several pages.
         if end > load_relaxed(&log.head):
             return
         tags = oldest.tag_count
@@ -107,7 +107,7 @@ cdef void trim(Log* log) noexcept nogil:
         if wanted:
             return
         if oldest.start <= load_relaxed(&log.key_pos) < end:
-            # Without a GOP cache the keyframe may go before its GOP is over: nobody starts from what is not there.
+            # Without a GOP cache the keyframe may be trimmed before its GOP is over: it is no start any more.
             store_release(&log.key_pos, -1)
         log.kept_bytes -= oldest.capacity
         page_drop(oldest)
@@ -115,13 +115,13 @@ cdef void trim(Log* log) noexcept nogil:
         log.count -= 1
 
 
-cdef int add_segment(Log* log, uint32_t least) noexcept nogil:
+cdef int add_page(Log* log, uint32_t least) noexcept nogil:
     cdef Page* page
-    cdef Page* last = last_segment(log)
+    cdef Page* last = last_page(log)
     cdef Page** grown
     cdef int32_t room
-    # A page holds about PAGE_SPAN_MS: small enough to trim by, large enough to be rare.
-    # One tag that fills it alone counts as fast: else large frames would never share a page.
+    # Pages span about PAGE_SPAN_MS: small enough for a precise trim, large enough for few allocations. A page filled
+    # by one tag spans 0 ms and doubles the next, else large frames would never share a page.
     if last != NULL and last.tag_count:
         if last.tags[last.tag_count - 1].dts_ms - last.tags[0].dts_ms < PAGE_SPAN_MS:
             log.next_capacity = min(log.next_capacity * 2, PAGE_MAX)
@@ -154,22 +154,22 @@ cdef int add_segment(Log* log, uint32_t least) noexcept nogil:
 
 
 cdef uint8_t* log_reserve(Log* log, uint32_t size) noexcept nogil:
-    """Return where *size* bytes of one tag go, or NULL without memory. A tag never spans pages."""
-    cdef Page* page = last_segment(log)
+    """Return where *size* bytes of one tag go, NULL without memory. The page owns them; a tag never spans pages."""
+    cdef Page* page = last_page(log)
     if (
         page == NULL
         or <int64_t>page.capacity - page.used < <int64_t>size
         or <uint32_t>page.tag_count == page.tag_room
     ):
-        if add_segment(log, size) < 0:
+        if add_page(log, size) < 0:
             return NULL
-        page = last_segment(log)
+        page = last_page(log)
     return page.bytes + page.used
 
 
 cdef void log_commit(Log* log, uint32_t size, int64_t dts_ms, uint8_t kind, uint8_t flags) noexcept nogil:
-    """Account for the tag just written at `log_reserve`. It is seen by readers after `log_publish`."""
-    cdef Page* page = last_segment(log)
+    """Add the tag just written at `log_reserve` to the index. Readers see it after `log_publish`."""
+    cdef Page* page = last_page(log)
     cdef Tag* tag = &page.tags[page.tag_count]
     tag.offset = <uint32_t>page.used
     tag.size = size
@@ -177,7 +177,7 @@ cdef void log_commit(Log* log, uint32_t size, int64_t dts_ms, uint8_t kind, uint
     tag.kind = kind
     tag.flags = flags
     page.used += size
-    # Release: a reader that sees the count sees the entry.
+    # Release, paired with the acquire in page_tag_at: a reader that sees the count sees the entry.
     store32_release(&page.tag_count, page.tag_count + 1)
     log.written += size
     log.written_dts = dts_ms
@@ -188,7 +188,7 @@ cdef void log_commit(Log* log, uint32_t size, int64_t dts_ms, uint8_t kind, uint
 
 
 cdef void log_mark_key(Log* log, int64_t position, Block* block) noexcept nogil:
-    """Players may start at *position* with the headers in *block* from the next publish on. Takes the reference."""
+    """Offer *position* as a start, with the headers in *block*, from the next publish on. Takes the reference."""
     block_drop(log.pending_block)
     log.pending_key = position
     log.pending_block = block
@@ -196,7 +196,7 @@ cdef void log_mark_key(Log* log, int64_t position, Block* block) noexcept nogil:
 
 
 cdef void log_forget_key(Log* log) noexcept nogil:
-    """Offer no start until the next keyframe: the GOP outgrew its bound, or the publisher changed."""
+    """Withdraw the start until the next keyframe: the GOP outgrew its bound, or the publisher changed."""
     log.pending_key = -1
     block_drop(log.pending_block)
     log.pending_block = NULL
@@ -204,7 +204,7 @@ cdef void log_forget_key(Log* log) noexcept nogil:
 
 
 cdef void log_publish(Log* log, bint urgent) noexcept nogil:
-    """Show readers all that was committed, and wake them; *urgent*: it does not wait to ride with anything."""
+    """Publish all committed tags and wake readers. *urgent*: they are not held back to be sent with later tags."""
     cdef Block* old = NULL
     cdef int64_t key = load_relaxed(&log.key_pos)
     if log.pending_key >= 0:
@@ -219,13 +219,13 @@ cdef void log_publish(Log* log, bint urgent) noexcept nogil:
     elif key >= 0 and log.key_bytes_max > 0 and log.written - key > log.key_bytes_max:
         log_forget_key(log)
     store_relaxed(&log.head_dts, log.written_dts)
-    # Release: a reader that sees the head sees the bytes below it.
+    # Release, paired with the acquire in `look` (fanout/group.pyx): a reader that sees the head sees the bytes below.
     store_release(&log.head, log.written)
-    tell_readers(log, urgent)
+    wake_log_readers(log, urgent)
 
 
 cdef void log_end(Log* log) noexcept nogil:
     log_publish(log, False)
-    # Release, and behind the last head: who sees that the log has ended sees all of it.
+    # Release, after the last head: a reader that sees `ended` sees the whole log.
     store32_release(&log.ended, 1)
-    tell_readers(log, True)
+    wake_log_readers(log, True)

@@ -6,9 +6,9 @@ from fastflv._ext.log.log cimport Log
 
 
 cdef class MediaLog:
-    cdef Log* log
+    cdef Log* log              # referenced
     cdef tuple followers       # of Follower
-    # The last piece that a Cursor was given, for the next one at the same place.
+    # The last piece that a Cursor returned, for the next one at the same position.
     cdef bytes shared
     cdef int64_t shared_pos
     cdef int64_t shared_stop

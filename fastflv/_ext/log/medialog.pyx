@@ -23,12 +23,11 @@ logger = logging.getLogger(__name__)
 
 @cython.final
 cdef class MediaLog:
-    """The log of one stream in one container. Written and asked by the event loop, read by sender threads.
+    """The log of one stream in one container. Belongs to the event loop; sender threads read its C core.
 
-    *history_ms* and *history_bytes* bound the history kept while somebody reads, *keep_ms* (within
-    *history_bytes*) that which is kept though nobody does; with *keep_gop* the
-    newest GOP is kept in any case, unless it has more than *key_bytes_max* bytes or *key_tags_max*
-    video tags (0: no bound).
+    *history_ms* and *history_bytes* bound the history kept while there are readers; *keep_ms*, within *history_bytes*,
+    the history kept without readers. With *keep_gop* the newest GOP is kept in any case, unless it exceeds
+    *key_bytes_max* bytes or *key_tags_max* video tags (0: no bound).
     """
 
     def __cinit__(
@@ -68,7 +67,7 @@ cdef class MediaLog:
 
     @property
     def tail(self):
-        """Position of the oldest byte still kept."""
+        """Position of the oldest byte kept."""
         return self.log.pages[self.log.first].start if self.log.count else self.log.written
 
     @property
@@ -90,7 +89,7 @@ cdef class MediaLog:
 
     @property
     def kept_bytes(self):
-        """Memory of the pages in the list, bytes."""
+        """Memory of the pages in the list, bytes. Read by tests of the bounds."""
         return self.log.kept_bytes
 
     # Bounds: for the writer's thread. A new value counts from the next commit, publish or trim on.
@@ -151,10 +150,12 @@ cdef class MediaLog:
 
     @property
     def readers(self):
+        """Cursors and players that read this log."""
         return load32_relaxed(&self.log.readers)
 
     @property
     def ended(self):
+        """No more bytes will come."""
         return bool(load32_relaxed(&self.log.ended))
 
     @property
@@ -165,7 +166,7 @@ cdef class MediaLog:
         return self.log.key_block.bytes[:self.log.key_block.size]
 
     def append(self, uint8_t kind, int64_t dts_ms, body):
-        """Write one FLV tag and publish it; a video keyframe becomes a place to start."""
+        """Write one FLV tag and publish it; a video keyframe becomes a start for players. Called by tests alone."""
         cdef Py_buffer view
         cdef uint8_t* out
         cdef uint8_t flags
@@ -192,25 +193,25 @@ cdef class MediaLog:
         self.publish(kind == TAG_VIDEO)
 
     cdef int publish(self, bint urgent) except -1:
-        """Show readers all that was committed, then have the followers take it."""
+        """Publish all committed tags to readers, then to the followers."""
         cdef Follower follower
         log_publish(self.log, urgent)
         for follower in self.followers:
             try:
                 follower.follow(urgent)
             except Exception:
-                # The publisher and everybody else go on; the players of this one are let go.
-                logger.exception("what follows a stream failed; its players are let go")
+                # The publisher and the other followers go on.
+                logger.exception("a muxer failed; its players are disconnected")
                 self.detach(follower)
                 follower.fail()
         return 0
 
     def attach(self, Follower follower not None):
-        """Tell *follower* of all that is published from now on."""
+        """Have *follower* take each publish from now on."""
         self.followers += (follower,)
 
     def detach(self, Follower follower not None):
-        """Tell *follower* no more; no harm when it was not attached."""
+        """Remove *follower*; without effect when it is not attached."""
         self.followers = tuple([other for other in self.followers if other is not follower])
 
     @property
@@ -219,14 +220,14 @@ cdef class MediaLog:
         return len(self.followers)
 
     def forget_key(self):
-        """Offer no start until the next keyframe, here and in what follows this log."""
+        """Withdraw the start until the next keyframe, here and in the logs of the followers."""
         cdef Follower follower
         log_forget_key(self.log)
         for follower in self.followers:
             follower.forget_key()
 
     def end(self):
-        """No more bytes will come, here and in what follows: readers drain what is there and are let go."""
+        """End the log and those of its followers: readers are sent the rest, then their responses end."""
         cdef Follower follower
         log_end(self.log)
         for follower in self.followers:
@@ -249,7 +250,7 @@ cdef class MediaLog:
         return b"".join(parts)
 
     def position_at(self, int64_t dts_ms):
-        """Return the position of the oldest tag kept that is not before *dts_ms*, `head` when all are."""
+        """Return the position of the oldest tag kept that is not before *dts_ms*; `head` without one."""
         cdef int32_t i, k
         cdef Page* page
         for i in range(self.log.first, self.log.first + self.log.count):

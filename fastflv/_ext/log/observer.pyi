@@ -5,6 +5,6 @@ from fastflv._ext.log.follower import Follower
 
 @final
 class LogObserver(Follower):
-    """Tells Python code that a log has grown."""
+    """Calls Python code when a log has grown."""
 
-    def __init__(self, tell: Callable[[bool], None]) -> None: ...
+    def __init__(self, on_publish: Callable[[bool], None]) -> None: ...

@@ -1,4 +1,4 @@
-"""A follower that tells Python code that a log has grown."""
+"""A follower that calls Python code when a log has grown."""
 
 cimport cython
 
@@ -7,17 +7,17 @@ from fastflv._ext.log.follower cimport Follower
 
 @cython.final
 cdef class LogObserver(Follower):
-    """Calls *tell* with whether it is urgent, after each publish and at the end of the log it is attached to."""
+    """Calls *on_publish* with `urgent` (see Follower) after each publish, and with True at the end of the log."""
 
-    cdef object tell
+    cdef object on_publish
 
-    def __init__(self, tell):
-        self.tell = tell
+    def __init__(self, on_publish):
+        self.on_publish = on_publish
 
     cdef int follow(self, bint urgent) except -1:
-        self.tell(urgent)
+        self.on_publish(urgent)
         return 0
 
     cdef int end(self) except -1:
-        self.tell(True)
+        self.on_publish(True)
         return 0

@@ -7,9 +7,9 @@ from fastflv._ext.log.page cimport Page
 
 
 cdef struct View:
-    # A reader's own pinned picture of the list of pages.
-    int64_t version
-    Page** pages     # owned array of references, oldest first
+    # A reader's copy of the list of pages, each pinned by a reference.
+    int64_t version        # of the list, Log.version
+    Page** pages           # owned array of references, oldest first
     int32_t count
     int32_t room
 

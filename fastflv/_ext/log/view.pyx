@@ -27,7 +27,7 @@ cdef Page* view_find(const View* view, int64_t position) noexcept nogil:
 
 
 cdef int view_refresh(View* view, Log* log) noexcept nogil:
-    """Pin the present list of pages; cheap when it has not changed. -1 without memory."""
+    """Pin the present list of pages; -1 without memory. It costs one load while the list has not changed."""
     cdef int32_t i
     cdef Page** grown
     if view.version == load_acquire(&log.version) and view.count:

@@ -1,18 +1,18 @@
-"""How readers of a log are told that there is something new. See waker.pyx."""
+"""Waking the readers of a log. See waker.pyx."""
 
 from libc.stdint cimport int32_t
 
 
 cdef struct Waker:
-    # What a reader leaves with the log to be told of new bytes. Owned by the reader.
-    int32_t idle           # atomic; 1: wake me for anything new
-    int32_t due            # atomic; 1: woken and not yet looked
-    int32_t merges         # atomic; 1: looks by the clock while it is awake
-    int fd                 # eventfd of the reader's thread
+    # Registered with a log by a reader, which owns it.
+    int32_t idle           # atomic, relaxed with fences (waker.pyx); 1: the reader sleeps until it is woken
+    int32_t due            # atomic exchange; 1: woken, and the reader has not looked since
+    int32_t merges         # atomic, relaxed; 1: the reader has a merge window and looks by the clock while awake
+    int fd                 # borrowed: eventfd of the reader's thread
 
 
 cdef struct Wakers:
-    # Those of one log; guarded by its lock.
+    # The wakers of one log; guarded by its lock.
     Waker** rows           # owned array of borrowed pointers
     int32_t count
     int32_t room

@@ -1,7 +1,7 @@
-"""How readers of a log are told that there is something new: an eventfd for each thread, written to when it is needed.
+"""Waking the readers of a log: an eventfd for each thread, written only when the thread needs it.
 
-Sleeping and waking (Dekker's pattern): a reader sets `idle`, fences, and looks at the head once more before it sleeps
-(group.pyx); the writer publishes the head, fences, and looks at `idle`. One of both sees the other.
+Dekker's pattern: a reader stores `idle`, fences, and loads the head once more before it sleeps (fanout/group.pyx). The
+writer stores the head, fences, and loads `idle`. At least one of them sees the other's store.
 """
 
 from libc.stdint cimport int32_t, uint64_t
@@ -12,7 +12,7 @@ from fastflv._ext.core.atomics cimport exchange32, load32_relaxed
 
 
 cdef int add_waker(Wakers* wakers, Waker* waker) noexcept nogil:
-    """-1 without memory."""
+    """Add a reader's waker, which stays the reader's; -1 without memory."""
     cdef Waker** grown
     if wakers.count == wakers.room:
         grown = <Waker**>realloc(wakers.rows, (wakers.room + 4) * sizeof(Waker*))
@@ -35,8 +35,7 @@ cdef void remove_waker(Wakers* wakers, Waker* waker) noexcept nogil:
 
 
 cdef void wake_readers(Wakers* wakers, bint urgent, bint ended) noexcept nogil:
-    """Wake those that sleep; when *urgent* also those that are awake, but for whom looks by the clock: only the end of
-    the log is told to all at once."""
+    """Wake the readers that sleep; with *urgent* also those that are awake and do not merge; with *ended* all."""
     cdef int32_t i
     cdef Waker* waker
     cdef uint64_t one = 1

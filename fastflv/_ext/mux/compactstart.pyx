@@ -1,7 +1,7 @@
-"""The newest GOP with its times squeezed into the last moments before the live edge.
+"""Compact start: the newest GOP with its times compressed into the last moments before the live edge.
 
-A player that is sent it decodes the whole GOP at once and is live. Times of what was shown long ago are moved
-up to the edge, in their order; what is shown from the edge on keeps its time, so the log goes on from there as it is.
+A player that is sent a compact start decodes the whole GOP at once and is live. Times before the edge are moved up to
+it in their order; pictures that are shown from the edge on keep their times, so the log follows unchanged.
 
 Spec: Adobe FLV v10.1, E.4.3 (composition time); Enhanced RTMP v2, video packet types 1 and 3.
 """
@@ -29,14 +29,14 @@ cdef enum:
     TYPE_MULTITRACK = 6
     CTS_MAX = 0x7FFFFF
 
-cdef enum Form:                # where the composition time of a body is
-    FORM_NONE                  # nowhere: shown when it is decoded
-    FORM_FIELD                 # in the three bytes before the data
-    FORM_LEFT_OUT              # 0, and the field with it
+cdef enum Form:                # place of the composition time in a body
+    FORM_NONE                  # the codec has none: shown when decoded
+    FORM_FIELD                 # the three bytes before the data
+    FORM_LEFT_OUT              # no field: the time is 0
 
 
 cdef struct Item:
-    const uint8_t* body        # borrowed of the log
+    const uint8_t* body        # borrowed from the log
     uint32_t size              # of it, bytes
     uint32_t at                # of the data in it
     uint8_t kind
@@ -66,7 +66,7 @@ cdef Item* add_item(Items* items) noexcept nogil:
 
 
 cdef int read_picture(Item* item) noexcept nogil:
-    """Find the times of a video frame. 1: to be taken, 0: to be left out, -1: nothing that can be moved."""
+    """Find the times of a video frame. 1: take it, 0: leave it out, -1: its times cannot be changed."""
     cdef Payload found
     cdef uint8_t first = item.body[0] if item.size else 0
     if not read_payload(TAG_VIDEO, item.body, item.size, &found) or found.packet != 1:
@@ -85,8 +85,8 @@ cdef int read_picture(Item* item) noexcept nogil:
     return 1
 
 
-cdef int gather(Log* log, int64_t since_ms, int64_t audio_before, Items* video, Items* audio) noexcept nogil:
-    """Collect the pictures of the newest GOP and the sound from *since_ms* on. 0, or -1: it cannot be squeezed."""
+cdef int collect(Log* log, int64_t since_ms, int64_t audio_before, Items* video, Items* audio) noexcept nogil:
+    """Collect the pictures of the newest GOP and the audio from *since_ms* on; -1 where times cannot be changed."""
     cdef int64_t key = load_relaxed(&log.key_pos)
     cdef int64_t head = load_relaxed(&log.head)
     cdef int64_t position
@@ -133,12 +133,12 @@ cdef int gather(Log* log, int64_t since_ms, int64_t audio_before, Items* video, 
     return 0
 
 
-cdef void squeeze_times(Items* video, int64_t span) noexcept nogil:
-    """Move the pictures' times so that the first is decoded *span* ms before the last, or a millisecond a picture.
+cdef void compress_times(Items* video, int64_t span) noexcept nogil:
+    """Move the pictures' times so that the first is decoded *span* ms before the last, or 1 ms for each picture.
 
-    Both times go through one rising map, which leaves what is shown from the last decode time on as it is: the order in
-    which pictures are shown stays, also beside those that follow in the log. Decode times are then told apart from the
-    end, and only ever made earlier, so that no picture is shown before it is decoded.
+    Both times pass through one rising map, which keeps times from the last decode time on. So the order of presentation
+    stays, also against the pictures that follow in the log. Equal decode times are then made distinct from the end
+    backwards, only ever earlier, so that no picture is shown before it is decoded.
     """
     cdef Py_ssize_t i
     cdef Item* row
@@ -163,7 +163,7 @@ cdef inline uint32_t written_size(const Item* item) noexcept nogil:
 
 
 cdef uint8_t* write_item(uint8_t* out, const Item* item) noexcept nogil:
-    """Write one tag with its new times; return what is behind it."""
+    """Write one tag with its new times; return the address behind it."""
     cdef uint32_t size = written_size(item) - TAG_FRAME_BYTES
     cdef uint8_t* body = out + TAG_HEADER_BYTES
     cdef int64_t cts = min(item.out_pts - item.out_dts, <int64_t>CTS_MAX)
@@ -181,15 +181,15 @@ cdef uint8_t* write_item(uint8_t* out, const Item* item) noexcept nogil:
     return body + size + 4
 
 
-def squeeze(
+def compact_start(
     MediaLog log not None, *, int64_t span_ms, int64_t audio_before=1 << 62, bint still=False, bytes prefix=b"",
 ):
     """Return *prefix*, the headers and the newest GOP of a log of FLV tags, for a player that goes on at its head.
 
-    The GOP takes *span_ms* before the newest picture, or a millisecond a picture where that is longer. Left out are
-    disposable pictures, those that lead the keyframe, and sound but for what is as new as that and older than
-    *audio_before* (ms). With *still* there is only the keyframe, at the newest time. None when there is no keyframe,
-    or when a body holds several tracks.
+    The GOP takes *span_ms* before the newest picture, or 1 ms for each picture where that is longer. Audio is included
+    from *span_ms* before the head up to *audio_before* (ms). Left out are disposable and leading pictures. With *still*
+    the block holds only the keyframe, at the newest time. Returns None without a keyframe, or when a body holds several
+    tracks. Raises MemoryError.
     """
     cdef Items video, audio
     cdef Py_ssize_t i, v = 0, a = 0
@@ -203,16 +203,16 @@ def squeeze(
     video.rows = audio.rows = NULL
     video.count = audio.count = video.room = audio.room = 0
     try:
-        if gather(log.log, log.log.head_dts - span_ms, audio_before, &video, &audio) < 0 or video.count == 0:
+        if collect(log.log, log.log.head_dts - span_ms, audio_before, &video, &audio) < 0 or video.count == 0:
             return None
         if still:
             video.count = 1
-            # It would stand before the picture, and TS begins with one.
+            # Audio would come before the picture, and TS has to begin with a picture.
             audio.count = 0
             video.rows[0].out_pts += log.log.head_dts - video.rows[0].out_dts
             video.rows[0].out_dts = log.log.head_dts
         else:
-            squeeze_times(&video, span_ms)
+            compress_times(&video, span_ms)
         total = len(prefix) + len(headers)
         for i in range(video.count):
             total += written_size(&video.rows[i])

@@ -27,7 +27,7 @@ cdef enum:                     # labels
     LEGACY = 1
     ENHANCED = 2
 
-cdef enum:                     # what becomes of a tag
+cdef enum:                     # outcome of FlvMux.choose
     LEFT_OUT = 0
     KEPT = 1
     RELABELLED = 2
@@ -74,27 +74,27 @@ cdef class FlvMux(Remux):
         self.edit = edit
 
     def headers(self, bytes tags not None):
-        """Return those of whole FLV *tags* that are kept, as they are written here."""
+        """Return the whole FLV *tags* without those that are left out, relabelled as in the log."""
         cdef const uint8_t* p = tags
         cdef Py_ssize_t at = 0
         cdef FlvTag tag
         cdef Payload found
-        cdef int fate
+        cdef int choice
         parts = []
         while next_tag(p, len(tags), &at, &tag):
-            fate = self.fate(tag.kind, tag.body, tag.size, read_traits(tag.kind, tag.body, tag.size).flags, &found)
-            if fate != LEFT_OUT:
+            choice = self.choose(tag.kind, tag.body, tag.size, read_traits(tag.kind, tag.body, tag.size).flags, &found)
+            if choice != LEFT_OUT:
                 data = tag.body[:tag.size]
                 if tag.kind == TAG_SCRIPT and self.edit is not None:
                     data = self.edit(data)
-                elif fate == RELABELLED:
+                elif choice == RELABELLED:
                     data = labelled(&found, self.label) + data[found.at:found.at + found.size]
                 parts.append(tag.start[:1] + len(data).to_bytes(3, "big") + tag.start[4:TAG_HEADER_BYTES] + data)
                 parts.append((len(data) + TAG_HEADER_BYTES).to_bytes(4, "big"))
         return b"".join(parts)
 
-    cdef int fate(self, uint8_t kind, const uint8_t* body, uint32_t size, uint8_t flags, Payload* found) noexcept:
-        """What becomes of a tag; *found* is filled where it is RELABELLED."""
+    cdef int choose(self, uint8_t kind, const uint8_t* body, uint32_t size, uint8_t flags, Payload* found) noexcept:
+        """Decide on a tag: LEFT_OUT, KEPT or RELABELLED; *found* is filled for RELABELLED."""
         if kind == TAG_AUDIO:
             return KEPT if self.audio else LEFT_OUT
         if kind != TAG_VIDEO:
@@ -108,7 +108,7 @@ cdef class FlvMux(Remux):
             and found.codec == <uint32_t>(HVC1 if self.label == LEGACY else HEVC_ID) and found.packet <= 2
         ):
             return RELABELLED
-        # Colours and further tracks of HEVC have no form under the id, and who knows only ids would misread them.
+        # HDR metadata and further tracks of HEVC have no form under the id; players that know only ids misread them.
         if self.label == LEGACY and size and body[0] & 0x80 and read_traits(kind, body, size).codec == HVC1:
             return LEFT_OUT
         return KEPT
@@ -123,8 +123,8 @@ cdef class FlvMux(Remux):
         cdef Payload found
         cdef uint8_t label[LABEL_BYTES_MAX]
         cdef TagTraits traits
-        cdef int fate = self.fate(kind, body, size, flags, &found)
-        if fate == LEFT_OUT:
+        cdef int choice = self.choose(kind, body, size, flags, &found)
+        if choice == LEFT_OUT:
             return 0
         key = kind == TAG_VIDEO and flags & KEY and not flags & (CONFIG | COMMAND) and self.is_start(size)
         if key:
@@ -134,7 +134,7 @@ cdef class FlvMux(Remux):
             data = self.edit(body[:size])
             body = <const uint8_t*><const char*>data
             size = <uint32_t>len(data)
-        elif fate == RELABELLED:
+        elif choice == RELABELLED:
             head = write_label(label, &found, self.label)
             body += found.at
             size = found.size

@@ -21,10 +21,10 @@ cdef enum:
 
 @cython.final
 cdef class AudioMux(Remux):
-    """The audio of the default track from FLV tags; its log has no video, so players start at its head.
+    """The audio of the default track; the log has no video, so players start at its head.
 
-    *container*: `aac` or `mp3`. *describe* reads AAC headers (see fastflv.containers.mpegts). Audio of another
-    codec, and what is broken, is left out and counted in `skipped`.
+    *container*: `aac` or `mp3`. *describe* reads AAC headers (see fastflv.containers.mpegts). Broken frames and audio
+    of another codec are left out and counted in `skipped`.
     """
 
     cdef object describe

@@ -5,7 +5,7 @@ from fastflv._ext.log.follower import Follower
 from fastflv._ext.log.medialog import MediaLog
 
 class Setup(Protocol):
-    """What a muxer needs of a decoder configuration."""
+    """The fields of a decoder configuration that muxers read."""
 
     @property
     def length_size(self) -> int: ...
@@ -19,10 +19,10 @@ class Setup(Protocol):
     def channels(self) -> int: ...
 
 Describe = Callable[[int, int, bytes], Setup | None]
-"Called as `describe(kind, codec, record)` for each sequence header; None: the container cannot carry that."
+"Called as `describe(kind, codec, record)` for each sequence header; None: the container cannot carry the codec."
 
 class Remux(Follower):
-    """Base of what makes one log from another; subclasses are in Cython."""
+    """Base of the muxers that write one log from another; subclasses are in Cython."""
 
     def __init__(self, source: MediaLog, log: MediaLog) -> None: ...
     @property

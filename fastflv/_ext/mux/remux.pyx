@@ -1,8 +1,8 @@
-"""One log made from another, tag by tag, while somebody reads it.
+"""One log made from another, tag by tag, while it has readers.
 
-A remux is attached to the log of FLV tags that it follows and writes a log of its own in the same
-thread: each tag is formatted once for all players of that container. It starts with what is there
-(`begin`: headers, then the newest GOP), so that its first player starts with a picture too.
+A remux follows a log of FLV tags and writes a log of its own in the same thread, so that each tag is formatted once for
+all players of that container. It begins with the headers and the newest GOP (`begin`), so that its first player starts
+with a picture too.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
@@ -17,7 +17,7 @@ from fastflv._ext.syntax.flvtag cimport (
 
 
 cdef class Remux(Follower):
-    """Base of what makes one log from another; override `take_tag`, and `end_pass` where tags are gathered."""
+    """Base of muxers: override `take_tag`, and `end_pass` where frames are gathered."""
 
     def __init__(self, MediaLog source not None, MediaLog log not None):
         self.source = source
@@ -32,22 +32,25 @@ cdef class Remux(Follower):
         return 0
 
     def begin(self, bytes headers not None, int64_t position):
-        """Take *headers* (whole FLV tags), then the source from *position* (between two tags) on; follow it."""
+        """Write *headers*, whole FLV tags, then the source from *position* on, and follow it from then on.
+
+        *position* lies between two tags.
+        """
         self.take_block(headers, len(headers), self.source.log.head_dts)
         self.at = position
         self.follow(True)
         self.source.attach(self)
 
     def headers(self, bytes tags not None):
-        """Return what a player of this container is sent in place of the headers *tags*, whole FLV tags."""
+        """Return the form that the headers *tags*, whole FLV tags, have in this container."""
         return b""
 
     def stop(self):
-        """Follow the source no more; the log stays as it is."""
+        """Stop following the source; the log stays as it is."""
         self.source.detach(self)
 
     cdef int take_block(self, const uint8_t* tags, Py_ssize_t size, int64_t near_ms) except -1:
-        """Take whole tags, whose times are within 12 days of *near_ms*."""
+        """Write a run of whole tags, whose times are within 12 days of *near_ms*."""
         cdef Py_ssize_t at = 0
         cdef int64_t dts_ms
         cdef uint8_t flags
@@ -56,14 +59,14 @@ cdef class Remux(Follower):
             dts_ms = tag_time(tag.timestamp, near_ms)
             flags = read_traits(tag.kind, tag.body, tag.size).flags
             if tag.kind == TAG_SCRIPT:
-                # Metadata: its own time says nothing.
+                # Metadata has time 0 in its tag.
                 dts_ms = self.source.log.written_dts
                 flags = NOTES
             self.take_tag(tag.kind, flags, dts_ms, tag.body, tag.size)
         return 0
 
     cdef int take_new(self) except -1:
-        """Take every tag behind `at`. The writer's thread is this one, so pages cannot change meanwhile."""
+        """Write each tag behind `at`. This is the writer's thread, so the pages cannot change meanwhile."""
         cdef int32_t i = self.source.log.first + self.source.log.count
         cdef int32_t end = i
         cdef int32_t k, count
@@ -76,7 +79,7 @@ cdef class Remux(Follower):
         while i < end:
             page = self.source.log.pages[i]
             count = page.tag_count
-            # The few newest of a page, nearly always.
+            # From the end: nearly always only the few newest tags of a page are new.
             k = count
             while k > 0 and page.start + page.tags[k - 1].offset >= self.at:
                 k -= 1

@@ -32,7 +32,7 @@ cdef inline uint8_t chunk_stream_of(uint8_t kind) noexcept nogil:
 
 @cython.final
 cdef class RtmpMux(Remux):
-    """*chunk_size*: bytes, what the players were told. *stream_id*: the message stream that they play on."""
+    """RTMP chunks of *chunk_size* bytes, as announced to the players, on the message stream *stream_id*."""
 
     cdef readonly uint32_t chunk_size
     cdef readonly uint32_t stream_id
@@ -45,11 +45,11 @@ cdef class RtmpMux(Remux):
         self.stream_id = stream_id
 
     def headers(self, bytes tags not None):
-        """Return whole FLV *tags* of the present as chunks: what a player is sent before the log."""
+        """Return whole FLV *tags*, with times near the head, as chunks."""
         return self.headers_at(tags, self.source.log.head_dts)
 
     cdef bytes headers_at(self, bytes tags, int64_t dts_ms):
-        """*dts_ms*: a time near that of *tags*, which have lost its uppermost bit."""
+        """Return *tags* as chunks. *dts_ms*: a time near theirs, which restores the top bit that FLV tags lack."""
         cdef const uint8_t* p = tags
         cdef Py_ssize_t at = 0
         cdef uint32_t time
@@ -66,7 +66,7 @@ cdef class RtmpMux(Remux):
         return set_key_headers(self.log, self.headers_at(self.source.key_headers, self.log.key_dts))
 
     cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
-        # RTMP has 32 bits of time, FLV tags 31: the log's own times count.
+        # RTMP has 32 bits of time, FLV tags 31: the times of the log's index are used.
         cdef uint32_t time = 0 if kind == TAG_SCRIPT and flags & NOTES else <uint32_t>(dts_ms & 0xFFFFFFFF)
         cdef Py_ssize_t whole = chunked_size(size, self.chunk_size, time >= 0xFFFFFF)
         cdef uint8_t* out

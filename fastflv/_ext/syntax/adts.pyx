@@ -8,12 +8,12 @@ from libc.stdint cimport uint8_t, uint32_t
 
 
 cdef bint adts_fits(uint32_t frame_size) noexcept nogil:
-    """Say whether a raw frame of that many bytes can have a header."""
+    """Return whether a raw frame of that many bytes can have a header."""
     return 0 < frame_size <= ADTS_FRAME_MAX - ADTS_BYTES
 
 
 cdef void write_adts(uint8_t* out, const AdtsFields* fields, uint32_t frame_size) noexcept nogil:
-    """Write the ADTS_BYTES of the header of one raw frame; the caller asked `adts_fits`."""
+    """Write the ADTS_BYTES of the header of one raw frame, for which `adts_fits` holds."""
     cdef uint32_t length = frame_size + ADTS_BYTES
     out[0] = 0xFF
     out[1] = 0xF1              # MPEG-4, layer 0, no CRC
@@ -25,7 +25,10 @@ cdef void write_adts(uint8_t* out, const AdtsFields* fields, uint32_t frame_size
 
 
 def adts_header(int object_type, int rate_index, int channel_config, Py_ssize_t frame_size):
-    """Return the header of a raw frame of *frame_size* bytes. Raises ValueError for what ADTS cannot say."""
+    """Return the ADTS header of a raw frame of *frame_size* bytes. Raises ValueError for values without a code in ADTS.
+
+    Called by tests alone; muxers use `write_adts`.
+    """
     cdef AdtsFields fields
     if not (1 <= object_type <= 4 and 0 <= rate_index <= 12 and 1 <= channel_config <= 7):
         raise ValueError(f"no ADTS header for AAC {object_type}, rate {rate_index}, channels {channel_config}")

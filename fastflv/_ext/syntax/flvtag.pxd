@@ -1,4 +1,4 @@
-"""FLV tags: framing and what a tag body is."""
+"""FLV tags: framing, and the header of a tag's body."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
@@ -11,7 +11,7 @@ cdef enum:
     FLV_HEADER_BYTES = 9       # of a file; the back pointer 0 follows
     TAG_HEADER_BYTES = 11
     BACK_POINTER_BYTES = 4
-    TAG_FRAME_BYTES = 15       # header and back pointer: what a tag adds to its body
+    TAG_FRAME_BYTES = 15       # header and back pointer
 
 cdef enum:                     # codecs of video: the ids of FLV, the FourCCs of Enhanced RTMP
     AVC_ID = 7
@@ -26,12 +26,13 @@ cdef enum:                     # bits of TagTraits.flags and of the tag index
     KEY = 1                    # a decoder can start here
     DISPOSABLE = 2             # no other frame refers to it
     CONFIG = 4                 # sequence header: decoder configuration, no picture or sound
-    COMMAND = 8                # neither configuration nor coded data: seek marks, HDR metadata, end of sequence
-    # With COMMAND: video metadata (colorInfo) that a joining player needs. With CONFIG: the channels of an
-    # audio track, which come besides its sequence header. In the index of script data: onMetaData, whose time in the
-    # tag is 0: with another, FFmpeg's demuxer (and VLC's with it) takes it for a subtitle and waits for more.
+    COMMAND = 8                # no configuration and no coded data: seek marks, HDR metadata, end of sequence
+    # With COMMAND: video metadata (colorInfo), which a joining player needs. With CONFIG: the channel layout of an
+    # audio track, sent besides its sequence header. In the index of script data: onMetaData. Its tag has time 0: with
+    # another time FFmpeg's demuxer (also VLC's) takes it for a subtitle and waits for more.
     NOTES = 16
-    # Only in the tag index: shown before the keyframe that it follows, so it may refer to pictures before that.
+    # Only in the tag index: a leading picture, shown before the keyframe that it follows in decoding order. It may
+    # refer to pictures before that keyframe.
     LEADING = 32
 
 cdef struct FlvTag:
@@ -49,7 +50,7 @@ cdef struct TagTraits:
     uint32_t offset_ns         # nanoseconds to add to the timestamp (ModEx), below 1,000,000
 
 cdef struct Payload:
-    # Where the coded bytes of the default track are in a tag body.
+    # The coded bytes of the default track in a tag body.
     uint32_t codec             # as TagTraits.codec
     uint8_t frame              # video: frame type 1..5, 0 for audio
     uint8_t packet             # 0 sequence start, 1 coded data, 2 end of sequence; others as in Enhanced RTMP

@@ -1,4 +1,4 @@
-"""FLV tags: framing and what a tag body is.
+"""FLV tags: framing, and the header of a tag's body.
 
 Spec: Adobe FLV v10.1, E.3, E.4; Enhanced RTMP v2 for the extended audio and video headers.
 """
@@ -110,7 +110,7 @@ cdef void read_extended(
 
 
 cdef TagTraits read_traits(uint8_t kind, const uint8_t* p, Py_ssize_t n) noexcept nogil:
-    """Say what a tag body is. Never fails: what is too short to tell is COMMAND."""
+    """Classify a tag body by its header. Never fails: a body that is too short is COMMAND."""
     cdef TagTraits out
     cdef uint8_t frame
     memset(&out, 0, sizeof(out))
@@ -191,7 +191,7 @@ cdef bint find_track(
 
 
 cdef bint read_payload(uint8_t kind, const uint8_t* p, Py_ssize_t n, Payload* out) noexcept nogil:
-    """Find the data of the default track in a tag body; False when there is none or the body is cut short."""
+    """Find the data of the default track in a tag body; False without such a track or when the body is cut short."""
     cdef Py_ssize_t at = 1
     cdef Py_ssize_t end = n
     cdef uint8_t how
@@ -252,7 +252,10 @@ cdef bint read_payload(uint8_t kind, const uint8_t* p, Py_ssize_t n, Payload* ou
 
 
 def make_tag(uint8_t kind, int64_t dts_ms, body):
-    """Return one FLV tag with its back pointer as bytes. *dts_ms* is taken modulo 2**31."""
+    """Return one FLV tag with its back pointer as bytes. *dts_ms* is taken modulo 2**31.
+
+    Called by tests and benchmarks alone; the writer uses `write_tag`.
+    """
     cdef Py_buffer view
     PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)
     try:

@@ -14,7 +14,7 @@ from fastflv._ext.core.octets cimport load_be16, load_be24, load_be32, store_be3
 cdef bint next_coded(
     const uint8_t* p, Py_ssize_t n, Py_ssize_t* at, const uint8_t** unit, uint32_t* size
 ) noexcept nogil:
-    """`next_unit` where units are apart by start codes; zeros around them belong to no unit."""
+    """`next_unit` for units between start codes (annex B); zeros around a start code belong to no unit."""
     cdef Py_ssize_t start, end
     start = at[0]
     while start + 3 <= n and load_be24(p + start) != 1:
@@ -38,7 +38,7 @@ cdef bint next_coded(
 cdef bint next_unit(
     const uint8_t* p, Py_ssize_t n, int length_size, Py_ssize_t* at, const uint8_t** unit, uint32_t* size
 ) noexcept nogil:
-    """Take the unit at *at*, which lies below *n*, and step behind it; False when it ends behind *n*.
+    """Read the unit at offset *at*, below *n*, and step behind it; False when it ends behind *n*.
 
     *unit* points into *p*; a *size* of 0 is no unit.
     """
@@ -109,7 +109,10 @@ cdef int check_length_size(int length_size) except -1:
 
 
 def annexb(data, int length_size):
-    """Return the units of *data* with 4-byte start codes, None when a length is wrong or there is no unit."""
+    """Return the units of *data* with 4-byte start codes, None when a length is wrong or there is no unit.
+
+    Called by tests alone: it shows each unit of `next_unit`.
+    """
     cdef Py_buffer view
     cdef Units units
     cdef Py_ssize_t at = 0
@@ -140,6 +143,7 @@ def scan(data, int length_size, *, bint hevc=False):
     """Return `(size, count, found)` of an access unit, None when a length is wrong or there is no unit.
 
     size: bytes of all units with 4-byte start codes. found: 1 delimiter first, 2 VPS, 4 SPS, 8 PPS, 16 IDR or IRAP.
+    Called by tests alone; muxers use `scan_units`.
     """
     cdef Py_buffer view
     cdef Units units

@@ -1,4 +1,4 @@
-"""The clock of a TS: when a PCR stands, and the times of pictures. All times in 90 kHz ticks unless named ms."""
+"""The clock of a TS: PCRs, and the times of pictures. Times are 90 kHz ticks unless named ms."""
 
 from libc.stdint cimport int64_t
 

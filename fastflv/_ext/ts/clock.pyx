@@ -1,8 +1,7 @@
 """The clock of a TS.
 
-The PCR follows the pictures, a fixed lead before each; where there are few, audio brings it. It never
-goes back and no two are further apart than the standard allows, except where the stream itself
-jumps: then the discontinuity is signalled.
+The PCR follows the pictures, a fixed lead before each; where pictures are rare, audio carries it. PCRs never go back
+and are never further apart than the standard allows. Where the stream itself jumps, the discontinuity is signalled.
 
 Spec: ISO 13818-1, 2.4.2.1 (system clock), 2.4.3.5 (discontinuity_indicator), 2.7.2 (intervals).
 """
@@ -21,12 +20,12 @@ cdef int64_t SHIFT_MAX = limits.TS_SHIFT_MS * 90
 
 
 cdef int64_t ticks_of(int64_t ms) noexcept nogil:
-    """Time in TS of an FLV time."""
+    """Return the TS time of an FLV time, 90 kHz."""
     return BASE + ms * 90
 
 
 cdef void clock_picture(Clock* clock, int64_t dts_ms, int64_t cts_ms, int64_t* dts, int64_t* pts) noexcept nogil:
-    """Give the times of a picture: it is never decoded after it is shown, nor before the one it follows."""
+    """Compute the times of a picture: decoded before or when it is shown, and after the picture before it."""
     cdef int64_t time
     if -cts_ms * 90 > clock.shift:
         clock.shift = min(-cts_ms * 90, SHIFT_MAX)
@@ -41,20 +40,23 @@ cdef void clock_picture(Clock* clock, int64_t dts_ms, int64_t cts_ms, int64_t* d
 
 
 cdef int64_t clock_for_picture(const Clock* clock, int64_t dts_ms) noexcept nogil:
-    """The PCR that fits a picture."""
+    """Return the PCR that suits a picture."""
     return ticks_of(dts_ms) - LEAD
 
 
 cdef int64_t clock_for_audio(const Clock* clock, int64_t first_ms, bint alone) noexcept nogil:
-    """The PCR that fits an audio PES whose first frame is of *first_ms*; *alone*: there is no video.
+    """Return the PCR that suits an audio PES whose first frame is of *first_ms*; *alone*: there is no video.
 
-    Beside video, audio may run ahead; the PCR must not, or the next picture comes too late for it.
+    Audio may run ahead of video. The PCR must not, or the next picture would be late.
     """
     return ticks_of(first_ms if alone else clock.audio_ms - clock.lag_ms) - LEAD
 
 
 cdef void clock_plan(const Clock* clock, int64_t pcr, bint own, bint key, bint riding, Beat* beat) noexcept nogil:
-    """Plan for an entry that *pcr* fits. *own*: it is of the PCR's track. *riding*: one that is follows at once."""
+    """Plan the PCRs of an entry that *pcr* suits.
+
+    *own*: the entry is of the track that carries the PCR. *riding*: an entry of that track follows in the same pass.
+    """
     cdef int64_t gap = pcr - clock.pcr
     beat.pcr = pcr
     beat.alone = 0
@@ -66,7 +68,7 @@ cdef void clock_plan(const Clock* clock, int64_t pcr, bint own, bint key, bint r
     elif own:
         beat.timed = gap > 0 or key
         if gap <= 0:
-            # Audio is ahead; a player may start here all the same.
+            # Audio is ahead; the entry needs a PCR all the same, because players start here.
             beat.pcr = clock.pcr + 1
         else:
             beat.alone = (gap - 1) // STEP
@@ -75,7 +77,7 @@ cdef void clock_plan(const Clock* clock, int64_t pcr, bint own, bint key, bint r
 
 
 cdef int64_t clock_tick(Clock* clock, const Beat* beat) noexcept nogil:
-    """Give the time of the next PCR of an entry."""
+    """Return the next PCR of an entry."""
     if clock.started and not beat.restarts:
         clock.pcr = min(clock.pcr + STEP, beat.pcr)
     else:

@@ -33,7 +33,10 @@ cdef uint32_t crc32_mpeg(const uint8_t* p, Py_ssize_t n) noexcept nogil:
 
 
 def crc32(data):
-    """Return the CRC-32/MPEG-2 of *data*; 0 for a section with its own CRC behind it."""
+    """Return the CRC-32/MPEG-2 of *data*; 0 for a section with its own CRC behind it.
+
+    Called by tests alone; tables use `crc32_mpeg`.
+    """
     cdef Py_buffer view
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:

@@ -11,7 +11,7 @@ from fastflv._ext.ts.program cimport Program, ProgramTrack
 
 
 cdef class TsMux(Remux):
-    cdef object describe       # see tsmux.pyi
+    cdef object describe       # see remux.pyi
     cdef Program program
     cdef Clock clock
     cdef int length_size       # of the NAL units of video, bytes
@@ -26,7 +26,7 @@ cdef class TsMux(Remux):
     cdef PesWriter writer
     cdef int64_t entry_at      # its position in `log`
     cdef uint32_t entry_size   # bytes
-    cdef uint8_t gap[4 * TS_BYTES]   # what a player that jumps to the entry is sent first
+    cdef uint8_t gap[4 * TS_BYTES]   # packets that a player that jumps to the entry is sent first
     cdef uint32_t gap_size     # bytes
 
     cdef int configure(self, uint8_t kind, const Payload* payload, const uint8_t* data) except -1

@@ -1,7 +1,7 @@
-"""MPEG-TS made from the FLV log, each frame once, straight into the bytes that players are sent.
+"""MPEG-TS made from the FLV log; each frame is written once, into the bytes that players are sent.
 
-An entry of the log is one PES with all that belongs before it: tables, PCR packets. One picture is
-one PES; audio frames are gathered up to the next picture. An entry with KEY begins with the tables.
+An entry of the log is one PES with the tables and PCR packets before it. A picture is one PES; audio frames are
+gathered up to the next picture. An entry with KEY begins with the tables.
 
 Spec: ISO 13818-1, 2.4 (packets, PES), 2.14 (H.264), 2.17 (HEVC); ETSI TS 102 366, annex A (AC-3, E-AC-3); Opus in
 MPEG-2 TS.
@@ -35,7 +35,7 @@ from fastflv._ext.ts.packet cimport (
 )
 from fastflv._ext.ts.program cimport (
     FORM_AAC, FORM_HEVC, FORM_MP3, FORM_NONE, FORM_OPUS, TABLES_BYTES, form_of, mpeg_audio_type, program_begin,
-    program_expire, program_know, program_lose, program_show, program_tell, program_timer, program_wait, program_write,
+    program_expire, program_know, program_lose, program_show, program_sent, program_timer, program_wait, program_write,
 )
 from fastflv._ext.ts.tables cimport PMT_PID
 
@@ -59,8 +59,8 @@ cdef const uint8_t* START_CODE = b"\0\0\0\1"
 cdef class TsMux(Remux):
     """MPEG-TS from FLV tags: the default track of video and of audio.
 
-    *describe* reads sequence headers (see fastflv.containers.mpegts). What TS cannot carry, and what is
-    broken, is left out and counted in `skipped`.
+    *describe* reads sequence headers (see fastflv.containers.mpegts). Broken frames and codecs that TS cannot carry are
+    left out and counted in `skipped`.
     """
 
     def __cinit__(self):
@@ -77,16 +77,6 @@ cdef class TsMux(Remux):
     def __dealloc__(self):
         free(self.gathered)
 
-    @property
-    def streams(self):
-        """`(PID, stream type)` of each track in the PMT."""
-        cdef list rows = []
-        if self.program.video.announced:
-            rows.append((self.program.video.entry.pid, self.program.video.entry.type))
-        if self.program.audio.announced:
-            rows.append((self.program.audio.entry.pid, self.program.audio.entry.type))
-        return rows
-
     def tables(self):
         """Return PAT and PMT for a player that starts at the head, b"" while no track is known.
 
@@ -95,18 +85,18 @@ cdef class TsMux(Remux):
         cdef uint8_t counter = (self.program.counter - 1) & 15
         if not program_timer(&self.program).announced:
             return b""
-        program_tell(&self.program)
+        program_sent(&self.program)
         packets = bytearray(self.program.packets[:TABLES_BYTES])
         packets[3] |= counter
         packets[TS_BYTES + 3] |= counter
         return bytes(packets)
 
     def headers(self, bytes tags not None):
-        """Tables, whatever *tags* say: what the log does not repeat is in it."""
+        """Return the tables, whatever *tags* are: each entry with KEY repeats the parameter sets."""
         return self.tables()
 
     def begin(self, bytes headers not None, int64_t position):
-        """As in Remux; audio that has no header is announced in the first tables too."""
+        """As in Remux; audio without a sequence header is announced in the first tables too."""
         self.look_ahead(position)
         Remux.begin(self, headers, position)
 
@@ -117,7 +107,7 @@ cdef class TsMux(Remux):
         if not read_payload(kind, body, size, &payload):
             self.skipped += 1
         elif flags & CONFIG:
-            # The other kinds of header (channels, MPEG-2 TS form) say nothing that is needed here.
+            # Headers of other kinds (channel layout, MPEG-2 TS form) are not needed.
             if payload.packet == 0:
                 self.configure(kind, &payload, body + payload.at)
         elif payload.packet != 1:
@@ -150,7 +140,7 @@ cdef class TsMux(Remux):
         return 0
 
     cdef int configure(self, uint8_t kind, const Payload* payload, const uint8_t* data) except -1:
-        """Take a sequence header; one that TS cannot carry ends its track."""
+        """Take a sequence header; a codec that TS cannot carry ends its track."""
         cdef int form = form_of(kind, payload.codec)
         cdef ProgramTrack* track = &self.program.video if kind == TAG_VIDEO else &self.program.audio
         setup = None
@@ -226,7 +216,7 @@ cdef class TsMux(Remux):
         return self.end_entry(TAG_VIDEO, flags, dts_ms)
 
     cdef bint admit(self, int form, const uint8_t* data, uint32_t size) except -1:
-        """Say whether an audio frame can be carried; a codec without a header becomes known by it."""
+        """Return whether an audio frame can be carried; it configures a codec that has no sequence header."""
         cdef int detail = 0
         if form == FORM_AAC:
             return self.program.audio.form == FORM_AAC and adts_fits(size)
@@ -252,7 +242,7 @@ cdef class TsMux(Remux):
         cdef uint32_t size = payload.size
         cdef uint8_t* out
         if form == FORM_OPUS and self.program.audio.form != FORM_OPUS:
-            # Its header may be left out; then it is stereo (Enhanced RTMP v2).
+            # Opus may come without a sequence header; then it is stereo (Enhanced RTMP v2).
             header = payload[0]
             header.size = 0
             self.configure(TAG_AUDIO, &header, data)
@@ -299,7 +289,7 @@ cdef class TsMux(Remux):
         return self.gathered + at
 
     cdef int flush_audio(self, bint riding) except -1:
-        """Write the gathered frames as one PES. *riding*: a picture follows at once."""
+        """Write the gathered frames as one PES. *riding*: a picture follows in the same pass."""
         cdef PesHead head
         cdef int64_t pcr
         if self.gathered_size == 0:
@@ -319,7 +309,7 @@ cdef class TsMux(Remux):
     cdef int begin_entry(
         self, ProgramTrack* track, PesHead* head, int64_t dts_ms, int64_t pcr, uint8_t flags, bint riding
     ) except -1:
-        """Write all of an entry up to the data of its PES. *pcr* fits it (see clock_plan)."""
+        """Write an entry up to the data of its PES. *pcr*: the PCR that suits it (see clock_plan)."""
         cdef bint key = (flags & KEY) != 0
         cdef Program* program = &self.program
         cdef ProgramTrack* timer
@@ -333,10 +323,10 @@ cdef class TsMux(Remux):
         timer = program_timer(program)
         clock_plan(&self.clock, pcr, track == timer, key, riding, &beat)
         tables = key or program.due or beat.restarts or (
-            # What may be left out for a late player holds nothing that others need.
+            # Disposable entries are left out for lagging players, so they hold no tables.
             beat.pcr - program.pcr >= TABLES_STEP and not flags & DISPOSABLE
         )
-        # What bridges a silence has tables in it too.
+        # PCR packets that bridge a silence have tables between them.
         tables += <uint32_t>(beat.alone // BRIDGE_TABLES)
         head.pid = track.entry.pid
         head.stream_id = track.stream_id
@@ -362,7 +352,7 @@ cdef class TsMux(Remux):
         return 0
 
     cdef void note_gap(self) noexcept:
-        """Make the packets for whoever jumps to the entry that begins: its counters do not go on (2.4.3.5)."""
+        """Make the packets for players that jump to the new entry: continuity counters are discontinuous (2.4.3.5)."""
         cdef uint8_t* out = self.gap
         write_gap_packet(out, 0, (self.program.counter - 1) & 15)
         write_gap_packet(out + TS_BYTES, PMT_PID, (self.program.counter - 1) & 15)
@@ -375,7 +365,7 @@ cdef class TsMux(Remux):
             self.gap_size += TS_BYTES
 
     cdef int end_entry(self, uint8_t kind, uint8_t flags, int64_t dts_ms) except -1:
-        """Show the entry to the log; a picture to start from becomes a place to start."""
+        """Commit the entry; one with KEY becomes a start for players."""
         log_commit(self.log.log, self.entry_size, dts_ms, kind, flags)
         self.written = True
         if flags & KEY:
@@ -385,10 +375,10 @@ cdef class TsMux(Remux):
             log_mark_key(self.log.log, self.entry_at, block)
         return 0
 
-    # --- what lies ahead ------------------------------------------------------------------------
+    # --- look-ahead -----------------------------------------------------------------------------
 
     cdef bint announce(self, uint8_t kind, uint8_t flags, const uint8_t* body, uint32_t size) except -1:
-        """Look at a tag before its turn; True when it is audio, after which no more need be looked at."""
+        """Look at a tag before it is taken; True for an audio frame, the last that needs a look."""
         cdef Payload payload
         cdef int form
         if kind != TAG_AUDIO or flags & (CONFIG | COMMAND) or not read_payload(kind, body, size, &payload):
@@ -399,7 +389,7 @@ cdef class TsMux(Remux):
         return True
 
     cdef int look_ahead(self, int64_t position) except -1:
-        """Look at what the source has from *position* on."""
+        """Announce the audio that the source has from *position* on."""
         cdef int32_t i
         cdef uint32_t k
         cdef Page* page

@@ -13,7 +13,7 @@ def packets(
     random_access: bool = False,
     cuts: tuple[int, ...] = (),
 ) -> bytes:
-    """Return one PES in transport packets, the payload put in pieces that end at *cuts*."""
+    """Return one PES in transport packets; the payload is written in pieces that end at *cuts*."""
 
 def pcr_packet(pid: int, counter: int, pcr: int, *, restarts: bool = False) -> bytes:
-    """Return a packet that carries a PCR and nothing else; *counter* is that of the packet before."""
+    """Return a packet with a PCR and no payload; *counter* is that of the packet before."""

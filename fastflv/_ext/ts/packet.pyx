@@ -23,7 +23,7 @@ cdef enum:
 
 
 cdef inline uint32_t field_bytes(const PesHead* head) noexcept nogil:
-    """Adaptation field of the first packet before stuffing, length byte included; 0: none."""
+    """Return the size of the first packet's adaptation field before stuffing, with its length byte; 0: none."""
     if head.timed:
         return 8
     return 2 if head.random_access else 0
@@ -34,7 +34,7 @@ cdef inline uint32_t header_bytes(const PesHead* head) noexcept nogil:
 
 
 cdef uint32_t pes_packets_bytes(const PesHead* head) noexcept nogil:
-    """Bytes of all packets of a PES."""
+    """Return the size of all packets of a PES."""
     cdef uint32_t total = header_bytes(head) + head.size + field_bytes(head)
     return (total + TS_ROOM - 1) // TS_ROOM * TS_BYTES
 
@@ -64,7 +64,7 @@ cdef inline void write_head(uint8_t* out, uint16_t pid, uint8_t start, uint8_t c
 
 
 cdef inline void next_packet(PesWriter* w) noexcept nogil:
-    """Begin a packet that is not the first; the last one is stuffed by its adaptation field."""
+    """Begin a packet behind the first; the adaptation field of the last packet holds the stuffing."""
     cdef uint32_t stuffing
     if w.left >= TS_ROOM:
         write_head(w.out, w.pid, 0, PAYLOAD | w.counter[0])
@@ -154,7 +154,7 @@ cdef void write_pcr_packet(uint8_t* out, uint16_t pid, uint8_t counter, int64_t 
 
 
 cdef void write_gap_packet(uint8_t* out, uint16_t pid, uint8_t counter) noexcept nogil:
-    """Write a packet that says: on this PID nothing goes on here. *counter*: of its next payload, less one."""
+    """Write a packet with discontinuity_indicator on *pid*. *counter*: that of its next payload, less one."""
     write_head(out, pid, 0, ADAPTATION | counter)
     out[4] = TS_ROOM - 1
     out[5] = DISCONTINUITY
@@ -162,7 +162,7 @@ cdef void write_gap_packet(uint8_t* out, uint16_t pid, uint8_t counter) noexcept
 
 
 cdef uint32_t write_bridge(const uint8_t* entry, uint32_t size, uint8_t* out) noexcept nogil:
-    """Write gap packets for the PIDs of an entry of whole packets, before which others were left out; return bytes."""
+    """Write gap packets for the PIDs of an entry before which entries were left out; return their size."""
     cdef uint16_t pids[4]
     cdef uint16_t pid
     cdef uint32_t at = 0
@@ -195,7 +195,10 @@ def packets(
     payload, *, uint16_t pid, uint8_t stream_id, int64_t pts, int64_t dts,
     uint8_t counter=0, pcr=None, bint restarts=False, bint random_access=False, tuple cuts=(),
 ):
-    """Return one PES in transport packets, the payload put in pieces that end at *cuts* (offsets that rise)."""
+    """Return one PES in transport packets; `pes_put` gets the payload in pieces that end at *cuts*, rising offsets.
+
+    Called by tests alone; the muxer uses `pes_begin` and `pes_put`.
+    """
     cdef Py_buffer view
     cdef PesHead head
     cdef PesWriter writer
@@ -226,7 +229,7 @@ def packets(
 
 
 def pcr_packet(uint16_t pid, uint8_t counter, int64_t pcr, *, bint restarts=False):
-    """Return a packet that carries a PCR and nothing else; *counter* is that of the packet before."""
+    """Return a packet with a PCR and no payload; *counter* is that of the packet before. Called by tests alone."""
     if pid > 0x1FFF or counter > 15:
         raise ValueError("a PID or counter out of range")
     out = PyBytes_FromStringAndSize(NULL, TS_BYTES)

@@ -1,4 +1,4 @@
-"""The program of a TS: its tracks, and the tables that tell of them."""
+"""The program of a TS: its tracks, and the tables that announce them."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
@@ -9,7 +9,7 @@ cdef enum:
     TABLES_BYTES = 2 * TS_BYTES
 
 cdef enum Form:
-    # How the frames of a track are carried; 0: not at all.
+    # How the frames of a track are carried; FORM_NONE: not at all.
     FORM_NONE
     FORM_H264
     FORM_HEVC
@@ -20,12 +20,12 @@ cdef enum Form:
     FORM_OPUS
 
 cdef struct ProgramTrack:
-    PmtEntry entry                # what the PMT says of it
+    PmtEntry entry             # its entry in the PMT
     int form                   # of its header or newest frame
     uint8_t stream_id          # of its PES
     uint8_t counter            # continuity counter of its next packet
-    bint announced             # it stands in the PMT
-    bint waiting               # it shows no frame yet: a header alone, or known from the publisher before
+    bint announced             # in the PMT
+    bint waiting               # no frame yet: a header alone, or known from the publisher before
     int64_t since_ms           # first entry of the other track since its last frame, ms; -1: none
 
 cdef struct Program:
@@ -33,9 +33,9 @@ cdef struct Program:
     ProgramTrack audio
     uint8_t packets[TABLES_BYTES]    # PAT and PMT with continuity counters 0
     uint32_t made_size         # of the PMT section in them, bytes
-    uint8_t told[SECTION_BYTES_MAX]  # the last PMT section that players were shown
-    uint32_t told_size         # bytes; 0: none yet
-    uint8_t version            # of `told`, 0 to 31
+    uint8_t sent[SECTION_BYTES_MAX]  # the last PMT section that players were sent
+    uint32_t sent_size         # bytes; 0: none yet
+    uint8_t version            # of `sent`, 0 to 31
     uint8_t counter            # continuity counter of the next PAT and PMT
     bint due                   # they belong before the next entry
     int64_t pcr                # before which they stood last, 90 kHz
@@ -49,5 +49,5 @@ cdef void program_lose(Program* program, ProgramTrack* track) noexcept nogil
 cdef void program_wait(Program* program) noexcept nogil
 cdef void program_expire(Program* program, const ProgramTrack* shown, int64_t dts_ms) noexcept nogil
 cdef ProgramTrack* program_timer(Program* program) noexcept nogil
-cdef void program_tell(Program* program) noexcept nogil
+cdef void program_sent(Program* program) noexcept nogil
 cdef uint8_t* program_write(Program* program, uint8_t* out, int64_t pcr) noexcept nogil

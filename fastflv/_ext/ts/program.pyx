@@ -1,7 +1,7 @@
-"""The program of a TS: one video and one audio track, and tables that are true to them.
+"""The program of a TS: one video and one audio track, and the tables that announce them.
 
-A track is announced by its header, or by its first frame where the codec has none. One that then shows
-nothing for a second is taken out again.
+A track is announced by its sequence header, or by its first frame where the codec has none. An announced track without
+a frame within TS_TRACK_LOST_MS is withdrawn.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
@@ -37,7 +37,7 @@ cdef enum:                     # FourCCs, and format identifiers of registration
 
 
 cdef int form_of(uint8_t kind, uint32_t codec) noexcept nogil:
-    """How a codec of flvtag.Payload is carried."""
+    """Return how a codec of flvtag.Payload is carried, FORM_NONE where it is not."""
     if kind == TAG_VIDEO:
         if codec == AVC_ID or codec == AVC1:
             return FORM_H264
@@ -54,14 +54,14 @@ cdef int form_of(uint8_t kind, uint32_t codec) noexcept nogil:
 
 
 cdef int mpeg_audio_type(const uint8_t* frame, uint32_t size) noexcept nogil:
-    """Stream type of an MPEG audio frame by its header, 0 when it has none (ISO 11172-3, 2.4.1.3)."""
+    """Return the stream type of an MPEG audio frame, 0 without a valid header (ISO 11172-3, 2.4.1.3)."""
     if size < 4 or load_be16(frame) & 0xFFE0 != 0xFFE0 or not frame[1] & 0x06:
         return 0
     return STREAM_MPEG1_AUDIO if frame[1] & 0x18 == 0x18 else STREAM_MPEG2_AUDIO
 
 
 cdef void program_begin(Program* program) noexcept nogil:
-    """Set what is not zero."""
+    """Initialise a program that is all zero."""
     program.video.entry.pid = VIDEO_PID
     program.audio.entry.pid = AUDIO_PID
 
@@ -96,7 +96,7 @@ cdef void describe_track(ProgramTrack* track, uint8_t detail) noexcept nogil:
 
 
 cdef void make_tables(Program* program) noexcept nogil:
-    """Write the tables anew; the version rises when players were told something else."""
+    """Write the tables anew; the version rises when they differ from those that players were sent."""
     cdef uint8_t section[SECTION_BYTES_MAX]
     cdef PmtEntry entries[2]
     cdef int count = 0
@@ -109,13 +109,13 @@ cdef void make_tables(Program* program) noexcept nogil:
         entries[count] = program.audio.entry
         count += 1
     if count == 0:
-        # Nothing is written until there is a track again.
+        # No tables are written until a track is announced.
         return
     timer = entries[0].pid
     size = write_pmt(section, program.version, timer, entries, count)
-    if size != program.told_size or memcmp(section, program.told, size):
+    if size != program.sent_size or memcmp(section, program.sent, size):
         program.due = True
-        if program.told_size:
+        if program.sent_size:
             size = write_pmt(section, (program.version + 1) & 31, timer, entries, count)
     program.made_size = size
     write_section_packet(program.packets + TS_BYTES, PMT_PID, section, size)
@@ -124,7 +124,7 @@ cdef void make_tables(Program* program) noexcept nogil:
 
 
 cdef void program_know(Program* program, ProgramTrack* track, int form, uint8_t detail) noexcept nogil:
-    """A track is there as *form*, though it may not have shown a frame.
+    """Announce a track as *form*, before its first frame.
 
     *detail*: channel_config_code of Opus, stream type of MPEG audio, else 0.
     """
@@ -138,7 +138,7 @@ cdef void program_know(Program* program, ProgramTrack* track, int form, uint8_t 
 
 
 cdef void program_show(Program* program, ProgramTrack* track) noexcept nogil:
-    """A frame of a known track came."""
+    """Note a frame of a configured track."""
     track.waiting = False
     track.since_ms = -1
     if not track.announced:
@@ -147,14 +147,14 @@ cdef void program_show(Program* program, ProgramTrack* track) noexcept nogil:
 
 
 cdef void program_lose(Program* program, ProgramTrack* track) noexcept nogil:
-    """A track turned into one that TS cannot carry."""
+    """Withdraw a track whose codec TS cannot carry."""
     track.form = FORM_NONE
     track.announced = False
     make_tables(program)
 
 
 cdef void program_wait(Program* program) noexcept nogil:
-    """The publisher left; the tracks of the next one may be others."""
+    """Note that the publisher left: the next one may have other tracks."""
     program.video.waiting = True
     program.video.since_ms = -1
     program.audio.waiting = True
@@ -171,7 +171,7 @@ cdef void expire_track(Program* program, ProgramTrack* track, int64_t dts_ms) no
 
 
 cdef void program_expire(Program* program, const ProgramTrack* shown, int64_t dts_ms) noexcept nogil:
-    """An entry of *shown* comes: take the other track out of the PMT when it shows nothing."""
+    """Note an entry of *shown*; withdraw the other track when it has been silent for too long."""
     if shown != &program.video:
         expire_track(program, &program.video, dts_ms)
     if shown != &program.audio:
@@ -179,24 +179,24 @@ cdef void program_expire(Program* program, const ProgramTrack* shown, int64_t dt
 
 
 cdef ProgramTrack* program_timer(Program* program) noexcept nogil:
-    """The track whose PID carries the PCR."""
+    """Return the track whose PID carries the PCR."""
     return &program.video if program.video.announced else &program.audio
 
 
-cdef void program_tell(Program* program) noexcept nogil:
-    """Players are shown the tables as they are; a change takes another version from now on."""
-    program.told_size = program.made_size
-    memcpy(program.told, program.packets + TS_BYTES + 5, program.told_size)
-    program.version = (program.told[5] >> 1) & 31
+cdef void program_sent(Program* program) noexcept nogil:
+    """Note that players are sent the present tables: a later change takes another version."""
+    program.sent_size = program.made_size
+    memcpy(program.sent, program.packets + TS_BYTES + 5, program.sent_size)
+    program.version = (program.sent[5] >> 1) & 31
 
 
 cdef uint8_t* program_write(Program* program, uint8_t* out, int64_t pcr) noexcept nogil:
-    """Write TABLES_BYTES of PAT and PMT behind the PCR *pcr*; return where the next packet goes."""
+    """Write TABLES_BYTES of PAT and PMT, behind the PCR *pcr*; return the address behind them."""
     memcpy(out, program.packets, TABLES_BYTES)
     out[3] |= program.counter
     out[TS_BYTES + 3] |= program.counter
     program.counter = (program.counter + 1) & 15
     program.due = False
     program.pcr = pcr
-    program_tell(program)
+    program_sent(program)
     return out + TABLES_BYTES

@@ -1,7 +1,7 @@
 from fastflv._ext.ts.mux import TsMux
 
-def sound_before(live: TsMux) -> int:
-    """Return the time, ms, from which on the log of *live* is still to bring the sound."""
+def audio_not_written_ms(live: TsMux) -> int:
+    """Return the time of the first audio frame that *live* has gathered and not written, ms; far off without one."""
 
 def tags_as_ts(live: TsMux, tags: bytes) -> bytes:
-    """Return whole FLV *tags* as MPEG-TS: tables and tracks are those of *live*, and its counters go on from here."""
+    """Return whole FLV *tags* as MPEG-TS with the tables of *live*; the counters of its log follow on from these."""

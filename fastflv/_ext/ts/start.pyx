@@ -1,4 +1,4 @@
-"""What a player of MPEG-TS is sent before it follows the log: FLV tags as packets that the log goes on from."""
+"""Start blocks of MPEG-TS players: FLV tags as packets that the log continues."""
 
 from libc.stdint cimport int64_t, uint8_t
 
@@ -10,13 +10,13 @@ from fastflv._ext.ts.program cimport Program
 cdef int64_t FOREVER_MS = 1 << 40
 
 
-def sound_before(TsMux live not None):
-    """Return the time, ms, from which on the log of *live* is still to bring the sound; far off when it has all."""
+def audio_not_written_ms(TsMux live not None):
+    """Return the time of the first audio frame that *live* has gathered and not written, ms; far off without one."""
     return live.gathered_ms if live.gathered_size else FOREVER_MS
 
 
 def tags_as_ts(TsMux live not None, bytes tags not None):
-    """Return whole FLV *tags* as MPEG-TS: tables and tracks are those of *live*, and its counters go on from here."""
+    """Return whole FLV *tags* as MPEG-TS with the tables of *live*; the counters of its log follow on from these."""
     cdef MediaLog out = MediaLog(keep_ms=FOREVER_MS)
     cdef TsMux twin = TsMux(MediaLog(), out, live.describe)
     cdef Program* program = &twin.program

@@ -11,7 +11,7 @@ from fastflv._ext.ts.crc32 cimport crc32_mpeg
 
 
 cdef uint32_t close_section(uint8_t* out, uint8_t table, uint16_t id, uint8_t version, uint32_t size) noexcept nogil:
-    """Write head and CRC of a section whose *size* bytes from its ninth byte on are there; return its size."""
+    """Write header and CRC of a section whose *size* bytes from the ninth on are written; return the whole size."""
     out[0] = table
     store_be16(out + 1, 0xB000 | (size + 9))
     store_be16(out + 3, id)
@@ -23,7 +23,7 @@ cdef uint32_t close_section(uint8_t* out, uint8_t table, uint16_t id, uint8_t ve
 
 
 cdef uint32_t write_pat(uint8_t* out) noexcept nogil:
-    """Write the section with the one program; return its size, bytes."""
+    """Write the PAT of the one program; return its size, bytes."""
     store_be16(out + 8, PROGRAM)
     store_be16(out + 10, 0xE000 | PMT_PID)
     return close_section(out, 0, 1, 0, 4)
@@ -32,7 +32,7 @@ cdef uint32_t write_pat(uint8_t* out) noexcept nogil:
 cdef uint32_t write_pmt(
     uint8_t* out, uint8_t version, uint16_t pcr_pid, const PmtEntry* entries, int count
 ) noexcept nogil:
-    """Write the section with *count* streams, at most 8; return its size, bytes. *version*: 0 to 31."""
+    """Write the PMT of *count* streams, at most 8; return its size, bytes. *version*: 0 to 31."""
     cdef uint8_t* p = out + 12
     cdef uint8_t* loop
     cdef int i
