@@ -1,4 +1,4 @@
-"""The registry of streams and the connection_limit: who may publish, who waits, what is left when all have gone."""
+"""The registry of streams: who may publish, who waits, what is left when all have gone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from model.flv import Feed, key, sound
 
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.errors import StreamBusyError
-from fastflv.net.connectionlimit import ConnectionLimit, address_of
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Phase, StreamOptions
@@ -67,16 +66,16 @@ def test_without_grace_a_stream_ends_with_its_publisher(hub):
 
 
 def test_who_waits_is_told_once_when_the_tracks_are_known(hub):
-    told = []
-    hub.wait(A, told.append)
-    hub.wait(A, told.append)
+    first, second = [], []
+    for waiter in (first.append, second.append, second.append):
+        hub.wait(A, waiter)
     stream = hub.publish(A, GRACE, "p", 0)
     hub.settle(stream, 0)
-    assert (told, hub.waiting) == ([], 2)
+    assert (first, second, hub.waiting) == ([], [], 2)
     play(stream)
     hub.settle(stream, 0)
     hub.settle(stream, 0)
-    assert (told, hub.waiting) == ([stream, stream], 0)
+    assert (first, second, hub.waiting) == ([stream], [stream], 0)
 
 
 def test_who_stops_waiting_is_not_told_and_costs_nothing(hub):
@@ -170,48 +169,12 @@ Life.TestCase.settings = settings(max_examples=40, deadline=None)
 TestLife = Life.TestCase
 
 
-# --- names and the connection_limit ---
+# --- names and watchers ---
 
 
 def test_a_name_prints_without_the_default_vhost():
     assert A.url == "/live/a"
     assert A._replace(vhost="b.com").url == "b.com/live/a"
-
-
-def test_a_door_has_as_many_seats_as_it_says():
-    connection_limit = ConnectionLimit(2)
-    assert [connection_limit.enter(), connection_limit.enter(), connection_limit.enter()] == [
-        True,
-        True,
-        False,
-    ]
-    connection_limit.leave()
-    assert connection_limit.enter()
-    assert (connection_limit.taken, connection_limit.total, connection_limit.refused) == (2, 3, 1)
-    connection_limit.limit = 1
-    assert not connection_limit.enter()
-
-
-class Endpoint:
-    def __init__(self, peer: object) -> None:
-        self.peer = peer
-
-    def get_extra_info(self, name, default=None):
-        return self.peer if name == "peername" else default
-
-
-@pytest.mark.parametrize(
-    ("peer", "address"),
-    [
-        (("1.2.3.4", 5), "1.2.3.4"),
-        (("::ffff:1.2.3.4", 5, 0, 0), "1.2.3.4"),
-        (("::1", 5, 0, 0), "::1"),
-        ("", ""),
-        (None, ""),
-    ],
-)
-def test_an_address_is_the_peers_ip(peer, address):
-    assert address_of(Endpoint(peer)) == address
 
 
 class Diary:

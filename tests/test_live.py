@@ -101,22 +101,22 @@ async def test_a_player_reads_head_start_and_stream_to_a_clean_end():
             "video/x-flv",
             "chunked",
         )
-        await until(lambda: server.sender.count)
+        await until(lambda: server.players.count)
         gop(server, feed, 80)
         (client,) = server.clients
-        assert (client.kind, client.name, client.ip, client.stream.name) == (
+        assert (client.request.output, client.request.scheme, client.request.peer.ip) == (
             "flv-play",
-            "a.flv",
+            "http",
             "127.0.0.1",
-            NAME,
         )
+        assert client.stream.name == NAME
         server.hub.end_all()
         body, ended = dechunk(await reader.read())
         audio, video, tags = read_file(body)
         assert (audio, video, ended) == (True, True, True)
         assert [tag.body for tag in tags] == [AAC_HEADER, AVC_HEADER] + [key(), sound(), inter()] * 2
         await until(lambda: not server.clients)
-        assert (server.connection_limit.taken, server.sender.count) == (0, 0)
+        assert (server.connection_limit.taken, server.players.count) == (0, 0)
         writer.close()
 
 
@@ -157,7 +157,7 @@ async def test_a_player_that_tires_of_waiting_leaves_nothing_behind():
 
 @looped
 async def test_an_absent_stream_is_a_404_after_the_wait(monkeypatch):
-    monkeypatch.setattr("fastflv.servers.http.live.MISSING_SECONDS_MIN", 0.0)
+    monkeypatch.setattr(limits, "MISSING_SECONDS_MIN", 0.0)
     async with running(on_missing=0.1) as (server, port):
         reader, writer = await open_get(port)
         status, fields = await read_head(reader)
@@ -182,7 +182,8 @@ async def test_with_no_wait_an_absent_stream_is_a_404_at_once():
         ("GET", "/live/a.flv?vhost=off.example", 404),
         ("HEAD", "/live/a.flv", 200),
         ("HEAD", "/live/b.flv", 404),
-        ("PUT", "/live/a.flv", 405),
+        ("DELETE", "/live/a.flv", 405),
+        ("PUT", "/live/a.flv", 409),
         ("GET", "/live/../a.flv", 400),
     ],
 )
@@ -192,7 +193,7 @@ async def test_other_requests_are_answered_at_once(method, path, status):
         gop(server, publish(server))
         reader, writer = await open_get(port, path, method=method)
         assert (await read_head(reader))[0] == status
-        assert server.sender.count == 0
+        assert server.players.count == 0
         writer.close()
 
 
@@ -206,7 +207,7 @@ async def test_a_page_of_another_site_may_play():
 
 
 @looped
-async def test_a_player_that_leaves_gives_its_seat_back():
+async def test_a_player_that_leaves_releases_its_connection():
     async with running() as (server, port):
         gop(server, publish(server))
         for _ in range(3):
@@ -215,7 +216,7 @@ async def test_a_player_that_leaves_gives_its_seat_back():
             assert server.connection_limit.taken == 1
             writer.close()
             await until(lambda: server.connection_limit.taken == 0)
-        assert (len(server.clients), server.sender.count) == (0, 0)
+        assert (len(server.clients), server.players.count) == (0, 0)
         assert server.hub.find(NAME).sent_before > 0
 
 
@@ -226,7 +227,7 @@ async def test_a_player_stays_while_its_publisher_is_away_and_goes_on_with_the_n
         gop(server, feed)
         reader, writer = await open_get(port)
         await read_head(reader)
-        await until(lambda: server.sender.count)
+        await until(lambda: server.players.count)
         server.hub.unpublish(server.hub.find(NAME), 100)
         feed = publish(server)
         feed.video(9000, inter())
@@ -285,7 +286,7 @@ async def test_a_machine_out_of_descriptors_does_not_take_the_publisher_down(mon
 @looped
 async def test_a_client_that_is_refused_while_it_waits_costs_neither_publisher_nor_others_anything():
     async with running() as (server, port):
-        refused, bad = await open_get(port, "/live/a.flv", "Upgrade: websocket")
+        refused, bad = await open_get(port)
         await until(lambda: server.hub.waiting)
         reader, writer = await open_get(port)
         await until(lambda: server.hub.waiting == 2)
@@ -308,7 +309,11 @@ async def test_heads_that_are_shared_are_bounded():
             )
             assert (await read_head(reader))[1]["access-control-allow-headers"] == f"x{i}"
             writer.close()
-        assert len(server.live._heads) <= limits.RESPONSE_HEADS_MAX
+        head = server.live.shared(b"a")
+        assert server.live.shared(b"a") is head
+        for i in range(limits.RESPONSE_HEADS_MAX):
+            server.live.shared(b"%d" % i)
+        assert server.live.shared(b"a") is not head, "it was let go for others"
 
 
 @looped
@@ -317,9 +322,9 @@ async def test_stopping_ends_every_response_and_leaves_nothing():
         gop(server, publish(server))
         reader, writer = await open_get(port)
         await read_head(reader)
-        await until(lambda: server.sender.count)
+        await until(lambda: server.players.count)
     assert dechunk(await reader.read())[1]
-    assert (server.sender.count, len(server.clients), len(server.hub), server.connection_limit.taken) == (
+    assert (server.players.count, len(server.clients), len(server.hub), server.connection_limit.taken) == (
         0,
         0,
         0,

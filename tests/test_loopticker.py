@@ -336,7 +336,7 @@ def test_what_waits_for_a_start_goes_with_a_player_that_ends():
     viewer.play.say(b"ping")
     halted = []
     viewer.play.halt(lambda: halted.append(1))
-    viewer.play.kick()
+    viewer.play.drop(EndReason.KICKED)
     viewer.transport.peer_reads()
     assert (viewer.ends, halted) == ([(EndReason.KICKED, False)], [])
     assert not viewer.transport.wire.endswith(b"ping")
@@ -348,7 +348,7 @@ def test_a_kick_during_a_start_leaves_a_frame_half_sent():
     viewer.play.halt(lambda: None)
     viewer.transport.room = 0
     viewer.play.start(stage.stream.open(Variant()), Start(MediaBlock(bytes(200_000)), stage.stream.log.head))
-    viewer.play.kick()
+    viewer.play.drop(EndReason.KICKED)
     assert viewer.ends == [(EndReason.KICKED, False)]
 
 

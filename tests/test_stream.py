@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+
 import pytest
+from model.access import request
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, Tag, inter, key, read_file, sound
 
 from fastflv import limits
+from fastflv.access.request import Action
 from fastflv.config.model.play import TimeJitter
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.containers.flv.header import flv_header
 from fastflv.media.amf import amf0
 from fastflv.stream.clients import Client, Clients
+from fastflv.stream.endreason import EndReason
+from fastflv.stream.lag import Steps
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Phase, Stream, StreamOptions
 
@@ -200,36 +207,86 @@ def test_the_jitter_setting_reaches_the_timeline(jitter, times):
 
 
 class Counted:
+    """The connection of a client, as far as bytes are counted."""
+
+    steps = Steps()
+
     def __init__(self, sent: int, received: int) -> None:
         self.sent, self.received = sent, received
 
+    def drop(self, reason: EndReason) -> None:
+        """Nobody is disconnected here."""
 
-def client(stream: Stream, id: str, link: Counted | None = None) -> Client:
-    made = Client(
-        id=id,
-        stream=stream,
-        kind="flv-play",
-        ip="",
-        tc_url="",
-        name="a",
-        joined=0.0,
-        drop=lambda client: None,
-    )
-    made.link = link
-    return made
+    def adopt(self, options: StreamOptions) -> None:
+        """Nothing is reloaded here."""
+
+
+def client(
+    stream: Stream, id: str, link: Counted, action: Action = Action.PLAY, joined: float = 0.0
+) -> Client:
+    return Client(replace(request(action), client_id=id), stream, link, joined)
 
 
 def test_what_clients_that_left_were_sent_stays_counted_once():
     clients = Clients()
     stream = make()
-    first, second = client(stream, "a", Counted(100, 7)), client(stream, "b")
+    first, second = client(stream, "a", Counted(100, 7)), client(stream, "b", Counted(0, 0))
     clients.add(first)
     clients.add(second)
     assert (len(clients), clients.count(stream), clients.total) == (2, 2, 2)
     assert clients.find("a") is first
-    clients.remove(first)
-    clients.remove(first)
+    clients.remove(first, EndReason.PEER_CLOSED, 1.0)
+    clients.remove(first, EndReason.PEER_CLOSED, 1.0)
     assert (stream.sent_before, clients.sent_before.total(), clients.received_before) == (100, 100, 7)
     assert (list(clients), clients.count(stream), clients.find("a")) == ([second], 1, None)
-    clients.remove(second)
+    clients.remove(second, EndReason.PEER_CLOSED, 1.0)
     assert (clients.count(stream), clients.total) == (0, 2)
+
+
+def test_players_that_did_not_keep_up_are_counted_by_reason_with_their_lag_steps():
+    clients = Clients()
+    stream = make()
+    late = Counted(100, 0)
+    late.steps = Steps(lag_ms=9000, drops=2, dropped=30, jumps=1)
+    ends = [EndReason.TOO_SLOW, EndReason.STALLED, EndReason.STALLED, EndReason.PEER_CLOSED]
+    for number, reason in enumerate(ends):
+        each = client(stream, str(number), late)
+        clients.add(each)
+        assert each.steps.lag_ms == 9000
+        clients.remove(each, reason, 1.0)
+    assert clients.late == {EndReason.TOO_SLOW: 1, EndReason.STALLED: 2}
+    assert clients.steps_before == Steps(lag_ms=0, drops=8, dropped=120, jumps=4)
+
+
+def test_a_publisher_is_no_player_and_has_no_lag():
+    clients = Clients()
+    stream = make()
+    publisher, player = (client(stream, each.value, Counted(5, 9), each) for each in Action)
+    assert (publisher.publish, publisher.player, publisher.steps) == (True, None, Steps())
+    assert (player.publish, player.player) == (False, player.link)
+    clients.add(publisher)
+    clients.remove(publisher, EndReason.TOO_SLOW, 0.0)
+    assert clients.received_before == 9
+
+
+@pytest.mark.parametrize(
+    ("action", "lines"),
+    [
+        (
+            Action.PUBLISH,
+            ["publisher a from 192.0.2.1 publishes /live/a", "publisher a of /live/a left: kicked; 7 bytes in 2.5 s"],
+        ),
+        (
+            Action.PLAY,
+            ["player a from 192.0.2.1 joins /live/a by http", "player a of /live/a left: kicked; 100 bytes in 2.5 s"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_client_has_one_line_when_it_comes_and_one_with_the_reason_when_it_goes(caplog, action, lines):
+    caplog.set_level(logging.INFO)
+    clients = Clients()
+    only = client(make(), "a", Counted(100, 7), action, joined=10.0)
+    clients.add(only)
+    clients.remove(only, EndReason.KICKED, 12.5)
+    assert len(caplog.messages) == 2
+    assert [message[: len(line)] for message, line in zip(caplog.messages, lines, strict=True)] == lines

@@ -102,7 +102,7 @@ def test_a_kick_is_not_lost_while_the_player_is_called_back(scene):
     scene.play.start(scene.stream.open(), start_of(scene))
     scene.play.say(b"ping")
     scene.let_go()
-    scene.play.kick()
+    scene.play.drop(EndReason.KICKED)
     scene.players.reap()
     assert scene.ends == [(EndReason.KICKED, True)]
     assert scene.players.count == 0
