@@ -4,123 +4,18 @@ from __future__ import annotations
 
 import logging
 import socket
-from itertools import count
 
 import pytest
-from model.client import Client
 from model.flv import AAC_HEADER, AVC_HEADER, key, sound
-from model.loop import FakeLoop, FakeTransport
+from model.rtmp import FILM_BYTES, NEVER, Peer, Site
 
 from fastflv import limits
 from fastflv._ext.ingest.chunkwrite import write_message
 from fastflv.media.amf import amf0
-from fastflv.net.connectionlimit import ConnectionLimit
-from fastflv.servers.rtmp.connection import Ingest
-from fastflv.servers.rtmp.options import IngestOptions
-from fastflv.servers.rtmp.play import RtmpPlays
-from fastflv.stream.clients import Clients
-from fastflv.stream.hub import Hub
-from fastflv.stream.stream import StreamOptions
+from fastflv.stream.endreason import EndReason
 
-NEVER = 0
-"Room of a peer that reads nothing."
-
-
-class Wire(FakeTransport):
-    """A transport that remembers what its socket was told."""
-
-    def __init__(self, loop: FakeLoop, room: int) -> None:
-        super().__init__(loop, room)
-        self.options: list[tuple[int, ...]] = []
-        self.reading = True
-
-    def setsockopt(self, *words: int) -> None:
-        self.options.append(words)
-
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
-
-
-class Peer:
-    """One connection, from its peer's side."""
-
-    def __init__(self, site: Site, room: int = 1 << 40) -> None:
-        self.connection = site.ingest.connection()
-        self.transport = Wire(site.loop, room)
-        self.transport.owner = self.connection
-        self.client = Client(0xFFFFFF)
-        self.unread = b""
-        "What the connection did not read: it had paused."
-        self.connection.connection_made(self.transport)
-
-    def say(self, data: bytes = b"") -> int:
-        """Send *data*, or all that the client wrote; return how much that was."""
-        data = data or self.client.wire()
-        rest = memoryview(data)
-        while rest and self.transport.reading:
-            buffer = self.connection.get_buffer(-1)
-            size = min(len(buffer), len(rest))
-            buffer[:size] = rest[:size]
-            self.connection.buffer_updated(size)
-            rest = rest[size:]
-        self.unread = bytes(rest)
-        return len(data) - len(rest)
-
-    def publish(self, name: str = "room") -> Peer:
-        self.client.connect().fmle_publish(name)
-        self.say()
-        return self
-
-    def play(self, name: str = "room") -> Peer:
-        self.client.connect().play(name)
-        self.say()
-        return self
-
-    def film(self) -> int:
-        """Both tracks, so that players may start."""
-        self.client.media(9, 0, AVC_HEADER).media(8, 0, AAC_HEADER).media(9, 0, key()).media(8, 0, sound())
-        return self.say()
-
-    def leave(self) -> None:
-        """End the publish; the connection stays."""
-        self.client.call("deleteStream", 7, None, 1.0)
-        self.say()
-
-    def lost(self) -> None:
-        self.connection.connection_lost(None)
-
-
-class Site:
-    """All that connections need of a server, but sender threads."""
-
-    def __init__(self, *, grace_ms: int = 0, on_missing: float = 0.0) -> None:
-        ids = map(str, count())
-        self.loop = FakeLoop()
-        self.hub = Hub(lambda: next(ids))
-        self.clients = Clients()
-        self.connection_limit = ConnectionLimit(10)
-        options = IngestOptions("v", StreamOptions(grace_ms=grace_ms))
-        plays = RtmpPlays(
-            self.loop,
-            self.hub,
-            self.clients,
-            None,
-            on_missing=lambda vhost: on_missing,
-            new_id=lambda: next(ids),
-        )
-        self.ingest = Ingest(
-            self.loop,
-            self.hub,
-            self.clients,
-            self.connection_limit,
-            vhost_of=lambda name: options,
-            new_id=lambda: next(ids),
-            start_play=plays.start,
-        )
-
+MEDIA = [AAC_HEADER, AVC_HEADER, key(), sound()]
+"What a player of one `Peer.film` is sent."
 
 # --- closing ---
 
@@ -134,7 +29,7 @@ def cut_off(site: Site, peer: Peer) -> bool:
     site.loop.advance(0.2)
     done = peer.transport.gone == "aborted"
     peer.lost()
-    return done and not site.loop.timers and site.connection_limit.taken == 0
+    return done and not site.loop.timers and site.limit.taken == 0
 
 
 def test_a_player_that_does_not_read_its_refusal_is_cut_off():
@@ -210,10 +105,10 @@ def test_a_publisher_that_ends_leaves_no_timer(caplog):
     peer.film()
     peer.lost()
     assert site.loop.timers == []
-    assert "left: the connection ended" in caplog.text
+    assert "left: peer closed" in caplog.text
 
 
-def test_a_connection_gives_its_seat_back_whatever_fails(monkeypatch):
+def test_a_connection_is_counted_no_more_whatever_fails(monkeypatch):
     def broken(stream, now_ms):
         raise RuntimeError("broken")
 
@@ -222,7 +117,7 @@ def test_a_connection_gives_its_seat_back_whatever_fails(monkeypatch):
     monkeypatch.setattr(site.hub, "unpublish", broken)
     with pytest.raises(RuntimeError, match="broken"):
         peer.lost()
-    assert site.connection_limit.taken == 0
+    assert site.limit.taken == 0
     assert site.loop.timers == []
 
 
@@ -244,8 +139,8 @@ def test_each_publish_of_a_connection_counts_its_own_bytes():
     for _ in range(3):
         (client,) = site.clients
         assert client.received == 0
-        size = peer.film()
-        assert client.received == size
+        peer.film()
+        assert client.received == FILM_BYTES
         peer.leave()
         peer.client.fmle_publish()
         peer.say()
@@ -263,7 +158,7 @@ def test_a_player_that_was_closed_while_it_waited_is_not_found():
     assert site.hub.waiting == 0
     publisher = Peer(site).publish()
     publisher.film()
-    assert [client.kind for client in site.clients] == ["fmle-publish"]
+    assert [client.request.output for client in site.clients] == ["fmle-publish"]
     assert not publisher.transport.gone
 
 
@@ -279,25 +174,155 @@ def test_a_player_that_waits_is_read_up_to_one_buffer_and_no_further():
     assert not player.transport.reading
 
 
+# --- several publishes of one connection ---
+
+
 def test_a_second_publish_of_a_connection_leaves_the_first_alone():
     site = Site()
     peer = Peer(site).publish()
     peer.film()
-    before = peer.connection.received
     peer.client.fmle_publish("second", 2)
     peer.say()
-    size = peer.film()
-    assert peer.connection.received >= before + size
-    assert not peer.transport.gone and [client.name for client in site.clients] == ["room"]
+    peer.film()
+    peer.film(2)
+    assert site.publishers == {"room": 2 * FILM_BYTES, "second": FILM_BYTES}
+    peer.leave()
+    peer.film(2)
+    assert site.publishers == {"second": 2 * FILM_BYTES}
+    assert not peer.transport.gone
 
 
-def test_an_answer_to_a_play_that_comes_too_late_is_no_harm():
-    site = Site(on_missing=60)
-    player = Peer(site).play()
-    player.connection.eof_received()
-    heard = bytes(player.transport.wire)
-    player.connection.accept_play()
-    player.connection.refuse_play("NetStream.Play.StreamNotFound", "too late")
+def test_a_second_publish_of_the_same_name_is_refused_and_the_first_goes_on():
+    site = Site()
+    peer = Peer(site).publish()
+    peer.client.fmle_publish("room", 2)
+    peer.say()
+    peer.film()
+    assert (2, "error", "NetStream.Publish.BadName") in peer.status
+    assert site.publishers == {"room": FILM_BYTES}
+    assert not peer.transport.gone
+
+
+def test_another_connection_that_publishes_a_busy_name_is_told_and_closed():
+    site = Site()
+    first, second = Peer(site).publish(), Peer(site).publish()
+    assert second.status == [(1, "error", "NetStream.Publish.BadName")]
+    assert second.transport.gone == "closed"
+    first.film()
+    assert site.publishers == {"room": FILM_BYTES}
+
+
+def test_all_publishes_end_with_their_connection():
+    site = Site()
+    peer = Peer(site).publish()
+    for stream_id in (2, 3):
+        peer.client.fmle_publish(f"room{stream_id}", stream_id)
+    peer.say()
+    assert len(site.hub) == 3
+    peer.lost()
+    assert (len(site.hub), site.left_behind) == (0, (0, 0, 0, 0))
+
+
+def test_an_operator_ends_one_publish_of_a_connection_and_the_others_go_on():
+    site = Site()
+    peer = Peer(site).publish()
+    peer.client.fmle_publish("second", 2)
+    peer.say()
+    first, second = site.clients
+    first.link.drop(EndReason.KICKED)
+    assert (1, "error", "NetStream.Publish.Denied") in peer.status
+    assert not peer.transport.gone
+    peer.film(2)
+    peer.film(1)
+    assert site.publishers == {"second": FILM_BYTES}
+    second.link.drop(EndReason.KICKED)
+    assert peer.transport.gone == "closed"
+
+
+# --- a player that the event loop serves ---
+
+
+@pytest.fixture
+def stage(senders) -> Site:
+    """A site with one publisher whose tracks are known."""
+    site = Site(sender=senders(), grace_ms=0)
+    site.publisher = Peer(site).publish()
+    site.publisher.film()
+    return site
+
+
+def test_a_player_is_sent_the_stream_and_told_of_its_end(stage):
+    player = Peer(stage, tls=True).play()
+    stage.loop.turn()
+    assert player.status[0] == (1, "status", "NetStream.Play.Reset")
+    assert player.media == MEDIA
+    (client,) = [client for client in stage.clients if not client.publish]
+    assert client.sent > FILM_BYTES
+    stage.publisher.leave()
+    stage.loop.turn()
+    assert player.status[-1] == (1, "status", "NetStream.Play.UnpublishNotify")
+    assert player.transport.gone == "closed"
     player.lost()
-    player.connection.accept_play()
-    assert player.transport.wire == heard
+    assert len(stage.clients) == 0
+
+
+def test_a_player_that_stops_keeps_its_connection_and_may_play_again(stage):
+    player = Peer(stage, tls=True).play()
+    stage.loop.turn()
+    player.leave()
+    stage.loop.turn()
+    assert (player.transport.gone, len(stage.clients)) == ("", 1)
+    player.client.call("createStream", 9, None).call("play", 10, None, "room", stream_id=1)
+    player.say()
+    stage.loop.turn()
+    assert player.media == MEDIA * 2
+    assert len(stage.clients) == 2
+
+
+def test_a_connection_that_neither_plays_nor_publishes_for_long_is_closed(stage):
+    player = Peer(stage, tls=True).play()
+    player.leave()
+    stage.loop.advance(limits.COMMAND_SECONDS - 0.1)
+    assert not player.transport.gone
+    stage.loop.advance(0.2)
+    assert player.transport.gone == "closed"
+
+
+def test_a_player_that_a_reload_forbids_is_told_and_closed(stage):
+    player = Peer(stage, tls=True).play()
+    stage.loop.turn()
+    client = next(client for client in stage.clients if not client.publish)
+    client.link.drop(EndReason.FORBIDDEN)
+    assert player.status[-1] == (1, "status", "NetStream.Play.UnpublishNotify")
+    assert b"The play is over: forbidden." in player.transport.wire
+    assert player.transport.gone == "closed"
+    assert [client.publish for client in stage.clients] == [True]
+
+
+def test_a_paused_player_is_sent_nothing_goes_on_at_a_keyframe_and_learns_of_the_end(stage):
+    player = Peer(stage, tls=True).play()
+    stage.loop.turn()
+    player.client.call("pause", 0, None, True, 0.0, stream_id=1)
+    player.say()
+    stage.publisher.film()
+    stage.loop.advance(1)
+    assert player.media == MEDIA
+    player.client.call("pause", 0, None, False, 0.0, stream_id=1)
+    player.say()
+    stage.loop.advance(1)
+    assert player.media == MEDIA * 2
+    player.client.call("pause", 0, None, True, 0.0, stream_id=1)
+    player.say()
+    stage.publisher.leave()
+    assert player.status[-1] == (1, "status", "NetStream.Play.UnpublishNotify")
+    assert player.transport.gone == "closed"
+
+
+def test_a_player_that_is_lost_is_no_client_any_more(stage, caplog):
+    caplog.set_level(logging.INFO)
+    player = Peer(stage, tls=True).play()
+    stage.loop.turn()
+    player.lost()
+    assert [client.publish for client in stage.clients] == [True]
+    assert (stage.limit.taken, stage.players.count) == (1, 0)
+    assert "of v/live/room left: peer closed" in caplog.text
