@@ -27,17 +27,15 @@ def files(folder: Path) -> set[str]:
 
 @looped
 async def test_files_are_made_from_the_publish_on_and_deleted_after_they_left_the_playlist(tmp_path):
-    async with running(f"hls_path {tmp_path}; hls_fragment 0.1; hls_window 0.1; hls_ctx off;") as site:
+    async with running(f"hls_path {tmp_path}; hls_fragment 1; hls_window 1; hls_ctx off;") as site:
         camera = Camera(site)
+        camera.run(1)
+        await until(lambda: site.muxer.is_reading)
         before = None
-        playlist = tmp_path / "live/cam.m3u8"
         old = set()
-        for _number in range(14):
-            camera.run(1)
-            await asyncio.sleep(0.08)
-            if not playlist.exists():
-                continue
-            now = m3u8.read_media(playlist.read_text())
+        for _number in range(10):
+            await site.step(camera)
+            now = m3u8.read_media((tmp_path / "live/cam.m3u8").read_text())
             if before is not None:
                 m3u8.check_step(before, now)
                 m3u8.check_removal(before, now)
@@ -63,12 +61,13 @@ async def test_files_are_made_from_the_publish_on_and_deleted_after_they_left_th
 
 @looped
 async def test_files_stay_where_cleanup_is_off(tmp_path):
-    hls = f"hls_path {tmp_path}; hls_cleanup off; hls_dispose 0; hls_fragment 0.1; hls_window 0.1;"
+    hls = f"hls_path {tmp_path}; hls_cleanup off; hls_dispose 0; hls_fragment 1; hls_window 1;"
     async with running(hls) as site:
         camera = Camera(site)
+        camera.run(1)
+        await until(lambda: site.muxer.is_reading)
         for _ in range(8):
-            camera.run(1)
-            await asyncio.sleep(0.08)
+            await site.step(camera)
         await until(lambda: site.muxer.fetch("live/cam-0.ts") is None)
         camera.end()
         await until(lambda: "ENDLIST" in (tmp_path / "live/cam.m3u8").read_text())

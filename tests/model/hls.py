@@ -105,6 +105,12 @@ class Site:
                     return media
                 await asyncio.sleep(0.05)
 
+    async def step(self, camera: Camera) -> None:
+        """Publish a GOP, and wait until the playlist has changed."""
+        before = self.muxer.text
+        camera.run(1)
+        await until(lambda: self.muxer.text not in ("", before))
+
     async def fetch(self, uri: str, base: str = "/live/") -> bytes:
         answer = await self.get(base + uri)
         assert answer.status == 200, (uri, answer)
