@@ -141,20 +141,19 @@ class Listener:
 
     async def _read_proxy_header(self, sock: socket.socket, peer: Peer, trusted: NetworkSet) -> Peer:
         """Take the header off the socket, and not one byte more: what follows belongs to TLS or the protocol."""
+        taken = b""
         async with asyncio.timeout(limits.HANDSHAKE_SECONDS):
             while True:
                 await self._readable(sock)
-                data = sock.recv(HEADER_BYTES_MAX, socket.MSG_PEEK)
+                data = sock.recv(HEADER_BYTES_MAX - len(taken), socket.MSG_PEEK)
                 if not data:
                     raise ConnectionResetError
-                header = read_header(data)
+                header = read_header(taken + data)
                 if header is not None:
-                    break
-                # Peeked bytes keep the socket readable: wait for one byte more (socket(7), SO_RCVLOWAT).
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(data) + 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-        sock.recv(header.size)
-        return peer.proxied(header, trusted)
+                    sock.recv(header.size - len(taken))
+                    return peer.proxied(header, trusted)
+                # A prefix of a header holds nothing else. Bytes that were only peeked at would hide the peer's end.
+                taken += sock.recv(len(data))
 
     async def _readable(self, sock: socket.socket) -> None:
         ready = self._loop.create_future()
