@@ -35,7 +35,7 @@ class Life:
         self._reloader = Reloader(loop, load, self._apply, server.runtime.settings, folder)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
             loop.add_signal_handler(number, self._stop, number)
-        loop.add_signal_handler(signal.SIGHUP, self._reloader.reload, "SIGHUP")
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         loop.add_signal_handler(signal.SIGUSR1, reopen_log)
         if server.runtime.settings.asprocess:
             watch_parent(loop.add_reader, lambda: self._end("the parent process ended"))
@@ -45,7 +45,6 @@ class Life:
         await asyncio.wait([self._leaving, self._ended], return_when=asyncio.FIRST_COMPLETED)
         if self._leaving.done():
             await self._leave()
-        self._reloader.close()
         await self._server.stop()
         if self._leaving.done() and not self._ended.done():
             await self._pause(self._server.runtime.settings.grace_final_wait / 1000)
@@ -54,6 +53,13 @@ class Life:
         self._server.reload(settings)
         set_level(settings.log.level)
 
+    def _reload(self) -> None:
+        if self._leaving.done() or self._ended.done():
+            # It would open the listeners again.
+            log.info("SIGHUP: no reload, the server is quitting")
+        else:
+            self._reloader.reload("SIGHUP")
+
     def _stop(self, number: signal.Signals) -> None:
         graceful = number is signal.SIGQUIT or (
             number is signal.SIGTERM and self._server.runtime.settings.force_grace_quit
@@ -61,6 +67,7 @@ class Life:
         if graceful and not self._leaving.done():
             log.info("%s: quitting gracefully; a second signal ends it at once", number.name)
             self._leaving.set_result(None)
+            self._reloader.close()
         else:
             self._end(number.name)
 
@@ -68,6 +75,7 @@ class Life:
         if not self._ended.done():
             log.info("%s: stopping", why)
             self._ended.set_result(None)
+            self._reloader.close()
 
     async def _leave(self) -> None:
         """Accept no more after a while, and wait until the last client has left."""

@@ -80,7 +80,6 @@ class Reloader:
         elif self._changed:
             self._changed = False
             self.reload("a configuration file has changed")
-            return
         self._watch_later()
 
 
