@@ -32,8 +32,9 @@ class Publisher(RtmpPeer):
         chunk_size: int = 4096,
         tls: ssl.SSLContext | None = None,
         buffer: int = 0,
+        source: str = "",
     ) -> None:
-        super().__init__(port, timeout=timeout, tls=tls, buffer=buffer)
+        super().__init__(port, timeout=timeout, tls=tls, buffer=buffer, source=source)
         self._wanted_chunk = chunk_size
         self.session: ClientSession
         self.streams: dict[str, int] = {}

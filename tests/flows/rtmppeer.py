@@ -18,12 +18,21 @@ class RtmpPeer:
     """The socket, and what is written to it."""
 
     def __init__(
-        self, port: int, *, timeout: float = 10, tls: ssl.SSLContext | None = None, buffer: int = 0
+        self,
+        port: int,
+        *,
+        timeout: float = 10,
+        tls: ssl.SSLContext | None = None,
+        buffer: int = 0,
+        source: str = "",
     ) -> None:
+        """*source*: the address to connect from; empty: the system chooses."""
         self.sock = socket.socket()
         self.sock.settimeout(timeout)
         if buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.connect((HOST, port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:

@@ -121,9 +121,15 @@ class RtmpPlayer(RtmpPeer):
     """One connection that plays. Media is in `tags`, everything else where `wait` finds it."""
 
     def __init__(
-        self, port: int, *, timeout: float = 15, tls: ssl.SSLContext | None = None, buffer: int = 0
+        self,
+        port: int,
+        *,
+        timeout: float = 15,
+        tls: ssl.SSLContext | None = None,
+        buffer: int = 0,
+        source: str = "",
     ) -> None:
-        super().__init__(port, timeout=timeout, tls=tls, buffer=buffer)
+        super().__init__(port, timeout=timeout, tls=tls, buffer=buffer, source=source)
         self.chunks = Chunks()
         self.tags: list[Tag] = []
         self.streams: set[int] = set()
