@@ -29,7 +29,7 @@ from fastflv.net.activation import FIRST_FD, inherited_sockets
 given = [int(word) for word in sys.argv[1:]]
 copies = [os.dup(fd) for fd in given]
 for number, fd in enumerate(copies):
-    os.dup2(fd, FIRST_FD + number, inheritable=True)
+    os.set_inheritable(os.dup2(fd, FIRST_FD + number), True)
 os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(given)), "LISTEN_FDNAMES": "a:b"}
 found = inherited_sockets(os.environ)
 for sock in found:

@@ -6,7 +6,7 @@ import logging
 import socket
 
 import pytest
-from model.flv import AAC_HEADER, AVC_HEADER, key, sound
+from model.flv import AAC_HEADER, AVC_HEADER, inter, key, sound
 from model.rtmp import FILM_BYTES, NEVER, Peer, Site
 
 from fastflv import limits
@@ -212,6 +212,49 @@ def test_another_connection_that_publishes_a_busy_name_is_told_and_closed():
     assert site.publishers == {"room": FILM_BYTES}
 
 
+def low_water_marks(peer: Peer) -> list[int]:
+    return [value for _, name, value in peer.transport.options if name == socket.SO_RCVLOWAT]
+
+
+def go_on(site: Site, peer: Peer, *stream_ids: int) -> None:
+    """A second of large pictures."""
+    for number in range(25):
+        for stream_id in stream_ids:
+            peer.client.media(9, 40 * number, inter(bytes(3000)), stream_id)
+        peer.say()
+        site.loop.advance(0.04)
+
+
+def test_a_socket_with_one_publish_gathers_bytes_and_one_with_two_does_not():
+    site = Site()
+    peer = Peer(site).publish()
+    peer.film()
+    go_on(site, peer, 1)
+    assert low_water_marks(peer)[-1] > 1
+    peer.client.fmle_publish("second", 2)
+    peer.say()
+    peer.film(2)
+    assert low_water_marks(peer)[-1] == 1
+    marks = len(low_water_marks(peer))
+    go_on(site, peer, 1, 2)
+    assert len(low_water_marks(peer)) == marks
+    peer.leave(1)
+    peer.leave(2)
+    peer.client.fmle_publish("third", 3)
+    peer.say()
+    peer.film(3)
+    go_on(site, peer, 3)
+    assert low_water_marks(peer)[-1] > 1
+
+
+def test_a_publisher_behind_tls_gathers_no_bytes():
+    site = Site()
+    peer = Peer(site, tls=True).publish()
+    peer.film()
+    go_on(site, peer, 1)
+    assert low_water_marks(peer) == []
+
+
 def test_all_publishes_end_with_their_connection():
     site = Site()
     peer = Peer(site).publish()
@@ -224,7 +267,7 @@ def test_all_publishes_end_with_their_connection():
 
 
 def test_an_operator_ends_one_publish_of_a_connection_and_the_others_go_on():
-    site = Site()
+    site = Site(grace_ms=60_000)
     peer = Peer(site).publish()
     peer.client.fmle_publish("second", 2)
     peer.say()
@@ -235,6 +278,7 @@ def test_an_operator_ends_one_publish_of_a_connection_and_the_others_go_on():
     peer.film(2)
     peer.film(1)
     assert site.publishers == {"second": FILM_BYTES}
+    assert first.stream.writer.bytes == 0, "what comes for an ended publish is dropped"
     second.link.drop(EndReason.KICKED)
     assert peer.transport.gone == "closed"
 
@@ -297,6 +341,22 @@ def test_a_player_that_a_reload_forbids_is_told_and_closed(stage):
     assert b"The play is over: forbidden." in player.transport.wire
     assert player.transport.gone == "closed"
     assert [client.publish for client in stage.clients] == [True]
+
+
+def test_a_player_that_was_sent_part_of_a_gop_goes_on_at_the_next_keyframe(stage):
+    player = Peer(stage, tls=True).play()
+    stage.loop.turn()
+    for paused in (True, False):
+        player.client.call("pause", 0, None, paused, 0.0, stream_id=1)
+        player.say()
+    stage.publisher.client.media(9, 40, inter())
+    stage.publisher.say()
+    stage.loop.advance(1)
+    assert player.media == MEDIA
+    stage.publisher.client.media(9, 80, key(b"next"))
+    stage.publisher.say()
+    stage.loop.advance(1)
+    assert player.media == [*MEDIA, AAC_HEADER, AVC_HEADER, key(b"next")]
 
 
 def test_a_paused_player_is_sent_nothing_goes_on_at_a_keyframe_and_learns_of_the_end(stage):
