@@ -95,7 +95,7 @@ class HttpConnection(asyncio.Protocol):
         self.drive()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.deadline.cancel()
+        self._free()
         if self.transport is not None:
             self.transport = None
             self._limit.release()
@@ -199,7 +199,11 @@ class HttpConnection(asyncio.Protocol):
         transport = self.transport
         if transport is None or transport.is_closing():
             return
-        hold = not self._deaf and (blocked or (self.full and self._exchange is None))
+        exchange = self._exchange
+        if blocked and not self.full and exchange is not None and exchange.undecided:
+            # A socket that is not read does not show that its client is gone.
+            blocked = len(self._unread) >= limits.HTTP_HELD_BYTES_MAX
+        hold = not self._deaf and (blocked or (self.full and exchange is None))
         if hold != self._held:
             self._held = hold
             if hold:
@@ -261,7 +265,8 @@ class HttpConnection(asyncio.Protocol):
     def let_go(self) -> None:
         """End this object; a duplicate of the descriptor keeps the connection, and its place in the limit."""
         transport, self.transport = self.transport, None
-        self.deadline.cancel()
+        self._free()
+        self._exchange = None
         if transport is not None:
             # Closing a descriptor that has a duplicate sends nothing.
             transport.abort()
@@ -270,10 +275,11 @@ class HttpConnection(asyncio.Protocol):
         """Answer with *head*, and let *protocol* read the connection from now on."""
         transport, self.transport = self.transport, None
         assert transport is not None and self._h1 is not None
-        self.deadline.cancel()
         transport.write(head)
         transport.set_protocol(protocol)  # type: ignore[arg-type]
         rest = self._h1.take_rest() + self._unread
+        self._free()
+        self._exchange = None
         protocol.connection_made(transport)
         if rest:
             self.loop.call_soon(protocol.data_received, rest)
@@ -285,6 +291,12 @@ class HttpConnection(asyncio.Protocol):
             self.transport.abort()
 
     # --- ends ---
+
+    def _free(self) -> None:
+        """Free what refers back to this object."""
+        self.deadline.cancel()
+        if self._h1 is not None:
+            self._h1.close()
 
     def close(self, *, linger: bool = False) -> None:
         """Close when everything written is sent. *linger*: the client may still send."""
