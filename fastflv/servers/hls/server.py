@@ -114,34 +114,28 @@ class HlsServer:
     # --- requests ---
 
     @property
-    def routes(self) -> tuple[Route[_Wanted], Route[_Wanted]]:
-        """Playlists and segments."""
-        methods = ("GET", "HEAD")
-        return (
-            Route("hls playlist", methods, self._match_playlist, self._serve_playlist),
-            Route("hls segment", methods, self._match_segment, self._serve_segment),
-        )
+    def routes(self) -> tuple[Route[_Wanted]]:
+        """Playlists, and segments of the streams that have some."""
+        return (Route("hls", ("GET", "HEAD"), self._match, self._serve),)
 
-    def _options_of(self, request: Request) -> HlsOptions | None:
+    def _match(self, request: Request) -> _Wanted | None:
         args = request.args
-        return self._vhost_of(args.get("vhost") or args.get("domain") or request.host)
-
-    def _match_playlist(self, request: Request) -> _Wanted | None:
-        options = self._options_of(request)
-        name = options.names.stream_of(request.path) if options is not None else None
-        return _Wanted(name, options) if name is not None and options is not None else None
-
-    def _match_segment(self, request: Request) -> _Wanted | None:
-        options = self._options_of(request)
-        name = options.names.segment_of(request.path) if options is not None else None
-        if name is None or options is None or name not in self._shelves:
+        options = self._vhost_of(args.get("vhost") or args.get("domain") or request.host)
+        if options is None:
             return None
-        return _Wanted(name, options)
+        name = options.names.stream_of(request.path)
+        if name is not None:
+            return _Wanted(name, options, True)
+        name = options.names.segment_of(request.path)
+        return _Wanted(name, options, False) if name is not None and name in self._shelves else None
 
-    def _serve_playlist(self, exchange: Exchange, wanted: _Wanted) -> None:
+    def _serve(self, exchange: Exchange, wanted: _Wanted) -> bool:
+        if not wanted.playlist:
+            return self._serve_segment(exchange, wanted)
         response = _Ask(self, wanted.name, wanted.options, exchange).go()
         if response is not None:
             exchange.respond(response)
+        return True
 
     def _serve_segment(self, exchange: Exchange, wanted: _Wanted) -> bool:
         request, shelf = exchange.request, self._shelves[wanted.name]
@@ -284,6 +278,7 @@ class _Wanted(NamedTuple):
 
     name: StreamName
     options: HlsOptions
+    playlist: bool
 
 
 class _Ask:
