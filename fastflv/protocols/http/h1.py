@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 import httptools
@@ -74,7 +74,7 @@ class H1:
         self.upgrading = False
         "Input waits, unread, for `take_rest` or `decline_upgrade`."
         self._peer = peer
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: Any = httptools.HttpRequestParser(self)
         self._url = b""
         self._fields: dict[str, str] = {}
         self._field_bytes = 0
@@ -136,8 +136,13 @@ class H1:
     def take_rest(self) -> bytes:
         """Return the input behind a head that asks for an upgrade, which is done. Nothing more may be fed."""
         rest, self._rest = self._rest, b""
-        self.failed = True
+        self.close()
         return rest
+
+    def close(self) -> None:
+        """Read no more. Frees the parser: it and this object refer to each other, and joins come in thousands."""
+        self.failed = True
+        self._parser = None
 
     def decline_upgrade(self) -> None:
         """Go on with HTTP: the upgrade is not done."""

@@ -29,16 +29,13 @@ class HttpConnection(asyncio.Protocol):
 
     __slots__ = (
         "_connection_limit", "_deaf", "_driving", "_exchange", "_h1", "_handler", "_held", "_in_head", "_limited", "_patience",
-        "_unread", "_unsent_before", "deadline", "full", "loop", "peer", "transport",
+        "_unread", "_unsent_before", "deadline", "full", "loop", "peer", "secure", "transport",
     )  # fmt: skip
 
     def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        handler: Handler,
-        connection_limit: Seats,
+        self, loop: asyncio.AbstractEventLoop, handler: Handler, connection_limit: Seats,
         peer: Peer | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """*peer*: None: as the transport says."""
         self.loop = loop
         self.peer = peer
@@ -47,6 +44,8 @@ class HttpConnection(asyncio.Protocol):
         self.deadline = Deadline(loop, self._expire)
         self.full = False
         "The transport buffers more than it should."
+        self.secure = False
+        "Behind TLS."
         self._handler = handler
         self._connection_limit = connection_limit
         self._h1: H1 | None = None
@@ -73,6 +72,7 @@ class HttpConnection(asyncio.Protocol):
             transport.close()
             return
         self.transport = transport  # type: ignore[assignment]
+        self.secure = is_secure(transport)
         if self.peer is None:
             remote, local = (transport.get_extra_info(name) for name in ("peername", "sockname"))
             self.peer = Peer.accepted(remote, local, self.secure)
@@ -102,7 +102,7 @@ class HttpConnection(asyncio.Protocol):
         self.drive()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.deadline.cancel()
+        self._free()
         if self.transport is not None:
             self.transport = None
             self._connection_limit.leave()
@@ -114,8 +114,8 @@ class HttpConnection(asyncio.Protocol):
         """Handle what was read, as far as the answers before allow."""
         if self._driving or self.transport is None:
             return
+        assert self._h1 is not None
         h1 = self._h1
-        assert h1 is not None
         self._driving = True
         blocked = False
         try:
@@ -149,7 +149,11 @@ class HttpConnection(asyncio.Protocol):
             if exchange is not None or self.full:
                 return False
             h1.events.popleft()
-            self._begin(event)
+            self.deadline.clear()
+            self._in_head = False
+            exchange = H1Exchange(self, event, cross_domain=self._handler.cross_domain)
+            self._exchange = exchange
+            dispatch(self._handler, exchange)
         elif isinstance(event, Refusal):
             if exchange is not None and exchange.answered and not exchange.done:
                 return False
@@ -190,12 +194,6 @@ class HttpConnection(asyncio.Protocol):
             return True
         return self.full or any(isinstance(event, bytes) for event in h1.events)
 
-    def _begin(self, request: Request) -> None:
-        self.deadline.clear()
-        self._in_head = False
-        exchange = self._exchange = H1Exchange(self, request, cross_domain=self._handler.cross_domain)
-        dispatch(self._handler, exchange)
-
     def _go_on_after(self, exchange: H1Exchange) -> None:
         if exchange is self._exchange and exchange.done and exchange.whole:
             self._exchange = None
@@ -214,11 +212,6 @@ class HttpConnection(asyncio.Protocol):
                 transport.resume_reading()
 
     # --- of the exchange ---
-
-    @property
-    def secure(self) -> bool:
-        """Behind TLS."""
-        return self.transport is not None and is_secure(self.transport)
 
     def fileno(self) -> int:
         """Descriptor of the socket; it stays the transport's."""
@@ -267,7 +260,8 @@ class HttpConnection(asyncio.Protocol):
     def let_go(self) -> None:
         """End this object; a duplicate of the descriptor keeps the connection, and its place in the limit."""
         transport, self.transport = self.transport, None
-        self.deadline.cancel()
+        self._free()
+        self._exchange = None
         if transport is not None:
             # Closing a descriptor that has a duplicate sends nothing.
             transport.abort()
@@ -276,10 +270,11 @@ class HttpConnection(asyncio.Protocol):
         """Answer with *head*, and let *protocol* read the connection from now on."""
         transport, self.transport = self.transport, None
         assert transport is not None and self._h1 is not None
-        self.deadline.cancel()
         transport.write(head)
         transport.set_protocol(protocol)  # type: ignore[arg-type]
         rest = self._h1.take_rest() + self._unread
+        self._free()
+        self._exchange = None
         protocol.connection_made(transport)
         if rest:
             self.loop.call_soon(protocol.data_received, rest)
@@ -291,6 +286,12 @@ class HttpConnection(asyncio.Protocol):
             self.transport.abort()
 
     # --- ends ---
+
+    def _free(self) -> None:
+        """Free what refers back to this object."""
+        self.deadline.cancel()
+        if self._h1 is not None:
+            self._h1.close()
 
     def close(self, *, linger: bool = False) -> None:
         """Close when everything written is sent. *linger*: the client may still send."""

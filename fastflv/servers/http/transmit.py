@@ -8,7 +8,7 @@ from fastflv import limits
 from fastflv.playing.loopplayer import unacked
 
 
-def is_secure(transport: asyncio.Transport) -> bool:
+def is_secure(transport: asyncio.BaseTransport) -> bool:
     """Whether TLS encrypts what is written."""
     return transport.get_extra_info("sslcontext") is not None
 
