@@ -58,7 +58,7 @@ class Hub:
         return self._streams.get(name)
 
     def publish(self, name: StreamName, options: StreamOptions, publisher_id: str, now_ms: int) -> Stream:
-        """StartMode a publish; within the grace of the last publisher the same stream goes on.
+        """Begin a publish; within the grace period of the last publisher the same stream goes on.
 
         Raises StreamBusyError when somebody publishes that name already.
         """
