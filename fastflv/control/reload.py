@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from fastflv import limits
 from fastflv.config.grammar.directive import Directive
@@ -35,24 +35,29 @@ class Reloader:
         self._apply = apply
         self._settings = settings
         self._folder = folder
-        self._files = files_of(settings.directive)
-        self._stamp = stamp(self._files, folder)
+        self._stamps = {path: self._stamp_of(path) for path in files_of(settings.directive)}
+        "What the files looked like before they were read."
         self._timer: asyncio.TimerHandle | None = None
         self._changed = False
         self._watch_later()
 
     def reload(self, why: str) -> bool:
         """Reload now; return whether the new configuration is in force. *why* stands in the log."""
-        self._stamp = stamp(self._files, self._folder)
+        # Before the files are read: a change while they are read shows with the next look.
+        before = {path: self._stamp_of(path) for path in self._stamps}
+        self._stamps = before
         try:
             settings = self._load()
+            fresh = [path for path in files_of(settings.directive) if path not in before]
+            if fresh:
+                before |= {path: self._stamp_of(path) for path in fresh}
+                settings = self._load()
             self._apply(settings)
         except (ConfigError, StartupError) as error:
             log.error("%s: the configuration stays as it is: %s", why, error)
             return False
         self._settings = settings
-        self._files = files_of(settings.directive)
-        self._stamp = stamp(self._files, self._folder)
+        self._stamps = {path: before.get(path) for path in files_of(settings.directive)}
         for notice in settings.notices:
             log.warning("%s", notice)
         self._watch_later()
@@ -72,15 +77,23 @@ class Reloader:
             self._timer = self._loop.call_later(limits.RELOAD_LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
-        found = stamp(self._files, self._folder)
-        if found != self._stamp:
+        found = {path: self._stamp_of(path) for path in self._stamps}
+        if found != self._stamps:
             # Editors write in several steps: reload once the files rest for one look.
-            self._stamp = found
+            self._stamps = found
             self._changed = True
         elif self._changed:
             self._changed = False
             self.reload("a configuration file has changed")
         self._watch_later()
+
+    def _stamp_of(self, path: str) -> tuple[int, int, int] | None:
+        """Return what tells a changed file from an unchanged one; None for a missing one. Follows symbolic links."""
+        try:
+            status = os.stat(os.path.join(self._folder, path))
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def files_of(root: Directive) -> tuple[str, ...]:
@@ -92,17 +105,4 @@ def files_of(root: Directive) -> tuple[str, ...]:
         if directive.file:
             found.setdefault(directive.file)
         waiting += directive.children
-    return tuple(found)
-
-
-def stamp(files: Iterable[str], folder: str) -> tuple[tuple[int, int, int] | None, ...]:
-    """Return what tells changed files from unchanged ones; None for a missing file. Follows symbolic links."""
-    found: list[tuple[int, int, int] | None] = []
-    for path in files:
-        try:
-            status = os.stat(os.path.join(folder, path))
-        except OSError:
-            found.append(None)
-        else:
-            found.append((status.st_mtime_ns, status.st_size, status.st_ino))
     return tuple(found)
