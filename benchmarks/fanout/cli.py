@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -52,6 +53,9 @@ def parser() -> argparse.ArgumentParser:
     for rival in RIVALS:
         what = "its app.js" if rival == "nms" else "its program"
         p.add_argument(f"--{rival}", type=Path, metavar="PATH", help=what)
+    p.add_argument(
+        "--before", type=Path, metavar="DIR", help="another checkout, built in place, to compare with"
+    )
     p.add_argument("--repeat", type=int, default=1, metavar="N", help="rounds; medians are reported")
     p.add_argument("--seconds", type=float, default=10.0, help="steady window (10)")
     p.add_argument("--settle", type=float, default=3.0, help="wait before it (3)")
@@ -88,11 +92,12 @@ def parser() -> argparse.ArgumentParser:
 
 def chosen_servers(options: argparse.Namespace, floor: Path) -> dict[str, Server]:
     """Return the servers that take part."""
-    given = {name: getattr(options, name) for name in RIVALS}
-    names = options.server or ["fastflv", "floor", *(n for n in RIVALS if given[n])]
+    others = ("before", *RIVALS)
+    given = {name: getattr(options, name) for name in others}
+    names = options.server or ["fastflv", "floor", *(n for n in others if given[n])]
     found = {n: KINDS[n](n, floor if n == "floor" else given.get(n)) for n in dict.fromkeys(names)}
     for server in found.values():
-        if server.name in RIVALS:
+        if server.name in others:
             server.required()
     return found
 
@@ -122,6 +127,14 @@ def chosen_scenarios(options: argparse.Namespace, published: float) -> list[Scen
     if options.quick:
         found = [replace(s, players=min(s.players, QUICK_PLAYERS)) for s in found]
     return found
+
+
+def with_before(names: Sequence[str]) -> Iterator[str]:
+    """Yield the servers of a scenario; the other checkout follows this one."""
+    for name in names:
+        yield name
+        if name == "fastflv":
+            yield "before"
 
 
 def prepare_tls(
@@ -217,7 +230,7 @@ def run(options: argparse.Namespace, argv: list[str]) -> Results:
     for scenario in plan:
         runs = []
         for round_number in range(options.repeat):
-            for name in scenario.servers:
+            for name in with_before(scenario.servers):
                 if name not in servers:
                     continue
                 progress.subject = f"{scenario.name} {name} {round_number + 1}/{options.repeat}: "

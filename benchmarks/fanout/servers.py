@@ -85,6 +85,19 @@ class Fastflv(Server):
         return [sys.executable, "-m", "fastflv", "-c", str(conf)]
 
 
+class Before(Fastflv):
+    """Another checkout of this project with its extensions built in place: what a change did to the figures."""
+
+    def version(self) -> str:
+        return f"the checkout {self.required().name}"
+
+    def argv(self, s: Settings, work: Path) -> list[str]:
+        conf = work / "before.conf"
+        conf.write_text(settings.fastflv(s))
+        # -P: the current directory is not searched.
+        return ["env", f"PYTHONPATH={self.required()}", sys.executable, "-P", "-m", "fastflv", "-c", str(conf)]
+
+
 class Srs(Server):
     """SRS; it has no WebSocket."""
 
@@ -164,6 +177,7 @@ class Floor(Server):
 
 KINDS: dict[str, type[Server]] = {
     "fastflv": Fastflv,
+    "before": Before,
     "srs": Srs,
     "zlm": Zlm,
     "nginx": Nginx,
