@@ -95,7 +95,16 @@ class Before(Fastflv):
         conf = work / "before.conf"
         conf.write_text(settings.fastflv(s))
         # -P: the current directory is not searched.
-        return ["env", f"PYTHONPATH={self.required()}", sys.executable, "-P", "-m", "fastflv", "-c", str(conf)]
+        return [
+            "env",
+            f"PYTHONPATH={self.required()}",
+            sys.executable,
+            "-P",
+            "-m",
+            "fastflv",
+            "-c",
+            str(conf),
+        ]
 
 
 class Srs(Server):
