@@ -16,6 +16,9 @@ HTTP_READ_BYTES: Final = 16 * 1024
 HTTP_BODY_BYTES_MAX: Final = 64 * 1024
 "Longest request body taken into memory, bytes: API calls only. As much of an unwanted body is read away to keep its connection."
 
+HTTP_HELD_BYTES_MAX: Final = 64 * 1024
+"Input kept of a request that waits for the gate with its body, bytes: reading goes on so far, and the end of the connection is seen. One read of the socket, 256 KiB in uvloop, may exceed it."
+
 HTTP_PIPELINE_MAX: Final = 16
 "Requests that may wait on one connection for the answer to the first."
 

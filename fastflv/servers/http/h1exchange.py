@@ -69,6 +69,11 @@ class H1Exchange(Exchange):
         return self._stage is Stage.DONE
 
     @property
+    def undecided(self) -> bool:
+        """Neither answered nor asked for its body: it waits for the gate."""
+        return self._stage is Stage.NONE and self._sink is None
+
+    @property
     def closed(self) -> bool:
         return self._gone or self._connection.transport is None
 
