@@ -30,6 +30,7 @@ from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.live import Live
 from fastflv.servers.http.push import Push
 from fastflv.servers.http.router import PUBLISH_METHODS, Router, Site
+from fastflv.servers.http.websocket import wants_upgrade
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.servers.rtmp.server import RtmpServer
 from fastflv.stream.clients import Clients
@@ -248,7 +249,8 @@ class Server:
 
     def _mount(self, exchange: Exchange, route: Route, name: StreamName) -> None:
         assert route.mount is not None
-        if exchange.request.method in PUBLISH_METHODS:
+        # A WebSocket asked for by POST is refused as a wrong handshake, not taken for a publisher.
+        if exchange.request.method in PUBLISH_METHODS and not wants_upgrade(exchange.request):
             self.push.handle(exchange, name)
         else:
             self.live.handle(exchange, route.mount, name)

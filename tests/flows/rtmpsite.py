@@ -17,8 +17,8 @@ from server import Server
 
 VHOSTS = """\
 vhost __defaultVhost__ { play { start gop; mw_latency 0; } publish { grace 0; } http_remux { enabled on; on_missing 20; } }
-vhost soon { http_remux { enabled on; on_missing 1; } }
-vhost now { http_remux { enabled on; on_missing 0; } }
+vhost soon { play { on_missing 1; } }
+vhost now { play { on_missing 0; } }
 vhost raw { chunk_size 128; play { start gop; mw_latency 0; time_jitter off; } publish { grace 0; } }
 vhost late { play { start gop; mw_latency 0; gop_cache off; queue_length 2; lag_close 600000; } publish { grace 0; } }
 vhost merged { play { start gop; mw_latency 100; } publish { grace 0; } }

@@ -118,7 +118,7 @@ def test_the_first_subprotocol_is_chosen(server: Server, live: str, asked: str, 
 
 def test_an_absent_stream_is_404_and_the_connection_goes_on(server: Server, live: str) -> None:
     with WebSocket(server.http, "/live/nobody.flv") as player:
-        assert "no such stream" in player.text()
+        assert "no stream /live/nobody is live" in player.text()
         assert player.status == 404
         player.raw(f"GET {live} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert player.sock.recv(100).startswith(b"HTTP/1.1 200")
