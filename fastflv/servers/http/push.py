@@ -126,9 +126,7 @@ class HttpPublish:
                     publication.take_script(name, body, timestamp)
                 at = reader.feed(chunk, at)
         except PeerError as error:
-            log.info("http %s: publish of %s refused: %s", self._access.peer.ip, self._name.url, error)
-            publication.end(EndReason.PROTOCOL)
-            self._answer(Response.of_text(400, str(error)))
+            self._refuse_body(publication, str(error))
             return
         publication.end_read(now)
 
@@ -137,9 +135,18 @@ class HttpPublish:
         publication = self._publication
         if publication is None or publication.ended:
             return
-        publication.end(EndReason.STOPPED if whole else EndReason.PEER_CLOSED)
-        if whole:
+        if not whole:
+            publication.end(EndReason.PEER_CLOSED)
+        elif not self._reader.has_header:
+            self._refuse_body(publication, "the body ends before its FLV header does")
+        else:
+            publication.end(EndReason.STOPPED)
             self._answer(Response.of_text(200, "published"))
+
+    def _refuse_body(self, publication: Publication, reason: str) -> None:
+        log.info("http %s: publish of %s refused: %s", self._access.peer.ip, self._name.url, reason)
+        publication.end(EndReason.PROTOCOL)
+        self._answer(Response.of_text(400, reason))
 
     # --- Source ---
 
