@@ -47,7 +47,9 @@ class Life:
             await self._leave()
         await self._server.stop()
         if self._leaving.done() and not self._ended.done():
-            await self._pause(self._server.runtime.settings.grace_final_wait / 1000)
+            seconds = self._server.runtime.settings.grace_final_wait / 1000
+            log.info("quitting gracefully: no client is left; the process ends in %g s", seconds)
+            await self._pause(seconds)
 
     def _apply(self, settings: Settings) -> None:
         self._server.reload(settings)

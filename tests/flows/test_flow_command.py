@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -187,13 +188,12 @@ def test_the_start_lines_are_urls_to_copy(tmp_path: Path, h264: Clip) -> None:
             end(process)
 
 
-def test_sigint_and_sigquit_stop_too(tmp_path: Path) -> None:
-    import signal
-
-    for number in (signal.SIGINT, signal.SIGQUIT):
-        with Server(tmp_path) as server:
-            server.process.send_signal(number)
-            assert server.process.wait(10) == 0, server.log.text()
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_sigint_and_sigquit_stop_too(tmp_path: Path, number: signal.Signals) -> None:
+    # SIGQUIT is graceful: it waits before and after.
+    with Server(tmp_path, more="grace_start_wait 100; grace_final_wait 100;") as server:
+        server.process.send_signal(number)
+        assert server.process.wait(10) == 0, server.log.text()
 
 
 def test_demo_shows_a_picture_at_once(tmp_path: Path) -> None:

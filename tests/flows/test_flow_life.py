@@ -198,7 +198,7 @@ def test_a_silent_publisher_times_out(server: Server) -> None:
         began = time.monotonic()
         assert publisher.closed()
         assert 1.5 < time.monotonic() - began < 4.5, "normal_timeout is 2 s"
-    server.log.wait(r"silent for 2 s")
+    server.log.wait(r"/live/silent is disconnected: no media for 2 s")
 
 
 def test_a_publisher_without_media_times_out(server: Server) -> None:
