@@ -45,19 +45,19 @@ class RtmpPublish:
         """Ask the gate. *low_water*: of a plain socket that carries no other publish."""
         server = self._connection.server
         request = server.access_request(self._connection, self._wanted, self._options.vhost)
+        name = StreamName(self._options.vhost, request.app, request.stream)
 
         def judged(verdict: Verdict) -> None:
             self._waiting = None
             if isinstance(verdict, Refused):
                 log.info(
-                    "publisher %s from %s of %s/%s refused: %s",
-                    request.client_id, request.peer.ip, request.app, request.stream, verdict.reason,
+                    "publisher %s from %s of %s refused: %s",
+                    request.client_id, request.peer.ip, name.url, verdict.reason,
                 )  # fmt: skip
                 self._connection.refuse_publish(self, DENIED, verdict.reason)
             elif isinstance(verdict, Redirected):
                 self._connection.redirect_publish(self, verdict.url)
             else:
-                name = StreamName(self._options.vhost, request.app, request.stream)
                 try:
                     self.publication = server.publications.begin(
                         name, self._options.publish, request, self, low_water
