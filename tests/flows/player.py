@@ -29,12 +29,15 @@ class Player:
         buffer: int = 0,
         tls: ssl.SSLContext | None = None,
         flv: bool = True,
+        source: str = "",
     ) -> None:
-        """*flv*: the body is FLV and must be well-formed."""
+        """*flv*: the body is FLV and must be well-formed. *source*: the address to connect from."""
         self.sock = socket.socket()
         self.sock.settimeout(timeout)
         if buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.connect((HOST, port))
         if tls is not None:
             self.sock = tls.wrap_socket(self.sock, server_hostname=host)

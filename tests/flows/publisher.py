@@ -44,9 +44,10 @@ class Publisher(RtmpPeer):
 
     # --- commands ---
 
-    def connect(self, app: str = "live", tc_url: str = "") -> Publisher:
+    def connect(self, app: str = "live", tc_url: str = "", page_url: str = "") -> Publisher:
         """Handshake and connect. Raises Refused with the status code."""
-        arguments = ConnectArguments(tc_url=tc_url or f"rtmp://{HOST}:{self.port}/{app}", app=app)
+        tc_url = tc_url or f"rtmp://{HOST}:{self.port}/{app}"
+        arguments = ConnectArguments(tc_url=tc_url, app=app, page_url=page_url)
         self.session = ClientSession(arguments, noise=os.urandom(32), chunk_size=self._wanted_chunk)
         self.raw(self.session.take_output())
         self.until(Connected)

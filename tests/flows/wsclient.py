@@ -65,12 +65,18 @@ class WebSocket:
         behind: bytes = b"",
         flv: bool = True,
         polite: bool = True,
+        source: str = "",
     ) -> None:
-        """*more*: header fields, None to leave one out. *behind*: bytes sent in one piece with the request."""
+        """*more*: header fields, None to leave one out. *behind*: bytes sent in one piece with the request.
+
+        *source*: the address to connect from.
+        """
         self.sock = socket.socket()
         self.sock.settimeout(timeout)
         if buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.connect((HOST, port))
         if tls is not None:
             self.sock = tls.wrap_socket(self.sock, server_hostname=HOST)
