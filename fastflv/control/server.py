@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from fastflv import limits
 from fastflv._ext.fanout.sender import Sender
 from fastflv.access.gate import Gate
+from fastflv.access.request import AccessRequest
 from fastflv.access.rules import Rule
-from fastflv.access.verdict import Allowed
+from fastflv.access.verdict import Allowed, Verdict, forbid
 from fastflv.config.diff import differences
 from fastflv.config.model.server import Settings
 from fastflv.config.routes import WHOLE_API, Route, RouteKind, with_former
@@ -176,9 +177,7 @@ class Server:
         """Disconnect the clients that the present rules refuse; return how many."""
         dropped = 0
         for client in list(self.clients):
-            vhost = self.runtime.vhosts.get(client.request.vhost)
-            verdict = self.gate.recheck(client.request)
-            if vhost is None or not vhost.vhost.enabled or not isinstance(verdict, Allowed):
+            if not isinstance(self.gate.recheck(client.request), Allowed):
                 client.link.drop(EndReason.FORBIDDEN)
                 dropped += 1
         return dropped
@@ -257,7 +256,8 @@ class Server:
 
     def _rules_of(self, vhost: str) -> Sequence[Rule]:
         found = self.runtime.vhosts.get(vhost)
-        return found.rules if found is not None else ()
+        # A reload may have removed the vhost of a request that waits for its verdict.
+        return found.rules if found is not None and found.vhost.enabled else (_refuse_vhost,)
 
     def _rtmp_vhost(self, host: str) -> RtmpOptions | None:
         found = self.runtime.vhost(host)
@@ -278,3 +278,7 @@ class Server:
             )
             for vhost in self.runtime.settings.vhosts.values()
         ]
+
+
+def _refuse_vhost(request: AccessRequest) -> Verdict:
+    return forbid(f"vhost {request.vhost} is not served")

@@ -500,6 +500,21 @@ def test_the_http_server_and_the_api_are_switched_off_and_on(make: Make) -> None
         check_complete(player)
 
 
+def test_the_api_moves_to_the_ports_of_the_http_server_and_back(make: Make) -> None:
+    server = make(vhost_text(publish=LEAN))
+    apart, shared = (f"http_api {{ enabled on; listen {port};" for port in (server.api, server.http))
+    with Broadcast(server.rtmp, "one"), Player(server.http, "/live/one.flv") as player:
+        player.frames(5)
+        assert status(server.http, "/api/v1/streams", method="GET") == 404
+        server.change((apart, shared))
+        assert status(server.http, "/api/v1/streams", method="GET") == 200
+        assert refused(server.api)
+        server.change((shared, apart))
+        assert status(server.http, "/api/v1/streams", method="GET") == 404
+        assert "one" in server.streams()
+        check_complete(player.frames(5))
+
+
 # --- access --------------------------------------------------------------------------------------
 
 
@@ -561,6 +576,21 @@ def test_a_player_that_waits_is_refused_when_its_stream_comes_after_the_rule(mak
         server.change(("publish {", "security { enabled on; allow publish all; } publish {"))
         with Broadcast(server.rtmp, "later"):
             assert player.head().status == 403
+
+
+def test_a_page_that_may_not_embed_any_more_is_disconnected(make: Make) -> None:
+    server = make(vhost_text(publish=LEAN))
+    pages = [f"Referer: http://{host}/watch" for host in ("good.example.com", "bad.example.org")]
+    with Broadcast(server.rtmp, "one"), ExitStack() as stack:
+        good, bad = (
+            stack.enter_context(Player(server.http, "/live/one.flv", headers=(page,))).frames(2)
+            for page in pages
+        )
+        lines = server.change(("publish {", "refer { enabled on; play example.com; } publish {"))
+        assert "1 clients are disconnected" in lines[-1]
+        bad.rest()
+        assert [status(server.http, "/live/one.flv", page) for page in pages] == [200, 403]
+        check_complete(good.frames(10))
 
 
 def metrics(server: ChangingServer) -> str:
