@@ -50,3 +50,6 @@ class AccessRequest:
 
     tc_url: str = ""
     "RTMP tcUrl, or the URL of an HTTP request without its query."
+
+    file: str = ""
+    "Last part of an HTTP player's path, with its extension; the API shows it, as SRS does. Empty for others."

@@ -310,7 +310,7 @@ class Api:
             "swfUrl": "",
             "tcUrl": client.request.tc_url,
             "url": client.stream.name.url,
-            "name": client.request.stream,
+            "name": client.request.file or client.request.stream,
             "type": client.request.output,
             "publish": client.publish,
             "alive": round(now - client.joined, 2),

@@ -30,4 +30,5 @@ def access_request(
         param=f"?{request.query}" if request.query else "",
         page_url=page,
         tc_url=f"{scheme}://{headers.get('host', '')}/{name.app}",
+        file=request.path.rpartition("/")[2] if action is Action.PLAY else "",
     )
