@@ -61,7 +61,7 @@ class PlaylistRequest:
         """Answer, or wait. The gate is asked once a session, and again when its address changes."""
         session = self._server.sessions.find(self._word) if self._word else None
         if self._server.stopped:
-            self._exchange.respond(Response.of_text(503, "the server stops"))
+            self._exchange.respond(_stopping())
         elif session is not None and session.kicked:
             self._exchange.respond(Response.of_text(404, f"HLS stream {self._name.url} is EOF"))
         else:
@@ -110,6 +110,9 @@ class PlaylistRequest:
 
     def _woken(self) -> None:
         """There is a segment, or the muxer has ended."""
+        if self._server.stopped:
+            self._respond(_stopping())
+            return
         response = self._answer()
         muxer = self._server.muxers.find(self._name)
         if response is None and muxer is not None and not muxer.ended:
@@ -186,3 +189,7 @@ class PlaylistRequest:
         if self._options.sessions and self._exchange.request.method == "GET":
             keep = max(2 * self._options.playlist_ms / 1000, muxer.idle_seconds)
             self._server.count(self._access, stream, keep, size)
+
+
+def _stopping() -> Response:
+    return Response.of_text(503, "the server stops")
