@@ -15,10 +15,13 @@ import uvloop
 from model.flv import AAC_HEADER, AVC_HEADER, Feed, inter, key, sound
 
 from fastflv import __version__, limits
+from fastflv.access.request import AccessRequest, Action
 from fastflv.config.load import load_text
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.control.server import Server
+from fastflv.net.peer import Peer
 from fastflv.stream.clients import Client
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import StreamOptions
 
@@ -43,11 +46,25 @@ def looped(test):
     return run
 
 
+class Source:
+    """The link of a publisher, which remembers that it was dropped."""
+
+    sent = received = 0
+
+    def __init__(self, id: str, dropped: list[tuple[str, EndReason]]) -> None:
+        self.id, self.dropped = id, dropped
+
+    def drop(self, reason: EndReason) -> None:
+        self.dropped.append((self.id, reason))
+
+
 class Caller:
     """Asks the API of a running server."""
 
     def __init__(self, server: Server, http: int, api: int) -> None:
         self.server, self.http, self.api = server, http, api
+        self.dropped: list[tuple[str, EndReason]] = []
+        "Publishers that were disconnected, and why."
 
     async def raw(
         self, path: str, *fields: str, method: str = "GET", port: int = 0
@@ -71,14 +88,13 @@ class Caller:
 
     def publish(self, name: StreamName = NAME, id: str = "pub00001") -> Feed:
         stream = self.server.hub.publish(name, StreamOptions(merge_window_ms=0), id, 0)
-        client = Client(
-            id=id, stream=stream, kind="fmle-publish", ip="127.0.0.1", tc_url="rtmp://a/live", name=name.stream,
-            joined=asyncio.get_running_loop().time(), drop=lambda client: self.dropped.append(client), publish=True,
+        request = AccessRequest(
+            Action.PUBLISH, Peer("127.0.0.1", "127.0.0.1"), id, name.vhost, name.app, name.stream, "fmle-publish",
+            "rtmp", tc_url="rtmp://a/live",
         )  # fmt: skip
-        self.server.clients.add(client)
+        link = Source(id, self.dropped)
+        self.server.clients.add(Client(request, stream, link, asyncio.get_running_loop().time()))
         return Feed(stream.writer)
-
-    dropped: list[Client]
 
     async def play(self):
         reader, writer = await asyncio.open_connection("127.0.0.1", self.http)
@@ -98,7 +114,6 @@ async def running(more: str = "", top: str = "", default: str = ""):
     )
     await server.start()
     caller = Caller(server, *ports[1:])
-    caller.dropped = []
     try:
         yield caller
     finally:
@@ -199,7 +214,7 @@ async def test_deleting_a_publisher_drops_it():
     async with running() as caller:
         caller.publish()
         await caller.get("clients/pub00001", method="DELETE")
-        assert [client.id for client in caller.dropped] == ["pub00001"]
+        assert caller.dropped == [("pub00001", EndReason.KICKED)]
 
 
 @pytest.mark.parametrize(("path", "code"), [("streams/x", 2048), ("clients/x", 2049), ("vhosts/x", 2014)])

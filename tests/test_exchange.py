@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 from model.flv import dechunk
-from model.http import LAST, looped, request, split
+from model.http import LAST, listen, looped, request, split
 
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.networkset import NetworkSet
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
-from fastflv.servers.http.connection import HttpConnection
 
 FLOWS = Path(__file__).parent / "flows"
 
@@ -26,6 +26,7 @@ class Site:
     """Calls `answer` for each request, and remembers the exchanges."""
 
     cross_domain = False
+    trusted = NetworkSet(())
 
     def __init__(self, answer) -> None:
         self.answer = answer
@@ -66,22 +67,21 @@ async def serving(answer, tls=(None, None)):
     limit = ConnectionLimit(100)
     site = Site(answer)
     site.limit = limit
-    server = await loop.create_server(lambda: HttpConnection(loop, site, limit), "127.0.0.1", 0, ssl=tls[0])
+    listener = listen(site, limit, tls[0])
 
     async def connect(small: bool = False):
         sock = socket.socket()
         if small:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.setblocking(False)
-        await loop.sock_connect(sock, server.sockets[0].getsockname())
+        await loop.sock_connect(sock, listener.address)
         more = {"ssl": tls[1], "server_hostname": "a"} if tls[1] else {}
         return await asyncio.open_connection(sock=sock, limit=4096 if small else 1 << 16, **more)
 
     try:
         yield site, connect
     finally:
-        server.close()
-        await server.wait_closed()
+        listener.close()
 
 
 async def until(condition) -> None:

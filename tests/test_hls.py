@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 
 import pytest
 from model import m3u8, mp4, ts
@@ -13,6 +14,8 @@ from model.hls import NAME, OPTIONS, Camera, looped, running, until
 from fastflv import limits
 from fastflv.config.load import load_text
 from fastflv.control.runtime import hls_options
+from fastflv.stream.clients import Client
+from fastflv.stream.endreason import EndReason
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -73,7 +76,11 @@ async def test_viewers_are_counted_and_gone_when_they_ask_no_more(monkeypatch):
         async with camera.rolling(2):
             url = await site.join()
             (client,) = site.server.clients
-            assert (client.kind, client.name, client.ip) == ("hls-play", "cam.m3u8", "127.0.0.1")
+            assert (client.request.output, client.request.file, client.request.peer.ip) == (
+                "hls-play",
+                "cam.m3u8",
+                "127.0.0.1",
+            )
             assert client.stream is camera.stream
             assert client.id == url.partition("hls_ctx=")[2]
             media = await site.media(url)
@@ -123,7 +130,7 @@ async def test_a_kicked_viewer_finds_nothing_more():
         async with camera.rolling():
             media = await site.media(url)
         (client,) = site.server.clients
-        client.drop(client)
+        client.link.drop(EndReason.KICKED)
         assert len(site.server.clients) == 0
         gone = await site.get(url)
         assert gone.status == 404 and "EOF" in gone.text
@@ -147,10 +154,12 @@ async def test_a_word_cannot_take_the_place_of_another_client():
             assert (await site.get(url + client.id)).status == 200
         assert [c.stream for c in site.server.clients] == [other.stream]
         site.server.clients.add(client)
-        client.id = "elsewher"
-        site.server.clients.add(client)
-        assert (await site.get(url + client.id)).status == 200
-        assert site.server.clients.find("elsewher") is client
+        elsewhere = Client(
+            replace(client.request, client_id="elsewher"), client.stream, client.link, client.joined
+        )
+        site.server.clients.add(elsewhere)
+        assert (await site.get(url + "elsewher")).status == 200
+        assert site.server.clients.find("elsewher") is elsewhere
         for word in ("publisher", "ABCDEFGH", "a", "x" * 5000, "%0A%0Aabcdef", ""):
             answer = await site.get(url + word)
             assert answer.status in (200, 431)

@@ -6,15 +6,19 @@ import asyncio
 import logging
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from model import m3u8
+from model.access import request
 from model.hls import Camera, looped, running, until
 
 from fastflv import limits
+from fastflv.access.request import Action
 from fastflv.servers.hls.files import read_text, write_file
 from fastflv.stream.clients import Client
+from fastflv.stream.endreason import EndReason
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -246,6 +250,15 @@ async def test_a_path_that_recurs_has_the_new_file(tmp_path):
         assert new == (tmp_path / "live/cam-0.ts").read_bytes() != old
 
 
+class Source:
+    """The link of a publisher, which remembers why it was dropped."""
+
+    sent = received = 0
+
+    def __init__(self, dropped: list[EndReason]) -> None:
+        self.drop = dropped.append
+
+
 @pytest.mark.parametrize("on_error", ["continue", "ignore", "disconnect"])
 @looped
 async def test_a_folder_that_cannot_be_written(on_error, tmp_path, caplog, monkeypatch):
@@ -255,16 +268,14 @@ async def test_a_folder_that_cannot_be_written(on_error, tmp_path, caplog, monke
     dropped = []
     async with running(f"hls_path {tmp_path}; hls_on_error {on_error};") as site:
         camera = Camera(site)
-        site.server.clients.add(Client(
-            id="publisher", stream=camera.stream, kind="fmle-publish", ip="127.0.0.1", tc_url="", name="cam",
-            page_url="", joined=0.0, drop=dropped.append,
-        ))  # fmt: skip
+        asked = replace(request(Action.PUBLISH), client_id="publisher")
+        site.server.clients.add(Client(asked, camera.stream, Source(dropped), 0.0))
         for _ in range(4):
             camera.run(2)
             await asyncio.sleep(0.1)
         await until(lambda: "hls of /live/cam" in caplog.text)
         if on_error == "disconnect":
-            assert dropped[0].stream is camera.stream
+            assert dropped[0] is EndReason.KICKED
         elif on_error == "ignore":
             assert not camera.stream.is_read
         else:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from model import m3u8, mp4, ts
-from model.hls import NAME, Camera, Site, looped, running, until
+from model.hls import NAME, Camera, looped, running, until
 
 from fastflv.config.load import load_text
 from fastflv.config.model.vhost import DEFAULT_VHOST
@@ -25,12 +25,6 @@ def options(hls: str) -> HlsOptions | None:
     return hls_options(settings.vhost(DEFAULT_VHOST), settings)
 
 
-def reload(site: Site, hls: str) -> list[str]:
-    """Do what a reload with these directives does; return the directives that wait for the next publish."""
-    new = options(f"enabled on; {hls}" if hls else "enabled off;")
-    return site.server.hls.muxers.reconfigure(lambda _: new)
-
-
 def files(folder: Path) -> set[str]:
     return {
         os.path.relpath(os.path.join(root, name), folder)
@@ -44,14 +38,14 @@ async def test_lengths_of_segments_and_playlist_act_on_a_running_stream():
     async with running("hls_ctx off;") as site:
         async with Camera(site).rolling():
             before = await site.segments("/live/cam.m3u8", 4)
-            assert reload(site, "hls_fragment 4; hls_window 40; hls_ctx off;") == []
+            assert site.reload("hls_fragment 4; hls_window 40; hls_ctx off;") == []
             after = await site.segments("/live/cam.m3u8", 9)
             # The target duration follows the longer segments.
             m3u8.check_step(before._replace(target=after.target), after)
             assert {segment.duration for segment in after.segments[-3:]} == {4}
             assert after.segments[-1].discontinuities == 0
             # A shorter playlist drops old segments, which stay available.
-            reload(site, "hls_fragment 4; hls_window 1; hls_ctx off;")
+            site.reload("hls_fragment 4; hls_window 1; hls_ctx off;")
             await until(lambda: site.muxer.text.count("#EXTINF") <= 4)
             short = await site.media("/live/cam.m3u8")
         m3u8.check_step(after, short)
@@ -63,7 +57,7 @@ async def test_pictures_begin_segments_when_waiting_for_keyframes_is_switched_of
     async with running("hls_fragment 0.5; hls_ctx off;") as site:
         async with Camera(site).rolling():
             await site.segments("/live/cam.m3u8", 4)
-            reload(site, "hls_fragment 0.5; hls_window 8; hls_wait_keyframe off; hls_ctx off;")
+            site.reload("hls_fragment 0.5; hls_window 8; hls_wait_keyframe off; hls_ctx off;")
             await until(lambda: site.muxer.text.count("#EXTINF:0.5") >= 4)
             media = await site.media("/live/cam.m3u8")
         assert media.segments[-1].discontinuities == 0
@@ -77,10 +71,10 @@ async def test_another_container_begins_at_a_keyframe_behind_a_discontinuity(pla
     async with running(f"{where} hls_window 60; hls_ctx off;") as site:
         async with Camera(site).rolling():
             before = await site.segments("/live/cam.m3u8", 3)
-            assert reload(site, f"{base} hls_use_fmp4 on;") == []
+            assert site.reload(f"{base} hls_use_fmp4 on;") == []
             await until(lambda: "#EXT-X-MAP" in site.muxer.text)
             middle = await site.segments("/live/cam.m3u8", len(before.segments) + 3)
-            assert reload(site, base) == []
+            assert site.reload(base) == []
             await until(lambda: site.muxer.text.rstrip().endswith(".ts\0"))
             after = await site.media("/live/cam.m3u8")
         m3u8.check_step(before, middle)
@@ -107,7 +101,7 @@ async def test_a_track_is_left_out_and_comes_back():
         async with Camera(site).rolling():
             for choice in ("", "hls_acodec an;", "hls_vcodec vn;", ""):
                 before = await site.segments("/live/cam.m3u8", 1)
-                reload(site, base + choice)
+                site.reload(base + choice)
                 wanted = before.segments[-1].discontinuities + bool(kinds)
                 while True:
                     media = await site.segments("/live/cam.m3u8", len(before.segments) + 1)
@@ -127,7 +121,7 @@ async def test_templates_act_from_the_next_publish_on_and_no_viewer_is_lost_befo
         async with camera.rolling():
             before = await site.media("/live/cam.m3u8")
             new = "hls_m3u8_file hls/[app]/[stream].m3u8; hls_ts_file hls/[app]/[stream]/[seq].ts;"
-            assert reload(site, base + new) == ["hls_m3u8_file", "hls_ts_file"]
+            assert site.reload(base + new) == ["hls_m3u8_file", "hls_ts_file"]
             assert (await site.get("/hls/live/cam.m3u8")).status == 404
             after = await site.segments("/live/cam.m3u8", len(before.segments) + 2)
             m3u8.check_step(before, after)
@@ -154,7 +148,7 @@ async def test_another_folder_acts_from_the_next_publish_on(tmp_path):
         camera = Camera(site)
         async with camera.rolling():
             before = await site.segments("/live/cam.m3u8", 2)
-            assert reload(site, f"{base} hls_path {new};") == ["hls_path"]
+            assert site.reload(f"{base} hls_path {new};") == ["hls_path"]
             # The publisher returns within the grace period: the same publish goes on.
             camera.leave()
             camera.publish()
@@ -169,7 +163,7 @@ async def test_another_folder_acts_from_the_next_publish_on(tmp_path):
             # The old files are deleted in their time.
             await until(lambda: not files(old))
         # From disk to memory.
-        assert reload(site, base) == ["hls_path"]
+        assert site.reload(base) == ["hls_path"]
 
 
 @looped
@@ -179,7 +173,7 @@ async def test_templates_that_change_in_the_same_folder_delete_nothing_of_the_ne
         camera = Camera(site)
         async with camera.rolling():
             before = await site.segments("/live/cam.m3u8", 2)
-            assert reload(site, f"{base} hls_ts_file [app]/[stream]/[seq].ts;") == ["hls_ts_file"]
+            assert site.reload(f"{base} hls_ts_file [app]/[stream]/[seq].ts;") == ["hls_ts_file"]
         first = site.muxer
         camera.end()
         await first.written()
@@ -205,7 +199,7 @@ async def test_hls_that_is_switched_off_is_not_found_and_comes_back_when_switche
         async with camera.rolling():
             before = await site.segments("/live/cam.m3u8", 2)
             muxer = site.muxer
-            reload(site, "")
+            site.reload("", enabled=False)
             assert not site.server.hls.muxers
             assert (await site.get("/live/cam.m3u8")).status == 404
             assert (await site.get("/live/" + before.segments[0].uri)).status == 404
@@ -218,7 +212,7 @@ async def test_hls_that_is_switched_off_is_not_found_and_comes_back_when_switche
             camera.end()
             camera.publish()
             assert not site.server.hls.muxers
-            reload(site, base)
+            site.reload(base)
             after = await site.media("/live/cam.m3u8")
         assert after.sequence > before.segments[-1].number and not after.ended
 
@@ -231,7 +225,7 @@ async def test_a_request_that_waits_while_hls_is_switched_off_is_answered():
         url = await site.join()
         waiting = asyncio.create_task(site.get(url))
         await until(lambda: site.muxer.waiting)
-        reload(site, "")
+        site.reload("", enabled=False)
         assert (await waiting).status == 404
         assert not site.server.hls.muxers
 
@@ -241,11 +235,11 @@ async def test_sessions_are_switched_on_and_off_for_viewers_of_a_running_stream(
     async with running() as site, Camera(site).rolling():
         url = await site.join()
         await site.media(url)
-        reload(site, "hls_fragment 2; hls_window 8; hls_ctx off;")
+        site.reload("hls_fragment 2; hls_window 8; hls_ctx off;")
         # The viewer plays on with its old URL, and new viewers get the playlist itself.
         assert (await site.media(url)).segments[0].uri.endswith(".ts")
         assert (await site.media("/live/cam.m3u8")).segments
-        reload(site, "hls_fragment 2; hls_window 8;")
+        site.reload("hls_fragment 2; hls_window 8;")
         assert "hls_ctx" in await site.join()
 
 
@@ -258,7 +252,7 @@ async def test_files_are_deleted_earlier_when_the_time_is_shortened_after_the_en
         camera.end()
         await site.muxer.written()
         assert files(tmp_path)
-        reload(site, f"hls_path {tmp_path}; hls_fragment 2; hls_window 8; hls_dispose 1;")
+        site.reload(f"hls_path {tmp_path}; hls_fragment 2; hls_window 8; hls_dispose 1;")
         await until(lambda: not files(tmp_path))
         assert not site.server.hls.muxers
 

@@ -14,6 +14,7 @@ from model.loop import FakeLoop, FakeTransport
 
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.peer import Peer
 from fastflv.servers.http.connection import HttpConnection
 
 
@@ -97,7 +98,7 @@ class Wire(FakeTransport):
 )
 def test_a_field_without_end_that_comes_in_pieces_is_refused_wherever_it_stands(begin):
     loop = FakeLoop()
-    connection = HttpConnection(loop, Echo(), ConnectionLimit(1))
+    connection = HttpConnection(loop, Echo(), ConnectionLimit(1), Peer("192.0.2.1", "192.0.2.1"))
     wire = Wire(loop)
     connection.connection_made(wire)
     connection.data_received(begin)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from model.access import request
 from test_api import NAME, Caller, gop, looped, running
 
 from fastflv import limits
@@ -69,16 +70,12 @@ async def test_metrics_count_what_late_players_were_spared():
         for steps, why in (
             (Steps(700, 1, 20, 3), EndReason.TOO_SLOW),
             (Steps(0, 0, 0, 2), EndReason.PEER_CLOSED),
-            (Steps(900, 1, 5, 0), ""),
+            (Steps(900, 1, 5, 0), None),
         ):
-            client = Client(
-                id=why, stream=stream, kind="flv-play", ip="127.0.0.1", tc_url="", name="", page_url="", joined=0.0,
-                drop=lambda client: None,
-            )  # fmt: skip
-            client.link = Spared(steps)
+            client = Client(replace(request(), client_id=str(why)), stream, Spared(steps), 0.0)
             clients.add(client)
-            if why:
-                clients.remove(client, why)
+            if why is not None:
+                clients.remove(client, why, 1.0)
         found = await scrape(caller)
         assert found["fastflv_players_lagging"] == 1
         assert found["fastflv_thinned_total"] == 2

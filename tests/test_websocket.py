@@ -1,4 +1,4 @@
-"""Signs of life of a WebSocket player, against a clock that the test moves."""
+"""Signs of life and ends of WebSocket players, against a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from wsproto.events import AcceptConnection, CloseConnection, Ping, Request
 from fastflv import limits
 from fastflv.net.peer import Peer
 from fastflv.protocols.http import message
-from fastflv.servers.http.websocket import Handshake, WebSocketConnection
+from fastflv.servers.http.websocket import Handshake, RefusedWebSocket, WebSocketConnection
+from fastflv.stream.endreason import EndReason
 
 
 class Play:
@@ -29,9 +30,9 @@ class Play:
 
 
 class Wire:
-    """A connection after its handshake, and wsproto as its client."""
+    """A connection after its handshake, and wsproto as its client; *refused*: code and reason of a refusal."""
 
-    def __init__(self) -> None:
+    def __init__(self, refused: tuple[int, str] | None = None) -> None:
         self.client = WSConnection(ConnectionType.CLIENT)
         asked = self.client.send(Request(host="here", target="/"))
         fields = dict(line.split(": ", 1) for line in asked.decode().split("\r\n")[1:] if line)
@@ -51,13 +52,20 @@ class Wire:
         assert [type(event) for event in self.client.events()] == [AcceptConnection]
         self.loop = FakeLoop()
         self.transport = FakeTransport(self.loop)
-        self.left: list[str] = []
-        self.connection = WebSocketConnection(self.loop, handshake.ws, "::1", lambda: None)
+        self.left: list[EndReason] = []
+        self.lost = 0
+        self._heard = 0
+        if refused is not None:
+            self.connection = RefusedWebSocket(self.loop, handshake.ws, *refused, self._lose)
+            self.connection.connection_made(self.transport)
+            return
+        self.connection = WebSocketConnection(self.loop, handshake.ws, "::1", self.left.append, self._lose)
         self.connection.connection_made(self.transport)
         self.play = Play(self.transport)
         self.connection.serve(self.play)
-        self.connection.leave = self.left.append
-        self._heard = 0
+
+    def _lose(self) -> None:
+        self.lost += 1
 
     def events(self) -> list:
         """What came since the last call."""
@@ -102,3 +110,71 @@ def test_what_it_may_say_is_counted_anew_with_each_ping(times):
     wire.connection.data_received(said)
     (close,) = [event for event in wire.events() if isinstance(event, CloseConnection)]
     assert close.code == 1009
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        (EndReason.STREAM_ENDED, 1000),
+        (EndReason.SERVER_STOPS, 1001),
+        (EndReason.KICKED, 1008),
+        (EndReason.TOO_SLOW, 1011),
+    ],
+)
+def test_a_play_that_is_over_is_reported_once_and_closed_with_its_code(reason, code):
+    wire = Wire()
+    wire.connection.ended(reason, True)
+    (close,) = wire.events()
+    assert (close.code, close.reason) == (code, reason.value)
+    assert wire.left == [reason]
+    wire.connection.data_received(wire.client.send(close.response()))
+    assert wire.transport.gone == "closed"
+    wire.connection.connection_lost(None)
+    assert (wire.lost, wire.left, wire.loop.timers) == (1, [reason], [])
+
+
+def test_a_play_that_ends_within_a_message_is_cut_off():
+    wire = Wire()
+    wire.connection.ended(EndReason.TOO_SLOW, False)
+    assert not wire.events()
+    assert (wire.transport.gone, wire.left) == ("aborted", [EndReason.TOO_SLOW])
+
+
+def test_a_player_that_closed_left_for_that_reason_and_not_for_the_end_of_its_play():
+    wire = Wire()
+    wire.connection.data_received(wire.client.send(CloseConnection(1000)))
+    assert wire.transport.gone == "closed" and wire.play.halted == 1
+    wire.connection.ended(EndReason.STOPPED, True)
+    assert wire.left == [EndReason.PEER_CLOSED]
+
+
+def test_a_dropped_player_left_for_that_reason():
+    wire = Wire()
+    wire.connection.drop(EndReason.FORBIDDEN)
+    (close,) = wire.events()
+    assert (close.code, close.reason) == (1008, "forbidden")
+    wire.connection.ended(EndReason.STOPPED, True)
+    assert wire.left == [EndReason.FORBIDDEN]
+
+
+def test_a_refused_player_learns_why_and_its_answer_closes_the_connection():
+    wire = Wire((4404, "no such stream " + "é" * 200))
+    (close,) = wire.events()
+    assert close.code == 4404
+    assert close.reason.startswith("no such stream é") and len(close.reason.encode()) <= 123
+    wire.connection.data_received(wire.client.send(close.response()))
+    assert wire.transport.gone == "closed"
+    wire.connection.connection_lost(None)
+    assert wire.lost == 1 and not wire.loop.timers
+
+
+def test_a_refused_player_that_says_nothing_is_cut_off():
+    wire = Wire((4404, "no such stream"))
+    wire.loop.advance(limits.WEBSOCKET_CLOSE_SECONDS)
+    assert wire.transport.gone == "aborted"
+
+
+def test_a_refused_player_that_sends_junk_is_closed():
+    wire = Wire((4404, "no such stream"))
+    wire.connection.data_received(b"\xff" * 40)
+    assert wire.transport.gone == "closed"

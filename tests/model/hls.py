@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
+import re
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -32,7 +35,7 @@ srs_log_tank console;
 http_server {{ enabled on; listen 127.0.0.1:{http}; }}
 vhost __defaultVhost__ {{
     http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; on_missing {on_missing}; }}
-    hls {{ enabled on; {hls} hls_fragment 2; hls_window 8; }}
+    hls {{ enabled {enabled}; {hls} hls_fragment 2; hls_window 8; }}
 }}
 vhost plain.example {{ hls {{ enabled on; hls_fragment 2; hls_ctx off; }} }}
 vhost off.example {{ hls {{ enabled off; }} }}
@@ -69,12 +72,45 @@ async def get(port: int, path: str, *fields: str, method: str = "GET") -> Answer
     )
 
 
+WAITS = re.compile(r"reload: (\S+) counts for running streams from their next publish on")
+
+
+class Lines(logging.Handler):
+    """What a logger says while it is entered, a line each."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._logger = logging.getLogger(name)
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(record.getMessage())
+
+    def __enter__(self) -> list[str]:
+        self._level = self._logger.level
+        self._logger.setLevel(logging.INFO)
+        self._logger.addHandler(self)
+        return self._lines
+
+    def __exit__(self, *error: object) -> None:
+        self._logger.removeHandler(self)
+        self._logger.setLevel(self._level)
+
+
 class Site:
     """A running server, and the requests of a viewer."""
 
-    def __init__(self, server: Server, port: int) -> None:
+    def __init__(self, server: Server, port: int, conf: Callable[..., str]) -> None:
+        """*conf*: the configuration with other HLS directives of the default vhost."""
         self.server = server
         self.port = port
+        self._conf = conf
+
+    def reload(self, hls: str, *, enabled: bool = True) -> list[str]:
+        """Reload with these HLS directives; return those that wait for the next publish, as the log names them."""
+        with Lines("fastflv.control.server") as lines:
+            self.server.reload(load_text(self._conf(hls, enabled=enabled)))
+        return [found[1] for line in lines if (found := WAITS.fullmatch(line))]
 
     @property
     def muxer(self) -> HlsMuxer:
@@ -120,11 +156,15 @@ class Site:
 @asynccontextmanager
 async def running(hls: str = "", on_missing: float = 1):
     rtmp, http = free_ports(2)
-    text = CONF.format(rtmp=rtmp, http=http, hls=hls, on_missing=on_missing)
-    server = Server(load_text(text), asyncio.get_running_loop())
+
+    def conf(hls: str, *, enabled: bool = True) -> str:
+        switch = "on" if enabled else "off"
+        return CONF.format(rtmp=rtmp, http=http, hls=hls, enabled=switch, on_missing=on_missing)
+
+    server = Server(load_text(conf(hls)), asyncio.get_running_loop())
     await server.start()
     try:
-        yield Site(server, http)
+        yield Site(server, http, conf)
     finally:
         await server.stop()
 

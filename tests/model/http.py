@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
+import ssl
 from contextlib import asynccontextmanager
 
 import uvloop
 
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.listener import Acceptance, Listener
+from fastflv.net.networkset import NetworkSet
+from fastflv.net.peer import Peer
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.http.connection import HttpConnection
@@ -27,6 +32,8 @@ def looped(test):
 
 class Echo:
     """Answers with what it was asked; `/later` is answered when `ready` is set."""
+
+    trusted = NetworkSet(())
 
     def __init__(self, *, cross_domain: bool = True) -> None:
         self.cross_domain = cross_domain
@@ -53,14 +60,24 @@ class Echo:
 @asynccontextmanager
 async def serving(handler, connection_limit: ConnectionLimit | None = None):
     """Serve HTTP on a free port; give the port and the connection_limit."""
-    loop = asyncio.get_running_loop()
     connection_limit = connection_limit or ConnectionLimit(100)
-    server = await loop.create_server(lambda: HttpConnection(loop, handler, connection_limit), "127.0.0.1", 0)
+    listener = listen(handler, connection_limit)
     try:
-        yield server.sockets[0].getsockname()[1], connection_limit
+        yield listener.port, connection_limit
     finally:
-        server.close()
-        await server.wait_closed()
+        listener.close()
+
+
+def listen(handler, connection_limit: ConnectionLimit, context: ssl.SSLContext | None = None) -> Listener:
+    """Accept HTTP connections on a free port of 127.0.0.1; *context*: over TLS."""
+    loop = asyncio.get_running_loop()
+    sock = socket.create_server(("127.0.0.1", 0))
+    sock.setblocking(False)
+
+    def connect(peer: Peer) -> HttpConnection:
+        return HttpConnection(loop, handler, connection_limit, peer)
+
+    return Listener(loop, sock, connection_limit, "HTTP", Acceptance(connect, context))
 
 
 async def ask(port: int, *pieces: bytes) -> bytes:
