@@ -271,10 +271,11 @@ def test_the_allowed_address_publishes(site: Site, log: Log, input_: str) -> Non
     assert not log.refusals()
 
 
-def test_a_stranger_does_not_choose_its_address(site: Site) -> None:
+def test_a_stranger_does_not_choose_its_address(site: Site, log: Log) -> None:
     fields = (f"X-Forwarded-For: {HOST}", f"X-Real-IP: {HOST}", f"Forwarded: for={HOST}")
     with Player(site.server.http, "/live/on_air.flv", headers=fields, source=OTHER) as player:
         assert player.head().status == 403
+    check_line(log, "player", OTHER, "on_air", f"'deny play {OTHER}' matches {OTHER}")
 
 
 # --- refer -----------------------------------------------------------------------------------
