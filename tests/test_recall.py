@@ -80,7 +80,7 @@ def wait_left(sender: Sender, film: Film) -> list[SendHandle]:
     until = time.monotonic() + 10
     while not select.select([sender.fd], [], [], 0.05)[0]:
         assert time.monotonic() < until, "nobody left"
-        film.shoot(1)
+        film.shoot(1, 5000)
     return sender.reap()
 
 
