@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -162,6 +163,8 @@ class Server:
 
     def quiet_fds(self) -> int:
         """Descriptors once their number has stood still for a while."""
+        # With its first connection, libuv opens /dev/null once, as a reserve for when descriptors run out.
+        socket.create_connection(("127.0.0.1", self.rtmp)).close()
         seen: list[int] = []
 
         def still() -> bool:
