@@ -410,7 +410,7 @@ def test_every_output_and_a_push_name_the_viewer(plain: Site) -> None:
     field = f"X-Forwarded-For: {VIEWER}"
     with plain.http() as client:
         client.ask("/live/cam.ts", field).media()
-        assert plain.check(VIEWER)["name"] == "cam"
+        assert plain.check(VIEWER)["url"] == "/live/cam"
     with WebSocket(plain.ports["http"], "/live/cam.flv", more={"X-Forwarded-For": VIEWER}) as socket_:
         socket_.frames(1)
         plain.check(VIEWER)

@@ -232,7 +232,7 @@ def test_handshakes_take_seats_so_that_they_are_bounded_like_all_connections(
     few = serve_tls(partial(serve, connections=20), vhost_text(), pair)
     start = few.server.quiet_fds()
     silent = [socket.create_connection((HOST, few.https), 10) for _ in range(40)]
-    few.server.log.wait("tls 127.0.0.1 refused: all 20 connections are taken")
+    few.server.log.wait("HTTPS 127.0.0.1 refused: max_connections 20 is reached")
     until(lambda: few.server.fds() == start + 20, "twenty at the handshake", 10)
     # Who was refused is told at once; those with a seat may still speak.
     until(lambda: len(select.select(silent, [], [], 0)[0]) == 20, "twenty refused", 5)
