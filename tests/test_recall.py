@@ -200,7 +200,7 @@ def test_words_between_the_messages_of_a_slow_player_cut_nothing(senders, tcp, r
 def test_whoever_is_handed_over_with_a_full_socket_goes_on_when_its_peer_reads(senders, tcp):
     """Descriptors of the same connections come and go, and epoll tells of each change only once."""
     dice, sender = random.Random(1), senders(1)
-    log, film = MediaLog(keep_ms=NEVER, window_ms=NEVER), bytearray()
+    log, film = MediaLog(keep_ms=NEVER, history_ms=NEVER), bytearray()
     for number in range(6000):
         tag = Tag(VIDEO, 40 * number, inter(number.to_bytes(4, "big") + bytes(dice.randrange(1000))))
         log.append(*tag)
@@ -208,7 +208,7 @@ def test_whoever_is_handed_over_with_a_full_socket_goes_on_when_its_peer_reads(s
     ends = [tcp(receive_bytes=4096, send_bytes=8192) for _ in range(6)]
     wires = [bytearray() for _ in ends]
 
-    def add(i: int, position: int) -> Player:
+    def add(i: int, position: int) -> SendHandle:
         return sender.add(
             ends[i][0].dup().detach(), log, framing=RAW, position=position, owner=i, drop_ms=NEVER,
             jump_ms=NEVER, close_ms=NEVER,
