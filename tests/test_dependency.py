@@ -36,7 +36,7 @@ def test_any_bytes_are_answered(codec: int, record: bytes, units: list[bytes]) -
         (b"", False),
     ],
 )
-def test_a_picture_is_spare_when_all_its_slices_are(units: bytes, spare: bool) -> None:
+def test_a_picture_is_disposable_when_all_its_slices_are(units: bytes, spare: bool) -> None:
     assert disposable(AVC, AVCC, [units]) == [spare]
 
 

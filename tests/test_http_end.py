@@ -102,7 +102,7 @@ async def test_who_waits_learns_that_its_client_was_refused_and_answers_it_no_mo
 
 
 @looped
-async def test_a_refused_client_that_goes_on_sending_is_let_go_as_soon_as_any(monkeypatch):
+async def test_a_refused_client_that_goes_on_sending_is_disconnected_as_soon_as_any(monkeypatch):
     monkeypatch.setattr(limits, "HTTP_LINGER_SECONDS", 0.05)
     async with serving(Echo()) as (port, connection_limit):
         size = limits.HTTP_BODY_BYTES_MAX + 1
@@ -117,7 +117,7 @@ async def test_a_refused_client_that_goes_on_sending_is_let_go_as_soon_as_any(mo
 
 
 @looped
-async def test_a_detached_socket_is_the_callers_and_keeps_its_seat():
+async def test_a_detached_socket_is_the_callers_and_keeps_its_place():
     echo = Echo()
     async with serving(echo) as (port, connection_limit):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -217,7 +217,7 @@ async def test_a_slow_reader_gets_all_of_a_long_answer(fields, monkeypatch):
 
 @pytest.mark.parametrize("fields", [(), ("Connection: close",)], ids=["kept", "closed"])
 @looped
-async def test_who_reads_nothing_of_a_long_answer_is_let_go(fields, monkeypatch):
+async def test_who_reads_nothing_of_a_long_answer_is_disconnected(fields, monkeypatch):
     monkeypatch.setattr(limits, "HTTP_IDLE_SECONDS", 0.2)
     async with serving(Shelf(32 << 20)) as (port, connection_limit):
         writer, _ = await slow_reader(port, *fields)

@@ -136,7 +136,7 @@ async def test_what_is_not_http_is_refused_and_closed(data):
 
 @settings(max_examples=25)
 @given(st.lists(st.binary(max_size=60), max_size=4))
-def test_whatever_bytes_come_every_connection_is_let_go(pieces):
+def test_whatever_bytes_come_every_connection_is_closed(pieces):
     async def run():
         async with serving(Echo()) as (port, connection_limit):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -155,7 +155,7 @@ def test_whatever_bytes_come_every_connection_is_let_go(pieces):
 
 
 @looped
-async def test_a_full_door_lets_nobody_in():
+async def test_a_full_server_accepts_nobody():
     async with serving(Echo(), ConnectionLimit(0)) as (port, connection_limit):
         assert await ask(port, b"") == b""
         assert (connection_limit.taken, connection_limit.refused) == (0, 1)

@@ -78,7 +78,7 @@ def read_newest(viewer: Viewer, publisher: Publisher) -> None:
 
 
 @FRAMINGS
-def test_a_late_player_is_sent_all_but_the_spare_pictures(senders, tcp, framing):
+def test_a_late_player_is_sent_all_but_the_disposable_pictures(senders, tcp, framing):
     publisher = Publisher(frame_bytes=4000, gop=50, spare=True)
     publisher.frames(1)
     viewer = watch(senders(1), tcp, publisher, framing=framing, drop_ms=500)
@@ -140,7 +140,7 @@ def test_they_are_left_out_behind_a_jump_too(senders, tcp, framing):
     assert seen[-1] == 300
 
 
-def test_a_player_whose_peer_lacks_what_is_too_old_is_let_go(senders, tcp, reaped):
+def test_a_player_whose_peer_lacks_what_is_too_old_is_disconnected(senders, tcp, reaped):
     publisher = Publisher(frame_bytes=4000, gop=10)
     publisher.frames(1)
     sender = senders(1)
@@ -166,7 +166,7 @@ def test_what_the_kernel_holds_counts_as_lag(senders, tcp, reaped):
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_whatever_the_pace_only_spare_pictures_and_whole_spans_are_missing(senders, tcp, seed):
+def test_whatever_the_pace_only_disposable_pictures_and_whole_spans_are_missing(senders, tcp, seed):
     dice = random.Random(seed)
     publisher = Publisher(
         frame_bytes=dice.choice([10, 900, 9000, 60_000]),

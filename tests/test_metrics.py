@@ -58,7 +58,7 @@ async def scrape(caller: Caller, port: int = 0) -> dict[str, float]:
 
 
 @looped
-async def test_metrics_count_what_late_players_were_spared():
+async def test_metrics_count_the_lag_steps_of_players():
     async with running() as caller:
         feed = caller.publish()
         gop(caller, feed)

@@ -73,7 +73,7 @@ def test_the_kernel_looks_after_players_and_only_those():
     assert wanted not in Peer(site).publish().transport.options
 
 
-def test_a_peer_that_talks_too_much_is_closed_and_the_log_says_why(caplog):
+def test_a_peer_that_sends_too_many_commands_is_closed_and_the_log_says_why(caplog):
     caplog.set_level(logging.INFO)
     peer = Peer(Site()).publish()
     pong = write_message(4, 0, 0, 2, b"\0\7\0\0\0\0", 128)
@@ -84,7 +84,7 @@ def test_a_peer_that_talks_too_much_is_closed_and_the_log_says_why(caplog):
     assert "2008 RTMP_MESSAGE_BUDGET: over 2000 messages besides media within 5 s" in caplog.text
 
 
-def test_a_peer_may_talk_again_after_a_while():
+def test_a_peer_may_send_commands_again_after_a_while():
     site = Site()
     peer = Peer(site).publish()
     pong = write_message(4, 0, 0, 2, b"\0\7\0\0\0\0", 128)

@@ -70,7 +70,7 @@ def test_a_player_that_goes_away_while_its_socket_is_full_is_noticed(senders, tc
     assert [player.reason for player in reaped(sender)] == ["peer closed"]
 
 
-def test_a_player_that_comes_when_the_stream_has_ended_is_let_go(senders, tcp, reaped):
+def test_a_player_that_comes_when_the_stream_has_ended_is_released(senders, tcp, reaped):
     publisher = Publisher()
     publisher.frames(3)
     publisher.log.end()
@@ -84,7 +84,7 @@ def test_a_player_that_comes_when_the_stream_has_ended_is_let_go(senders, tcp, r
     assert [player.reason for player in reaped(sender)] == ["stream ended"]
 
 
-def test_a_player_that_waits_for_a_key_is_let_go_when_the_stream_ends(senders, tcp):
+def test_a_player_that_waits_for_a_key_is_released_when_the_stream_ends(senders, tcp):
     publisher = Publisher()
     publisher.frames(3)
     viewer = Viewer(senders(1), tcp, publisher.log, framing=CHUNKED)

@@ -54,7 +54,7 @@ def test_gaps_before_a_keyframe_are_jumps_and_others_are_thinned() -> None:
     assert found.lag_p50 == found.lag_max == 5
 
 
-def test_a_player_that_got_all_was_spared_nothing() -> None:
+def test_a_player_that_got_all_lost_nothing() -> None:
     assert steps(frames(*range(20)))[1:4] == (0, 0, 0)
     assert steps([])[:4] == (0, 0, 0, 0)
 

@@ -84,7 +84,7 @@ def test_a_player_that_answers_pings_stays():
     assert not wire.transport.gone and not wire.play.halted
 
 
-def test_a_player_that_is_silent_is_told_so_and_let_go():
+def test_a_player_that_is_silent_is_told_so_and_disconnected():
     wire = Wire()
     wire.loop.advance(limits.WEBSOCKET_SILENCE_SECONDS + limits.WEBSOCKET_PING_SECONDS)
     events = wire.events()

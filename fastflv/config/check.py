@@ -134,7 +134,7 @@ def _check_distinct(settings: Settings, root: Directive) -> None:
 
 
 def _check_proxied(settings: Settings, root: Section) -> None:
-    """A PROXY header counts from known addresses only: without any, every connection would be closed."""
+    """Raise for a `proxy_protocol` without proxies: headers of other addresses are not believed."""
     server, api = settings.http_server, settings.http_api
     blocks = {
         "rtmp": settings.rtmp.proxy_protocol,

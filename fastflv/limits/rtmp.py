@@ -80,7 +80,7 @@ COMMAND_SECONDS: Final = 30.0
 "Silence allowed on an RTMP connection that neither publishes nor plays, seconds (as SRS on connection commands)."
 
 CLOSE_SECONDS: Final = 10.0
-"Time that an RTMP peer gets to read the last answers before its connection is cut, seconds: enough for a few hundred bytes on any link. Who never reads would keep its seat."
+"Time that an RTMP peer gets to read the last answers before its connection is cut, seconds: enough for a few hundred bytes on any link. A peer that never reads would keep its place in `max_connections`."
 
 ANSWER_BYTES_MAX: Final = 1024 * 1024
 "Answers to an RTMP peer that may wait for it to read, bytes: a session's commands are answered with a few hundred."

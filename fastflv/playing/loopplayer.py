@@ -175,7 +175,7 @@ class LoopPlayer(Player):
             self._paced = pace_socket(sock.fileno(), wanted, self._paced)
 
     def _look(self, cursor: Cursor, now: float, full_since: float) -> None:
-        """Let go of a player whose socket takes too little."""
+        """Disconnect a player whose socket takes too little."""
         if now - full_since > (limits.DRAIN_SECONDS if cursor.log.ended else limits.STALL_SECONDS):
             self._end(EndReason.STALLED, False)
         elif now - self._looked > limits.BLOCKED_CHECK_MS / 1000:

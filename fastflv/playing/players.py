@@ -101,13 +101,13 @@ class Players:
         self.reap()
 
     def reap(self) -> None:
-        """Tell the plays that the sender threads let go."""
+        """Tell the plays whose sockets the sender threads have given up."""
         for player in self.sender.reap():
             player.owner.left(player)
         self.close_unread()
 
     def close_unread(self) -> None:
-        """Let go of the logs that nobody reads any more, once all that runs now is done."""
+        """Free the logs without a reader, once all that runs now is done."""
         if not self._closing:
             self._closing = True
             self._loop.call_soon(self._close_unread)

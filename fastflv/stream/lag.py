@@ -1,4 +1,4 @@
-"""Players that lag: what becomes of them, and what they were spared."""
+"""Players that lag: the steps taken for one, and their counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Lag(NamedTuple):
     "It goes on at the newest keyframe."
 
     close_ms: int = limits.LAG_CLOSE_MS
-    "It is let go."
+    "It is disconnected."
 
 
 class LagCounters(Protocol):
@@ -37,7 +37,7 @@ class LagCounters(Protocol):
 
 
 class Steps(NamedTuple):
-    """How late a player is, and what it was spared because of that."""
+    """The lag of a player, and the steps taken because of it."""
 
     lag_ms: int = 0
     "Age of the oldest media that its peer has not got, ms, at the last look; 0 while it keeps up."

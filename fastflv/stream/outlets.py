@@ -49,7 +49,7 @@ class Outlet:
 
 
 class Outlets:
-    """All containers of one stream, made when first asked for, let go when nobody reads them any more."""
+    """All containers of one stream, made for the first reader and freed after the last."""
 
     def __init__(self, writer: StreamWriter, new_log: NewLog) -> None:
         self._writer = writer
@@ -86,7 +86,7 @@ class Outlets:
         return outlet
 
     def close_unread(self) -> None:
-        """Let go of the logs that nobody reads, those made of others first."""
+        """Free the logs without a reader, those made of others first."""
         for variant, outlet in reversed(list(self._made.items())):
             if outlet.remux is not None and not outlet.is_read:
                 outlet.remux.stop()

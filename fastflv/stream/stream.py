@@ -184,7 +184,7 @@ class Stream:
         self.writer.forget_key()
 
     def end(self) -> None:
-        """Nobody came back: players drain what is there and are let go."""
+        """No publisher returned: players get what is there, then the end."""
         self.phase = Phase.ENDED
         # Else the stream and its writer would hold each other until the collector of cycles comes by.
         self.writer.on_tracks_changed = self.writer.clock = None

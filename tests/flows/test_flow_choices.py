@@ -379,7 +379,7 @@ def first_counter(player: Player) -> int:
     return packet.counter
 
 
-def test_a_container_is_let_go_with_its_last_player(server: Server, h264: Clip) -> None:
+def test_a_container_ends_with_its_last_player(server: Server, h264: Clip) -> None:
     with Broadcast(server.rtmp, "gone", clip=h264, speed=2), Player(server.http, "/live/gone.flv") as steady:
         steady.frames(3)
         for only in ("", "", "?only=video", "?only=video"):

@@ -127,7 +127,7 @@ def test_half_open_handshakes_disturb_nobody_and_leave_nothing(secure: SecureSer
     assert not server.log.find("Traceback|Fatal|never retrieved")
 
 
-def test_a_tls_client_that_stops_in_the_middle_of_its_request_is_let_go_of(
+def test_a_tls_client_that_stops_in_the_middle_of_its_request_is_disconnected(
     secure: SecureServer, pair: Pair
 ) -> None:
     start = secure.server.quiet_fds()
@@ -226,7 +226,7 @@ def test_a_slow_tls_reader_of_a_real_stream_decodes(
     assert len(shown) > 60 and set(shown[:-20]) <= set(hashes(h264.path)), "a picture is not as it was sent"
 
 
-def test_handshakes_take_seats_so_that_they_are_bounded_like_all_connections(
+def test_handshakes_count_as_connections_and_are_bounded_like_all_connections(
     serve: Callable[..., Server], pair: Pair
 ) -> None:
     few = serve_tls(partial(serve, connections=20), vhost_text(), pair)

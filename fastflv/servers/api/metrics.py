@@ -32,7 +32,7 @@ def write_metrics(
     """Return the answer to one scrape. It looks at each client once. *windows_ms*: merge windows by thread."""
     lines: list[str] = []
     kinds: Counter[str] = Counter()
-    lagging, spared = 0, clients.steps_before
+    lagging, total = 0, clients.steps_before
     received, sent = clients.received_before, clients.sent_before.total()
     for client in clients:
         kinds[PUBLISHERS if client.publish else client.request.output.removesuffix("-play")] += 1
@@ -40,7 +40,7 @@ def write_metrics(
         sent += client.sent
         steps = client.steps
         lagging += steps.lag_ms > 0
-        spared = spared.then(steps)
+        total = total.then(steps)
     phases = Counter(stream.phase for stream in hub)
     for name, kind, about, value in (
         ("srs_cpu_percent", "gauge", "CPU of the process, percent of one core.", cpu.shares()[0] * 100),
@@ -58,13 +58,18 @@ def write_metrics(
         (
             "fastflv_connections_refused_total",
             "counter",
-            "Connections closed for want of a seat.",
+            "Connections closed at once because max_connections was reached.",
             connection_limit.refused,
         ),
         ("fastflv_players_lagging", "gauge", "Players that lag, at the last look.", lagging),
-        ("fastflv_thinned_total", "counter", "Times that a player began to be thinned.", spared.drops),
-        ("fastflv_pictures_left_out_total", "counter", "Pictures left out for players.", spared.dropped),
-        ("fastflv_jumps_total", "counter", "Times that a player was moved on to a keyframe.", spared.jumps),
+        (
+            "fastflv_thinned_total",
+            "counter",
+            "Times that a player began to lose disposable pictures.",
+            total.drops,
+        ),
+        ("fastflv_pictures_left_out_total", "counter", "Pictures left out for players.", total.dropped),
+        ("fastflv_jumps_total", "counter", "Times that a player was moved on to a keyframe.", total.jumps),
     ):
         lines += _head(name, kind, about)
         lines.append(f"{name} {_number(value)}")
@@ -75,7 +80,9 @@ def write_metrics(
     lines += _head("fastflv_players", "gauge", "Players by what they are sent.")
     lines += [f'fastflv_players{{kind="{kind}"}} {kinds[kind]}' for kind in sorted(kinds)]
     lines += _head(
-        "fastflv_players_let_go_total", "counter", "Players that did not keep up, by why they were let go."
+        "fastflv_players_let_go_total",
+        "counter",
+        "Players disconnected because they did not keep up, by reason.",
     )
     lines += [
         f'fastflv_players_let_go_total{{why="{why}"}} {n}'

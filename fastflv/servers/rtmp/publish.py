@@ -58,9 +58,11 @@ class RtmpPublish:
             elif isinstance(verdict, Redirected):
                 self._connection.redirect_publish(self, verdict.url)
             else:
+                # A reload may have come while the gate waited.
+                options = server.vhost_of(name.vhost) or self._options
                 try:
                     self.publication = server.publications.begin(
-                        name, self._options.publish, request, self, low_water
+                        name, options.publish, request, self, low_water
                     )
                 except StreamBusyError as error:
                     log.info("rtmp %s: %s", request.peer.ip, error)
