@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from fastflv.errors import CodecConfigError
-from fastflv.media.bits import BitReader
+from fastflv.media.bits import BitReader, read_leb128
 
 _SEQUENCE_HEADER: Final = 1
 _SELECT: Final = 2
@@ -22,7 +22,7 @@ def av1_record(unit: bytes) -> bytes:
         at += 2 if head & 4 else 1
         size = len(unit) - at
         if head & 2:
-            size, at = _leb128(unit, at)
+            size, at = read_leb128(unit, at)
         if at + size > len(unit):
             raise CodecConfigError("an OBU that ends behind its unit", offset=at)
         if head >> 3 & 15 == _SEQUENCE_HEADER:
@@ -130,16 +130,3 @@ def _as_leb128(number: int) -> bytes:
         number >>= 7
     out.append(number)
     return bytes(out)
-
-
-def _leb128(data: bytes, at: int) -> tuple[int, int]:
-    number = 0
-    for shift in range(0, 56, 7):
-        if at >= len(data):
-            break
-        byte = data[at]
-        at += 1
-        number |= (byte & 127) << shift
-        if byte < 128:
-            return number, at
-    raise CodecConfigError("an OBU size without an end", offset=at)

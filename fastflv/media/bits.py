@@ -59,3 +59,20 @@ def rbsp(nalu: bytes) -> bytes:
         zeros = zeros + 1 if byte == 0 else 0
         out.append(byte)
     return bytes(out)
+
+
+def read_leb128(data: bytes, at: int) -> tuple[int, int]:
+    """Read the size of an OBU at *at*; return it and the offset behind it (AV1, 4.10.5).
+
+    At most 8 bytes count. Raises CodecConfigError for a size without an end.
+    """
+    number = 0
+    for shift in range(0, 56, 7):
+        if at >= len(data):
+            break
+        byte = data[at]
+        at += 1
+        number |= (byte & 127) << shift
+        if byte < 128:
+            return number, at
+    raise CodecConfigError("an OBU size without an end", offset=at)

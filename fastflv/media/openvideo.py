@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from fastflv.errors import CodecConfigError
-from fastflv.media.bits import BitReader
+from fastflv.media.bits import BitReader, read_leb128
 from fastflv.media.videoconfig import Picture, VideoConfig, cropped, rate
 
 AV1_PROFILES: Final = {0: "Main", 1: "High", 2: "Professional"}
@@ -44,26 +44,13 @@ def _find_sequence_header(obus: bytes) -> Picture:
         at += 2 if head & 4 else 1  # extension byte
         size = len(obus) - at
         if head & 2:
-            size, at = _leb128(obus, at)
+            size, at = read_leb128(obus, at)
         if size < 0 or at + size > len(obus):
             raise CodecConfigError("an OBU that ends behind the record", offset=at)
         if head >> 3 & 15 == _SEQUENCE_HEADER:
             return _sequence_header(BitReader(obus[at : at + size]))
         at += size
     return Picture(0, 0, 0.0)
-
-
-def _leb128(data: bytes, at: int) -> tuple[int, int]:
-    number = 0
-    for shift in range(0, 56, 7):
-        if at >= len(data):
-            break
-        byte = data[at]
-        at += 1
-        number |= (byte & 127) << shift
-        if byte < 128:
-            return number, at
-    raise CodecConfigError("an OBU size without an end", offset=at)
 
 
 def _sequence_header(bits: BitReader) -> Picture:

@@ -16,6 +16,7 @@ from fastflv.errors import AmfError, UsageError
 from fastflv.media.amf import amf3
 from fastflv.media.amf.values import (
     UNDEFINED,
+    AmfInput,
     Budget,
     Date,
     EcmaArray,
@@ -72,23 +73,15 @@ def encode(*values: Value) -> bytes:
     return bytes(out)
 
 
-class _Reader:
+class _Reader(AmfInput):
     """A place in the data, the table of values that references name, and what may still be spent."""
 
-    __slots__ = ("at", "budget", "data", "table")
+    __slots__ = ("budget", "table")
 
     def __init__(self, data: bytes, at: int) -> None:
-        self.data = data
-        self.at = at
+        super().__init__(data, at)
         self.budget = Budget()
         self.table: list[Referable] = []
-
-    def take(self, size: int) -> bytes:
-        at = self.at
-        if len(self.data) - at < size:
-            raise AmfError(f"{size} bytes wanted, {len(self.data) - at} left", offset=at)
-        self.at = at + size
-        return self.data[at : at + size]
 
     def u16(self) -> int:
         return int.from_bytes(self.take(2), "big")

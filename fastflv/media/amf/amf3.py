@@ -14,6 +14,7 @@ from fastflv import limits
 from fastflv.errors import AmfError
 from fastflv.media.amf.values import (
     UNDEFINED,
+    AmfInput,
     Budget,
     Date,
     EcmaArray,
@@ -63,25 +64,17 @@ def decode(data: Buffer, offset: int = 0, budget: Budget | None = None) -> tuple
     return reader.value(), reader.at
 
 
-class _Reader:
+class _Reader(AmfInput):
     """A place in the data and the three tables (AMF 3, 2.2)."""
 
-    __slots__ = ("at", "budget", "data", "objects", "strings", "traits")
+    __slots__ = ("budget", "objects", "strings", "traits")
 
     def __init__(self, data: bytes, at: int, budget: Budget) -> None:
-        self.data = data
-        self.at = at
+        super().__init__(data, at)
         self.budget = budget
         self.strings: list[tuple[str, int]] = []
         self.objects: list[Referable] = []
         self.traits: list[_Traits] = []
-
-    def take(self, size: int) -> bytes:
-        at = self.at
-        if len(self.data) - at < size:
-            raise AmfError(f"{size} bytes wanted, {len(self.data) - at} left", offset=at)
-        self.at = at + size
-        return self.data[at : at + size]
 
     def u29(self) -> int:
         """1 to 4 bytes; the fourth gives all its eight bits (AMF 3, 1.3.1)."""

@@ -165,3 +165,21 @@ def name_of(raw: bytes, offset: int) -> str:
     if len(raw) * 3 > 0xFFFF and len(name.encode()) > 0xFFFF:  # U+FFFD takes three bytes for one
         raise AmfError("a property name over 65535 bytes", offset=offset)
     return name
+
+
+class AmfInput:
+    """A place in the bytes of a message. Reads past their end raise AmfError."""
+
+    __slots__ = ("at", "data")
+
+    def __init__(self, data: bytes, at: int) -> None:
+        self.data = data
+        self.at = at
+
+    def take(self, size: int) -> bytes:
+        """Return the next *size* bytes."""
+        at = self.at
+        if len(self.data) - at < size:
+            raise AmfError(f"{size} bytes wanted, {len(self.data) - at} left", offset=at)
+        self.at = at + size
+        return self.data[at : at + size]
