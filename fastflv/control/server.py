@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from fastflv import limits
@@ -34,11 +35,12 @@ from fastflv.servers.http.router import PUBLISH_METHODS, Router, Site
 from fastflv.servers.http.websocket import wants_upgrade
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.servers.rtmp.server import RtmpServer
-from fastflv.stream.clients import Clients
+from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.publication import Publication, Publications
+from fastflv.stream.stream import Stream
 
 log = logging.getLogger(__name__)
 
@@ -184,11 +186,14 @@ class Server:
 
     def _adopt(self) -> None:
         """Give streams, publications and players the options in force."""
+        clients: dict[Stream, list[Client]] = defaultdict(list)
+        for client in self.clients:
+            clients[client.stream].append(client)
         for stream in self.hub:
             vhost = self.runtime.vhosts.get(stream.name.vhost)
             if vhost is None:
                 continue
-            mine = [client for client in self.clients if client.stream is stream]
+            mine = clients.get(stream, [])
             for client in mine:
                 if isinstance(client.link, Publication):
                     client.link.adopt(vhost.publish)
