@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from fastflv import limits
 from fastflv.config.model.server import Settings
-from fastflv.control.log import reopen_log, set_level
+from fastflv.control.log import reopen_log, set_level, set_utc
 from fastflv.control.process import watch_parent
 from fastflv.control.reload import Reloader
 from fastflv.control.server import Server
@@ -54,6 +54,7 @@ class Life:
     def _apply(self, settings: Settings) -> None:
         self._server.reload(settings)
         set_level(settings.log.level)
+        set_utc(settings.utc_time)
 
     def _reload(self) -> None:
         if self._leaving.done() or self._ended.done():

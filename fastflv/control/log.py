@@ -37,19 +37,24 @@ def start_log(settings: LogSettings, *, utc: bool = False) -> None:
             raise StartupError(
                 f"cannot write the log {path}: {error.strerror}; set srs_log_file, or srs_log_tank console"
             ) from error
-    formatter = logging.Formatter(FORMAT, "%Y-%m-%d %H:%M:%S")
-    if utc:
-        formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
+    handler.setFormatter(logging.Formatter(FORMAT, "%Y-%m-%d %H:%M:%S"))
     root = logging.getLogger("fastflv")
     root.handlers[:] = [handler]
     root.propagate = False
     set_level(settings.level)
+    set_utc(utc)
 
 
 def set_level(level: LogLevel) -> None:
     """Log as much as *level* says from now on."""
     logging.getLogger("fastflv").setLevel(LEVELS[level])
+
+
+def set_utc(utc: bool) -> None:
+    """Write UTC into the lines that follow, local time otherwise."""
+    for handler in logging.getLogger("fastflv").handlers:
+        if handler.formatter is not None:
+            handler.formatter.converter = time.gmtime if utc else time.localtime
 
 
 def reopen_log() -> None:
