@@ -155,12 +155,6 @@ def test_publishes_of_a_connection_are_bounded():
     assert owner.session.stream_state(20) is P
 
 
-def test_bytes_are_counted_for_each_publish():
-    client, owner = publishing("a", "b")
-    owner.feed(client.media(9, 0, bytes(300)).media(8, 0, bytes(20), 2).media(9, 1, bytes(5)).wire())
-    assert [owner.session.reader.size_of(stream_id) for stream_id in (1, 2, 3)] == [305, 20, 0]
-
-
 # --- waiting -----------------------------------------------------------------------------------
 
 

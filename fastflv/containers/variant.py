@@ -52,11 +52,6 @@ class Variant:
         """The FLV variant that this one is made of."""
         return Variant(audio=self.audio, video=self.video, keys_only=self.keys_only, hevc=self.hevc)
 
-    @property
-    def is_plain(self) -> bool:
-        """The canonical FLV log itself."""
-        return self == PLAIN
-
     def asked(self, args: Mapping[str, str]) -> Variant:
         """Return this with what the query *args* `only` and `hevc` ask. Raises UsageError for a word it does not know."""
         variant = self

@@ -110,7 +110,7 @@ class Publication:
 
     __slots__ = (
         "_bytes", "_bytes_before", "_client", "_fed", "_gathering", "_heard", "_low_water", "_options", "_sent_before",
-        "_settling", "_shared", "_source", "_watch", "stream",
+        "_settling", "_shared", "_source", "_watch", "sink", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -124,6 +124,8 @@ class Publication:
     ) -> None:
         now = shared.timers.time()
         self.stream = stream
+        self.sink: StreamWriter = stream.writer
+        "Takes media messages."
         self._shared = shared
         self._options = options
         self._source = source
@@ -164,17 +166,12 @@ class Publication:
     # --- media ---
 
     @property
-    def sink(self) -> StreamWriter:
-        """Takes media messages."""
-        return self.stream.writer
-
-    @property
     def ended(self) -> bool:
         return self._client is None
 
     def begin_read(self, now: float) -> None:
         """Media that arrived at *now* (monotonic clock, seconds) is about to be written."""
-        self.stream.writer.now_ms = int(now * 1000)
+        self.sink.now_ms = int(now * 1000)
 
     def take_script(self, name: str, payload: bytes, timestamp: int) -> None:
         """Take script data in its place among the media; *timestamp*: ms modulo 2**32."""
@@ -182,7 +179,7 @@ class Publication:
 
     def end_read(self, now: float) -> None:
         """Publish what one read brought to the players, and let them start once the tracks are known."""
-        writer = self.stream.writer
+        writer = self.sink
         writer.flush()
         if writer.bytes != self._bytes:
             self._bytes = writer.bytes

@@ -24,7 +24,6 @@ cdef class Route:
     """Where the media of one message stream goes."""
     cdef uint32_t stream_id
     cdef MediaSink sink               # None: its media is shown in `message`
-    cdef uint64_t size                # payload bytes of all its messages
 
 
 cdef class ChunkReader:

@@ -97,11 +97,6 @@ cdef class ChunkReader:
         else:
             route.sink.take(kind, timestamp, &body[0] if body.shape[0] else NULL, body.shape[0])
 
-    def size_of(self, uint32_t stream_id):
-        """Payload bytes of all messages of *stream_id* since `set_sink` or `show`, 0 without either."""
-        cdef Route route = self.route_of(stream_id)
-        return 0 if route is None else route.size
-
     cdef Route route_of(self, uint32_t stream_id):
         cdef Route route
         for route in self.routes:
@@ -334,8 +329,6 @@ cdef class ChunkReader:
         stream.got = 0
         if route is None or route.stream_id != stream.stream_id:
             route = self.route_of(stream.stream_id)
-        if route is not None:
-            route.size += n
         if stream.kind == AUDIO or stream.kind == VIDEO or stream.kind == AGGREGATE:
             if route is None:
                 self.dropped += 1

@@ -68,17 +68,12 @@ class ServerSession(ServerCommands):
         return self._handshake.proxy_ip
 
     @property
-    def waiting(self) -> bool:
-        """Whether input pauses until an answer."""
-        return self._waiting
-
-    @property
     def room(self) -> int:
         """Bytes that `receive` takes now: a whole receive buffer, while input pauses what is left of one.
 
         At 0 stop reading until the answer. Until then reading goes on, so that the end of the connection is seen.
         """
-        return limits.HELD_BYTES_MAX - len(self._held) if self._waiting else limits.RECEIVE_BYTES
+        return limits.HELD_BYTES_MAX - len(self._held) if self.waiting else limits.RECEIVE_BYTES
 
     # --- bytes of the peer ---------------------------------------------------------------------
 
@@ -88,7 +83,7 @@ class ServerSession(ServerCommands):
         *data* may be a view into a buffer that is used again. Raises PeerError subclasses only:
         CommandOrderError for more than `room`.
         """
-        if self.state is CONNECTED and not self._pending and not self._waiting:
+        if self.state is CONNECTED and not self._pending and not self.waiting:
             reader = self.reader
             used = reader.feed(data)
             if reader.message is None:
@@ -98,9 +93,9 @@ class ServerSession(ServerCommands):
             return self._run(data, used, [])
         if self.state is ConnectionState.CLOSED:
             return []
-        if self._pending or self._waiting:
+        if self._pending or self.waiting:
             self._hold(data)
-            return [] if self._waiting else self.resume()
+            return [] if self.waiting else self.resume()
         used = 0
         if self.state is ConnectionState.GREETING:
             used = self._handshake.receive(data)
@@ -113,7 +108,7 @@ class ServerSession(ServerCommands):
 
     def resume(self) -> list[Event]:
         """Go on with input that was held; returns as `receive`. Raises UsageError while `waiting`."""
-        if self._waiting:
+        if self.waiting:
             raise UsageError("resume before the answer")
         if not self._pending or self.state is ConnectionState.CLOSED:
             return []
@@ -137,7 +132,7 @@ class ServerSession(ServerCommands):
             self.reader.set_sink(stream.id, None)
         self._streams.clear()
         self._held.clear()
-        self._waiting = False
+        self.waiting = False
 
     def _run(self, data: Buffer, at: int, events: list[Event]) -> list[Event]:
         """Handle the reader's message, feed on from *at*, and so on to the end of *data*."""
@@ -147,7 +142,7 @@ class ServerSession(ServerCommands):
                 self._budget.spend(len(message[4]), self.now)
             asked = len(events)
             self._message(*message, events)
-            if self._waiting or (len(events) > asked and events[-1].needs_answer):
+            if self.waiting or (len(events) > asked and events[-1].needs_answer):
                 self._pending = True
                 self._held += memoryview(data)[at:]
                 break
@@ -160,7 +155,7 @@ class ServerSession(ServerCommands):
     def _hold(self, data: Buffer) -> None:
         self._held += data
         self._pending = True
-        if len(self._held) > limits.HELD_BYTES_MAX and self._waiting:
+        if len(self._held) > limits.HELD_BYTES_MAX and self.waiting:
             raise CommandOrderError(f"over {limits.HELD_BYTES_MAX} bytes before the answer")
 
     def _release(self, stream: MessageStream, events: list[Event]) -> None:

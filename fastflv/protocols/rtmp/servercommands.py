@@ -50,17 +50,17 @@ class ServerCommands:
         "_streams",
         "_tc_url",
         "_transaction",
-        "_waiting",
         "buffer_ms",
         "ignored",
         "on_data",
         "reader",
         "replies",
         "state",
+        "waiting",
     )
 
     reader: ChunkReader
-    "Chunks of the peer. Its `received` counts bytes behind the handshake, `size_of` those of one publish."
+    "Chunks of the peer. Its `received` counts bytes behind the handshake."
 
     state: ConnectionState
     "Moved by `states.CONNECTION` alone."
@@ -73,6 +73,9 @@ class ServerCommands:
 
     ignored: int
     "Data messages left unread: outside a publish, or over COMMAND_BYTES_MAX. The reader counts those of other types."
+
+    waiting: bool
+    "Whether input pauses until an answer; read it only."
 
     on_data: Callable[[DataArrived], None] | None
     "Takes script data in its place among the media; without it, DataArrived is an event like the others."
@@ -91,7 +94,7 @@ class ServerCommands:
         self._created = 0
         self._kinds = EncoderKind()
         self._streams: dict[int, MessageStream] = {}  # those that are not idle
-        self._waiting = False
+        self.waiting = False
 
     def stream_state(self, stream_id: int) -> StreamState:
         """State of a message stream; IDLE for one that was never used."""
@@ -107,7 +110,7 @@ class ServerCommands:
     def _look_who_waits(self) -> None:
         """Decide anew whether input pauses, after any change of state or a message held."""
         states = {stream.state for stream in self._streams.values()}
-        self._waiting = (
+        self.waiting = (
             self.state is ConnectionState.CONNECTING
             or StreamState.STARTING_PLAY in states
             or (StreamState.STARTING_PUBLISH in states and StreamState.PUBLISHING not in states)

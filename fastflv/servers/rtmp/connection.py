@@ -91,7 +91,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         for publication in self._feeding:
             publication.end_read(now)
         self._flush()
-        if not session.room and self._transport is not None:
+        if session.waiting and not session.room and self._transport is not None:
             self._transport.pause_reading()
 
     def pause_writing(self) -> None:
