@@ -476,7 +476,7 @@ async def test_a_listener_that_rests_can_be_closed(monkeypatch):
 @looped
 async def test_a_storm_of_connections_is_accepted_whole(tls):
     async with listening(context=tls[0]) as site:
-        count = 3 * limits.ACCEPTS_MAX
+        count = 96
         pairs = await asyncio.gather(*(site.connect(tls=tls[1]) for _ in range(count)))
         await until(lambda: len(site.connections) == count)
         assert site.limit.taken == count

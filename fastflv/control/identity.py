@@ -18,7 +18,13 @@ SERVER_ID: Final = re.compile(r"[0-9a-zA-Z_-]{1,64}")
 
 def new_id(length: int = 8) -> str:
     """Return random letters and digits: what SRS calls a context id."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+    # 64 bits more than needed: what the remainder prefers does not show. One call of the kernel, not one a letter.
+    number = int.from_bytes(secrets.token_bytes(8 + length), "big")
+    letters = []
+    for _ in range(length):
+        number, letter = divmod(number, len(ALPHABET))
+        letters.append(ALPHABET[letter])
+    return "".join(letters)
 
 
 def server_id(configured: str, pid_file: str) -> str:

@@ -7,9 +7,6 @@ from typing import Final
 CONNECTIONS_RESERVED: Final = 128
 "Descriptors kept free under the open-file limit for listeners, logs and files (as SRS)."
 
-ACCEPTS_MAX: Final = 32
-"Connections that a listener accepts in one turn of the loop, at most: TLS handshakes follow, a few ms each."
-
 ACCEPT_REST_SECONDS: Final = 1.0
 "Pause of a listener that found no descriptor free, seconds: the socket stays readable all the time."
 

@@ -61,6 +61,8 @@ class Listener:
         self.acceptance = acceptance
         "Counts for the next connection."
         self.address = sock.getsockname()
+        self.port = int(self.address[1]) if isinstance(self.address, tuple) else 0
+        "The port in use, also where the configuration asked for any; 0 for AF_UNIX."
         self._loop = loop
         self._sock = sock
         self._limit = limit
@@ -68,11 +70,6 @@ class Listener:
         self._rest: asyncio.TimerHandle | None = None
         sock.listen(limits.LISTEN_BACKLOG)
         loop.add_reader(sock, self._accept)
-
-    @property
-    def port(self) -> int:
-        """The port in use, also where the configuration asked for any; 0 for AF_UNIX."""
-        return int(self.address[1]) if isinstance(self.address, tuple) else 0
 
     def close(self) -> None:
         """Accept no more, and drop connections in their handshake; all others stay."""
@@ -84,32 +81,29 @@ class Listener:
             task.cancel()
 
     def _accept(self) -> None:
-        for _ in range(limits.ACCEPTS_MAX):
-            try:
-                sock, address = self._sock.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                log.error("cannot accept: %s; raise the limit of open files (ulimit -n)", error.strerror)
-                self._loop.remove_reader(self._sock)
-                self._rest = self._loop.call_later(limits.ACCEPT_REST_SECONDS, self._resume)
-                return
-            acceptance = self.acceptance
-            peer = Peer.accepted(address, self.address, acceptance.context is not None)
-            if not peer.ip and not acceptance.empty_ip_ok:
-                log.info("%s: a peer without an address is refused (empty_ip_ok off)", self.name)
-                sock.close()
-                continue
-            if not self._limit.take():
-                log.warning(
-                    "%s %s refused: max_connections %d is reached", self.name, peer.ip, self._limit.limit
-                )
-                sock.close()
-                continue
-            sock.setblocking(False)
-            task = self._loop.create_task(self._open(sock, peer, acceptance))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
+        """Accept one connection: the poll tells of the next, cheaper than an accept that finds none."""
+        try:
+            sock, address = self._sock.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            log.error("cannot accept: %s; raise the limit of open files (ulimit -n)", error.strerror)
+            self._loop.remove_reader(self._sock)
+            self._rest = self._loop.call_later(limits.ACCEPT_REST_SECONDS, self._resume)
+            return
+        acceptance = self.acceptance
+        peer = Peer.accepted(address, self.port, acceptance.context is not None)
+        if not peer.ip and not acceptance.empty_ip_ok:
+            log.info("%s: a peer without an address is refused (empty_ip_ok off)", self.name)
+            sock.close()
+            return
+        if not self._limit.take():
+            log.warning("%s %s refused: max_connections %d is reached", self.name, peer.ip, self._limit.limit)
+            sock.close()
+            return
+        task = self._loop.create_task(self._open(sock, peer, acceptance))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
 
     def _resume(self) -> None:
         self._rest = None
@@ -121,6 +115,7 @@ class Listener:
         context = acceptance.context
         try:
             if acceptance.proxied:
+                sock.setblocking(False)
                 peer = await self._read_proxy_header(sock, peer, acceptance.trusted)
             await self._loop.connect_accepted_socket(
                 lambda: acceptance.connect(peer),

@@ -31,10 +31,10 @@ class Peer:
     "The viewer's own connection uses TLS, here or at a trusted proxy."
 
     @classmethod
-    def accepted(cls, remote: object, local: object, secure: bool = False) -> Peer:
-        """Make the Peer of a new socket from `getpeername()` and `getsockname()`."""
+    def accepted(cls, remote: object, local_port: int, secure: bool = False) -> Peer:
+        """Make the Peer of a new socket; *remote* is what `getpeername()` or `accept()` calls its address."""
         ip, port = _read_address(remote)
-        return cls(ip, ip, port, _read_address(local)[1], secure)
+        return cls(ip, ip, port, local_port, secure)
 
     def proxied(self, header: Header, trusted: NetworkSet) -> Peer:
         """Return the Peer behind a PROXY protocol header, which the listener demands of all connections.

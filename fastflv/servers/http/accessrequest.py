@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sys import intern
+
 from fastflv.access.request import AccessRequest, Action
 from fastflv.protocols.http.message import Request
 from fastflv.stream.name import StreamName
@@ -28,7 +30,8 @@ def access_request(
         output=output,
         scheme=scheme,
         param=f"?{request.query}" if request.query else "",
-        page_url=page,
-        tc_url=f"{scheme}://{headers.get('host', '')}/{name.app}",
-        file=request.path.rpartition("/")[2] if action is Action.PLAY else "",
+        # Thousands of players keep the same texts; interned ones are freed with the last of them.
+        page_url=intern(page),
+        tc_url=intern(f"{scheme}://{headers.get('host', '')}/{name.app}"),
+        file=intern(request.path.rpartition("/")[2]) if action is Action.PLAY else "",
     )
