@@ -314,6 +314,7 @@ def test_a_body_that_is_no_flv_is_refused_with_the_reason_and_harms_nobody(
         answer = pusher.data(body).answer()
         assert answer.status == 400 and said in answer.text
         assert pusher.closed()
+    server.log.wait("/live/garbage left", mark)
     assert len(server.log.find(rf"publish of /live/garbage refused: .*{said}", mark)) == 1
     assert len(server.log.find(r"/live/garbage left: protocol error", mark)) == 1
     until(lambda: "garbage" not in server.streams(), "end of the stream")
