@@ -95,7 +95,7 @@ class Players:
         return EndReason.SERVER_STOPS if self.stopping and reason is EndReason.STREAM_ENDED else reason
 
     def stop(self) -> None:
-        """Let all players go and end the threads; blocks until they ended."""
+        """Disconnect all players and end the threads; blocks until they have ended."""
         self._loop.remove_reader(self.sender.fd)
         self.sender.stop()
         self.reap()

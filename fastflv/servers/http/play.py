@@ -60,7 +60,8 @@ class LivePlay(ABC):
 
     __slots__ = ("exchange", "join", "live", "wish")
 
-    def __init__(self, live: Live, exchange: Exchange, wish: Wish, scheme: str) -> None:
+    def __init__(self, live: Live, exchange: Exchange, wish: Wish, scheme: str = "") -> None:
+        """*scheme*: empty: that of the exchange."""
         request = exchange.request
         output = OUTPUTS[wish.variant.container]
         self.live = live
@@ -68,7 +69,7 @@ class LivePlay(ABC):
         self.wish = wish
         self.join = Join(
             live.joins,
-            access_request(request, Action.PLAY, wish.name, output, scheme, live.new_id()),
+            access_request(request, Action.PLAY, wish.name, output, scheme or exchange.scheme, live.new_id()),
             wish.name,
             on_missing=wish.on_missing,
             ready=self.ready,
@@ -153,7 +154,7 @@ class HeadPlay(LivePlay):
     __slots__ = ()
 
     def __init__(self, live: Live, exchange: Exchange, wish: Wish) -> None:
-        super().__init__(live, exchange, wish._replace(on_missing=0.0), exchange.scheme)
+        super().__init__(live, exchange, wish._replace(on_missing=0.0))
 
     def ready(self, stream: Stream) -> None:
         head = self.wish.head
@@ -166,9 +167,6 @@ class HttpPlay(LivePlay):
     """A GET request. A plain socket goes to a sender thread; any other answer is written by the event loop."""
 
     __slots__ = ()
-
-    def __init__(self, live: Live, exchange: Exchange, wish: Wish) -> None:
-        super().__init__(live, exchange, wish, exchange.scheme)
 
     def ready(self, stream: Stream) -> None:
         exchange, live = self.exchange, self.live
