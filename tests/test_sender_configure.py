@@ -233,6 +233,27 @@ def test_the_kernel_paces_a_player_and_stops_to_pace_it(senders, tcp):
     twins[0].close()
 
 
+def test_a_player_whose_pace_changed_twice_between_two_sends_keeps_no_bound(senders, tcp):
+    sender = senders(1)
+    publisher = Publisher(frame_bytes=1000, gop=25)
+    publisher.frames(60)
+    server, client = tcp()
+    twin = server.dup()
+
+    def pacing() -> int:
+        return twin.getsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE) & 0xFFFFFFFF
+
+    viewer = watch(sender, lambda: (server, client), publisher, pace_percent=200)
+    viewer.read_until(len(whole(publisher)))
+    wait_for(lambda: pacing() != UNBOUND)
+    for percent in 300, 0:
+        woken = sender.wakeups
+        sender.configure(publisher.log, merge_window_ms=0, **{**CALM, "pace_percent": percent})
+        wait_for(lambda woken=woken: sender.wakeups > woken)
+    wait_for(lambda: pacing() == UNBOUND)
+    twin.close()
+
+
 def test_threads_go_to_sleep_again_after_a_change(senders, tcp):
     sender = senders(2)
     publisher = Publisher()

@@ -54,7 +54,8 @@ cdef void change_player(PlayerState* p, const Change* change) noexcept nogil:
     p.close_ms = change.close_ms
     if p.pace_percent != change.pace_percent:
         p.pace_percent = change.pace_percent
-        if p.paced and p.pace_percent == 0:
+        # Asking `paced` would miss a bound: a change before this one cleared it, and no send came between.
+        if p.pace_percent == 0:
             unpace(p.fd)
         # The next send sets the new rate, however near it is to the old one.
         p.paced = 0
