@@ -11,6 +11,9 @@ build:  ## compile the extensions in place
 test: build  ## run the suite on the checkout
 	PYTHONPATH=. $(PYTHON) -m pytest tests
 
+attacks: build  ## every attack, the slow ones too, by the bounds of a quiet machine
+	FASTFLV_ATTACKS=1 PYTHONPATH=. $(PYTHON) -m pytest -m "slow or not slow" tests/attacks
+
 lint:  ## ruff, mypy, cython-lint
 	ruff check . && ruff format --check . && mypy && cython-lint fastflv/_ext
 
@@ -30,4 +33,4 @@ dist:  ## sdist, and the wheel from it, checked
 clean:  ## remove what was built
 	rm -rf build dist *.egg-info && find fastflv/_ext -name "*.so" -delete
 
-.PHONY: help build test lint bench asan annotate dist clean
+.PHONY: help build test attacks lint bench asan annotate dist clean

@@ -7,19 +7,17 @@ import os
 import socket
 import ssl
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import pytest
 from model.flv import dechunk
 from model.http import LAST, listen, looped, request, split
+from tlsfiles import make_pair
 
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.networkset import NetworkSet
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
-
-FLOWS = Path(__file__).parent / "flows"
 
 
 class Site:
@@ -42,11 +40,6 @@ class Site:
 @pytest.fixture(scope="module")
 def contexts(tmp_path_factory):
     """TLS contexts of a server and of its clients."""
-    import sys
-
-    sys.path.append(str(FLOWS))
-    from tlsfiles import make_pair
-
     pair = make_pair(tmp_path_factory.mktemp("pair"))
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(pair.cert, pair.key)

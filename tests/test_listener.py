@@ -8,14 +8,13 @@ import logging
 import socket
 import ssl
 import struct
-import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from model import proxy
 from model.http import looped
+from tlsfiles import make_pair, trusting
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint
@@ -24,7 +23,6 @@ from fastflv.net.listener import Acceptance, Listener, bind
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
 
-FLOWS = Path(__file__).parent / "flows"
 HOST = "127.0.0.1"
 ANY_PORT = Endpoint(HOST, 0)
 VIEWER = ("198.51.100.7", 51000, "192.0.2.1", 443)
@@ -106,9 +104,6 @@ async def listening(endpoint: Endpoint = ANY_PORT, **more):
 @pytest.fixture(scope="module")
 def contexts(tmp_path_factory):
     """TLS contexts of a server and of its clients."""
-    sys.path.append(str(FLOWS))
-    from tlsfiles import make_pair, trusting
-
     pair = make_pair(tmp_path_factory.mktemp("pair"))
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(pair.cert, pair.key)

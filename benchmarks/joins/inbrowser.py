@@ -16,7 +16,7 @@ from benchmarks.fanout.session import Bench, Live
 from benchmarks.joins.trial import SEED
 
 sys.path += [
-    str(Path(__file__).parents[2] / "tests" / part) for part in ("", "flows")
+    str(Path(__file__).parents[2] / "tests" / part) for part in ("", "harness")
 ]  # the browser of the tests
 from browser import Browser, Source
 
