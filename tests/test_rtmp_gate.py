@@ -20,7 +20,7 @@ def test_a_publish_that_the_gate_refuses_is_told_why_and_closed(caplog):
     assert peer.status == [(1, "error", "NetStream.Publish.Denied")]
     assert b"'deny publish all' matches" in peer.transport.wire
     assert peer.transport.gone == "closed"
-    assert "from 192.0.2.1 of v/live/room refused: 'deny publish all' matches" in caplog.text
+    assert "from 192.0.2.1 of v/live/room refused: forbidden, 'deny publish all' matches" in caplog.text
     peer.lost()
     assert (len(site.hub), site.left_behind) == (0, (0, 0, 0, 0))
 

@@ -65,7 +65,7 @@ class Server:
         self.gate = Gate(self._rules_of)
         self.players = Players(loop, Sender(fanout_threads(settings)), self.hub)
         self.joins = Joins(loop, self.hub, self.gate)
-        self.publications = Publications(loop, self.hub, self.clients)
+        self.publications = Publications(loop, self.hub, self.clients, self.gate)
         self.rtmp = RtmpServer(
             self.joins,
             self.publications,
@@ -84,7 +84,6 @@ class Server:
         )
         self.push = Push(
             self.publications,
-            self.gate,
             vhost_of=lambda vhost: self.runtime.vhosts[vhost].publish,
             new_id=new_id,
         )

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from fastflv import limits
 from fastflv._ext.ingest.streamwriter import StreamWriter
+from fastflv.access.gate import Gate
 from fastflv.access.request import AccessRequest
 from fastflv.net.lowwater import LowWater
 from fastflv.stream.clients import Client, Clients
@@ -60,10 +61,11 @@ class Source(Protocol):
 class Publications:
     """What all publications of a server share."""
 
-    def __init__(self, timers: Timers, hub: Hub, clients: Clients) -> None:
+    def __init__(self, timers: Timers, hub: Hub, clients: Clients, gate: Gate) -> None:
         self.timers = timers
         self.hub = hub
         self.clients = clients
+        self.gate = gate
         self._graces: dict[StreamName, Handle] = {}
         "Timers of streams in their grace period; no more than the hub has streams."
 

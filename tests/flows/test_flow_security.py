@@ -235,7 +235,9 @@ def log(site: Site) -> Log:
 
 def check_line(log: Log, kind: str, source: str, name: str, why: str) -> None:
     """One line says why."""
-    pattern = rf"{kind} \w{{8}} from {re.escape(source)} of \S*/live/{name} refused: (forbidden, )?{re.escape(why)}$"
+    pattern = (
+        rf"{kind} \w{{8}} from {re.escape(source)} of \S*/live/{name} refused: forbidden, {re.escape(why)}$"
+    )
     log.server.log.wait(pattern, log.since)
     assert len(log.refusals()) == 1, log.refusals()
 

@@ -10,6 +10,7 @@ from model.access import request
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, inter, key, sound
 from model.loop import FakeLoop
 
+from fastflv.access.gate import Gate
 from fastflv.access.request import Action
 from fastflv.net.lowwater import LowWater
 from fastflv.stream.clients import Clients
@@ -42,7 +43,8 @@ class Site:
         self.loop = FakeLoop()
         self.hub = Hub(lambda: f"vid-{next(ids)}")
         self.clients = Clients()
-        self.publications = Publications(self.loop, self.hub, self.clients)
+        self.gate = Gate(lambda vhost: ())
+        self.publications = Publications(self.loop, self.hub, self.clients, self.gate)
 
     def publish(self, options: PublishOptions = OPTIONS, name: StreamName = NAME, id: str = "p", **more):
         return Source(self, options, name, id, **more)

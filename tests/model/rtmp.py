@@ -132,7 +132,7 @@ class Site:
         self.players = Players(self.loop, sender, self.hub) if sender is not None else None
         self.server = RtmpServer(
             Joins(self.loop, self.hub, self.gate),
-            Publications(self.loop, self.hub, self.clients),
+            Publications(self.loop, self.hub, self.clients, self.gate),
             self.players,
             self.limit,
             vhost_of=lambda name: None if name == "off.example" else self.options,

@@ -12,18 +12,16 @@ from collections.abc import Callable
 from typing import Final
 
 from fastflv._ext.ingest.tagread import TagReader
-from fastflv.access.gate import Gate
-from fastflv.access.request import AccessRequest, Action
-from fastflv.access.rules import Waiting
-from fastflv.access.verdict import Allowed, Redirected, Refused, Verdict
+from fastflv.access.request import Action
 from fastflv.containers.flv.metadata import script_name
-from fastflv.errors import PeerError, StreamBusyError
+from fastflv.errors import PeerError
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
 from fastflv.servers.http.accessrequest import access_request
-from fastflv.servers.http.refusal import refusal
+from fastflv.servers.http.refusal import publish_refusal
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName
+from fastflv.stream.pendingpublish import PendingPublish, PublishRefused
 from fastflv.stream.publication import Publication, Publications, PublishOptions
 
 log = logging.getLogger(__name__)
@@ -38,23 +36,18 @@ class Push:
     def __init__(
         self,
         publications: Publications,
-        gate: Gate,
         *,
         vhost_of: Callable[[str], PublishOptions],
         new_id: Callable[[], str],
     ) -> None:
         """*vhost_of*: the present options of a vhost by its own name."""
         self.publications = publications
-        self.gate = gate
         self.vhost_of = vhost_of
         self.new_id = new_id
 
     def handle(self, exchange: Exchange, name: StreamName) -> None:
         """Publish the body of a request as the stream *name*."""
-        access = access_request(
-            exchange.request, Action.PUBLISH, name, "flv-publish", exchange.scheme, self.new_id()
-        )
-        HttpPublish(self, exchange, name, access).begin()
+        HttpPublish(self, exchange, name).begin()
 
 
 class HttpPublish:
@@ -64,48 +57,42 @@ class HttpPublish:
     then, and any other client waits in its socket.
     """
 
-    __slots__ = ("_access", "_exchange", "_name", "_publication", "_push", "_reader", "_waiting")
+    __slots__ = ("_exchange", "_name", "_pending", "_publication", "_push", "_reader")
 
-    def __init__(self, push: Push, exchange: Exchange, name: StreamName, access: AccessRequest) -> None:
+    def __init__(self, push: Push, exchange: Exchange, name: StreamName) -> None:
         self._push = push
         self._exchange = exchange
         self._name = name
-        self._access = access
         self._reader = TagReader()
-        self._waiting: Waiting | None = None
         self._publication: Publication | None = None
+        self._pending: PendingPublish | None = PendingPublish(
+            push.publications,
+            access_request(
+                exchange.request, Action.PUBLISH, name, "flv-publish", exchange.scheme, push.new_id()
+            ),
+            name,
+            self,
+            options=lambda: push.vhost_of(name.vhost),
+            admitted=self._admitted,
+            refused=self._refused,
+        )
 
     def begin(self) -> None:
-        """Ask the gate."""
+        """Ask the gate. Call it once."""
+        assert self._pending is not None
         self._exchange.on_lost = self._lost
-        verdict = self._push.gate.admit(self._access, self._judged)
-        if isinstance(verdict, Allowed | Refused | Redirected):
-            self._judged(verdict)
-        else:
-            self._waiting = verdict
+        self._pending.begin()
 
-    def _judged(self, verdict: Verdict) -> None:
-        self._waiting = None
-        if not isinstance(verdict, Allowed):
-            reason = verdict.url if isinstance(verdict, Redirected) else verdict.reason
-            log.info(
-                "publisher %s from %s of %s refused: %s",
-                self._access.client_id, self._access.peer.ip, self._name.url, reason,
-            )  # fmt: skip
-            self._answer(refusal(verdict))
-            return
-        push = self._push
-        try:
-            self._publication = push.publications.begin(
-                self._name, push.vhost_of(self._name.vhost), self._access, self
-            )
-        except StreamBusyError as error:
-            log.info("http %s: %s", self._access.peer.ip, error)
-            self._answer(Response.of_text(409, error.detail))
-            return
-        self._reader.sink = self._publication.sink
+    def _admitted(self, publication: Publication) -> None:
+        self._pending = None
+        self._publication = publication
+        self._reader.sink = publication.sink
         # The publication watches for silence itself.
         self._exchange.read(self, idle=None)
+
+    def _refused(self, refused: PublishRefused) -> None:
+        self._pending = None
+        self._answer(publish_refusal(refused))
 
     # --- BodySink ---
 
@@ -144,7 +131,7 @@ class HttpPublish:
             self._answer(Response.of_text(200, "published"))
 
     def _refuse_body(self, publication: Publication, reason: str) -> None:
-        log.info("http %s: publish of %s refused: %s", self._access.peer.ip, self._name.url, reason)
+        log.info("http %s: publish of %s refused: %s", self._exchange.request.peer.ip, self._name.url, reason)
         publication.end(EndReason.PROTOCOL)
         self._answer(Response.of_text(400, reason))
 
@@ -164,8 +151,8 @@ class HttpPublish:
         self._exchange.respond(response)
 
     def _lost(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.cancel()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.cancel()
         if self._publication is not None:
             self._publication.end(EndReason.PEER_CLOSED)

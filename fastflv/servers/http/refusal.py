@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from fastflv.access.verdict import Redirected, Refusal, Refused
 from fastflv.playing.join import JoinFailure, JoinRefused
 from fastflv.protocols.http.message import Response
+from fastflv.stream.pendingpublish import PublishFailure, PublishRefused
 
 STATUS: Final = {
     JoinFailure.UNAUTHORIZED: 401,
     JoinFailure.FORBIDDEN: 403,
     JoinFailure.MISSING: 404,
     JoinFailure.UNPLAYABLE: 406,
+    PublishFailure.UNAUTHORIZED: 401,
+    PublishFailure.FORBIDDEN: 403,
+    PublishFailure.BUSY: 409,
 }
 
 CLOSE_CODES: Final = {JoinFailure.UNAUTHORIZED: 3000, JoinFailure.FORBIDDEN: 3003}
@@ -33,11 +36,11 @@ def join_refusal(refused: JoinRefused) -> Response:
     return response
 
 
-def refusal(verdict: Refused | Redirected) -> Response:
-    """Return the response for a publisher that the gate does not admit."""
-    if isinstance(verdict, Redirected):
-        return _redirect(verdict.url)
-    return _text(401 if verdict.kind is Refusal.UNAUTHORIZED else 403, verdict.reason)
+def publish_refusal(refused: PublishRefused) -> Response:
+    """Return the response for a publisher that does not get its publication."""
+    if refused.failure is PublishFailure.REDIRECTED:
+        return _redirect(refused.reason)
+    return _text(STATUS[refused.failure], refused.reason)
 
 
 def _text(status: int, text: str) -> Response:

@@ -187,7 +187,6 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._session.reject_publish(event.stream_id, BAD_NAME, f"a publish {NO_PLACE}")
             self._close_unless_used()
             return
-        publish = RtmpPublish(self, event, options)
         self._stop_watch()
         low_water = None
         for other in self._publishes.values():
@@ -196,8 +195,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
         # Behind TLS the mark would count records, not messages.
         if not self._publishes and not self.peer_is_tls:
             low_water = self._low_water = LowWater(self.transport.get_extra_info("socket"))
-        self._publishes[event.stream_id] = publish
-        publish.begin(low_water)
+        publish = self._publishes[event.stream_id] = RtmpPublish(self, event, options, low_water)
+        publish.begin()
 
     @property
     def peer_is_tls(self) -> bool:

@@ -2,79 +2,64 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-from fastflv.access.rules import Waiting
-from fastflv.access.verdict import Allowed, Redirected, Refused, Verdict
-from fastflv.errors import StreamBusyError
 from fastflv.net.lowwater import LowWater
 from fastflv.protocols.rtmp.events import DataArrived, PublishWanted
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName
-from fastflv.stream.publication import Publication
+from fastflv.stream.pendingpublish import PendingPublish, PublishFailure, PublishRefused
+from fastflv.stream.publication import Publication, PublishOptions
 
 if TYPE_CHECKING:
     from fastflv.servers.rtmp.connection import RtmpConnection
 
-log = logging.getLogger(__name__)
-
 DENIED = "NetStream.Publish.Denied"
 BAD_NAME = "NetStream.Publish.BadName"
+CODES = {PublishFailure.BUSY: BAD_NAME}
+"Codes of `onStatus` by what went wrong; DENIED for all others."
 
 
 class RtmpPublish:
-    """One publish on one message stream. A connection may have several."""
+    """One publish on one message stream. A connection may have several; it calls `begin` once it holds the publish."""
 
-    __slots__ = ("_connection", "_options", "_waiting", "_wanted", "publication")
+    __slots__ = ("_connection", "_options", "_pending", "_wanted", "publication")
 
-    def __init__(self, connection: RtmpConnection, wanted: PublishWanted, options: RtmpOptions) -> None:
+    def __init__(
+        self,
+        connection: RtmpConnection,
+        wanted: PublishWanted,
+        options: RtmpOptions,
+        low_water: LowWater | None,
+    ) -> None:
+        """*low_water*: of a plain socket that carries no other publish."""
+        server = connection.server
+        request = server.access_request(connection, wanted, options.vhost)
         self._connection = connection
         self._wanted = wanted
         self._options = options
-        self._waiting: Waiting | None = None
         self.publication: Publication | None = None
         "None until the gate has admitted it."
+        self._pending: PendingPublish | None = PendingPublish(
+            server.publications,
+            request,
+            StreamName(options.vhost, request.app, request.stream),
+            self,
+            options=self._present_options,
+            admitted=self._admitted,
+            refused=self._refused,
+            low_water=low_water,
+        )
 
     @property
     def stream_id(self) -> int:
         return self._wanted.stream_id
 
-    def begin(self, low_water: LowWater | None) -> None:
-        """Ask the gate. *low_water*: of a plain socket that carries no other publish."""
-        server = self._connection.server
-        request = server.access_request(self._connection, self._wanted, self._options.vhost)
-        name = StreamName(self._options.vhost, request.app, request.stream)
-
-        def judged(verdict: Verdict) -> None:
-            self._waiting = None
-            if isinstance(verdict, Refused):
-                log.info(
-                    "publisher %s from %s of %s refused: %s",
-                    request.client_id, request.peer.ip, name.url, verdict.reason,
-                )  # fmt: skip
-                self._connection.refuse_publish(self, DENIED, verdict.reason)
-            elif isinstance(verdict, Redirected):
-                self._connection.redirect_publish(self, verdict.url)
-            else:
-                # A reload may have come while the gate waited.
-                options = server.vhost_of(name.vhost) or self._options
-                try:
-                    self.publication = server.publications.begin(
-                        name, options.publish, request, self, low_water
-                    )
-                except StreamBusyError as error:
-                    log.info("rtmp %s: %s", request.peer.ip, error)
-                    self._connection.refuse_publish(self, BAD_NAME, error.detail)
-                else:
-                    self._connection.accept_publish(self, self.publication)
-
-        verdict = server.joins.gate.admit(request, judged)
-        if isinstance(verdict, Allowed | Refused | Redirected):
-            judged(verdict)
-        else:
-            self._waiting = verdict
+    def begin(self) -> None:
+        """Ask the gate. Call it once."""
+        assert self._pending is not None
+        self._pending.begin()
 
     def take_script(self, event: DataArrived) -> None:
         """Take script data in its place among the media."""
@@ -83,11 +68,27 @@ class RtmpPublish:
 
     def end(self, reason: EndReason) -> None:
         """End the publish, or take back its request."""
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.cancel()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.cancel()
         if self.publication is not None:
             self.publication.end(reason)
+
+    def _present_options(self) -> PublishOptions:
+        vhost = self._options.vhost
+        return (self._connection.server.vhost_of(vhost) or self._options).publish
+
+    def _admitted(self, publication: Publication) -> None:
+        self._pending = None
+        self.publication = publication
+        self._connection.accept_publish(self, publication)
+
+    def _refused(self, refused: PublishRefused) -> None:
+        self._pending = None
+        if refused.failure is PublishFailure.REDIRECTED:
+            self._connection.redirect_publish(self, refused.reason)
+        else:
+            self._connection.refuse_publish(self, CODES.get(refused.failure, DENIED), refused.reason)
 
     # --- Source ---
 

@@ -1,0 +1,122 @@
+"""Pending publishes: the way of a publisher of any protocol from its request to a publication."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from fastflv.access.request import AccessRequest
+from fastflv.access.rules import Waiting
+from fastflv.access.verdict import Allowed, Redirected, Refusal, Refused, Verdict
+from fastflv.errors import StreamBusyError
+from fastflv.net.lowwater import LowWater
+from fastflv.stream.name import StreamName
+from fastflv.stream.publication import Publication, Publications, PublishOptions, Source
+
+log = logging.getLogger(__name__)
+
+
+class PublishFailure(Enum):
+    """Why a publisher does not get its publication."""
+
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    REDIRECTED = "redirected"
+    BUSY = "busy"
+    "The name has a publisher already."
+
+
+REFUSALS = {
+    Refusal.UNAUTHORIZED: PublishFailure.UNAUTHORIZED,
+    Refusal.FORBIDDEN: PublishFailure.FORBIDDEN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRefused:
+    """The answer to a publisher that does not get its publication; servers say it in their protocol."""
+
+    failure: PublishFailure
+    reason: str
+    "One sentence; the URL where redirected."
+
+
+class PendingPublish:
+    """One pending publish: the gate, then the name, which has one publisher at a time.
+
+    After `begin` exactly one of *admitted* and *refused* is called, within `begin` or later, and none after
+    `cancel`. The log has one line for each refusal.
+    """
+
+    __slots__ = (
+        "_admitted", "_low_water", "_name", "_options", "_publications", "_refused", "_source", "_waiting", "request",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        publications: Publications,
+        request: AccessRequest,
+        name: StreamName,
+        source: Source,
+        *,
+        options: Callable[[], PublishOptions],
+        admitted: Callable[[Publication], None],
+        refused: Callable[[PublishRefused], None],
+        low_water: LowWater | None = None,
+    ) -> None:
+        """*options* is called once the gate has admitted the request: a reload may come while it waits.
+
+        *source* feeds the publication; *low_water*: of a plain socket that carries no other publish.
+        """
+        self.request = request
+        self._publications = publications
+        self._name = name
+        self._source = source
+        self._options = options
+        self._admitted = admitted
+        self._refused = refused
+        self._low_water = low_water
+        self._waiting: Waiting | None = None
+
+    def begin(self) -> None:
+        """Ask the gate, then take the name."""
+        verdict = self._publications.gate.admit(self.request, self._judged)
+        if isinstance(verdict, Allowed | Refused | Redirected):
+            self._judged(verdict)
+        else:
+            self._waiting = verdict
+
+    def cancel(self) -> None:
+        """The publisher is gone; no harm when it has its answer."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
+
+    def _judged(self, verdict: Verdict) -> None:
+        self._waiting = None
+        if isinstance(verdict, Refused):
+            self._refuse(REFUSALS[verdict.kind], verdict.reason)
+        elif isinstance(verdict, Redirected):
+            self._refuse(PublishFailure.REDIRECTED, verdict.url)
+        else:
+            self._take_name()
+
+    def _take_name(self) -> None:
+        try:
+            publication = self._publications.begin(
+                self._name, self._options(), self.request, self._source, self._low_water
+            )
+        except StreamBusyError as error:
+            self._refuse(PublishFailure.BUSY, error.detail)
+        else:
+            self._admitted(publication)
+
+    def _refuse(self, failure: PublishFailure, reason: str) -> None:
+        request = self.request
+        log.info(
+            "publisher %s from %s of %s refused: %s, %s",
+            request.client_id, request.peer.ip, self._name.url, failure.value, reason,
+        )  # fmt: skip
+        self._refused(PublishRefused(failure, reason))
