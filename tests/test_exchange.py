@@ -16,6 +16,7 @@ from tlsfiles import make_pair
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.networkset import NetworkSet
+from fastflv.protocols.http.crossdomain import NONE, PLAY
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
 
@@ -23,13 +24,15 @@ from fastflv.protocols.http.message import Response
 class Site:
     """Calls `answer` for each request, and remembers the exchanges."""
 
-    cross_domain = False
     trusted = NetworkSet(())
 
     def __init__(self, answer) -> None:
         self.answer = answer
         self.exchanges: list[Exchange] = []
         self.asked = asyncio.Event()
+
+    def cross_domain(self, request):
+        return NONE
 
     def __call__(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
@@ -512,7 +515,7 @@ async def test_a_client_that_resets_within_a_file_is_lost(tmp_path):
 @looped
 async def test_fields_for_other_sites_are_not_left_in_a_response_that_is_used_again(film):
     def answer(exchange):
-        exchange.cross_domain = True
+        exchange.cross_domain = PLAY
         exchange.respond_file(Response(), str(film) + "none", missing=MISSING)
 
     async with serving(answer) as (_site, connect):

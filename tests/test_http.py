@@ -12,6 +12,7 @@ from model.http import LAST, Echo, ask, looped, request, serving, split
 
 from fastflv import limits
 from fastflv.net.peer import Peer
+from fastflv.protocols.http.crossdomain import NONE
 from fastflv.protocols.http.heads import encode_head
 from fastflv.protocols.http.message import Request, Response
 
@@ -80,7 +81,7 @@ async def test_a_preflight_is_answered_without_the_handler():
 
 @looped
 async def test_without_crossdomain_nothing_is_said_of_origins():
-    async with serving(Echo(cross_domain=False)) as (port, _):
+    async with serving(Echo(cross_domain=NONE)) as (port, _):
         found = split(await ask(port, request("/x", "GET", "Origin: http://b"), LAST))
         assert not any(name.startswith("access-control") for name in found[0][1])
 

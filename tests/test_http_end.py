@@ -13,6 +13,7 @@ from model.http import Echo, ask, looped, request, serving, split
 
 from fastflv import limits
 from fastflv.net.networkset import NetworkSet
+from fastflv.protocols.http.crossdomain import NONE
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
 
@@ -172,11 +173,13 @@ async def test_an_answer_written_in_the_turn_of_a_detach_comes_before_what_the_s
 class Shelf:
     """Answers with one large body, the same for all."""
 
-    cross_domain = False
     trusted = NetworkSet(())
 
     def __init__(self, size: int) -> None:
         self.body = os.urandom(size)
+
+    def cross_domain(self, request):
+        return NONE
 
     def __call__(self, exchange: Exchange) -> None:
         exchange.respond(Response(body=self.body, content_type="video/MP2T"))

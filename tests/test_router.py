@@ -10,6 +10,7 @@ from fastflv.config.mount import parse_mounts
 from fastflv.config.routes import Route, RouteKind
 from fastflv.config.template import PathTemplate
 from fastflv.net.networkset import NetworkSet
+from fastflv.protocols.http.crossdomain import NONE, PLAY, CrossDomain
 from fastflv.protocols.http.message import Response
 from fastflv.servers.http.router import (
     API_METHODS,
@@ -35,7 +36,7 @@ TABLE = (API, PLAYLIST, SEGMENT, TS, FLV)
 
 
 def router(
-    table: tuple[Route, ...] = TABLE, *, passes: tuple[RouteKind, ...] = (), cross_domain: bool = False
+    table: tuple[Route, ...] = TABLE, *, passes: tuple[RouteKind, ...] = (), cross_domain: CrossDomain = NONE
 ) -> Router:
     """Handlers answer with the route, the vhost and the name found; those of *passes* ask the next route."""
 
@@ -54,7 +55,7 @@ def router(
     return Router(
         site_of,
         {kind: handler(kind) for kind in RouteKind},
-        cross_domain=lambda: cross_domain,
+        cross_domain=lambda kind: cross_domain,
         trusted=lambda: NetworkSet(()),
     )
 
@@ -111,7 +112,7 @@ async def test_a_path_of_no_route_is_404_with_any_method():
 
 @looped
 async def test_a_method_that_no_resource_takes_is_405_whatever_the_path():
-    async with serving(router(cross_domain=True)) as (port, _):
+    async with serving(router(cross_domain=PLAY)) as (port, _):
         for method in ("PATCH", "TRACE"):
             (found, last) = split(await ask(port, request("/none", method) + LAST))
             assert (found[0], found[1]["allow"]) == (405, "GET, HEAD, POST, PUT, DELETE, OPTIONS")
@@ -137,11 +138,11 @@ async def test_a_host_that_no_vhost_serves_has_its_own_table():
 @looped
 async def test_the_table_and_the_switches_are_asked_per_request():
     tables = [TABLE[:1], TABLE]
-    switch = [False, True]
+    switch = [NONE, PLAY]
     handler = Router(
         lambda host: Site("v", tables[0]),
         {kind: lambda exchange, route, name: exchange.respond(Response()) for kind in RouteKind},
-        cross_domain=lambda: switch[0],
+        cross_domain=lambda kind: switch[0],
         trusted=lambda: NetworkSet(()),
     )
     async with serving(handler) as (port, _):

@@ -47,7 +47,7 @@ def test_the_built_in_configuration_serves_http_flv_and_the_api_in_the_foregroun
     assert settings.notices == ()
     assert [str(each) for each in settings.listen] == ["1935"]
     assert settings.http_server.enabled and settings.http_server.listen == (Endpoint("", 8080),)
-    assert settings.http_api.enabled and settings.http_api.listen == (Endpoint("", 1985),)
+    assert settings.http_api.enabled and settings.http_api.listen == (Endpoint("127.0.0.1", 1985),)
     assert (settings.daemon, settings.log.tank) == (False, LogTank.CONSOLE)
     vhost = settings.vhost("127.0.0.1")
     assert vhost is not None

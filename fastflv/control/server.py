@@ -25,6 +25,8 @@ from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
 from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
+from fastflv.protocols.http import crossdomain
+from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.servers.api.api import Api, Identity, VhostEntry
 from fastflv.servers.hls import HlsOptions, HlsServer
@@ -109,13 +111,13 @@ class Server:
         self._stream_router = Router(
             self._site_of,
             handlers,
-            cross_domain=lambda: self.runtime.settings.http_server.crossdomain,
+            cross_domain=self._cross_domain,
             trusted=self._trusted,
         )
         self._api_router = Router(
             self._api_site,
             handlers,
-            cross_domain=lambda: self.runtime.settings.http_api.crossdomain,
+            cross_domain=self._cross_domain,
             trusted=self._trusted,
         )
         self.listeners = Listeners(loop, self.connection_limit)
@@ -239,6 +241,14 @@ class Server:
 
     def _trusted(self) -> NetworkSet:
         return self.runtime.trusted
+
+    def _cross_domain(self, kind: RouteKind) -> CrossDomain:
+        api = self.runtime.settings.http_api
+        if kind is not RouteKind.API:
+            return crossdomain.PLAY if self.runtime.settings.http_server.crossdomain else crossdomain.NONE
+        if not api.crossdomain:
+            return crossdomain.NONE
+        return crossdomain.MANAGE if api.auth.enabled else crossdomain.LOOK
 
     def _site_of(self, host: str) -> Site:
         vhost = self.runtime.vhost(host)

@@ -168,3 +168,23 @@ def test_names_of_any_text_are_valid_json(server: Server) -> None:
         publisher.publish('a"b\u2603\U0001f600\ufffd<script>')
         publisher.tags([*headers(), *film(2)])
         until(lambda: 'a"b\u2603\U0001f600\ufffd<script>' in server.streams(), "odd name")
+
+
+@pytest.mark.parametrize("auth", [False, True])
+def test_a_page_of_another_site_disconnects_nobody_without_a_password(
+    serve: Callable[..., Server], auth: bool
+) -> None:
+    words = {"ENABLED": "on", "USERNAME": "me", "PASSWORD": "it"} if auth else {}
+    server = serve(environ={f"SRS_HTTP_API_AUTH_{key}": value for key, value in words.items()})
+    origin = "Origin: https://elsewhere.example.com"
+    private = "Access-Control-Request-Private-Network: true"
+    preflight = (origin, private, "Access-Control-Request-Method: DELETE")
+    with Player(server.api, "/api/v1/clients/abc", method="OPTIONS", headers=preflight) as player:
+        granted = player.head().headers
+    assert ("access-control-allow-origin" in granted) is auth
+    assert ("access-control-allow-private-network" in granted) is auth
+    with Player(server.api, "/api/v1/clients", method="OPTIONS", headers=(origin, private)) as player:
+        granted = player.head().headers
+    assert granted["access-control-allow-origin"] == "*"
+    assert ("access-control-allow-private-network" in granted) is auth
+    assert ("DELETE" in granted["access-control-allow-methods"]) is auth

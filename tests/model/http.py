@@ -15,6 +15,7 @@ from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.listener import Acceptance, Listener
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
+from fastflv.protocols.http.crossdomain import MANAGE, CrossDomain
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.http.connection import HttpConnection
@@ -35,11 +36,14 @@ class Echo:
 
     trusted = NetworkSet(())
 
-    def __init__(self, *, cross_domain: bool = True) -> None:
-        self.cross_domain = cross_domain
+    def __init__(self, *, cross_domain: CrossDomain = MANAGE) -> None:
+        self._cross_domain = cross_domain
         self.held: list[Exchange] = []
         self.seen: list[Request] = []
         self.asked = asyncio.Event()
+
+    def cross_domain(self, request: Request) -> CrossDomain:
+        return self._cross_domain
 
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request

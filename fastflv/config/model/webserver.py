@@ -99,7 +99,7 @@ class HttpApi:
     "Equal to the server's = both on the same ports. Default 1985."
 
     crossdomain: bool = True
-    "Let pages of other sites ask. Default: the server's, which in SRS governs both."
+    "Let pages of other sites read, and with `auth` also change. Default: the server's, which in SRS governs both."
 
     proxy_protocol: bool = False
     "fastflv: each connection begins with a PROXY header, version 1 or 2, of one of `trusted_proxies`. Default off."

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from fastflv import limits
 from fastflv.net.networkset import NetworkSet
+from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.message import Request, Response
 
 
@@ -87,10 +88,10 @@ class Exchange(ABC):
 
     __slots__ = ("cross_domain", "on_lost", "request")
 
-    def __init__(self, request: Request, *, cross_domain: bool) -> None:
+    def __init__(self, request: Request, *, cross_domain: CrossDomain) -> None:
         self.request = request
         self.cross_domain = cross_domain
-        "Pages of other sites may read the answer."
+        "What pages of other sites may do with the resource."
         self.on_lost: Callable[[], None] | None = None
         """Called once when the client is lost, or refused for what it sent, before its answer is complete.
         Not called after `take_socket` and `upgrade`, nor for answers that the caller broke off."""
@@ -206,9 +207,8 @@ class Exchange(ABC):
 class Handler(Protocol):
     """Answers requests, at once or later."""
 
-    @property
-    def cross_domain(self) -> bool:
-        """Pages of other sites may read the answers."""
+    def cross_domain(self, request: Request, /) -> CrossDomain:
+        """Return what pages of other sites may do with the resource of a request."""
 
     @property
     def trusted(self) -> NetworkSet:

@@ -83,18 +83,3 @@ class Response:
         """*text* defaults to the name of the status; `Retry_After="5"` makes a `Retry-After: 5` header."""
         named = {key.replace("_", "-"): value for key, value in headers.items()}
         return cls(status, (text or HTTPStatus(status).phrase).encode(), headers=named)
-
-
-def cors_fields(request: Request) -> dict[str, str]:
-    """Return the CORS headers for a request that names an origin; any origin may read, without credentials."""
-    if "origin" not in request.headers:
-        return {}
-    return {
-        "Access-Control-Allow-Origin": "*",
-        "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, DELETE, OPTIONS",
-        "Access-Control-Allow-Headers": request.headers.get("access-control-request-headers", "*"),
-        "Access-Control-Expose-Headers": "*",
-        "Access-Control-Max-Age": "86400",
-        # Chrome sends a preflight before a page on a public address may read from a private one.
-        "Access-Control-Allow-Private-Network": "true",
-    }

@@ -8,6 +8,7 @@ import logging
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.peer import Peer
+from fastflv.protocols.http import crossdomain
 from fastflv.protocols.http.exchange import Handler, UpgradedProtocol
 from fastflv.protocols.http.h1 import END, H1, Refusal
 from fastflv.protocols.http.heads import sized_head
@@ -187,7 +188,10 @@ class HttpConnection(asyncio.Protocol):
         self.deadline.clear()
         self._in_head = False
         request.peer = self.peer.told(request.headers, self._handler.trusted)
-        exchange = self._exchange = H1Exchange(self, request, cross_domain=self._handler.cross_domain)
+        # Only browsers ask for it, and players that are no browser need not wait for the answer.
+        browser = "origin" in request.headers or request.method == "OPTIONS"
+        allowed = self._handler.cross_domain(request) if browser else crossdomain.NONE
+        exchange = self._exchange = H1Exchange(self, request, cross_domain=allowed)
         dispatch(self._handler, exchange)
 
     def _go_on_after(self, exchange: H1Exchange) -> None:

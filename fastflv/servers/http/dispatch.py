@@ -17,7 +17,7 @@ def dispatch(handler: Handler, exchange: Exchange) -> None:
     An exception of the handler is answered with 500; an answer that it began is broken off.
     """
     request = exchange.request
-    if request.method == "OPTIONS" and exchange.cross_domain:
+    if request.method == "OPTIONS" and exchange.cross_domain.methods:
         exchange.respond(Response())
     elif request.method not in METHODS:
         exchange.respond(Response.of_text(405, Allow=ALLOW))

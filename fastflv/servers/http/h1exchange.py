@@ -10,9 +10,10 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from fastflv import limits
+from fastflv.protocols.http.crossdomain import CrossDomain, cors_fields
 from fastflv.protocols.http.exchange import BodySink, Exchange, TakenSocket, UpgradedProtocol
 from fastflv.protocols.http.heads import CONTINUE, sized_head, stream_head
-from fastflv.protocols.http.message import Request, Response, cors_fields
+from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.http.bodywriter import H1BodyWriter
 from fastflv.servers.http.filesend import SocketFileSend, TransportFileSend
 
@@ -37,7 +38,7 @@ class H1Exchange(Exchange):
         "_connection", "_expects", "_file", "_gone", "_idle", "_paused", "_sink", "_stage", "_taken", "_until", "_writer", "last", "whole",
     )  # fmt: skip
 
-    def __init__(self, connection: HttpConnection, request: Request, *, cross_domain: bool) -> None:
+    def __init__(self, connection: HttpConnection, request: Request, *, cross_domain: CrossDomain) -> None:
         super().__init__(request, cross_domain=cross_domain)
         self._connection = connection
         self._stage = Stage.NONE
@@ -264,7 +265,7 @@ class H1Exchange(Exchange):
         """Begin the answer; return its head with what all answers have."""
         self._stage = Stage.BEGUN
         self.last = not self._may_keep() or head.headers.get("Connection", "").lower() == "close"
-        cors = cors_fields(self.request) if self.cross_domain else {}
+        cors = cors_fields(self.request, self.cross_domain)
         return replace(head, headers=head.headers | cors) if cors else head
 
     def _may_keep(self) -> bool:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from fastflv.config.routes import Route, RouteKind
 from fastflv.net.networkset import NetworkSet
+from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange
-from fastflv.protocols.http.message import Response
+from fastflv.protocols.http.message import Request, Response
 from fastflv.stream.name import StreamName
 
 PLAY_METHODS = ("GET", "HEAD")
@@ -42,19 +43,20 @@ class Router:
         site_of: Callable[[str], Site],
         handlers: Mapping[RouteKind, Handle],
         *,
-        cross_domain: Callable[[], bool],
+        cross_domain: Callable[[RouteKind], CrossDomain],
         trusted: Callable[[], NetworkSet],
     ) -> None:
-        """*site_of* returns the present table for a host name."""
+        """*site_of* returns the present table for a host name; *cross_domain* what other sites may do with a kind of route."""
         self._site_of = site_of
         self._handlers = handlers
         self._cross_domain = cross_domain
         self._trusted = trusted
 
-    @property
-    def cross_domain(self) -> bool:
-        """Pages of other sites may read the answers."""
-        return self._cross_domain()
+    def cross_domain(self, request: Request) -> CrossDomain:
+        """Return what pages of other sites may do: the first route that matches the path says so, else mounts."""
+        routes = self._site(request).routes
+        kinds = (route.kind for route in routes if route.match(request.path) is not None)
+        return self._cross_domain(next(kinds, RouteKind.MOUNT))
 
     @property
     def trusted(self) -> NetworkSet:
@@ -63,8 +65,7 @@ class Router:
 
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
-        args = request.args
-        site = self._site_of(args.get("vhost") or args.get("domain") or request.host)
+        site = self._site(request)
         allowed: dict[str, None] = {}
         for route in site.routes:
             names = route.match(request.path)
@@ -80,6 +81,10 @@ class Router:
             exchange.respond(Response.of_text(405, Allow=", ".join((*allowed, "OPTIONS"))))
         else:
             exchange.respond(Response.of_text(404))
+
+    def _site(self, request: Request) -> Site:
+        args = request.args
+        return self._site_of(args.get("vhost") or args.get("domain") or request.host)
 
 
 def methods_of(route: Route) -> tuple[str, ...]:
