@@ -6,11 +6,13 @@ import gc
 import os
 import select
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
 from model.flv import Feed
+from tlsfiles import make_pair
 
 from fastflv import limits
 from fastflv._ext.fanout.sender import Sender, SendHandle
@@ -115,3 +117,19 @@ def feed() -> Feed:
 def quick(monkeypatch):
     """Media comes faster than in life; so must it be looked at."""
     monkeypatch.setattr(limits, "HLS_PULL_SECONDS", 0.02)
+
+
+@pytest.fixture(scope="session")
+def contexts(tmp_path_factory):
+    """TLS contexts of a server and of its clients."""
+    pair = make_pair(tmp_path_factory.mktemp("pair"))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(pair.cert, pair.key)
+    client = ssl.create_default_context()
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    return server, client
+
+
+@pytest.fixture(params=["plain", "tls"])
+def tls(request, contexts):
+    return contexts if request.param == "tls" else (None, None)

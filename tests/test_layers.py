@@ -40,6 +40,7 @@ CONFIG = (
 LOOPED = ("net/", "playing/", "servers/", "record/", "cluster/", "control/", "tools/", "__main__.py")
 PYTHON = sorted(ROOT.rglob("*.py"))
 CYTHON = sorted(path for end in ("pyx", "pxd", "pyi") for path in ROOT.rglob(f"*.{end}"))
+TESTS = sorted((ROOT.parent / "tests").rglob("*.py"))
 CIMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import|c?import\s+([\w.]+))", re.MULTILINE)
 
 
@@ -74,6 +75,7 @@ def imports(path: Path) -> set[str]:
 def test_the_modules_are_found():
     assert len(PYTHON) > 40
     assert len(CYTHON) > 25
+    assert Path(__file__) in TESTS
     assert imports(ROOT / "_ext" / "fanout" / "player.pyx") >= {
         "fastflv._ext.log.page",
         "fastflv.limits",
@@ -139,7 +141,9 @@ def test_only_the_edge_knows_an_event_loop(path):
     assert not tops & {"asyncio", "uvloop", "selectors", "threading", "concurrent"}
 
 
-@pytest.mark.parametrize("path", PYTHON + CYTHON, ids=name_of)
+@pytest.mark.parametrize(
+    "path", PYTHON + CYTHON + TESTS, ids=lambda path: path.relative_to(ROOT.parent).as_posix()
+)
 def test_no_module_is_over_500_lines(path):
     assert len(path.read_text().splitlines()) <= 500
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import clip
 import pytest
+from reloading import ChangingServer, Make
 from server import Server
+from tlsfiles import Pair, make_pair
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +60,19 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
             failures.append(error)
     if failures:
         raise failures[0]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Start servers that live as long as the test."""
+    with ExitStack() as stack:
+
+        def begin(vhosts: str = "", **more: object) -> ChangingServer:
+            return stack.enter_context(ChangingServer(tmp_path, vhosts, **more))  # type: ignore[arg-type]
+
+        yield begin
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return make_pair(tmp_path_factory.mktemp("pair"))

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -19,14 +19,12 @@ from broadcast import Broadcast
 from model.ports import free_ports
 from player import Player, check_complete
 from publisher import Publisher, film, headers
-from reloading import ChangingServer
+from reloading import ChangingServer, Make, refused
 from rtmpplayer import RtmpPlayer
 from server import HOST, Log, environment, start, stop, until, vhost_text
 
 VHOST = vhost_text(publish="grace 0;")
 SLOW = "grace_start_wait 60000; grace_final_wait 60000;"
-
-Make = Callable[..., ChangingServer]
 
 
 @pytest.fixture
@@ -38,15 +36,6 @@ def make(tmp_path: Path) -> Iterator[Make]:
             return stack.enter_context(ChangingServer(tmp_path, VHOST, more=more))
 
         yield begin
-
-
-def refused(port: int) -> bool:
-    """Whether nobody listens on *port*."""
-    try:
-        socket.create_connection((HOST, port), 10).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 # --- the end -------------------------------------------------------------------------------------

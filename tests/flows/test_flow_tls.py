@@ -29,11 +29,6 @@ RECORD = 16384
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    return make_pair(tmp_path_factory.mktemp("pair"))
-
-
-@pytest.fixture(scope="module")
 def secure(serve: Callable[..., object], pair: Pair) -> SecureServer:
     """Each frame at once, a queue of 2 s, all containers."""
     return serve_tls(

@@ -18,15 +18,10 @@ from clip import Clip, ffmpeg
 from flvread import VIDEO, media
 from player import Player, Recorder, check_complete, check_start, numbers
 from server import HOST, MIB, Server, until, vhost_text
-from tlsfiles import Pair, RecordSpy, SecureServer, make_pair, serve_tls, trusting
+from tlsfiles import Pair, RecordSpy, SecureServer, serve_tls, trusting
 from wsclient import WebSocket
 
 MOUNTS = "mount [vhost]/[app]/[stream].ts;"
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    return make_pair(tmp_path_factory.mktemp("pair"))
 
 
 @pytest.fixture(scope="module")

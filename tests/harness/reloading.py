@@ -5,8 +5,17 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
+from collections.abc import Callable
 
-from server import Server, until
+from player import Player
+from server import HOST, Server, until
+
+DEFAULT = "vhost __defaultVhost__"
+OTHER = "127.0.0.9"
+LEAN = "grace 0;"
+FLV = "[vhost]/[app]/[stream].flv"
+MOUNTS = f"mount {FLV};"
 
 
 class ChangingServer(Server):
@@ -82,3 +91,22 @@ def change_of(lines: list[str], path: str) -> tuple[str, str]:
     ]
     assert len(found) == 1, f"{len(found)} lines of {path} with file and line in\n" + "\n".join(lines)
     return found[0][1], found[0][2]
+
+
+Make = Callable[..., ChangingServer]
+"Starts a server; the arguments are those of `Server`."
+
+
+def status(port: int, target: str, *headers: str, method: str = "HEAD") -> int:
+    """Ask for *target*; return the status of the answer."""
+    with Player(port, target, method=method, headers=headers, flv=False) as player:
+        return player.head().status
+
+
+def refused(port: int) -> bool:
+    """Whether nobody listens on *port*."""
+    try:
+        socket.create_connection((HOST, port), 10).close()
+    except ConnectionRefusedError:
+        return True
+    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -128,3 +129,10 @@ class FakeTransport:
         if full != self.paused:
             self.paused = full
             (self.owner.pause_writing if full else self.owner.resume_writing)()
+
+
+async def until(condition) -> None:
+    """Wait until *condition* holds, 10 s at most; for what no event tells."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
