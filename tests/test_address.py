@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from fastflv import limits
 from fastflv.errors import CommandError
+from fastflv.net.peer import Peer
+from fastflv.protocols.http.h1 import H1
 from fastflv.protocols.rtmp import address
 
 CASES = {
@@ -91,6 +93,66 @@ def test_at_connect_the_whole_path_is_the_app():
     assert (found.vhost, found.app, found.stream, found.param) == ("v", "live/room", "", "?vhost=v")
 
 
+TOKEN = "token=" + "t" * 4096
+APPS = {
+    # tcUrl, app of connect, stream: vhost, app, stream, param
+    "the same in both": ("rtmp://h/live", "live", "room", "h", "live", "room", ""),
+    "app before the path of tcUrl": ("rtmp://h/other", "live", "room", "h", "live", "room", ""),
+    "nested app": ("rtmp://h/other", "/a/b/", "room", "h", "a/b", "room", ""),
+    "app alone": ("", "live", "room", "", "live", "room", ""),
+    "an empty app is none": ("rtmp://h/live", "", "room", "h", "live", "room", ""),
+    "query of the app": ("rtmp://h/live", "live?vhost=v", "room", "v", "live", "room", "?vhost=v"),
+    "query of tcUrl": ("rtmp://h/other?k=v", "live", "room", "h", "live", "room", "?k=v"),
+    "one query in both": ("rtmp://h/live?k=v", "live?k=v", "room", "h", "live", "room", "?k=v"),
+    "another in each": ("rtmp://h/live?k=u", "live?k=a", "room?k=s", "h", "live", "room", "?k=s&k=a&k=u"),
+    "dotted vhost": ("rtmp://h/live", "live...vhost...v", "room", "v", "live", "room", "?vhost=v"),
+    "all in tcUrl": ("rtmp://h/live/room", "live", "", "h", "live", "room", ""),
+    "all in app": ("rtmp://h/other", "live/room", "", "h", "live", "room", ""),
+    "only an app": ("rtmp://h/one", "one", "", "h", address.DEFAULT_APP, "one", ""),
+    "all in tcUrl behind a query": ("rtmp://h/live?k=v/room", "live", "", "h", "live", "room", "?k=v"),
+    "all in app behind a query": ("rtmp://h/live", "live?k=v/room", "", "h", "live", "room", "?k=v"),
+    "no app at all": ("rtmp://h", "", "one", "h", address.DEFAULT_APP, "one", ""),
+    "long tokens": (
+        *(f"rtmp://h/live?app_{TOKEN}", f"live?app_{TOKEN}", f"room?{TOKEN}"),
+        *("h", "live", "room", f"?{TOKEN}&app_{TOKEN}"),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("tc_url", "app", "stream", "vhost", "app_read", "name", "param"), APPS.values(), ids=APPS
+)
+def test_the_app_of_connect_counts_before_the_path_of_tcurl(
+    tc_url, app, stream, vhost, app_read, name, param
+):
+    found = address.parse(tc_url, stream, app=app)
+    assert (found.vhost, found.app, found.stream, found.param) == (vhost, app_read, name, param)
+
+
+ESCAPED = {
+    "%E7%9B%B4/a%20b.x": ("直", "a b.x"),
+    "live/100%": ("live", "100%"),
+    "live/a%2520b": ("live", "a%20b"),
+    "live/a%2Fb": ("live/a", "b"),
+    "live/a%3Fb%23c": ("live", "a?b#c"),
+    "li%76e/%72oom": ("live", "room"),
+    "live/%ff": ("live", "\ufffd"),
+    "live/a+b": ("live", "a+b"),
+}
+
+
+@pytest.mark.parametrize("path", ESCAPED)
+def test_a_name_with_percent_escapes_is_the_one_that_http_reads_in_that_path(path):
+    app, name = path.rsplit("/", 1)
+    found = address.parse(f"rtmp://h/{app}", name)
+    parser = H1(Peer("192.0.2.1", "192.0.2.1"))
+    parser.feed(f"GET /{path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    assert parser.events[0].path == f"/{found.app}/{found.stream}"
+    assert (found.app, found.stream) == ESCAPED[path]
+    assert address.parse(f"rtmp://h/{path}", "") == found
+    assert address.parse("rtmp://h/x", name, app=app) == found
+
+
 LONG = "x" * (limits.NAME_CHARS_MAX + 1)
 REFUSED = {
     "parent in the app": ("rtmp://h/a/../b", "room"),
@@ -104,7 +166,10 @@ REFUSED = {
     "line end in the host": ("rtmp://h\n/a", "room"),
     "long app": ("rtmp://h/" + LONG, "room"),
     "long stream": ("rtmp://h/a", LONG),
-    "long parameters": ("rtmp://h/a", "room?" + LONG),
+    "long parameters": ("rtmp://h/a", "room?" + "x" * (limits.PARAM_CHARS_MAX + 1)),
+    "escaped parent": ("rtmp://h/a", "%2e%2E/%2e%2e/etc/passwd"),
+    "escaped line end": ("rtmp://h/a", "room%0d%0aSet-Cookie:%20x"),
+    "escaped backslash in the app": ("rtmp://h/a%5cb", "room"),
     "long vhost": ("rtmp://" + LONG + "/a", "room"),
 }
 
@@ -147,10 +212,10 @@ PIECES = st.lists(
 ).map("".join)
 
 
-@given(PIECES, PIECES | st.none())
-def test_any_text_is_an_address_or_a_command_error(tc_url, stream):
+@given(PIECES, PIECES | st.none(), PIECES | st.just(""))
+def test_any_text_is_an_address_or_a_command_error(tc_url, stream, app):
     try:
-        found = address.parse(tc_url, stream)
+        found = address.parse(tc_url, stream, app=app)
     except CommandError:
         return
     assert "/" not in found.stream + found.vhost

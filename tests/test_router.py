@@ -111,6 +111,20 @@ async def test_a_path_of_no_route_is_404_with_any_method():
 
 
 @looped
+async def test_a_name_that_rtmp_would_refuse_is_400_for_players_and_publishers():
+    for path in (
+        "/live/a%0ab.flv",
+        "/live/a..b.flv",
+        "/live/a%5cb.m3u8",
+        "/l%1bve/b.ts",
+        f"/live/{'x' * 1025}.flv",
+    ):
+        for method in ("GET", "HEAD"):
+            assert (await get(router(), path, method))[0] == 400, path
+    assert (await get(router(), "/live/a%0ab.flv", "PUT", "Content-Length: 0"))[0] == 400
+
+
+@looped
 async def test_a_method_that_no_resource_takes_is_405_whatever_the_path():
     async with serving(router(cross_domain=PLAY)) as (port, _):
         for method in ("PATCH", "TRACE"):

@@ -82,6 +82,100 @@ def test_what_a_peer_may_not_say_is_refused(client, error):
         Owner().feed(*(wire[n : n + 1] for n in range(len(wire))))
 
 
+def told(client: Client) -> list[tuple]:
+    """What the session says before it raises: commands alone."""
+    owner = Owner()
+    with pytest.raises(PeerError) as raised:
+        owner.feed(client.wire())
+    said = heard(owner.output + owner.session.take_output())
+    return [
+        (*each[:-1], each[-1] | {"why": each[-1]["description"] == raised.value.detail}) for each in said[-1:]
+    ]
+
+
+CONNECT_FAILED = "NetConnection.Connect.Rejected"
+CALL_FAILED = "NetConnection.Call.Failed"
+TOLD = {
+    "connect without an object": (lambda: Client().call("connect", 1), ("_error", 1.0, CONNECT_FAILED)),
+    "connect with a bad app": (lambda: Client().connect(app="a/../b"), ("_error", 1.0, CONNECT_FAILED)),
+    "connect with a long tcUrl": (
+        lambda: Client().connect("rtmp://h/" + "x" * limits.TC_URL_CHARS_MAX),
+        ("_error", 1.0, CONNECT_FAILED),
+    ),
+    "connect twice": (lambda: Client().connect().connect(), ("_error", 1.0, CONNECT_FAILED)),
+    "connect cut short": (
+        lambda: Client().send(20, amf0.encode("connect", 1.0, {"app": "live"})[:-5]),
+        ("_error", 1.0, CONNECT_FAILED),
+    ),
+    "publish before connect": (
+        lambda: Client().call("publish", 5, None, "room", stream_id=1),
+        ("onStatus", 1, "NetStream.Publish.BadName"),
+    ),
+    "publish without a name": (
+        lambda: Client().connect().call("publish", 0, None, stream_id=1),
+        ("onStatus", 1, "NetStream.Publish.BadName"),
+    ),
+    "publish of a bad name": (
+        lambda: Client().connect().flash_publish("../x", 2),
+        ("onStatus", 2, "NetStream.Publish.BadName"),
+    ),
+    "publish while playing": (
+        lambda: Client().connect().play().flash_publish(),
+        ("onStatus", 1, "NetStream.Publish.BadName"),
+    ),
+    "publish over AMF 3": (
+        lambda: Client().connect().call("publish", 0, None, "../x", stream_id=1, kind=17),
+        ("onStatus", 1, "NetStream.Publish.BadName"),
+    ),
+    "play of a long name": (
+        lambda: Client().connect().play("x" * 2000),
+        ("onStatus", 1, "NetStream.Play.Failed"),
+    ),
+    "play of a number": (
+        lambda: Client().connect().call("play", 4, None, 5.0, stream_id=1),
+        ("onStatus", 1, "NetStream.Play.Failed"),
+    ),
+    "play while publishing": (
+        lambda: Client().connect().flash_publish().play(),
+        ("onStatus", 1, "NetStream.Play.Failed"),
+    ),
+    "a call before connect": (lambda: Client().call("createStream", 7), ("_error", 7.0, CALL_FAILED)),
+    "a call that nobody waits for": (lambda: Client().call("hello", 0), ("onStatus", 0, CALL_FAILED)),
+    "a call cut short": (
+        lambda: Client().connect().send(20, amf0.encode("createStream", 3.0, "x" * 20)[:-1]),
+        ("_error", 3.0, CALL_FAILED),
+    ),
+    "a call too long": (
+        lambda: Client(0xFFFFFF).connect().call("hello", 9, "x" * limits.COMMAND_BYTES_MAX),
+        ("_error", 9.0, CALL_FAILED),
+    ),
+    "a command without a name": (
+        lambda: Client().connect().send(20, b"\5", stream_id=3),
+        ("onStatus", 3, CALL_FAILED),
+    ),
+    "a short user control message": (
+        lambda: Client().connect().send(4, b"\0\6\0", 2),
+        ("onStatus", 0, "NetConnection.Connect.Closed"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("client", "answer"), TOLD.values(), ids=TOLD)
+def test_a_peer_is_told_why_its_command_ends_the_connection(client, answer):
+    ((name, stream_id, transaction, nothing, info),) = told(client())
+    assert nothing is None and info["level"] == "error" and info["why"]
+    assert (name, transaction if name == "_error" else stream_id, info["code"]) == answer
+
+
+def test_a_peer_that_talks_too_much_is_told_so():
+    client = Client(0xFFFFFF).connect()
+    for number in range(limits.NONMEDIA_MESSAGES_MAX):
+        client.call("hello", number + 2)
+    ((name, _, transaction, _, info),) = told(client)
+    assert (name, transaction, info["code"]) == ("_error", limits.NONMEDIA_MESSAGES_MAX + 1, CALL_FAILED)
+    assert "messages besides media" in info["description"]
+
+
 def test_a_connection_that_is_not_rtmp_is_refused_at_its_first_byte():
     with pytest.raises(HandshakeError):
         Owner().feed(b"G")

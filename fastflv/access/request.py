@@ -17,7 +17,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """Everything that a rule may judge by. Names are as the client sent them, not percent-decoded."""
+    """Everything that a rule may judge by. Names are percent-decoded, parameters and URLs as the client sent them."""
 
     action: Action
 

@@ -56,10 +56,13 @@ HANDSHAKE_SECONDS: Final = 10.0
 "Time for a whole RTMP handshake and connect command before a half-open connection is closed, seconds."
 
 NAME_CHARS_MAX: Final = 1024
-"Longest app, stream name or parameter string kept, characters."
+"Longest app or stream name taken, characters."
 
-TC_URL_CHARS_MAX: Final = 4 * NAME_CHARS_MAX
-"Longest tcUrl, characters: a host, an app, a stream name and parameters of the greatest length each. It is read again at each publish and play."
+PARAM_CHARS_MAX: Final = 10 * 1024
+"Longest parameter string taken, characters: a token of 4,096 in the stream key, another in tcUrl, and their names. An HTTP head holds some more."
+
+TC_URL_CHARS_MAX: Final = 3 * NAME_CHARS_MAX + PARAM_CHARS_MAX
+"Longest tcUrl or app of `connect`, characters: a host, an app, a stream name and parameters of the greatest length each. It is read again at each publish and play."
 
 PROXY_PREFIX_BYTES_MAX: Final = 512
 "Longest address block that a proxy may put before the handshake (byte 0xF3), bytes. Proxies write 4."

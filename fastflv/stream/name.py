@@ -1,10 +1,29 @@
-"""What a stream is called."""
+"""What a stream is called, and which names may be. RTMP and HTTP read names alike: percent-decoded once, judged by one rule."""
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
+from urllib.parse import unquote
 
+from fastflv import limits
 from fastflv.config.model.vhost import DEFAULT_VHOST
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def decode_name(text: str) -> str:
+    """Return *text* with its percent escapes decoded as UTF-8; what is no escape stays (RFC 3986, 2.1)."""
+    return unquote(text) if "%" in text else text
+
+
+def fault_of(name: str) -> str:
+    """Return why a decoded app, stream or vhost cannot be served, as the end of a sentence; empty when it can."""
+    if len(name) > limits.NAME_CHARS_MAX:
+        return f"of {len(name)} characters; {limits.NAME_CHARS_MAX} are taken"
+    if ".." in name or "\\" in name or _CONTROL.search(name):
+        return "with `..`, a backslash or a control character"
+    return ""
 
 
 class StreamName(NamedTuple):

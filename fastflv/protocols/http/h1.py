@@ -13,7 +13,6 @@ import re
 from collections import deque
 from enum import Enum
 from typing import Any, Final, NamedTuple
-from urllib.parse import unquote
 
 import httptools
 
@@ -21,6 +20,7 @@ from fastflv import limits
 from fastflv.net.peer import Peer
 from fastflv.protocols.http.heads import ALLOW, METHODS
 from fastflv.protocols.http.message import Request, Response
+from fastflv.stream.name import decode_name
 
 
 class Mark(Enum):
@@ -235,7 +235,7 @@ class H1:
         expects = self._version == "1.1" and fields.get("expect", "").strip().lower() == "100-continue"
         return Request(
             method=self._parser.get_method().decode("latin-1"),
-            path=unquote(path),
+            path=decode_name(path),
             query=query.partition("#")[0],
             version=self._version,
             headers=fields,

@@ -1,8 +1,8 @@
-"""Which stream a peer means: tcUrl and stream name, in all the forms that encoders write.
+"""Which stream a peer means: tcUrl, app and stream name, in all the forms that encoders write.
 
 The forms: ``rtmp://host:port/app`` with stream ``name?k=v``; ``app?vhost=x`` or ``app#vhost=x``;
 ``app...vhost...x``; ``app/_definst_``; the whole address in tcUrl and an empty stream name.
-Nothing is percent-decoded: names are compared as sent.
+Names are percent-decoded as HTTP decodes its path; parameters are not.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 from fastflv import limits
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.errors import CommandError
+from fastflv.stream.name import decode_name, fault_of
 
 DEFAULT_APP: Final = "__defaultApp__"
 DEFAULT_PORTS: Final = {"rtmp": 1935, "rtmps": 443, "rtmpt": 80, "rtmpe": 1935}
@@ -49,28 +50,31 @@ class Address:
     "Stream name, no slash, no query."
 
     param: str
-    "Query of the stream name, then that of tcUrl, with a leading `?`; or empty."
+    "Query of the stream name, then those of the app and of tcUrl, with a leading `?`; or empty."
 
 
-def parse(tc_url: str, stream: str | None = None) -> Address:
-    """Read the two strings of a peer.
+def parse(tc_url: str, stream: str | None = None, *, app: str = "") -> Address:
+    """Read the strings of a peer. *app*, where it names one, counts before the path of *tc_url*.
 
-    Without *stream* (at `connect`) the path of *tc_url* is the app; with an empty one its last part is
-    the stream. Raises CommandError for names that are too long, hold control characters or `..`.
+    Without *stream* (at `connect`) the whole path is the app; with an empty one its last part is the stream, that of
+    *tc_url* where it goes on behind the app. Raises CommandError for names that are too long, hold control
+    characters or `..`.
     """
     schema, host, port, rest = _split_url(tc_url)
-    rest = rest.replace("/_definst_", "").replace("...vhost...", "?vhost=")
-    path, query = _cut(rest)
+    path, query = _cut(_plain(rest))
+    app_path, app_query = _cut(_plain(app))
     name, own_query = _cut(stream or "")
-    if stream == "" and "/" in query:  # app?k=v/stream
-        query, _, name = query.rpartition("/")
-    parts = [part for part in path.split("/") if part]
-    names = [part for part in name.replace("/_definst_", "").split("/") if part]
+    if stream == "":  # app?k=v/stream
+        query, _, behind = query.rpartition("/") if "/" in query else (query, "", "")
+        app_query, _, name = app_query.rpartition("/") if "/" in app_query else (app_query, "", behind)
+    parts, url_parts = _parts(app_path), _parts(path)
+    if not parts or (stream == "" and url_parts[: len(parts)] == parts):
+        parts = url_parts
     if stream is not None:
-        parts += names
+        parts += _parts(name.replace("/_definst_", ""))
         name = parts.pop() if parts else ""
     app = "/".join(parts) or DEFAULT_APP
-    queries = [part for part in (own_query, query) if part]
+    queries = list(dict.fromkeys(part for part in (own_query, app_query, query) if part))
     vhost = _vhost(queries) or host
     param = "?" + "&".join(queries) if queries else ""
     if param == f"?vhost={DEFAULT_VHOST}":
@@ -78,7 +82,7 @@ def parse(tc_url: str, stream: str | None = None) -> Address:
     _check("app", app)
     _check("stream", name)
     _check("vhost", vhost)
-    if len(param) > limits.NAME_CHARS_MAX or _CONTROL.search(param):
+    if len(param) > limits.PARAM_CHARS_MAX or _CONTROL.search(param):
         raise CommandError(f"parameters of {len(param)} characters, or with control characters")
     return Address(schema, host, port, vhost, app, name, param)
 
@@ -92,9 +96,18 @@ def query_value(param: str, key: str) -> str:
     return ""
 
 
-def printable(text: str) -> str:
-    """*text* for logs and hooks: no control characters, NAME_CHARS_MAX characters at most."""
-    return _CONTROL.sub("", text[: limits.NAME_CHARS_MAX])
+def printable(text: str, most: int = limits.NAME_CHARS_MAX) -> str:
+    """*text* for rules and the API: no control characters, *most* characters at most."""
+    return _CONTROL.sub("", text[:most])
+
+
+def _plain(text: str) -> str:
+    """A path and query without the forms of old encoders."""
+    return text.replace("/_definst_", "").replace("...vhost...", "?vhost=")
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in decode_name(path).split("/") if part]
 
 
 def _split_url(url: str) -> tuple[str, str, int, str]:
@@ -127,7 +140,6 @@ def _vhost(queries: list[str]) -> str:
 
 
 def _check(what: str, name: str) -> None:
-    if len(name) > limits.NAME_CHARS_MAX:
-        raise CommandError(f"{what} of {len(name)} characters; {limits.NAME_CHARS_MAX} are taken")
-    if ".." in name or "\\" in name or _CONTROL.search(name):
-        raise CommandError(f"{what} with `..`, a backslash or a control character")
+    fault = fault_of(name)
+    if fault:
+        raise CommandError(f"{what} {fault}")

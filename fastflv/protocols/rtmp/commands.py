@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastflv import __version__, limits
-from fastflv.errors import CommandError
+from fastflv.errors import AmfError, CommandError
 from fastflv.media.amf import amf0
 from fastflv.media.amf.values import UNDEFINED, EcmaArray, Value
 from fastflv.protocols.rtmp import address
@@ -106,6 +106,19 @@ def read_command(kind: int, stream_id: int, payload: bytes) -> Command:
     return Command(values[0], transaction, tuple(values[2:]), stream_id)
 
 
+def read_call(kind: int, payload: bytes) -> tuple[str, float]:
+    """Name and transaction of a command that `read_command` refused; an empty name and 0 where they cannot be read."""
+    body = (amf0_body(payload) if kind == COMMAND_AMF3 else payload)[: limits.COMMAND_BYTES_MAX]
+    try:
+        name, at = amf0.decode(body)
+        transaction, _ = amf0.decode(body, at)
+    except AmfError:
+        return "", 0.0
+    if not isinstance(transaction, float) or not transaction > 0:
+        transaction = 0.0
+    return name if isinstance(name, str) else "", transaction
+
+
 def read_data(kind: int, payload: bytes) -> tuple[str, bytes] | None:
     """Name and AMF 0 bytes of a data message (type 15 or 18), or None when it has no name.
 
@@ -138,14 +151,13 @@ def read_window(payload: bytes) -> int:
     return int.from_bytes(payload[:4], "big")
 
 
-def tc_url(command: Command) -> str:
-    """Address in a `connect`; one without tcUrl is made of its app."""
+def place_of(command: Command) -> tuple[str, str]:
+    """tcUrl and app of a `connect`, as sent; empty where there is none."""
     told = command.arguments[0] if command.arguments else None
-    url = told.get("tcUrl") if isinstance(told, dict) else None
-    if isinstance(url, str) and url:
-        return url
-    app = told.get("app") if isinstance(told, dict) else None
-    return f"///{app}" if isinstance(app, str) else "///"
+    if not isinstance(told, dict):
+        return "", ""
+    url, app = told.get("tcUrl"), told.get("app")
+    return url if isinstance(url, str) else "", app if isinstance(app, str) else ""
 
 
 def read_connect(command: Command) -> ConnectWanted:
@@ -158,10 +170,11 @@ def read_connect(command: Command) -> ConnectWanted:
         value = told.get(key)
         return value if isinstance(value, str) else ""
 
-    url = tc_url(command)
-    if len(url) > limits.TC_URL_CHARS_MAX:
-        raise CommandError(f"tcUrl of {len(url)} characters; {limits.TC_URL_CHARS_MAX} are taken")
-    where = address.parse(url)
+    url, app = place_of(command)
+    for what, given in (("tcUrl", url), ("app", app)):
+        if len(given) > limits.TC_URL_CHARS_MAX:
+            raise CommandError(f"{what} of {len(given)} characters; {limits.TC_URL_CHARS_MAX} are taken")
+    where = address.parse(url, app=app)
     encoding = told.get("objectEncoding")
     return ConnectWanted(
         app=where.app,
@@ -169,7 +182,7 @@ def read_connect(command: Command) -> ConnectWanted:
         host=where.host,
         port=where.port,
         param=where.param,
-        tc_url=address.printable(text("tcUrl")),
+        tc_url=address.printable(url, limits.TC_URL_CHARS_MAX),
         page_url=address.printable(text("pageUrl")),
         swf_url=address.printable(text("swfUrl")),
         flash_ver=address.printable(text("flashVer")),
@@ -225,8 +238,12 @@ def connect_result(transaction: float, asked: ConnectWanted) -> bytes:
 
 def connect_error(transaction: float, description: str) -> bytes:
     """`_error` for `connect`."""
-    info = status("NetConnection.Connect.Rejected", description, "error")
-    return amf0.encode("_error", transaction, None, info)
+    return call_error(transaction, "NetConnection.Connect.Rejected", description)
+
+
+def call_error(transaction: float, code: str, description: str) -> bytes:
+    """`_error` for any call."""
+    return amf0.encode("_error", transaction, None, status(code, description, "error"))
 
 
 def result(transaction: float, value: Value = None) -> bytes:

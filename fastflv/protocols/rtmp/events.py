@@ -23,7 +23,7 @@ class ConnectWanted(Event):
     needs_answer = True
 
     app: str
-    "Application name, no slash at either end."
+    "Application, percent-decoded, no slash at either end: that of `app`, else the path of tcUrl."
 
     vhost: str
     "From the query or the host of tcUrl; may be empty, and is not looked up yet."
@@ -38,7 +38,7 @@ class ConnectWanted(Event):
     "Query of tcUrl with a leading `?`, or empty."
 
     tc_url: str
-    "As sent; like the three below without control characters, and NAME_CHARS_MAX long at most."
+    "As sent, without control characters like the three below, which are NAME_CHARS_MAX long at most."
 
     page_url: str
     "Web page of a browser player, or empty."
@@ -78,10 +78,10 @@ class PublishWanted(Event):
     "As in ConnectWanted, unless the stream name had slashes."
 
     stream: str
-    "Stream name, no slash, no query; may be empty."
+    "Stream name, percent-decoded, no slash, no query; may be empty."
 
     param: str
-    "Query of the stream name, then that of tcUrl, with a leading `?`; or empty."
+    "Query of the stream name, then those of the app and of tcUrl, with a leading `?`; or empty."
 
     kind: PublisherKind
     "Which family of encoders the order of commands shows."

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fastflv import limits
-from fastflv.errors import CommandOrderError, UsageError
+from fastflv.errors import CommandOrderError, PeerError, UsageError
 from fastflv.protocols.rtmp import commands
 from fastflv.protocols.rtmp.events import Event
 from fastflv.protocols.rtmp.handshake import ServerHandshake
@@ -43,7 +43,8 @@ class ServerSession(ServerCommands):
     must not stop while a hook takes seconds. Encoders send no media of a stream before its answer; one that
     does is paused from its first message on, so a waiting publish holds one message at most, and loses none.
 
-    `receive` and `resume` raise PeerError subclasses and nothing else; the session is of no use then.
+    `receive` and `resume` raise PeerError subclasses and nothing else; the session is of no use then. For a message that
+    was read, `_error` or `onStatus` is queued before: write what `take_output` returns, then close.
     *noise* seeds the handshake: 16 unpredictable bytes or more. *chunk_size* is announced unless
     `accept_connect` says another, bytes.
     """
@@ -138,10 +139,14 @@ class ServerSession(ServerCommands):
         """Handle the reader's message, feed on from *at*, and so on to the end of *data*."""
         reader = self.reader
         while (message := reader.message) is not None:
-            if message[0] not in commands.MEDIA:
-                self._budget.spend(len(message[4]), self.now)
             asked = len(events)
-            self._message(*message, events)
+            try:
+                if message[0] not in commands.MEDIA:
+                    self._budget.spend(len(message[4]), self.now)
+                self._message(*message, events)
+            except PeerError as error:
+                self._explain(message[0], message[2], message[4], error)
+                raise
             if self.waiting or (len(events) > asked and events[-1].needs_answer):
                 self._pending = True
                 self._held += memoryview(data)[at:]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from fastflv import limits
 from fastflv._ext.ingest.chunkread import ChunkReader
-from fastflv.errors import CommandError, CommandOrderError
+from fastflv.errors import CommandError, CommandOrderError, PeerError
 from fastflv.protocols.rtmp import address, commands
 from fastflv.protocols.rtmp.ackwindow import AckWindow
 from fastflv.protocols.rtmp.commands import Command
@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BAD_NAME: Final = "NetStream.Publish.BadName"
+CALL_FAILED: Final = "NetConnection.Call.Failed"
+
+REFUSALS: Final = {"publish": BAD_NAME, "play": "NetStream.Play.Failed"}
+"Codes of `onStatus` for commands that no `_result` answers."
+
+CONNECT_TRANSACTION: Final = 1.0
+"Transaction of every `connect` (RTMP 1.0, 7.2.1.1)."
 
 
 class ServerCommands:
@@ -47,8 +54,8 @@ class ServerCommands:
         "_asked",
         "_created",
         "_kinds",
+        "_place",
         "_streams",
-        "_tc_url",
         "_transaction",
         "buffer_ms",
         "ignored",
@@ -89,7 +96,7 @@ class ServerCommands:
         self.on_data = None
         self._acks = AckWindow()
         self._asked: ConnectWanted | None = None
-        self._tc_url = ""
+        self._place = "", ""  # tcUrl and app
         self._transaction = 0.0
         self._created = 0
         self._kinds = EncoderKind()
@@ -161,6 +168,22 @@ class ServerCommands:
         else:
             self.ignored += 1
 
+    def _explain(self, kind: int, stream_id: int, payload: bytes, error: PeerError) -> None:
+        """Answer the message that *error* ends the connection for, in the form that its sender waits for."""
+        why = error.detail
+        if kind not in (commands.COMMAND_AMF0, commands.COMMAND_AMF3):
+            self.replies.status("NetConnection.Connect.Closed", why, 0, "error")
+            return
+        name, transaction = commands.read_call(kind, payload)
+        if name == "connect":
+            self.replies.answer(commands.connect_error(transaction or CONNECT_TRANSACTION, why))
+        elif name in REFUSALS:
+            self.replies.status(REFUSALS[name], why, stream_id, "error")
+        elif transaction:
+            self.replies.answer(commands.call_error(transaction, CALL_FAILED, why))
+        else:
+            self.replies.status(CALL_FAILED, why, stream_id, "error")
+
     def _user_control(self, payload: bytes, events: list[Event]) -> None:
         event, value = commands.read_user_control(payload)
         if event == commands.PING_REQUEST:
@@ -177,7 +200,7 @@ class ServerCommands:
         if name == "connect":
             self._move("connect")
             self._asked = commands.read_connect(command)
-            self._tc_url = commands.tc_url(command)
+            self._place = commands.place_of(command)
             self._transaction = command.transaction
             events.append(self._asked)
             return
@@ -198,7 +221,8 @@ class ServerCommands:
         name = command.text(1)
         if name is None:
             raise CommandError(f"{command.name} without a stream name")
-        where = address.parse(self._tc_url, name)
+        tc_url, app = self._place
+        where = address.parse(tc_url, name, app=app)
         stream = self._streams.setdefault(command.stream_id, MessageStream(command.stream_id))
         stream.move(command.name)
         stream.name = name

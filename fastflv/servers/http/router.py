@@ -10,7 +10,7 @@ from fastflv.net.networkset import NetworkSet
 from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Request, Response
-from fastflv.stream.name import StreamName
+from fastflv.stream.name import StreamName, fault_of
 
 PLAY_METHODS = ("GET", "HEAD")
 PUBLISH_METHODS = ("POST", "PUT")
@@ -35,7 +35,7 @@ class Router:
     """Answers the requests of a port.
 
     A request that no route takes is answered with 404; one that a route matches, but for another method,
-    with 405.
+    with 405; one whose names RTMP would refuse too, with 400.
     """
 
     def __init__(
@@ -75,6 +75,10 @@ class Router:
                 allowed |= dict.fromkeys(methods_of(route))
                 continue
             name = StreamName(site.vhost, names.get("app", ""), names.get("stream", ""))
+            fault = fault_of(name.app) or fault_of(name.stream)
+            if fault:
+                exchange.respond(Response.of_text(400, f"a name {fault}"))
+                return
             if self._handlers[route.kind](exchange, route, name) is not False:
                 return
         if allowed:
