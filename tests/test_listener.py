@@ -8,97 +8,25 @@ import logging
 import socket
 import ssl
 import struct
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 from model import proxy
 from model.http import looped
+from model.listening import ANY_PORT, HOST, Site, ended, listening, until
 from tlsfiles import make_pair, trusting
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint
-from fastflv.net.connectionlimit import ConnectionLimit
-from fastflv.net.listener import Acceptance, Listener, bind
+from fastflv.net.listener import bind
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
 
-HOST = "127.0.0.1"
-ANY_PORT = Endpoint(HOST, 0)
 VIEWER = ("198.51.100.7", 51000, "192.0.2.1", 443)
 LINE = proxy.line(*VIEWER)
 BINARY = proxy.binary(proxy.block(*VIEWER))
 BEHIND_TLS = proxy.binary(proxy.block(*VIEWER) + proxy.tls_option(True))
-
-
-class Echo(asyncio.Protocol):
-    """Sends back what it gets, and keeps it."""
-
-    def __init__(self, site: Site, peer: Peer) -> None:
-        self.peer = peer
-        self.site = site
-        self.data = b""
-
-    def connection_made(self, transport) -> None:
-        self.transport = transport
-        self.site.connections.append(self)
-
-    def data_received(self, data: bytes) -> None:
-        self.data += data
-        self.transport.write(data)
-
-    def connection_lost(self, exc) -> None:
-        self.site.limit.release()
-
-
-class Site:
-    """A listener and what it accepted."""
-
-    def __init__(self, sock: socket.socket, *, places: int = 100, **acceptance) -> None:
-        self.connections: list[Echo] = []
-        self.limit = ConnectionLimit(places)
-        self.listener = Listener(
-            asyncio.get_running_loop(),
-            sock,
-            self.limit,
-            "HTTP",
-            Acceptance(lambda peer: Echo(self, peer), **acceptance),
-        )
-
-    async def connect(self, first: bytes = b"", tls: ssl.SSLContext | None = None):
-        """Connect, send *first* as it is, then speak TLS where there is a context."""
-        loop = asyncio.get_running_loop()
-        address = self.listener.address
-        sock = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
-        sock.setblocking(False)
-        if isinstance(address, tuple):
-            address = (HOST, address[1])
-        await loop.sock_connect(sock, address)
-        if first:
-            await loop.sock_sendall(sock, first)
-        if tls is None:
-            return await asyncio.open_connection(sock=sock)
-        return await asyncio.open_connection(sock=sock, ssl=tls, server_hostname="a")
-
-    async def greet(self, first: bytes = b"", tls: ssl.SSLContext | None = None) -> Echo:
-        """Connect, have a word echoed, and return the connection as the server has it."""
-        reader, writer = await self.connect(first, tls)
-        writer.write(b"hello")
-        assert await reader.readexactly(5) == b"hello"
-        writer.close()
-        return self.connections[-1]
-
-
-@asynccontextmanager
-async def listening(endpoint: Endpoint = ANY_PORT, **more):
-    site = Site(bind(endpoint), **more)
-    try:
-        yield site
-    finally:
-        site.listener.close()
-        for each in site.connections:
-            each.transport.abort()
-        await until(lambda: site.limit.taken == 0)
 
 
 @pytest.fixture(scope="module")
@@ -113,19 +41,6 @@ def contexts(tmp_path_factory):
 @pytest.fixture(params=["plain", "tls"])
 def tls(request, contexts):
     return contexts if request.param == "tls" else (None, None)
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-async def ended(reader: asyncio.StreamReader) -> bool:
-    """Whether the server closes without a word."""
-    with suppress(ConnectionResetError):
-        return await asyncio.wait_for(reader.read(), 10) == b""
-    return True
 
 
 # --- ports ---
@@ -406,6 +321,22 @@ async def test_a_new_acceptance_counts_for_the_next_connection_and_no_other(cont
 
 
 @looped
+async def test_no_connection_of_a_storm_is_lost_when_the_acceptance_changes_meanwhile():
+    async with listening() as site:
+        storm = asyncio.gather(*(site.connect() for _ in range(90)))
+        for number in range(60):
+            networks = NetworkSet((f"10.0.0.{number}/32",))
+            site.listener.acceptance = replace(site.listener.acceptance, trusted=networks)
+            await asyncio.sleep(0)
+        pairs = await storm
+        for _, writer in pairs:
+            writer.write(b"hello")
+        assert await asyncio.gather(*(reader.readexactly(5) for reader, _ in pairs)) == [b"hello"] * 90
+        for _, writer in pairs:
+            writer.close()
+
+
+@looped
 async def test_a_closed_listener_accepts_no_more_and_its_connections_stay(contexts):
     site = Site(bind(ANY_PORT), context=contexts[0])
     reader, writer = await site.connect(tls=contexts[1])
@@ -421,51 +352,6 @@ async def test_a_closed_listener_accepts_no_more_and_its_connections_stay(contex
     for each in (writer, silent):
         each.close()
     await until(lambda: site.limit.taken == 0)
-
-
-class Exhausted(socket.socket):
-    """A listening socket for which the process has no descriptor left, twice."""
-
-    fails = 2
-
-    def accept(self):
-        if self.fails:
-            self.fails -= 1
-            raise OSError(errno.EMFILE, "Too many open files")
-        return super().accept()
-
-
-@looped
-async def test_a_listener_without_a_descriptor_rests_and_accepts_later(monkeypatch, caplog):
-    monkeypatch.setattr(limits, "ACCEPT_REST_SECONDS", 0.05)
-    sock = Exhausted()
-    sock.bind((HOST, 0))
-    sock.setblocking(False)
-    site = Site(sock)
-    assert (await site.greet()).data == b"hello"
-    said = "cannot accept: Too many open files; raise the limit of open files (ulimit -n)"
-    assert caplog.messages == [said] * 2
-    site.listener.close()
-    await until(lambda: site.limit.taken == 0)
-
-
-@looped
-async def test_a_listener_that_rests_can_be_closed(monkeypatch):
-    monkeypatch.setattr(limits, "ACCEPT_REST_SECONDS", 0.01)
-    errors: list[dict] = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: errors.append(context))
-    sock = Exhausted()
-    sock.fails = most = 10**6
-    sock.bind((HOST, 0))
-    sock.setblocking(False)
-    site = Site(sock)
-    _, writer = await site.connect()
-    await until(lambda: sock.fails < most)
-    site.listener.close()
-    left = sock.fails
-    await asyncio.sleep(0.05)
-    writer.close()
-    assert (sock.fails, errors, site.limit.total) == (left, [], 0)
 
 
 @looped

@@ -19,6 +19,7 @@ from fastflv.net.certificates import Certificates
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.listener import Acceptance, Connect, Listener, bind
 from fastflv.net.networkset import NetworkSet
+from fastflv.net.plainserver import watch_descriptors
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Listeners:
         self._limit = limit
         self._listeners: dict[Place, Listener] = {}
         self._certificates: dict[Pairs, Certificates] = {}
-        self._watch: asyncio.Task[None] | None = None
+        self._watches: list[asyncio.Task[None]] = []
 
     def __iter__(self) -> Iterator[Listener]:
         return iter(self._listeners.values())
@@ -146,17 +147,19 @@ class Listeners:
             listener.name, listener.acceptance = name, acceptance
             self._listeners[place] = listener
         self._certificates = plan.certificates
-        if self._certificates and self._watch is None:
-            self._watch = self._loop.create_task(self._check_certificates())
+        if not self._watches:
+            self._watches = [
+                self._loop.create_task(each) for each in (self._check_certificates(), watch_descriptors())
+            ]
 
     def close(self) -> None:
         """Accept no more; all connections stay."""
         for listener in self._listeners.values():
             listener.close()
         self._listeners.clear()
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
+        for watch in self._watches:
+            watch.cancel()
+        self._watches.clear()
 
     def _open(self, plan: Plan, place: Place, name: str, given: list[socket.socket]) -> None:
         sock = take_socket(given, place.endpoint)

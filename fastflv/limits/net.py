@@ -10,6 +10,9 @@ CONNECTIONS_RESERVED: Final = 128
 ACCEPT_REST_SECONDS: Final = 1.0
 "Pause of a listener that found no descriptor free, seconds: the socket stays readable all the time."
 
+DESCRIPTOR_CHECK_SECONDS: Final = 5.0
+"How often a free descriptor is looked for, seconds: 20 us each time, and an operator should read of it while it lasts."
+
 LISTEN_BACKLOG: Final = 4096
 "Connections that wait to be accepted: a join storm of 2,000 a second may fill two seconds of it."
 

@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint
@@ -15,6 +16,7 @@ from fastflv.errors import ProxyHeaderError
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
+from fastflv.net.plainserver import PlainServer
 from fastflv.net.proxyprotocol import HEADER_BYTES_MAX, read_header
 
 log = logging.getLogger(__name__)
@@ -44,8 +46,9 @@ class Acceptance:
 class Listener:
     """Accepts connections of one socket.
 
-    A connection counts towards the limit from its first byte on, so that TLS handshakes and PROXY headers
-    are bounded too. asyncio's own server reports a TLS connection only after its handshake.
+    Plain ones the event loop accepts by itself (plainserver.py). Behind PROXY headers and TLS the opening is done here,
+    since a connection counts towards the limit from its first byte on: asyncio's own server reports a TLS
+    connection only after its handshake.
     """
 
     def __init__(
@@ -58,27 +61,69 @@ class Listener:
     ) -> None:
         """*sock*: bound and not blocking; it is owned from here on. *name* stands in log lines."""
         self.name = name
-        self.acceptance = acceptance
-        "Counts for the next connection."
         self.address = sock.getsockname()
         self.port = int(self.address[1]) if isinstance(self.address, tuple) else 0
         "The port in use, also where the configuration asked for any; 0 for AF_UNIX."
+        self._acceptance = acceptance
         self._loop = loop
         self._sock = sock
         self._limit = limit
+        self._plain: PlainServer | None = None
         self._opening: set[asyncio.Task[None]] = set()
         self._rest: asyncio.TimerHandle | None = None
         sock.listen(limits.LISTEN_BACKLOG)
-        loop.add_reader(sock, self._accept)
+        self._start()
+
+    @property
+    def acceptance(self) -> Acceptance:
+        return self._acceptance
+
+    @acceptance.setter
+    def acceptance(self, acceptance: Acceptance) -> None:
+        """Have the next connection treated as *acceptance* says, and none before it."""
+        self._stop()
+        self._acceptance = acceptance
+        self._start()
 
     def close(self) -> None:
         """Accept no more, and drop connections in their handshake; all others stay."""
-        if self._rest is not None:
-            self._rest.cancel()
-        self._loop.remove_reader(self._sock)
+        self._stop()
         self._sock.close()
         for task in self._opening:
             task.cancel()
+
+    def _start(self) -> None:
+        acceptance = self._acceptance
+        if acceptance.context is None and not acceptance.proxied and self.port:
+            self._plain = PlainServer(self._loop, self._sock, partial(self._greet, acceptance))
+        else:
+            self._loop.add_reader(self._sock, self._accept)
+
+    def _stop(self) -> None:
+        if self._plain is not None:
+            self._plain.close()
+            self._plain = None
+            return
+        self._loop.remove_reader(self._sock)
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+
+    def _greet(self, acceptance: Acceptance, address: object) -> asyncio.BaseProtocol | None:
+        """Return the protocol of a plain connection, which holds a place; None: close it."""
+        peer = self._admit(acceptance, address)
+        return acceptance.connect(peer) if peer is not None else None
+
+    def _admit(self, acceptance: Acceptance, address: object) -> Peer | None:
+        """Take a place for the connection from *address*, as the socket calls it; None, with a log line, without one."""
+        peer = Peer.accepted(address, self.port, acceptance.context is not None)
+        if not peer.ip and not acceptance.empty_ip_ok:
+            log.info("%s: a peer without an address is refused (empty_ip_ok off)", self.name)
+            return None
+        if not self._limit.take():
+            log.warning("%s %s refused: max_connections %d is reached", self.name, peer.ip, self._limit.limit)
+            return None
+        return peer
 
     def _accept(self) -> None:
         """Accept one connection: the poll tells of the next, cheaper than an accept that finds none."""
@@ -91,14 +136,9 @@ class Listener:
             self._loop.remove_reader(self._sock)
             self._rest = self._loop.call_later(limits.ACCEPT_REST_SECONDS, self._resume)
             return
-        acceptance = self.acceptance
-        peer = Peer.accepted(address, self.port, acceptance.context is not None)
-        if not peer.ip and not acceptance.empty_ip_ok:
-            log.info("%s: a peer without an address is refused (empty_ip_ok off)", self.name)
-            sock.close()
-            return
-        if not self._limit.take():
-            log.warning("%s %s refused: max_connections %d is reached", self.name, peer.ip, self._limit.limit)
+        acceptance = self._acceptance
+        peer = self._admit(acceptance, address)
+        if peer is None:
             sock.close()
             return
         task = self._loop.create_task(self._open(sock, peer, acceptance))
