@@ -155,7 +155,7 @@ class LoopPlayer(Player):
         if self._start:
             return
         if self._words:
-            words, self._words = self._words, bytearray()
+            words, self._words = self._words, b""
             self._write(words)
         if self._then is not None:
             then, self._then = self._then, None
@@ -234,7 +234,7 @@ class LoopPlayer(Player):
 
     def _stop(self) -> None:
         self._start.clear()
-        self._words.clear()
+        self._words = b""
         self._then = None
         if self._leave is not None:
             self._leave()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fastflv._ext.log.block import MediaBlock
 from fastflv.stream.endreason import EndReason
-from fastflv.stream.lag import Steps
+from fastflv.stream.lag import NO_STEPS, Steps
 from fastflv.stream.outlets import Outlet
 from fastflv.stream.start import Start
 from fastflv.stream.stream import StreamOptions
@@ -65,8 +65,8 @@ class Player(ABC):
         self._ended = ended
         self._over = False
         self._bytes = 0
-        self._steps = Steps()
-        self._words = bytearray()
+        self._steps = NO_STEPS
+        self._words = b""
         "Control messages that wait for the end of a frame."
         self._then: Callable[[], None] | None = None
         "Called once the player has stopped (`halt`)."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fastflv import limits
 from fastflv._ext.fanout.sender import SendHandle
@@ -30,6 +30,9 @@ class Next(NamedTuple):
     until_key: bool = False
     pin: memoryview | None = None
     "Of the block: it counts as in use while it waits."
+
+
+NOTHING: Final = Next(None, -1, None)
 
 
 class ThreadPlayer(Player):
@@ -76,7 +79,7 @@ class ThreadPlayer(Player):
         self._held = False
         self._why: EndReason | None = None
         "Why it ends, where the sender thread does not know."
-        self._next = Next(None, -1, None)
+        self._next = NOTHING
 
     @property
     def sent(self) -> int:
@@ -106,7 +109,7 @@ class ThreadPlayer(Player):
             return
         block, position, preamble, until_key, _ = self._next
         # The sender has its own references: the block must not live as long as the player.
-        self._next = Next(None, -1, None)
+        self._next = NOTHING
         fd, self._fd = self._fd, -1
         if self._transport is not None:
             try:
@@ -173,7 +176,7 @@ class ThreadPlayer(Player):
 
     def _give_up(self, reason: EndReason) -> None:
         self._why = reason
-        self._words.clear()
+        self._words = b""
         if self._player is not None:
             self._players.sender.kick(self._player)
         else:
@@ -211,7 +214,7 @@ class ThreadPlayer(Player):
         self.resume_writing()
 
     def _flush(self) -> None:
-        words, self._words = self._words, bytearray()
+        words, self._words = self._words, b""
         if words and self._transport is not None:
             self._bytes += len(words)
             self._transport.write(words)

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 from fastflv.access.request import AccessRequest, Action
 from fastflv.stream.endreason import TOO_LATE, EndReason
-from fastflv.stream.lag import Steps
+from fastflv.stream.lag import NO_STEPS, Steps
 from fastflv.stream.stream import Stream, StreamOptions
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Client:
     def steps(self) -> Steps:
         """Lag of a player, and what was done about it; zeros for a publisher."""
         player = self.player
-        return player.steps if player is not None else Steps()
+        return player.steps if player is not None else NO_STEPS
 
 
 class Clients:
@@ -96,7 +96,7 @@ class Clients:
         "Bytes sent to clients that have left, by vhost."
         self.received_before = 0
         "Bytes received from clients that have left."
-        self.steps_before = Steps()
+        self.steps_before = NO_STEPS
         "Sum of the lag steps of players that have left."
         self.late: Counter[EndReason] = Counter(dict.fromkeys(TOO_LATE, 0))
         "Players disconnected because they did not keep up, by reason."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from fastflv import limits
 
@@ -64,3 +64,7 @@ class Steps(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.drops} times thinned by {self.dropped} pictures, {self.jumps} jumps"
+
+
+NO_STEPS: Final = Steps()
+"Shared: most players of thousands take none."

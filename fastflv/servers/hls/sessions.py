@@ -9,7 +9,7 @@ from fastflv import limits
 from fastflv.access.request import AccessRequest
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
-from fastflv.stream.lag import Steps
+from fastflv.stream.lag import NO_STEPS, Steps
 from fastflv.stream.stream import Stream, StreamOptions
 
 ARGUMENT = "hls_ctx"
@@ -39,7 +39,7 @@ class HlsSession:
     @property
     def steps(self) -> Steps:
         """Viewers of segments do not lag: they ask for what they want."""
-        return Steps()
+        return NO_STEPS
 
     def drop(self, reason: EndReason) -> None:
         """Disconnect the viewer: its requests are answered with 404 until the session expires.

@@ -16,7 +16,7 @@ from fastflv.protocols.rtmp.events import PlayWanted
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
-from fastflv.stream.lag import Steps
+from fastflv.stream.lag import NO_STEPS, Steps
 from fastflv.stream.name import StreamName
 from fastflv.stream.start import start_mode_of
 from fastflv.stream.stream import Phase, Stream, StreamOptions
@@ -163,7 +163,7 @@ class RtmpPlay:
 
     @property
     def steps(self) -> Steps:
-        return self._player.steps if self._player is not None else Steps()
+        return self._player.steps if self._player is not None else NO_STEPS
 
     def drop(self, reason: EndReason) -> None:
         if self._player is not None:
