@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 import pytest
 import uvloop
 from model.flv import AAC_HEADER, AVC_HEADER, Feed, inter, key, sound
+from model.loop import until
 
 from fastflv import __version__, limits
 from fastflv.access.request import AccessRequest, Action
@@ -202,9 +203,7 @@ async def test_deleting_a_player_ends_its_response():
         assert (await caller.get(f"clients/{player['id']}", method="DELETE"))["code"] == 0
         async with asyncio.timeout(5):
             await reader.read()
-        async with asyncio.timeout(5):
-            while len(caller.server.clients) > 1:
-                await asyncio.sleep(0.005)
+        await until(lambda: len(caller.server.clients) == 1)
         assert (await caller.get(f"clients/{player['id']}", method="DELETE"))["code"] == 2049
         writer.close()
 
@@ -299,9 +298,7 @@ async def test_the_sums_of_a_vhost_do_not_fall_when_streams_end_and_clients_leav
         caller.server.hub.unpublish(caller.server.hub.find(NAME), 0)
         caller.server.hub.end_all()
         await reader.read()
-        async with asyncio.timeout(5):
-            while len(caller.server.clients) > 1:
-                await asyncio.sleep(0.005)
+        await until(lambda: len(caller.server.clients) == 1)
         rows = await shown()
         after, other = rows[DEFAULT_VHOST], rows["b.example"]
         assert (after["streams"], after["recv_bytes"]) == (0, before["recv_bytes"])

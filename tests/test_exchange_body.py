@@ -208,7 +208,6 @@ async def test_a_body_that_is_read_late_is_delivered_and_an_empty_one_ends():
         for size in (3, 0):
             await site.asked.wait()
             site.asked.clear()
-            await asyncio.sleep(0.02)
             sink = Counter(site.exchanges[-1])
             site.exchanges[-1].read(sink)
             assert not sink.ends and not sink.size

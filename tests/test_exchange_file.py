@@ -83,10 +83,10 @@ async def test_a_file_follows_answers_that_wait_in_the_transport(film):
         else:
             exchange.respond_file(Response(), str(film), missing=MISSING)
 
-    async with serving(answer) as (_site, connect):
+    async with serving(answer) as (site, connect):
         reader, writer = await connect(small=True)
         writer.write(request("/big") + request("/film") + request("/big") + LAST)
-        await asyncio.sleep(0.1)
+        await until(lambda: site.exchanges)
         found = split(await asyncio.wait_for(reader.read(), 20))
         assert [body for *_, body in found] == [big, film.read_bytes(), big, film.read_bytes()]
         writer.close()

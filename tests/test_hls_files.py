@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import threading
@@ -12,7 +11,8 @@ from pathlib import Path
 import pytest
 from model import m3u8
 from model.access import request
-from model.hls import Camera, looped, running, until
+from model.hls import Camera, looped, running
+from model.loop import until
 
 from fastflv import limits
 from fastflv.access.request import Action
@@ -270,10 +270,8 @@ async def test_a_folder_that_cannot_be_written(on_error, tmp_path, caplog, monke
         camera = Camera(site)
         asked = replace(request(Action.PUBLISH), client_id="publisher")
         site.server.clients.add(Client(asked, camera.stream, Source(dropped), 0.0))
-        for _ in range(4):
-            camera.run(2)
-            await asyncio.sleep(0.1)
-        await until(lambda: "hls of /live/cam" in caplog.text)
+        async with camera.rolling():
+            await until(lambda: "hls of /live/cam" in caplog.text)
         if on_error == "disconnect":
             assert dropped[0] is EndReason.KICKED
         elif on_error == "ignore":
@@ -281,11 +279,9 @@ async def test_a_folder_that_cannot_be_written(on_error, tmp_path, caplog, monke
         else:
             assert camera.stream.is_read
             (tmp_path / "live").unlink()
-            for _ in range(4):
-                camera.run(2)
-                await asyncio.sleep(0.1)
-            await until(lambda: "live/cam.m3u8" in files(tmp_path))
-            assert "written again" in caplog.text
+            async with camera.rolling():
+                await until(lambda: "live/cam.m3u8" in files(tmp_path))
+                await until(lambda: "written again" in caplog.text)
         # One line for many failures.
         assert sum(row.levelname == "ERROR" for row in caplog.records) == 1
 
@@ -301,11 +297,10 @@ async def test_a_disk_that_cannot_keep_up_does_not_fill_the_memory(tmp_path, mon
     monkeypatch.setattr("fastflv.servers.hls.diskstore.write_file", write_late)
     async with running(f"hls_path {tmp_path}; hls_window 60;") as site:
         camera = Camera(site)
-        for _ in range(limits.HLS_BACKLOG + 8):
-            camera.run(2)
-            await asyncio.sleep(0.05)
+        async with camera.rolling(40):
+            await until(lambda: "cannot keep up" in caplog.text)
+        camera.run(20)
         assert site.muxer.backlog == limits.HLS_BACKLOG
-        assert "cannot keep up" in caplog.text
         go.set()
         await until(lambda: not site.muxer.backlog)
         camera.run(2)
@@ -353,8 +348,7 @@ async def test_no_descriptor_is_left_open(tmp_path):
         for _ in range(5):
             for segment in media.segments:
                 await site.fetch(segment.uri)
-        await asyncio.sleep(0.1)
-        assert len(os.listdir("/proc/self/fd")) <= open_now + 1
+        await until(lambda: len(os.listdir("/proc/self/fd")) <= open_now + 1)
 
 
 @looped

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from model import m3u8, mp4, ts
-from model.hls import NAME, Camera, looped, running, until
+from model.hls import NAME, Camera, looped, running
+from model.loop import until
 
 from fastflv.config.load import load_text
 from fastflv.config.model.vhost import DEFAULT_VHOST

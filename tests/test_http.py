@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.http import LAST, Echo, ask, looped, request, serving, split
+from model.loop import until
 
 from fastflv import limits
 from fastflv.net.peer import Peer
@@ -27,8 +28,8 @@ async def test_one_connection_serves_one_request_after_the_other():
             ["GET", "/last", "", ""],
         ]
         assert [fields["connection"] for _, fields, _ in found] == ["keep-alive", "keep-alive", "close"]
-        await asyncio.sleep(0.01)
-        assert (connection_limit.taken, connection_limit.total) == (0, 1)
+        await until(lambda: not connection_limit.taken)
+        assert connection_limit.total == 1
 
 
 @looped
@@ -39,8 +40,7 @@ async def test_pipelined_requests_are_answered_in_order_though_the_first_takes_i
         await echo.asked.wait()
         assert len(echo.seen) == 1
         echo.held[0].respond(Response(body=b"first"))
-        while len(echo.held) < 2:
-            await asyncio.sleep(0)
+        await until(lambda: len(echo.held) == 2)
         echo.held[1].respond(Response(body=b"third"))
         bodies = [body for _, _, body in split(await asking)]
         assert bodies[0] == b"first"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from model.http import Echo, ask, looped, request, serving, split
+from model.http import LAST, Echo, ask, looped, request, serving, split
+from model.loop import until
 
 from fastflv import limits
 from fastflv.net.networkset import NetworkSet
@@ -27,8 +28,7 @@ def test_a_connection_without_a_whole_request_is_closed_in_time(monkeypatch, sen
     async def run():
         async with serving(Echo()) as (port, connection_limit):
             assert await ask(port, sent) == b""
-            await asyncio.sleep(0.01)
-            assert connection_limit.taken == 0
+            await until(lambda: not connection_limit.taken)
 
     uvloop.run(run())
 
@@ -42,7 +42,9 @@ def test_a_request_that_waits_for_its_answer_is_not_closed(monkeypatch):
         async with serving(echo) as (port, _):
             asking = asyncio.create_task(ask(port, request("/later")))
             await echo.asked.wait()
-            await asyncio.sleep(0.15)
+            for _ in range(2):
+                # One that asks for nothing is closed meanwhile.
+                assert await ask(port) == b""
             echo.held[0].respond(Response(body=b"late"))
             # Once answered, the silence counts again.
             assert split(await asking)[0][2] == b"late"
@@ -58,7 +60,9 @@ async def test_an_answered_connection_may_be_silent_for_longer_but_not_within_a_
         for _ in range(2):
             writer.write(request("/again"))
             await reader.readuntil(b"\r\n\r\n")
-            await asyncio.sleep(0.3)
+            for _ in range(2):
+                # One that asks for nothing is closed meanwhile.
+                assert await ask(port) == b""
         writer.write(b"GET /half HTTP/1.1\r\n")
         began = asyncio.get_running_loop().time()
         await reader.read()
@@ -98,8 +102,7 @@ async def test_who_waits_learns_that_its_client_was_refused_and_answers_it_no_mo
         assert [status for status, *_ in split(await reader.read())] == [400]
         assert len(echo.seen) == 1
         writer.close()
-        while connection_limit.taken:
-            await asyncio.sleep(0.01)
+        await until(lambda: not connection_limit.taken)
 
 
 @looped
@@ -111,9 +114,7 @@ async def test_a_refused_client_that_goes_on_sending_is_disconnected_as_soon_as_
         writer.write(
             request("/p", "POST", f"Content-Length: {size}", body=bytes(size)) + b"GET / HTTP/1.1\r\n"
         )
-        async with asyncio.timeout(5):
-            while not connection_limit.total or connection_limit.taken:
-                await asyncio.sleep(0.01)
+        await until(lambda: connection_limit.total and not connection_limit.taken)
         writer.close()
 
 
@@ -125,8 +126,9 @@ async def test_a_detached_socket_is_the_callers_and_keeps_its_place():
         writer.write(request("/later"))
         await echo.asked.wait()
         taken = socket.socket(fileno=echo.held[0].take_socket(Response()).fd)
-        await asyncio.sleep(0.05)
-        assert (connection_limit.taken, echo.held[0].take_socket(Response())) == (1, None)
+        assert split(await ask(port, LAST))
+        await until(lambda: connection_limit.taken == 1)
+        assert echo.held[0].take_socket(Response()) is None
         taken.send(b"hello")
         assert await reader.readexactly(5) == b"hello"
         taken.close()
@@ -140,8 +142,7 @@ async def test_answers_before_a_detach_are_not_lost():
     async with serving(echo) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request("/1") + request("/later"))
-        while not echo.held:
-            await asyncio.sleep(0)
+        await until(lambda: echo.held)
         fd = echo.held[0].take_socket(Response()).fd
         try:
             assert b"/1" in await asyncio.wait_for(reader.readuntil(b'""]'), 3)
@@ -214,8 +215,7 @@ async def test_a_slow_reader_gets_all_of_a_long_answer(fields, monkeypatch):
         assert body == shelf.body
         assert await reader.read() == b""
         writer.close()
-        while connection_limit.taken:
-            await asyncio.sleep(0.01)
+        await until(lambda: not connection_limit.taken)
 
 
 @pytest.mark.parametrize("fields", [(), ("Connection: close",)], ids=["kept", "closed"])
@@ -224,10 +224,8 @@ async def test_who_reads_nothing_of_a_long_answer_is_disconnected(fields, monkey
     monkeypatch.setattr(limits, "HTTP_IDLE_SECONDS", 0.2)
     async with serving(Shelf(32 << 20)) as (port, connection_limit):
         writer, _ = await slow_reader(port, *fields)
-        while not connection_limit.taken:
-            await asyncio.sleep(0.01)
-        while connection_limit.taken:
-            await asyncio.sleep(0.01)
+        await until(lambda: connection_limit.taken)
+        await until(lambda: not connection_limit.taken)
         writer.close()
 
 

@@ -10,7 +10,7 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.http import LAST, Echo, ask, looped, request, serving, split
-from model.loop import FakeLoop, FakeTransport
+from model.loop import FakeLoop, FakeTransport, until
 
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
@@ -24,8 +24,7 @@ async def test_requests_that_pile_up_are_refused():
     async with serving(echo) as (port, connection_limit):
         data = await ask(port, request("/later") + request("/x") * (limits.HTTP_PIPELINE_MAX + 1))
         assert split(data)[0][0] == 429
-        await asyncio.sleep(0.01)
-        assert connection_limit.taken == 0
+        await until(lambda: not connection_limit.taken)
 
 
 @pytest.mark.parametrize(("method", "status"), [("PATCH", 405), ("TRACE", 405), ("BREW", 501)])
@@ -66,8 +65,7 @@ async def test_a_path_that_leaves_the_root_is_refused(path):
 async def test_an_oversized_head_is_refused(head):
     async with serving(Echo()) as (port, connection_limit):
         assert split(await ask(port, head))[0][0] == 431
-        await asyncio.sleep(0.01)
-        assert connection_limit.taken == 0
+        await until(lambda: not connection_limit.taken)
 
 
 @looped
@@ -130,8 +128,7 @@ async def test_long_bodies_on_one_connection_are_no_long_field():
 async def test_what_is_not_http_is_refused_and_closed(data):
     async with serving(Echo()) as (port, connection_limit):
         assert split(await ask(port, data))[0][0] == 400
-        await asyncio.sleep(0.01)
-        assert connection_limit.taken == 0
+        await until(lambda: not connection_limit.taken)
 
 
 @settings(max_examples=25)
@@ -145,11 +142,7 @@ def test_whatever_bytes_come_every_connection_is_closed(pieces):
             writer.write_eof()
             await asyncio.wait_for(reader.read(), 5)
             writer.close()
-            for _ in range(100):
-                if connection_limit.taken == 0:
-                    return
-                await asyncio.sleep(0.01)
-            raise AssertionError("a seat is still taken")
+            await until(lambda: not connection_limit.taken)
 
     uvloop.run(run())
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 import uvloop
 from model.flv import AAC_HEADER, AVC_HEADER, Feed, dechunk, inter, key, read_file, sound
+from model.loop import until
 from model.ports import free_ports
 
 from fastflv import limits
@@ -80,13 +81,6 @@ async def read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
     return int(first.split()[1]), {
         name.lower(): value for name, _, value in (line.partition(": ") for line in lines)
     }
-
-
-async def until(condition) -> None:
-    """Wait for what other threads bring about."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 @looped

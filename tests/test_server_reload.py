@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from model.loop import until
 
 from fastflv.access.request import AccessRequest
 from fastflv.access.rules import Answer, LateRule, Waiting
@@ -59,9 +60,8 @@ async def answer_late(after: str) -> None:
                 (head if method == "POST" else head.replace("Transfer-Encoding: chunked\r\n", "")).encode()
             )
             streams.append((reader, writer))
+        await until(lambda: len(late.answers) == 2)
         async with asyncio.timeout(20):
-            while len(late.answers) < 2:
-                await asyncio.sleep(0.01)
             server.reload(load_text(TEXT + after))
             for answer in late.answers:
                 answer(ALLOW)

@@ -225,8 +225,7 @@ def test_a_viewer_is_a_client_of_the_api(server: Server, on_air: dict[str, Clip]
 def test_the_first_playlist_comes_soon(server: Server, h264: Clip) -> None:
     process = push(h264.path, server.publish_url("quick"), loop=True)
     try:
-        until(lambda: "quick" in server.streams(), "publish", 10)
-        time.sleep(2)
+        until(lambda: server.streams().get("quick", {}).get("frames", 0) >= 50, "2 s of pictures", 10)
         began = time.monotonic()
         assert "#EXTINF" in text(variant(url(server, "quick")))
         assert time.monotonic() - began < 4

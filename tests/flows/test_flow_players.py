@@ -56,7 +56,7 @@ def test_a_stalled_reader_jumps_to_a_keyframe_and_reads_on(short: Server, versio
     ):
         player.frames(5)
         before = short.resident()
-        time.sleep(1.5)
+        short.wait_late(name, 30_000)
         grown = short.resident() - before
         player.frames(100)
         rows = [row for row in short.clients() if row["type"] == "flv-play"]
@@ -80,7 +80,7 @@ def test_a_stalled_reader_of_a_real_stream_decodes(short: Server, h264: Clip, tm
     ):
         player.frames(3)
         for _ in range(3):
-            time.sleep(1)
+            short.wait_late("real", 4000)
             player.frames(60)
         check_start(player)
         decode(player.save(tmp_path / "real.flv"))

@@ -239,7 +239,7 @@ def test_a_slow_reader_costs_little_and_goes_on_at_a_keyframe(site: Site, secure
         # Asked while the socket is full: the answers come between two messages.
         for value in range(5):
             player.ping(value)
-            time.sleep(0.3)
+            site.server.wait_late(name, 4000 * (value + 1))
         grown = site.server.resident() - before
         player.frames(100).until(lambda me: len(me.pongs) == 5)
         check_start(player)

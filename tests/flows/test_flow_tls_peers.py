@@ -153,7 +153,7 @@ def test_tls_readers_that_stop_reading_cost_bounded_memory_and_hold_nobody_up(
         for player in slow:
             player.frames(3)
         before, had = server.resident(), steady.player.count()
-        time.sleep(2.5)
+        server.wait_late("wide", 8000, len(slow))
         grown, got = server.resident() - before, numbers(steady.player)[had:]
         assert len(got) > 125, "the one that reads was held up"
         assert got == list(range(got[0], got[0] + len(got))), "the one that reads missed a picture"
@@ -199,7 +199,7 @@ def test_a_slow_tls_reader_of_a_real_stream_decodes(
         for _ in range(3):
             had = len(player.body)
             player.until(lambda me, had=had: len(me.body) > had + 60_000)  # type: ignore[misc]
-            time.sleep(0.8)
+            secure.server.wait_late(name, 4000)
         had = len(player.body)
         player.until(lambda me: len(me.body) > had + 600_000)
         body = bytes(player.body)

@@ -206,7 +206,7 @@ def test_a_slow_reader_goes_on_at_a_keyframe_with_its_messages_whole(
         player.frames(5)
         before = server.resident()
         for _ in range(3):
-            time.sleep(0.7)
+            server.wait_late("slow", 4000)
             player.send(PING, b"still here")
             player.frames(40)
         player.until(lambda me: me.pongs == [b"still here"] * 3)
@@ -412,7 +412,7 @@ def test_close_and_junk_while_the_socket_is_full_leave_nothing(server: Server) -
         players = [WebSocket(server.http, "/live/jam.flv", buffer=2048) for _ in range(3)]
         for player in players:
             player.head()
-        time.sleep(0.5)
+        server.wait_late("jam", 1000, len(players))
         for i, player in enumerate(players):
             player.send(CLOSE, farewell(1000))
             for _ in range(3):

@@ -156,6 +156,17 @@ class Server:
         assert isinstance(rows, list)
         return rows
 
+    def wait_late(self, name: str, by_ms: int, count: int = 1) -> None:
+        """Wait until *count* players of the stream *name* lag by more than *by_ms*."""
+
+        def late() -> int:
+            players = (
+                row for row in self.clients() if not row["publish"] and row["url"].endswith(f"/{name}")
+            )
+            return sum(row["lag_ms"] > by_ms for row in players)
+
+        until(lambda: late() >= count, f"{count} players of {name} late by {by_ms} ms", 20)
+
     # --- the process ---
 
     def fds(self) -> int:

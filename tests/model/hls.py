@@ -13,6 +13,7 @@ from typing import NamedTuple
 import uvloop
 from model import m3u8
 from model.flv import AAC_HEADER, Feed
+from model.loop import until
 from model.ports import free_ports
 
 from fastflv.config.load import load_text
@@ -225,9 +226,3 @@ class Camera:
     def end(self) -> None:
         self.leave()
         self.server.hub.expire(self.stream, self.time + OPTIONS.grace_ms)
-
-
-async def until(condition, what: str = "") -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)

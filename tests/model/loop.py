@@ -131,8 +131,8 @@ class FakeTransport:
             (self.owner.pause_writing if full else self.owner.resume_writing)()
 
 
-async def until(condition) -> None:
-    """Wait until *condition* holds, 10 s at most; for what no event tells."""
+async def until(condition: Callable[[], object], what: str = "") -> None:
+    """Wait for something that can only be asked for, 10 s at most."""
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.005)
