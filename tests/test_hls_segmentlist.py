@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 from model import m3u8
@@ -31,8 +33,8 @@ def a_list(playlist_ms: int = 6000, number: int = 0) -> SegmentList:
 
 
 def add(segments: SegmentList, now: float, duration_ms: int = 1000, init: bytes = b"") -> str:
-    named = segments.name_segment(Segment(0, duration_ms, b"body", init, True, False), now, 0)
-    segments.append(named, duration_ms, now)
+    named = segments.name_segment(Segment(0, duration_ms, b"body", init, True, False), 0)
+    segments.append(named, -(-duration_ms // 1000), now)
     return named.path
 
 
@@ -54,11 +56,11 @@ def test_a_segment_is_available_as_long_as_a_player_may_ask_for_it(steps):
     for step, value, init in steps:
         if step == "segment":
             now += value / 1000
-            named = segments.name_segment(Segment(0, value, b"body", init, True, False), now, 0)
+            named = segments.name_segment(Segment(0, value, b"body", init, True, False), 0)
             stored |= {named.path, named.init_path} - {""}
             inits[named.path] = named.init_path
             lengths[named.path] = (value / 1000, 0.0)
-            segments.append(named, value, now)
+            segments.append(named, 4, now)
         elif step == "window":
             segments.playlist.playlist_ms = value
         elif step == "evict":
@@ -111,8 +113,8 @@ def test_a_first_segment_needs_no_discontinuity_and_a_resumed_one_does():
             old = a_list()
             add(old, 1.0)
             list(segments.resume(read_playlist(text(old), 6000)))
-        named = segments.name_segment(Segment(0, 1000, b"body", b"", True, True), 2.0, 0)
-        segments.append(named, 1000, 2.0)
+        named = segments.name_segment(Segment(0, 1000, b"body", b"", True, True), 0)
+        segments.append(named, 1, 2.0)
         assert ("#EXT-X-DISCONTINUITY" in text(segments)) is resumed
 
 
@@ -140,6 +142,11 @@ def test_a_shorter_window_keeps_what_the_longer_playlist_listed():
 def test_a_start_time_is_rounded_down_to_the_wall_clock():
     names = HlsNames("v", segment="[app]/[stream]-[timestamp].ts")
     segments = SegmentList(NAME, names, 6000, 0)
-    segment = Segment(0, 2000, b"", b"", True, False)
-    assert segments.name_segment(segment, 1_700_000_003.5, 0).path == "live/cam-1700000001500.ts"
-    assert segments.name_segment(segment, 1_700_000_003.5, 2000).path == "live/cam-1700000000000.ts"
+    segment = Segment(0, 1000, b"", b"", True, False, 1_700_000_001_500)
+    assert segments.name_segment(segment, 0).path == "live/cam-1700000001500.ts"
+    named = segments.name_segment(segment, 2000)
+    assert named.path == "live/cam-1700000000000.ts"
+    segments.append(named, 2, 1.0)
+    # A second one before the next multiple needs a name of its own.
+    after = replace(segment, begun_ms=1_700_000_001_900)
+    assert segments.name_segment(after, 2000).path == "live/cam-1700000001900.ts"

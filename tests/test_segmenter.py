@@ -25,6 +25,7 @@ class ListPacker:
     frames: list[tuple[int, int, int, bytes]] = field(default_factory=list)
     done: list[list[tuple[int, int, int, bytes]]] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
+    restarts: int = 0
 
     def read(self, kind, flags, dts_ms, data):
         if data == b"header":
@@ -42,6 +43,9 @@ class ListPacker:
         self.frames = []
         self.changed.clear()
         return b"body", b""
+
+    def restart(self):
+        self.restarts += 1
 
 
 def film(seconds: float, gop: int = 50, start: int = 0, step: int = 40, first: int = 0) -> list:
@@ -273,3 +277,81 @@ def cut_with(rows, least, most):
     packer = ListPacker()
     segmenter = Segmenter(packer, least, most)
     return segmenter.take(rows, video=True) + segmenter.flush(), packer
+
+
+# --- clocks that jump, and that stand still -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump", [16_777_000, 4000, -3000], ids=["ahead", "a little ahead", "back"])
+def test_a_jump_of_the_clock_is_a_discontinuity_and_no_part_of_a_segment(jump):
+    start = 20_000
+    rows = film(5, gop=50, start=start) + film(5, gop=50, start=start + 5000 + jump)
+    segments, packer = cut(rows)
+    assert shape(segments) == [
+        (start, 2000, True), (start + 2000, 2000, True), (start + 4000, 1000, True),
+        *((start + 5000 + jump + at, length, True) for at, length in ((0, 2000), (2000, 2000), (4000, 1000))),
+    ]  # fmt: skip
+    assert [segment.discontinuity for segment in segments] == [False] * 3 + [True] + [False] * 2
+    assert packer.restarts == 1
+
+
+def test_a_jump_of_the_sound_alone_is_a_discontinuity():
+    rows = film(3) + [
+        (kind, flags, dts + 9_000_000 * (kind == AUDIO), b"f") for kind, flags, dts, _ in film(3, start=3000)
+    ]
+    segments, packer = cut(rows)
+    assert all(segment.duration_ms <= MOST for segment in segments)
+    assert packer.restarts == 1
+    assert sum(segment.discontinuity for segment in segments) == 1
+
+
+@pytest.mark.parametrize("frames", [1, 3000])
+def test_what_comes_while_the_clock_stands_still_is_bounded_and_dropped(frames, monkeypatch):
+    monkeypatch.setattr(limits, "HLS_SEGMENT_BYTES_MAX", 500_000)
+    packer = ListPacker()
+    segmenter = Segmenter(packer, LEAST, MOST)
+    rows = [(VIDEO, KEY, 0, bytes(800))] * frames + film(0.04) * 3000
+    done, held = [], 0
+    for at in range(0, len(rows), 10):
+        done += segmenter.take(rows[at : at + 10], video=True)
+        held = max(held, sum(len(row[3]) + limits.HLS_FRAME_BYTES for row in packer.frames))
+    assert done == [] and segmenter.lost > 0
+    assert held < 520_000
+    # The clock goes on.
+    done = segmenter.take(film(5, start=5000), video=True)
+    assert shape(done)[-2:] == [(5000, 2000, True), (7000, 2000, True)]
+
+
+def test_a_segment_that_grows_too_large_is_cut_before_its_time(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_SEGMENT_BYTES_MAX", 20_000)
+    segments, packer = cut(film(8))
+    assert len(segments) > 4 and sum(map(len, packer.done)) == len(film(8))
+    assert not any(segment.discontinuity for segment in segments)
+
+
+WILD = st.lists(
+    st.tuples(
+        st.sampled_from([VIDEO, VIDEO, AUDIO]),
+        st.booleans(),
+        st.integers(0, 2**32 - 1) | st.integers(0, 5000),
+    ),
+    max_size=80,
+)
+
+
+@given(WILD, st.booleans())
+def test_no_clock_makes_a_segment_without_length_or_beyond_the_limit(rows, steady):
+    packer = ListPacker()
+    segmenter = Segmenter(packer, 1000, 2100)
+    segmenter.limit_ms = 2499
+    entries = [(kind, KEY if key and kind == VIDEO else 0, dts, b"f") for kind, key, dts in rows]
+    if steady:
+        entries = entries[:20] + film(5) + entries[20:]
+    done = segmenter.take(entries, video=True) + segmenter.flush()
+    assert all(0 < segment.duration_ms <= 2499 for segment in done)
+    for frames, end in zip(packer.done, packer.ends, strict=True):
+        # What a packer makes sample durations of.
+        for kind in (VIDEO, AUDIO):
+            times = [row[2] for row in frames if row[0] == kind]
+            assert all(abs(a - b) < 20_000 for a, b in itertools.pairwise(times))
+            assert not times or abs(end - times[-1]) < 20_000 or kind == AUDIO

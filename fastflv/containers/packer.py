@@ -37,6 +37,9 @@ class Packer(Protocol[Frame]):
     def finish(self, end_ms: int) -> tuple[bytes, bytes]:
         """Return the segment, which lasts until *end_ms*, and its initialisation section; begin another."""
 
+    def restart(self) -> None:
+        """The times of the next frame need not continue those of the segments before."""
+
 
 class TsPacker:
     """Segments of MPEG-TS: the entries of the "ts" log, concatenated, with PAT and PMT first."""
@@ -59,6 +62,9 @@ class TsPacker:
         self._parts.clear()
         self.changed.clear()
         return body, b""
+
+    def restart(self) -> None:
+        """Nothing to do: entries have their times."""
 
     def _tables_before(self, parts: list[bytes]) -> bytes:
         """Return PAT and PMT whose continuity counters precede those of the first tables in the segment."""
@@ -169,6 +175,10 @@ class Mp4Packer:
             return b"", b""
         self._sequence += 1
         return fragment(self._sequence, runs), init
+
+    def restart(self) -> None:
+        self._video_next = 0
+        self._audio_next = -1
 
     # --- tracks ---
 

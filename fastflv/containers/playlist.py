@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from fastflv import limits
 
@@ -27,28 +28,30 @@ class PlaylistEntry:
     map_uri: str = ""
     "Initialisation section of the segment; empty for TS."
 
+    date: str = ""
+    "Wall clock at the first frame, as `date_of` writes it; empty when unknown."
+
 
 class Playlist:
     """A live media playlist. It grows at its end and shrinks at its front; numbers never go back.
 
     *playlist_ms*: intended length, which may change at any time. The oldest segments leave when the rest is at
-    least this long, and at least three target durations (RFC 8216, 6.2.2). *target_ms*: longest expected segment.
+    least this long, and at least three target durations (RFC 8216, 6.2.2). *target*: target duration, seconds,
+    which never changes (RFC 8216, 6.2.1); 0 until it is set, before the first segment.
     """
 
     def __init__(
-        self, playlist_ms: int, target_ms: int, *, sequence: int = 0, discontinuities: int = 0
+        self, playlist_ms: int, target: int = 0, *, sequence: int = 0, discontinuities: int = 0
     ) -> None:
         self.entries: deque[PlaylistEntry] = deque()
         self.sequence = sequence
         "Number of the first entry."
         self.discontinuities = discontinuities
         "Discontinuities before the first entry."
-        self.target = 1
-        "Target duration, seconds: raised when segments become longer, never lowered."
+        self.target = target
         self.ended = False
         self.playlist_ms = playlist_ms
         self._length_ms = 0
-        self.expect(target_ms)
 
     @property
     def next(self) -> int:
@@ -60,14 +63,8 @@ class Playlist:
         """Length of all entries, ms."""
         return self._length_ms
 
-    def expect(self, longest_ms: int) -> None:
-        """Raise the target duration for segments of *longest_ms*."""
-        # RFC 8216, 4.3.3.1: no segment, rounded to the nearest second, exceeds the target duration.
-        self.target = max(self.target, -(-(longest_ms - limits.HLS_TARGET_SLACK_MS) // 1000))
-
     def append(self, entry: PlaylistEntry) -> list[PlaylistEntry]:
-        """Add the newest segment; return the oldest ones, which leave."""
-        self.expect(entry.duration_ms)
+        """Add the newest segment, not longer than the target; return the oldest ones, which leave."""
         self.entries.append(entry)
         self._length_ms += entry.duration_ms
         left = []
@@ -102,6 +99,8 @@ class Playlist:
             if entry.map_uri != map_uri:
                 map_uri = entry.map_uri
                 lines.append(f'#EXT-X-MAP:URI="{map_uri}{QUERY}"')
+            if entry.date:
+                lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{entry.date}")
             lines += [f"#EXTINF:{entry.duration_ms / 1000:.3f},", entry.uri + QUERY]
         if self.ended:
             lines.append("#EXT-X-ENDLIST")
@@ -113,14 +112,14 @@ def read_playlist(text: str, playlist_ms: int) -> Playlist | None:
     lines = text.split("\n")
     if lines[0] != "#EXTM3U":
         return None
-    playlist = Playlist(playlist_ms, 0)
-    duration_ms, broken, map_uri = -1, False, ""
+    playlist = Playlist(playlist_ms)
+    duration_ms, broken, map_uri, date = -1, False, "", ""
     for line in lines[1:]:
         name, _, value = line.partition(":")
         try:
             match name:
                 case "#EXT-X-TARGETDURATION":
-                    playlist.expect(1000 * _count(value))
+                    playlist.target = _count(value)
                 case "#EXT-X-MEDIA-SEQUENCE":
                     playlist.sequence = _count(value)
                 case "#EXT-X-DISCONTINUITY-SEQUENCE":
@@ -129,18 +128,26 @@ def read_playlist(text: str, playlist_ms: int) -> Playlist | None:
                     broken = True
                 case "#EXT-X-MAP":
                     map_uri = value.removeprefix('URI="').removesuffix('"')
+                case "#EXT-X-PROGRAM-DATE-TIME":
+                    datetime.fromisoformat(value)
+                    date = value
                 case "#EXTINF":
                     duration_ms = round(1000 * float(value.partition(",")[0]))
                 case _ if line and not line.startswith("#"):
                     if duration_ms < 0:
                         return None
-                    entry = PlaylistEntry(line, duration_ms, broken, map_uri)
+                    entry = PlaylistEntry(line, duration_ms, broken, map_uri, date)
                     playlist.entries.append(entry)
                     playlist._length_ms += duration_ms
-                    duration_ms, broken = -1, False
+                    duration_ms, broken, date = -1, False, ""
         except (ValueError, OverflowError):
             return None
-    return playlist
+    return playlist if playlist.target or not playlist.entries else None
+
+
+def date_of(wall_ms: int) -> str:
+    """Return *wall_ms* (ms since 1970) as RFC 8216, 4.3.2.6 writes a time."""
+    return datetime.fromtimestamp(wall_ms / 1000, UTC).strftime(f"%Y-%m-%dT%H:%M:%S.{wall_ms % 1000:03}Z")
 
 
 def _count(text: str) -> int:
@@ -177,6 +184,11 @@ def master(uri: str, rendition: Rendition) -> str:
     if rendition.fps:
         attributes.append(f"FRAME-RATE={rendition.fps:.3f}")
     return f"#EXTM3U\n#EXT-X-STREAM-INF:{','.join(attributes)}\n{uri}\n"
+
+
+def target_of(longest_ms: int) -> int:
+    """Return the target duration, seconds, of a playlist whose longest segment is expected to have *longest_ms*."""
+    return max(-(-(longest_ms - limits.HLS_TARGET_SLACK_MS) // 1000), 1)
 
 
 def expected_ms(least_ms: int, most_ms: int, gops_ms: tuple[int, int]) -> int:

@@ -14,10 +14,10 @@ HLS_SEGMENT_MS_MIN: Final = 100
 "Shortest segment, ms (as SRS): a shorter remainder at the end of a publish is dropped, and an earlier keyframe ends no segment."
 
 HLS_FIRST_MS: Final = 1000
-"While a stream has fewer than HLS_FIRST_SEGMENTS, a segment made on demand ends at the first keyframe after this, ms: the first viewer waits."
+"While a playlist has fewer than HLS_FIRST_SEGMENTS, a segment ends at the first keyframe after this, ms: the first viewer waits."
 
 HLS_FIRST_MS_MAX: Final = 4000
-"The first segment made on demand ends after this even without a keyframe, ms: players give up a playlist after 10 s."
+"The first segment ends after this even without a keyframe, ms: players give up a playlist after 10 s."
 
 HLS_FIRST_SEGMENTS: Final = 3
 "Segments that players want in a playlist before they start at their usual distance from its end (RFC 8216, 6.3.3)."
@@ -28,8 +28,20 @@ HLS_STEP_MS: Final = 40
 HLS_GAP_MS: Final = 2000
 "When no frame came for this long and for twice the usual step, a discontinuity follows, ms: players skip an unmarked gap only after a stall."
 
+HLS_SEGMENT_BYTES_MAX: Final = 64 * 1024 * 1024
+"A segment ends when it has this size, bytes: 10 s at 53 Mbit/s. The clock of a publisher may stand still, and then no time ends it."
+
+HLS_FRAME_BYTES: Final = 200
+"Memory of a frame of the open segment beside its bytes: the objects that hold it."
+
+HLS_CLOCK_SLACK_MS: Final = 1000
+"EXT-X-PROGRAM-DATE-TIME is counted in media time while it is within this of the wall clock, ms: above what networks delay, and an hour of 0.03 % drift."
+
+HLS_TARGET_ROUND_MS: Final = 499
+"A segment may exceed the target duration by this, ms: RFC 8216, 4.3.3.1 rounds durations to seconds."
+
 HLS_TARGET_SLACK_MS: Final = 100
-"A segment may be longer than the target duration by this, ms: rounding makes 2002 of 2000. RFC 8216 allows 499."
+"Segments may be expected to exceed the target duration by this, ms: rounding makes 2002 of 2000."
 
 HLS_HOLD_SECONDS: Final = 8.0
 "A request for a playlist waits this long for the first segment, seconds: hls.js gives up after 10."

@@ -174,17 +174,24 @@ class Camera:
     """A publisher: pictures every 40 ms, a keyframe every second, sound every 20 ms."""
 
     def __init__(
-        self, site: Site, name: StreamName = NAME, *, audio: bool = True, video: bool = True
+        self,
+        site: Site,
+        name: StreamName = NAME,
+        *,
+        audio: bool = True,
+        video: bool = True,
+        options: StreamOptions = OPTIONS,
     ) -> None:
         self.server = site.server
         self.name = name
         self.audio = audio
         self.video = video
+        self.options = options
         self.time = 0
         self.publish()
 
     def publish(self) -> None:
-        self.stream = self.server.hub.publish(self.name, OPTIONS, "publisher", self.time)
+        self.stream = self.server.hub.publish(self.name, self.options, "publisher", self.time)
         self.feed = Feed(self.stream.writer)
         if self.audio:
             self.feed.audio(self.time, AAC_HEADER)

@@ -6,11 +6,13 @@ Spec: RFC 8216, 4 (text and tags), 6.2.1 and 6.2.2 (changes of a live playlist).
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import NamedTuple
 
 DECIMAL = re.compile(r"[0-9]{1,20}")
 FLOATING = re.compile(r"[0-9]+(\.[0-9]+)?")
 ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"\r\n]*"|[^",\s]+)(?:,|$)')
+DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d)")
 URI = re.compile(r"[A-Za-z0-9%/?#\[\]@!$&'()*+,;=:._~-]+")
 ONCE = {
     "#EXT-X-VERSION",
@@ -38,6 +40,8 @@ class Segment(NamedTuple):
     discontinuities: int
     "Discontinuity sequence number."
     map_uri: str
+    date: float
+    "Wall clock at its start, seconds since 1970; 0 where the playlist does not tell."
 
 
 class Media(NamedTuple):
@@ -95,6 +99,7 @@ def read_media(text: str) -> Media:
     segments: list[Segment] = []
     duration: float | None = None
     broken = 0
+    date = 0.0
     map_uri = ""
     map_used = float_used = False
     for line in lines_of(text):
@@ -120,6 +125,9 @@ def read_media(text: str) -> Media:
         elif name == "#EXT-X-DISCONTINUITY":
             must(value == "" and duration is None, "a discontinuity between a segment and its duration")
             broken += 1
+        elif name == "#EXT-X-PROGRAM-DATE-TIME":
+            must(DATE.fullmatch(value) is not None, f"{value!r} is no date")
+            date = datetime.fromisoformat(value).timestamp()
         elif name == "#EXT-X-MAP":
             map_uri = quoted(attributes(value)["URI"])
             map_used = True
@@ -131,8 +139,8 @@ def read_media(text: str) -> Media:
             assert duration is not None
             first = number(seen.get("#EXT-X-DISCONTINUITY-SEQUENCE", "0"))
             base = number(seen.get("#EXT-X-MEDIA-SEQUENCE", "0"))
-            segments.append(Segment(line, duration, base + len(segments), first + broken, map_uri))
-            duration = None
+            segments.append(Segment(line, duration, base + len(segments), first + broken, map_uri, date))
+            duration, date = None, 0.0
     must(duration is None, "a duration without a segment")
     version = number(seen.get("#EXT-X-VERSION", "1"))
     must(version >= 3 or not float_used, "durations with fractions before version 3")

@@ -68,6 +68,8 @@ class HlsMuxer:
         self._suspended = False
         "A failed write ended HLS until the next publish."
         self._uncarried = False
+        self._stands = False
+        "The log has said that the publisher's clock stands still."
         self._completed_at = 0.0
         "Loop time when the playlist was complete; 0: it is live."
 
@@ -89,6 +91,11 @@ class HlsMuxer:
         return self._writer.segments.rates
 
     @property
+    def frame_rate(self) -> float:
+        """Pictures a second in the segments of the playlist; 0.0 when unknown."""
+        return self._writer.segments.frame_rate
+
+    @property
     def ended(self) -> bool:
         """Whether the playlist is complete."""
         return self._writer.ended
@@ -106,7 +113,7 @@ class HlsMuxer:
     @property
     def idle_seconds(self) -> float:
         """How long a watched playlist may go without a request."""
-        return max(limits.HLS_IDLE_SECONDS, 3.0 * self._writer.segments.playlist.target)
+        return max(limits.HLS_IDLE_SECONDS, 3.0 * max(self._writer.segments.playlist.target, 1))
 
     def fetch(self, path: str) -> Stored | None:
         """Return a segment or initialisation section; None for an unknown path."""
@@ -123,7 +130,7 @@ class HlsMuxer:
         self._close_reader()
         self._hub.forget(self.name, self._settled)
         self.stream = stream
-        self._suspended = self._uncarried = False
+        self._suspended = self._uncarried = self._stands = False
         if self.ended:
             self._begin_anew()
         if stream.settled:
@@ -171,13 +178,17 @@ class HlsMuxer:
     def adopt(self, options: HlsOptions) -> list[str]:
         """Take new options; return the directives that act from the next publish on.
 
-        Lengths act on the open segment, other tracks or another container at the next keyframe, behind a
-        discontinuity. Path templates and the place of the files stay.
+        Lengths act on the open segment, as far as the target duration allows. Other tracks or another container act
+        at the next keyframe, behind a discontinuity. Path templates and the place of the files stay.
         """
         old = self.options
         waiting = old.names.changes(options.names)
         if options.folder != old.folder:
             waiting.append("hls_path")
+        target_ms = 1000 * self._writer.target
+        longest_ms = target_ms + limits.HLS_TARGET_ROUND_MS
+        if target_ms and options.least_ms != old.least_ms and options.least_ms > longest_ms:
+            waiting.append("hls_fragment")
         self.options = self._writer.options = options = replace(options, names=old.names, folder=old.folder)
         self._writer.segments.playlist.playlist_ms = options.playlist_ms
         self._uncarried = False
@@ -210,7 +221,7 @@ class HlsMuxer:
                 self._set_timer(limits.HLS_PULL_SECONDS, self._open)
             return
         self._uncarried = False
-        clock_ms = int(time.time() * 1000) - stream.log.head_dts
+        clock_ms = _wall_ms() - stream.log.head_dts
         try:
             self._reader = SegmentReader(stream, self.options, clock_ms=clock_ms)
         except Exception:
@@ -238,14 +249,13 @@ class HlsMuxer:
         if self._writer.is_behind:
             reader.close()
             return
-        self._writer.longest_ms = reader.longest_ms
         try:
-            segments = reader.finish()
+            segments = reader.finish(_wall_ms())
         except Exception:
             log.exception("hls of %s: its last segment failed and is lost", self.name.url)
             reader.close()
             return
-        self._writer.put(segments)
+        self._writer.put(segments, reader.longest_ms)
 
     def _pull(self) -> None:
         reader, stream = self._reader, self.stream
@@ -255,16 +265,19 @@ class HlsMuxer:
         if self._writer.is_behind:
             self._set_timer(limits.HLS_PULL_SECONDS, self._pull)
             return
-        if self.store.on_demand:
-            self._shorten(reader)
+        self._set_lengths(reader)
         try:
-            segments = reader.pull()
+            segments = reader.pull(_wall_ms())
         except Exception:
             log.exception("hls of %s failed; it is begun again", self.name.url)
             self._reopen_later(reader)
             return
-        self._writer.longest_ms = reader.longest_ms
-        self._writer.put(segments)
+        self._writer.put(segments, reader.longest_ms)
+        if reader.segmenter.lost and not self._stands:
+            self._stands = True
+            log.warning(
+                "hls of %s: the publisher's clock stands still; what it sends is dropped", self.name.url
+            )
         if reader.failed:
             self._reopen_later(reader)
         elif reader.outdated and stream.settled:
@@ -283,13 +296,15 @@ class HlsMuxer:
         self._reader = None
         self._set_timer(limits.HLS_RETRY_SECONDS, self._open)
 
-    def _shorten(self, reader: SegmentReader) -> None:
-        """Make the first segments short, since a viewer waits for them."""
-        options, segmenter = self.options, reader.segmenter
+    def _set_lengths(self, reader: SegmentReader) -> None:
+        """Keep segments within the target duration, and the first ones short, since a viewer may wait for them."""
+        options, segmenter, target_ms = self.options, reader.segmenter, 1000 * self._writer.target
         count = len(self._writer.segments) + self.backlog
-        segmenter.least_ms, segmenter.most_ms = options.least_ms, options.most_ms
+        segmenter.limit_ms = target_ms + limits.HLS_TARGET_ROUND_MS if target_ms else 0
+        segmenter.least_ms = min(options.least_ms, target_ms or options.least_ms)
+        segmenter.most_ms = options.most_ms
         if count < limits.HLS_FIRST_SEGMENTS:
-            segmenter.least_ms = min(options.least_ms, limits.HLS_FIRST_MS)
+            segmenter.least_ms = min(segmenter.least_ms, limits.HLS_FIRST_MS)
         if not count:
             segmenter.most_ms = min(options.most_ms, limits.HLS_FIRST_MS_MAX)
 
@@ -355,3 +370,7 @@ class HlsMuxer:
             self._timer.cancel()
         if not self.closed:
             self._timer = self._loop.call_later(max(seconds, 0.0), callback)
+
+
+def _wall_ms() -> int:
+    return int(time.time() * 1000)

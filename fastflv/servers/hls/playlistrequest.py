@@ -179,7 +179,7 @@ class PlaylistRequest:
         query = f"?{ARGUMENT}={self._access.client_id}"
         if request.query:
             query += "&" + quote(request.query, safe=QUERY_SAFE, encoding="latin-1")
-        text = master(path + query, rendition(stream, options, muxer.rates))
+        text = master(path + query, rendition(stream, options, muxer.rates, muxer.frame_rate))
         response = Response(200, text.encode(), PLAYLIST_TYPE)
         response.headers["Cache-Control"] = "no-store"
         return response

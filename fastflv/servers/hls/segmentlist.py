@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fastflv import limits
-from fastflv.containers.playlist import Playlist, PlaylistEntry, bit_rates
+from fastflv.containers.playlist import Playlist, PlaylistEntry, bit_rates, date_of
 from fastflv.containers.segmenter import Segment
 from fastflv.servers.hls.names import HlsNames
 from fastflv.stream.name import StreamName
@@ -26,6 +26,12 @@ class NamedSegment:
 
     duration_ms: int
     discontinuity: bool = False
+    begun_ms: int = 0
+    "Wall clock at its first frame, ms since 1970; 0 when unknown."
+
+    pictures: int = 0
+    "Pictures in it, 0 when unknown."
+
     playlist_ms: int = 0
     "Length of the longest playlist that listed the segment."
 
@@ -43,7 +49,7 @@ class SegmentList:
     def __init__(self, name: StreamName, names: HlsNames, playlist_ms: int, first_number: int) -> None:
         self.path = names.playlist_path(name)
         "Path of the playlist."
-        self.playlist = Playlist(playlist_ms, 0, sequence=first_number)
+        self.playlist = Playlist(playlist_ms, sequence=first_number)
         self._name = name
         self._names = names
         self._first = first_number
@@ -68,30 +74,46 @@ class SegmentList:
         """Highest and mean bits per second of the segments in the playlist; 0, 0 when unknown."""
         return bit_rates((segment.size, segment.duration_ms) for segment in self._listed)
 
-    def name_segment(self, segment: Segment, ended: float, floor_ms: int) -> NamedSegment:
-        """Name the next segment. *ended*: seconds since 1970; *floor_ms*: start times are rounded down to this."""
+    @property
+    def frame_rate(self) -> float:
+        """Pictures a second in the segments of the playlist; 0.0 when unknown."""
+        known = [segment for segment in self._listed if segment.pictures]
+        duration_ms = sum(segment.duration_ms for segment in known)
+        return 1000 * sum(segment.pictures for segment in known) / duration_ms if duration_ms else 0.0
+
+    def name_segment(self, segment: Segment, floor_ms: int) -> NamedSegment:
+        """Name the next segment. *floor_ms*: the start times in names are rounded down to this."""
         number = self.playlist.next
-        begun = ended - segment.duration_ms / 1000
+        begun = segment.begun_ms / 1000
+        path = ""
         if floor_ms:
-            begun = begun * 1000 // floor_ms * floor_ms / 1000
-        path = self._names.segment_path(
-            self._name, number, segment.duration_ms, begun, mp4=bool(segment.init)
-        )
+            path = self._segment_path(segment, number, segment.begun_ms // floor_ms * floor_ms / 1000)
+        if not path or self._is_taken(path):
+            path = self._segment_path(segment, number, begun)
         if segment.init and segment.init != self._init[0]:
             self._init = (segment.init, self._names.init_path(self._name, number, begun))
         init_path = self._init[1] if segment.init else ""
-        return NamedSegment(path, init_path, len(segment.body), segment.duration_ms, segment.discontinuity)
+        return NamedSegment(
+            path,
+            init_path,
+            len(segment.body),
+            segment.duration_ms,
+            segment.discontinuity,
+            segment.begun_ms,
+            segment.pictures,
+        )
 
-    def append(self, segment: NamedSegment, longest_ms: int, now: float) -> None:
-        """List a stored segment. *longest_ms*: the longest segment to be expected."""
+    def append(self, segment: NamedSegment, target: int, now: float) -> None:
+        """List a stored segment. *target*: target duration, seconds, if it is the first one of the playlist."""
         playlist = self.playlist
-        playlist.expect(longest_ms)
+        playlist.target = playlist.target or target
         left = playlist.append(
             PlaylistEntry(
                 self._names.uri(segment.path, self.path),
                 segment.duration_ms,
                 segment.discontinuity and playlist.next > self._first,
                 self._names.uri(segment.init_path, self.path) if segment.init_path else "",
+                date_of(segment.begun_ms),
             )
         )
         self._listed.append(segment)
@@ -129,7 +151,7 @@ class SegmentList:
         broken = sum(entry.discontinuity for entry in old.entries)
         self._first = old.next
         self.playlist = Playlist(
-            old.playlist_ms, 0, sequence=old.next, discontinuities=old.discontinuities + broken + 1
+            old.playlist_ms, sequence=old.next, discontinuities=old.discontinuities + broken + 1
         )
 
     def resume(self, playlist: Playlist) -> Iterator[str]:
@@ -149,6 +171,14 @@ class SegmentList:
         """Tell the sizes, in bytes, of the segments of a resumed playlist."""
         for segment in self._listed:
             segment.size = sizes.get(segment.path, 0)
+
+    def _segment_path(self, segment: Segment, number: int, begun: float) -> str:
+        mp4 = bool(segment.init)
+        return self._names.segment_path(self._name, number, segment.duration_ms, begun, mp4=mp4)
+
+    def _is_taken(self, path: str) -> bool:
+        """Whether an available segment has this path: two segments may begin between two multiples of the clock."""
+        return any(path == other.path for other in (*self._expired, *self._listed))
 
     def _leave(self, segment: NamedSegment, now: float) -> None:
         segment.expires = now + (segment.duration_ms + segment.playlist_ms) / 1000

@@ -38,12 +38,15 @@ def carried(writer: StreamWriter, options: HlsOptions) -> dict[int, str]:
     return found
 
 
-def rendition(stream: Stream | None, options: HlsOptions, rates: tuple[int, int]) -> Rendition:
-    """Return the attributes for a master playlist. *stream*: None after its end; *rates*: highest and mean bit/s."""
+def rendition(stream: Stream | None, options: HlsOptions, rates: tuple[int, int], fps: float) -> Rendition:
+    """Return the attributes for a master playlist.
+
+    *stream*: None after its end; *rates*: highest and mean bit/s; *fps*: pictures a second, counted, 0.0 when unknown.
+    """
     if stream is None:
         return Rendition(*rates)
     writer = stream.writer
-    strings, width, height, fps = [], 0, 0, 0.0
+    strings, width, height = [], 0, 0
     for kind, name in carried(writer, options).items():
         record = record_of(writer, kind)
         strings.append(codec_string(name, record))
@@ -52,7 +55,7 @@ def rendition(stream: Stream | None, options: HlsOptions, rates: tuple[int, int]
                 config = video_config(name, record)
             except CodecConfigError:
                 continue
-            width, height, fps = config.width, config.height, config.fps
+            width, height = config.width, config.height
             if not (width and height):
                 width, height = size_of(stream)
     if not rates[0]:
@@ -133,18 +136,21 @@ class SegmentReader:
     @property
     def longest_ms(self) -> int:
         """Longest expected segment, ms."""
-        writer = self._stream.writer
+        writer, options = self._stream.writer, self._options
         if VIDEO not in self._codecs:
-            return self._options.least_ms
-        return expected_ms(
-            self._options.least_ms, self._options.most_ms, (writer.gop_least_ms, writer.gop_ms)
+            return max(options.least_ms, self.segmenter.open_ms)
+        gops = (writer.gop_least_ms, writer.gop_ms)
+        # A segment has one picture at least, however long that lasts.
+        return max(
+            expected_ms(options.least_ms, options.most_ms, gops),
+            self.segmenter.step_ms,
+            self.segmenter.open_ms,
         )
 
     def adopt(self, options: HlsOptions) -> None:
         """Take new options; `outdated` follows when they need another reader."""
         self._options = options
         segmenter = self.segmenter
-        segmenter.least_ms, segmenter.most_ms = options.least_ms, options.most_ms
         segmenter.wait_key, segmenter.floor_ms = options.wait_key, options.floor_ms
         self._changing = self._differs()
         self.is_cut = False
@@ -154,8 +160,8 @@ class SegmentReader:
             else:
                 self.is_cut = True
 
-    def pull(self) -> list[Segment]:
-        """Read new entries; return the segments that they finish."""
+    def pull(self, wall_ms: int) -> list[Segment]:
+        """Read new entries; return the segments that they finish. *wall_ms*: wall clock, ms since 1970."""
         done: list[Segment] = []
         entries = self._cursor.take_tags()
         if self._cursor.jumps != self._jumps:
@@ -168,13 +174,14 @@ class SegmentReader:
             if configs != self._configs:
                 self._configs = configs
                 self.segmenter.change()
-        done += self.segmenter.take(entries, video=VIDEO in self._codecs)
+        ahead_ms = wall_ms - self._stream.log.head_dts if entries else None
+        done += self.segmenter.take(entries, video=VIDEO in self._codecs, ahead_ms=ahead_ms)
         self.is_cut = self.is_cut or (self._changing and bool(done))
         return done
 
-    def finish(self) -> list[Segment]:
+    def finish(self, wall_ms: int) -> list[Segment]:
         """Read to the end of the log, end the open segment, and close."""
-        done = self.pull() + self.segmenter.flush()
+        done = self.pull(wall_ms) + self.segmenter.flush()
         self.close()
         return done
 

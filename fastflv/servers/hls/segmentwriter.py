@@ -6,12 +6,12 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
 from fastflv import limits
-from fastflv.containers.playlist import read_playlist
+from fastflv.containers.playlist import read_playlist, target_of
 from fastflv.containers.segmenter import Segment
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.segmentlist import SegmentList
@@ -43,8 +43,8 @@ class SegmentWriter:
         self.options = options
         self.text = ""
         "The playlist as players get it, with QUERY behind its URIs; empty before the first segment."
-        self.longest_ms = 0
-        "Longest expected segment."
+        self.target = 0
+        "Target duration, seconds, of the presentation that segments are put for; 0 before its first one."
         # Without an old playlist numbers begin at the clock, so that they never recur in caches.
         first = int(time.time() * 1000) // limits.HLS_SEGMENT_MS_MIN if store.on_demand else 0
         self.segments = SegmentList(name, options.names, options.playlist_ms, first)
@@ -57,8 +57,8 @@ class SegmentWriter:
         self._on_recovered = on_recovered
         self._on_ended = on_ended
         self._on_error = on_error
-        self._queue: deque[Segment | None] = deque()
-        "Segments to be stored; None: the playlist ends."
+        self._queue: deque[tuple[Segment, int] | None] = deque()
+        "Segments to be stored, with the target duration of their presentation; None: the playlist ends."
         self._worker: asyncio.Task[None] | None = None
         self._lost = False
         "A segment was lost, so that the next one does not continue the one before."
@@ -68,7 +68,7 @@ class SegmentWriter:
     @property
     def backlog(self) -> int:
         """Segments that wait to be stored."""
-        return sum(segment is not None for segment in self._queue)
+        return sum(item is not None for item in self._queue)
 
     @property
     def is_behind(self) -> bool:
@@ -89,15 +89,19 @@ class SegmentWriter:
         """Resume the playlist of an earlier process; *on_recovered* follows."""
         self._run()
 
-    def put(self, segments: Iterable[Segment]) -> None:
-        """Store segments behind those put before."""
-        self._queue.extend(segments)
-        if self._queue:
-            self._run()
+    def put(self, segments: Sequence[Segment], longest_ms: int) -> None:
+        """Store segments behind those put before. *longest_ms*: the longest segment to be expected."""
+        if not segments:
+            return
+        if not self.target:
+            self.target = target_of(max(longest_ms, *(segment.duration_ms for segment in segments)))
+        self._queue.extend((segment, self.target) for segment in segments)
+        self._run()
 
     def end(self) -> None:
         """Complete the playlist behind the segments put before; *on_ended* follows."""
         self._queue.append(None)
+        self.target = 0
         self._run()
 
     def begin_anew(self) -> None:
@@ -107,7 +111,7 @@ class SegmentWriter:
 
     def drop_backlog(self) -> None:
         """Forget the segments that are not stored yet."""
-        self._queue = deque(segment for segment in self._queue if segment is None)
+        self._queue = deque(item for item in self._queue if item is None)
 
     def expire(self) -> None:
         """Drop the segments that no player may ask for any more."""
@@ -135,11 +139,11 @@ class SegmentWriter:
             self.recovered = True
             self._on_recovered()
         while self._queue and not self._closed:
-            segment = self._queue.popleft()
-            if segment is None:
+            item = self._queue.popleft()
+            if item is None:
                 await self._attempt(self._complete)
                 self._on_ended()
-            elif await self._attempt(partial(self._store_segment, segment)):
+            elif await self._attempt(partial(self._store_segment, *item)):
                 if self._failing and not self._queue:
                     self._failing = False
                     log.info("hls of %s is written again", self._name.url)
@@ -168,15 +172,18 @@ class SegmentWriter:
             return
         log.info("hls of %s continues behind segment %d", self._name.url, old.next - 1)
         self.segments.set_sizes(await self._store.restore(list(self.segments.resume(old))))
-        if text.rstrip().endswith("#EXT-X-ENDLIST"):
+        # The target duration of a playlist never changes: another `hls_fragment` needs another presentation.
+        longer = self.options.least_ms > 1000 * old.target + limits.HLS_TARGET_ROUND_MS
+        if longer or text.rstrip().endswith("#EXT-X-ENDLIST"):
             self.begin_anew()
         else:
+            self.target = old.target
             self.text = old.text()
 
-    async def _store_segment(self, segment: Segment) -> None:
+    async def _store_segment(self, segment: Segment, target: int) -> None:
         if self.ended:
             self.begin_anew()
-        named = self.segments.name_segment(segment, time.time(), self.options.floor_ms)
+        named = self.segments.name_segment(segment, self.options.floor_ms)
         named.discontinuity |= self._lost
         files = [(named.path, segment.body)]
         if named.init_path and self._store.fetch(named.init_path) is None:
@@ -185,7 +192,7 @@ class SegmentWriter:
         if self._closed:
             return
         self._lost = False
-        self.segments.append(named, self.longest_ms, self._loop.time())
+        self.segments.append(named, target, self._loop.time())
         while self._store.is_full and (paths := self.segments.evict()):
             self._store.drop(paths, delete=True)
         await self._show()
