@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from model.loop import until
 
 from fastflv import limits
 from fastflv.access.request import Action
-from fastflv.servers.hls.files import read_text, write_file
+from fastflv.servers.hls.files import file_sizes, read_text, write_file
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
 
@@ -360,4 +362,42 @@ async def test_a_stream_without_anything_to_carry_has_no_files(tmp_path, caplog)
             await until(lambda: "no track that HLS can carry" in caplog.text)
         assert not camera.stream.is_read
         camera.end()
+    assert not files(tmp_path)
+
+
+def test_a_part_file_that_is_a_link_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "other").write_text("keep")
+    for name in ("a.ts.part", "a.ts"):
+        (tmp_path / name).symlink_to(tmp_path / "other")
+    write_file(str(tmp_path / "a.ts"), b"segment")
+    assert (tmp_path / "other").read_text() == "keep"
+    assert (tmp_path / "a.ts").read_bytes() == b"segment" and not (tmp_path / "a.ts").is_symlink()
+    assert files(tmp_path) == {"a.ts", "other"}
+    # Nor is a link resumed after a restart.
+    (tmp_path / "b.ts").symlink_to(tmp_path / "other")
+    assert file_sizes(str(tmp_path), ["a.ts", "b.ts"]) == {"a.ts": 7}
+    assert read_text(str(tmp_path / "b.ts"), 100) == ""
+
+
+def test_a_part_file_of_a_process_that_was_killed_is_replaced(tmp_path):
+    (tmp_path / "a.ts.part").write_text("half")
+    write_file(str(tmp_path / "a.ts"), b"segment")
+    assert files(tmp_path) == {"a.ts"}
+
+
+FILL = """
+import resource, sys
+from fastflv.servers.hls.files import write_file
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_file(sys.argv[1], bytes(5000))
+except OSError as error:
+    print(error.filename)
+"""
+
+
+def test_a_disk_that_takes_no_more_is_an_error_that_names_the_file(tmp_path):
+    words = [sys.executable, "-c", FILL, str(tmp_path / "a.ts")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == str(tmp_path / "a.ts"), done.stderr
     assert not files(tmp_path)
