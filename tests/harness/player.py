@@ -107,8 +107,9 @@ class Player:
     def step(self) -> list[Tag]:
         """Read what is there, or wait for more; return the tags that became complete."""
         self.head()
+        had = len(self.body)
         fresh = self._unpack()
-        if fresh or self.ended:
+        if len(self.body) > had or self.ended:
             return fresh
         try:
             data = self.sock.recv(1 << 18)
