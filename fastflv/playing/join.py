@@ -66,7 +66,7 @@ class Join:
     """
 
     __slots__ = (
-        "_admitted", "_joins", "_name", "_on_missing", "_over", "_ready", "_refused", "_timer", "_variant", "_waiting",
+        "_admitted", "_joins", "_name", "_on_missing", "_ready", "_refused", "_timer", "_variant", "_waiting",
         "request",
     )  # fmt: skip
 
@@ -92,12 +92,11 @@ class Join:
         self._name = name
         self._on_missing = on_missing
         self._variant = variant
-        self._ready = ready
-        self._refused = refused
+        self._ready: Callable[[Stream], None] | None = ready
+        self._refused: Callable[[JoinRefused], None] | None = refused
         self._admitted = admitted
         self._waiting: Waiting | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._over = False
 
     def begin(self, *, ask: bool = True) -> None:
         """Ask the gate, then look for the stream. *ask* off: the gate has admitted this viewer before."""
@@ -109,7 +108,7 @@ class Join:
 
     def cancel(self) -> None:
         """The player is gone, or wants no more."""
-        self._over = True
+        self._forget_owner()
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
@@ -117,14 +116,14 @@ class Join:
 
     def _judged(self, verdict: Verdict) -> None:
         self._waiting = None
-        if self._over:
+        if self._ready is None:
             return
         if isinstance(verdict, Refused):
             self._refuse(REFUSALS[verdict.kind], verdict.reason)
         elif isinstance(verdict, Redirected):
             self._refuse(JoinFailure.REDIRECTED, verdict.url)
         elif self._admitted is not None and self._admitted():
-            self._over = True
+            self._forget_owner()
         else:
             self._find()
 
@@ -142,7 +141,7 @@ class Join:
     def _appeared(self, stream: Stream) -> None:
         """The stream that was waited for is there. The rules may have changed in the meantime."""
         self._stop_waiting()
-        if self._over:
+        if self._ready is None:
             return
         verdict = self._joins.gate.recheck(self.request)
         if isinstance(verdict, Allowed):
@@ -155,21 +154,29 @@ class Join:
         if why:
             self._refuse(JoinFailure.UNPLAYABLE, why)
         else:
-            self._over = True
-            self._ready(stream)
+            ready = self._ready
+            self._forget_owner()
+            if ready is not None:
+                ready(stream)
 
     def _missed(self) -> None:
         self._stop_waiting()
         self._refuse(JoinFailure.MISSING, f"no stream {self._name.url} is live", max(1.0, self._on_missing))
 
     def _refuse(self, failure: JoinFailure, reason: str, retry_after: float = 0.0) -> None:
-        self._over = True
+        refused = self._refused
+        self._forget_owner()
         request = self.request
         log.info(
             "player %s from %s of %s refused: %s, %s",
             request.client_id, request.peer.ip, self._name.url, failure.value, reason,
         )  # fmt: skip
-        self._refused(JoinRefused(failure, reason, retry_after))
+        if refused is not None:
+            refused(JoinRefused(failure, reason, retry_after))
+
+    def _forget_owner(self) -> None:
+        """The join is over. Its owner holds it, so that the methods it was given would be a cycle."""
+        self._ready = self._refused = self._admitted = None
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:

@@ -57,7 +57,7 @@ class LoopTicker:
         self._closed = False
         self._seen = log.head
         self._quiet = 0
-        self._notice = LogObserver(self._new)
+        self._notice: LogObserver | None = LogObserver(self._new)
         log.attach(self._notice)
 
     @property
@@ -92,7 +92,10 @@ class LoopTicker:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._log.detach(self._notice)
+        if self._notice is not None:
+            self._log.detach(self._notice)
+            # It holds a method of this ticker, which holds the log.
+            self._notice = None
         self._empty()
 
     def _new(self, urgent: bool) -> None:

@@ -56,14 +56,14 @@ class Wire(Protocol):
 class Player(ABC):
     """One player; the owner of its connection holds it."""
 
-    __slots__ = ("_bytes", "_ended", "_framing", "_options", "_over", "_players", "_steps", "_then", "_words")
+    __slots__ = ("_bytes", "_ended", "_framing", "_options", "_players", "_steps", "_then", "_words")
 
     def __init__(self, players: Players, options: StreamOptions, framing: Framing, ended: Ended) -> None:
         self._players = players
         self._options = options
         self._framing = framing
-        self._ended = ended
-        self._over = False
+        self._ended: Ended | None = ended
+        "None once the end is reported."
         self._bytes = 0
         self._steps = NO_STEPS
         self._words = b""
@@ -118,7 +118,7 @@ class Player(ABC):
         """Take the settings of a new configuration; no byte is lost or sent twice."""
 
     def _report(self, reason: EndReason, whole: bool) -> None:
-        """Report the end to the owner, once."""
-        if not self._over:
-            self._over = True
-            self._ended(self._players.reason(reason), whole)
+        """Report the end to the owner, once. The owner holds the player: what is kept here would be a cycle."""
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended(self._players.reason(reason), whole)

@@ -226,4 +226,7 @@ class ThreadPlayer(Player):
 
     def _end(self, reason: EndReason, whole: bool) -> None:
         self._let_go()
+        # The owner may hold the player for a while: until the peer has closed.
+        self._outlet = None
+        self._next = Next(None, -1, None)
         self._report(reason, whole)

@@ -51,9 +51,8 @@ class Outlet:
 class Outlets:
     """All containers of one stream, made for the first reader and freed after the last."""
 
-    def __init__(self, writer: StreamWriter, new_log: NewLog) -> None:
+    def __init__(self, writer: StreamWriter) -> None:
         self._writer = writer
-        self._new_log = new_log
         self._plain = Outlet(writer, PLAIN, writer.log)
         self._made: dict[Variant, Outlet] = {PLAIN: self._plain}
 
@@ -63,8 +62,11 @@ class Outlets:
     def __len__(self) -> int:
         return len(self._made)
 
-    def open(self, variant: Variant) -> Outlet:
-        """Return the outlet of *variant*; a new one begins with the newest GOP. Have it read before `close_unread`."""
+    def open(self, variant: Variant, new_log: NewLog) -> Outlet:
+        """Return the outlet of *variant*; a new one begins with the newest GOP. Have it read before `close_unread`.
+
+        *new_log* is asked now and never kept: it belongs to the owner of the outlets, and a cycle would keep all logs.
+        """
         outlet = self._made.get(variant)
         if outlet is not None and outlet.log.ended and not self._plain.log.ended:
             # Its remux failed; a new one may do better.
@@ -73,8 +75,8 @@ class Outlets:
         if outlet is None:
             if len(self._made) >= limits.OUTLETS_MAX:
                 self.close_unread()
-            source = self._plain if variant.container == "flv" else self.open(variant.tags)
-            log = self._new_log(variant.keep_ms)
+            source = self._plain if variant.container == "flv" else self.open(variant.tags, new_log)
+            log = new_log(variant.keep_ms)
             remux = make_remux(variant, source.log, log)
             outlet = Outlet(self._writer, variant, log, remux, source)
             at = source.log.key_pos

@@ -130,7 +130,8 @@ class Publication:
         "Takes media messages."
         self._shared = shared
         self._options = options
-        self._source = source
+        self._source: Source | None = source
+        "None once the publish has ended: the source holds the publication, and a cycle would keep its stream."
         self._sent_before = source.sent
         self._bytes = self._bytes_before = stream.writer.bytes
         self._fed = False
@@ -153,7 +154,7 @@ class Publication:
     @property
     def sent(self) -> int:
         """Bytes sent to the publisher since this publish began."""
-        return self._source.sent - self._sent_before
+        return self._source.sent - self._sent_before if self._source is not None else 0
 
     @property
     def received(self) -> int:
@@ -162,7 +163,7 @@ class Publication:
 
     def drop(self, reason: EndReason) -> None:
         """Disconnect the publisher."""
-        if self._client is not None:
+        if self._source is not None:
             self._source.publication_dropped(self, reason)
 
     # --- media ---
@@ -216,6 +217,7 @@ class Publication:
         self._watch = self._settling = None
         self.stream.writer.flush()
         shared.clients.remove(client, reason, shared.timers.time())
+        self._source = None
         shared.hub.unpublish(self.stream, shared.now_ms())
         shared.expire_later(self.stream)
 

@@ -137,7 +137,7 @@ class Stream:
         self.left_ms = 0
         self.sent_before = 0
         "Bytes sent to players that have left."
-        self.outlets = Outlets(self.writer, self._new_log)
+        self.outlets = Outlets(self.writer)
         "The stream in every container that is asked for."
         self.settle_at = 0
         "Monotonic clock at which the tracks count as known, ms; 0 before the first of them."
@@ -256,7 +256,7 @@ class Stream:
             writer.flush()
             for variant in self.options.kept:
                 if not self.refusal(variant):
-                    self.outlets.open(variant)
+                    self.outlets.open(variant, self._new_log)
         return self.settled
 
     def refusal(self, variant: Variant) -> str:
@@ -278,7 +278,7 @@ class Stream:
         """Return the log of *variant* for a reader; from now on the publisher is read without delay."""
         if self.wake is not None and not self.is_read:
             self.wake()
-        return self.outlets.open(variant)
+        return self.outlets.open(variant, self._new_log)
 
     def start(self, outlet: Outlet, claims: Tracks | None = None, begin: StartMode | None = None) -> Start:
         """Where a player of *outlet* that joins now starts; its FLV header may claim other tracks than there are."""

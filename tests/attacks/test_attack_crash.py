@@ -23,7 +23,9 @@ def metadata(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("tracks", TRACKS)
-def test_metadata_of_any_size_does_not_end_the_server(under_attack: Callable[..., Attack], tracks: str) -> None:
+def test_metadata_of_any_size_does_not_end_the_server(
+    under_attack: Callable[..., Attack], tracks: str
+) -> None:
     attack = under_attack()
     port = attack.server.rtmp
     with attack.measured():

@@ -103,7 +103,9 @@ class Server:
         more: str = "",
         connections: int = 1000,
         environ: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("-m", "fastflv"),
     ) -> None:
+        """*program*: what Python runs, with the arguments of `fastflv`."""
         self.rtmp, self.http, self.api = free_ports(3)
         self.file = folder / "server.conf"
         text = PREAMBLE.format(
@@ -111,11 +113,12 @@ class Server:
         )
         self.file.write_text(text + (vhosts or vhost_text()))
         self._environ = environ
+        self._program = program
         self.process: subprocess.Popen[str]
         self.log: Log
 
     def __enter__(self) -> Server:
-        self.process = start(["-c", str(self.file)], self._environ)
+        self.process = start(["-c", str(self.file)], self._environ, self._program)
         self.log = Log(self.process.stderr)
         self.log.wait(r"API on|ask http", timeout=40)
         return self
@@ -202,10 +205,14 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, **(more or {})}
 
 
-def start(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+def start(
+    arguments: Sequence[str],
+    environ: Mapping[str, str] | None = None,
+    program: Sequence[str] = ("-m", "fastflv"),
+) -> subprocess.Popen[str]:
     """Start `python -m fastflv`."""
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "fastflv", *arguments],
+        [sys.executable, "-P", *program, *arguments],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

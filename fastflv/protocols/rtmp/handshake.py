@@ -83,14 +83,14 @@ class ServerHandshake:
         self._noise = noise
         self._buffer = bytearray()
         self._output = b""
-        self._step = self._read_version
+        self._step = ServerHandshake._read_version
         self.form = None
         self.proxy_ip = ""
 
     @property
     def done(self) -> bool:
         """Whether C2 has arrived whole."""
-        return self._step == self._finished
+        return self._step is ServerHandshake._finished
 
     def receive(self, data: Buffer) -> int:
         """Take bytes; return how many were used. What follows C2 is never touched.
@@ -99,13 +99,13 @@ class ServerHandshake:
         """
         view = memoryview(data)
         used = 0
-        while want := self._step(False):
+        while want := self._step(self, False):
             part = view[used : used + want - len(self._buffer)]
             self._buffer += part
             used += len(part)
             if len(self._buffer) < want:
                 break
-            self._step(True)
+            self._step(self, True)
         return used
 
     def take_output(self) -> bytes:
@@ -120,9 +120,9 @@ class ServerHandshake:
             return 1
         version = self._buffer[0]
         if version == PROXY and not self.proxy_ip:
-            self._step = self._read_proxy_size
+            self._step = ServerHandshake._read_proxy_size
         elif version == VERSION:
-            self._step = self._read_c1
+            self._step = ServerHandshake._read_c1
         else:
             raise HandshakeError(f"version {version}, only 3 is spoken", offset=0)
         self._buffer.clear()
@@ -134,7 +134,7 @@ class ServerHandshake:
         size = int.from_bytes(self._buffer, "big")
         if not 4 <= size <= limits.PROXY_PREFIX_BYTES_MAX:
             raise HandshakeError(f"proxy prefix of {size} bytes", offset=1)
-        self._step = self._read_proxy  # keeps the size in the buffer
+        self._step = ServerHandshake._read_proxy  # keeps the size in the buffer
         return 0
 
     def _read_proxy(self, ready: bool) -> int:
@@ -142,7 +142,7 @@ class ServerHandshake:
             return 2 + int.from_bytes(self._buffer[:2], "big")
         self.proxy_ip = str(IPv4Address(bytes(self._buffer[2:6])))
         self._buffer.clear()
-        self._step = self._read_version
+        self._step = ServerHandshake._read_version
         return 0
 
     def _read_c1(self, ready: bool) -> int:
@@ -153,14 +153,14 @@ class ServerHandshake:
         self.form = form_of(c1)
         self._output = bytes([VERSION]) + _answer(c1, self.form, self._noise)
         self._noise = b""
-        self._step = self._read_c2
+        self._step = ServerHandshake._read_c2
         return 0
 
     def _read_c2(self, ready: bool) -> int:
         if not ready:
             return PACKET
         self._buffer.clear()
-        self._step = self._finished
+        self._step = ServerHandshake._finished
         return 0
 
     def _finished(self, ready: bool) -> int:

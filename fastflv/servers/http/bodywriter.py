@@ -41,8 +41,13 @@ class H1BodyWriter(BodyWriter):
         if not self.over:
             if self._chunked and not self._mute:
                 self._exchange.write(LAST_CHUNK)
-            self.over = True
+            self.stop()
             self._exchange.complete()
+
+    def stop(self) -> None:
+        """Take nothing more, and forget who writes: a player that refers to this writer."""
+        self.over = True
+        self.on_full = self.on_drain = None
 
     def abort(self) -> None:
         if not self.over:

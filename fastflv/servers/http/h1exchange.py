@@ -284,6 +284,7 @@ class H1Exchange(Exchange):
         self._stage = Stage.DONE
         self.on_lost = None
         self._sink = None
+        self._writer = None
         self._connection.answered(self)
 
     # --- of the connection: the answer ---
@@ -336,7 +337,8 @@ class H1Exchange(Exchange):
             self._file.cancel()
             self._file = None
         if self._writer is not None:
-            self._writer.over = True
+            self._writer.stop()
+            self._writer = None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self._connection.write(data)

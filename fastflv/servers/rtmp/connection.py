@@ -114,8 +114,10 @@ class RtmpConnection(asyncio.BufferedProtocol):
         try:
             self._end_publishes(self._reason)
             self._session.close()
-            if self._play is not None:
-                self._play.lost()
+            # The play holds this connection.
+            play, self._play = self._play, None
+            if play is not None:
+                play.lost()
         finally:
             # Whatever fails above, no place of the limit and no timer stays.
             self._session.on_data = None

@@ -1,0 +1,34 @@
+"""Runs fastflv without Python's collector of cycles, and tells what only the collector would free.
+
+`python withoutcollector.py FOLDER [arguments of fastflv]`: once a file `ask` is in FOLDER, the file `garbage` there says
+how many objects of each type are in cycles that nothing refers to any more, as JSON.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from fastflv.tools.cli import main
+
+
+def answer(folder: Path) -> None:
+    while not (folder / "ask").exists():
+        time.sleep(0.05)
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    gc.collect()
+    found = Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.garbage)
+    fresh = folder / "garbage.new"
+    fresh.write_text(json.dumps(found))
+    fresh.rename(folder / "garbage")
+
+
+if __name__ == "__main__":
+    gc.disable()
+    threading.Thread(target=answer, args=(Path(sys.argv[1]),), daemon=True).start()
+    sys.exit(main(sys.argv[2:]))
