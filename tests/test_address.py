@@ -225,7 +225,7 @@ def test_any_text_is_an_address_or_a_command_error(tc_url, stream, app):
 
 
 @given(st.text())
-def test_printable_text_has_no_control_characters(text):
-    shown = address.printable(text)
+def test_text_that_is_kept_has_no_control_characters(text):
+    shown = address.bounded(text)
     assert len(shown) <= limits.NAME_CHARS_MAX
     assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in shown)

@@ -176,6 +176,46 @@ def test_a_connection_that_ends_without_an_answer_is_none(capsys):
     assert "no connection" in capsys.readouterr().err
 
 
+EVIL = "\x1b]0;owned\x07\x9b2J"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"HTTP/1.1 404 Not Found\r\nContent-Length: 14\r\n\r\n{EVIL}",
+        f"HTTP/1.1 302 Found\r\nLocation: rtmp:///{EVIL}\r\nContent-Length: 0\r\n\r\n",
+        f"HTTP/1.1 {EVIL}\r\n\r\n",
+        f"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/{EVIL}\r\nContent-Length: 0\r\n\r\n",
+    ],
+    ids=["body", "location", "status line", "location followed"],
+)
+@pytest.mark.parametrize("json", [[], ["--json"]], ids=["text", "json"])
+def test_no_escape_code_of_a_server_reaches_the_terminal(answer, json, capsys):
+    with answering(answer.encode("latin-1")) as port:
+        assert main([f"http://127.0.0.1:{port}/live/a.flv", *json]) == 1
+    shown = capsys.readouterr().err.rstrip("\n")
+    assert "owned" in shown or "answers" in shown or "no connection" in shown
+    assert shown.isprintable()
+
+
+def test_the_report_for_people_is_printable(capsys):
+    report = watched().report(source(), 6.0)
+    report["warnings"] = [f"of the server {EVIL}\nfastflv: forged"]
+    lines = text_of(report).split("\n")
+    assert lines[-1] == r"warning: of the server \x1b]0;owned\x07\x9b2J\nfastflv: forged"
+    assert all(line.isprintable() for line in lines)
+
+
+def test_a_probe_shows_neither_password_nor_token_of_its_url(capsys):
+    assert main(["http://me:SECRET@127.0.0.1:1/live/a.flv?token=SECRET"]) == 1
+    assert main(["ftp://me:SECRET@127.0.0.1/live/a.flv?token=SECRET"]) == 1
+    with answering(CHUNKED + b"%x\r\n" % len(MEDIA) + MEDIA) as port:
+        assert main([f"http://me:SECRET@127.0.0.1:{port}/live/a.flv?token=SECRET&only=video"]) == 0
+    out, err = capsys.readouterr()
+    assert "SECRET" not in out + err
+    assert f"http://***@127.0.0.1:{port}/live/a.flv?token=***&only=video: " in out
+
+
 def test_a_space_in_a_url_is_an_error_that_says_what_to_write(capsys):
     assert main(["http://127.0.0.1:1/live/a b.flv"]) == 1
     assert "%20" in capsys.readouterr().err

@@ -7,10 +7,12 @@ import logging.handlers
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fastflv.config.model.server import LogLevel, LogSettings, LogTank
+from fastflv.control.logfold import LogFold
 from fastflv.errors import StartupError
+from fastflv.net.peertext import printable
 
 LEVELS: Final = {
     LogLevel.TRACE: logging.DEBUG,
@@ -23,7 +25,7 @@ FORMAT: Final = "%(asctime)s.%(msecs)03d %(levelname)s %(message)s"
 
 
 class LineFormatter(logging.Formatter):
-    """Formats lines; those of one second share the text of their time."""
+    """Formats lines, printable whatever peers sent; those of one second share the text of their time."""
 
     def __init__(self, line: str, date: str) -> None:
         super().__init__(line, date)
@@ -37,6 +39,12 @@ class LineFormatter(logging.Formatter):
             self._second, self._converter = second, self.converter
             self._time = super().formatTime(record, datefmt)
         return self._time
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
 def start_log(settings: LogSettings, *, utc: bool = False) -> None:
@@ -55,6 +63,7 @@ def start_log(settings: LogSettings, *, utc: bool = False) -> None:
                 f"cannot write the log {path}: {error.strerror}; set srs_log_file, or srs_log_tank console"
             ) from error
     handler.setFormatter(LineFormatter(FORMAT, "%Y-%m-%d %H:%M:%S"))
+    handler.addFilter(LogFold(handler))
     # No line shows its thread, process or place in the code: unasked, a line costs 12 us less, and a join has two.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
@@ -63,6 +72,14 @@ def start_log(settings: LogSettings, *, utc: bool = False) -> None:
     root.propagate = False
     set_level(settings.level)
     set_utc(utc)
+
+
+def end_log() -> None:
+    """Write what is counted and not written yet."""
+    for handler in logging.getLogger("fastflv").handlers:
+        for each in handler.filters:
+            if isinstance(each, LogFold):
+                each.flush()
 
 
 def set_level(level: LogLevel) -> None:

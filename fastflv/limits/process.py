@@ -18,3 +18,18 @@ RELOAD_LOOK_SECONDS: Final = 1.0
 
 GRACE_LOOK_SECONDS: Final = 1.0
 "How often a server that quits gracefully looks whether clients are left, seconds (as SRS)."
+
+LOG_FOLD_SECONDS: Final = 60.0
+"Span in which repeated lines of the log are counted, seconds: an operator reads a minute late how many there were."
+
+LOG_FOLD_CHARS: Final = 128 * 1024
+"Characters of lines of one form that one peer causes in such a span: some 900 joins or refusals, so a crowd behind one address is seen. A peer that floods the log writes 2 KB a second by each form."
+
+LOG_FOLD_FORMS: Final = 512
+"Forms and peers counted apart in such a span; those that come later share one bound. Each costs 300 bytes, and a line where it was folded."
+
+LOG_LINE_CHARS_MAX: Final = 4096
+"Longest line of the log, characters; the rest is cut. Names and reasons that peers send are 1,024 long at most."
+
+LOG_TRACE_CHARS: Final = 2048
+"What a traceback counts as, characters: ten frames."

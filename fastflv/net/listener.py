@@ -121,7 +121,11 @@ class Listener:
             log.info("%s: a peer without an address is refused (empty_ip_ok off)", self.name)
             return None
         if not self._limit.take():
-            log.warning("%s %s refused: max_connections %d is reached", self.name, peer.ip, self._limit.limit)
+            extra = {"peer": peer.ip}
+            limit = self._limit.limit
+            log.warning(
+                "%s %s refused: max_connections %d is reached", self.name, peer.ip, limit, extra=extra
+            )
             return None
         return peer
 
@@ -166,9 +170,10 @@ class Listener:
             # The protocol releases the place from here on.
             opened = True
         except ProxyHeaderError as error:
-            log.info("%s %s closed: %s", self.name, peer.socket_ip, error)
+            log.info("%s %s closed: %s", self.name, peer.socket_ip, error, extra={"peer": peer.socket_ip})
         except OSError as error:
-            log.info("%s %s closed: %s", self.name, peer.ip, _reason_of(error, secure=context is not None))
+            reason = _reason_of(error, secure=context is not None)
+            log.info("%s %s closed: %s", self.name, peer.ip, reason, extra={"peer": peer.ip})
         finally:
             if not opened:
                 sock.close()

@@ -14,6 +14,7 @@ from fastflv.access.request import AccessRequest
 from fastflv.access.rules import Waiting
 from fastflv.access.verdict import ALLOW, Allowed, Redirected, Refusal, Refused, Verdict
 from fastflv.containers.variant import Variant
+from fastflv.net.peertext import masked
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
@@ -169,7 +170,9 @@ class Join:
         request = self.request
         log.info(
             "player %s from %s of %s refused: %s, %s",
-            request.client_id, request.peer.ip, self._name.url, failure.value, reason,
+            request.client_id, request.peer.ip, self._name.url, failure.value,
+            masked(reason) if failure is JoinFailure.REDIRECTED else reason,
+            extra={"peer": request.peer.ip},
         )  # fmt: skip
         if refused is not None:
             refused(JoinRefused(failure, reason, retry_after))

@@ -113,11 +113,14 @@ class Clients:
         self._counts[client.stream.id] = self._counts.get(client.stream.id, 0) + 1
         self.total += 1
         if client.publish:
-            log.info("publisher %s from %s publishes %s", client.id, request.peer.ip, client.stream.name.url)
+            log.info(
+                "publisher %s from %s publishes %s",
+                client.id, request.peer.ip, client.stream.name.url, extra={"peer": request.peer.ip},
+            )  # fmt: skip
         else:
             log.info(
                 "player %s from %s joins %s by %s",
-                client.id, request.peer.ip, client.stream.name.url, request.scheme,
+                client.id, request.peer.ip, client.stream.name.url, request.scheme, extra={"peer": request.peer.ip},
             )  # fmt: skip
 
     def remove(self, client: Client, reason: EndReason, now: float) -> None:
@@ -137,10 +140,11 @@ class Clients:
         else:
             del self._counts[client.stream.id]
         url, seconds = client.stream.name.url, now - client.joined
+        extra = {"peer": client.request.peer.ip}
         if client.publish:
             log.info(
                 "publisher %s of %s left: %s; %d bytes in %.1f s, %d clock repairs",
-                client.id, url, reason, received, seconds, client.stream.writer.repairs,
+                client.id, url, reason, received, seconds, client.stream.writer.repairs, extra=extra,
             )  # fmt: skip
         else:
             log.info(
@@ -151,6 +155,7 @@ class Clients:
                 sent,
                 seconds,
                 steps,
+                extra=extra,
             )
 
     def find(self, id: str) -> Client | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from fastflv import limits
 from fastflv.config.model.vhost import DEFAULT_VHOST
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+from fastflv.net.peertext import CONTROL
 
 
 def decode_name(text: str) -> str:
@@ -21,7 +19,7 @@ def fault_of(name: str) -> str:
     """Return why a decoded app, stream or vhost cannot be served, as the end of a sentence; empty when it can."""
     if len(name) > limits.NAME_CHARS_MAX:
         return f"of {len(name)} characters; {limits.NAME_CHARS_MAX} are taken"
-    if ".." in name or "\\" in name or _CONTROL.search(name):
+    if ".." in name or "\\" in name or CONTROL.search(name):
         return "with `..`, a backslash or a control character"
     return ""
 

@@ -12,6 +12,7 @@ from fastflv.access.rules import Waiting
 from fastflv.access.verdict import Allowed, Redirected, Refusal, Refused, Verdict
 from fastflv.errors import StreamBusyError
 from fastflv.net.lowwater import LowWater
+from fastflv.net.peertext import masked
 from fastflv.stream.name import StreamName
 from fastflv.stream.publication import Publication, Publications, PublishOptions, Source
 
@@ -117,6 +118,8 @@ class PendingPublish:
         request = self.request
         log.info(
             "publisher %s from %s of %s refused: %s, %s",
-            request.client_id, request.peer.ip, self._name.url, failure.value, reason,
+            request.client_id, request.peer.ip, self._name.url, failure.value,
+            masked(reason) if failure is PublishFailure.REDIRECTED else reason,
+            extra={"peer": request.peer.ip},
         )  # fmt: skip
         self._refused(PublishRefused(failure, reason))

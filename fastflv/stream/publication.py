@@ -254,7 +254,10 @@ class Publication:
             self._watch = self._shared.timers.call_later(delay, self._look)
             return
         self._watch = None
-        log.info("publisher of %s is disconnected: no media for %g s", self.stream.name.url, self._patience)
+        log.info(
+            "publisher of %s is disconnected: no media for %g s", self.stream.name.url, self._patience,
+            extra={"peer": self._client.request.peer.ip if self._client is not None else ""},
+        )  # fmt: skip
         self.drop(EndReason.SILENT)
 
     def _gather(self) -> None:

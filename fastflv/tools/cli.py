@@ -22,7 +22,7 @@ from fastflv.config.mount import Mount
 from fastflv.config.notice import NoticeKind
 from fastflv.control.identity import new_id, server_id
 from fastflv.control.life import Life
-from fastflv.control.log import start_log
+from fastflv.control.log import end_log, start_log
 from fastflv.control.process import PidFile, daemonize, raise_file_limit
 from fastflv.control.runtime import compile_runtime
 from fastflv.control.server import Server
@@ -134,6 +134,7 @@ def serve(settings: Settings, load_again: Callable[[], Settings], folder: str, *
         log.error("%s", error)
         raise
     finally:
+        end_log()
         if pid is not None:
             pid.release()
 

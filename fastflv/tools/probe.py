@@ -16,6 +16,7 @@ from fastflv._ext.syntax.flvtag import traits
 from fastflv.errors import AmfError, ProbeError
 from fastflv.media import trackinfo as tracks
 from fastflv.media.amf import amf0
+from fastflv.net.peertext import masked, printable
 from fastflv.stream.liveclock import ClockTag, read_clock
 from fastflv.tools.probesource import AUDIO, SCRIPT, VIDEO, ProbeTag, Source, open_source
 
@@ -132,7 +133,7 @@ class Probe:
         """Everything, for machines; times in ms, rates in kbit/s."""
         gops = [b - a for a, b in zip(self.keys, self.keys[1:], strict=False)]
         return {
-            "url": source.url.geturl(),
+            "url": masked(source.url.geturl()),
             "seconds": round(seconds, 2),
             "bytes": source.received,
             "first_byte_ms": round((self.first_byte - self.began) * 1000, 1),
@@ -205,11 +206,11 @@ def probe(
         ) from error
     except TimeoutError as error:
         raise ProbeError(
-            f"no answer from {source.url.netloc} within {wait:g} s; does anybody publish the stream?"
+            f"no answer from {source.authority} within {wait:g} s; does anybody publish the stream?"
         ) from error
     except OSError as error:
         raise ProbeError(
-            f"no connection to {source.url.netloc}: {str(error.strerror or error).lower()}; "
+            f"no connection to {source.authority}: {str(error.strerror or error).lower()}; "
             "is the server running, and is that its port?"
         ) from error
     if not seen.tracks:
@@ -246,7 +247,7 @@ def text_of(report: dict[str, object]) -> str:
             "delay not known: no clock came (play { live_clock on; }, and read for longer than a GOP)"
         )
     lines += [f"warning: {line}" for line in report["warnings"]]  # type: ignore[attr-defined]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _or(value: object, otherwise: str, unit: str = "") -> str:
@@ -280,7 +281,10 @@ def main(argv: Sequence[str]) -> int:
     try:
         report = probe(args.url, seconds=args.seconds, wait=args.wait, verify=not args.insecure)
     except ProbeError as error:
-        print(json.dumps({"error": str(error)}) if args.json else f"fastflv probe: {error}", file=sys.stderr)
+        print(
+            json.dumps({"error": str(error)}) if args.json else f"fastflv probe: {printable(str(error))}",
+            file=sys.stderr,
+        )
         return 1
     print(json.dumps(report, indent=2) if args.json else text_of(report))
     return 0

@@ -30,6 +30,7 @@ from fastflv import __version__, limits
 from fastflv._ext.ingest.sink import CollectSink
 from fastflv.containers.flv.reader import FlvReader
 from fastflv.errors import FlvHeaderError, PeerError, ProbeError
+from fastflv.net.peertext import masked
 from fastflv.protocols.rtmp.client import ClientSession
 from fastflv.protocols.rtmp.clientevents import ClientEvent, Failed, Redirected
 from fastflv.protocols.rtmp.connectarguments import ConnectArguments
@@ -84,6 +85,11 @@ class Source(ABC):
         return self.url.port or PORTS[self.url.scheme]
 
     @property
+    def authority(self) -> str:
+        """Host and port as they were written, without user and password."""
+        return self.url.netloc.rpartition("@")[2]
+
+    @property
     def target(self) -> str:
         """Path and query as they go on the wire."""
         return (self.url.path or "/") + (f"?{self.url.query}" if self.url.query else "")
@@ -123,7 +129,7 @@ class HttpSource(Source):
                 return
             except http.client.InvalidURL as error:
                 raise ProbeError(
-                    f"cannot probe {self.url.geturl()}: spaces and controls are written as %20 and the like"
+                    f"cannot probe {masked(self.url.geturl())}: spaces and controls are written as %20 and the like"
                 ) from error
             except http.client.RemoteDisconnected:
                 # A lost connection, as any other.
@@ -170,8 +176,7 @@ class WebSocketSource(Source):
         flv = FlvReader()
         ws = WSConnection(ConnectionType.CLIENT)
         with self.dial() as sock:
-            host = self.url.netloc.rpartition("@")[2]
-            sock.sendall(ws.send(Request(host=host, target=self.target)))
+            sock.sendall(ws.send(Request(host=self.authority, target=self.target)))
             accepted = False
             while data := self.receive(sock):
                 try:
@@ -216,7 +221,7 @@ class RtmpSource(Source):
         app, _, name = self.url.path.strip("/").rpartition("/")
         if not app or not name:
             raise ProbeError("an RTMP URL is rtmp://HOST/APP/STREAM")
-        base = f"{self.url.scheme}://{self.url.netloc.rpartition('@')[2]}/{app}"
+        base = f"{self.url.scheme}://{self.authority}/{app}"
         arguments = ConnectArguments(tc_url=base, app=app, flash_ver=f"fastflv/{__version__}")
         session = ClientSession(arguments, noise=os.urandom(32))
         media = CollectSink()
@@ -274,7 +279,7 @@ def split_url(url: str) -> SplitResult:
         good = False
     if not good:
         raise ProbeError(
-            f"cannot probe {url}: give an http, https, ws, wss, rtmp or rtmps URL of a live stream"
+            f"cannot probe {masked(url)}: give an http, https, ws, wss, rtmp or rtmps URL of a live stream"
         )
     return parts
 

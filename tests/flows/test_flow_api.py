@@ -10,6 +10,7 @@ import pytest
 from clip import Clip, end, push
 from player import Player
 from publisher import Publisher, film, headers
+from rtmpplayer import RtmpPlayer
 from server import Server, until, vhost_text
 
 import fastflv
@@ -188,3 +189,37 @@ def test_a_page_of_another_site_disconnects_nobody_without_a_password(
     assert granted["access-control-allow-origin"] == "*"
     assert ("access-control-allow-private-network" in granted) is auth
     assert ("DELETE" in granted["access-control-allow-methods"]) is auth
+
+
+def test_no_password_and_no_token_of_a_url_is_shown(server: Server) -> None:
+    tc_url = f"rtmp://user:SECRET@127.0.0.1:{server.rtmp}/live?sign=SECRET&vhost=__defaultVhost__"
+    page = "https://site.example/page?session=SECRET#SECRET"
+    with Publisher(server.rtmp) as publisher:
+        publisher.connect(tc_url=tc_url, page_url=page).begin("shown?token=SECRET")
+        publisher.tags([*headers(), *film(5)])
+        with (
+            Player(server.http, "/live/shown.flv?token=SECRET", headers=(f"Referer: {page}",)) as player,
+            RtmpPlayer(server.rtmp).greet().connect(tcUrl=tc_url, pageUrl=page) as other,
+        ):
+            other.play("shown?token=SECRET").frames(2)
+            player.frames(2)
+            rows = [row for row in server.clients() if row["url"] == "/live/shown"]
+            stream = server.streams()["shown"]
+    hidden = f"rtmp://***@127.0.0.1:{server.rtmp}/live?sign=***&vhost=__defaultVhost__"
+    assert stream["tcUrl"] == hidden
+    assert sorted(row["tcUrl"] for row in rows) == ["http://127.0.0.1/live", hidden, hidden]
+    assert {row["pageUrl"] for row in rows} == {"https://site.example/page?session=***#***"}
+    assert "SECRET" not in str(rows) + str(stream) + server.log.text()
+
+
+def test_no_answer_of_the_api_holds_a_control_character_of_a_peer(server: Server) -> None:
+    with Publisher(server.rtmp) as publisher:
+        publisher.connect(page_url="http://a/\x9b31m").begin("control")
+        publisher.tags([*headers(), *film(5)])
+        with Player(server.http, "/live/control.flv", headers=("Referer: http://b/\x9b31m",)) as player:
+            player.frames(2)
+            with Player(server.api, "/api/v1/clients?count=100") as asked:
+                text = asked.text()
+    assert "http://b/" in text and text.isprintable()
+    # Bytes of a header are read as Latin-1; RTMP keeps no control characters at all.
+    assert "http://b/Â\x9b31m" in {row["pageUrl"] for row in json.loads(text)["clients"]}

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from fastflv import __version__
 from fastflv.net.peer import Peer
+from fastflv.net.peertext import CONTROL
 
 SERVER = f"fastflv/{__version__}"
 
@@ -76,6 +77,8 @@ class Response:
     @classmethod
     def of_json(cls, value: object, status: int = 200) -> Response:
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        # JSON leaves C1 controls as they are, and a terminal obeys them.
+        text = CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
         return cls(status, text.encode(), "application/json")
 
     @classmethod

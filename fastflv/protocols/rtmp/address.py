@@ -14,12 +14,12 @@ from typing import Final
 from fastflv import limits
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.errors import CommandError
+from fastflv.net.peertext import CONTROL
 from fastflv.stream.name import decode_name, fault_of
 
 DEFAULT_APP: Final = "__defaultApp__"
 DEFAULT_PORTS: Final = {"rtmp": 1935, "rtmps": 443, "rtmpt": 80, "rtmpe": 1935}
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _QUERY = re.compile(r"[?#]")
 _PAIRS = re.compile(r"[&;?#]+")
 _AUTHORITY = re.compile(
@@ -82,7 +82,7 @@ def parse(tc_url: str, stream: str | None = None, *, app: str = "") -> Address:
     _check("app", app)
     _check("stream", name)
     _check("vhost", vhost)
-    if len(param) > limits.PARAM_CHARS_MAX or _CONTROL.search(param):
+    if len(param) > limits.PARAM_CHARS_MAX or CONTROL.search(param):
         raise CommandError(f"parameters of {len(param)} characters, or with control characters")
     return Address(schema, host, port, vhost, app, name, param)
 
@@ -96,9 +96,9 @@ def query_value(param: str, key: str) -> str:
     return ""
 
 
-def printable(text: str, most: int = limits.NAME_CHARS_MAX) -> str:
-    """*text* for rules and the API: no control characters, *most* characters at most."""
-    return _CONTROL.sub("", text[:most])
+def bounded(text: str, most: int = limits.NAME_CHARS_MAX) -> str:
+    """*text* as it is kept of a peer: no control characters, *most* characters at most."""
+    return CONTROL.sub("", text[:most])
 
 
 def _plain(text: str) -> str:

@@ -344,4 +344,4 @@ class ClientSession:
 
 def _text(info: dict[str, Value], key: str) -> str:
     value = info.get(key)
-    return address.printable(value) if isinstance(value, str) else ""
+    return address.bounded(value) if isinstance(value, str) else ""

@@ -19,6 +19,7 @@ from fastflv.config.model.server import Stats
 from fastflv.config.model.webserver import ApiAuth
 from fastflv.media import trackinfo as tracks
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.peertext import masked
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.api import machine
@@ -260,7 +261,7 @@ class Api:
             "name": stream.name.stream,
             "vhost": vhost,
             "app": stream.name.app,
-            "tcUrl": publisher.request.tc_url if publisher else "",
+            "tcUrl": masked(publisher.request.tc_url) if publisher else "",
             "url": stream.name.url,
             "live_ms": machine.now_ms(),
             "clients": self._clients.count(stream),
@@ -306,9 +307,9 @@ class Api:
             "vhost": vhost,
             "stream": client.stream.id,
             "ip": client.request.peer.ip,
-            "pageUrl": client.request.page_url,
+            "pageUrl": masked(client.request.page_url),
             "swfUrl": "",
-            "tcUrl": client.request.tc_url,
+            "tcUrl": masked(client.request.tc_url),
             "url": client.stream.name.url,
             "name": client.request.file or client.request.stream,
             "type": client.request.output,

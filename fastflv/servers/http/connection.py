@@ -324,7 +324,7 @@ class HttpConnection(asyncio.Protocol):
     def _refuse(self, refusal: Refusal) -> None:
         if self.transport is None or self._deaf:
             return
-        log.info("http %s: %s", self.peer.ip if self.peer is not None else "", refusal.why)
+        log.info("http %s: %s", self.peer.ip, refusal.why, extra={"peer": self.peer.ip})
         self._give_up()
         response = refusal.response
         self.transport.write(sized_head(response, len(response.body), keep_alive=False) + response.body)

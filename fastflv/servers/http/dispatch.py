@@ -32,7 +32,8 @@ def dispatch(handler: Handler, exchange: Exchange) -> None:
 
 def fail(exchange: Exchange) -> None:
     """Log the exception in hand, and end its request."""
-    log.exception("request %s %s failed", exchange.request.method, exchange.request.path)
+    request = exchange.request
+    log.exception("request %s %s failed", request.method, request.path, extra={"peer": request.ip})
     if exchange.answered and not exchange.done:
         exchange.break_off()
     exchange.respond(Response.of_text(500))

@@ -207,7 +207,13 @@ class H1Exchange(Exchange):
         elif isinstance(error, ConnectionError):
             self._connection.abort()
         else:
-            log.warning("http %s: %s is broken off: %s", self.request.ip, self.request.path, error)
+            log.warning(
+                "http %s: %s is broken off: %s",
+                self.request.ip,
+                self.request.path,
+                error,
+                extra={"peer": self.request.ip},
+            )
             self.break_off()
 
     def respond_stream(

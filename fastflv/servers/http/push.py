@@ -131,7 +131,8 @@ class HttpPublish:
             self._answer(Response.of_text(200, "published"))
 
     def _refuse_body(self, publication: Publication, reason: str) -> None:
-        log.info("http %s: publish of %s refused: %s", self._exchange.request.peer.ip, self._name.url, reason)
+        ip = self._exchange.request.ip
+        log.info("http %s: publish of %s refused: %s", ip, self._name.url, reason, extra={"peer": ip})
         publication.end(EndReason.PROTOCOL)
         self._answer(Response.of_text(400, reason))
 

@@ -180,7 +180,7 @@ class WebSocketConnection(asyncio.Protocol):
                     return
                 # Pongs count as a sign of life; messages are ignored.
         except RemoteProtocolError as error:
-            log.info("websocket %s closed: %s", self._ip, error)
+            log.info("websocket %s closed: %s", self._ip, error, extra={"peer": self._ip})
             hint = error.event_hint
             code = int(hint.code) if isinstance(hint, CloseConnection) else 1002
             self.close(code, str(error))
@@ -243,7 +243,12 @@ class WebSocketConnection(asyncio.Protocol):
     def _ping(self) -> None:
         silence = self._loop.time() - self._heard
         if silence > limits.WEBSOCKET_SILENCE_SECONDS:
-            log.info("websocket %s closed: no answer to a ping for %.0f s", self._ip, silence)
+            log.info(
+                "websocket %s closed: no answer to a ping for %.0f s",
+                self._ip,
+                silence,
+                extra={"peer": self._ip},
+            )
             self.close(1002, "no answer to a ping")
             return
         self._said = 0

@@ -185,7 +185,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
     def _publish(self, event: events.PublishWanted) -> None:
         options = self._options_of(event)
         if options is None:
-            log.info("rtmp %s: no vhost %s, or no stream name", self.peer.ip, event.vhost)
+            self._log("rtmp %s: no vhost %s, or no stream name", event.vhost)
             self._session.reject_publish(event.stream_id, BAD_NAME, f"a publish {NO_PLACE}")
             self._close_unless_used()
             return
@@ -267,7 +267,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
     def _start_play(self, event: events.PlayWanted) -> None:
         options = self._options_of(event)
         if options is None:
-            log.info("rtmp %s: play refused: no vhost %s, or no stream name", self.peer.ip, event.vhost)
+            self._log("rtmp %s: play refused: no vhost %s, or no stream name", event.vhost)
             self._session.reject_play(event.stream_id, "NetStream.Play.Failed", f"a play {NO_PLACE}")
             self._close_after_output()
             return
@@ -371,14 +371,18 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self.sent += len(output)
             self._transport.write(output)
             if self._transport.get_write_buffer_size() > limits.ANSWER_BYTES_MAX:
-                log.info("rtmp %s closed: it asks and does not read the answers", self.peer.ip)
+                self._log("rtmp %s closed: it asks and does not read the answers")
                 self._reason = EndReason.UNREAD_ANSWERS
                 self._transport.abort()
+
+    def _log(self, line: str, *more: object) -> None:
+        """Write a line whose first word of the peer is its address."""
+        log.info(line, self.peer.ip, *more, extra={"peer": self.peer.ip})
 
     # --- closing ---
 
     def _fail(self, error: PeerError) -> None:
-        log.info("rtmp %s closed: %s", self.peer.ip, error)
+        self._log("rtmp %s closed: %s", error)
         self._reason = EndReason.PROTOCOL
         self._close_after_output()
 

@@ -1,0 +1,113 @@
+"""Folding of the log: lines of one form that one peer causes are counted beyond a bound, and shown as one line."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from fastflv import limits
+
+OTHERS: Final = "other addresses"
+"In place of an address, where too many of them write."
+
+
+@dataclass(slots=True)
+class Form:
+    """Lines of one form and peer within the present span."""
+
+    chars: int = 0
+    "Characters of the lines that were written."
+
+    folded: int = 0
+    "Lines that were not."
+
+    level: int = logging.INFO
+    "Level of the newest folded line."
+
+    newest: str = ""
+    "That line."
+
+
+class LogFold(logging.Filter):
+    """Filter of a handler: within LOG_FOLD_SECONDS a peer has LOG_FOLD_CHARS for lines of one form, the rest is counted.
+
+    Lines of one form have one template. A call names the peer that causes the line by `extra={"peer": ip}`; lines
+    without a peer share their bound, and so do peers beyond LOG_FOLD_FORMS. The counts are written before the first
+    line behind the span, and by `flush`. A line over LOG_LINE_CHARS_MAX is cut.
+    """
+
+    def __init__(self, handler: logging.Handler, clock: Callable[[], float] = time.monotonic) -> None:
+        """*clock*: seconds, never going back."""
+        super().__init__()
+        self._handler = handler
+        self._clock = clock
+        self._forms: dict[tuple[str, str], Form] = {}
+        self._ends = clock() + limits.LOG_FOLD_SECONDS
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether to write a line."""
+        # Threads log too. The lock is one that its owner may take again.
+        self._handler.acquire()
+        try:
+            if self._clock() >= self._ends:
+                self.flush()
+            form = self._form_of(record)
+            line = record.getMessage()
+            if len(line) > limits.LOG_LINE_CHARS_MAX:
+                line = f"{line[: limits.LOG_LINE_CHARS_MAX]}..."
+            # Formatted once: the handler finds the line.
+            record.msg, record.args = line, ()
+            if form.chars < limits.LOG_FOLD_CHARS:
+                form.chars += len(line) + (limits.LOG_TRACE_CHARS if record.exc_info else 0)
+                return True
+            form.folded += 1
+            form.level = record.levelno
+            form.newest = line
+            return False
+        finally:
+            self._handler.release()
+
+    def flush(self) -> None:
+        """Write how many lines of each form were folded, and begin a new span."""
+        self._handler.acquire()
+        try:
+            forms, self._forms = self._forms, {}
+            self._ends = self._clock() + limits.LOG_FOLD_SECONDS
+            for (_, who), form in forms.items():
+                if form.folded:
+                    self._handler.emit(_count(who, form))
+        finally:
+            self._handler.release()
+
+    def _form_of(self, record: logging.LogRecord) -> Form:
+        key = (str(record.msg), _network_of(getattr(record, "peer", "")))
+        if key not in self._forms and len(self._forms) >= limits.LOG_FOLD_FORMS:
+            key = ("", OTHERS)
+        return self._forms.setdefault(key, Form())
+
+
+def _count(who: str, form: Form) -> logging.LogRecord:
+    by = f" from {who}" if who else ""
+    return logging.LogRecord(
+        "fastflv",
+        form.level,
+        __file__,
+        0,
+        "%d more lines%s like this one: %s",
+        (form.folded, by, form.newest),
+        None,
+    )
+
+
+def _network_of(ip: str) -> str:
+    """The address, or the /64 of an IPv6 address: a host has as many addresses in it as it likes."""
+    if ":" not in ip:
+        return ip
+    try:
+        return str(ipaddress.IPv6Network((ip, 64), strict=False))
+    except ValueError:
+        return ip
