@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import subprocess
@@ -10,17 +9,11 @@ import sys
 from contextlib import ExitStack
 
 import pytest
-from model.http import looped
-from model.ports import free_ports
 
 from fastflv.config.endpoint import Endpoint
-from fastflv.control.listeners import Listeners, Wanted
 from fastflv.errors import StartupError
 from fastflv.net import activation
 from fastflv.net.activation import inherited_sockets, refuse_unused, take_socket
-from fastflv.net.connectionlimit import ConnectionLimit
-from fastflv.net.networkset import NetworkSet
-from fastflv.net.peer import Peer
 
 HOST = "127.0.0.1"
 CHILD = """
@@ -147,64 +140,3 @@ def test_a_unix_socket_is_for_no_endpoint(tmp_path):
 
 def test_no_socket_unused_is_no_error():
     refuse_unused([])
-
-
-# --- handed to listeners ---
-
-
-class Greeting(asyncio.Protocol):
-    """Says hello."""
-
-    def __init__(self, limit: ConnectionLimit) -> None:
-        self.limit = limit
-
-    def connection_made(self, transport) -> None:
-        transport.write(b"hello")
-        transport.close()
-
-    def connection_lost(self, exc) -> None:
-        self.limit.release()
-
-
-def plan(listeners: Listeners, limit: ConnectionLimit, *endpoints: Endpoint, inherited=()):
-    def greet(peer: Peer) -> Greeting:
-        return Greeting(limit)
-
-    return listeners.plan(
-        [Wanted("HTTP", endpoints, greet)], trusted=NetworkSet(), empty_ip_ok=True, inherited=inherited
-    )
-
-
-@looped
-async def test_a_handed_socket_serves_those_that_came_before_the_server_did(opened):
-    sock = opened()
-    loop, limit = asyncio.get_running_loop(), ConnectionLimit(10)
-    early, writer = await asyncio.open_connection(HOST, port_of(sock))
-    listeners = Listeners(loop, limit)
-    listeners.commit(
-        plan(listeners, limit, Endpoint(HOST, port_of(sock)), Endpoint(HOST, 0), inherited=[sock])
-    )
-    assert await early.read() == b"hello"
-    writer.close()
-    handed, free = listeners.ports("HTTP")
-    assert handed == port_of(sock) != free
-    for port in (handed, free):
-        reader, writer = await asyncio.open_connection(HOST, port)
-        assert await reader.read() == b"hello"
-        writer.close()
-    listeners.close()
-
-
-@looped
-async def test_a_handed_socket_that_no_listen_names_is_refused_and_nothing_stays_open(opened):
-    sock = opened()
-    limit = ConnectionLimit(10)
-    listeners = Listeners(asyncio.get_running_loop(), limit)
-    (free,) = free_ports(1)
-    with pytest.raises(
-        StartupError, match=rf"the supervisor opened \('127.0.0.1', {port_of(sock)}\), which no"
-    ):
-        plan(listeners, limit, Endpoint(HOST, free), inherited=[sock])
-    assert len(listeners) == 0
-    with pytest.raises(ConnectionRefusedError):
-        await asyncio.open_connection(HOST, free)

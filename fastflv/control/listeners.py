@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -59,9 +59,6 @@ class Plan:
     sockets: dict[Place, socket.socket] = field(default_factory=dict)
     "Bound for new places."
 
-    late: list[Place] = field(default_factory=list)
-    "New places that overlap one which closes: bound after that."
-
 
 class Listeners:
     """All listeners of a server by place."""
@@ -70,6 +67,8 @@ class Listeners:
         self._loop = loop
         self._limit = limit
         self._listeners: dict[Place, Listener] = {}
+        self._sockets: dict[Place, socket.socket] = {}
+        "Those of the listeners, which own them."
         self._certificates: dict[Pairs, Certificates] = {}
         self._watches: list[asyncio.Task[None]] = []
 
@@ -98,6 +97,7 @@ class Listeners:
         """
         plan = Plan({}, {})
         given = list(inherited)
+        taken: list[tuple[Place, OSError]] = []
         try:
             for each in wanted:
                 context = None
@@ -114,7 +114,12 @@ class Listeners:
                     place = Place(endpoint, "" if endpoint.port else each.name)
                     plan.acceptances[place] = (each.name, acceptance)
                     if place not in self._listeners:
-                        self._open(plan, place, each.name, given)
+                        try:
+                            plan.sockets[place] = take_socket(given, endpoint) or bind(endpoint)
+                        except OSError as error:
+                            taken.append((place, error))
+            for place, why in taken:
+                plan.sockets[place] = self._bind_beside(plan, place, why)
             refuse_unused(given)
         except BaseException:
             for sock in plan.sockets.values():
@@ -129,17 +134,12 @@ class Listeners:
         for place, listener in closed.items():
             listener.close()
             log.info("%s on %s is closed", listener.name, place.endpoint)
-        for place in plan.late:
-            with contextlib.suppress(OSError):
-                plan.sockets[place] = bind(place.endpoint)
-            if place not in plan.sockets:
-                log.error("cannot listen on %s, which another process took meanwhile", place.endpoint)
-                del plan.acceptances[place]
         kept = self._listeners
         self._listeners = {}
+        self._sockets = {place: plan.sockets.get(place) or self._sockets[place] for place in plan.acceptances}
         for place, (name, acceptance) in plan.acceptances.items():
             listener = kept.get(place) or Listener(
-                self._loop, plan.sockets[place], self._limit, name, acceptance
+                self._loop, self._sockets[place], self._limit, name, acceptance
             )
             if place not in kept:
                 at = place.endpoint if place.endpoint.port else Endpoint(place.endpoint.host, listener.port)
@@ -157,27 +157,43 @@ class Listeners:
         for listener in self._listeners.values():
             listener.close()
         self._listeners.clear()
+        self._sockets.clear()
         for watch in self._watches:
             watch.cancel()
         self._watches.clear()
 
-    def _open(self, plan: Plan, place: Place, name: str, given: list[socket.socket]) -> None:
-        sock = take_socket(given, place.endpoint)
-        try:
-            if sock is None:
-                sock = bind(place.endpoint)
-        except OSError as error:
-            if any(place.endpoint.overlaps(known.endpoint) for known in self._listeners):
-                plan.late.append(place)
-                return
-            raise StartupError(
-                f"cannot listen for {name} on {place.endpoint}: {os.strerror(error.errno or 0).lower()}; "
-                "stop what uses that port (see `ss -ltnp`), or choose another port in the configuration"
-            ) from error
-        plan.sockets[place] = sock
+    def _bind_beside(self, plan: Plan, place: Place, error: OSError) -> socket.socket:
+        """Bind a place that could not be bound for *error*: it may overlap listeners that are to close."""
+        beside = [known for known in self._listeners if place.endpoint.overlaps(known.endpoint)]
+        if beside and not any(known in plan.acceptances for known in beside):
+            try:
+                with _not_listening([self._sockets[known] for known in beside]):
+                    return bind(place.endpoint)
+            except OSError as again:
+                error = again
+        name, _ = plan.acceptances[place]
+        raise StartupError(
+            f"cannot listen for {name} on {place.endpoint}: {os.strerror(error.errno or 0).lower()}; "
+            "stop what uses that port (see `ss -ltnp`), or choose another port in the configuration"
+        ) from error
 
     async def _check_certificates(self) -> None:
         while True:
             await asyncio.sleep(limits.CERTIFICATE_CHECK_SECONDS)
             for certificates in list(self._certificates.values()):
                 await self._loop.run_in_executor(None, certificates.check)
+
+
+@contextmanager
+def _not_listening(sockets: Sequence[socket.socket]) -> Iterator[None]:
+    """Have *sockets* not listen meanwhile: their addresses can be bound once more then, as all have SO_REUSEADDR.
+
+    Connections that they have not accepted yet are reset, as they are when a listener closes.
+    """
+    for sock in sockets:
+        sock.shutdown(socket.SHUT_RD)
+    try:
+        yield
+    finally:
+        for sock in sockets:
+            sock.listen(limits.LISTEN_BACKLOG)
