@@ -1,17 +1,23 @@
-"""Reloads of a server in this process, while requests wait for a rule that answers late."""
+"""Reloads of a server in this process: requests that wait for a late rule, and clients that cannot be disconnected."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
+from model.access import request
 from model.loop import until
 
-from fastflv.access.request import AccessRequest
+from fastflv.access.request import AccessRequest, Action
 from fastflv.access.rules import Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Verdict
 from fastflv.config.load import load_text
 from fastflv.control.server import Server
+from fastflv.stream.clients import Client
+from fastflv.stream.endreason import EndReason
+from fastflv.stream.name import StreamName
+from fastflv.stream.stream import StreamOptions
 
 TEXT = """
 listen 127.0.0.1:0;
@@ -71,3 +77,39 @@ async def answer_late(after: str) -> None:
         assert not list(server.hub)
     finally:
         await server.stop()
+
+
+class Connection:
+    """The link of a client, which fails where the test asks for it."""
+
+    sent = received = 0
+
+    def __init__(self, *, fails: bool) -> None:
+        self.fails = fails
+        self.dropped: list[EndReason] = []
+
+    def drop(self, reason: EndReason) -> None:
+        if self.fails:
+            raise RuntimeError("as asked")
+        self.dropped.append(reason)
+
+
+def test_a_client_that_cannot_be_disconnected_keeps_no_other_one_connected(caplog) -> None:
+    async def run() -> None:
+        server = Server(load_text(TEXT), asyncio.get_running_loop())
+        await server.start()
+        stream = server.hub.publish(StreamName("__defaultVhost__", "live", "x"), StreamOptions(), "0", 0)
+        links = [Connection(fails=number == 0) for number in range(2)]
+        for number, link in enumerate(links):
+            asked = request(Action.PUBLISH, vhost="__defaultVhost__")
+            server.clients.add(Client(replace(asked, client_id=f"p{number}"), stream, link, 0.0))
+        server.reload(
+            load_text(TEXT.replace("http_remux", "security { enabled on; deny publish all; } http_remux", 1))
+        )
+        assert [link.dropped for link in links] == [[], [EndReason.FORBIDDEN]]
+        await server.stop()
+        assert links[1].dropped == [EndReason.FORBIDDEN, EndReason.SERVER_STOPS]
+        assert not list(server.hub)
+
+    asyncio.run(run())
+    assert caplog.text.count("client p0 of /live/x could not be disconnected") == 2

@@ -141,7 +141,7 @@ class Server:
         self.listeners.close()
         for client in list(self.clients):
             if client.publish:
-                client.link.drop(EndReason.SERVER_STOPS)
+                client.drop(EndReason.SERVER_STOPS)
         await self.hls.stop()
         self.players.stopping = True
         self.hub.end_all()
@@ -181,7 +181,7 @@ class Server:
         dropped = 0
         for client in list(self.clients):
             if not isinstance(self.gate.recheck(client.request), Allowed):
-                client.link.drop(EndReason.FORBIDDEN)
+                client.drop(EndReason.FORBIDDEN)
                 dropped += 1
         return dropped
 

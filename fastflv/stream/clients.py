@@ -68,6 +68,13 @@ class Client:
         """Bytes received from the client so far."""
         return self.link.received
 
+    def drop(self, reason: EndReason) -> None:
+        """Disconnect the client. A failure is logged: others are to be disconnected too."""
+        try:
+            self.link.drop(reason)
+        except Exception:
+            log.exception("client %s of %s could not be disconnected", self.id, self.stream.name.url)
+
     @property
     def publish(self) -> bool:
         return self.request.action is Action.PUBLISH

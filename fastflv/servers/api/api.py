@@ -194,7 +194,7 @@ class Api:
             client = self._clients.find(id)
             if client is None:
                 return Response.of_json({"code": CLIENT_NOT_FOUND})
-            client.link.drop(EndReason.KICKED)
+            client.drop(EndReason.KICKED)
             return self._reply({})
         if not id:
             rows = _page(request, self._clients)

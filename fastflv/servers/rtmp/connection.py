@@ -256,7 +256,11 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._feeding = []
         self._low_water = None
         for publish in publishes:
-            publish.end(reason)
+            try:
+                publish.end(reason)
+            except Exception:
+                # The streams of the others must not stay busy.
+                log.exception("rtmp %s: a publish could not be ended", self.peer.ip)
 
     def _close_unless_used(self) -> None:
         if not self._publishes:
