@@ -16,6 +16,9 @@ from fastflv.control.server import Server
 
 log = logging.getLogger(__name__)
 
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+"Signals that end the server."
+
 
 class Life:
     """Runs a started server until a signal ends it.
@@ -33,7 +36,7 @@ class Life:
         self._leaving = loop.create_future()
         self._ended = loop.create_future()
         self._reloader = Reloader(loop, load, self._apply, server.runtime.settings, folder)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        for number in ENDS:
             loop.add_signal_handler(number, self._stop, number)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         loop.add_signal_handler(signal.SIGUSR1, reopen_log)
@@ -41,7 +44,7 @@ class Life:
             watch_parent(loop.add_reader, lambda: self._end("the parent process ended"))
 
     async def run(self) -> None:
-        """Wait for the end, and end the server."""
+        """Wait for the end, and end the server. Signals are ignored from then on: the process is to exit."""
         await asyncio.wait([self._leaving, self._ended], return_when=asyncio.FIRST_COMPLETED)
         if self._leaving.done():
             await self._leave()
@@ -50,6 +53,7 @@ class Life:
             seconds = self._server.runtime.settings.grace_final_wait / 1000
             log.info("quitting gracefully: no client is left; the process ends in %g s", seconds)
             await self._pause(seconds)
+        self._ignore_signals()
 
     def _apply(self, settings: Settings) -> None:
         self._server.reload(settings)
@@ -79,6 +83,14 @@ class Life:
             log.info("%s: stopping", why)
             self._ended.set_result(None)
             self._reloader.close()
+
+    def _ignore_signals(self) -> None:
+        """The loop gives each signal its default action back when it closes: the process would die before its pid file is empty."""
+        numbers = (*ENDS, signal.SIGHUP, signal.SIGUSR1)
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+        for number in numbers:
+            self._loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
     async def _leave(self) -> None:
         """Accept no more after a while, and wait until the last client has left."""

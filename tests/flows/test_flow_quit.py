@@ -148,6 +148,23 @@ def test_sigterm_is_quick_and_gives_players_their_last_bytes(make: Make) -> None
     assert not server.log.find("gracefully")
 
 
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1]
+)
+def test_signals_up_to_the_last_moment_spoil_no_end(
+    make: Make, tmp_path: Path, number: signal.Signals
+) -> None:
+    pid = tmp_path / "server.pid"
+    server = make(f"pid {pid};")
+    assert pid.read_text() == str(server.pid)
+    server.process.send_signal(signal.SIGTERM)
+    server.log.wait("SIGTERM: stopping")
+    while server.process.poll() is None:
+        server.process.send_signal(number)
+    assert server.process.returncode == 0
+    assert pid.read_text() == ""
+
+
 def test_sigusr1_opens_the_log_file_anew(tmp_path: Path) -> None:
     rtmp, http, api = free_ports(3)
     file, log, old = (tmp_path / name for name in ("server.conf", "server.log", "server.log.1"))
