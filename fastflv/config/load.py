@@ -15,6 +15,7 @@ from fastflv.config.feature import survey
 from fastflv.config.grammar import legacy, schema
 from fastflv.config.grammar.directive import Directive, parse, parse_file
 from fastflv.config.grammar.environ import Environment
+from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.grammar.section import Section
 from fastflv.config.model.server import (
     Exporter,
@@ -35,13 +36,19 @@ from fastflv.config.unused import survey_unused
 
 
 def load(
-    path: str | None, *, environ: Mapping[str, str], env_only: bool = False, folder: str = ""
+    path: str | None,
+    *,
+    environ: Mapping[str, str],
+    env_only: bool = False,
+    folder: str = "",
+    stamps: FileStamps | None = None,
 ) -> Settings:
     """Read the configuration file at *path*, with the SRS_* variables of *environ* over it.
 
     *path* None: the built-in configuration. SRS_CONFIG_FILE beats *path*. *env_only*, or
     SRS_ENV_ONLY, is a start without any file: daemon off, log to the console, one default vhost.
     *folder*: where relative paths start, of included files too; empty: the working directory.
+    *stamps* is given how each file looked before it was read, also where this fails.
     Raises ConfigFileError, ConfigSyntaxError, ConfigNameError or ConfigValueError, with file and line.
     """
     environment = Environment(environ)
@@ -49,7 +56,7 @@ def load(
         return _build(_without_file(), environment, env_only=True)
     path = environment.config_file or path
     if path is not None:
-        return _build(parse_file(path, folder), environment)
+        return _build(parse_file(path, folder, stamps), environment)
     built_in = resources.files("fastflv.config").joinpath("default.conf").read_text("utf-8")
     return _build(parse(built_in, "default.conf"), environment)
 

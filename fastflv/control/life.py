@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 
 from fastflv import limits
+from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import Settings
 from fastflv.control.log import reopen_log, set_level, set_utc
 from fastflv.control.process import watch_parent
@@ -28,14 +29,18 @@ class Life:
     """
 
     def __init__(
-        self, server: Server, loop: asyncio.AbstractEventLoop, load: Callable[[], Settings], folder: str
+        self,
+        server: Server,
+        loop: asyncio.AbstractEventLoop,
+        load: Callable[[FileStamps], Settings],
+        stamps: FileStamps,
     ) -> None:
-        """*load* reads the configuration again; relative paths of its files start at *folder*."""
+        """*load* reads the configuration again, and gives its argument how the files look; *stamps*: how they did at first."""
         self._server = server
         self._loop = loop
         self._leaving = loop.create_future()
         self._ended = loop.create_future()
-        self._reloader = Reloader(loop, load, self._apply, server.runtime.settings, folder)
+        self._reloader = Reloader(loop, load, self._apply, server.runtime.settings, stamps)
         for number in ENDS:
             loop.add_signal_handler(number, self._stop, number)
         loop.add_signal_handler(signal.SIGHUP, self._reload)

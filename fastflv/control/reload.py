@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 
 from fastflv import limits
-from fastflv.config.grammar.directive import Directive
+from fastflv.config.grammar.filestamp import FileStamps, stamp_of
 from fastflv.config.model.server import Settings
 from fastflv.errors import ConfigError, StartupError
 
@@ -21,43 +20,36 @@ class Reloader:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        load: Callable[[], Settings],
+        load: Callable[[FileStamps], Settings],
         apply: Callable[[Settings], None],
         settings: Settings,
-        folder: str,
+        stamps: FileStamps,
     ) -> None:
         """*load* and *apply* may raise ConfigError and StartupError.
 
-        *settings*: those in force. *folder*: where relative paths of the files they came from start.
+        *settings*: those in force. *stamps*: how their files looked before they were read; *load* gives its argument
+        the same.
         """
         self._loop = loop
         self._load = load
         self._apply = apply
         self._settings = settings
-        self._folder = folder
-        self._stamps = {path: self._stamp_of(path) for path in files_of(settings.directive)}
-        "What the files looked like before they were read."
+        self._stamps = stamps
+        "Of the files that were read last, good or bad."
         self._timer: asyncio.TimerHandle | None = None
         self._changed = False
         self._watch_later()
 
     def reload(self, why: str) -> bool:
         """Reload now; return whether the new configuration is in force. *why* stands in the log."""
-        # Before the files are read: a change while they are read shows with the next look.
-        before = {path: self._stamp_of(path) for path in self._stamps}
-        self._stamps = before
+        self._stamps = {}
         try:
-            settings = self._load()
-            fresh = [path for path in files_of(settings.directive) if path not in before]
-            if fresh:
-                before |= {path: self._stamp_of(path) for path in fresh}
-                settings = self._load()
+            settings = self._load(self._stamps)
             self._apply(settings)
         except (ConfigError, StartupError) as error:
             log.error("%s: the configuration stays as it is: %s", why, error)
             return False
         self._settings = settings
-        self._stamps = {path: before.get(path) for path in files_of(settings.directive)}
         for notice in settings.notices:
             log.warning("%s", notice)
         self._watch_later()
@@ -77,7 +69,7 @@ class Reloader:
             self._timer = self._loop.call_later(limits.RELOAD_LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
-        found = {path: self._stamp_of(path) for path in self._stamps}
+        found = {path: stamp_of(path) for path in self._stamps}
         if found != self._stamps:
             # Editors write in several steps: reload once the files rest for one look.
             self._stamps = found
@@ -86,23 +78,3 @@ class Reloader:
             self._changed = False
             self.reload("a configuration file has changed")
         self._watch_later()
-
-    def _stamp_of(self, path: str) -> tuple[int, int, int] | None:
-        """Return what tells a changed file from an unchanged one; None for a missing one. Follows symbolic links."""
-        try:
-            status = os.stat(os.path.join(self._folder, path))
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def files_of(root: Directive) -> tuple[str, ...]:
-    """Return the files that a configuration was read from, includes too."""
-    found: dict[str, None] = {}
-    waiting = [root]
-    while waiting:
-        directive = waiting.pop()
-        if directive.file:
-            found.setdefault(directive.file)
-        waiting += directive.children
-    return tuple(found)

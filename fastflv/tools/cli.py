@@ -15,6 +15,7 @@ from dataclasses import replace
 from fastflv import __version__, limits
 from fastflv.config.check import check_open_files
 from fastflv.config.endpoint import Endpoint
+from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.load import load
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import DEFAULT_VHOST
@@ -68,11 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A reload reads the same files, whatever work_dir says.
     folder = os.getcwd()
 
-    def load_again() -> Settings:
-        return load_checked(args.file, env_only=args.env_only, folder=folder)
+    def load_now(stamps: FileStamps) -> Settings:
+        return load_checked(args.file, env_only=args.env_only, folder=folder, stamps=stamps)
 
+    stamps: FileStamps = {}
     try:
-        settings = load_again()
+        settings = load_now(stamps)
         # Lists of rules and routes are refused here, before anything starts and by -t too.
         compile_runtime(settings, 1)
     except (ConfigError, StartupError) as error:
@@ -85,19 +87,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("the configuration is good", file=sys.stderr)
         return 0
     try:
-        return serve(settings, load_again, folder, demo=args.demo)
+        return serve(settings, load_now, stamps, demo=args.demo)
     except StartupError as error:
         print(f"fastflv: {error}", file=sys.stderr)
         return 1
 
 
-def load_checked(file: str | None, *, env_only: bool, folder: str) -> Settings:
+def load_checked(file: str | None, *, env_only: bool, folder: str, stamps: FileStamps) -> Settings:
     """Load the configuration and compare it with the open files that this process may have.
 
     Without a file and a variable that says it, `max_connections` is as many as they allow. Raises ConfigError and
     StartupError.
     """
-    settings = load(file, environ=os.environ, env_only=env_only, folder=folder)
+    settings = load(file, environ=os.environ, env_only=env_only, folder=folder, stamps=stamps)
     open_files = raise_file_limit()
     if file is None and "SRS_MAX_CONNECTIONS" not in os.environ:
         room = open_files - limits.CONNECTIONS_RESERVED - 1
@@ -106,8 +108,14 @@ def load_checked(file: str | None, *, env_only: bool, folder: str) -> Settings:
     return settings
 
 
-def serve(settings: Settings, load_again: Callable[[], Settings], folder: str, *, demo: bool = False) -> int:
-    """Run the server until a signal ends it. *load_again*, *folder*: for reloads, as `Life` has them."""
+def serve(
+    settings: Settings,
+    load_again: Callable[[FileStamps], Settings],
+    stamps: FileStamps,
+    *,
+    demo: bool = False,
+) -> int:
+    """Run the server until a signal ends it. *load_again*, *stamps*: for reloads, as `Life` has them."""
     import uvloop
 
     # Taken here: the descriptors are for this process, and daemonizing makes another.
@@ -129,7 +137,7 @@ def serve(settings: Settings, load_again: Callable[[], Settings], folder: str, *
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             loop = runner.get_loop()
             server = Server(settings, loop, identity=identity)
-            return runner.run(_serve(server, Life(server, loop, load_again, folder), sockets, demo=demo))
+            return runner.run(_serve(server, Life(server, loop, load_again, stamps), sockets, demo=demo))
     except StartupError as error:
         log.error("%s", error)
         raise

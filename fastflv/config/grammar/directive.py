@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fastflv import limits
+from fastflv.config.grammar.filestamp import FileStamps, stamp_of
 from fastflv.errors import ConfigFileError, ConfigSyntaxError
 
 BLANKS: Final = " \t\r\n"
@@ -72,13 +73,15 @@ def read_file(path: str) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def parse_file(path: str, folder: str = "") -> Directive:
+def parse_file(path: str, folder: str = "", stamps: FileStamps | None = None) -> Directive:
     """Parse the file at *path*; return its root. Relative paths, of includes too, start at *folder*.
+
+    *stamps* is given how each file looked before it was read, also where this fails.
 
     Raises ConfigFileError when it or an included file cannot be read, ConfigSyntaxError with file
     and line when the text breaks the grammar.
     """
-    inclusion = _Inclusion(read_file, folder)
+    inclusion = _Inclusion(read_file, folder, stamps)
     return parse(inclusion.open(path, file=path, line=0), path, inclusion=inclusion)
 
 
@@ -91,10 +94,13 @@ def parse(text: str, file: str = "<text>", *, inclusion: _Inclusion | None = Non
 class _Inclusion:
     """The files being included, outermost first, and how many there were: the guard against cycles."""
 
-    def __init__(self, read: Callable[[str], str], folder: str = "") -> None:
+    def __init__(
+        self, read: Callable[[str], str], folder: str = "", stamps: FileStamps | None = None
+    ) -> None:
         """Relative paths start at *folder*; empty: at the working directory of now."""
         self._read = read
         self._folder = folder
+        self._stamps = {} if stamps is None else stamps
         self._open: list[str] = []
         self._count = 0
 
@@ -110,6 +116,7 @@ class _Inclusion:
             self._count += 1
             if len(self._open) >= limits.INCLUDE_DEPTH_MAX or self._count > limits.INCLUDE_FILES_MAX:
                 raise ConfigFileError(f"too many includes, at {path}", file=file, line=line)
+            self._stamps.setdefault(os.path.abspath(found), stamp_of(found))
             text = self._read(found)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
