@@ -36,6 +36,8 @@ class Gate:
         In the second case *answer* is called exactly once, never before `admit` returned, and not at all
         after `cancel`. A rule that raises an exception refuses, and the log shows its traceback.
         """
+        if not self.rules and not self._rules_of(request.vhost):
+            return ALLOW
         admission = _Admission(self, request, answer, self._every(request))
         verdict = admission.advance()
         return admission if verdict is None else verdict

@@ -12,12 +12,13 @@ from fastflv.config.model.play import TimeJitter
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import Vhost
 from fastflv.config.mount import parse_mounts
-from fastflv.config.routes import Route, routes_of
+from fastflv.config.routes import routes_of
 from fastflv.containers.variant import Variant
 from fastflv.errors import ConfigValueError
 from fastflv.net.networkset import NetworkSet
 from fastflv.servers.hls import HlsNames, HlsOptions
 from fastflv.servers.http.live import LiveOptions
+from fastflv.servers.http.router import Site
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.stream.lag import Lag
 from fastflv.stream.publication import PublishOptions
@@ -36,7 +37,7 @@ class VhostRuntime:
     "None: HLS is off."
     rules: tuple[Rule, ...]
     "Who may publish and play, in the order asked."
-    routes: tuple[Route, ...]
+    site: Site
     "URLs in the order in which a request is compared with them."
 
     @property
@@ -55,7 +56,7 @@ class Runtime:
     "By name, disabled ones too."
     trusted: NetworkSet
     "Proxies that are believed about the addresses of viewers."
-    api_routes: tuple[Route, ...]
+    api_site: Site
     "For a host that no vhost serves."
 
     def vhost(self, host: str) -> VhostRuntime | None:
@@ -72,7 +73,7 @@ def compile_runtime(settings: Settings, number: int) -> Runtime:
         settings,
         {name: _compile_vhost(vhost, settings, shared) for name, vhost in settings.vhosts.items()},
         NetworkSet(settings.trusted_proxies),
-        routes_of(Vhost(), api_shared=shared)[:1],
+        Site("", routes_of(Vhost(), api_shared=shared)[:1]),
     )
 
 
@@ -96,7 +97,7 @@ def _compile_vhost(vhost: Vhost, settings: Settings, api_shared: bool) -> VhostR
         live,
         hls_options(vhost, settings),
         rules,
-        routes_of(vhost, api_shared=api_shared),
+        Site(vhost.name, routes_of(vhost, api_shared=api_shared)),
     )
 
 

@@ -253,9 +253,11 @@ class Server:
     def _site_of(self, host: str) -> Site:
         vhost = self.runtime.vhost(host)
         if vhost is None:
-            return Site("", self.runtime.api_routes)
+            return self.runtime.api_site
         former = self.hls.muxers.former_names(vhost.vhost.name)
-        return Site(vhost.vhost.name, with_former(vhost.routes, (each.files for each in former)))
+        if not former:
+            return vhost.site
+        return Site(vhost.vhost.name, with_former(vhost.site.routes, (each.files for each in former)))
 
     def _api_site(self, host: str) -> Site:
         return Site("", WHOLE_API)

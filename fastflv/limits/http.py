@@ -60,3 +60,9 @@ WEBSOCKET_SAID_BYTES_MAX: Final = 16 * 1024
 
 WEBSOCKET_CLOSE_SECONDS: Final = 2.0
 "Time for the peer's half of a WebSocket close, seconds."
+
+HTTP_KNOWN_PATHS_MAX: Final = 1024
+"Paths whose routes a vhost remembers, count: the playlists and segments that viewers ask for again and again."
+
+HTTP_KNOWN_PATH_CHARS_MAX: Final = 256
+"Longest of them, characters: with it a vhost remembers some 400 KB at most."

@@ -102,7 +102,7 @@ class Join:
     def begin(self, *, ask: bool = True) -> None:
         """Ask the gate, then look for the stream. *ask* off: the gate has admitted this viewer before."""
         verdict = self._joins.gate.admit(self.request, self._judged) if ask else ALLOW
-        if isinstance(verdict, Allowed | Refused | Redirected):
+        if isinstance(verdict, Verdict):
             self._judged(verdict)
         else:
             self._waiting = verdict

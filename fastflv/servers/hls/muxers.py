@@ -60,8 +60,13 @@ class HlsMuxers:
         """Return the muxer of a stream, or None."""
         return self._muxers.get(name)
 
-    def stream_of(self, options: HlsOptions, path: str) -> StreamName | None:
-        """Return the stream whose playlist has this URL path; a running muxer keeps the templates it began with."""
+    def stream_of(self, options: HlsOptions, path: str, present: StreamName) -> StreamName | None:
+        """Return the stream whose playlist has this URL path; a running muxer keeps the templates it began with.
+
+        *present*: the stream by the present templates.
+        """
+        if not self._former:
+            return present
         for names in self._templates(options):
             name = names.stream_of(path)
             if name is None:

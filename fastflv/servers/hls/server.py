@@ -61,7 +61,7 @@ class HlsServer:
     def playlist(self, exchange: Exchange, name: StreamName) -> bool:
         """Answer a request for the playlist of a stream. False where HLS is off, or the path is another's."""
         options = self.muxers.vhost_of(name.vhost)
-        found = self.muxers.stream_of(options, exchange.request.path) if options is not None else None
+        found = self.muxers.stream_of(options, exchange.request.path, name) if options is not None else None
         if options is None or found is None:
             return False
         PlaylistRequest(self, exchange, found, options).begin()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from fastflv import limits
 from fastflv.config.routes import Route, RouteKind
 from fastflv.net.networkset import NetworkSet
 from fastflv.protocols.http.crossdomain import CrossDomain
@@ -17,14 +18,46 @@ PUBLISH_METHODS = ("POST", "PUT")
 API_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 
 
-class Site(NamedTuple):
-    """What a host name stands for."""
+class Match(NamedTuple):
+    """A route that a path may be for."""
 
-    vhost: str
-    "Name of the vhost; empty for a host that none serves."
+    route: Route
+    name: StreamName
+    fault: str
+    "Why RTMP would refuse the name too; empty for a good one."
+    methods: tuple[str, ...]
 
-    routes: tuple[Route, ...]
-    "The table that `-t` checked, in the order asked."
+
+class Site:
+    """What a host name stands for. It never changes; a reload makes another."""
+
+    __slots__ = ("_known", "routes", "vhost")
+
+    def __init__(self, vhost: str, routes: tuple[Route, ...]) -> None:
+        self.vhost = vhost
+        "Name of the vhost; empty for a host that none serves."
+        self.routes = routes
+        "The table that `-t` checked, in the order asked."
+        self._known: dict[str, tuple[Match, ...]] = {}
+        "Matches of the paths asked last: a playlist is asked for by all of its viewers, every few seconds."
+
+    def matches(self, path: str) -> tuple[Match, ...]:
+        """Return what *path* may be for, in the order asked."""
+        found = self._known.get(path)
+        if found is None:
+            found = tuple(self._match(path))
+            if len(path) <= limits.HTTP_KNOWN_PATH_CHARS_MAX:
+                if len(self._known) >= limits.HTTP_KNOWN_PATHS_MAX:
+                    self._known.clear()
+                self._known[path] = found
+        return found
+
+    def _match(self, path: str) -> Iterator[Match]:
+        for route in self.routes:
+            names = route.match(path)
+            if names is not None:
+                name = StreamName(self.vhost, names.get("app", ""), names.get("stream", ""))
+                yield Match(route, name, fault_of(name.app) or fault_of(name.stream), methods_of(route))
 
 
 Handle = Callable[[Exchange, Route, StreamName], bool | None]
@@ -54,9 +87,8 @@ class Router:
 
     def cross_domain(self, request: Request) -> CrossDomain:
         """Return what pages of other sites may do: the first route that matches the path says so, else mounts."""
-        routes = self._site(request).routes
-        kinds = (route.kind for route in routes if route.match(request.path) is not None)
-        return self._cross_domain(next(kinds, RouteKind.MOUNT))
+        found = self._site(request).matches(request.path)
+        return self._cross_domain(found[0].route.kind if found else RouteKind.MOUNT)
 
     @property
     def trusted(self) -> NetworkSet:
@@ -65,17 +97,11 @@ class Router:
 
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
-        site = self._site(request)
         allowed: dict[str, None] = {}
-        for route in site.routes:
-            names = route.match(request.path)
-            if names is None:
+        for route, name, fault, methods in self._site(request).matches(request.path):
+            if request.method not in methods:
+                allowed |= dict.fromkeys(methods)
                 continue
-            if request.method not in methods_of(route):
-                allowed |= dict.fromkeys(methods_of(route))
-                continue
-            name = StreamName(site.vhost, names.get("app", ""), names.get("stream", ""))
-            fault = fault_of(name.app) or fault_of(name.stream)
             if fault:
                 exchange.respond(Response.of_text(400, f"a name {fault}"))
                 return
