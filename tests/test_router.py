@@ -169,3 +169,15 @@ async def test_the_table_and_the_switches_are_asked_per_request():
         False,
         True,
     )
+
+
+def test_a_site_that_was_asked_for_more_paths_than_it_remembers_matches_as_a_new_one():
+    site = Site("v", TABLE)
+    stems = ["/live/a", "/api/v1/a", "/x", "/live/" + "a" * 300, *(f"/live/{n}" for n in range(1100))]
+    paths = [stem + ending for stem in stems for ending in (".flv", ".m3u8", "-1.ts")]
+    for path in (*paths, *reversed(paths)):
+        assert site.matches(path) == Site("v", TABLE).matches(path)
+    assert [match.route.kind for match in site.matches("/live/a-1.ts")] == [
+        RouteKind.SEGMENT,
+        RouteKind.MOUNT,
+    ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from fastflv import limits
-from fastflv.access.request import Action
+from fastflv.access.request import AccessRequest, Action
 from fastflv.containers.playlist import QUERY, master
 from fastflv.playing.join import Join, JoinRefused
 from fastflv.protocols.http.exchange import Exchange
@@ -33,29 +33,20 @@ QUERY_SAFE = "!$&'()*+,;=:@/?%~"
 class PlaylistRequest:
     """One request for the playlist of a stream."""
 
-    __slots__ = ("_access", "_exchange", "_join", "_muxer", "_name", "_options", "_server", "_timer", "_word")
+    __slots__ = ("_client_id", "_exchange", "_join", "_muxer", "_name", "_options", "_server", "_timer", "_word")
 
     def __init__(self, server: HlsServer, exchange: Exchange, name: StreamName, options: HlsOptions) -> None:
-        request = exchange.request
         self._server = server
         self._exchange = exchange
         self._name = name
         self._options = options
-        self._word = request.args.get(ARGUMENT, "") if options.sessions else ""
+        self._word = exchange.request.args.get(ARGUMENT, "") if options.sessions else ""
         "Session id of the request; empty without one, and where sessions are off."
-        client_id = self._word or server.sessions.new_word()
-        self._access = access_request(request, Action.PLAY, name, "hls-play", exchange.scheme, client_id)
+        self._client_id = self._word or server.sessions.new_word()
         self._muxer: HlsMuxer | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._join = Join(
-            server.joins,
-            self._access,
-            name,
-            on_missing=min(options.on_missing, limits.HLS_HOLD_SECONDS),
-            ready=self._ready,
-            refused=self._refused,
-            admitted=self._admitted,
-        )
+        self._join: Join | None = None
+        "None while no gate and no stream is asked: a viewer that is known gets its playlist without."
 
     def begin(self) -> None:
         """Answer, or wait. The gate is asked once a session, and again when its address changes."""
@@ -65,9 +56,29 @@ class PlaylistRequest:
         elif session is not None and session.kicked:
             self._exchange.respond(Response.of_text(404, f"HLS stream {self._name.url} is EOF"))
         else:
-            self._exchange.on_lost = self._forget
-            known = session is not None and session.ip == self._access.peer.ip
-            self._join.begin(ask=not known)
+            known = session is not None and session.ip == self._exchange.request.ip
+            response = self._answer() if known else None
+            if response is not None:
+                self._exchange.respond(response)
+            else:
+                self._begin_join(ask=not known)
+
+    def _begin_join(self, *, ask: bool) -> None:
+        self._exchange.on_lost = self._forget
+        self._join = Join(
+            self._server.joins,
+            self._access(),
+            self._name,
+            on_missing=min(self._options.on_missing, limits.HLS_HOLD_SECONDS),
+            ready=self._ready,
+            refused=self._refused,
+            admitted=self._admitted,
+        )
+        self._join.begin(ask=ask)
+
+    def _access(self) -> AccessRequest:
+        request, scheme = self._exchange.request, self._exchange.scheme
+        return access_request(request, Action.PLAY, self._name, "hls-play", scheme, self._client_id)
 
     def _admitted(self) -> bool:
         """Answer with what there is, or wait for the first segment; False: the stream has to be found."""
@@ -133,7 +144,8 @@ class PlaylistRequest:
         self._exchange.respond(response)
 
     def _forget(self) -> None:
-        self._join.cancel()
+        if self._join is not None:
+            self._join.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self._muxer is not None:
@@ -176,7 +188,7 @@ class PlaylistRequest:
         options, request = self._options, self._exchange.request
         self._count(muxer, stream, 0)
         path = options.names.master_uri(muxer.path, relative=options.master_relative)
-        query = f"?{ARGUMENT}={self._access.client_id}"
+        query = f"?{ARGUMENT}={self._client_id}"
         if request.query:
             query += "&" + quote(request.query, safe=QUERY_SAFE, encoding="latin-1")
         text = master(path + query, rendition(stream, options, muxer.rates, muxer.frame_rate))
@@ -186,9 +198,14 @@ class PlaylistRequest:
 
     def _count(self, muxer: HlsMuxer, stream: Stream | None, size: int) -> None:
         """Count the viewer, and *size* bytes sent to it."""
-        if self._options.sessions and self._exchange.request.method == "GET":
+        request = self._exchange.request
+        if not self._options.sessions or request.method != "GET":
+            return
+        if self._server.sessions.follows(self._word, request.ip, stream):
+            self._server.sessions.count(self._word, size)
+        else:
             keep = max(2 * self._options.playlist_ms / 1000, muxer.idle_seconds)
-            self._server.count(self._access, stream, keep, size)
+            self._server.count(self._access(), stream, keep, size)
 
 
 def _stopping() -> Response:

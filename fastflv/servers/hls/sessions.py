@@ -81,6 +81,13 @@ class HlsSessions:
     def find(self, word: str) -> HlsSession | None:
         return self._sessions.get(word)
 
+    def follows(self, word: str, ip: str, stream: Stream | None) -> bool:
+        """Return whether a viewer of that id and address is counted for *stream*; None: for any."""
+        session = self._sessions.get(word)
+        if session is None or session.client is None or session.ip != ip:
+            return False
+        return stream is None or session.client.stream is stream
+
     def enter(self, request: AccessRequest, stream: Stream | None, keep_seconds: float) -> HlsSession | None:
         """Count the viewer whose session id is the client id of *request*.
 
