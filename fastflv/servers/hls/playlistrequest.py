@@ -33,7 +33,17 @@ QUERY_SAFE = "!$&'()*+,;=:@/?%~"
 class PlaylistRequest:
     """One request for the playlist of a stream."""
 
-    __slots__ = ("_client_id", "_exchange", "_join", "_muxer", "_name", "_options", "_server", "_timer", "_word")
+    __slots__ = (
+        "_client_id",
+        "_exchange",
+        "_join",
+        "_muxer",
+        "_name",
+        "_options",
+        "_server",
+        "_timer",
+        "_word",
+    )
 
     def __init__(self, server: HlsServer, exchange: Exchange, name: StreamName, options: HlsOptions) -> None:
         self._server = server
