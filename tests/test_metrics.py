@@ -79,10 +79,10 @@ async def test_metrics_count_the_lag_steps_of_players():
         found = await scrape(caller)
         assert found["fastflv_players_lagging"] == 1
         assert found["fastflv_thinned_total"] == 2
-        assert found["fastflv_pictures_left_out_total"] == 25
+        assert found["fastflv_pictures_dropped_total"] == 25
         assert found["fastflv_jumps_total"] == 5
-        assert found['fastflv_players_let_go_total{why="too slow"}'] == 1
-        assert found['fastflv_players_let_go_total{why="stalled"}'] == 0
+        assert found['fastflv_players_evicted_total{reason="too slow"}'] == 1
+        assert found['fastflv_players_evicted_total{reason="stalled"}'] == 0
 
 
 @looped

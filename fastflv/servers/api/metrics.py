@@ -68,7 +68,7 @@ def write_metrics(
             "Times that a player began to lose disposable pictures.",
             total.drops,
         ),
-        ("fastflv_pictures_left_out_total", "counter", "Pictures left out for players.", total.dropped),
+        ("fastflv_pictures_dropped_total", "counter", "Pictures left out for players.", total.dropped),
         ("fastflv_jumps_total", "counter", "Times that a player was moved on to a keyframe.", total.jumps),
     ):
         lines += _head(name, kind, about)
@@ -80,13 +80,13 @@ def write_metrics(
     lines += _head("fastflv_players", "gauge", "Players by what they are sent.")
     lines += [f'fastflv_players{{kind="{kind}"}} {kinds[kind]}' for kind in sorted(kinds)]
     lines += _head(
-        "fastflv_players_let_go_total",
+        "fastflv_players_evicted_total",
         "counter",
         "Players disconnected because they did not keep up, by reason.",
     )
     lines += [
-        f'fastflv_players_let_go_total{{why="{why}"}} {n}'
-        for why, n in sorted(clients.late.items(), key=lambda row: row[0].value)
+        f'fastflv_players_evicted_total{{reason="{reason}"}} {n}'
+        for reason, n in sorted(clients.late.items(), key=lambda row: row[0].value)
     ]
     lines += _head("fastflv_merge_window_seconds", "gauge", "Merge window that the load asks for, by thread.")
     lines += [f'fastflv_merge_window_seconds{{thread="{t}"}} {ms / 1000:g}' for t, ms in windows_ms.items()]

@@ -260,7 +260,9 @@ class RtmpConnection(asyncio.BufferedProtocol):
                 publish.end(reason)
             except Exception:
                 # The streams of the others must not stay busy.
-                log.exception("rtmp %s: a publish could not be ended", self.peer.ip)
+                log.exception(
+                    "rtmp %s: a publish could not be ended", self.peer.ip, extra={"peer": self.peer.ip}
+                )
 
     def _close_unless_used(self) -> None:
         if not self._publishes:
