@@ -10,7 +10,7 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.http import LAST, Echo, ask, looped, request, serving, split
-from model.loop import FakeLoop, FakeTransport, until
+from model.loop import FakeLoop, FakeTransport, Unhurried, until
 
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
@@ -96,7 +96,7 @@ class Wire(FakeTransport):
 )
 def test_a_field_without_end_that_comes_in_pieces_is_refused_wherever_it_stands(begin):
     loop = FakeLoop()
-    connection = HttpConnection(loop, Echo(), ConnectionLimit(1), Peer("192.0.2.1", "192.0.2.1"))
+    connection = HttpConnection(loop, Echo(), ConnectionLimit(1), Peer("192.0.2.1", "192.0.2.1"), Unhurried())
     wire = Wire(loop)
     connection.connection_made(wire)
     connection.data_received(begin)

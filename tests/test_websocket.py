@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from model.loop import FakeLoop, FakeTransport
+from model.loop import FakeLoop, FakeTransport, Unhurried
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Request
 
@@ -32,7 +32,7 @@ class Play:
 class Wire:
     """A connection after its handshake, and wsproto as its client; *refused*: code and reason of a refusal."""
 
-    def __init__(self, refused: tuple[int, str] | None = None) -> None:
+    def __init__(self, refused: tuple[int, str] | None = None, turns=None) -> None:
         self.client = WSConnection(ConnectionType.CLIENT)
         asked = self.client.send(Request(host="here", target="/"))
         fields = dict(line.split(": ", 1) for line in asked.decode().split("\r\n")[1:] if line)
@@ -59,7 +59,9 @@ class Wire:
             self.connection = RefusedWebSocket(self.loop, handshake.ws, *refused, self._lose)
             self.connection.connection_made(self.transport)
             return
-        self.connection = WebSocketConnection(self.loop, handshake.ws, "::1", self.left.append, self._lose)
+        self.connection = WebSocketConnection(
+            self.loop, turns or Unhurried(), handshake.ws, "::1", self.left.append, self._lose
+        )
         self.connection.connection_made(self.transport)
         self.play = Play(self.transport)
         self.connection.serve(self.play)
@@ -82,6 +84,41 @@ def test_a_player_that_answers_pings_stays():
         assert isinstance(ping, Ping)
         wire.connection.data_received(wire.client.send(ping.response()))
     assert not wire.transport.gone and not wire.play.halted
+
+
+class Turn:
+    """Turns with time for three pieces each."""
+
+    def __init__(self) -> None:
+        self.waiting: list = []
+        self.left = 3
+
+    def open(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+    def queue(self, go_on) -> None:
+        self.waiting.append(go_on)
+
+    def next(self) -> None:
+        self.left = 3
+        for go_on in [self.waiting.pop() for _ in range(len(self.waiting))]:
+            go_on()
+
+
+def test_frames_of_a_player_that_says_much_are_read_in_turns():
+    turns = Turn()
+    wire = Wire(turns=turns)
+    ping = wire.client.send(Ping(payload=b"0123456789"))
+    count = 10 * limits.WEBSOCKET_READ_BYTES // len(ping)
+    wire.connection.data_received(ping * (count - 1))
+    wire.connection.data_received(ping)
+    answered = len(wire.events())
+    assert 0 < answered < count / 2
+    assert len(turns.waiting) == 1
+    while turns.waiting:
+        turns.next()
+    assert answered + len(wire.events()) == count
 
 
 def test_a_player_that_is_silent_is_told_so_and_disconnected():

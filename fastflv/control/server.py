@@ -23,6 +23,7 @@ from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
+from fastflv.net.turns import Turns
 from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
 from fastflv.protocols.http import crossdomain
@@ -64,6 +65,7 @@ class Server:
         self.hub = Hub(lambda: f"vid-{new_id(7)}")
         self.clients = Clients()
         self.connection_limit = ConnectionLimit(settings.max_connections)
+        self.turns = Turns(loop)
         self.gate = Gate(self._rules_of)
         self.players = Players(loop, Sender(fanout_threads(settings)), self.hub)
         self.joins = Joins(loop, self.hub, self.gate)
@@ -73,6 +75,7 @@ class Server:
             self.publications,
             self.players,
             self.connection_limit,
+            turns=self.turns,
             vhost_of=self._rtmp_vhost,
             new_id=new_id,
         )
@@ -81,11 +84,13 @@ class Server:
             self.clients,
             self.players,
             self.connection_limit,
+            turns=self.turns,
             vhost_of=lambda vhost: self.runtime.vhosts[vhost].live,
             new_id=new_id,
         )
         self.push = Push(
             self.publications,
+            turns=self.turns,
             vhost_of=lambda vhost: self.runtime.vhosts[vhost].publish,
             new_id=new_id,
         )
@@ -234,10 +239,10 @@ class Server:
             yield Wanted("API over TLS", https.listen, self._serve_api, https.pairs, https.proxy_protocol)
 
     def _serve_streams(self, peer: Peer) -> HttpConnection:
-        return HttpConnection(self._loop, self._stream_router, self.connection_limit, peer)
+        return HttpConnection(self._loop, self._stream_router, self.connection_limit, peer, self.turns)
 
     def _serve_api(self, peer: Peer) -> HttpConnection:
-        return HttpConnection(self._loop, self._api_router, self.connection_limit, peer)
+        return HttpConnection(self._loop, self._api_router, self.connection_limit, peer, self.turns)
 
     def _trusted(self) -> NetworkSet:
         return self.runtime.trusted

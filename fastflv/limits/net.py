@@ -16,6 +16,9 @@ DESCRIPTOR_CHECK_SECONDS: Final = 5.0
 LISTEN_BACKLOG: Final = 4096
 "Connections that wait to be accepted: a join storm of 2,000 a second may fill two seconds of it."
 
+TURN_SECONDS: Final = 0.004
+"Time that requests and messages besides media may take in one turn of the event loop, seconds: ten of usual cost. What is over waits for the next turn, behind media and behind who waited before. The longest single one takes 5 ms, so a turn stays below 10 ms."
+
 LOW_WATER_SECONDS: Final = 0.25
 "How often a publisher's receive low-water mark is chosen, seconds; also the longest that a lone command may lie unread."
 

@@ -15,6 +15,7 @@ from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.listener import Acceptance, Listener
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
+from fastflv.net.turns import Turns
 from fastflv.protocols.http.crossdomain import MANAGE, CrossDomain
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Request, Response
@@ -75,11 +76,12 @@ async def serving(handler, connection_limit: ConnectionLimit | None = None):
 def listen(handler, connection_limit: ConnectionLimit, context: ssl.SSLContext | None = None) -> Listener:
     """Accept HTTP connections on a free port of 127.0.0.1; *context*: over TLS."""
     loop = asyncio.get_running_loop()
+    turns = Turns(loop)
     sock = socket.create_server(("127.0.0.1", 0))
     sock.setblocking(False)
 
     def connect(peer: Peer) -> HttpConnection:
-        return HttpConnection(loop, handler, connection_limit, peer)
+        return HttpConnection(loop, handler, connection_limit, peer, turns)
 
     return Listener(loop, sock, connection_limit, "HTTP", Acceptance(connect, context))
 

@@ -72,6 +72,13 @@ class FakeLoop:
         self.now = end
 
 
+class Unhurried:
+    """Turns of a loop that has all the time there is."""
+
+    def open(self) -> bool:
+        return True
+
+
 SILENT = socket.socket(type=socket.SOCK_DGRAM)
 
 

@@ -8,7 +8,7 @@ from model.access import Hook
 from model.chunks import Decoder
 from model.client import Client, heard
 from model.flv import AAC_HEADER, AVC_HEADER, key, sound
-from model.loop import FakeLoop, FakeTransport
+from model.loop import FakeLoop, FakeTransport, Unhurried
 
 from fastflv.access.gate import Gate
 from fastflv.net.connectionlimit import ConnectionLimit
@@ -135,6 +135,7 @@ class Site:
             Publications(self.loop, self.hub, self.clients, self.gate),
             self.players,
             self.limit,
+            turns=Unhurried(),
             vhost_of=lambda name: None if name == "off.example" else self.options,
             new_id=lambda: next(ids),
         )

@@ -95,6 +95,8 @@ class H1:
         self._progress = False
         self._quiet = 0
         "Bytes since a head ended or a body grew. llhttp keeps an unfinished field, so this bounds memory."
+        self._pieces: list[bytes] = []
+        "What the present input has of a body: chunks of one byte make one event."
         self._ignored_upgrade = False
         "The head asks for an upgrade that is not done, and has a body; llhttp ends such a message at its head."
         self._replayed = False
@@ -122,6 +124,7 @@ class H1:
                 rest = rest[upgrade.args[0] :]
                 self._after_upgrade()
             except httptools.HttpParserInvalidMethodError:
+                self._end_piece()
                 self._judge_line(self._begun + rest)
                 return
             except httptools.HttpParserError as error:
@@ -129,6 +132,7 @@ class H1:
                 return
             else:
                 rest = b""
+        self._end_piece()
         if self.upgrading:
             self._rest = rest
         method_cut = self.in_head and not self._url
@@ -211,13 +215,19 @@ class H1:
     def on_body(self, body: bytes) -> None:
         self._progress = True
         if not self.failed:
-            self.events.append(body)
+            self._pieces.append(body)
 
     def on_message_complete(self) -> None:
         self._progress = True
         self._messages += 1
+        self._end_piece()
         if not self.failed and not self._ignored_upgrade:
             self.events.append(END)
+
+    def _end_piece(self) -> None:
+        if self._pieces:
+            self.events.append(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces))
+            self._pieces.clear()
 
     # --- checks ---
 
@@ -320,4 +330,5 @@ class H1:
     def _refuse(self, status: int, why: str, allow: bool = False) -> None:
         if not self.failed:
             self.failed = True
+            self._end_piece()
             self.events.append(Refusal(status, why, allow))

@@ -19,6 +19,8 @@ from fastflv.protocols.rtmp.servercommands import ServerCommands
 from fastflv.protocols.rtmp.states import ConnectionState, StreamState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Buffer
 
     from fastflv._ext.ingest.sink import MediaSink
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 # A member looked up through its class costs about 80 ns on CPython 3.11, once per read.
 CONNECTED: Final = ConnectionState.CONNECTED
+
+
+def _always() -> bool:
+    return True
 
 
 class ServerSession(ServerCommands):
@@ -49,7 +55,13 @@ class ServerSession(ServerCommands):
     `accept_connect` says another, bytes.
     """
 
-    __slots__ = ("_budget", "_chunk_size", "_handshake", "_held", "_pending", "now")
+    __slots__ = ("_budget", "_chunk_size", "_handshake", "_held", "_pending", "deferred", "has_turn", "now")
+
+    has_turn: Callable[[], bool]
+    "Whether there is time for one more message besides media. If not, `deferred` is set: call `resume` later."
+
+    deferred: bool
+    "A message besides media, and all input behind it, waits for `resume`; read it only."
 
     now: float
     "Monotonic clock of the present read, seconds: set it before `receive`. Messages besides media are limited by it."
@@ -61,6 +73,8 @@ class ServerSession(ServerCommands):
         self._held = bytearray()
         self._pending = False  # `resume` has something to do
         self._budget = MessageBudget()
+        self.has_turn = _always
+        self.deferred = False
         self.now = 0.0
 
     @property
@@ -72,8 +86,11 @@ class ServerSession(ServerCommands):
     def room(self) -> int:
         """Bytes that `receive` takes now: a whole receive buffer, while input pauses what is left of one.
 
-        At 0 stop reading until the answer. Until then reading goes on, so that the end of the connection is seen.
+        At 0 stop reading until the answer, or until `resume` where input is `deferred`. Until then reading goes on,
+        so that the end of the connection is seen.
         """
+        if self.deferred:
+            return 0
         return limits.HELD_BYTES_MAX - len(self._held) if self.waiting else limits.RECEIVE_BYTES
 
     # --- bytes of the peer ---------------------------------------------------------------------
@@ -119,7 +136,9 @@ class ServerSession(ServerCommands):
         for stream in self._streams.values():
             if stream.held is not None:
                 self._release(stream, events)
-        return self._run(held, self.reader.feed(held), events)
+        # A message that was deferred still stands in the reader.
+        deferred, self.deferred = self.deferred, False
+        return self._run(held, 0 if deferred else self.reader.feed(held), events)
 
     def take_output(self) -> bytes:
         """Hand over the bytes to write now, and forget them; empty when there are none."""
@@ -133,12 +152,16 @@ class ServerSession(ServerCommands):
             self.reader.set_sink(stream.id, None)
         self._streams.clear()
         self._held.clear()
-        self.waiting = False
+        self.waiting = self.deferred = False
 
     def _run(self, data: Buffer, at: int, events: list[Event]) -> list[Event]:
         """Handle the reader's message, feed on from *at*, and so on to the end of *data*."""
         reader = self.reader
         while (message := reader.message) is not None:
+            if message[0] not in commands.MEDIA and not self.has_turn():
+                self.deferred = self._pending = True
+                self._held += memoryview(data)[at:]
+                break
             asked = len(events)
             try:
                 if message[0] not in commands.MEDIA:

@@ -8,6 +8,7 @@ import logging
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.peer import Peer
+from fastflv.net.turns import Turns
 from fastflv.protocols.http import crossdomain
 from fastflv.protocols.http.exchange import Handler, UpgradedProtocol
 from fastflv.protocols.http.h1 import END, H1, Refusal
@@ -30,7 +31,7 @@ class HttpConnection(asyncio.Protocol):
 
     __slots__ = (
         "_deaf", "_driving", "_exchange", "_h1", "_handler", "_held", "_in_head", "_limit", "_limited", "_patience",
-        "_unread", "_unsent_before", "deadline", "full", "loop", "peer", "transport",
+        "_queued", "_turns", "_unread", "_unsent_before", "deadline", "full", "loop", "peer", "transport",
     )  # fmt: skip
 
     def __init__(
@@ -39,8 +40,9 @@ class HttpConnection(asyncio.Protocol):
         handler: Handler,
         limit: ConnectionLimit,
         peer: Peer,
+        turns: Turns,
     ) -> None:
-        """The connection holds one place of *limit*."""
+        """The connection holds one place of *limit*. *turns*: of the loop."""
         self.loop = loop
         self.peer = peer
         self.transport: asyncio.Transport | None = None
@@ -50,6 +52,7 @@ class HttpConnection(asyncio.Protocol):
         "The transport buffers more than it should."
         self._handler = handler
         self._limit = limit
+        self._turns = turns
         self._h1: H1 | None = None
         self._exchange: H1Exchange | None = None
         self._unread = b""
@@ -57,6 +60,8 @@ class HttpConnection(asyncio.Protocol):
         self._driving = False
         self._deaf = False
         "The connection is being closed: input is discarded."
+        self._queued = False
+        "What was read waits for a turn of the loop."
         self._held = False
         "The socket is not read."
         self._in_head = False
@@ -105,24 +110,29 @@ class HttpConnection(asyncio.Protocol):
     # --- requests ---
 
     def drive(self) -> None:
-        """Handle what was read, as far as the answers before allow."""
+        """Handle what was read, as far as the answers before and the time of the turn allow."""
         if self._driving or self.transport is None:
             return
         h1 = self._h1
         assert h1 is not None
         self._driving = True
-        blocked = False
+        blocked = fed = False
         try:
             while not self._deaf and self.transport is not None:
                 if h1.events:
                     if self._handle_event(h1):
                         continue
-                    blocked = self._is_blocked(h1)
+                    blocked = self._queued or self._is_blocked(h1)
                     if blocked or self._deaf:
                         break
                 if not self._unread or h1.upgrading:
                     blocked = bool(self._unread)
                     break
+                # The first piece is free: media of a body must not wait behind the requests of others.
+                if fed and not self._has_turn():
+                    blocked = True
+                    break
+                fed = True
                 piece = self._unread[: limits.HTTP_READ_BYTES]
                 self._unread = self._unread[limits.HTTP_READ_BYTES :]
                 h1.feed(piece)
@@ -135,12 +145,25 @@ class HttpConnection(asyncio.Protocol):
             if self._in_head:
                 self.deadline.set(limits.HTTP_IDLE_SECONDS)
 
+    def _has_turn(self) -> bool:
+        """Whether the loop has time for one more request or piece of input; if not, wait for a turn."""
+        if self._turns.open():
+            return True
+        if not self._queued:
+            self._queued = True
+            self._turns.queue(self._take_turn)
+        return False
+
+    def _take_turn(self) -> None:
+        self._queued = False
+        self.drive()
+
     def _handle_event(self, h1: H1) -> bool:
         """Handle the first event; False when it has to wait."""
         event = h1.events[0]
         exchange = self._exchange
         if isinstance(event, Request):
-            if exchange is not None or self.full:
+            if exchange is not None or self.full or not self._has_turn():
                 return False
             h1.events.popleft()
             self._begin(event)

@@ -12,6 +12,7 @@ from fastflv.config.mount import Mount
 from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError, WebSocketHandshakeError
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.turns import Turns
 from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
 from fastflv.protocols.http.exchange import Exchange
@@ -68,6 +69,7 @@ class Live:
         players: Players,
         limit: ConnectionLimit,
         *,
+        turns: Turns,
         vhost_of: Callable[[str], LiveOptions],
         new_id: Callable[[], str],
     ) -> None:
@@ -76,6 +78,7 @@ class Live:
         self.clients = clients
         self.players = players
         self.limit = limit
+        self.turns = turns
         self.new_id = new_id
         self._vhost_of = vhost_of
         self._heads: dict[bytes, MediaBlock] = {}

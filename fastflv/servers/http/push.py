@@ -15,6 +15,7 @@ from fastflv._ext.ingest.tagread import TagReader
 from fastflv.access.request import Action
 from fastflv.containers.flv.metadata import script_name
 from fastflv.errors import PeerError
+from fastflv.net.turns import Turns
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
 from fastflv.servers.http.accessrequest import access_request
@@ -37,11 +38,13 @@ class Push:
         self,
         publications: Publications,
         *,
+        turns: Turns,
         vhost_of: Callable[[str], PublishOptions],
         new_id: Callable[[], str],
     ) -> None:
         """*vhost_of*: the present options of a vhost by its own name."""
         self.publications = publications
+        self.turns = turns
         self.vhost_of = vhost_of
         self.new_id = new_id
 
@@ -57,13 +60,15 @@ class HttpPublish:
     then, and any other client waits in its socket.
     """
 
-    __slots__ = ("_exchange", "_name", "_pending", "_publication", "_push", "_reader")
+    __slots__ = ("_exchange", "_name", "_pending", "_publication", "_push", "_reader", "_rest")
 
     def __init__(self, push: Push, exchange: Exchange, name: StreamName) -> None:
         self._push = push
         self._exchange = exchange
         self._name = name
         self._reader = TagReader()
+        self._rest: bytes | None = None
+        "What stands behind script data that waits for a turn of the loop; None: nothing waits."
         self._publication: Publication | None = None
         self._pending: PendingPublish | None = PendingPublish(
             push.publications,
@@ -98,6 +103,10 @@ class HttpPublish:
 
     def data(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""
+        self._take(chunk, fresh=True)
+
+    def _take(self, chunk: bytes, *, fresh: bool) -> None:
+        """Take *chunk*. *fresh* off: what is in the reader's message stands before it."""
         publication = self._publication
         if publication is None or publication.ended:
             return
@@ -105,8 +114,13 @@ class HttpPublish:
         publication.begin_read(now)
         reader = self._reader
         try:
-            at = reader.feed(chunk)
+            at = reader.feed(chunk) if fresh else 0
             while reader.message is not None:
+                if not self._push.turns.open():
+                    self._rest = chunk[at:]
+                    self._exchange.pause()
+                    self._push.turns.queue(self._go_on)
+                    break
                 _, timestamp, body = reader.message
                 name = script_name(body)
                 if name:
@@ -116,6 +130,13 @@ class HttpPublish:
             self._refuse_body(publication, str(error))
             return
         publication.end_read(now)
+
+    def _go_on(self) -> None:
+        rest, self._rest = self._rest, None
+        assert rest is not None
+        self._take(rest, fresh=False)
+        if self._rest is None:
+            self._exchange.resume()
 
     def ended(self, whole: bool) -> None:
         """The body has ended, or was cut."""

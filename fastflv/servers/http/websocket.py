@@ -22,6 +22,7 @@ from wsproto.utilities import RemoteProtocolError
 
 from fastflv import limits
 from fastflv.errors import WebSocketHandshakeError
+from fastflv.net.turns import Turns
 from fastflv.playing.player import Player
 from fastflv.protocols.http.message import SERVER, Request, Response
 from fastflv.stream.endreason import EndReason
@@ -112,13 +113,15 @@ class WebSocketConnection(asyncio.Protocol):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
+        turns: Turns,
         ws: WSConnection,
         ip: str,
         left: Callable[[EndReason], None],
         lost: Callable[[], None],
     ) -> None:
-        """*left* is called once when the play is over, *lost* once when the connection is gone."""
+        """*turns*: of the loop. *left* is called once when the play is over, *lost* once when the connection is gone."""
         self._loop = loop
+        self._turns = turns
         self._ws = ws
         self._ip = ip
         self._left = left
@@ -130,6 +133,8 @@ class WebSocketConnection(asyncio.Protocol):
         "Reason of a close that began before the play was over."
         self._said = 0
         "Bytes received since the last ping."
+        self._unread = b""
+        "Frames that wait for a turn of the loop, WEBSOCKET_SAID_BYTES_MAX at most."
         self.received = 0
         "Bytes received behind the handshake."
 
@@ -166,8 +171,22 @@ class WebSocketConnection(asyncio.Protocol):
         if self._said > limits.WEBSOCKET_SAID_BYTES_MAX:
             self.close(1009, "too many frames")
             return
-        if self._ws.state not in HEARD:
-            return
+        waits = bool(self._unread)
+        self._unread += data
+        if not waits:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Read frames as long as the turn has time."""
+        while self._unread and self._ws.state in HEARD:
+            if not self._turns.open():
+                self._turns.queue(self._read_on)
+                return
+            piece = self._unread[: limits.WEBSOCKET_READ_BYTES]
+            self._unread = self._unread[limits.WEBSOCKET_READ_BYTES :]
+            self._read(piece)
+
+    def _read(self, data: bytes) -> None:
         try:
             self._ws.receive_data(data)
             for event in self._ws.events():
@@ -187,6 +206,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
+        self._unread = b""
         self._lost()
         self.player.lost()
 

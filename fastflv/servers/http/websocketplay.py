@@ -30,7 +30,12 @@ class WebSocketPlay(LivePlay):
         self.exchange.on_lost = None
         running = RunningPlay(live)
         socket = WebSocketConnection(
-            live.joins.loop, self._handshake.ws, self.join.request.peer.ip, running.leave, live.limit.release
+            live.joins.loop,
+            live.turns,
+            self._handshake.ws,
+            self.join.request.peer.ip,
+            running.leave,
+            live.limit.release,
         )
         if self.exchange.upgrade(socket, self._handshake.answer):
             player = live.players.play(socket.transport, stream.options, Framing.WEBSOCKET, socket.ended)

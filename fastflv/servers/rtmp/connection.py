@@ -70,6 +70,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
         self._session.on_data = self._take_script
+        self._session.has_turn = self.server.turns.open
         self._heard = self._loop.time()
         self._timer = self._loop.call_later(self._patience, self._watch, self._heard)
 
@@ -91,8 +92,10 @@ class RtmpConnection(asyncio.BufferedProtocol):
         for publication in self._feeding:
             publication.end_read(now)
         self._flush()
-        if session.waiting and not session.room and self._transport is not None:
+        if not session.room and self._transport is not None:
             self._transport.pause_reading()
+            if session.deferred:
+                self.server.turns.queue(self._go_on)
 
     def pause_writing(self) -> None:
         if self._play is not None:
@@ -347,17 +350,20 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        if self._transport is None or self._session.waiting:
+        session = self._session
+        if self._transport is None or session.waiting:
             return
-        now = self._loop.time()
+        now = session.now = self._loop.time()
         try:
-            self._handle(self._session.resume())
+            self._handle(session.resume())
         except PeerError as error:
             self._fail(error)
             return
         for publication in self._feeding:
             publication.end_read(now)
         self._flush()
+        if session.deferred:
+            self.server.turns.queue(self._go_on)
         self._read_on()
 
     def _read_on(self) -> None:

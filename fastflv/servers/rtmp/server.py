@@ -9,6 +9,7 @@ from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.peer import Peer
+from fastflv.net.turns import Turns
 from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
 from fastflv.protocols.rtmp.events import PlayWanted, PublishWanted
@@ -28,6 +29,7 @@ class RtmpServer:
         players: Players,
         limit: ConnectionLimit,
         *,
+        turns: Turns,
         vhost_of: Callable[[str], RtmpOptions | None],
         new_id: Callable[[], str],
     ) -> None:
@@ -36,6 +38,7 @@ class RtmpServer:
         self.publications = publications
         self.players = players
         self.limit = limit
+        self.turns = turns
         self.vhost_of = vhost_of
         self.new_id = new_id
         self.idle = IdlePlays()
