@@ -99,7 +99,9 @@ def stuck(clock: list[tuple[int, float]]) -> int:
 
 def ffplay(url: str, log: Path) -> Shown:
     """Play for a while with ffplay's defaults, its window and sound going nowhere."""
-    command = [find("ffplay"), "-hide_banner", "-v", "warning", "-stats", "-autoexit", url]
+    # By its own name it would be taken for a tool that records.
+    agent = ["-user_agent", "ffplay"]
+    command = [find("ffplay"), "-hide_banner", "-v", "warning", "-stats", "-autoexit", *agent, url]
     where = {**os.environ, "SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy"}
     clock: list[tuple[int, float]] = []
     lines: list[str] = []

@@ -280,9 +280,22 @@ class Stream:
             self.wake()
         return self.outlets.open(variant, self._new_log)
 
-    def start(self, outlet: Outlet, claims: Tracks | None = None, begin: StartMode | None = None) -> Start:
-        """Where a player of *outlet* that joins now starts; its FLV header may claim other tracks than there are."""
-        begin = begin or self.options.begin
+    def start(
+        self,
+        outlet: Outlet,
+        claims: Tracks | None = None,
+        begin: StartMode | None = None,
+        *,
+        true_pace: bool = False,
+    ) -> Start:
+        """Where a player of *outlet* that joins now starts; its FLV header may claim other tracks than there are.
+
+        *begin* is what the player asks for. With *true_pace* and without *begin*, `gop` stands for `compact`.
+        """
+        if begin is None:
+            begin = self.options.begin
+            if true_pace and begin is StartMode.COMPACT:
+                begin = StartMode.GOP
         if not self.options.gop_cache and begin is not StartMode.LIVE:
             begin = StartMode.KEY
         return outlet.starts.begin(begin, self.options.burst, claims)

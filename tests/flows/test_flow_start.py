@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
 from broadcast import Broadcast, endless
-from clip import Clip, Form, make
+from clip import Clip, Form, ffmpeg, make
 from flvread import VIDEO, flv_file, media
 from model import ts
 from offset import frames
@@ -96,6 +99,60 @@ def test_a_compact_start_of_ts_decodes_and_has_no_seam(live: tuple[Server, Clip]
         span = ts.ahead(whole[-1].dts, whole[0].dts) / 90
         assert span - 1000 * 0.8 < 1000, span
         time.sleep(GOP / PHASES / 2)
+
+
+def on_ffmpeg(url: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Read the pictures of *url* with ffmpeg."""
+    words = [ffmpeg(), "-hide_banner", "-nostdin", "-i", url, "-map", "0:v", *options, "-"]
+    return subprocess.run(words, capture_output=True, text=True, timeout=60)
+
+
+def test_tools_of_ffmpeg_find_the_frame_rate_and_record_what_was_asked_for(
+    live: tuple[Server, Clip], clip_folder: Path
+) -> None:
+    server, _ = live
+    # Where a clip begins again its frames are off their grid.
+    made = make(replace(FORM, name="no_seam", seconds=90.0), clip_folder)
+    assert made is not None
+    with Broadcast(server.rtmp, "steady", clip=made):
+        until(lambda: "steady" in server.streams(), "publish")
+        for _ in range(PHASES):
+            for container in ("flv", "ts"):
+                url = f"http://127.0.0.1:{server.http}/live/steady.{container}"
+                said = on_ffmpeg(url, "-frames:v", "1", "-f", "null").stderr
+                assert re.search(r"Video: .* 20 tbr", said), said
+            time.sleep(GOP / PHASES / 2)
+        url = f"http://127.0.0.1:{server.http}/live/steady.flv"
+        copied = on_ffmpeg(url, "-t", "3", "-c", "copy", "-f", "framemd5").stdout
+        pictures = [line for line in copied.splitlines() if not line.startswith("#")]
+        assert len(pictures) == pytest.approx(60, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("agent", "query", "moved"),
+    [
+        ("Lavf/61.7.100", "", False),
+        ("Lavf/61.7.100", "?start=compact", True),
+        ("VLC/3.0.21 LibVLC/3.0.21", "", True),
+        ("", "", True),
+    ],
+)
+def test_frames_are_moved_for_players_and_not_for_tools(
+    live: tuple[Server, Clip], agent: str, query: str, moved: bool
+) -> None:
+    server, _ = live
+    headers = (f"User-Agent: {agent}",) if agent else ()
+
+    def least() -> int:
+        with Player(server.http, f"/live/long.flv{query}", headers=headers) as player:
+            shown = times(player.frames(8).tags)
+        return min(b - a for a, b in pairwise(shown))
+
+    if moved:
+        # At the beginning of a GOP there is nothing to move.
+        until(lambda: least() < 25, "frames closer than those of the stream", 20)
+    else:
+        assert [least() >= 25 for _ in range(PHASES)] == [True] * PHASES
 
 
 def test_a_player_may_ask_for_the_whole_gop(live: tuple[Server, Clip]) -> None:

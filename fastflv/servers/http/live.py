@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from fastflv import limits
 from fastflv._ext.log.block import MediaBlock
@@ -24,6 +25,9 @@ from fastflv.stream.clients import Clients
 from fastflv.stream.name import StreamName
 from fastflv.stream.start import start_mode_of
 from fastflv.stream.tracks import Tracks
+
+TOOL_AGENT: Final = "Lavf/"
+"How FFmpeg's programs name themselves. They measure and record, so frames keep their distances; players made of it have other names."
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,8 @@ class Live:
         except UsageError as error:
             exchange.respond(Response.of_text(400, str(error)))
             return
-        wish = Wish(name, variant, mode, options.claims(variant), options.on_missing)
+        true_pace = request.headers.get("user-agent", "").startswith(TOOL_AGENT)
+        wish = Wish(name, variant, mode, options.claims(variant), options.on_missing, true_pace)
         if request.method == "HEAD":
             HeadPlay(self, exchange, wish).begin()
         elif wants_upgrade(request):

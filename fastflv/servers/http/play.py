@@ -42,6 +42,8 @@ class Wish(NamedTuple):
     "Tracks that the FLV header announces; None: those that there are."
     on_missing: float
     "How long to wait for a publisher, seconds."
+    true_pace: bool
+    "No frame is moved in time: `gop` stands for `compact`, unless the request names a start."
 
     @property
     def head(self) -> Response:
@@ -114,7 +116,7 @@ class RunningPlay:
         self._client = Client(play.join.request, stream, link, live.joins.loop.time())
         live.clients.add(self._client)
         outlet = stream.open(wish.variant)
-        player.start(outlet, stream.start(outlet, wish.claims, wish.mode), preamble)
+        player.start(outlet, stream.start(outlet, wish.claims, wish.mode, true_pace=wish.true_pace), preamble)
 
     def leave(self, reason: EndReason) -> None:
         """The play is over."""
