@@ -80,6 +80,15 @@ async def test_a_preflight_is_answered_without_the_handler():
 
 
 @looped
+async def test_caches_are_told_that_answers_depend_on_the_origin():
+    async with serving(Echo()) as (port, _):
+        for fields in ((), ("Origin: http://b",)):
+            ((_, answer, _),) = split(await ask(port, request("/x", "GET", *fields, "Connection: close")))
+            assert answer["vary"] == "Origin"
+            assert ("access-control-allow-origin" in answer) == bool(fields)
+
+
+@looped
 async def test_without_crossdomain_nothing_is_said_of_origins():
     async with serving(Echo(cross_domain=NONE)) as (port, _):
         found = split(await ask(port, request("/x", "GET", "Origin: http://b"), LAST))

@@ -37,17 +37,20 @@ MANAGE: Final = CrossDomain(METHODS, True)
 
 
 def cors_fields(request: Request, allowed: CrossDomain) -> dict[str, str]:
-    """Return the CORS headers of the answer to a request that names an origin; none where its method is not *allowed*."""
+    """Return the CORS headers of the answer to a request; Vary alone where it names no origin or its method is not *allowed*."""
     headers = request.headers
+    # A cache must not give a page the answer that another client got without these headers (RFC 9110, 12.5.5).
+    vary = {"Vary": "Origin"}
     if "origin" not in headers:
-        return {}
+        return vary
     preflight = request.method == "OPTIONS"
     # Browsers compare a granted method with no list for POST: the headers must be absent.
     if (
         headers.get("access-control-request-method", "GET") if preflight else request.method
     ) not in allowed.methods:
-        return {}
+        return vary
     fields = {
+        **vary,
         "Access-Control-Allow-Origin": "*",
         "Access-Control-Allow-Methods": ", ".join((*allowed.methods, "OPTIONS")),
         "Access-Control-Allow-Headers": headers.get("access-control-request-headers", "*"),

@@ -272,7 +272,7 @@ class H1Exchange(Exchange):
         self._stage = Stage.BEGUN
         self.last = not self._may_keep() or head.headers.get("Connection", "").lower() == "close"
         cors = cors_fields(self.request, self.cross_domain)
-        return replace(head, headers=head.headers | cors) if cors else head
+        return replace(head, headers=head.headers | cors)
 
     def _may_keep(self) -> bool:
         request = self.request
