@@ -14,6 +14,7 @@ from model.loop import until
 from fastflv import limits
 from fastflv.config.load import load_text
 from fastflv.control.runtime import hls_options
+from fastflv.servers.hls.sessions import HlsSessions
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
 
@@ -177,6 +178,60 @@ async def test_more_viewers_than_are_counted_are_served(monkeypatch):
         for url in urls:
             assert (await site.media(url)).segments
         assert len(site.server.clients) == 2
+
+
+@looped
+async def test_viewers_with_more_text_than_is_kept_are_served(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_SESSIONS_TEXT_BYTES", 3000)
+    async with running() as site, Camera(site).rolling():
+        urls = [await site.join(f"/live/cam.m3u8?token={'x' * 1000}") for _ in range(4)]
+        assert len(site.server.clients) == 2
+        for url in urls:
+            assert (await site.media(url)).segments
+        # Those that leave make room for others.
+        for client in list(site.server.clients):
+            client.link.drop(EndReason.KICKED)
+        await site.join(f"/live/cam.m3u8?token={'y' * 1000}")
+        assert len(site.server.clients) == 1
+
+
+@looped
+async def test_a_viewer_that_never_asks_for_its_playlist_is_soon_forgotten(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "HLS_UNUSED_SECONDS", 0.5)
+    async with running() as site, Camera(site).rolling():
+        used = await site.join()
+        await site.join()
+        await site.media(used)
+        assert site.server.hls.viewers == 2
+        await until(lambda: site.server.hls.viewers == 1)
+        assert [client.id for client in site.server.clients] == [used.partition("hls_ctx=")[2]]
+
+
+@looped
+async def test_viewers_that_leave_together_do_so_in_steps():
+    async with running() as site:
+        camera = Camera(site)
+        camera.run(3)
+        await site.join()
+        (client,) = site.server.clients
+        sessions = HlsSessions(site.server.clients, lambda: clock[0], lambda: "")
+        clock = [0.0]
+        for number in range(1000):
+            asked = replace(client.request, client_id=f"{number:08}")
+            assert sessions.enter(asked, camera.stream, 10.0)
+        clock[0] = 11.0
+        assert sessions.enter(replace(client.request, client_id="stayhere"), camera.stream, 10.0)
+        left = [len(sessions)]
+        for _ in sessions.sweep():
+            left.append(len(sessions))
+        assert len(sessions) == 1 and len(site.server.clients) == 2
+        most = limits.HLS_SWEEP_WORK // limits.HLS_SWEEP_REMOVAL
+        assert max(before - after for before, after in itertools.pairwise(left)) <= most
+        # A page of a publisher's is as long as its Referer; only its begin is kept.
+        await site.get("/live/cam.m3u8", f"Referer: http://a/{'x' * 9000}")
+        kept = [len(each.request.page_url) for each in site.server.clients]
+        assert max(kept) == limits.PAGE_URL_CHARS_MAX
 
 
 # --- choices --------------------------------------------------------------------------------------

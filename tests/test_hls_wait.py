@@ -80,6 +80,22 @@ async def test_many_first_viewers_wait_for_one_segment():
 
 
 @looped
+async def test_a_crowd_that_waits_is_answered_in_steps(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_WAKE_COUNT", 3)
+    monkeypatch.setattr(limits, "HLS_WAKE_SECONDS", 0.05)
+    async with running("hls_ctx off;") as site:
+        camera = Camera(site)
+        camera.run(0.5)
+        waiting = [asyncio.create_task(site.media("/live/cam.m3u8")) for _ in range(20)]
+        await until(lambda: site.server.hls.muxers and len(site.muxer.waiting) == 20)
+        camera.run(2)
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert sum(each.done() for each in waiting) < 10
+        waiting.pop().cancel()
+        assert all([(await each).segments for each in waiting])
+
+
+@looped
 async def test_a_request_that_fails_keeps_neither_the_others_nor_the_segments_up(caplog):
     async with running("hls_ctx off; hls_window 60;") as site:
         camera = Camera(site)

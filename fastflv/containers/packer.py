@@ -37,6 +37,9 @@ class Packer(Protocol[Frame]):
     def finish(self, end_ms: int) -> tuple[bytes, bytes]:
         """Return the segment, which lasts until *end_ms*, and its initialisation section; begin another."""
 
+    def drop(self) -> None:
+        """Forget the frames of the segment; begin another."""
+
     def restart(self) -> None:
         """The times of the next frame need not continue those of the segments before."""
 
@@ -62,6 +65,10 @@ class TsPacker:
         self._parts.clear()
         self.changed.clear()
         return body, b""
+
+    def drop(self) -> None:
+        self._parts.clear()
+        self.changed.clear()
 
     def restart(self) -> None:
         """Nothing to do: entries have their times."""
@@ -164,17 +171,20 @@ class Mp4Packer:
             ends.append(self._audio[-1][0] + self._audio[-1][1])
             samples = [Sample(end - at, body) for (at, _, body), end in zip(self._audio, ends, strict=True)]
             runs.append(Run(self._tracks[AUDIO], self._audio[0][0], samples))
-        self._video, self._audio = [], []
         init = self._init
         if runs and not init:
             init = self._init = init_section(self._tracks.values())
-        for kind in self.changed:
-            self._forget(kind)
-        self.changed.clear()
+        self.drop()
         if not runs:
             return b"", b""
         self._sequence += 1
         return fragment(self._sequence, runs), init
+
+    def drop(self) -> None:
+        self._video, self._audio = [], []
+        for kind in self.changed:
+            self._forget(kind)
+        self.changed.clear()
 
     def restart(self) -> None:
         self._video_next = 0

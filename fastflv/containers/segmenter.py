@@ -171,7 +171,7 @@ class Segmenter:
 
     def _drop(self) -> None:
         """Forget the open segment."""
-        self._packer.finish(self._content_ends())
+        self._packer.drop()
         self._start_ms = -1
         self._bytes = self._pictures = 0
 

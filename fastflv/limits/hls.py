@@ -49,6 +49,12 @@ HLS_HOLD_SECONDS: Final = 8.0
 HLS_IDLE_SECONDS: Final = 30.0
 "A muxer on demand closes when no viewer asked for this long and for three target durations, seconds: players ask once per target duration."
 
+HLS_TRIM_SECONDS: Final = 2.0
+"After a muxer closed, free memory goes back to the system after this, seconds: once for many that close."
+
+HLS_TRIM_BYTES: Final = 4 * 1024 * 1024
+"After viewers with as much memory were forgotten, free memory goes back to the system, bytes."
+
 HLS_MEMORY_BYTES: Final = 256 * 1024 * 1024
 "Segments of one stream in memory, bytes: 60 s at 17 Mbit/s, and as much that left the playlist. Beyond it the oldest are evicted, down to three."
 
@@ -62,7 +68,31 @@ HLS_PLAYLIST_BYTES_MAX: Final = 1024 * 1024
 "Largest playlist file resumed after a restart, bytes: 10,000 segments."
 
 HLS_SESSIONS_MAX: Final = 100_000
-"Viewers counted at once, about 1 KiB each; further viewers are served but not counted."
+"Viewers counted at once; further viewers are served but not counted."
+
+HLS_SESSION_BYTES: Final = 1024
+"Memory of a counted viewer beside its texts, bytes."
+
+HLS_SESSIONS_TEXT_BYTES: Final = 64 * 1024 * 1024
+"Queries and Referers of all counted viewers together, bytes: a request may bring 16 KiB of them, and 640 bytes each are enough for 100,000. Beyond it viewers are served but not counted."
+
+HLS_UNUSED_SECONDS: Final = 10.0
+"A viewer that was sent to its playlist and never asks for it is forgotten after this, seconds: players ask at once, and wait up to HLS_HOLD_SECONDS for the answer."
 
 HLS_SWEEP_SECONDS: Final = 5.0
 "How often silent viewers are removed, seconds (as SRS)."
+
+HLS_SWEEP_WORK: Final = 4000
+"Viewers looked at in one turn of the event loop: 0.5 ms."
+
+HLS_SWEEP_REMOVAL: Final = 80
+"What the removal of a viewer counts for: its line in the log and the counters take as long as a look at so many."
+
+HLS_SWEEP_PAUSE_SECONDS: Final = 0.005
+"Pause between two steps of a sweep, seconds: others are served meanwhile; 30,000 viewers that leave at once are removed in 3 s."
+
+HLS_WAKE_COUNT: Final = 50
+"Viewers that wait for a first segment and are answered in one turn of the event loop: 5 ms."
+
+HLS_WAKE_SECONDS: Final = 0.005
+"Pause before the next ones are answered, seconds: 5,000 have their answer within 1 s."

@@ -10,6 +10,9 @@ HTTP_HEAD_BYTES_MAX: Final = 16 * 1024
 HTTP_FIELDS_MAX: Final = 128
 "Fields of a request head, count (Apache takes 100): each costs 150 bytes besides its text."
 
+PAGE_URL_CHARS_MAX: Final = 1024
+"What is kept of a Referer or Origin while its player is there, characters: rules look at its host, operators at its path."
+
 HTTP_READ_BYTES: Final = 16 * 1024
 "Input that is read at a time, bytes: 600 of the shortest requests, so what one read brings is bounded in objects too."
 

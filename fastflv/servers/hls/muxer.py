@@ -45,6 +45,8 @@ class HlsMuxer:
         "Loop time of the newest request."
         self.waiting: set[Callable[[], None]] = set()
         "Callbacks of requests that wait for the playlist; called once, also when there will be none."
+        self._waking: set[Callable[[], None]] = set()
+        "Callbacks that are called with the next turns of the loop."
         self.stream: Stream | None = None
         "The stream until its end."
         self.closed = False
@@ -118,6 +120,11 @@ class HlsMuxer:
     def fetch(self, path: str) -> Stored | None:
         """Return a segment or initialisation section; None for an unknown path."""
         return self.store.fetch(path)
+
+    def forget_waiting(self, callback: Callable[[], None]) -> None:
+        """Do not call a request that waits."""
+        self.waiting.discard(callback)
+        self._waking.discard(callback)
 
     async def written(self) -> None:
         """Wait until every finished segment is stored."""
@@ -330,6 +337,8 @@ class HlsMuxer:
         if self.stream is not None:
             # A publisher came before the end was stored; its segments are next.
             self._begin_anew()
+        elif self.store.on_demand and not self.text:
+            self.close()
         else:
             self._completed_at = self._loop.time()
             self._dispose_later()
@@ -357,13 +366,24 @@ class HlsMuxer:
     def _wake(self) -> None:
         """Call the requests that wait, if there is an answer for them."""
         if self.text or self.closed or self.ended:
-            waiting, self.waiting = self.waiting, set()
-            for callback in waiting:
-                try:
-                    callback()
-                except Exception:
-                    # One failed request stops neither the others nor the segments.
-                    log.exception("hls of %s: a request that waited failed", self.name.url)
+            idle = not self._waking
+            self._waking |= self.waiting
+            self.waiting.clear()
+            if idle or self.closed:
+                self._wake_some()
+
+    def _wake_some(self) -> None:
+        """Call some of the requests; the others after a pause, so that a crowd does not hold up anybody else."""
+        most = len(self._waking) if self.closed else limits.HLS_WAKE_COUNT
+        while self._waking and most:
+            most -= 1
+            try:
+                self._waking.pop()()
+            except Exception:
+                # One failed request stops neither the others nor the segments.
+                log.exception("hls of %s: a request that waited failed", self.name.url)
+        if self._waking:
+            self._loop.call_later(limits.HLS_WAKE_SECONDS, self._wake_some)
 
     def _set_timer(self, seconds: float, callback: Callable[[], None]) -> None:
         if self._timer is not None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from fastflv import limits
 from fastflv.servers.hls.diskstore import Disk, DiskStore
+from fastflv.servers.hls.heap import trim_heap
 from fastflv.servers.hls.memorystore import MemoryStore
 from fastflv.servers.hls.muxer import HlsMuxer
 from fastflv.servers.hls.names import HlsNames
@@ -47,6 +48,7 @@ class HlsMuxers:
         "By vhost: path templates from before a reload that running muxers still use."
         self._executor: ThreadPoolExecutor | None = None
         self._disk: Disk | None = None
+        self._trimmer: asyncio.TimerHandle | None = None
         self._stopped = False
 
     def __iter__(self) -> Iterator[HlsMuxer]:
@@ -150,6 +152,8 @@ class HlsMuxers:
     async def stop(self) -> None:
         """Close all muxers; wait up to STOP_SECONDS for files that are being written. Call it before streams end."""
         self._stopped = True
+        if self._trimmer is not None:
+            self._trimmer.cancel()
         muxers = [*self, *self._replaced]
         for muxer in muxers:
             muxer.stop()
@@ -202,6 +206,13 @@ class HlsMuxers:
             del self._muxers[muxer.name]
             if self._former:
                 self._find_former()
+        if self._trimmer is None and not self._stopped:
+            self._trimmer = self._loop.call_later(limits.HLS_TRIM_SECONDS, self._trim)
+
+    def _trim(self) -> None:
+        """Give back the memory of segments that are gone."""
+        self._trimmer = None
+        trim_heap()
 
     def _find_former(self) -> None:
         """Find the templates that running muxers have kept over a reload."""

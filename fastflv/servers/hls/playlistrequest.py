@@ -154,12 +154,14 @@ class PlaylistRequest:
         self._exchange.respond(response)
 
     def _forget(self) -> None:
-        if self._join is not None:
-            self._join.cancel()
+        # The join refers to this request: what a client sent would stay until the collector comes.
+        join, self._join = self._join, None
+        if join is not None:
+            join.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self._muxer is not None:
-            self._muxer.waiting.discard(self._woken)
+            self._muxer.forget_waiting(self._woken)
 
     # --- answers ---
 
@@ -211,10 +213,13 @@ class PlaylistRequest:
         request = self._exchange.request
         if not self._options.sessions or request.method != "GET":
             return
-        if self._server.sessions.follows(self._word, request.ip, stream):
+        keep = max(2 * self._options.playlist_ms / 1000, muxer.idle_seconds)
+        if not self._word:
+            # Its playlist is asked for at once, or never.
+            keep = min(keep, limits.HLS_UNUSED_SECONDS)
+        if self._server.sessions.follows(self._word, request.ip, stream, keep):
             self._server.sessions.count(self._word, size)
         else:
-            keep = max(2 * self._options.playlist_ms / 1000, muxer.idle_seconds)
             self._server.count(self._access(), stream, keep, size)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest
 from fastflv.playing.join import Joins
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
+from fastflv.servers.hls.heap import trim_heap
 from fastflv.servers.hls.muxers import HlsMuxers
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.playlistrequest import PlaylistRequest
@@ -44,6 +45,8 @@ class HlsServer:
         self.sessions = HlsSessions(clients, joins.loop.time, new_id)
         self.stopped = False
         self._sweeper: asyncio.TimerHandle | None = None
+        self._sweep_steps: Iterator[None] | None = None
+        "The rest of a sweep that is not done."
 
     async def stop(self) -> None:
         """Close all muxers and sessions. Call it before the streams end."""
@@ -106,16 +109,25 @@ class HlsServer:
         if self.sessions.enter(request, stream, keep_seconds) is not None:
             self.sessions.count(request.client_id, size)
             if self._sweeper is None:
-                self._sweep_later()
+                self._sweep_later(limits.HLS_SWEEP_SECONDS)
 
-    def _sweep_later(self) -> None:
-        self._sweeper = self.joins.loop.call_later(limits.HLS_SWEEP_SECONDS, self._sweep)
+    def _sweep_later(self, seconds: float) -> None:
+        self._sweeper = self.joins.loop.call_later(seconds, self._sweep)
 
     def _sweep(self) -> None:
+        """Do one step of a sweep; between two of them others are served."""
         self._sweeper = None
-        self.sessions.sweep()
+        steps = self._sweep_steps or self.sessions.sweep()
+        unfinished = next(steps, False) is None
+        self._sweep_steps = steps if unfinished else None
+        if unfinished:
+            self._sweep_later(limits.HLS_SWEEP_PAUSE_SECONDS)
+            return
+        if self.sessions.freed_bytes > limits.HLS_TRIM_BYTES:
+            self.sessions.freed_bytes = 0
+            trim_heap()
         if len(self.sessions):
-            self._sweep_later()
+            self._sweep_later(limits.HLS_SWEEP_SECONDS)
 
 
 def _gone() -> Response:

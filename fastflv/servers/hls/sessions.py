@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest
@@ -20,7 +20,9 @@ _WORD = re.compile(r"[0-9a-z]{8}")
 class HlsSession:
     """One viewer."""
 
-    __slots__ = ("_sessions", "client", "ip", "keep_seconds", "kicked", "received", "seen", "sent", "word")
+    __slots__ = (
+        "_sessions", "client", "ip", "keep_seconds", "kicked", "received", "seen", "sent", "text_bytes", "word",
+    )  # fmt: skip
 
     def __init__(self, sessions: HlsSessions, word: str, ip: str, now: float, keep_seconds: float) -> None:
         self._sessions = sessions
@@ -32,6 +34,9 @@ class HlsSession:
         self.seen = now
         "Time of the last request, monotonic clock, seconds."
         self.keep_seconds = keep_seconds
+        "How long it may be silent."
+        self.text_bytes = 0
+        "Of what its client keeps of the request."
         self.kicked = False
         self.sent = 0
         self.received = 0
@@ -63,6 +68,10 @@ class HlsSessions:
         self._clock = clock
         self._new_id = new_id
         self._sessions: dict[str, HlsSession] = {}
+        self.freed_bytes = 0
+        "Memory of sessions that were forgotten since this was last set to 0."
+        self._text_bytes = 0
+        "Of all sessions."
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -81,15 +90,17 @@ class HlsSessions:
     def find(self, word: str) -> HlsSession | None:
         return self._sessions.get(word)
 
-    def follows(self, word: str, ip: str, stream: Stream | None) -> bool:
-        """Return whether a viewer of that id and address is counted for *stream*; None: for any."""
+    def follows(self, word: str, ip: str, stream: Stream | None, keep_seconds: float) -> bool:
+        """Return whether a viewer of that id and address is counted for *stream*, None: for any, and may be silent so long."""
         session = self._sessions.get(word)
         if session is None or session.client is None or session.ip != ip:
+            return False
+        if session.keep_seconds < keep_seconds:
             return False
         return stream is None or session.client.stream is stream
 
     def enter(self, request: AccessRequest, stream: Stream | None, keep_seconds: float) -> HlsSession | None:
-        """Count the viewer whose session id is the client id of *request*.
+        """Count the viewer whose session id is the client id of *request*. *keep_seconds*: how long it may be silent.
 
         None for a viewer that is not counted: a foreign id, or too many viewers.
         """
@@ -104,6 +115,7 @@ class HlsSessions:
             session = self._sessions[word] = HlsSession(self, word, request.peer.ip, now, keep_seconds)
         if not session.kicked:
             session.seen = now
+            session.keep_seconds = keep_seconds
             session.ip = request.peer.ip
             if stream is not None and (session.client is None or session.client.stream is not stream):
                 self._join(session, stream, request)
@@ -116,13 +128,18 @@ class HlsSessions:
             session.seen = self._clock()
             session.sent += size
 
-    def sweep(self) -> None:
-        """Forget viewers that no longer ask."""
-        now = self._clock()
+    def sweep(self) -> Iterator[None]:
+        """Forget viewers that no longer ask, a bounded number before each step of the iterator."""
+        work = 0
         for session in list(self._sessions.values()):
-            if now - session.seen > session.keep_seconds:
+            work += 1
+            if self._clock() - session.seen > session.keep_seconds:
                 self.forget(session)
                 self.leave(session, EndReason.SILENT)
+                work += limits.HLS_SWEEP_REMOVAL
+            if work >= limits.HLS_SWEEP_WORK:
+                work = 0
+                yield
 
     def close(self) -> None:
         for session in self._sessions.values():
@@ -131,17 +148,25 @@ class HlsSessions:
 
     def forget(self, session: HlsSession) -> None:
         """Forget the session id."""
-        self._sessions.pop(session.word, None)
+        if self._sessions.get(session.word) is session:
+            del self._sessions[session.word]
+            self.freed_bytes += limits.HLS_SESSION_BYTES + session.text_bytes
 
     def leave(self, session: HlsSession, reason: EndReason) -> None:
         """Remove the viewer from the clients."""
         client, session.client = session.client, None
         if client is not None:
             self._clients.remove(client, reason, self._clock())
+            self._text_bytes -= session.text_bytes
 
     def _join(self, session: HlsSession, stream: Stream, request: AccessRequest) -> None:
         self.leave(session, EndReason.RESTARTED)
+        size = len(request.param) + len(request.page_url) + len(request.tc_url)
+        if self._text_bytes + size > limits.HLS_SESSIONS_TEXT_BYTES:
+            return
         if self._clients.find(session.word) is None:
+            session.text_bytes = size
+            self._text_bytes += size
             session.client = Client(request, stream, session, self._clock())
             # Bytes sent before stay counted with the former stream.
             session.sent = 0

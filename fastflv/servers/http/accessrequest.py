@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sys import intern
 
+from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
 from fastflv.protocols.http.message import Request
 from fastflv.stream.name import StreamName
@@ -31,7 +32,7 @@ def access_request(
         scheme=scheme,
         param=f"?{request.query}" if request.query else "",
         # Thousands of players keep the same texts; interned ones are freed with the last of them.
-        page_url=intern(page),
+        page_url=intern(page[: limits.PAGE_URL_CHARS_MAX]),
         tc_url=intern(f"{scheme}://{headers.get('host', '')}/{name.app}"),
         file=intern(request.path.rpartition("/")[2]) if action is Action.PLAY else "",
     )
