@@ -364,7 +364,7 @@ def test_the_configuration_says_what_hls_is():
         vhost b { hls { enabled on; hls_path /srv; hls_fragment 4; hls_td_ratio 1.5; hls_aof_ratio 2.5; hls_window 20;
             hls_wait_keyframe off; hls_ts_floor on; hls_acodec an; hls_use_fmp4 on; hls_cleanup off; hls_dispose 7;
             hls_recover off; hls_on_error disconnect; hls_ctx off; hls_ts_ctx off; hls_master_m3u8_path_relative on;
-            hls_td_ratio 9; } http_remux { on_missing 3; } }
+            hls_td_ratio 9; } play { on_missing 3; } http_remux { on_missing 4; } }
         vhost c { }
         vhost d { hls { enabled on; hls_fragment 0.01; hls_aof_ratio 0.5; hls_vcodec vn; } }
         """

@@ -40,6 +40,15 @@ async def test_an_absent_stream_is_waited_for_and_then_not_found():
 
 
 @looped
+async def test_the_wait_is_that_of_play_whatever_http_remux_says():
+    async with running(on_missing=5, remux="on_missing 0;") as site:
+        waiting = asyncio.create_task(site.get("/live/cam.m3u8"))
+        await until(lambda: site.server.hub.waiting or waiting.done())
+        Camera(site).run(1)
+        assert (await waiting).status == 200
+
+
+@looped
 async def test_a_request_that_gives_up_leaves_nothing_behind():
     async with running(on_missing=30) as site:
         _, writer = await asyncio.open_connection("127.0.0.1", site.port)

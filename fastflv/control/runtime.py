@@ -197,5 +197,5 @@ def hls_options(vhost: Vhost, settings: Settings) -> HlsOptions | None:
         sessions=hls.hls_ctx,
         segment_sessions=hls.hls_ts_ctx,
         master_relative=hls.hls_master_m3u8_path_relative,
-        on_missing=vhost.http_remux.on_missing,
+        on_missing=vhost.play.on_missing,
     )

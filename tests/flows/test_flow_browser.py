@@ -36,7 +36,7 @@ def told(
     """What a page told of all players when each had played for a while or had given up."""
     find_chromium(), find_script(HLSJS), find_script(MPEGTSJS)
     server = serve(
-        vhost_text(remux="on_missing 10;", more=HLS % "")
+        vhost_text(play="mw_latency 0; on_missing 10;", more=HLS % "")
         + f"vhost mp4.example.com {{ {HLS % 'hls_use_fmp4 on; hls_ctx off;'} }}"
     )
     publishers = []

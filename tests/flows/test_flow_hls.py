@@ -34,7 +34,7 @@ def server(serve: Callable[..., Server], tmp_path_factory: pytest.TempPathFactor
     vhost disk.example.com {{ publish {{ grace 0; }} {HLS % f"hls_path {folder}; hls_dispose 2; hls_ctx off;"} }}
     vhost back.example.com {{ publish {{ grace 10; }} {HLS % "hls_ctx off; hls_window 30;"} }}
     """
-    return serve(vhost_text(remux="on_missing 10;", more=HLS % "") + sites)
+    return serve(vhost_text(play="mw_latency 0; on_missing 10;", more=HLS % "") + sites)
 
 
 @pytest.fixture(scope="module")

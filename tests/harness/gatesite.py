@@ -46,11 +46,11 @@ http_server {{
     https {{ enabled on; listen 127.0.0.1:{HTTPS}; cert {pair.cert}; key {pair.key}; }}
 }}
 vhost __defaultVhost__ {{
-    play {{ start gop; mw_latency 0; }}
+    play {{ start gop; mw_latency 0; on_missing 20; }}
     publish {{ grace 0; }}
     hls {{ enabled on; hls_fragment 1; hls_window 6; }}
     http_remux {{
-        enabled on; on_missing 20;
+        enabled on;
         mount [vhost]/[app]/[stream].flv [vhost]/[app]/[stream].ts [vhost]/[app]/[stream].aac [vhost]/[app]/[stream].mp3;
     }}
 }}

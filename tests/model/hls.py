@@ -35,7 +35,8 @@ daemon off;
 srs_log_tank console;
 http_server {{ enabled on; listen 127.0.0.1:{http}; }}
 vhost __defaultVhost__ {{
-    http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; on_missing {on_missing}; }}
+    play {{ on_missing {on_missing}; }}
+    http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; {remux} }}
     hls {{ enabled {enabled}; {hls} hls_fragment 2; hls_window 8; }}
 }}
 vhost plain.example {{ hls {{ enabled on; hls_fragment 2; hls_ctx off; }} }}
@@ -155,12 +156,12 @@ class Site:
 
 
 @asynccontextmanager
-async def running(hls: str = "", on_missing: float = 1):
+async def running(hls: str = "", on_missing: float = 1, remux: str = ""):
     rtmp, http = free_ports(2)
 
     def conf(hls: str, *, enabled: bool = True) -> str:
         switch = "on" if enabled else "off"
-        return CONF.format(rtmp=rtmp, http=http, hls=hls, enabled=switch, on_missing=on_missing)
+        return CONF.format(rtmp=rtmp, http=http, hls=hls, enabled=switch, on_missing=on_missing, remux=remux)
 
     server = Server(load_text(conf(hls)), asyncio.get_running_loop())
     await server.start()

@@ -100,7 +100,7 @@ class Play:
     "fastflv: a script tag before each keyframe that says when it was taken in and written. Default off."
 
     on_missing: float = bounded(limits.MISSING_STREAM_SECONDS, 0.0, 3600.0)
-    "fastflv: how long a player waits for a stream that nobody publishes, seconds; 0 = not at all. Default 5."
+    "fastflv: how long a player waits for a stream that nobody publishes, seconds; 0 = not at all; HLS and RTMP go by it. Default 5."
 
 
 def read_play(vhost: Section) -> Play:

@@ -58,4 +58,4 @@ class HlsOptions:
     "The master playlist refers to the media playlist by a relative URI."
 
     on_missing: float = 5.0
-    "How long a request for an absent stream waits for a publisher, seconds."
+    "How long a request for an absent stream waits for a publisher, seconds (`play { on_missing }`)."
