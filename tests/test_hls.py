@@ -385,3 +385,32 @@ def test_the_configuration_says_what_hls_is():
     assert (b.sessions, b.segment_sessions, b.master_relative, b.on_missing) == (False, False, True, 3)
     assert c is None
     assert (d.least_ms, d.most_ms, d.video) == (limits.HLS_SEGMENT_MS_MIN, limits.HLS_SEGMENT_MS_MIN, False)
+
+
+# --- queries --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", ["", "hls_use_fmp4 on;"], ids=["ts", "mp4"])
+@looped
+async def test_the_query_of_a_playlist_is_carried_into_its_uris_where_that_is_asked_for(more):
+    asked = "token=a%22b%2Fc&vhost=&x=1"
+    for forward, sessions in itertools.product(("on", "off"), repeat=2):
+        async with running(f"{more} hls_forward_query {forward}; hls_ctx {sessions};") as site:
+            async with Camera(site).rolling():
+                path = f"/live/cam.m3u8?{asked}"
+                media = await site.media(await site.join(path) if sessions == "on" else path)
+            segment = media.segments[0]
+            for uri in (segment.uri, *([segment.map_uri] if more else [])):
+                query = uri.partition("?")[2]
+                assert ("hls_ctx=" in query) == (sessions == "on")
+                assert query.count("hls_ctx=") <= 1
+                assert (asked in query) == (forward == "on")
+                assert await site.fetch(uri)
+
+
+@looped
+async def test_a_query_that_would_make_a_playlist_huge_is_refused(monkeypatch):
+    monkeypatch.setattr(limits, "HLS_PLAYLIST_BYTES_MAX", 2000)
+    async with running("hls_forward_query on; hls_ctx off;") as site, Camera(site).rolling():
+        assert (await site.get("/live/cam.m3u8?token=a")).status == 200
+        assert (await site.get(f"/live/cam.m3u8?token={'a' * 2000}")).status == 414

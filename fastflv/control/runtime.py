@@ -196,6 +196,7 @@ def hls_options(vhost: Vhost, settings: Settings) -> HlsOptions | None:
         on_error=hls.hls_on_error,
         sessions=hls.hls_ctx,
         segment_sessions=hls.hls_ts_ctx,
+        forward_query=hls.hls_forward_query,
         master_relative=hls.hls_master_m3u8_path_relative,
         on_missing=vhost.play.on_missing,
     )

@@ -65,7 +65,7 @@ HLS_THREADS: Final = 2
 "Threads that write and delete HLS files: one may wait for the disk while the other works."
 
 HLS_PLAYLIST_BYTES_MAX: Final = 1024 * 1024
-"Largest playlist file resumed after a restart, bytes: 10,000 segments."
+"Largest playlist that is sent, or resumed after a restart, bytes: 10,000 segments. Queries are repeated in each of its URIs."
 
 HLS_SESSIONS_MAX: Final = 100_000
 "Viewers counted at once; further viewers are served but not counted."

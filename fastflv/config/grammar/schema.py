@@ -55,6 +55,7 @@ EXTENSIONS: Final = frozenset(
         "vhost.play.lag_close",
         "vhost.play.gop_cache_max_bytes",
         "vhost.play.on_missing",
+        "vhost.hls.hls_forward_query",
         "vhost.publish.grace",
         "vhost.http_remux.on_missing",
     }
@@ -94,7 +95,7 @@ VHOST: Final = block(
         " hls_nb_notify hls_wait_keyframe hls_ctx hls_ts_ctx hls_keys hls_fragments_per_key hls_key_file"
         " hls_key_file_path hls_key_url hls_dts_directly hls_storage hls_mount"
         # Newer than 7.0.18:
-        " hls_use_fmp4 hls_fmp4_file hls_init_file hls_recover hls_master_m3u8_path_relative"
+        " hls_use_fmp4 hls_fmp4_file hls_init_file hls_recover hls_master_m3u8_path_relative hls_forward_query"
     ),
     http_hooks=block(
         "enabled on_connect on_close on_publish on_unpublish on_play on_stop on_dvr on_hls on_hls_notify"

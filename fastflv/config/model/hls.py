@@ -95,6 +95,9 @@ class Hls:
     hls_ts_ctx: bool = True
     "Carry the session into segment URIs. Default on."
 
+    hls_forward_query: bool = False
+    "Carry the whole query of a playlist's request into the URIs in it. Default off."
+
     hls_keys: bool = False
     "Encrypt with AES-128. Default off."
 

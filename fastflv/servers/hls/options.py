@@ -54,6 +54,9 @@ class HlsOptions:
     segment_sessions: bool = True
     "The bytes of segments are counted for the viewer too."
 
+    forward_query: bool = False
+    "URIs in a playlist have the whole query of its request."
+
     master_relative: bool = False
     "The master playlist refers to the media playlist by a relative URI."
 

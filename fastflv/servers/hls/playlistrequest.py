@@ -183,15 +183,30 @@ class PlaylistRequest:
             return self._master(muxer, stream)
         if not muxer.text:
             return None
-        self._count(muxer, stream, len(muxer.text))
-        args = self._exchange.request.args
-        words = {key: args[key] for key in ("vhost", "domain") if args.get(key)}
-        if options.sessions and options.segment_sessions:
-            words = {ARGUMENT: self._word, **words}
-        query = f"?{urlencode(words)}" if words else ""
+        query = self._segment_query()
+        size = len(muxer.text) + muxer.text.count(QUERY) * len(query)
+        if size > limits.HLS_PLAYLIST_BYTES_MAX:
+            return Response.of_text(414, "the query is too long to be carried into the playlist")
+        self._count(muxer, stream, size)
         response = Response(200, muxer.text.replace(QUERY, query).encode(), PLAYLIST_TYPE)
         response.headers["Cache-Control"] = "no-cache" if options.sessions else "max-age=1"
         return response
+
+    def _segment_query(self) -> str:
+        """Return the query for the URIs in a media playlist, with its `?`; empty without one."""
+        options, request = self._options, self._exchange.request
+        if options.forward_query:
+            parts = quote(request.query, safe=QUERY_SAFE, encoding="latin-1").split("&")
+            parts = [part for part in parts if part and not part.startswith(f"{ARGUMENT}=")]
+        else:
+            parts = [
+                urlencode({name: request.args[name]})
+                for name in ("vhost", "domain")
+                if request.args.get(name)
+            ]
+        if options.sessions and options.segment_sessions:
+            parts.insert(0, urlencode({ARGUMENT: self._word}))
+        return f"?{'&'.join(parts)}" if parts else ""
 
     def _master(self, muxer: HlsMuxer, stream: Stream | None) -> Response | None:
         """Send a viewer to a playlist of its own."""
