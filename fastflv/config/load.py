@@ -42,21 +42,23 @@ def load(
     env_only: bool = False,
     folder: str = "",
     stamps: FileStamps | None = None,
+    contained: bool = False,
 ) -> Settings:
     """Read the configuration file at *path*, with the SRS_* variables of *environ* over it.
 
     *path* None: the built-in configuration. SRS_CONFIG_FILE beats *path*. *env_only*, or
     SRS_ENV_ONLY, is a start without any file: daemon off, log to the console, one default vhost.
-    *folder*: where relative paths start, of included files too; empty: the working directory.
+    *folder*: where relative paths start, of included files too; empty: the working directory. *contained*: the
+    process runs in a container, so it stays in the foreground and logs to the console unless the configuration says otherwise.
     *stamps* is given how each file looked before it was read, also where this fails.
     Raises ConfigFileError, ConfigSyntaxError, ConfigNameError or ConfigValueError, with file and line.
     """
     environment = Environment(environ)
     if env_only or environment.only:
-        return _build(_without_file(), environment, env_only=True)
+        return _build(_without_file(), environment, env_only=True, contained=contained)
     path = environment.config_file or path
     if path is not None:
-        return _build(parse_file(path, folder, stamps), environment)
+        return _build(parse_file(path, folder, stamps), environment, contained=contained)
     built_in = resources.files("fastflv.config").joinpath("default.conf").read_text("utf-8")
     return _build(parse(built_in, "default.conf"), environment)
 
@@ -73,7 +75,9 @@ def _without_file() -> Directive:
     return Directive("", (), children, block=True, file="environment")
 
 
-def _build(root: Directive, environment: Environment, env_only: bool = False) -> Settings:
+def _build(
+    root: Directive, environment: Environment, *, env_only: bool = False, contained: bool = False
+) -> Settings:
     notices: list[Notice] = []
     check.check_filled(root)
     root = legacy.rewrite(root, notices)
@@ -83,7 +87,8 @@ def _build(root: Directive, environment: Environment, env_only: bool = False) ->
     for each in section.subs("vhost"):
         vhost = read_vhost(each)
         vhosts.setdefault(vhost.name, vhost)
-    in_docker = section.flag("in_docker", False)
+    # What was written counts, `off` too.
+    in_docker = section.flag("in_docker", False) if section.value("in_docker") else contained
     settings = section.fill(
         Settings,
         listen=read_listen(section),

@@ -11,7 +11,7 @@ from fastflv import limits
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import Settings
 from fastflv.control.log import reopen_log, set_level, set_utc
-from fastflv.control.process import watch_parent
+from fastflv.control.process import CALM, watch_parent
 from fastflv.control.reload import Reloader
 from fastflv.control.server import Server
 
@@ -25,7 +25,8 @@ class Life:
     """Runs a started server until a signal ends it.
 
     SIGINT and SIGTERM end it quickly, SIGQUIT gracefully, and SIGTERM too with `force_grace_quit`; any of them
-    ends a graceful quit quickly. SIGHUP reloads the configuration, SIGUSR1 opens the log file anew.
+    ends a graceful quit quickly. SIGHUP reloads the configuration, SIGUSR1 opens the log file anew, SIGUSR2 is
+    logged. docs/operate.md has a line for each.
     """
 
     def __init__(
@@ -44,7 +45,8 @@ class Life:
         for number in ENDS:
             loop.add_signal_handler(number, self._stop, number)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        loop.add_signal_handler(signal.SIGUSR1, reopen_log)
+        loop.add_signal_handler(signal.SIGUSR1, reopen_log, "SIGUSR1")
+        loop.add_signal_handler(signal.SIGUSR2, self._stay)
         if server.runtime.settings.asprocess:
             watch_parent(loop.add_reader, lambda: self._end("the parent process ended"))
 
@@ -72,6 +74,9 @@ class Life:
         else:
             self._reloader.reload("SIGHUP")
 
+    def _stay(self) -> None:
+        log.info("SIGUSR2: no effect; to run another version, start it after a SIGQUIT of this one")
+
     def _stop(self, number: signal.Signals) -> None:
         graceful = number is signal.SIGQUIT or (
             number is signal.SIGTERM and self._server.runtime.settings.force_grace_quit
@@ -90,8 +95,8 @@ class Life:
             self._reloader.close()
 
     def _ignore_signals(self) -> None:
-        """The loop gives each signal its default action back when it closes: the process would die before its pid file is empty."""
-        numbers = (*ENDS, signal.SIGHUP, signal.SIGUSR1)
+        """The loop gives each signal its default action back when it closes: the process would die before its pid file is removed."""
+        numbers = (*ENDS, *CALM)
         signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
         for number in numbers:
             self._loop.remove_signal_handler(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import sys
@@ -13,6 +14,8 @@ from fastflv.config.model.server import LogLevel, LogSettings, LogTank
 from fastflv.control.logfold import LogFold
 from fastflv.errors import StartupError
 from fastflv.net.peertext import printable
+
+log = logging.getLogger(__name__)
 
 LEVELS: Final = {
     LogLevel.TRACE: logging.DEBUG,
@@ -47,6 +50,27 @@ class LineFormatter(logging.Formatter):
         return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
+class LogFile(logging.handlers.WatchedFileHandler):
+    """A log file: once it was moved, the next line opens a new one. A line that cannot be written is lost, and nothing else."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError):
+            super().emit(record)
+
+    def reopen(self) -> None:
+        """Open the file anew, moved or not. Raises OSError."""
+        # The lock of the handler: other threads write lines too.
+        self.acquire()
+        try:
+            if self.stream is not None:
+                self.stream.close()
+                self.stream = None
+            self.stream = self._open()
+            self._statstream()
+        finally:
+            self.release()
+
+
 def start_log(settings: LogSettings, *, utc: bool = False) -> None:
     """Send the log where the configuration says; *utc*: its times are UTC. Raises StartupError for a file that cannot be written."""
     handler: logging.Handler
@@ -56,8 +80,7 @@ def start_log(settings: LogSettings, *, utc: bool = False) -> None:
         path = Path(settings.file)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Watched: after logrotate moved the file, the next line opens a new one.
-            handler = logging.handlers.WatchedFileHandler(path)
+            handler = LogFile(path)
         except OSError as error:
             raise StartupError(
                 f"cannot write the log {path}: {error.strerror}; set srs_log_file, or srs_log_tank console"
@@ -82,6 +105,13 @@ def end_log() -> None:
                 each.flush()
 
 
+def place_of(settings: LogSettings) -> str:
+    """Return where the log of a process in the background is."""
+    if settings.tank is LogTank.CONSOLE:
+        return "no log (srs_log_tank console)"
+    return f"log {Path(settings.file).absolute()}"
+
+
 def set_level(level: LogLevel) -> None:
     """Log as much as *level* says from now on."""
     logging.getLogger("fastflv").setLevel(LEVELS[level])
@@ -94,8 +124,16 @@ def set_utc(utc: bool) -> None:
             handler.formatter.converter = time.gmtime if utc else time.localtime
 
 
-def reopen_log() -> None:
-    """Open the log file anew where it was moved (SIGUSR1); the next line would do so too."""
-    for handler in logging.getLogger("fastflv").handlers:
-        if isinstance(handler, logging.handlers.WatchedFileHandler):
-            handler.reopenIfNeeded()
+def reopen_log(why: str) -> None:
+    """Open the log file anew. *why* stands in the log."""
+    handler = logging.getLogger("fastflv").handlers[0]
+    if not isinstance(handler, LogFile):
+        log.info("%s: the log goes to the console: there is no file to open", why)
+        return
+    try:
+        handler.reopen()
+    except OSError as error:
+        # There is no file to write this to, but stderr may be somewhere.
+        print(f"fastflv: cannot open the log {handler.baseFilename}: {error.strerror}", file=sys.stderr)
+        return
+    log.info("%s: the log file is open", why)

@@ -1,28 +1,21 @@
-"""The process: background, pid file, open files, and the parent to follow."""
+"""The process: its pid file, open files, early signals, and the parent to follow."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import resource
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from fastflv.errors import StartupError
 
 
-def daemonize() -> None:
-    """Go to the background: no terminal, no parent, standard streams to /dev/null. Call before any thread starts."""
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(null, stream)
-    if null > 2:
-        os.close(null)
+CALM: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"Signals that end no server."
 
 
 class PidFile:
@@ -32,27 +25,47 @@ class PidFile:
         self._path = Path(path)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._fd = self._open()
         except OSError as error:
             raise StartupError(
                 f"cannot write the pid file {path}: {error.strerror}; set `pid` to another path"
             ) from error
-        try:
-            # lockf locks belong to the process, as SRS's do: a server of either kind keeps the other out.
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.read(self._fd, 32).decode("ascii", "replace").strip()
-            os.close(self._fd)
-            raise StartupError(
-                f"process {holder or 'another'} runs with the pid file {path}; stop it, or set `pid` to another path"
-            ) from None
         os.ftruncate(self._fd, 0)
         os.write(self._fd, str(os.getpid()).encode())
 
+    def _open(self) -> int:
+        """Open and lock the file. Raises OSError, and StartupError where another process holds it."""
+        while True:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                # lockf locks belong to the process, as SRS's do: a server of either kind keeps the other out.
+                fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                holder = os.read(fd, 32).decode("ascii", "replace").strip()
+                os.close(fd)
+                raise StartupError(
+                    f"process {holder or 'another'} runs with the pid file {self._path}; stop it, or set `pid` "
+                    "to another path"
+                ) from None
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.fstat(fd), os.stat(self._path)):
+                    return fd
+            # Its former holder removed it between the open and the lock.
+            os.close(fd)
+
     def release(self) -> None:
-        """Empty the file and give up the lock."""
-        os.ftruncate(self._fd, 0)
+        """Remove the file and give up the lock."""
+        with contextlib.suppress(OSError):
+            # While the lock is held: a server that starts meanwhile must find its own file.
+            if os.path.samestat(os.fstat(self._fd), os.stat(self._path)):
+                self._path.unlink()
         os.close(self._fd)
+
+
+def ignore_early_signals() -> None:
+    """Survive signals of log rotation and the like that come before the server has handlers for them."""
+    for number in CALM:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def watch_parent(add_reader: Callable[[int, Callable[[], None]], None], ended: Callable[[], None]) -> None:

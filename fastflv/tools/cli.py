@@ -17,14 +17,15 @@ from fastflv.config.check import check_open_files
 from fastflv.config.endpoint import Endpoint
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.load import load
-from fastflv.config.model.server import Settings
+from fastflv.config.model.server import LogTank, Settings
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.mount import Mount
 from fastflv.config.notice import NoticeKind
+from fastflv.control.background import go_to_background, in_container
 from fastflv.control.identity import new_id, server_id
 from fastflv.control.life import Life
-from fastflv.control.log import end_log, start_log
-from fastflv.control.process import PidFile, daemonize, raise_file_limit
+from fastflv.control.log import end_log, place_of, start_log
+from fastflv.control.process import PidFile, ignore_early_signals, raise_file_limit
 from fastflv.control.runtime import compile_runtime
 from fastflv.control.server import Server
 from fastflv.errors import ConfigError, StartupError
@@ -80,9 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ConfigError, StartupError) as error:
         print(f"fastflv: {error}", file=sys.stderr)
         return 1
-    for notice in settings.notices:
-        kind = "notice" if notice.kind is NoticeKind.LEGACY else "warning"
-        print(f"fastflv: {kind}: {notice}", file=sys.stderr)
+    if args.test or settings.log.tank is LogTank.FILE:
+        for notice in settings.notices:
+            kind = "notice" if notice.kind is NoticeKind.LEGACY else "warning"
+            print(f"fastflv: {kind}: {notice}", file=sys.stderr)
     if args.test:
         print("the configuration is good", file=sys.stderr)
         return 0
@@ -99,7 +101,14 @@ def load_checked(file: str | None, *, env_only: bool, folder: str, stamps: FileS
     Without a file and a variable that says it, `max_connections` is as many as they allow. Raises ConfigError and
     StartupError.
     """
-    settings = load(file, environ=os.environ, env_only=env_only, folder=folder, stamps=stamps)
+    settings = load(
+        file,
+        environ=os.environ,
+        env_only=env_only,
+        folder=folder,
+        stamps=stamps,
+        contained=in_container(os.environ),
+    )
     open_files = raise_file_limit()
     if file is None and "SRS_MAX_CONNECTIONS" not in os.environ:
         room = open_files - limits.CONNECTIONS_RESERVED - 1
@@ -118,7 +127,8 @@ def serve(
     """Run the server until a signal ends it. *load_again*, *stamps*: for reloads, as `Life` has them."""
     import uvloop
 
-    # Taken here: the descriptors are for this process, and daemonizing makes another.
+    ignore_early_signals()
+    # Taken here: the descriptors are for this process, and the background is another.
     sockets = inherited_sockets(os.environ)
     if settings.work_dir not in ("", "./"):
         try:
@@ -126,20 +136,25 @@ def serve(
         except OSError as error:
             raise StartupError(f"cannot change to work_dir {settings.work_dir}: {error.strerror}") from error
     start_log(settings.log, utc=settings.utc_time)
-    if settings.daemon:
-        # Said while there is a terminal to say it to; the lock itself does not survive the fork.
-        PidFile(settings.pid).release()
-        daemonize()
-    # SRS writes its pid file always; here a file that says nothing of it leaves nothing behind.
-    pid = PidFile(settings.pid) if settings.daemon or settings.directive.first("pid") else None
-    identity = Identity(server_id(settings.server_id, settings.pid if pid is not None else ""), new_id())
+    ready = go_to_background() if settings.daemon else None
+    if not settings.daemon and settings.source and settings.source.flag("daemon", True):
+        log.info("the server stays in the foreground: it runs in a container (disable_daemon_for_docker)")
+    for notice in settings.notices:
+        log.log(logging.INFO if notice.kind is NoticeKind.LEGACY else logging.WARNING, "%s", notice)
+    pid: PidFile | None = None
     try:
+        # SRS writes its pid file always; here a file that says nothing of it leaves nothing behind.
+        if settings.daemon or settings.directive.first("pid"):
+            pid = PidFile(settings.pid)
+        identity = Identity(server_id(settings.server_id, settings.pid if pid is not None else ""), new_id())
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             loop = runner.get_loop()
             server = Server(settings, loop, identity=identity)
-            return runner.run(_serve(server, Life(server, loop, load_again, stamps), sockets, demo=demo))
+            life = Life(server, loop, load_again, stamps)
+            return runner.run(_serve(server, life, sockets, demo=demo, ready=ready))
     except StartupError as error:
-        log.error("%s", error)
+        if settings.log.tank is LogTank.FILE:
+            log.error("%s", error)
         raise
     finally:
         end_log()
@@ -147,8 +162,19 @@ def serve(
             pid.release()
 
 
-async def _serve(server: Server, life: Life, sockets: Sequence[socket.socket], *, demo: bool) -> int:
+async def _serve(
+    server: Server,
+    life: Life,
+    sockets: Sequence[socket.socket],
+    *,
+    demo: bool,
+    ready: Callable[[str], None] | None,
+) -> int:
     await server.start(sockets)
+    if ready is not None:
+        ready(
+            f"fastflv runs in the background: process {os.getpid()}, {place_of(server.runtime.settings.log)}"
+        )
     # What is there now stays; each TLS player adds some 50 objects, and looking at all of them again and again was
     # a quarter of the time of 200 such players.
     gc.freeze()

@@ -52,7 +52,7 @@ class LogSettings:
     """`srs_log_*`."""
 
     tank: LogTank = LogTank.FILE
-    "file or console. Default file; console with `in_docker on`."
+    "file or console. Default file; console in a container."
 
     level: LogLevel = LogLevel.INFO
     "`srs_log_level_v2` where given, else `srs_log_level` in today's names. Default info."
@@ -166,10 +166,10 @@ class Settings:
     "File that holds the process id, locked while the server runs. Default ./objs/srs.pid."
 
     daemon: bool = True
-    "Run in the background. Default on; off with `in_docker on`, unless `disable_daemon_for_docker off`."
+    "Run in the background. Default on; off in a container, unless `disable_daemon_for_docker off`."
 
     in_docker: bool = False
-    "Behave as in a container without looking for one. Default off."
+    "Behave as in a container. Not written: foreground and console in a container that is found; off: no look. Default off."
 
     disable_daemon_for_docker: bool = True
     "Stay in the foreground in a container. Default on."
