@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -234,3 +236,61 @@ def test_off_mode_passes_everything_on(rows):
 def test_there_are_two_tracks(track):
     with pytest.raises(ValueError, match="track"):
         TimelineProbe().stamp(track, 0, 0)
+
+
+# --- script data -----------------------------------------------------------------------------------
+
+SCRIPT_AHEAD = limits.TIME_SCRIPT_AHEAD_MS
+
+
+@given(valid(), STARTS, st.data())
+def test_script_data_has_its_own_time_between_the_frames_and_moves_no_clock(frames, start, data):
+    probe, without, encoder = TimelineProbe(), TimelineProbe(), Encoder(start)
+    frames = sorted(frames, key=lambda frame: frame.time)
+    first = frames[0].time
+    for before, behind in pairwise(frames):
+        now = 10**6 + before.time
+        assert probe.stamp(before.track, encoder.raw(before), now) == without.stamp(
+            before.track, encoder.raw(before), now
+        )
+        time = data.draw(st.integers(before.time, min(behind.time, before.time + SCRIPT_AHEAD)))
+        assert probe.place(encoder.raw(Frame(AUDIO, time)), now) == time - first
+    assert (probe.repairs, probe.clamped) == (without.repairs, without.clamped)
+
+
+@given(STARTS, st.sampled_from([0, 5_000, 600_000]))
+def test_script_data_that_waited_for_the_wall_clock_keeps_its_time(start, waited):
+    probe, encoder = TimelineProbe(), Encoder(start)
+    probe.stamp(VIDEO, encoder.raw(Frame(VIDEO, 0)), 10**6)
+    assert probe.place(encoder.raw(Frame(VIDEO, waited)), 10**6 + waited) == waited
+    assert probe.stamp(VIDEO, encoder.raw(Frame(VIDEO, waited + 40)), 10**6 + waited + 40) == waited + 40
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([FULL, ZERO, OFF]))
+def test_whatever_script_data_claims_it_stays_near_the_newest_frames(raw, mode):
+    probe = TimelineProbe(mode)
+    newest = [probe.stamp(track, time, 10**6 + time) for time in range(0, 30_000, 40) for track in (0, 1)][-1]
+    placed = probe.place(raw, 10**6 + newest)
+    assert newest - BACK <= placed <= newest + SCRIPT_AHEAD
+    if newest - BACK <= raw <= newest + SCRIPT_AHEAD:
+        assert placed == raw
+
+
+def test_script_data_follows_a_track_over_a_repaired_jump_and_a_publisher_that_returns():
+    probe = TimelineProbe()
+    probe.stamp(VIDEO, 0, 10**6)
+    probe.stamp(VIDEO, 40, 10**6 + 40)
+    jumped = probe.stamp(VIDEO, 5_000_000, 10**6 + 80)
+    assert (jumped, probe.place(5_000_020, 10**6 + 80)) == (80, 100)
+    probe.restart(500)
+    assert probe.place(77, 10**6 + 600) == 580
+    assert probe.stamp(VIDEO, 77, 10**6 + 600) == 580
+    assert probe.place(90, 10**6 + 600) == 593
+
+
+def test_script_data_is_not_put_back_to_a_track_that_fell_silent():
+    probe = TimelineProbe()
+    probe.stamp(AUDIO, 0, 10**6)
+    for time in range(0, 60_000, 40):
+        probe.stamp(VIDEO, time, 10**6 + time)
+    assert probe.place(100, 10**6 + 60_000) == 59_960

@@ -13,6 +13,9 @@ TIME_AHEAD_STEP_MS: Final = 10_000
 TIME_TRACK_SPREAD_MS: Final = 10_000
 "Audio and video further apart than this do not belong to one clock, ms."
 
+TIME_SCRIPT_AHEAD_MS: Final = 1000
+"Script data may lie ahead of the newest frame by this and by the time that has passed since, ms: a file that is sent faster than it plays has cue points between slow frames. Lag is measured by the newest tag, so a claim beyond it counts as the time of the newest frame."
+
 TIME_FIRST_STEP_MS: Final = 10
 "Step assumed after a jump on a track that has shown none, ms (as SRS)."
 

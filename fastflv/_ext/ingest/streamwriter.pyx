@@ -14,7 +14,9 @@ from fastflv._ext.core.octets cimport load_be32
 from fastflv._ext.ingest.dependency cimport is_disposable, note_key, read_form
 from fastflv._ext.ingest.headers cimport HEADER_SAME, HEADER_STORED, Header, HeaderStore, merge_headers
 from fastflv._ext.ingest.sink cimport MediaSink
-from fastflv._ext.ingest.timeline cimport timeline_peek, timeline_restart, timeline_set_mode, timeline_stamp
+from fastflv._ext.ingest.timeline cimport (
+    timeline_peek, timeline_place, timeline_restart, timeline_set_mode, timeline_stamp,
+)
 from fastflv._ext.log.block cimport Block, block_drop, block_hold
 from fastflv._ext.log.keyheaders cimport newest_key_headers, set_key_headers
 from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve
@@ -30,6 +32,7 @@ from fastflv import limits
 cdef int64_t GATE_AUDIO_MS = limits.GATE_AUDIO_MS
 cdef int64_t TRACK_LOST_MS = limits.TRACK_LOST_MS
 cdef int64_t CLOCK_STEP_MS = limits.LIVE_CLOCK_STEP_MS
+cdef Py_ssize_t SCRIPT_BYTES = limits.COMMAND_BYTES_MAX
 cdef int64_t HEADERS_BYTES = limits.HEADERS_BYTES_MAX
 
 
@@ -137,10 +140,17 @@ cdef class StreamWriter(MediaSink):
         set_key_headers(self.log, merge_headers(newest_key_headers(self.log), self.header_tags(self.key_ms)))
 
     def add_script(self, bytes body not None, uint32_t timestamp):
-        """Write a script data tag that is no metadata (cue points, captions); joining players are not sent it."""
-        if self.open:
-            self.write(TAG_SCRIPT, timeline_peek(&self.timeline, 0, timestamp), 0, body, <uint32_t>len(body))
-            self.urgent = True
+        """Write a script data tag that is no metadata (cue points, captions) at its own time, ms modulo 2**32.
+
+        Joining players are not sent it. Left out are tags over COMMAND_BYTES_MAX, and those before the first keyframe
+        of a publisher that returns.
+        """
+        if not self.open or len(body) > SCRIPT_BYTES:
+            self.ignored += 1
+            return
+        cdef int64_t dts = timeline_place(&self.timeline, timestamp, self.now_ms)
+        self.write(TAG_SCRIPT, dts, 0, body, <uint32_t>len(body))
+        self.urgent = True
 
     def flush(self):
         """Publish the tags written since the last flush to the readers of the log."""

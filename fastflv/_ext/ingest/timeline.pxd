@@ -13,7 +13,7 @@ cdef struct TrackClock:
     int epoch              # which repair `offset` belongs to
 
 cdef struct Timeline:
-    TrackClock tracks[2]   # 0 audio and script data, 1 video
+    TrackClock tracks[2]   # 0 audio, 1 video
     int64_t out            # greatest time given out on any track, ms
     int64_t offset         # of the newest epoch
     int epoch              # counts repairs
@@ -30,4 +30,5 @@ cdef enum:
 cdef void timeline_set_mode(Timeline* t, int mode) noexcept nogil
 cdef void timeline_restart(Timeline* t, int64_t gap_ms) noexcept nogil
 cdef int64_t timeline_stamp(Timeline* t, int track, uint32_t raw, int64_t now_ms) noexcept nogil
+cdef int64_t timeline_place(const Timeline* t, uint32_t raw, int64_t now_ms) noexcept nogil
 cdef int64_t timeline_peek(const Timeline* t, int track, uint32_t raw) noexcept nogil

@@ -12,3 +12,6 @@ class TimelineProbe:
     def restart(self, gap_ms: int) -> None: ...
     def stamp(self, track: int, raw: int, now_ms: int) -> int:
         """Return the repaired time of a tag in ms. *track*: 0 audio, 1 video."""
+
+    def place(self, raw: int, now_ms: int) -> int:
+        """Return the time of script data in ms; the timeline stays as it is."""

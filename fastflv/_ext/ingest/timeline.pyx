@@ -20,6 +20,7 @@ from fastflv import limits
 cdef int64_t BACK_STEP_MS = limits.TIME_BACK_STEP_MS
 cdef int64_t AHEAD_STEP_MS = limits.TIME_AHEAD_STEP_MS
 cdef int64_t SPREAD_MS = limits.TIME_TRACK_SPREAD_MS
+cdef int64_t SCRIPT_AHEAD_MS = limits.TIME_SCRIPT_AHEAD_MS
 cdef int64_t FIRST_STEP_MS = limits.TIME_FIRST_STEP_MS
 
 cdef enum:
@@ -112,6 +113,43 @@ cdef int64_t timeline_peek(const Timeline* t, int track, uint32_t raw) noexcept 
     return t.tracks[track].out if t.tracks[track].started else t.out
 
 
+cdef int64_t timeline_place(const Timeline* t, uint32_t raw, int64_t now_ms) noexcept nogil:
+    """Return the time for script data: its own, by the clock of the track whose last timestamp is nearest to *raw*.
+
+    The timeline stays as it is. A time before the last frames of both tracks, or further ahead of the newest frame than
+    the wall clock confirms, is a claim of another clock: it comes out as the time of the newest frame.
+    """
+    cdef const TrackClock* clock
+    cdef int64_t step, value
+    cdef int64_t least = t.out
+    cdef int64_t most = t.out + SCRIPT_AHEAD_MS
+    cdef int64_t waited = -1
+    cdef int64_t nearest = <int64_t>1 << 40
+    cdef int i
+    value = t.out
+    if t.mode == JITTER_OFF:
+        value += <int32_t>(raw - <uint32_t>t.out)
+    else:
+        for i in range(2):
+            clock = &t.tracks[i]
+            if not clock.started:
+                continue
+            step = <int32_t>(raw - clock.raw)
+            if abs_ms(step) < nearest:
+                nearest = abs_ms(step)
+                value = clock.unwrapped + clock.offset + step
+            least = min(least, clock.out)
+            waited = now_ms - clock.now if waited < 0 else min(waited, now_ms - clock.now)
+        most += max(waited, <int64_t>0)
+    # A track that has been lost does not hold the bound back.
+    least = max(least, t.out - SPREAD_MS)
+    return max(value, <int64_t>0) if least - BACK_STEP_MS <= value <= most else t.out
+
+
+cdef inline int64_t abs_ms(int64_t value) noexcept nogil:
+    return -value if value < 0 else value
+
+
 cdef inline void start_track(Timeline* t, TrackClock* clock, uint32_t raw, int64_t now_ms) noexcept nogil:
     clock.started = True
     clock.raw = raw
@@ -168,3 +206,6 @@ cdef class TimelineProbe:
         if track != 0 and track != 1:
             raise ValueError("track is 0 (audio) or 1 (video)")
         return timeline_stamp(&self.timeline, track, raw, now_ms)
+
+    def place(self, uint32_t raw, int64_t now_ms):
+        return timeline_place(&self.timeline, raw, now_ms)

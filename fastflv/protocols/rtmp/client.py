@@ -16,6 +16,7 @@ from fastflv._ext.ingest.chunkwrite import write_message
 from fastflv.errors import CommandError, UsageError
 from fastflv.media.amf import amf0
 from fastflv.media.amf.values import Value
+from fastflv.protocols.messagebudget import MessageBudget
 from fastflv.protocols.rtmp import address, commands
 from fastflv.protocols.rtmp.ackwindow import AckWindow
 from fastflv.protocols.rtmp.clientevents import (
@@ -31,7 +32,6 @@ from fastflv.protocols.rtmp.clientstream import ClientStream
 from fastflv.protocols.rtmp.connectarguments import ConnectArguments
 from fastflv.protocols.rtmp.events import DataArrived
 from fastflv.protocols.rtmp.handshake import ClientHandshake
-from fastflv.protocols.rtmp.messagebudget import MessageBudget
 from fastflv.protocols.rtmp.replies import CONNECTION_CHUNKS, CONTROL_CHUNKS
 from fastflv.protocols.rtmp.states import CLIENT, ClientState, ClientStreamState
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from fastflv import limits
 from fastflv.errors import CommandOrderError, PeerError, UsageError
+from fastflv.protocols.messagebudget import MessageBudget
 from fastflv.protocols.rtmp import commands
 from fastflv.protocols.rtmp.events import Event
 from fastflv.protocols.rtmp.handshake import ServerHandshake
-from fastflv.protocols.rtmp.messagebudget import MessageBudget
 from fastflv.protocols.rtmp.servercommands import ServerCommands
 from fastflv.protocols.rtmp.states import ConnectionState, StreamState
 

@@ -18,6 +18,7 @@ from fastflv.errors import PeerError
 from fastflv.net.turns import Turns
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
+from fastflv.protocols.messagebudget import MessageBudget
 from fastflv.servers.http.accessrequest import access_request
 from fastflv.servers.http.refusal import publish_refusal
 from fastflv.stream.endreason import EndReason
@@ -60,13 +61,14 @@ class HttpPublish:
     then, and any other client waits in its socket.
     """
 
-    __slots__ = ("_exchange", "_name", "_pending", "_publication", "_push", "_reader", "_rest")
+    __slots__ = ("_budget", "_exchange", "_name", "_pending", "_publication", "_push", "_reader", "_rest")
 
     def __init__(self, push: Push, exchange: Exchange, name: StreamName) -> None:
         self._push = push
         self._exchange = exchange
         self._name = name
         self._reader = TagReader()
+        self._budget = MessageBudget()
         self._rest: bytes | None = None
         "What stands behind script data that waits for a turn of the loop; None: nothing waits."
         self._publication: Publication | None = None
@@ -122,6 +124,7 @@ class HttpPublish:
                     self._push.turns.queue(self._go_on)
                     break
                 _, timestamp, body = reader.message
+                self._budget.spend(len(body), now)
                 name = script_name(body)
                 if name:
                     publication.take_script(name, body, timestamp)

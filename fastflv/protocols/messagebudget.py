@@ -1,4 +1,4 @@
-"""How many messages besides media an RTMP peer may send: each command and each script data runs Python code."""
+"""How many messages besides media a publisher may send: each RTMP command and each script data runs Python code."""
 
 from __future__ import annotations
 
