@@ -18,11 +18,14 @@ def asked(method: str, preflight: str = "", *, origin: str = "http://b.example")
     return Request(method, "/api/v1/clients/x", "", "1.1", headers, True, Peer("192.0.2.1", "192.0.2.1"))
 
 
+VARY = {"Vary": "Origin"}
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 @pytest.mark.parametrize("allowed", [NONE, LOOK, PLAY])
 def test_a_method_that_changes_something_is_granted_to_no_page_without_a_password(allowed, method):
-    assert cors_fields(asked("OPTIONS", method), allowed) == {}
-    assert cors_fields(asked(method), allowed) == {}
+    assert cors_fields(asked("OPTIONS", method), allowed) == VARY
+    assert cors_fields(asked(method), allowed) == VARY
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -44,5 +47,5 @@ def test_an_api_with_a_password_is_managed_from_pages():
     assert cors_fields(asked("DELETE"), MANAGE)["Access-Control-Allow-Origin"] == "*"
 
 
-def test_nothing_is_said_to_a_request_that_names_no_origin():
-    assert cors_fields(asked("OPTIONS", "GET", origin=""), MANAGE) == {}
+def test_nothing_is_granted_to_a_request_that_names_no_origin():
+    assert cors_fields(asked("OPTIONS", "GET", origin=""), MANAGE) == VARY
