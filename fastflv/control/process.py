@@ -13,7 +13,6 @@ from typing import Final
 
 from fastflv.errors import StartupError
 
-
 CALM: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 "Signals that end no server."
 

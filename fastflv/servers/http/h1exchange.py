@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from dataclasses import replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -272,7 +271,8 @@ class H1Exchange(Exchange):
         self._stage = Stage.BEGUN
         self.last = not self._may_keep() or head.headers.get("Connection", "").lower() == "close"
         cors = cors_fields(self.request, self.cross_domain)
-        return replace(head, headers=head.headers | cors)
+        # `dataclasses.replace` costs 3 us, a tenth of what an answer from memory costs.
+        return Response(head.status, head.body, head.content_type, head.headers | cors, head.endless)
 
     def _may_keep(self) -> bool:
         request = self.request
