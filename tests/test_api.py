@@ -332,6 +332,32 @@ async def test_answers_come_in_pages():
             assert [row["name"] for row in answer["clients"]] == [f"{i:02}" for i in range(start, stop)]
 
 
+@looped
+async def test_a_page_is_bounded_and_looks_at_each_client_a_few_times(monkeypatch):
+    monkeypatch.setattr(limits, "PAGE_COUNT_MAX", 40)
+    asked = 0
+
+    def sent(link) -> int:
+        nonlocal asked
+        asked += 1
+        return 7
+
+    monkeypatch.setattr(Source, "sent", property(sent))
+    async with running() as caller:
+        for i in range(60):
+            caller.publish(NAME._replace(stream=f"{i:02}"), f"pub{i:05}")
+        for kind in ("streams", "clients"):
+            asked = 0
+            answer = await caller.get(f"{kind}?start=10&count=100000")
+            assert (len(answer[kind]), answer["total"]) == (40, 60)
+            assert {row["send_bytes"] for row in answer[kind]} == {7}
+            assert asked <= 2 * 60
+        asked = 0
+        await caller.get("vhosts")
+        assert asked <= 60
+        monkeypatch.undo()
+
+
 @pytest.mark.parametrize(
     "query", ["start=99999999999999999999", "count=99999999999999999999", "count=" + "9" * 5000]
 )

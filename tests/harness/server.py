@@ -155,9 +155,12 @@ class Server:
         return {row["name"]: row for row in self.ask("streams?count=1000")["streams"]}
 
     def clients(self) -> list[dict[str, Any]]:
-        rows = self.ask("clients?count=100000")["clients"]
-        assert isinstance(rows, list)
-        return rows
+        rows: list[dict[str, Any]] = []
+        while True:
+            page = self.ask(f"clients?start={len(rows)}&count=500")
+            rows += page["clients"]
+            if len(rows) >= page["total"] or not page["clients"]:
+                return rows
 
     def wait_late(self, name: str, by_ms: int, count: int = 1) -> None:
         """Wait until *count* players of the stream *name* lag by more than *by_ms*."""

@@ -27,6 +27,7 @@ from fastflv.servers.api.disks import DiskMeter
 from fastflv.servers.api.metrics import CONTENT_TYPE as METRICS
 from fastflv.servers.api.metrics import write_metrics
 from fastflv.servers.api.rate import Rates
+from fastflv.servers.api.sample import Sample, Traffic, take_traffic
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
@@ -95,7 +96,6 @@ class Api:
         self._identity = identity
         self._vhosts = vhosts
         self._clock = clock
-        self._windows = windows
         self._started = clock()
         self._rates = Rates()
         self._cpu = machine.CpuMeter()
@@ -103,6 +103,9 @@ class Api:
         self._stats = stats
         self._checked: Stats | None = None
         self._auth = auth
+        self._traffic = Sample(lambda: take_traffic(hub, clients))
+        self._summary = Sample(self._take_summary)
+        self._metrics = Sample(lambda: write_metrics(hub, clients, connection_limit, self._cpu, windows()))
 
     def handle(self, exchange: Exchange) -> None:
         """Answer a request whose path is one of the API."""
@@ -167,27 +170,29 @@ class Api:
     def _show_metrics(self, request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):
             return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
-        return Response(
-            body=write_metrics(self._hub, self._clients, self._connection_limit, self._cpu, self._windows()),
-            content_type=METRICS,
-        )
+        return Response(body=self._metrics(), content_type=METRICS)
 
     def _show_vhosts(self, request: Request, id: str = "") -> Response:
+        traffic = self._traffic()
         if not id:
-            return self._get(request, {"vhosts": [self._vhost(entry) for entry in self._vhosts()]})
+            return self._get(request, {"vhosts": [self._vhost(entry, traffic) for entry in self._vhosts()]})
         entry = next((entry for entry in self._vhosts() if entry.id == id), None)
         if entry is None:
             return Response.of_json({"code": VHOST_NOT_FOUND})
-        return self._get(request, {"vhost": self._vhost(entry)})
+        return self._get(request, {"vhost": self._vhost(entry, traffic)})
 
     def _show_streams(self, request: Request, id: str = "") -> Response:
         if not id:
             rows = _page(request, self._hub)
-            return self._get(request, {"streams": [self._stream(s) for s in rows], "total": len(self._hub)})
+            vhosts, traffic = self._entries(), self._traffic()
+            return self._get(
+                request,
+                {"streams": [self._stream(s, vhosts, traffic) for s in rows], "total": len(self._hub)},
+            )
         stream = next((stream for stream in self._hub if stream.id == id), None)
         if stream is None:
             return Response.of_json({"code": STREAM_NOT_FOUND})
-        return self._get(request, {"stream": self._stream(stream)})
+        return self._get(request, {"stream": self._stream(stream, self._entries(), self._traffic())})
 
     def _show_clients(self, request: Request, id: str = "") -> Response:
         if request.method == "DELETE":
@@ -198,18 +203,19 @@ class Api:
             return self._reply({})
         if not id:
             rows = _page(request, self._clients)
+            vhosts = self._entries()
             return self._get(
-                request, {"clients": [self._client(c) for c in rows], "total": len(self._clients)}
+                request, {"clients": [self._client(c, vhosts) for c in rows], "total": len(self._clients)}
             )
         client = self._clients.find(id)
         if client is None:
             return Response.of_json({"code": CLIENT_NOT_FOUND})
-        return self._get(request, {"client": self._client(client)})
+        return self._get(request, {"client": self._client(client, self._entries())})
 
     # --- objects ---
 
-    def _summary(self) -> dict[str, object]:
-        received, sent = self._totals()
+    def _take_summary(self) -> dict[str, object]:
+        traffic = self._traffic()
         stats = self._stats()
         if stats != self._checked:
             self._checked = stats
@@ -221,28 +227,19 @@ class Api:
             stats,
             version=__version__,
             uptime=self._clock() - self._started,
-            received=received,
-            sent=sent,
+            received=traffic.received,
+            sent=traffic.sent,
             connections=self._connection_limit.taken,
         )
 
-    def _totals(self) -> tuple[int, int]:
-        received = sum(client.received for client in self._clients)
-        sent = sum(client.sent for client in self._clients)
-        return received + self._clients.received_before, sent + self._clients.sent_before.total()
-
-    def _vhost(self, entry: VhostEntry) -> dict[str, object]:
-        streams = [stream for stream in self._hub if stream.name.vhost == entry.name]
-        # Streams end and clients leave, but what they had still counts: a sum that fell would make rates below 0.
-        received = self._hub.received_before[entry.name] + sum(stream.writer.bytes for stream in streams)
-        sent = self._clients.sent_before[entry.name]
-        sent += sum(client.sent for client in self._clients if client.stream.name.vhost == entry.name)
+    def _vhost(self, entry: VhostEntry, traffic: Traffic) -> dict[str, object]:
+        received, sent = traffic.vhost_received[entry.name], traffic.vhost_sent[entry.name]
         return {
             "id": entry.id,
             "name": entry.name,
             "enabled": entry.enabled,
-            "clients": sum(self._clients.count(stream) for stream in streams),
-            "streams": len(streams),
+            "clients": traffic.vhost_clients[entry.name],
+            "streams": traffic.vhost_streams[entry.name],
             "send_bytes": sent,
             "recv_bytes": received,
             "kbps": self._kbps(entry.id, received, sent, self._started),
@@ -251,15 +248,21 @@ class Api:
             else {"enabled": True, "fragment": entry.fragment},
         }
 
-    def _stream(self, stream: Stream) -> dict[str, object]:
+    def _entries(self) -> dict[str, VhostEntry]:
+        """Vhosts by name."""
+        return {entry.name: entry for entry in self._vhosts()}
+
+    def _stream(
+        self, stream: Stream, vhosts: Mapping[str, VhostEntry], traffic: Traffic
+    ) -> dict[str, object]:
         writer = stream.writer
-        sent = stream.sent_before + sum(client.sent for client in self._clients if client.stream is stream)
+        sent = traffic.stream_sent[stream.id]
         publisher = self._clients.find(stream.publisher_id)
-        vhost = next((entry.id for entry in self._vhosts() if entry.name == stream.name.vhost), "")
+        vhost = vhosts.get(stream.name.vhost)
         return {
             "id": stream.id,
             "name": stream.name.stream,
-            "vhost": vhost,
+            "vhost": vhost.id if vhost is not None else "",
             "app": stream.name.app,
             "tcUrl": masked(publisher.request.tc_url) if publisher else "",
             "url": stream.name.url,
@@ -276,35 +279,17 @@ class Api:
                 "cid": stream.publisher_id,
                 "state": stream.phase.value,
             },
-            "video": self._video(stream),
-            "audio": self._audio(stream),
+            "video": _video(stream, parsed=vhost is None or vhost.parse_sps),
+            "audio": _audio(stream),
         }
 
-    def _video(self, stream: Stream) -> dict[str, object] | None:
-        writer, said = stream.writer, stream.metadata
-        if not writer.has_video:
-            return None
-        width, height = (
-            int(value) if isinstance(value, float) and 0 < value < 65536 else 0
-            for value in (said.get("width"), said.get("height"))
-        )
-        parsed = next((entry.parse_sps for entry in self._vhosts() if entry.name == stream.name.vhost), True)
-        config = writer.config(9) if parsed else None
-        return tracks.describe_video(writer.video_codec, config, width, height)
-
-    def _audio(self, stream: Stream) -> dict[str, object] | None:
-        writer = stream.writer
-        if not writer.has_audio:
-            return None
-        return tracks.describe_audio(writer.audio_codec, writer.config(8), writer.audio_head)
-
-    def _client(self, client: Client) -> dict[str, object]:
-        vhost = next((entry.id for entry in self._vhosts() if entry.name == client.stream.name.vhost), "")
+    def _client(self, client: Client, vhosts: Mapping[str, VhostEntry]) -> dict[str, object]:
+        vhost = vhosts.get(client.stream.name.vhost)
         sent, received = client.sent, client.received
         now = self._clock()
         return {
             "id": client.id,
-            "vhost": vhost,
+            "vhost": vhost.id if vhost is not None else "",
             "stream": client.stream.id,
             "ip": client.request.peer.ip,
             "pageUrl": masked(client.request.page_url),
@@ -329,16 +314,34 @@ class Api:
         }
 
 
+def _video(stream: Stream, *, parsed: bool) -> dict[str, object] | None:
+    writer, said = stream.writer, stream.metadata
+    if not writer.has_video:
+        return None
+    width, height = (
+        int(value) if isinstance(value, float) and 0 < value < 65536 else 0
+        for value in (said.get("width"), said.get("height"))
+    )
+    return tracks.describe_video(writer.video_codec, writer.config(9) if parsed else None, width, height)
+
+
+def _audio(stream: Stream) -> dict[str, object] | None:
+    writer = stream.writer
+    if not writer.has_audio:
+        return None
+    return tracks.describe_audio(writer.audio_codec, writer.config(8), writer.audio_head)
+
+
 def _version() -> dict[str, object]:
     major, minor, revision = (int(part) for part in __version__.split(".")[:3])
     return {"major": major, "minor": minor, "revision": revision, "version": __version__}
 
 
 def _page(request: Request, rows: Iterable[Row]) -> list[Row]:
-    """Return the rows that `start` and `count` choose; what is no number counts as not given."""
+    """Return the rows that `start` and `count` choose, PAGE_COUNT_MAX at most; what is no number counts as not given."""
     args = request.args
     start = _number(args.get("start", ""), 0)
-    count = max(1, _number(args.get("count", ""), limits.PAGE_COUNT_DEFAULT))
+    count = min(max(1, _number(args.get("count", ""), limits.PAGE_COUNT_DEFAULT)), limits.PAGE_COUNT_MAX)
     return list(islice(rows, start, start + count))
 
 

@@ -16,6 +16,7 @@ from fastflv.servers.api import machine
 from fastflv.stream.clients import Clients
 from fastflv.stream.histogram import Histogram
 from fastflv.stream.hub import Hub
+from fastflv.stream.lag import NO_STEPS
 from fastflv.stream.stream import Phase
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -40,7 +41,8 @@ def write_metrics(
         sent += client.sent
         steps = client.steps
         lagging += steps.lag_ms > 0
-        total = total.then(steps)
+        if steps != NO_STEPS:
+            total = total.then(steps)
     phases = Counter(stream.phase for stream in hub)
     for name, kind, about, value in (
         ("srs_cpu_percent", "gauge", "CPU of the process, percent of one core.", cpu.shares()[0] * 100),
