@@ -84,9 +84,10 @@ def wire(body: bytes) -> bytes:
 
 def test_script_data_in_the_body_of_a_publish_is_taken_in_turns(under_attack: Callable[..., Attack]) -> None:
     attack = under_attack()
-    script = Tag(SCRIPT, 0, amf0.encode("onMetaData", {"a": 1.0}))
+    size = limits.NONMEDIA_BYTES_MAX // limits.NONMEDIA_MESSAGES_MAX
+    script = Tag(SCRIPT, 0, amf0.encode("onMetaData", {f"a{n}": 1.0 for n in range(size // 13 - 2)}))
     with HttpPush(attack.server.http, "/live/script.flv", timeout=60) as push, attack.measured():
-        push.begin([script] * 20_000)
+        push.begin([script] * (limits.NONMEDIA_MESSAGES_MAX - 1))
         assert push.finish().status == 200
     attack.check_delay()
 
