@@ -8,8 +8,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from model.flv import Feed, key, sound
+from model.flv import AVC_HEADER, Feed, key, sound
 
+from fastflv._ext.fanout.cursor import Cursor
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.errors import StreamBusyError
 from fastflv.stream.hub import Hub
@@ -42,6 +43,7 @@ def test_a_second_publisher_is_refused_by_name(hub):
 
 def test_a_publisher_that_returns_in_time_finds_the_same_stream(hub):
     stream = hub.publish(A, GRACE, "p", 0)
+    play(stream)
     hub.unpublish(stream, 100)
     assert not hub.expire(stream, 5099)
     assert hub.publish(A, GRACE, "q", 5099) is stream
@@ -50,11 +52,24 @@ def test_a_publisher_that_returns_in_time_finds_the_same_stream(hub):
 
 def test_a_stream_ends_when_its_grace_is_over(hub):
     stream = hub.publish(A, GRACE, "p", 0)
+    play(stream)
     hub.unpublish(stream, 100)
     assert hub.expire(stream, 5100)
     assert not hub.expire(stream, 5101)
     assert (hub.find(A), len(hub), stream.phase, stream.log.ended) == (None, 0, Phase.ENDED, True)
     assert hub.publish(A, GRACE, "q", 6000) is not stream
+
+
+def test_a_stream_that_never_had_media_needs_no_grace(hub):
+    stream = hub.publish(A, GRACE, "p", 0)
+    hub.unpublish(stream, 100)
+    assert (stream.phase, len(hub)) == (Phase.ENDED, 0)
+    stream = hub.publish(A, GRACE, "q", 200)
+    Feed(stream.writer).video(0, AVC_HEADER)
+    player = Cursor(stream.log)
+    hub.unpublish(stream, 300)
+    assert stream.phase is Phase.GRACE, "somebody plays it"
+    player.close()
 
 
 def test_without_grace_a_stream_ends_with_its_publisher(hub):
@@ -130,6 +145,14 @@ class Life(RuleBasedStateMachine):
         self.now = 0
         self.live: dict[str, bool] = {}
         self.left: dict[str, int] = {}
+        self.played: set[str] = set()
+
+    @rule(name=names)
+    def play(self, name):
+        stream = self.hub.find(A._replace(stream=name))
+        if stream is not None and self.live[name]:
+            play(stream)
+            self.played.add(name)
 
     @rule(name=names)
     def publish(self, name):
@@ -150,6 +173,8 @@ class Life(RuleBasedStateMachine):
             self.left[name] = self.now
         self.hub.unpublish(stream, self.now)
         self.live[name] = False
+        if name not in self.played:
+            del self.live[name], self.left[name]
 
     @rule(step=st.sampled_from([1, 2500, 5000]))
     def wait(self, step):
@@ -159,6 +184,7 @@ class Life(RuleBasedStateMachine):
         for name in [name for name, left in self.left.items() if self.now - left >= 5000]:
             del self.left[name]
             del self.live[name]
+            self.played.discard(name)
 
     @invariant()
     def streams_are_those_expected(self):
@@ -211,6 +237,7 @@ def test_a_watcher_that_fails_keeps_neither_the_others_nor_the_stream_up(hub, ca
     diary = Diary(hub)
     hub.watchers += [Failing(), diary]
     stream = hub.publish(A, GRACE, "p", 0)
+    play(stream)
     hub.unpublish(stream, 100)
     assert hub.expire(stream, 5100)
     hub.unpublish(hub.publish(A, NONE, "q", 6000), 6100)
@@ -227,6 +254,7 @@ def test_a_watcher_is_told_of_every_turn_of_a_stream(hub):
     diary = Diary(hub)
     hub.watchers.append(diary)
     stream = hub.publish(A, GRACE, "p", 0)
+    play(stream)
     hub.unpublish(stream, 100)
     hub.unpublish(stream, 100)
     hub.publish(A, GRACE, "q", 200)

@@ -16,6 +16,7 @@ from model.flv import AAC_HEADER, AVC_HEADER, Feed, key, sound
 from model.loop import FakeLoop
 
 from fastflv import limits
+from fastflv._ext.fanout.cursor import Cursor
 from fastflv.access.gate import Gate
 from fastflv.access.verdict import ALLOW, Redirected, Refusal, Refused, forbid
 from fastflv.containers.variant import Variant
@@ -275,6 +276,35 @@ def test_a_stream_that_cannot_be_what_is_asked_for_is_refused_with_the_reason(si
 def test_a_stream_that_can_be_what_is_asked_for_is_given(site):
     stream = site.publish()
     assert Player(site, variant=Variant("flv", video=False)).told == [stream]
+
+
+def test_a_choice_without_room_is_refused_until_one_that_nobody_plays_makes_room(site, monkeypatch):
+    monkeypatch.setattr(limits, "CHOICES_MAX", 2)
+    stream = site.publish()
+    # RTMP of a choice is made of its FLV: two logs.
+    read = Cursor(stream.open(Variant("rtmp", video=False, chunk_size=4096)).log)
+    (refused,) = Player(site, variant=Variant(audio=False)).told
+    assert (refused.failure, refused.retry_after) == (JoinFailure.NO_ROOM, limits.NO_ROOM_SECONDS)
+    assert refused.reason == "2 choices of the stream are being played, as many as there may be at once"
+    for same in (
+        Variant(),
+        Variant(video=False),
+        Variant("ts"),
+        Variant("rtmp", chunk_size=60_000, stream_id=1),
+    ):
+        assert Player(site, variant=same).told == [stream]
+    read.close()
+    assert Player(site, variant=Variant(audio=False)).told == [stream]
+
+
+def test_choices_are_bounded_in_bytes_too(site, monkeypatch):
+    monkeypatch.setattr(limits, "CHOICE_BYTES_MAX", 100)
+    stream = site.publish()
+    read = Cursor(stream.open(Variant(audio=False)).log)
+    (refused,) = Player(site, variant=Variant(video=False)).told
+    assert refused.failure is JoinFailure.NO_ROOM
+    assert "1 choices of the stream take 0 MiB" in refused.reason
+    read.close()
 
 
 # --- peers that are lost ---

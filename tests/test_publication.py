@@ -13,6 +13,7 @@ from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, inter, key, sound
 from model.publication import NAME, OPTIONS, Recorder, Site, Source
 
 from fastflv import limits
+from fastflv._ext.fanout.cursor import Cursor
 from fastflv.errors import StreamBusyError
 from fastflv.media.amf import amf0
 from fastflv.net.lowwater import LowWater
@@ -112,11 +113,13 @@ def test_what_was_read_last_is_published_before_the_end(site):
     source = site.publish()
     source.film()
     log = source.stream.log
+    player = Cursor(log)
     source.publication.begin_read(site.loop.time())
     source.feed.reader.deliver(VIDEO, 40, 1, inter(b"last"))
     assert b"last" not in log.read(log.tail, log.head)
     source.publication.end(EndReason.PEER_CLOSED)
     assert b"last" in log.read(log.tail, log.head)
+    player.close()
 
 
 def test_a_publish_whose_stream_the_server_has_ended_ends_in_peace(site):
@@ -278,10 +281,11 @@ def test_a_name_that_is_published_again_and_again_has_one_timer_of_grace(site):
 @pytest.mark.parametrize(("grace_ms", "rest"), [(20_000, 17.0), (4000, 1.0), (1000, 0.0), (0, 0.0)])
 def test_a_new_grace_counts_from_when_the_publisher_left(site, grace_ms, rest):
     source = site.publish()
+    source.film()
     source.publication.end(EndReason.PEER_CLOSED)
     site.loop.advance(3)
     source.stream.adopt(StreamOptions(grace_ms=grace_ms))
-    site.publications.expire_later(source.stream)
+    site.publications.graces.adopt(source.stream)
     if rest:
         site.loop.advance(rest - BRIEF)
         assert source.stream.phase is Phase.GRACE
@@ -292,7 +296,7 @@ def test_a_new_grace_counts_from_when_the_publisher_left(site, grace_ms, rest):
 def test_a_new_grace_of_a_stream_with_a_publisher_sets_no_timer(site):
     source = site.publish()
     timers = len(site.loop.timers)
-    site.publications.expire_later(source.stream)
+    site.publications.graces.adopt(source.stream)
     assert len(site.loop.timers) == timers
 
 
@@ -407,6 +411,8 @@ class AnyOrder(RuleBasedStateMachine):
         self.patience = 0.0
         self.heard = 0.0
         self.left: float | None = None
+        self.played = False
+        "The stream has had media."
 
     @rule()
     def publish(self):
@@ -423,6 +429,7 @@ class AnyOrder(RuleBasedStateMachine):
     def media(self):
         if self.source is not None:
             self.source.film()
+            self.played = True
             self.patience, self.heard = OPTIONS.silence, self.site.loop.now
 
     @rule(drop=st.booleans())
@@ -430,7 +437,7 @@ class AnyOrder(RuleBasedStateMachine):
         if self.source is not None:
             publication = self.source.publication
             publication.drop(EndReason.KICKED) if drop else publication.end(EndReason.STOPPED)
-            self.source, self.left = None, self.site.loop.now
+            self.source, self.left = None, self.site.loop.now if self.played else None
 
     @rule(seconds=st.sampled_from([0.3, 1.0, 4.0, 7.0]))
     def wait(self, seconds):
@@ -447,12 +454,12 @@ class AnyOrder(RuleBasedStateMachine):
             if self.source.dropped:
                 assert self.source.dropped == [EndReason.SILENT]
                 assert silent >= self.patience
-                self.source, self.left = None, now
+                self.source, self.left = None, now if self.played else None
             else:
                 assert silent < self.patience + limits.WATCH_SECONDS_MIN + 0.2
         elif self.left is not None and self.site.hub.find(NAME) is None:
             assert now - self.left >= OPTIONS.stream.grace_ms / 1000 - 0.1
-            self.left = None
+            self.left, self.played = None, False
 
     @invariant()
     def clients_and_streams_are_those_expected(self):

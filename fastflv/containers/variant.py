@@ -52,6 +52,11 @@ class Variant:
         """The FLV variant that this one is made of."""
         return Variant(audio=self.audio, video=self.video, keys_only=self.keys_only, hevc=self.hevc)
 
+    @property
+    def is_choice(self) -> bool:
+        """Whether a player asked for it in particular: part of the tracks, another label, its own message stream."""
+        return self.tags != PLAIN or self.stream_id > 1
+
     def asked(self, args: Mapping[str, str]) -> Variant:
         """Return this with what the query *args* `only` and `hevc` ask. Raises UsageError for a word it does not know."""
         variant = self

@@ -205,7 +205,7 @@ class Server:
                     client.link.adopt(vhost.publish)
             if stream.options != vhost.publish.stream:
                 stream.adopt(vhost.publish.stream)
-                self.publications.expire_later(stream)
+                self.publications.graces.adopt(stream)
                 self.players.adopt(stream, (client.player for client in mine if client.player is not None))
 
     # --- what listeners and rooms ask ---

@@ -16,6 +16,12 @@ MISSING_STREAM_SECONDS: Final = 5.0
 PUBLISH_GRACE_SECONDS: Final = 5.0
 "Default `grace`: how long players stay when the publisher leaves, seconds. As long as one encoder restart."
 
+GRACES_PER_CONNECTION: Final = 8
+"Streams without players that one connection may leave in their grace period, count: as many as it may publish at once (PUBLISHES_MAX). Beyond it the oldest ends."
+
+GRACES_MAX: Final = 1000
+"Likewise of all connections, count: some 15 KB each. Streams that somebody plays are not counted."
+
 SETTLE_MS: Final = 400
 "Players of a fresh stream wait this long for its second kind of track, unless the metadata names the tracks, ms. Encoders send both sequence headers at once; raw G.711 shows up within 100 ms."
 
@@ -39,6 +45,15 @@ LIVE_CLOCK_HOPS_MAX: Final = 255
 
 OUTLETS_MAX: Final = 32
 "Logs of one stream before those that nobody reads are looked for, besides when a player leaves: containers times choices, each at least one segment."
+
+CHOICES_MAX: Final = 16
+"Logs that one stream may have for choices of players (`?only=`, `?hevc=`, an RTMP message stream above 1), count: each costs the GOP again, and each frame is written once more. All choices of one container, with their FLV; containers as such are not counted."
+
+CHOICE_BYTES_MAX: Final = 64 * 1024 * 1024
+"Bytes of these logs beyond which no further one is made: four of the largest GOPs, twelve of 10 s at 4 Mbit/s."
+
+NO_ROOM_SECONDS: Final = 10.0
+"A player whose choice has no room is told to come back after this, seconds."
 
 MISSING_SECONDS_MIN: Final = 1.0
 "A stream that is there but whose tracks are not known yet is waited for this long even with on_missing 0, seconds."

@@ -34,6 +34,9 @@ class JoinFailure(Enum):
     UNPLAYABLE = "unplayable"
     "The stream has no such track, or its codec does not fit the container."
 
+    NO_ROOM = "no room"
+    "Too many choices of the stream are being played already."
+
 
 REFUSALS = {Refusal.UNAUTHORIZED: JoinFailure.UNAUTHORIZED, Refusal.FORBIDDEN: JoinFailure.FORBIDDEN}
 
@@ -47,7 +50,7 @@ class JoinRefused:
     "One sentence; the URL where redirected."
 
     retry_after: float = 0.0
-    "Seconds after which a new request makes sense, for MISSING."
+    "Seconds after which a new request makes sense, for MISSING and NO_ROOM."
 
 
 class Joins:
@@ -152,8 +155,11 @@ class Join:
 
     def _found(self, stream: Stream) -> None:
         why = stream.refusal(self._variant) if self._variant is not None else ""
+        full = stream.outlets.refusal(self._variant) if self._variant is not None else ""
         if why:
             self._refuse(JoinFailure.UNPLAYABLE, why)
+        elif full:
+            self._refuse(JoinFailure.NO_ROOM, full, limits.NO_ROOM_SECONDS)
         else:
             ready = self._ready
             self._forget_owner()

@@ -42,6 +42,9 @@ class EndReason(Enum):
     RESTARTED = "stream restarted"
     "The stream ended and began again while a viewer of HLS stayed."
 
+    NO_ROOM = "no room for this choice"
+    "A player asked for other tracks while too many choices of its stream are played."
+
     OUT_OF_MEMORY = "out of memory"
     NO_DESCRIPTOR = "no descriptor left"
 

@@ -76,7 +76,7 @@ class Hub:
         return stream
 
     def unpublish(self, stream: Stream, now_ms: int) -> None:
-        """The publisher left. With no grace the stream ends at once; call `expire` later otherwise."""
+        """The publisher left. Without grace, or without media and players, the stream ends at once; call `expire` later otherwise."""
         if stream.phase is not Phase.LIVE:
             return
         if stream.settled:
@@ -84,7 +84,7 @@ class Hub:
         stream.leave(now_ms)
         for watcher in self.watchers:
             _tell(watcher.stream_left, stream)
-        if stream.options.grace_ms == 0:
+        if stream.options.grace_ms == 0 or not (stream.had_media or stream.is_read):
             self._end(stream)
 
     def settle(self, stream: Stream, now_ms: int) -> None:
@@ -99,6 +99,11 @@ class Hub:
             self._end(stream)
             return True
         return False
+
+    def cut_grace(self, stream: Stream) -> None:
+        """End a stream before its grace is over."""
+        if stream.phase is Phase.GRACE:
+            self._end(stream)
 
     def wait(self, name: StreamName, waiter: Waiter) -> None:
         """Have *waiter* called once, when the stream is there and its tracks are known."""

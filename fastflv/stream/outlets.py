@@ -87,6 +87,26 @@ class Outlets:
             self._made[variant] = outlet
         return outlet
 
+    def refusal(self, variant: Variant) -> str:
+        """Why no log of *variant* may be added, in one sentence; empty when there is one, or room for one."""
+        if variant in self._made or not variant.is_choice:
+            return ""
+        choices = self._choices()
+        if (
+            len(choices) >= limits.CHOICES_MAX
+            or sum(log.kept_bytes for log in choices) > limits.CHOICE_BYTES_MAX
+        ):
+            self.close_unread()
+            choices = self._choices()
+        if len(choices) >= limits.CHOICES_MAX:
+            return f"{len(choices)} choices of the stream are being played, as many as there may be at once"
+        if (size := sum(log.kept_bytes for log in choices)) > limits.CHOICE_BYTES_MAX:
+            return f"{len(choices)} choices of the stream take {size >> 20} MiB, as much as they may at once"
+        return ""
+
+    def _choices(self) -> list[MediaLog]:
+        return [outlet.log for variant, outlet in self._made.items() if variant.is_choice]
+
     def close_unread(self) -> None:
         """Free the logs without a reader, those made of others first."""
         for variant, outlet in reversed(list(self._made.items())):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,24 +13,12 @@ from fastflv.access.request import AccessRequest
 from fastflv.net.lowwater import LowWater
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
+from fastflv.stream.graces import Graces, Handle, Timers
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
-from fastflv.stream.stream import Phase, Stream, StreamOptions
+from fastflv.stream.stream import Stream, StreamOptions
 
 log = logging.getLogger(__name__)
-
-
-class Handle(Protocol):
-    def cancel(self) -> None: ...
-
-
-class Timers(Protocol):
-    """The clock and timers of an event loop."""
-
-    def time(self) -> float:
-        """Monotonic clock, seconds."""
-
-    def call_later(self, delay: float, callback: Callable[..., None], /, *args: object) -> Handle: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +53,7 @@ class Publications:
         self.hub = hub
         self.clients = clients
         self.gate = gate
-        self._graces: dict[StreamName, Handle] = {}
-        "Timers of streams in their grace period; no more than the hub has streams."
+        self.graces = Graces(timers, hub)
 
     def now_ms(self) -> int:
         return int(self.timers.time() * 1000)
@@ -86,25 +72,8 @@ class Publications:
         name has a publisher already.
         """
         stream = self.hub.publish(name, options.stream, request.client_id, self.now_ms())
-        timer = self._graces.pop(name, None)
-        if timer is not None:
-            timer.cancel()
+        self.graces.cancel(name)
         return Publication(self, stream, options, request, source, low_water)
-
-    def expire_later(self, stream: Stream) -> None:
-        """End *stream*, whose publisher has left, when its grace period is over. Call it again when that changes."""
-        timer = self._graces.pop(stream.name, None)
-        if timer is not None:
-            timer.cancel()
-        if stream.phase is Phase.GRACE:
-            rest = stream.options.grace_ms - (self.now_ms() - stream.left_ms)
-            delay = max(rest, 0) / 1000 + 0.001
-            self._graces[stream.name] = self.timers.call_later(delay, self._expire, stream, stream.left_ms)
-
-    def _expire(self, stream: Stream, left_ms: int) -> None:
-        del self._graces[stream.name]
-        if stream.left_ms == left_ms and self.hub.expire(stream, self.now_ms()):
-            log.info("stream %s ended: no publisher returned within the grace period", stream.name.url)
 
 
 class Publication:
@@ -219,7 +188,7 @@ class Publication:
         shared.clients.remove(client, reason, shared.timers.time())
         self._source = None
         shared.hub.unpublish(self.stream, shared.now_ms())
-        shared.expire_later(self.stream)
+        shared.graces.begin(self.stream, client.request.peer)
 
     # --- timers ---
 

@@ -182,6 +182,9 @@ class Stream:
         self.left_ms = now_ms
         self.settled = False
         self.writer.forget_key()
+        for outlet in self.outlets:
+            # No page follows that would free them.
+            outlet.log.trim()
 
     def end(self) -> None:
         """No publisher returned: players get what is there, then the end."""
@@ -206,6 +209,11 @@ class Stream:
         self.metadata = live_fields(fields)
         self._told = self._announcement()
         self.writer.set_metadata(self._told, timestamp)
+
+    @property
+    def had_media(self) -> bool:
+        """Some publisher has sent more than headers."""
+        return self.writer.audio_tags + self.writer.video_tags > 0
 
     @property
     def tracks(self) -> Tracks:

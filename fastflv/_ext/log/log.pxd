@@ -60,3 +60,4 @@ cdef void log_mark_key(Log* log, int64_t position, Block* block) noexcept nogil
 cdef void log_publish(Log* log, bint urgent) noexcept nogil
 cdef void log_end(Log* log) noexcept nogil
 cdef void log_forget_key(Log* log) noexcept nogil
+cdef void log_trim(Log* log) noexcept nogil

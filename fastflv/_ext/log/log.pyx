@@ -82,14 +82,17 @@ cdef inline Page* last_page(Log* log) noexcept nogil:
     return log.pages[log.first + log.count - 1] if log.count else NULL
 
 
-cdef void trim(Log* log) noexcept nogil:
-    """Drop the oldest published pages that neither the GOP nor a lagging reader needs. Caller holds the lock."""
+cdef void trim(Log* log, int32_t least) noexcept nogil:
+    """Drop the oldest published pages that neither the GOP nor a lagging reader needs; *least* pages stay.
+
+    Caller holds the lock.
+    """
     cdef Page* oldest
     cdef int64_t end, key
     cdef int32_t tags
     cdef bint wanted
     key = log.pending_key if log.pending_key >= 0 else load_relaxed(&log.key_pos)
-    while log.count > 1:
+    while log.count > least:
         oldest = log.pages[log.first]
         end = oldest.start + oldest.used
         if log.keep_gop and key >= 0 and end > key:
@@ -147,7 +150,7 @@ cdef int add_page(Log* log, uint32_t least) noexcept nogil:
     log.pages[log.first + log.count] = page
     log.count += 1
     log.kept_bytes += page.capacity
-    trim(log)
+    trim(log, 1)
     store_release(&log.version, log.version + 1)
     pthread_mutex_unlock(&log.lock)
     return 0
@@ -201,6 +204,14 @@ cdef void log_forget_key(Log* log) noexcept nogil:
     block_drop(log.pending_block)
     log.pending_block = NULL
     store_release(&log.key_pos, -1)
+
+
+cdef void log_trim(Log* log) noexcept nogil:
+    """Free what nobody needs without waiting for the next page; a log that nobody reads may keep none."""
+    pthread_mutex_lock(&log.lock)
+    trim(log, 1 if load32_relaxed(&log.readers) > 0 else 0)
+    store_release(&log.version, log.version + 1)
+    pthread_mutex_unlock(&log.lock)
 
 
 cdef void log_publish(Log* log, bint urgent) noexcept nogil:

@@ -8,7 +8,7 @@ from fastflv._ext.core.atomics cimport load32_relaxed, load_relaxed, store32_rel
 from fastflv._ext.log.block cimport block_new
 from fastflv._ext.log.follower cimport Follower
 from fastflv._ext.log.log cimport (
-    log_commit, log_drop, log_end, log_forget_key, log_mark_key, log_new, log_publish, log_reserve,
+    log_commit, log_drop, log_end, log_forget_key, log_mark_key, log_new, log_publish, log_reserve, log_trim,
 )
 from fastflv._ext.log.page cimport Page, page_tag_at
 from fastflv._ext.syntax.flvtag cimport COMMAND, CONFIG, KEY, TAG_FRAME_BYTES, TAG_VIDEO, read_traits, write_tag
@@ -225,6 +225,10 @@ cdef class MediaLog:
         log_forget_key(self.log)
         for follower in self.followers:
             follower.forget_key()
+
+    def trim(self):
+        """Free at once what no reader and no start needs, as the next page would."""
+        log_trim(self.log)
 
     def end(self):
         """End the log and those of its followers: readers are sent the rest, then their responses end."""

@@ -13,6 +13,7 @@ STATUS: Final = {
     JoinFailure.FORBIDDEN: 403,
     JoinFailure.MISSING: 404,
     JoinFailure.UNPLAYABLE: 406,
+    JoinFailure.NO_ROOM: 503,
     PublishFailure.UNAUTHORIZED: 401,
     PublishFailure.FORBIDDEN: 403,
     PublishFailure.BUSY: 409,

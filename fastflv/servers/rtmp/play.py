@@ -202,6 +202,8 @@ class RtmpPlay:
         idle.discard(self)
         if self.stream.phase is Phase.ENDED:
             self.stream_ended()
+        elif self._wants_media and self.stream.outlets.refusal(self._variant):
+            self._ended(EndReason.NO_ROOM, True)
         elif self._wants_media:
             outlet = self.stream.open(self._variant)
             # A GOP that was sent in part would turn the player's time back.
