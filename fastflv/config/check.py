@@ -29,6 +29,16 @@ def check_open_files(settings: Settings, soft_limit: int) -> None:
     )
 
 
+def check_listeners(settings: Settings) -> None:
+    """Raise ConfigValueError where nothing is listened on: a start from the environment that sets nothing."""
+    if not any(listen for _, listen in _listeners(settings, settings.directive)):
+        raise ConfigValueError(
+            "the server listens on nothing",
+            file=settings.directive.file,
+            hint="set SRS_LISTEN=1935 for RTMP, and SRS_HTTP_SERVER_ENABLED=on and SRS_VHOST_HTTP_REMUX_ENABLED=on for HTTP",
+        )
+
+
 def check_filled(root: Directive) -> None:
     """Raise ConfigValueError when the file holds no directive at all."""
     if not root.children:

@@ -14,7 +14,7 @@ from fastflv.config import check
 from fastflv.config.feature import survey
 from fastflv.config.grammar import legacy, schema
 from fastflv.config.grammar.directive import Directive, parse, parse_file
-from fastflv.config.grammar.environ import Environment
+from fastflv.config.grammar.environ import NO_OPTIONS, Environment
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.grammar.section import Section
 from fastflv.config.model.server import (
@@ -32,6 +32,7 @@ from fastflv.config.model.server import (
 from fastflv.config.model.vhost import DEFAULT_VHOST, Vhost, read_vhost
 from fastflv.config.model.webserver import read_http_api, read_http_server
 from fastflv.config.notice import Notice
+from fastflv.config.place import BUILT_IN, ENVIRONMENT
 from fastflv.config.unused import survey_unused
 
 
@@ -43,6 +44,7 @@ def load(
     folder: str = "",
     stamps: FileStamps | None = None,
     contained: bool = False,
+    options: Mapping[str, tuple[str, str]] = NO_OPTIONS,
 ) -> Settings:
     """Read the configuration file at *path*, with the SRS_* variables of *environ* over it.
 
@@ -50,17 +52,18 @@ def load(
     SRS_ENV_ONLY, is a start without any file: daemon off, log to the console, one default vhost.
     *folder*: where relative paths start, of included files too; empty: the working directory. *contained*: the
     process runs in a container, so it stays in the foreground and logs to the console unless the configuration says otherwise.
+    *options*: of the command line, by directive path, as `Environment` takes them.
     *stamps* is given how each file looked before it was read, also where this fails.
     Raises ConfigFileError, ConfigSyntaxError, ConfigNameError or ConfigValueError, with file and line.
     """
-    environment = Environment(environ)
+    environment = Environment(environ, options)
     if env_only or environment.only:
         return _build(_without_file(), environment, env_only=True, contained=contained)
     path = environment.config_file or path
     if path is not None:
         return _build(parse_file(path, folder, stamps), environment, contained=contained)
     built_in = resources.files("fastflv.config").joinpath("default.conf").read_text("utf-8")
-    return _build(parse(built_in, "default.conf"), environment)
+    return _build(parse(built_in, BUILT_IN), environment)
 
 
 def load_text(text: str, file: str = "<text>", *, environ: Mapping[str, str] | None = None) -> Settings:
@@ -70,9 +73,9 @@ def load_text(text: str, file: str = "<text>", *, environ: Mapping[str, str] | N
 
 def _without_file() -> Directive:
     values = {"daemon": "off", "srs_log_tank": "console"}
-    vhost = Directive("vhost", (DEFAULT_VHOST,), block=True, file="environment")
-    children = (*(Directive(name, (value,), file="environment") for name, value in values.items()), vhost)
-    return Directive("", (), children, block=True, file="environment")
+    vhost = Directive("vhost", (DEFAULT_VHOST,), block=True, file=ENVIRONMENT)
+    children = (*(Directive(name, (value,), file=ENVIRONMENT) for name, value in values.items()), vhost)
+    return Directive("", (), children, block=True, file=ENVIRONMENT)
 
 
 def _build(

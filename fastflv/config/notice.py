@@ -36,7 +36,7 @@ class Notice:
     "One sentence, without the place."
 
     file: str = ""
-    "File, or ``environment NAME``; empty when it is about no single place."
+    "File, ``environment NAME`` or ``option NAME``; empty when it is about no single place."
 
     line: int = 0
     "Line from 1, or 0."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import NamedTuple
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint, uncovered
-from fastflv.errors import StartupError
+from fastflv.control.bindfault import bind_fault
 from fastflv.net.activation import refuse_unused, take_socket
 from fastflv.net.certificates import Certificates
 from fastflv.net.connectionlimit import ConnectionLimit
@@ -41,6 +40,9 @@ class Wanted:
 
     proxied: bool = False
     "`proxy_protocol on`."
+
+    place: str = "in the configuration"
+    "With what to choose another endpoint, for messages."
 
 
 class Place(NamedTuple):
@@ -97,7 +99,7 @@ class Listeners:
         """
         plan = Plan({}, {})
         given = list(inherited)
-        taken: list[tuple[Place, OSError]] = []
+        taken: list[tuple[Place, str, OSError]] = []
         try:
             for each in wanted:
                 context = None
@@ -117,9 +119,9 @@ class Listeners:
                         try:
                             plan.sockets[place] = take_socket(given, endpoint) or bind(endpoint)
                         except OSError as error:
-                            taken.append((place, error))
-            for place, why in taken:
-                plan.sockets[place] = self._bind_beside(plan, place, why)
+                            taken.append((place, each.place, error))
+            for place, change, why in taken:
+                plan.sockets[place] = self._bind_beside(plan, place, change, why)
             refuse_unused(given)
         except BaseException:
             for sock in plan.sockets.values():
@@ -162,8 +164,11 @@ class Listeners:
             watch.cancel()
         self._watches.clear()
 
-    def _bind_beside(self, plan: Plan, place: Place, error: OSError) -> socket.socket:
-        """Bind a place that could not be bound for *error*: it may overlap listeners that are to close."""
+    def _bind_beside(self, plan: Plan, place: Place, change: str, error: OSError) -> socket.socket:
+        """Bind a place that could not be bound for *error*: it may overlap listeners that are to close.
+
+        *change*: with what to choose another one. Raises StartupError.
+        """
         beside = [known for known in self._listeners if place.endpoint.overlaps(known.endpoint)]
         if beside and not any(known in plan.acceptances for known in beside):
             try:
@@ -172,10 +177,7 @@ class Listeners:
             except OSError as again:
                 error = again
         name, _ = plan.acceptances[place]
-        raise StartupError(
-            f"cannot listen for {name} on {place.endpoint}: {os.strerror(error.errno or 0).lower()}; "
-            "stop what uses that port (see `ss -ltnp`), or choose another port in the configuration"
-        ) from error
+        raise bind_fault(name, place.endpoint, error, change) from error
 
     async def _check_certificates(self) -> None:
         while True:

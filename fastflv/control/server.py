@@ -15,12 +15,15 @@ from fastflv.access.request import AccessRequest
 from fastflv.access.rules import Rule
 from fastflv.access.verdict import Allowed, Verdict, forbid
 from fastflv.config.diff import differences
-from fastflv.config.model.server import Settings
+from fastflv.config.model.server import Rtmps, Settings
+from fastflv.config.model.webserver import HttpApi, Https, HttpServer
+from fastflv.config.place import change_place
 from fastflv.config.routes import WHOLE_API, Route, RouteKind, with_former
 from fastflv.control.identity import new_id, server_id
-from fastflv.control.listeners import Listeners, Wanted
+from fastflv.control.listeners import Listeners, Pairs, Wanted
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.listener import Connect
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
 from fastflv.net.turns import Turns
@@ -222,21 +225,38 @@ class Server:
     def _wanted(self, settings: Settings) -> Iterator[Wanted]:
         """The listeners of a configuration."""
         server, api = settings.http_server, settings.http_api
-        yield Wanted("RTMP", settings.listen, self.rtmp.connect, proxied=settings.rtmp.proxy_protocol)
+
+        def want(
+            name: str,
+            block: HttpServer | HttpApi | Https | Rtmps,
+            connect: Connect,
+            *paths: str,
+            pairs: Pairs | None = None,
+        ) -> Wanted:
+            return Wanted(
+                name, block.listen, connect, pairs, block.proxy_protocol, _change_place(settings, *paths)
+            )
+
+        yield Wanted(
+            "RTMP",
+            settings.listen,
+            self.rtmp.connect,
+            proxied=settings.rtmp.proxy_protocol,
+            place=_change_place(settings, "listen", "rtmp.listen"),
+        )
         if settings.rtmps is not None:
             rtmps = settings.rtmps
-            pairs = ((rtmps.cert, rtmps.key),)
-            yield Wanted("RTMPS", rtmps.listen, self.rtmp.connect, pairs, rtmps.proxy_protocol)
+            yield want("RTMPS", rtmps, self.rtmp.connect, "rtmps.listen", pairs=((rtmps.cert, rtmps.key),))
         if server.enabled:
-            yield Wanted("HTTP", server.listen, self._serve_streams, proxied=server.proxy_protocol)
+            yield want("HTTP", server, self._serve_streams, "http_server.listen")
             if server.https.enabled:
                 https = server.https
-                yield Wanted("HTTPS", https.listen, self._serve_streams, https.pairs, https.proxy_protocol)
+                yield want("HTTPS", https, self._serve_streams, "http_server.https.listen", pairs=https.pairs)
         if api.enabled and not settings.api_shared:
-            yield Wanted("API", api.listen, self._serve_api, proxied=api.proxy_protocol)
+            yield want("API", api, self._serve_api, "http_api.listen")
         if api.enabled and api.https.enabled and not settings.api_https_shared:
             https = api.https
-            yield Wanted("API over TLS", https.listen, self._serve_api, https.pairs, https.proxy_protocol)
+            yield want("API over TLS", https, self._serve_api, "http_api.https.listen", pairs=https.pairs)
 
     def _serve_streams(self, peer: Peer) -> HttpConnection:
         return HttpConnection(self._loop, self._stream_router, self.connection_limit, peer, self.turns)
@@ -299,6 +319,11 @@ class Server:
             )
             for vhost in self.runtime.settings.vhosts.values()
         ]
+
+
+def _change_place(settings: Settings, *paths: str) -> str:
+    """Return with what an operator chooses another value for the setting at one of *paths*, for messages."""
+    return change_place(settings.source, *paths) if settings.source else "in the settings"
 
 
 def _refuse_vhost(request: AccessRequest) -> Verdict:

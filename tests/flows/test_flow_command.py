@@ -132,6 +132,8 @@ def test_a_port_in_use_is_one_line_with_what_to_do(tmp_path: Path, which: str) -
     assert "Traceback" not in done.stderr
     said = done.stderr.splitlines()[-1]
     assert str(ports[which]) in said and "in use" in said, done.stderr
+    assert said.endswith(f"another port in {file}:1")
+    assert done.stderr.count("in use") == 1
 
 
 def test_too_many_connections_for_the_open_files_is_one_line(tmp_path: Path) -> None:
@@ -164,6 +166,13 @@ def test_e_takes_everything_from_the_environment() -> None:
             assert player.head().status == 404 and "retry-after" in player.headers
     finally:
         assert stop(process) == 0, log.text()
+
+
+def test_e_with_nothing_set_says_that_it_listens_on_nothing() -> None:
+    for arguments in (["-e"], ["-t", "-e"]):
+        done = run(*arguments)
+        assert done.returncode == 1
+        assert "listens on nothing" in one_line(done.stderr)
 
 
 def test_the_environment_beats_the_file(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
     "listen": ("SRS_LISTEN", "SRS_RTMP_LISTEN"),
 }
 
+NO_OPTIONS: Final[Mapping[str, tuple[str, str]]] = {}
+
 NOT_OVERRIDDEN: Final = (
     "is_full",
     "stats",
@@ -35,20 +37,36 @@ NOT_OVERRIDDEN: Final = (
 "Directives and blocks that SRS reads from the file only. A variable that SRS ignored must not change a server that moves here."
 
 
-class Environment:
-    """The process's variables, asked by directive path. Holds a reference, copies nothing."""
+def variable_of(path: str) -> str:
+    """Return the name of the variable for the directive at *path*, the first one where there are several."""
+    return _names(path)[0]
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
+
+def _names(path: str) -> tuple[str, ...]:
+    return ALIASES.get(path, ("SRS_" + path.replace(".", "_").upper(),))
+
+
+class Environment:
+    """The process's variables, asked by directive path, and the options over them. Holds references, copies nothing."""
+
+    def __init__(
+        self, variables: Mapping[str, str], options: Mapping[str, tuple[str, str]] = NO_OPTIONS
+    ) -> None:
+        """*options*: by directive path the name of the option, as `--listen`, and its value."""
         self._variables = variables
+        self._options = options
 
     def find(self, path: str) -> tuple[str, str] | None:
-        """Return the variable for the directive at *path* (``vhost.play.atc``) and its value, or None."""
+        """Return whence the value for the directive at *path* (``vhost.play.atc``) comes, for messages, and it; or None."""
+        if path in self._options:
+            name, value = self._options[path]
+            return f"option {name}", value
         if any(path == name or path.startswith(name + ".") for name in NOT_OVERRIDDEN):
             return None
-        for name in ALIASES.get(path, ("SRS_" + path.replace(".", "_").upper(),)):
+        for name in _names(path):
             value = self._variables.get(name, "")
             if value:
-                return name, value
+                return f"environment {name}", value
         return None
 
     @property

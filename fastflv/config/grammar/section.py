@@ -44,10 +44,10 @@ class Value:
     "Dotted path of the directive, for messages."
 
     file: str
-    "File, or ``environment NAME``."
+    "File, ``environment NAME`` or ``option NAME``."
 
     line: int
-    "Line from 1; 0 for the environment."
+    "Line from 1; 0 for the environment and options."
 
     @property
     def from_environment(self) -> bool:
@@ -97,7 +97,7 @@ class Section:
         if variable is not None:
             words = tuple(filter(None, variable[1].split(" "))) if split else (variable[1],)
             if words:
-                return Value(words, path, f"environment {variable[0]}", 0)
+                return Value(words, path, variable[0], 0)
         found = self.directive.first(name) if self.directive else None
         if found is None or not found.args:
             return None
