@@ -13,7 +13,7 @@ from fastflv.config.model.vhost import Vhost
 from fastflv.config.routes import RouteKind, routes_of
 from fastflv.servers.hls.names import HlsNames
 
-API, PLAYLIST, SEGMENT, MOUNT = RouteKind
+API, PLAYLIST, SEGMENT, KEY, MOUNT = RouteKind
 
 
 def table(body, *, api_shared=False):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from importlib.util import find_spec
+from posixpath import normpath
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint, same_ports
@@ -185,9 +187,27 @@ def _listeners(settings: Settings, root: Directive) -> Iterator[tuple[tuple[str,
         yield ("http_api", "https", "listen"), api.https.listen
 
 
+def _check_keys(vhost: Section) -> None:
+    """Raise for `hls_keys on` without the package that encrypts, or with keys that nobody serves."""
+    hls = vhost.sub("hls")
+    keys = hls.value("hls_keys")
+    if keys is None or not (hls.flag("enabled", False) and hls.flag("hls_keys", False)):
+        return
+    if find_spec("cryptography") is None:
+        raise keys.error("needs the package cryptography", "run: pip install 'fastflv[keys]'")
+    path, folder = hls.value("hls_key_file_path"), hls.value("hls_path")
+    together = path and folder and normpath(path.words[0]) == normpath(folder.words[0])
+    if path and not together and hls.value("hls_key_url") is None:
+        raise path.error(
+            "puts keys where another server has them, but playlists do not name that server",
+            "write hls_key_url, for example 'hls_key_url https://keys.example.com/;', or leave hls_key_file_path out",
+        )
+
+
 def _check_vhost(vhost: Section) -> None:
     directive = vhost.directive
     assert directive is not None
+    _check_keys(vhost)
     name = directive.args[0]
     remuxes = directive.every("http_remux")
     if len(remuxes) > 1:

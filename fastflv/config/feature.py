@@ -42,7 +42,6 @@ class Feature:
 
 FEATURES: Final = (
     # Going to be supported. Delete the row with the change that supports it.
-    Feature("hls_keys", "vhost.hls", LATER, (("enabled", "on"), ("hls_keys", "on"))),
     Feature("http_hooks", "vhost.http_hooks", LATER),
     Feature("http_static", "vhost.http_static", LATER),
     Feature("forward", "vhost.forward", LATER),

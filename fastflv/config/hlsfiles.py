@@ -1,4 +1,4 @@
-"""Templates of HLS files: playlist, segments and initialisation sections; URL paths and paths below the root."""
+"""Templates of HLS files: playlist, segments, initialisation sections and keys; URL paths and paths below the root."""
 
 from __future__ import annotations
 
@@ -24,17 +24,28 @@ class HlsFiles:
     init: PathTemplate
     "`hls_init_file`."
 
+    key: PathTemplate
+    "`hls_key_file`."
+
+    serves_keys: bool
+    "Segments are encrypted, and keys are not left to another server."
+
     @classmethod
-    def parse(cls, vhost: str, *, playlist: str, ts: str, mp4: str, init: str) -> HlsFiles:
+    def parse(
+        cls, vhost: str, *, playlist: str, ts: str, mp4: str, init: str, key: str, serves_keys: bool
+    ) -> HlsFiles:
         """Read the templates of *vhost*."""
+
+        def numbered(text: str) -> PathTemplate:
+            return _rooted(_numbered(text, vhost), vhost)
+
         return cls(
-            _rooted(playlist, vhost),
-            *(_rooted(_numbered(text, vhost), vhost) for text in (ts, mp4, init)),
+            _rooted(playlist, vhost), numbered(ts), numbered(mp4), numbered(init), numbered(key), serves_keys
         )
 
     @property
     def media(self) -> tuple[PathTemplate, ...]:
-        """The templates of all files but the playlist."""
+        """The templates of segments and initialisation sections."""
         return self.ts, self.mp4, self.init
 
 

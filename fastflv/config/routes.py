@@ -39,6 +39,7 @@ class RouteKind(Enum):
     PLAYLIST = "playlist"
     SEGMENT = "segment"
     "Takes a path only when that segment exists; else the next route is asked."
+    KEY = "key"
     MOUNT = "mount"
 
 
@@ -112,6 +113,8 @@ def check_routes(vhost: Vhost, *, api_shared: bool) -> None:
     for first, second in combinations(routes_of(vhost, api_shared=api_shared), 2):
         if first.kind is RouteKind.API:
             _check_behind_api(first, second)
+        elif second.kind is RouteKind.KEY:
+            _check_key(first, second)
         elif second.mount is None:
             continue
         elif first.mount is not None:
@@ -122,6 +125,12 @@ def check_routes(vhost: Vhost, *, api_shared: bool) -> None:
             if found and (first.kind is RouteKind.PLAYLIST or not found.second_only):
                 name = first.what.partition(" ")[0]
                 raise _refused(first, second, found.path, f"give {name} a path that no mount matches")
+
+
+def _check_key(other: Route, key: Route) -> None:
+    found = _overlap(other, key)
+    if found:
+        raise _refused(key, other, found.path, "give hls_key_file a path of its own")
 
 
 def _api(vhost: Vhost, shared: bool) -> Route:
@@ -140,6 +149,8 @@ def _hls(vhost: Vhost) -> Iterator[Route]:
         ts=hls.hls_ts_file,
         mp4=hls.hls_fmp4_file,
         init=hls.hls_init_file,
+        key=hls.hls_key_file,
+        serves_keys=hls.hls_keys and not hls.hls_key_file_path,
     )
     for name, route in _hls_routes(files):
         yield replace(route, what=f"{name} {getattr(hls, name)}", at=_place(vhost, "hls", name))
@@ -154,6 +165,8 @@ def _hls_routes(files: HlsFiles) -> Iterator[tuple[str, Route]]:
         (RouteKind.SEGMENT, "hls_init_file", files.init),
     ):
         yield name, Route(kind, name, (template,))
+    if files.serves_keys:
+        yield "hls_key_file", Route(RouteKind.KEY, "hls_key_file", (files.key,))
 
 
 def _mounts(vhost: Vhost) -> Iterator[Route]:

@@ -79,11 +79,6 @@ UNUSED: Final = (
     Unused("vhost.forward", Why.FEATURE, "forward"),
     Unused("vhost.cluster", Why.FEATURE, "edge"),
     Unused("vhost.dvr", Why.FEATURE, "dvr"),
-    Unused("vhost.hls.hls_keys", Why.FEATURE, "hls_keys"),
-    Unused("vhost.hls.hls_fragments_per_key", Why.FEATURE, "hls_keys"),
-    Unused("vhost.hls.hls_key_file", Why.FEATURE, "hls_keys"),
-    Unused("vhost.hls.hls_key_file_path", Why.FEATURE, "hls_keys"),
-    Unused("vhost.hls.hls_key_url", Why.FEATURE, "hls_keys"),
     Unused("vhost.hls.hls_nb_notify", Why.FEATURE, "http_hooks"),
 )
 "Unread settings. A block in it stands for all of its settings."

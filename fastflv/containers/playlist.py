@@ -5,6 +5,7 @@ Specification: RFC 8216, 4.3 (tags), 6.2.1 and 6.2.2 (how a live playlist change
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,6 +28,12 @@ class PlaylistEntry:
 
     map_uri: str = ""
     "Initialisation section of the segment; empty for TS."
+
+    key_uri: str = ""
+    "Key of the segment, AES-128; empty when it is not encrypted."
+
+    iv: str = ""
+    "Its initialisation vector, 32 hexadecimal digits."
 
     date: str = ""
     "Wall clock at the first frame, as `date_of` writes it; empty when unknown."
@@ -92,13 +99,23 @@ class Playlist:
         ]
         if self.discontinuities:
             lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{self.discontinuities}")
-        map_uri = ""
+        map_uri, key = "", ("", "")
         for entry in self.entries:
             if entry.discontinuity:
                 lines.append("#EXT-X-DISCONTINUITY")
-            if entry.map_uri != map_uri:
+            new_map = entry.map_uri != map_uri
+            # A key counts for the maps behind it too (4.3.2.4), and these are not encrypted.
+            if key[0] and (new_map or not entry.key_uri):
+                lines.append("#EXT-X-KEY:METHOD=NONE")
+                key = ("", "")
+            if new_map:
                 map_uri = entry.map_uri
                 lines.append(f'#EXT-X-MAP:URI="{map_uri}{QUERY}"')
+            if (entry.key_uri, entry.iv) != key:
+                key = (entry.key_uri, entry.iv)
+                # A query of the key server's own stays as it is.
+                uri = entry.key_uri if "?" in entry.key_uri else entry.key_uri + QUERY
+                lines.append(f'#EXT-X-KEY:METHOD=AES-128,URI="{uri}",IV=0x{entry.iv}')
             if entry.date:
                 lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{entry.date}")
             lines += [f"#EXTINF:{entry.duration_ms / 1000:.3f},", entry.uri + QUERY]
@@ -113,7 +130,7 @@ def read_playlist(text: str, playlist_ms: int) -> Playlist | None:
     if lines[0] != "#EXTM3U":
         return None
     playlist = Playlist(playlist_ms)
-    duration_ms, broken, map_uri, date = -1, False, "", ""
+    duration_ms, broken, map_uri, date, key = -1, False, "", "", ("", "")
     for line in lines[1:]:
         name, _, value = line.partition(":")
         try:
@@ -128,6 +145,8 @@ def read_playlist(text: str, playlist_ms: int) -> Playlist | None:
                     broken = True
                 case "#EXT-X-MAP":
                     map_uri = value.removeprefix('URI="').removesuffix('"')
+                case "#EXT-X-KEY":
+                    key = _key(value)
                 case "#EXT-X-PROGRAM-DATE-TIME":
                     datetime.fromisoformat(value)
                     date = value
@@ -136,13 +155,23 @@ def read_playlist(text: str, playlist_ms: int) -> Playlist | None:
                 case _ if line and not line.startswith("#"):
                     if duration_ms < 0:
                         return None
-                    entry = PlaylistEntry(line, duration_ms, broken, map_uri, date)
+                    entry = PlaylistEntry(line, duration_ms, broken, map_uri, *key, date)
                     playlist.entries.append(entry)
                     playlist._length_ms += duration_ms
                     duration_ms, broken, date = -1, False, ""
         except (ValueError, OverflowError):
             return None
     return playlist if playlist.target or not playlist.entries else None
+
+
+def _key(attributes: str) -> tuple[str, str]:
+    """Return URI and initialisation vector of a key that `Playlist.text` wrote. Raises ValueError."""
+    if attributes == "METHOD=NONE":
+        return "", ""
+    found = re.fullmatch(r'METHOD=AES-128,URI="([^"]+)",IV=0x([0-9a-f]{32})', attributes)
+    if found is None:
+        raise ValueError(attributes)
+    return found[1], found[2]
 
 
 def date_of(wall_ms: int) -> str:

@@ -177,6 +177,10 @@ def hls_options(vhost: Vhost, settings: Settings) -> HlsOptions | None:
         hls.hls_init_file,
         prefix=hls.hls_entry_prefix,
         utc=settings.utc_time,
+        keys=hls.hls_keys,
+        key=hls.hls_key_file,
+        key_url=hls.hls_key_url,
+        serves_keys=not hls.hls_key_file_path,
     )
     least = max(round(fragment * hls.hls_td_ratio), limits.HLS_SEGMENT_MS_MIN)
     return HlsOptions(
@@ -190,6 +194,8 @@ def hls_options(vhost: Vhost, settings: Settings) -> HlsOptions | None:
         video=hls.hls_vcodec != "vn",
         mp4=hls.hls_use_fmp4,
         folder=hls.hls_path if hls.on_disk else "",
+        key_folder=hls.hls_key_file_path if hls.hls_keys else "",
+        fragments_per_key=hls.hls_fragments_per_key,
         cleanup=hls.hls_cleanup,
         dispose_seconds=hls.hls_dispose,
         recover=hls.hls_recover,

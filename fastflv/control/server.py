@@ -114,6 +114,7 @@ class Server:
             RouteKind.API: lambda exchange, route, name: self.api.handle(exchange),
             RouteKind.PLAYLIST: lambda exchange, route, name: self.hls.playlist(exchange, name),
             RouteKind.SEGMENT: lambda exchange, route, name: self.hls.segment(exchange, name),
+            RouteKind.KEY: lambda exchange, route, name: self.hls.key(exchange, name),
             RouteKind.MOUNT: self._mount,
         }
         self._stream_router = Router(

@@ -13,6 +13,7 @@ from server import HOST, Server, until, vhost_text
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 HLS = "hls { enabled on; hls_fragment 1; hls_window 10; %s }"
+KEYS = "hls_keys on; hls_fragments_per_key 2;"
 PLAYED = {
     "h264_aac": "",
     "h264_mp3": "",
@@ -24,6 +25,8 @@ PLAYED = {
     "hevc_aac": "",
     "h264_aac in mp4": "mp4.example.com",
     "audio_only in mp4": "mp4.example.com",
+    "h264_aac encrypted": "keys.example.com",
+    "h264_aac encrypted in mp4": "mp4keys.example.com",
 }
 "What is played, and the vhost that makes it so."
 SECONDS = 5.0
@@ -37,7 +40,9 @@ def told(
     find_chromium(), find_script(HLSJS), find_script(MPEGTSJS)
     server = serve(
         vhost_text(play="mw_latency 0; on_missing 10;", more=HLS % "")
-        + f"vhost mp4.example.com {{ {HLS % 'hls_use_fmp4 on; hls_ctx off;'} }}"
+        + f"vhost mp4.example.com {{ {HLS % 'hls_use_fmp4 on; hls_ctx off;'} }}\n"
+        + f"vhost keys.example.com {{ {HLS % KEYS} }}\n"
+        + f"vhost mp4keys.example.com {{ {HLS % f'hls_use_fmp4 on; {KEYS}'} }}"
     )
     publishers = []
     sources = {}

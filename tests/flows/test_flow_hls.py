@@ -32,6 +32,8 @@ def server(serve: Callable[..., Server], tmp_path_factory: pytest.TempPathFactor
     sites = f"""
     vhost mp4.example.com {{ {HLS % "hls_use_fmp4 on; hls_ctx off;"} }}
     vhost disk.example.com {{ publish {{ grace 0; }} {HLS % f"hls_path {folder}; hls_dispose 2; hls_ctx off;"} }}
+    vhost keys.example.com {{ {HLS % "hls_keys on; hls_fragments_per_key 2;"} }}
+    vhost mp4keys.example.com {{ {HLS % "hls_keys on; hls_use_fmp4 on; hls_ctx off;"} }}
     vhost back.example.com {{ publish {{ grace 10; }} {HLS % "hls_ctx off; hls_window 30;"} }}
     """
     return serve(vhost_text(play="mw_latency 0; on_missing 10;", more=HLS % "") + sites)
@@ -90,6 +92,20 @@ def test_the_container_fits_the_codecs(name: str, server: Server, on_air: dict[s
     found = [kinds.get(codec[:4], "audio") for codec in codecs[1].split(",")]
     wanted = ["video"] * bool(form.video) + ["audio"] * (bool(form.audio) and name not in LEFT_OUT)
     assert found == wanted
+
+
+@pytest.mark.parametrize("where", ["keys.example.com", "mp4keys.example.com"], ids=["ts", "mp4"])
+def test_ffmpeg_decodes_what_is_encrypted(where: str, server: Server, h264: Clip) -> None:
+    process = push(h264.path, server.publish_url(f"sealed?vhost={where}"), loop=True)
+    try:
+        address = url(server, "sealed", where)
+        play(address, 6)
+        playlist = text(variant(address)) if where == "keys.example.com" else text(address)
+        assert playlist.count("#EXT-X-KEY:METHOD=AES-128") >= 4
+        if where == "keys.example.com":
+            assert len(set(re.findall(r'URI="([^"?]*\.key)', playlist))) >= 2
+    finally:
+        end(process)
 
 
 @pytest.mark.parametrize("where", ["", "mp4.example.com"], ids=["ts", "mp4"])

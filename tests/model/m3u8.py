@@ -13,6 +13,7 @@ DECIMAL = re.compile(r"[0-9]{1,20}")
 FLOATING = re.compile(r"[0-9]+(\.[0-9]+)?")
 ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"\r\n]*"|[^",\s]+)(?:,|$)')
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d)")
+IV = re.compile(r"0x[0-9a-fA-F]{32}")
 URI = re.compile(r"[A-Za-z0-9%/?#\[\]@!$&'()*+,;=:._~-]+")
 ONCE = {
     "#EXT-X-VERSION",
@@ -42,6 +43,9 @@ class Segment(NamedTuple):
     map_uri: str
     date: float
     "Wall clock at its start, seconds since 1970; 0 where the playlist does not tell."
+    key_uri: str = ""
+    "Empty: not encrypted."
+    iv: bytes = b""
 
 
 class Media(NamedTuple):
@@ -100,7 +104,8 @@ def read_media(text: str) -> Media:
     duration: float | None = None
     broken = 0
     date = 0.0
-    map_uri = ""
+    map_uri = key_uri = ""
+    iv = b""
     map_used = float_used = False
     for line in lines_of(text):
         if not line or (line.startswith("#") and not line.startswith("#EXT")):
@@ -128,7 +133,15 @@ def read_media(text: str) -> Media:
         elif name == "#EXT-X-PROGRAM-DATE-TIME":
             must(DATE.fullmatch(value) is not None, f"{value!r} is no date")
             date = datetime.fromisoformat(value).timestamp()
+        elif name == "#EXT-X-KEY":
+            found = attributes(value)
+            key_uri, iv = "", b""
+            if found["METHOD"] != "NONE":
+                must(found.keys() == {"METHOD", "URI", "IV"} and found["METHOD"] == "AES-128", value)
+                must(IV.fullmatch(found["IV"]) is not None, f"{found['IV']} is no 128 bits")
+                key_uri, iv = quoted(found["URI"]), bytes.fromhex(found["IV"][2:])
         elif name == "#EXT-X-MAP":
+            must(not key_uri, "a map behind a key: it would have to be encrypted")
             map_uri = quoted(attributes(value)["URI"])
             map_used = True
         elif line.startswith("#"):
@@ -139,7 +152,9 @@ def read_media(text: str) -> Media:
             assert duration is not None
             first = number(seen.get("#EXT-X-DISCONTINUITY-SEQUENCE", "0"))
             base = number(seen.get("#EXT-X-MEDIA-SEQUENCE", "0"))
-            segments.append(Segment(line, duration, base + len(segments), first + broken, map_uri, date))
+            segments.append(
+                Segment(line, duration, base + len(segments), first + broken, map_uri, date, key_uri, iv)
+            )
             duration, date = None, 0.0
     must(duration is None, "a duration without a segment")
     version = number(seen.get("#EXT-X-VERSION", "1"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from posixpath import normpath
 
 from fastflv.config.grammar.section import Section, bounded
 from fastflv.config.model.files import HTML_DIR
@@ -99,19 +100,19 @@ class Hls:
     "Carry the whole query of a playlist's request into the URIs in it. Default off."
 
     hls_keys: bool = False
-    "Encrypt with AES-128. Default off."
+    "Encrypt segments with AES-128. Default off."
 
     hls_fragments_per_key: int = bounded(5, 1)
     "Segments that share a key. Default 5."
 
     hls_key_file: str = "[app]/[stream]-[seq].key"
-    "Key file below `hls_key_file_path`."
+    "Key file below `hls_key_file_path`, and its URL."
 
-    hls_key_file_path: str = HTML_DIR
-    "Root directory of keys. Default ./objs/nginx/html."
+    hls_key_file_path: str = ""
+    "Root directory of keys for another server. Default empty: keys are kept with the segments and served here."
 
-    hls_key_url: str = HTML_DIR
-    "Put before key URIs. SRS's default is a path, so set it."
+    hls_key_url: str = ""
+    "Put before the URIs of keys. Default empty: relative URIs. SRS's default is a path."
 
     hls_dts_directly: bool = True
     "No effect: segments keep the publisher's decode times. Default on."
@@ -124,5 +125,11 @@ class Hls:
 
 
 def read_hls(section: Section) -> Hls:
-    """Build `hls`; SRS writes files always, fastflv where the file names a directory for them."""
-    return section.fill(Hls, on_disk=section.value("hls_path") is not None)
+    """Build `hls`; SRS writes files always, fastflv where the file names a directory for them.
+
+    Keys that stand in the directory of the segments are kept with them.
+    """
+    hls = section.fill(Hls, on_disk=section.value("hls_path") is not None)
+    if hls.on_disk and normpath(hls.hls_key_file_path) == normpath(hls.hls_path):
+        return replace(hls, hls_key_file_path="")
+    return hls

@@ -35,17 +35,21 @@ class Disk:
 
 
 class DiskStore:
-    """A `SegmentStore` below the directory *root*; *playlist*: path of the playlist file below it."""
+    """A `SegmentStore` below the directory *root*.
+
+    *playlist*: path of the playlist file below it; empty for a store of keys, which has none.
+    """
 
     on_demand = False
     is_full = False
 
-    def __init__(self, disk: Disk, root: str, playlist: str) -> None:
+    def __init__(self, disk: Disk, root: str, playlist: str = "") -> None:
         self._disk = disk
         self._root = root
         self._playlist = playlist
         self._files: dict[str, StoredFile] = {}
-        self._claim(playlist)
+        if playlist:
+            self._claim(playlist)
 
     def __len__(self) -> int:
         return len(self._files)
@@ -87,12 +91,15 @@ class DiskStore:
             self._disk.run(remove_files, self._root, owned)
 
     def remove_all(self) -> None:
-        self.drop([self._playlist, *self._files], delete=True)
+        self.drop(self._paths(), delete=True)
 
     def close(self) -> None:
-        for path in (self._playlist, *self._files):
+        for path in self._paths():
             self._release(path)
         self._files.clear()
+
+    def _paths(self) -> list[str]:
+        return [self._playlist, *self._files] if self._playlist else list(self._files)
 
     def _full(self, path: str) -> str:
         return os.path.join(self._root, path)

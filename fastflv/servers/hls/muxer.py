@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from fastflv import limits
 from fastflv.config.model.hls import HlsOnError
+from fastflv.servers.hls.keyring import KeyRing
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.segmentreader import SegmentReader, carried
 from fastflv.servers.hls.segmentwriter import SegmentWriter
@@ -35,6 +36,7 @@ class HlsMuxer:
         name: StreamName,
         options: HlsOptions,
         store: SegmentStore,
+        keys: KeyRing | None,
         *,
         on_closed: Callable[[HlsMuxer], None],
         drop_publisher: Callable[[Stream], None],
@@ -51,6 +53,7 @@ class HlsMuxer:
         "The stream until its end."
         self.closed = False
         self.store = store
+        self._keys = keys
         self._loop = loop
         self._hub = hub
         self._on_closed = on_closed
@@ -60,6 +63,7 @@ class HlsMuxer:
             name,
             options,
             store,
+            keys,
             on_change=self._wake,
             on_recovered=self._open,
             on_ended=self._has_ended,
@@ -119,7 +123,14 @@ class HlsMuxer:
 
     def fetch(self, path: str) -> Stored | None:
         """Return a segment or initialisation section; None for an unknown path."""
-        return self.store.fetch(path)
+        return None if self._is_key(path) else self.store.fetch(path)
+
+    def fetch_key(self, path: str) -> Stored | None:
+        """Return a key that is served here; None for an unknown path."""
+        return self._keys.store.fetch(path) if self._keys is not None and self._is_key(path) else None
+
+    def _is_key(self, path: str) -> bool:
+        return self.options.names.key_of(f"/{path}") == self.name
 
     def forget_waiting(self, callback: Callable[[], None]) -> None:
         """Do not call a request that waits."""
@@ -178,7 +189,8 @@ class HlsMuxer:
             self._reader.close()
             self._reader = None
         self._writer.close()
-        self.store.close()
+        for store in self._writer.stores:
+            store.close()
         self._on_closed(self)
         self._wake()
 
@@ -192,11 +204,14 @@ class HlsMuxer:
         waiting = old.names.changes(options.names)
         if options.folder != old.folder:
             waiting.append("hls_path")
+        if options.key_folder != old.key_folder:
+            waiting.append("hls_key_file_path")
         target_ms = 1000 * self._writer.target
         longest_ms = target_ms + limits.HLS_TARGET_ROUND_MS
         if target_ms and options.least_ms != old.least_ms and options.least_ms > longest_ms:
             waiting.append("hls_fragment")
-        self.options = self._writer.options = options = replace(options, names=old.names, folder=old.folder)
+        options = replace(options, names=old.names, folder=old.folder, key_folder=old.key_folder)
+        self.options = self._writer.options = options
         self._writer.segments.playlist.playlist_ms = options.playlist_ms
         self._uncarried = False
         if self._reader is not None:
@@ -357,10 +372,11 @@ class HlsMuxer:
 
     def _dispose(self) -> None:
         if self.options.dispose_seconds:
-            self.store.remove_all()
+            for store in self._writer.stores:
+                store.remove_all()
             log.info("hls of %s: its segments are removed", self.name.url)
         elif self.options.cleanup:
-            self.store.drop(self._writer.segments.expire_all(), delete=True)
+            self._writer.drop(self._writer.segments.expire_all(), delete=True)
         self.close()
 
     def _wake(self) -> None:

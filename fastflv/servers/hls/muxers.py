@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fastflv import limits
 from fastflv.servers.hls.diskstore import Disk, DiskStore
 from fastflv.servers.hls.heap import trim_heap
+from fastflv.servers.hls.keyring import KeyRing
 from fastflv.servers.hls.memorystore import MemoryStore
 from fastflv.servers.hls.muxer import HlsMuxer
 from fastflv.servers.hls.names import HlsNames
@@ -88,6 +89,15 @@ class HlsMuxers:
                 return muxer
             found = found or muxer
         return found
+
+    def muxer_of_key(self, options: HlsOptions, path: str) -> HlsMuxer | None:
+        """Return the muxer that has a key at this URL path."""
+        for names in self._templates(options):
+            name = names.key_of(path)
+            muxer = self._muxers.get(name) if name is not None else None
+            if muxer is not None and muxer.fetch_key(path[1:]) is not None:
+                return muxer
+        return None
 
     def start(self, stream: Stream) -> HlsMuxer | None:
         """Make the muxer of a settled stream; None where HLS is off, or its name cannot be that of a file."""
@@ -180,12 +190,17 @@ class HlsMuxers:
             log.warning("hls of %s: the name of the stream does not fit the templates of the files", name.url)
             return None
         store: SegmentStore = DiskStore(self.disk, options.folder, path) if options.folder else MemoryStore()
+        keys = None
+        if options.names.keys:
+            apart = DiskStore(self.disk, options.key_folder) if options.key_folder else store
+            keys = KeyRing(name, options.names, apart, self.disk.run)
         muxer = self._muxers[name] = HlsMuxer(
             self._loop,
             self._hub,
             name,
             options,
             store,
+            keys,
             on_closed=self._closed,
             drop_publisher=self._drop_publisher,
         )
@@ -234,5 +249,6 @@ class HlsMuxers:
 
 
 def _is_moved(muxer: HlsMuxer, options: HlsOptions) -> bool:
-    """Whether the path templates or the place of the files differ from those of a muxer."""
-    return (muxer.options.names, muxer.options.folder) != (options.names, options.folder)
+    """Whether the path templates or the places of the files differ from those of a muxer."""
+    old = muxer.options
+    return (old.names, old.folder, old.key_folder) != (options.names, options.folder, options.key_folder)

@@ -31,8 +31,14 @@ class HlsNames:
         *,
         prefix: str = "",
         utc: bool = False,
+        keys: bool = False,
+        key: str = "[app]/[stream]-[seq].key",
+        key_url: str = "",
+        serves_keys: bool = True,
     ) -> None:
+        """*keys*: segments are encrypted; *serves_keys*: and keys are served here."""
         self.vhost = vhost
+        self.keys = keys
         self._settings: dict[str, str | bool] = {
             "hls_m3u8_file": playlist,
             "hls_ts_file": segment,
@@ -40,8 +46,20 @@ class HlsNames:
             "hls_init_file": init,
             "hls_entry_prefix": prefix,
             "utc_time": utc,
+            "hls_keys": keys,
+            "hls_key_file": key,
+            "hls_key_url": key_url,
         }
-        self.files = HlsFiles.parse(vhost, playlist=playlist, ts=segment, mp4=mp4_segment, init=init)
+        self.files = HlsFiles.parse(
+            vhost,
+            playlist=playlist,
+            ts=segment,
+            mp4=mp4_segment,
+            init=init,
+            key=key,
+            serves_keys=keys and serves_keys,
+        )
+        self._key_url = key_url if not key_url or key_url.endswith(("/", "=")) else f"{key_url}/"
         self._prefix = prefix
         self._utc = utc
 
@@ -66,6 +84,10 @@ class HlsNames:
         found = (self._match(template, url_path) for template in self.files.media)
         return next((name for name in found if name is not None), None)
 
+    def key_of(self, url_path: str) -> StreamName | None:
+        """Return the stream whose key may have this URL path, or None."""
+        return self._match(self.files.key, url_path) if self.files.serves_keys else None
+
     def playlist_path(self, name: StreamName) -> str:
         """Return the path of a stream's playlist; empty when another stream has the same, or it leaves the root."""
         path = self._fill(self.files.playlist, name, 0, 0, 0.0)
@@ -80,6 +102,24 @@ class HlsNames:
     def init_path(self, name: StreamName, number: int, begun: float) -> str:
         """Return the path of the initialisation section whose first segment is *number*."""
         return self._fill(self.files.init, name, number, 0, begun)
+
+    def key_path(self, name: StreamName, number: int, begun: float) -> str:
+        """Return the path of the key whose first segment is *number*."""
+        return self._fill(self.files.key, name, number, 0, begun)
+
+    def key_uri(self, path: str, playlist: str) -> str:
+        """Return the URI of the key at *path* in the playlist at *playlist*."""
+        if self._key_url:
+            return self._key_url + quote(path, safe=_SAFE)
+        return quote(posixpath.relpath(path, posixpath.dirname(playlist) or "."), safe=_SAFE)
+
+    def path_of_key(self, uri: str, playlist: str) -> str:
+        """Return the path of a URI that `key_uri` made; empty for any other URI."""
+        if self._key_url:
+            path = unquote(uri.removeprefix(self._key_url)) if uri.startswith(self._key_url) else ""
+        else:
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(playlist), unquote(uri)))
+        return path if is_inside(path) else ""
 
     def uri(self, path: str, playlist: str) -> str:
         """Return the URI of the file at *path* in the playlist at *playlist*."""

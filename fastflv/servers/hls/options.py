@@ -37,6 +37,12 @@ class HlsOptions:
     folder: str = ""
     "Root directory of the files; empty: segments are made on demand, in memory."
 
+    key_folder: str = ""
+    "Root directory of keys that another server has; empty: keys are kept with the segments."
+
+    fragments_per_key: int = 5
+    "Segments that share a key."
+
     cleanup: bool = True
     "Delete files that no playlist lists any more."
 

@@ -32,6 +32,12 @@ class NamedSegment:
     pictures: int = 0
     "Pictures in it, 0 when unknown."
 
+    key_path: str = ""
+    "Its key; empty when it is not encrypted."
+
+    iv: str = ""
+    "Its initialisation vector, hexadecimal."
+
     playlist_ms: int = 0
     "Length of the longest playlist that listed the segment."
 
@@ -113,6 +119,8 @@ class SegmentList:
                 segment.duration_ms,
                 segment.discontinuity and playlist.next > self._first,
                 self._names.uri(segment.init_path, self.path) if segment.init_path else "",
+                self._names.key_uri(segment.key_path, self.path) if segment.key_path else "",
+                segment.iv,
                 date_of(segment.begun_ms),
             )
         )
@@ -163,9 +171,10 @@ class SegmentList:
                 self._names.path_of(uri, self.path) if uri else "" for uri in (entry.uri, entry.map_uri)
             )
             segment = NamedSegment(path, init_path, 0, entry.duration_ms, entry.discontinuity)
+            segment.key_path = self._names.path_of_key(entry.key_uri, self.path) if entry.key_uri else ""
             segment.playlist_ms = playlist.length_ms
             self._listed.append(segment)
-            yield from (path for path in (path, init_path) if path)
+            yield from (path for path in (path, init_path, segment.key_path) if path)
 
     def set_sizes(self, sizes: Mapping[str, int]) -> None:
         """Tell the sizes, in bytes, of the segments of a resumed playlist."""
@@ -186,8 +195,11 @@ class SegmentList:
 
     def _forget(self, segment: NamedSegment) -> list[str]:
         """Return the paths that only this segment needs."""
-        init = segment.init_path
-        if not init or init == self._init[1]:
-            return [segment.path]
-        needed = any(other.init_path == init for other in (*self._expired, *self._listed))
-        return [segment.path] if needed else [segment.path, init]
+        paths = [segment.path]
+        others = (*self._expired, *self._listed)
+        init, key = segment.init_path, segment.key_path
+        if init and init != self._init[1] and not any(other.init_path == init for other in others):
+            paths.append(init)
+        if key and not any(other.key_path == key for other in others):
+            paths.append(key)
+        return paths

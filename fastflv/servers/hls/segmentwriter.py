@@ -13,6 +13,7 @@ from typing import Any
 from fastflv import limits
 from fastflv.containers.playlist import read_playlist, target_of
 from fastflv.containers.segmenter import Segment
+from fastflv.servers.hls.keyring import KeyRing
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.segmentlist import SegmentList
 from fastflv.servers.hls.store import SegmentStore
@@ -34,6 +35,7 @@ class SegmentWriter:
         name: StreamName,
         options: HlsOptions,
         store: SegmentStore,
+        keys: KeyRing | None,
         *,
         on_change: Callable[[], None],
         on_recovered: Callable[[], None],
@@ -53,6 +55,7 @@ class SegmentWriter:
         self._loop = loop
         self._name = name
         self._store = store
+        self._keys = keys
         self._on_change = on_change
         self._on_recovered = on_recovered
         self._on_ended = on_ended
@@ -107,6 +110,8 @@ class SegmentWriter:
     def begin_anew(self) -> None:
         """Begin another presentation, because the stream came back after its end."""
         self.text = ""
+        if self._keys is not None:
+            self._keys.renew()
         self.segments.begin_anew(self._loop.time())
 
     def drop_backlog(self) -> None:
@@ -115,9 +120,17 @@ class SegmentWriter:
 
     def expire(self) -> None:
         """Drop the segments that no player may ask for any more."""
-        paths = self.segments.expire(self._loop.time())
-        if paths:
-            self._store.drop(paths, delete=self.options.cleanup)
+        self.drop(self.segments.expire(self._loop.time()), delete=self.options.cleanup)
+
+    def drop(self, paths: list[str], *, delete: bool) -> None:
+        """Stop serving files and keys; *delete*: also remove them from the disk."""
+        for store in self.stores if paths else ():
+            store.drop(paths, delete=delete)
+
+    @property
+    def stores(self) -> set[SegmentStore]:
+        """The store of the segments, and that of the keys where it is another."""
+        return {self._store} if self._keys is None else {self._store, self._keys.store}
 
     def close(self) -> None:
         """Store and list nothing more."""
@@ -171,7 +184,10 @@ class SegmentWriter:
         if old is None or self._closed:
             return
         log.info("hls of %s continues behind segment %d", self._name.url, old.next - 1)
-        self.segments.set_sizes(await self._store.restore(list(self.segments.resume(old))))
+        paths, sizes = list(self.segments.resume(old)), dict[str, int]()
+        for store in self.stores:
+            sizes.update(await store.restore(paths))
+        self.segments.set_sizes(sizes)
         # The target duration of a playlist never changes: another `hls_fragment` needs another presentation.
         longer = self.options.least_ms > 1000 * old.target + limits.HLS_TARGET_ROUND_MS
         if longer or text.rstrip().endswith("#EXT-X-ENDLIST"):
@@ -185,7 +201,13 @@ class SegmentWriter:
             self.begin_anew()
         named = self.segments.name_segment(segment, self.options.floor_ms)
         named.discontinuity |= self._lost
-        files = [(named.path, segment.body)]
+        body = segment.body
+        if self._keys is not None:
+            number, per_key = self.segments.playlist.next, self.options.fragments_per_key
+            sealed = await self._keys.seal(body, number, segment.begun_ms / 1000, per_key)
+            body, named.key_path, named.iv = sealed.body, sealed.key_path, sealed.iv
+            named.size = len(body)
+        files = [(named.path, body)]
         if named.init_path and self._store.fetch(named.init_path) is None:
             files.insert(0, (named.init_path, segment.init))
         await self._store.write(files)
@@ -194,7 +216,7 @@ class SegmentWriter:
         self._lost = False
         self.segments.append(named, target, self._loop.time())
         while self._store.is_full and (paths := self.segments.evict()):
-            self._store.drop(paths, delete=True)
+            self.drop(paths, delete=True)
         await self._show()
 
     async def _complete(self) -> None:

@@ -11,6 +11,7 @@ from fastflv.playing.join import Joins
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
 from fastflv.servers.hls.heap import trim_heap
+from fastflv.servers.hls.keyrequest import KeyRequest
 from fastflv.servers.hls.muxers import HlsMuxers
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.playlistrequest import PlaylistRequest
@@ -102,6 +103,15 @@ class HlsServer:
             exchange.respond(head)
         else:
             exchange.respond_file(head, stored.path, 0, stored.size, missing=_gone())
+        return True
+
+    def key(self, exchange: Exchange, name: StreamName) -> bool:
+        """Answer a request for a key. False where the path is none, so that a mount may take it."""
+        options = self.muxers.vhost_of(name.vhost)
+        muxer = self.muxers.muxer_of_key(options, exchange.request.path) if options is not None else None
+        if muxer is None:
+            return False
+        KeyRequest(self, exchange, muxer).begin()
         return True
 
     def count(self, request: AccessRequest, stream: Stream | None, keep_seconds: float, size: int) -> None:
