@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 from model import m3u8
-from model.hls import Camera, looped, running, until
+from model.hls import Camera, looped, running
+from model.loop import until
 
 from fastflv import limits
 
