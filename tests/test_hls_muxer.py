@@ -79,6 +79,24 @@ async def test_memory_is_bounded_and_three_segments_stay(monkeypatch):
 
 
 @looped
+async def test_the_memory_of_all_streams_together_is_bounded(monkeypatch):
+    async with running("hls_fragment 1; hls_window 60; hls_ctx off;") as site:
+        cameras = [Camera(site, NAME._replace(stream=stream)) for stream in ("a", "b")]
+        paths = [f"/live/{camera.name.stream}.m3u8" for camera in cameras]
+        async with cameras[0].rolling(), cameras[1].rolling():
+            assert all([len((await site.segments(path, 5)).segments) >= 5 for path in paths])
+            monkeypatch.setattr(limits, "HLS_SERVER_BYTES", 1000)
+            await until(lambda: {len(muxer.store) for muxer in site.server.hls.muxers} == {3})
+            monkeypatch.setattr(limits, "HLS_SERVER_BYTES", 1 << 30)
+            # Streams that are over count no more.
+            for muxer in list(site.server.hls.muxers):
+                muxer.close()
+            monkeypatch.setattr(limits, "HLS_SERVER_BYTES", 0)
+            store = site.server.hls.muxers.start(cameras[0].stream).store
+            assert not store.is_full
+
+
+@looped
 async def test_a_segmenter_that_fails_is_begun_again(monkeypatch, caplog):
     monkeypatch.setattr(limits, "HLS_RETRY_SECONDS", 0.05)
     async with running("hls_ctx off; hls_window 60;") as site, Camera(site).rolling() as camera:
