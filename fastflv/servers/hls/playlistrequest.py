@@ -161,7 +161,7 @@ class PlaylistRequest:
         if self._timer is not None:
             self._timer.cancel()
         if self._muxer is not None:
-            self._muxer.forget_waiting(self._woken)
+            self._muxer.waiting.discard(self._woken)
 
     # --- answers ---
 
