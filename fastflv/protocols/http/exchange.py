@@ -156,8 +156,8 @@ class Exchange(ABC):
     ) -> None:
         """Answer with *size* bytes of a file from *offset* on; None: to its end.
 
-        *missing* is the answer when the file cannot be opened or does not have these bytes. A file that
-        becomes shorter meanwhile breaks the answer off.
+        *missing* is the answer when the file is a link, cannot be opened or does not have these bytes. A file
+        that becomes shorter meanwhile breaks the answer off.
         """
 
     @abstractmethod
