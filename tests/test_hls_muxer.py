@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 from model import m3u8, mp4
@@ -38,6 +40,33 @@ async def test_a_stream_that_nobody_watches_costs_nothing(monkeypatch):
         # Numbers and names go on.
         assert after.sequence > before.segments[-1].number
         assert not {s.uri for s in after.segments} & {s.uri for s in before.segments}
+
+
+@pytest.mark.parametrize("place", ["memory", "disk"])
+@looped
+async def test_a_muxer_that_closed_keeps_nothing_until_the_collector_comes(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "HLS_IDLE_SECONDS", 0.3)
+    where = f"hls_path {tmp_path}; hls_dispose 1;" if place == "disk" else ""
+    async with running(f"{where} hls_fragment 0.1; hls_window 0.1; hls_keys on;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            media = await site.segments(await site.join(), 2)
+        assert await site.fetch(media.segments[0].key_uri)
+        stream, muxer = weakref.ref(camera.stream), weakref.ref(site.muxer)
+        gc.collect()
+        gc.disable()
+        try:
+            if place == "disk":
+                camera.end()
+                del camera
+            await until(lambda: not site.server.hls.muxers and not len(site.server.clients))
+            await until(lambda: muxer() is None)
+            if place == "memory":
+                camera.end()
+                del camera
+            await until(lambda: stream() is None)
+        finally:
+            gc.enable()
 
 
 @looped

@@ -176,6 +176,7 @@ class HlsMuxer:
         if self.closed:
             return
         self.closed = True
+        self.stream = None
         self._hub.forget(self.name, self._settled)
         if self._timer is not None:
             self._timer.cancel()

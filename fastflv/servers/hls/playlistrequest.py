@@ -150,11 +150,11 @@ class PlaylistRequest:
 
     def _respond(self, response: Response) -> None:
         self._forget()
-        self._exchange.on_lost = None
         self._exchange.respond(response)
 
     def _forget(self) -> None:
-        # The join refers to this request: what a client sent would stay until the collector comes.
+        # The exchange and the join refer to this request: what a client sent would stay until the collector comes.
+        self._exchange.on_lost = None
         join, self._join = self._join, None
         if join is not None:
             join.cancel()
