@@ -88,11 +88,11 @@ HLS_SWEEP_SECONDS: Final = 5.0
 HLS_SWEEP_WORK: Final = 4000
 "Viewers looked at in one turn of the event loop: 0.5 ms."
 
-HLS_SWEEP_REMOVAL: Final = 80
+HLS_SWEEP_REMOVAL: Final = 160
 "What the removal of a viewer counts for: its line in the log and the counters take as long as a look at so many."
 
 HLS_SWEEP_PAUSE_SECONDS: Final = 0.005
-"Pause between two steps of a sweep, seconds: others are served meanwhile; 30,000 viewers that leave at once are removed in 3 s."
+"Pause between two steps of a sweep, seconds: others are served meanwhile; 30,000 viewers that leave at once are removed in 6 s."
 
 HLS_WAKE_COUNT: Final = 50
 "Viewers that wait for a first segment and are answered in one turn of the event loop: 5 ms."
