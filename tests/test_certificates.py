@@ -278,14 +278,67 @@ UNUSABLE = {
     "a certificate that is not there": (lambda cert, key: ("gone.crt", key), "gone.crt does not exist"),
     "a key that is not there": (lambda cert, key: (cert, "gone.key"), "gone.key does not exist"),
     "the files the wrong way round": (lambda cert, key: (key, cert), "cannot use certificate"),
-    "a directory": (lambda cert, key: (os.path.dirname(cert), key), "cannot use certificate"),
+    "a directory": (
+        lambda cert, key: (os.path.dirname(cert), key),
+        "cannot use certificate .*: is a directory",
+    ),
+}
+
+
+def changed(path: str, change) -> str:
+    """A copy of the file at *path* with its text changed."""
+    copy = f"{path}.changed"
+    Path(copy).write_text(change(Path(path).read_text()))
+    return copy
+
+
+def cut(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join((lines[0], "AAAA\n", *lines[3:]))
+
+
+UNUSABLE |= {
+    "a certificate of garbage": (
+        lambda cert, key: (changed(cert, lambda text: "garbage\n"), key),
+        "the certificate file holds no certificate",
+    ),
+    "a key of garbage": (
+        lambda cert, key: (cert, changed(key, lambda text: "garbage\n")),
+        "the key file holds no private key",
+    ),
+    "two certificates": (lambda cert, key: (cert, cert), "the key file holds a certificate"),
+    "a damaged certificate": (lambda cert, key: (changed(cert, cut), key), "the certificate is damaged"),
+    "a damaged key": (lambda cert, key: (cert, changed(key, cut)), "the key is damaged"),
 }
 
 
 @pytest.mark.parametrize(("wrong", "words"), UNUSABLE.values(), ids=UNUSABLE)
 def test_files_that_cannot_be_used_stop_the_start_with_a_sentence(pairs, wrong, words):
-    with pytest.raises(StartupError, match=words):
+    with pytest.raises(StartupError, match=words) as caught:
         Certificates([pairs[1], wrong(*pairs[0])])
+    assert "_ssl.c" not in str(caught.value)
+
+
+def test_a_key_of_another_certificate_is_said_to_be_one(made):
+    for kinds in ((RSA, RSA), (ECDSA, RSA)):
+        (cert, _), (_, key) = (made(*LIVE, key=kind) for kind in kinds)
+        with pytest.raises(StartupError, match="the key belongs to another certificate"):
+            Certificates([(cert, key)])
+
+
+def test_a_file_that_may_not_be_read_is_said_to_be_locked(pairs, tmp_path):
+    cert, key = pairs[0]
+    locked = shutil.copy(key, tmp_path / "key.pem")
+    os.chmod(locked, 0)
+    user = os.geteuid()
+    if user == 0:
+        # Root reads every file, and nobody reads those of this test.
+        os.seteuid(65534)
+    try:
+        with pytest.raises(StartupError, match=r"user \d+ may not read it; change its mode or owner"):
+            Certificates([(cert, str(locked))])
+    finally:
+        os.seteuid(user)
 
 
 def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(made):

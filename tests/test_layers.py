@@ -33,7 +33,7 @@ CONFIG = (
     ("grammar",),
     ("variable", "overlap", "template", "mount", "hlsfiles"),
     ("model",),
-    ("routes", "check", "feature", "unused", "diff", "place"),
+    ("routes", "check", "advice", "feature", "unused", "diff", "place"),
     ("load",),
 )
 "Modules and folders of `config`, from left to right; those of one row may import each other."

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from fastflv import limits
 from fastflv.errors import StartupError
 from fastflv.net.certnames import certificate_names
 
 log = logging.getLogger(__name__)
 
 PEM_BEGIN, PEM_END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+PEM_CERTIFICATE = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )?CERTIFICATE-----")
+PEM_KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Certificates:
         return self._read(range(len(self._pairs))) == len(self._pairs)
 
     def _read(self, which: Iterable[int]) -> int:
-        fresh = 0
+        fresh = []
         for at in which:
             pair = self._pairs[at]
             # Before the files themselves: a change while they are read shows the next time.
@@ -68,13 +72,13 @@ class Certificates:
             except StartupError as error:
                 log.error("%s; the certificate read before stays in use", error)
                 continue
-            fresh += 1
-            log.info(
-                "certificate %s is in use, for %s", pair[0], " ".join(self._loaded[at].names) or "no names"
-            )
+            fresh.append(at)
         if fresh:
             self._choice = _Choice(self._loaded)
-        return fresh
+        for at in fresh:
+            names = " ".join(self._loaded[at].names) or "no names"
+            log.info("certificate %s is in use, for %s", self._pairs[at][0], names)
+        return len(fresh)
 
     def _give(self, connection: ssl.SSLSocket | ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         # The name is None where the client asks for none: an IP address, or a very old client.
@@ -108,22 +112,71 @@ def _context() -> ssl.SSLContext:
 
 
 def _load(cert: str, key: str) -> Loaded:
+    texts = _read_pem(cert, "certificate"), _read_pem(key, "key")
     context = _context()
     try:
         context.load_cert_chain(cert, key, _refuse_passphrase)
-        return Loaded(context, _names(cert))
-    except FileNotFoundError:
-        missing = cert if not os.path.exists(cert) else key
+    except _Encrypted:
         raise StartupError(
-            f"certificate file {missing} does not exist; give the paths of a PEM certificate and its key"
+            f"key {key} is encrypted; write it without a passphrase: openssl pkey -in {key} -out NEW"
         ) from None
-    except (ssl.SSLError, OSError, ValueError) as error:
-        raise StartupError(f"cannot use certificate {cert} with key {key}: {error}") from error
+    except (ssl.SSLError, OSError) as error:
+        why = _fault(cert, *texts, error)
+        raise StartupError(f"cannot use certificate {cert} with key {key}: {why}") from error
+    return Loaded(context, _names(cert, texts[0]))
 
 
-def _names(cert: str) -> tuple[str, ...]:
-    with open(cert, encoding="ascii", errors="replace") as file:
-        pem = file.read()
+def _read_pem(path: str, what: str) -> str:
+    """Return the text of a PEM file. Raises StartupError where it cannot be read."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read(limits.CONFIG_FILE_BYTES_MAX)
+    except FileNotFoundError:
+        raise StartupError(
+            f"{what} file {path} does not exist; give the paths of a PEM certificate and its key"
+        ) from None
+    except PermissionError:
+        raise StartupError(
+            f"cannot use {what} {path}: user {os.geteuid()} may not read it; change its mode or owner, or the user of the server"
+        ) from None
+    except OSError as error:
+        raise StartupError(
+            f"cannot use {what} {path}: {(error.strerror or str(error)).lower()}; give the path of a PEM file"
+        ) from None
+
+
+def _fault(cert: str, chain: str, private: str, error: OSError) -> str:
+    """Return what is wrong with a pair that OpenSSL refuses; its own words name lines of its source."""
+    if not PEM_CERTIFICATE.search(chain):
+        found = "a private key" if PEM_KEY.search(chain) else "no certificate"
+        return (
+            f"the certificate file holds {found}; write a PEM file that begins with the server's certificate"
+        )
+    if not PEM_KEY.search(private):
+        found = "a certificate" if PEM_CERTIFICATE.search(private) else "no private key"
+        return f"the key file holds {found}; write the PEM file with the private key"
+    reason = getattr(error, "reason", None) or ""
+    # The last one: they are of two kinds, as RSA and ECDSA.
+    if reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
+        return (
+            "the key belongs to another certificate; the server's own certificate comes first in its file, "
+            "before those of its issuers"
+        )
+    if reason in ("EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK"):
+        return "it is too weak for this OpenSSL; make one with RSA of 2048 bits or with ECDSA"
+    # Which of the two it is, OpenSSL does not say: the certificate is tried alone.
+    try:
+        _context().load_verify_locations(cert)
+    except ssl.SSLError:
+        return "the certificate is damaged; take a new copy of the file"
+    return "the key is damaged or of an unknown kind; take a new copy of the file"
+
+
+class _Encrypted(Exception):
+    """A key asks for a passphrase."""
+
+
+def _names(cert: str, pem: str) -> tuple[str, ...]:
     try:
         # The first one in the file is the server's, the others lead to its issuer.
         first = pem[pem.index(PEM_BEGIN) : pem.index(PEM_END) + len(PEM_END)]
@@ -135,7 +188,7 @@ def _names(cert: str) -> tuple[str, ...]:
 
 def _refuse_passphrase() -> str:
     # Without this, OpenSSL asks for one on the terminal and the server waits.
-    raise ValueError("the key is encrypted; write it without a passphrase (openssl pkey -in KEY -out NEW)")
+    raise _Encrypted
 
 
 def _stamp(pair: tuple[str, str]) -> tuple[object, ...]:

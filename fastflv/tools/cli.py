@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fastflv import limits
+from fastflv.config.advice import advice
 from fastflv.config.check import check_listeners, check_open_files
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.load import load
@@ -17,7 +18,8 @@ from fastflv.config.notice import NoticeKind
 from fastflv.control.background import in_container
 from fastflv.control.process import raise_file_limit
 from fastflv.control.runtime import compile_runtime
-from fastflv.errors import ConfigError, StartupError
+from fastflv.errors import ConfigError, ConfigValueError, StartupError
+from fastflv.net.certificates import Certificates
 from fastflv.tools.arguments import Arguments
 from fastflv.tools.serve import serve
 
@@ -41,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = load_now(stamps)
         # Lists of rules and routes are refused here, before anything starts and by -t too.
         compile_runtime(settings, 1)
+        check_certificates(settings)
     except (ConfigError, StartupError) as error:
         print(f"fastflv: {error}", file=sys.stderr)
         return 1
@@ -56,6 +59,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StartupError as error:
         print(f"fastflv: {error}", file=sys.stderr)
         return 1
+
+
+def check_certificates(settings: Settings) -> None:
+    """Read the certificates of all listeners. Raises ConfigValueError at the first pair that cannot be used."""
+    source = settings.source
+    assert source is not None
+    rtmps, server, api = settings.rtmps, settings.http_server.https, settings.http_api.https
+    blocks = {
+        "rtmps": ((rtmps.cert, rtmps.key),) if rtmps is not None else (),
+        "http_server.https": server.pairs if settings.http_server.enabled and server.enabled else (),
+        "http_api.https": api.pairs
+        if settings.http_api.enabled and api.enabled and not settings.api_https_shared
+        else (),
+    }
+    for path, pairs in blocks.items():
+        section = source
+        for name in path.split("."):
+            section = section.sub(name)
+        at = section.value("cert") or section.value("key") or section.directive
+        # As the server sees them once it is in its work_dir.
+        folder = "" if settings.work_dir == "./" else settings.work_dir
+        for cert, key in pairs:
+            try:
+                Certificates([(os.path.join(folder, cert), os.path.join(folder, key))])
+            except StartupError as error:
+                raise ConfigValueError(
+                    f"{path}: {error}", file=at.file if at else "", line=at.line if at else 0
+                ) from error
 
 
 def load_checked(args: argparse.Namespace, *, folder: str, stamps: FileStamps) -> Settings:
@@ -74,6 +105,7 @@ def load_checked(args: argparse.Namespace, *, folder: str, stamps: FileStamps) -
         options=args.options,
     )
     check_listeners(settings)
+    settings = replace(settings, notices=(*settings.notices, *advice(settings)))
     open_files = raise_file_limit()
     if args.file is None and "SRS_MAX_CONNECTIONS" not in os.environ:
         room = open_files - limits.CONNECTIONS_RESERVED - 1

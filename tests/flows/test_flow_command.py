@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,43 @@ def test_a_known_directive_that_is_not_supported_is_a_warning(tmp_path: Path) ->
     done = run("-t", "-c", str(file))
     assert done.returncode == 0
     assert "warning" in done.stderr and f"{file}:3" in done.stderr and "dvr is not supported" in done.stderr
+
+
+def test_t_names_a_file_with_which_nobody_can_publish(tmp_path: Path) -> None:
+    file = tmp_path / "bare.conf"
+    file.write_text("daemon off;\nlisten 1935;\n")
+    done = run("-t", "-c", str(file))
+    assert done.returncode == 0
+    assert f"warning: {file}:2: there is no vhost" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda folder: (folder / "cert.pem").unlink(), "cert.pem does not exist"),
+        (lambda folder: (folder / "key.pem").unlink(), "key.pem does not exist"),
+        (lambda folder: (folder / "cert.pem").write_text("garbage"), "holds no certificate"),
+        (lambda folder: (folder / "key.pem").write_text("garbage"), "holds no private key"),
+    ],
+    ids=["no certificate", "no key", "garbage", "garbage for a key"],
+)
+@pytest.mark.parametrize("block", ["rtmps", "http_server.https", "http_api.https"])
+def test_t_looks_at_certificates(
+    tmp_path: Path, certificate: Path, block: str, damage: Callable[[Path], object], words: str
+) -> None:
+    for name in ("key.pem", "cert.pem"):
+        shutil.copyfile(certificate / name, tmp_path / name)
+    tls = f"{{ enabled on; listen 8443;\nkey {tmp_path}/key.pem;\ncert {tmp_path}/cert.pem; }}"
+    outer, _, inner = block.partition(".")
+    more = f"{outer} {{ enabled on; {inner} {tls} }}" if inner else f"{outer} {tls}"
+    file = tmp_path / "tls.conf"
+    file.write_text(f"listen 1935; {more} vhost __defaultVhost__ {{ http_remux {{ enabled on; }} }}")
+    assert run("-t", "-c", str(file)).returncode == 0
+    damage(tmp_path)
+    done = run("-t", "-c", str(file))
+    assert done.returncode == 1
+    said = one_line("".join(line for line in done.stderr.splitlines(True) if "warning" not in line))
+    assert said.startswith(f"fastflv: {file}:3: {block}: ") and words in said
 
 
 def test_two_outputs_for_one_url_are_refused_with_the_place_of_both(tmp_path: Path) -> None:

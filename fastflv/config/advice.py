@@ -1,0 +1,75 @@
+"""What a file says that is taken and hardly meant: one notice each."""
+
+from __future__ import annotations
+
+from fastflv.config.grammar.directive import Directive
+from fastflv.config.grammar.section import Section
+from fastflv.config.model.server import Settings
+from fastflv.config.notice import Notice, NoticeKind
+
+
+def advice(settings: Settings) -> tuple[Notice, ...]:
+    """Return notices for what makes a server useless, or a part of its file.
+
+    A fragment of a file is no mistake, so this is for the whole one that a server is to run with.
+    """
+    assert settings.source is not None
+    notices: list[Notice] = []
+    root = Section(settings.source.directive, "", settings.source.environment, notices)
+    _advise_twins(root)
+    if not any(vhost.enabled for vhost in settings.vhosts.values()):
+        why = "every vhost is off" if settings.vhosts else "there is no vhost"
+        root.notify(
+            NoticeKind.ADVICE,
+            f"{why}, so each publish and each play is refused; add 'vhost __defaultVhost__ {{ }}'",
+            root.value("listen") or root.directive,
+        )
+    else:
+        _advise_http(settings, root)
+    return tuple(notices)
+
+
+def _advise_twins(root: Section) -> None:
+    """Point out a second vhost of one name: the first counts, and nothing of the other."""
+    first: dict[str, Directive] = {}
+    for section in root.subs("vhost"):
+        directive = section.directive
+        assert directive is not None
+        name = directive.args[0]
+        if name in first:
+            root.notify(
+                NoticeKind.ADVICE,
+                f"vhost {name} is written at {first[name].place} already; that one counts, and this one is ignored",
+                directive,
+            )
+        first.setdefault(name, directive)
+
+
+def _advise_http(settings: Settings, root: Section) -> None:
+    """Point out an HTTP server without anything to serve, and streams mounted where there is none."""
+    server = settings.http_server
+    vhosts = [vhost for vhost in settings.vhosts.values() if vhost.enabled]
+    if server.enabled:
+        if not settings.api_shared and not any(
+            vhost.http_remux.enabled or vhost.hls.enabled for vhost in vhosts
+        ):
+            root.notify(
+                NoticeKind.ADVICE,
+                "http_server is on, but no vhost has anything mounted on it, so players get 404; add"
+                " 'http_remux { enabled on; }' to a vhost",
+                root.sub("http_server").directive,
+            )
+        return
+    for vhost in vhosts:
+        assert vhost.source is not None
+        for name, on in (
+            ("http_remux", vhost.http_remux.enabled),
+            ("hls", vhost.hls.enabled and not vhost.hls.on_disk),
+        ):
+            if on:
+                root.notify(
+                    NoticeKind.ADVICE,
+                    f"{name} of vhost {vhost.name} is on, but http_server is off, so nobody can play it; add"
+                    " 'http_server { enabled on; }'",
+                    vhost.source.sub(name).directive,
+                )
