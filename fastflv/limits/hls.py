@@ -37,6 +37,9 @@ HLS_FRAME_BYTES: Final = 200
 HLS_CLOCK_SLACK_MS: Final = 1000
 "EXT-X-PROGRAM-DATE-TIME is counted in media time while it is within this of the wall clock, ms: above what networks delay, and an hour of 0.03 % drift."
 
+HLS_RATE_SLACK: Final = 0.1
+"A frame rate that an encoder claims is announced before pictures of a segment are counted if it is as near to those of the stream so far, a share of them."
+
 HLS_TARGET_ROUND_MS: Final = 499
 "A segment may exceed the target duration by this, ms: RFC 8216, 4.3.3.1 rounds durations to seconds."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.syntax.flvtag import payload
@@ -56,12 +57,19 @@ def rendition(stream: Stream | None, options: HlsOptions, rates: tuple[int, int]
             except CodecConfigError:
                 continue
             width, height = config.width, config.height
+            fps = fps or claimed_rate(config.fps, writer)
             if not (width and height):
                 width, height = size_of(stream)
     if not rates[0]:
         # Before the first segment: the mean of the publish so far.
         rates = (writer.bytes * 8000 // max(writer.dts_ms, 1000), 0)
     return Rendition(*rates, tuple(strings) if all(strings) else (), width, height, fps)
+
+
+def claimed_rate(fps: float, writer: StreamWriter) -> float:
+    """Return *fps*, which an encoder claims, if the stream has had about as many pictures a second; 0.0 otherwise."""
+    counted = 1000 * writer.video_tags / max(writer.dts_ms, 1)
+    return fps if abs(fps - counted) <= limits.HLS_RATE_SLACK * counted else 0.0
 
 
 def record_of(writer: StreamWriter, kind: int) -> bytes:
