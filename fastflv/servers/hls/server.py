@@ -15,14 +15,11 @@ from fastflv.servers.hls.keyrequest import KeyRequest
 from fastflv.servers.hls.muxers import HlsMuxers
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.playlistrequest import PlaylistRequest
+from fastflv.servers.hls.segmentrequest import SegmentRequest, gone
 from fastflv.servers.hls.sessions import ARGUMENT, HlsSessions
-from fastflv.servers.hls.store import StoredBytes
 from fastflv.stream.clients import Clients
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
-
-TYPES = {"ts": "video/MP2T", "mp3": "audio/mpeg", "aac": "audio/aac"}
-"Content type of a segment by its ending; any other ending is MP4."
 
 
 class HlsServer:
@@ -73,8 +70,8 @@ class HlsServer:
         muxer = self.muxers.muxer_of_segment(options, request.path) if options is not None else None
         if muxer is None or options is None:
             return False
-        word = request.args.get(ARGUMENT, "")
-        session = self.sessions.find(word) if options.sessions else None
+        word = request.args.get(ARGUMENT, "") if options.sessions else ""
+        session = self.sessions.find(word) if word else None
         if session is not None and session.kicked:
             exchange.respond(Response.of_text(404, f"HLS stream {muxer.name.url} is EOF"))
             return True
@@ -84,20 +81,9 @@ class HlsServer:
             stem = request.path.rpartition("/")[2].rpartition(".")[0]
             if self.joins.hub.find(muxer.name._replace(stream=stem)):
                 return False
-            exchange.respond(_gone())
+            exchange.respond(gone())
             return True
-        muxer.asked = self.joins.loop.time()
-        head = Response(content_type=TYPES.get(request.path.rpartition(".")[2], "video/mp4"))
-        # A path is used once: a copy is of use as long as a playlist lists it.
-        head.headers["Cache-Control"] = f"max-age={max(muxer.options.playlist_ms // 1000, 1)}"
-        size = len(stored.body) if isinstance(stored, StoredBytes) else stored.size
-        if word and request.method == "GET":
-            self.sessions.count(word, size)
-        if isinstance(stored, StoredBytes):
-            head.body = stored.body
-            exchange.respond(head)
-        else:
-            exchange.respond_file(head, stored.path, 0, stored.size, missing=_gone())
+        SegmentRequest(self, exchange, muxer, stored, word).begin()
         return True
 
     def key(self, exchange: Exchange, name: StreamName) -> bool:
@@ -133,7 +119,3 @@ class HlsServer:
             trim_heap()
         if len(self.sessions):
             self._sweep_later(limits.HLS_SWEEP_SECONDS)
-
-
-def _gone() -> Response:
-    return Response.of_text(404, "that segment is gone", Cache_Control="no-cache")
