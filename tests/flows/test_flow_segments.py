@@ -8,8 +8,8 @@ from contextlib import closing
 from urllib.parse import urljoin
 
 import pytest
+from broadcast import Broadcast
 from player import Player
-from publisher import Publisher, film, headers
 from server import HOST, Server
 
 DENIED = "127.0.0.2"
@@ -42,13 +42,30 @@ def follow(server: Server, path: str) -> list[str]:
         path = urljoin(path, uris[0])
 
 
+OPEN = "vhost open.example { play { start gop; } publish { grace 0; } hls { enabled on; hls_fragment 1; hls_window 60; } }"
+
+
+def test_a_session_of_one_stream_opens_no_other(serve: Callable[..., Server]) -> None:
+    server = serve(VHOSTS.format(allowed=HOST, more="", fmp4="off") + OPEN)
+    with (
+        Broadcast(server.rtmp, "both", speed=4),
+        Broadcast(server.rtmp, "both?vhost=open.example", speed=4),
+    ):
+        media = follow(server, "/live/both.m3u8")
+        status, master = get(server, "/live/both.m3u8?vhost=open.example", DENIED)
+        assert status == 200, master
+        (word,) = re.findall(r"hls_ctx=(\w+)", master)
+        assert get(server, f"/live/both.m3u8?hls_ctx={word}&vhost=open.example", DENIED)[0] == 200
+        for path in ("/live/both.m3u8", *(each.partition("?")[0] for each in media)):
+            assert get(server, f"{path}?hls_ctx={word}", DENIED)[0] == 403
+        assert get(server, f"/live/both.m3u8?hls_ctx={word}&vhost=open.example", DENIED)[0] == 200
+
+
 @pytest.mark.parametrize("fmp4", ["off", "on"])
 @pytest.mark.parametrize("more", ["", "hls_ctx off;", "hls_ts_ctx off;"])
 def test_segments_are_for_those_who_may_play(serve: Callable[..., Server], more: str, fmp4: str) -> None:
     server = serve(VHOSTS.format(allowed=HOST, more=more, fmp4=fmp4))
-    with Publisher(server.rtmp) as publisher:
-        publisher.publish("closed")
-        publisher.tags([*headers(), *film(120)])
+    with Broadcast(server.rtmp, "closed", speed=4):
         media = follow(server, "/live/closed.m3u8")
         assert media
         for path in media:

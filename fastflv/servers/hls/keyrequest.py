@@ -39,7 +39,7 @@ class KeyRequest:
         session = server.sessions.find(word) if word else None
         if session is not None and session.kicked:
             self._exchange.respond(Response.of_text(404, f"HLS stream {name.url} is EOF"))
-        elif session is not None and session.ip == request.ip:
+        elif session is not None and session.admits(name, request.ip):
             self._send()
         else:
             client_id = word or server.sessions.new_word()

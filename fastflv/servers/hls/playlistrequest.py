@@ -66,7 +66,7 @@ class PlaylistRequest:
         elif session is not None and session.kicked:
             self._exchange.respond(Response.of_text(404, f"HLS stream {self._name.url} is EOF"))
         else:
-            known = session is not None and session.ip == self._exchange.request.ip
+            known = session is not None and session.admits(self._name, self._exchange.request.ip)
             response = self._answer() if known else None
             if response is not None:
                 self._exchange.respond(response)

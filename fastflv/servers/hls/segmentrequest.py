@@ -41,7 +41,7 @@ class SegmentRequest:
         """Answer, or ask the gate: the path of a segment can be guessed, its playlist need not have been read."""
         request = self._exchange.request
         session = self._server.sessions.find(self._word) if self._word else None
-        if session is not None and session.ip == request.ip:
+        if session is not None and session.admits(self._muxer.name, request.ip):
             self._send()
             return
         name = self._muxer.name

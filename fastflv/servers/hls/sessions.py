@@ -10,6 +10,7 @@ from fastflv.access.request import AccessRequest
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.lag import NO_STEPS, Steps
+from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream, StreamOptions
 
 ARGUMENT = "hls_ctx"
@@ -21,14 +22,18 @@ class HlsSession:
     """One viewer."""
 
     __slots__ = (
-        "_sessions", "client", "ip", "keep_seconds", "kicked", "received", "seen", "sent", "text_bytes", "word",
+        "_sessions", "client", "ip", "keep_seconds", "kicked", "name", "received", "seen", "sent", "text_bytes", "word",
     )  # fmt: skip
 
-    def __init__(self, sessions: HlsSessions, word: str, ip: str, now: float, keep_seconds: float) -> None:
+    def __init__(
+        self, sessions: HlsSessions, word: str, name: StreamName, ip: str, now: float, keep_seconds: float
+    ) -> None:
         self._sessions = sessions
         self.word = word
+        self.name = name
+        "Stream that the gate admitted the viewer to."
         self.ip = ip
-        "Address that the gate admitted."
+        "Address that it admitted."
         self.client: Client | None = None
         "None while the stream is absent."
         self.seen = now
@@ -45,6 +50,10 @@ class HlsSession:
     def steps(self) -> Steps:
         """Viewers of segments do not lag: they ask for what they want."""
         return NO_STEPS
+
+    def admits(self, name: StreamName, ip: str) -> bool:
+        """Return whether the gate has admitted a viewer of that stream and address: rules differ by stream and vhost."""
+        return self.ip == ip and self.name == name
 
     def drop(self, reason: EndReason) -> None:
         """Disconnect the viewer: its requests are answered with 404 until the session expires.
@@ -112,11 +121,16 @@ class HlsSessions:
                 return None
             if not self._is_free(word):
                 return None
-            session = self._sessions[word] = HlsSession(self, word, request.peer.ip, now, keep_seconds)
+            session = self._sessions[word] = HlsSession(
+                self, word, stream.name, request.peer.ip, now, keep_seconds
+            )
         if not session.kicked:
             session.seen = now
             session.keep_seconds = keep_seconds
             session.ip = request.peer.ip
+            session.name = (
+                stream.name if stream is not None else StreamName(request.vhost, request.app, request.stream)
+            )
             if stream is not None and (session.client is None or session.client.stream is not stream):
                 self._join(session, stream, request)
         return session
