@@ -26,6 +26,7 @@ EXTENSIONS = [
     "ingest/tagread",
     "ingest/timeline",
     "log/block",
+    "log/epoch",
     "log/follower",
     "log/keyheaders",
     "log/log",

@@ -19,5 +19,8 @@ TIME_SCRIPT_AHEAD_MS: Final = 1000
 TIME_FIRST_STEP_MS: Final = 10
 "Step assumed after a jump on a track that has shown none, ms (as SRS)."
 
+TIME_EPOCH_MS: Final = (1 << 31) - 3_600_000
+"Players are told times up to this, ms; then their responses end at a keyframe, and time counts from 0 again. FLV has 31 bits; an hour is kept for the keyframe to come."
+
 SPLICE_GAP_MS: Final = 1000
 "A publisher that returns goes on behind the last tag by the time it was away, but by no more than this, ms: players have nothing to show for the rest."

@@ -142,6 +142,8 @@ class LoopPlayer(Player):
                 unacked += len(data)
         if self._full_since is not None:
             self._look(cursor, now, self._full_since)
+        elif cursor.expired:
+            self._end(EndReason.CLOCK_RESTARTED, True)
         elif cursor.done:
             self._end(EndReason.STREAM_ENDED, True)
 

@@ -24,6 +24,9 @@ class EndReason(Enum):
     STOPPED = "stopped"
     "The client ended it by a command; the connection stays."
 
+    COMPLETE = "complete"
+    "The time for which an RTMP player asked is over."
+
     STALLED = "stalled"
     "The socket took no byte for STALL_SECONDS."
 
@@ -45,6 +48,9 @@ class EndReason(Enum):
     NO_ROOM = "no room for this choice"
     "A player asked for other tracks while too many choices of its stream are played."
 
+    CLOCK_RESTARTED = "clock restarted"
+    "The time that a player was told is nearly used up; a player that comes back is told times from near 0 on."
+
     OUT_OF_MEMORY = "out of memory"
     NO_DESCRIPTOR = "no descriptor left"
 
@@ -55,5 +61,5 @@ class EndReason(Enum):
 TOO_LATE = (EndReason.TOO_SLOW, EndReason.STALLED)
 "Reasons of players that did not keep up."
 
-SERVER_SIDE = (EndReason.STREAM_ENDED, EndReason.SERVER_STOPS)
+SERVER_SIDE = (EndReason.STREAM_ENDED, EndReason.SERVER_STOPS, EndReason.CLOCK_RESTARTED)
 "Ends that are complete: nothing that the player should have got is missing."

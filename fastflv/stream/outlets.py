@@ -55,6 +55,8 @@ class Outlets:
         self._writer = writer
         self._plain = Outlet(writer, PLAIN, writer.log)
         self._made: dict[Variant, Outlet] = {PLAIN: self._plain}
+        self.paused = 0
+        "Players that read nothing for now, and go on with the times that they were told."
 
     def __iter__(self) -> Iterator[Outlet]:
         return iter(self._made.values())
@@ -106,6 +108,18 @@ class Outlets:
 
     def _choices(self) -> list[MediaLog]:
         return [outlet.log for variant, outlet in self._made.items() if variant.is_choice]
+
+    @property
+    def tell_time(self) -> bool:
+        """Somebody reads times as they stand in FLV tags or RTMP messages. TS has a clock of its own."""
+        if self._plain.log.readers or self._plain.holds or self.paused:
+            return True
+        self.close_unread()
+        return any(
+            variant.container in ("flv", "rtmp")
+            for variant, one in self._made.items()
+            if one is not self._plain
+        )
 
     def close_unread(self) -> None:
         """Free the logs without a reader, those made of others first."""

@@ -57,6 +57,14 @@ class Start(NamedTuple):
     "The pictures before the next keyframe are left out: they refer to what is not in the block."
 
 
+class Key(NamedTuple):
+    """Players whose keys are equal are sent the same block."""
+
+    tracks: Tracks
+    position: int
+    epoch_ms: int
+
+
 class StartBlocks:
     """Makes start blocks of one log; all players that join in the same GOP share one."""
 
@@ -74,8 +82,8 @@ class StartBlocks:
         self._variant = variant
         self._log = log
         self._remux = remux
-        self._made: dict[tuple[Tracks, int], Start] = {}
-        self._compact_made: dict[tuple[Tracks, int], Start] = {}
+        self._made: dict[Key, Start] = {}
+        self._compact_made: dict[Key, Start] = {}
         self._given: list[MediaBlock] = []
         "Compact starts that players may still be sent."
 
@@ -145,8 +153,8 @@ class StartBlocks:
         """Start with the newest GOP compressed to the head, or its keyframe; players that join at one head share it."""
         if not self.has_video or self._log.key_pos < 0:
             return self.at_gop(claims)
-        key = (claims or Tracks(self.has_audio, self.has_video), self._log.head)
-        start = self._compact_made.get(key) or self._at_hand(key[0], still)
+        key = self._key(claims, self._log.head)
+        start = self._compact_made.get(key) or self._at_hand(key.tracks, still)
         if start is None:
             ts = self._remux if isinstance(self._remux, TsMux) else None
             until = {} if ts is None else {"audio_before": audio_not_written_ms(ts)}
@@ -172,7 +180,7 @@ class StartBlocks:
         self._given = [block for block in self._given if block.in_use]
         if sum(map(len, self._given)) < limits.START_BYTES_HELD:
             return None
-        newest = next((one for (what, _), one in self._compact_made.items() if what == tracks), None)
+        newest = next((one for key, one in self._compact_made.items() if key.tracks == tracks), None)
         if newest is not None and newest.position > self._log.key_pos:
             return newest
         return self.at_next_key(tracks) if still else self.at_gop(tracks)
@@ -189,8 +197,11 @@ class StartBlocks:
         tracks = claims or Tracks(self.has_audio, self.has_video)
         return flv_header(audio=tracks.audio, video=tracks.video)
 
+    def _key(self, claims: Tracks | None, position: int) -> Key:
+        return Key(claims or Tracks(self.has_audio, self.has_video), position, self._tags.epoch_ms)
+
     def _shared(self, position: int, claims: Tracks | None) -> Start:
-        key = (claims or Tracks(self.has_audio, self.has_video), position)
+        key = self._key(claims, position)
         start = self._made.get(key)
         if start is None:
             # Those of TS tell of a jump; whoever starts has nothing that could go on.

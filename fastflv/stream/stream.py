@@ -286,6 +286,8 @@ class Stream:
         """Return the log of *variant* for a reader; from now on the publisher is read without delay."""
         if self.wake is not None and not self.is_read:
             self.wake()
+        if not self.outlets.tell_time:
+            self.writer.rebase()
         return self.outlets.open(variant, self._new_log)
 
     def start(

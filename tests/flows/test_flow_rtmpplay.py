@@ -10,7 +10,7 @@ import pytest
 from broadcast import Broadcast
 from clip import Clip
 from flvread import AUDIO, SCRIPT, VIDEO, Tag, media
-from player import check_start
+from player import Player, check_start
 from publisher import Publisher, Refused, film, headers
 from rtmpplayer import RtmpPlayer
 from rtmpsite import PLAIN_OR_TLS, Site, check_joined, numbers, open_site
@@ -65,9 +65,11 @@ def test_who_joins_late_starts_at_the_newest_keyframe(site: Site, secure: bool) 
     name = f"join{secure:d}"
     with Publisher(site.server.rtmp) as publisher:
         publisher.publish(name)
-        publisher.tags([*headers(), *film(40)])
-        until(lambda: site.server.streams()[name]["video_frames"] == 40, "40 pictures")
-        with site.player(secure).open(name) as player:
+        publisher.tags([*headers(), *film(1)])
+        # Time counts from its first picture.
+        first = site.player(secure).open(name).frames(1)
+        publisher.tags(film(39, first=1, start=40, gop=24))
+        with first, site.player(secure).open(name) as player:
             player.frames(15)
             assert numbers(player.tags) == list(range(25, 40))
             check_joined(player.tags)
@@ -194,6 +196,37 @@ def test_the_end_of_the_publisher_is_told_and_closes(site: Site, secure: bool) -
         player.rest()
         assert player.codes[-1] == ENDED and not player.chunks.open
         assert player.before[ENDED] == len(player.tags)
+
+
+@pytest.mark.parametrize("still", [False, True])
+@PLAIN_OR_TLS
+def test_a_player_that_asks_for_a_time_is_closed_when_it_is_over(
+    site: Site, secure: bool, still: bool
+) -> None:
+    name = f"timed{secure:d}{still:d}"
+    with Broadcast(site.server.rtmp, name), site.player(secure).greet().connect("live") as player:
+        until(lambda: name in site.server.streams(), "publish")
+        began = time.monotonic()
+        player.play(name, -1000.0, 800.0).frames(5)
+        if still:
+            player.say("pause", True, 0.0).told("NetStream.Pause.Notify")
+        player.rest()
+        assert time.monotonic() - began >= 0.8
+        assert player.codes[-1] == ENDED and not player.chunks.open
+        site.server.log.wait(f"of /live/{name} left: complete")
+
+
+def test_a_stream_that_nobody_watched_begins_near_0(site: Site) -> None:
+    with Publisher(site.server.rtmp) as publisher:
+        publisher.publish("alone")
+        # A picture in 5 s, as of a camera at night, for ten minutes.
+        publisher.tags([*headers(), *(tag._replace(time=125 * tag.time) for tag in film(120, gop=10))])
+        until(lambda: site.server.streams().get("alone", {}).get("frames", 0) >= 120, "all frames")
+        with site.player().open("alone") as player, Player(site.server.http, "/live/alone.flv") as other:
+            player.frames(1)
+            other.frames(1)
+            seen = [media(one.tags, VIDEO)[0].time for one in (player, other)]
+        assert seen == [0, 0]
 
 
 @pytest.mark.parametrize("still", ["pause", "receive"])

@@ -91,6 +91,7 @@ cdef class Cursor:
     cdef Log* source                  # referenced: the garbage collector may clear `log` before `__dealloc__`
     cdef int64_t pos
     cdef int64_t wait_pos
+    cdef int64_t epoch_pos            # where the epoch begins that its reader was told times of
     cdef readonly int64_t lag_ms      # at the last take
     cdef public int64_t jump_ms       # lag beyond which it goes on at the newest keyframe, ms
     cdef int64_t credit_ms            # age of the start until it is sent, which is no lag
@@ -118,6 +119,7 @@ cdef class Cursor:
             self.waiting = True
         elif position > load_relaxed(&log.log.head):
             raise UsageError(f"position {position} is behind the head of the log")
+        self.epoch_pos = log.log.epoch_pos if self.pos >= log.log.epoch_pos else -1
         self.credit_ms = max(load_relaxed(&log.log.head_dts) - self.next_dts(&trimmed), <int64_t>0)
         self.source = log.log
         log_hold(self.source)
@@ -165,6 +167,13 @@ cdef class Cursor:
         """The log has ended, and nothing is left to read."""
         return bool(
             load32_relaxed(&self.log.log.ended) and (self.waiting or self.pos >= load_relaxed(&self.log.log.head))
+        )
+
+    @property
+    def expired(self):
+        """`take` has returned all of the epoch that it began in: the times of what follows count anew."""
+        return bool(
+            self.epoch_pos != self.log.log.epoch_pos and (self.waiting or self.pos >= self.log.log.epoch_pos)
         )
 
     cdef int64_t next_dts(self, bint* trimmed) noexcept:
@@ -215,12 +224,17 @@ cdef class Cursor:
         not acknowledged; -1: the reader keeps up, and its position is no lag. Raises MemoryError.
         """
         cdef Log* log = self.log.log
+        cdef int64_t edge = load_relaxed(&log.head)
         cdef int64_t stop
         cdef bytes before = b""
         cdef bytes out
         cdef Block* bridge = NULL
         cdef View view
         self.look(unacked)
+        if self.epoch_pos != log.epoch_pos:
+            edge = min(edge, log.epoch_pos)
+            if self.waiting:
+                return b""
         if self.waiting:
             if load32_relaxed(&log.has_video) == 0:
                 self.pos = load_relaxed(&log.head)
@@ -236,16 +250,16 @@ cdef class Cursor:
         view.pages = log.pages + log.first
         view.count = log.count
         if self.thin.skip or self.thin.bridge:
-            self.pos = skip_pictures(&self.thin, log, &view, self.pos, load_relaxed(&log.head), &bridge)
+            self.pos = skip_pictures(&self.thin, log, &view, self.pos, edge, &bridge)
             if self.pos < 0:
                 raise MemoryError
             if bridge != NULL:
                 before = before + bridge.bytes[:bridge.size]
                 block_drop(bridge)
-        if self.pos >= load_relaxed(&log.head):
+        if self.pos >= edge:
             self.credit_ms = 0
             return b""
-        stop = stop_at(log, self.pos, SEND_MAX)
+        stop = min(stop_at(log, self.pos, SEND_MAX), edge)
         if self.thin.skip or self.thin.bridge:
             stop = skip_stop(&self.thin, &view, self.pos, stop)
         if self.log.shared is None or (

@@ -186,6 +186,10 @@ cdef bint jump(PlayerState* p, Log* log) noexcept nogil:
     """
     cdef Block* headers
     cdef int64_t key
+    if p.epoch_pos != load_acquire(&log.epoch_pos):
+        # What it would go on with counts time anew: it ends here.
+        p.waiting = 1
+        return False
     if not load32_acquire(&log.has_video):
         p.pos = load_acquire(&log.head)
         p.waiting = 0

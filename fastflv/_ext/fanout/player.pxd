@@ -25,6 +25,7 @@ cdef enum:                     # why a player left
     LEFT_MEMORY = 6
     LEFT_RECALLED = 7          # Sender.recall: between two tags and two frames
     LEFT_SLOW = 8              # its lag exceeded close_ms
+    LEFT_EPOCH = 9             # the time that it was told is used up
 
 cdef enum:                     # outcome of player_send
     SEND_DONE = 0              # nothing left to send now
@@ -52,6 +53,7 @@ cdef struct PlayerState:
     uint8_t finished           # 1: the end of the response was sent, or is in `mark`
     int64_t pos                # log position of the next byte
     int64_t wait_pos
+    int64_t epoch_pos          # log position where the epoch begins that it was told times of
     int64_t cut                # position at which a lagging player leaves the tag it is in; -1: none
     Thinning thin
     int64_t jump_ms            # lag beyond which it jumps to a keyframe; change.pyx may change it and the next two

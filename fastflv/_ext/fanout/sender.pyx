@@ -18,7 +18,7 @@ from fastflv._ext.fanout.change cimport Change, change_player, free_changes, pos
 from fastflv._ext.fanout.ladder cimport skip_leading
 from fastflv._ext.fanout.pace cimport keep_unsent
 from fastflv._ext.fanout.player cimport (
-    ASKED_BACK, ASKED_LEAVE, LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN,
+    ASKED_BACK, ASKED_LEAVE, LEFT_ENDED, LEFT_EPOCH, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN,
     LEFT_SLOW, LEFT_STALLED, PlayerState,
 )
 from fastflv._ext.fanout.thread cimport Thread, run_thread
@@ -39,6 +39,7 @@ REASONS = {
     LEFT_SHUTDOWN: "server stops",
     LEFT_MEMORY: "out of memory",
     LEFT_RECALLED: "recalled",
+    LEFT_EPOCH: "clock restarted",
 }
 
 
@@ -292,6 +293,8 @@ cdef class Sender:
             p.waiting = 1
             p.pos = load_relaxed(&log.log.head)
             p.wait_pos = p.pos
+        # Who starts before the present epoch ends where it begins.
+        p.epoch_pos = log.log.epoch_pos if p.pos >= log.log.epoch_pos else -1
         if preamble is not None:
             p.preamble = preamble.block
             block_hold(p.preamble)
@@ -301,6 +304,8 @@ cdef class Sender:
         p.credit_ms = -1
         if before is not None and load32_acquire(&before.state.closed):
             p.credit_ms = before.state.credit_ms
+            if before.log is log:
+                p.epoch_pos = before.state.epoch_pos
             p.thin.skip = before.state.thin.skip
             p.thin.key_pos = before.state.thin.key_pos
         elif load32_acquire(&log.log.has_video):

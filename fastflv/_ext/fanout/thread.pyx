@@ -33,8 +33,9 @@ from fastflv._ext.fanout.ladder cimport give_credit, measure_lag
 from fastflv._ext.fanout.loadwindow cimport load_look
 from fastflv._ext.fanout.pace cimport pace, view_rate
 from fastflv._ext.fanout.player cimport (
-    ASKED_BACK, LEFT_ENDED, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN, LEFT_SLOW, LEFT_STALLED,
-    SEND_BLOCKED, SEND_FAILED, SEND_RECALLED, PlayerState, player_finish, player_is_whole, player_release, player_send,
+    ASKED_BACK, LEFT_ENDED, LEFT_EPOCH, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN, LEFT_SLOW,
+    LEFT_STALLED, SEND_BLOCKED, SEND_FAILED, SEND_RECALLED, PlayerState, player_finish, player_is_whole, player_release,
+    player_send,
 )
 from fastflv._ext.log.log cimport Log, log_drop
 
@@ -68,7 +69,11 @@ cdef void mark_leaving(Thread* t, PlayerState* p, uint8_t why) noexcept nogil:
 
 cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogil:
     """Send one player all that it can be sent up to *head*, and note the outcome."""
-    cdef int outcome = player_send(p, g.log, &g.view, head, &g.burst)
+    cdef int64_t epoch_pos = load_acquire(&g.log.epoch_pos)
+    cdef int outcome
+    if p.epoch_pos != epoch_pos:
+        head = min(head, epoch_pos)
+    outcome = player_send(p, g.log, &g.view, head, &g.burst)
     if outcome == SEND_BLOCKED:
         p.blocked = 1
         t.blocked += 1
@@ -93,10 +98,14 @@ cdef int64_t group_rate(Group* g, int64_t head) noexcept nogil:
 
 
 cdef void end_response(Thread* t, Group* g, PlayerState* p) noexcept nogil:
-    """Release a player that was sent all of a log that has ended."""
-    if load32_acquire(&g.log.ended) and (p.waiting or p.pos >= load_acquire(&g.log.head)):
+    """Release a player that was sent all of a log that has ended, or all of its epoch."""
+    cdef int64_t epoch_pos = load_acquire(&g.log.epoch_pos)
+    cdef bint over = p.epoch_pos != epoch_pos
+    if (over and (p.waiting or p.pos >= epoch_pos)) or (
+        load32_acquire(&g.log.ended) and (p.waiting or p.pos >= load_acquire(&g.log.head))
+    ):
         if player_finish(p):
-            mark_leaving(t, p, LEFT_ENDED)
+            mark_leaving(t, p, LEFT_EPOCH if over else LEFT_ENDED)
         else:
             p.blocked = 1
             t.blocked += 1

@@ -1,6 +1,9 @@
 """Followers: objects that take each publish of a log."""
 
 
+from libc.stdint cimport int64_t
+
+
 cdef class Follower:
     """Base of muxers and observers, which take each publish of a log in the writer's thread."""
 
@@ -14,6 +17,10 @@ cdef class Follower:
 
     cdef int rekey(self) except -1:
         """Take changed headers of the newest keyframe."""
+        return 0
+
+    cdef int set_epoch(self, int64_t epoch_ms) except -1:
+        """Tell players the time since *epoch_ms*, from the next tag on."""
         return 0
 
     cdef int end(self) except -1:

@@ -20,6 +20,7 @@ cdef struct Log:
     int64_t head_dts       # ms, of the newest published tag (atomic)
     int64_t key_pos        # log position of the newest keyframe a player may start from, -1: none (atomic)
     int64_t version        # changes with the list of pages (atomic)
+    int64_t epoch_pos      # log position where the present epoch begins; readers from before it end there (atomic)
     int32_t has_video      # atomic; 1: players start at a keyframe
     int32_t readers        # atomic; cursors that follow this log
     # Writes the bytes that a reader needs before an entry when pictures before it were left out; NULL: none are needed.
@@ -36,6 +37,7 @@ cdef struct Log:
     # Writer only:
     int64_t written        # log position behind the newest byte, published or not
     int64_t written_dts
+    int64_t epoch_ms       # stream time that players are told as 0, ms
     int64_t pending_key    # keyframe written since the last publish, -1: none
     Block* pending_block   # referenced: headers for it
     int64_t key_bytes_max  # a GOP above this many bytes is not offered to players any more
@@ -49,6 +51,11 @@ cdef struct Log:
     uint32_t next_capacity  # bytes of the next page
 
 
+cdef inline int64_t told_ms(const Log* log, int64_t dts_ms) noexcept nogil:
+    """Return the time that players are told for a stream time, ms."""
+    return max(dts_ms - log.epoch_ms, <int64_t>0)
+
+
 cdef Log* log_new() noexcept nogil
 cdef void log_hold(Log* log) noexcept nogil
 cdef void log_drop(Log* log) noexcept nogil
@@ -57,6 +64,7 @@ cdef void log_remove_waker(Log* log, Waker* waker) noexcept nogil
 cdef uint8_t* log_reserve(Log* log, uint32_t size) noexcept nogil
 cdef void log_commit(Log* log, uint32_t size, int64_t dts_ms, uint8_t kind, uint8_t flags) noexcept nogil
 cdef void log_mark_key(Log* log, int64_t position, Block* block) noexcept nogil
+cdef void log_begin_epoch(Log* log, int64_t epoch_ms) noexcept nogil
 cdef void log_publish(Log* log, bint urgent) noexcept nogil
 cdef void log_end(Log* log) noexcept nogil
 cdef void log_forget_key(Log* log) noexcept nogil

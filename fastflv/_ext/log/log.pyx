@@ -31,6 +31,7 @@ cdef Log* log_new() noexcept nogil:
     log.refs = 1
     log.key_pos = -1
     log.pending_key = -1
+    log.epoch_pos = -1
     log.next_capacity = PAGE_MIN
     pthread_mutex_init(&log.lock, NULL)
     return log
@@ -212,6 +213,13 @@ cdef void log_trim(Log* log) noexcept nogil:
     trim(log, 1 if load32_relaxed(&log.readers) > 0 else 0)
     store_release(&log.version, log.version + 1)
     pthread_mutex_unlock(&log.lock)
+
+
+cdef void log_begin_epoch(Log* log, int64_t epoch_ms) noexcept nogil:
+    """Count the time that players are told from *epoch_ms* on, from the next tag on; readers of today end before it."""
+    log.epoch_ms = epoch_ms
+    # Release, before the head behind it: a reader that sees the next tag sees where to end.
+    store_release(&log.epoch_pos, log.written)
 
 
 cdef void log_publish(Log* log, bint urgent) noexcept nogil:

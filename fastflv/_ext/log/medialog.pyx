@@ -8,7 +8,7 @@ from fastflv._ext.core.atomics cimport load32_relaxed, load_relaxed, store32_rel
 from fastflv._ext.log.block cimport block_new
 from fastflv._ext.log.follower cimport Follower
 from fastflv._ext.log.log cimport (
-    log_commit, log_drop, log_end, log_forget_key, log_mark_key, log_new, log_publish, log_reserve, log_trim,
+    log_commit, log_drop, log_end, log_forget_key, log_mark_key, log_new, log_publish, log_reserve, log_trim, told_ms,
 )
 from fastflv._ext.log.page cimport Page, page_tag_at
 from fastflv._ext.syntax.flvtag cimport COMMAND, CONFIG, KEY, TAG_FRAME_BYTES, TAG_VIDEO, read_traits, write_tag
@@ -64,6 +64,11 @@ cdef class MediaLog:
     def head_dts(self):
         """Time of the newest published tag, ms."""
         return load_relaxed(&self.log.head_dts)
+
+    @property
+    def epoch_ms(self):
+        """Stream time that the players of this log are told as 0, ms."""
+        return self.log.epoch_ms
 
     @property
     def tail(self):
@@ -182,7 +187,7 @@ cdef class MediaLog:
                 raise MemoryError
             flags = read_traits(kind, <const uint8_t*>view.buf, view.len).flags
             at = self.log.written
-            write_tag(out, kind, <const uint8_t*>view.buf, <uint32_t>view.len, dts_ms)
+            write_tag(out, kind, <const uint8_t*>view.buf, <uint32_t>view.len, told_ms(self.log, dts_ms))
             log_commit(self.log, <uint32_t>view.len + TAG_FRAME_BYTES, dts_ms, kind, flags)
             if kind == TAG_VIDEO:
                 store32_release(&self.log.has_video, 1)

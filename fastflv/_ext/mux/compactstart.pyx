@@ -13,7 +13,7 @@ from libc.string cimport memcpy
 from fastflv._ext.core.atomics cimport load_relaxed
 from fastflv._ext.core.octets cimport store_be24, store_be32
 from fastflv._ext.log.block cimport Block, as_media_block, block_new
-from fastflv._ext.log.log cimport Log
+from fastflv._ext.log.log cimport Log, told_ms
 from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.log.page cimport Page, Tag
 from fastflv._ext.syntax.flvtag cimport (
@@ -133,12 +133,12 @@ cdef int collect(Log* log, int64_t since_ms, int64_t audio_before, Items* video,
     return 0
 
 
-cdef void compress_times(Items* video, int64_t span) noexcept nogil:
+cdef void compress_times(Items* video, int64_t span, int64_t least) noexcept nogil:
     """Move the pictures' times so that the first is decoded *span* ms before the last, or 1 ms for each picture.
 
     Both times pass through one rising map, which keeps times from the last decode time on. So the order of presentation
     stays, also against the pictures that follow in the log. Equal decode times are then made distinct from the end
-    backwards, only ever earlier, so that no picture is shown before it is decoded.
+    backwards, only ever earlier but not before *least*, so that no picture is shown before it is decoded.
     """
     cdef Py_ssize_t i
     cdef Item* row
@@ -153,7 +153,7 @@ cdef void compress_times(Items* video, int64_t span) noexcept nogil:
                 row.out_dts = last - (last - row.dts) * span // whole
             if row.pts < last:
                 row.out_pts = last - (last - row.pts) * span // whole
-        row.out_dts = max(min(row.out_dts, before - 1), <int64_t>0)
+        row.out_dts = max(min(row.out_dts, before - 1), least)
         before = row.out_dts
 
 
@@ -162,12 +162,12 @@ cdef inline uint32_t written_size(const Item* item) noexcept nogil:
     return TAG_FRAME_BYTES + item.size + (CTS_BYTES if longer else 0)
 
 
-cdef uint8_t* write_item(uint8_t* out, const Item* item) noexcept nogil:
-    """Write one tag with its new times; return the address behind it."""
+cdef uint8_t* write_item(uint8_t* out, const Item* item, const Log* log) noexcept nogil:
+    """Write one tag with its new times, as players of *log* are told; return the address behind it."""
     cdef uint32_t size = written_size(item) - TAG_FRAME_BYTES
     cdef uint8_t* body = out + TAG_HEADER_BYTES
     cdef int64_t cts = min(item.out_pts - item.out_dts, <int64_t>CTS_MAX)
-    write_tag_header(out, item.kind, size, item.out_dts)
+    write_tag_header(out, item.kind, size, told_ms(log, item.out_dts))
     if size == item.size:
         memcpy(body, item.body, size)
         if item.form == FORM_FIELD:
@@ -212,7 +212,7 @@ def compact_start(
             video.rows[0].out_pts += log.log.head_dts - video.rows[0].out_dts
             video.rows[0].out_dts = log.log.head_dts
         else:
-            compress_times(&video, span_ms)
+            compress_times(&video, span_ms, log.log.epoch_ms)
         total = len(prefix) + len(headers)
         for i in range(video.count):
             total += written_size(&video.rows[i])
@@ -226,14 +226,14 @@ def compact_start(
         out += len(prefix)
         memcpy(out, <const uint8_t*>headers, len(headers))
         last = video.rows[0].out_dts
-        restamp_tags(out, len(headers), last)
+        restamp_tags(out, len(headers), told_ms(log.log, last))
         out += len(headers)
         while v < video.count or a < audio.count:
             if a == audio.count or (v < video.count and video.rows[v].out_dts <= audio.rows[a].dts):
-                out = write_item(out, &video.rows[v])
+                out = write_item(out, &video.rows[v], log.log)
                 v += 1
             else:
-                out = write_item(out, &audio.rows[a])
+                out = write_item(out, &audio.rows[a], log.log)
                 a += 1
         return as_media_block(block)
     finally:

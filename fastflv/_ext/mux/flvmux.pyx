@@ -11,7 +11,7 @@ from libc.string cimport memcpy
 from fastflv._ext.core.octets cimport store_be24, store_be32
 from fastflv._ext.log.block cimport block_new
 from fastflv._ext.log.keyheaders cimport set_key_headers
-from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve, told_ms
 from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.mux.remux cimport Remux
 from fastflv._ext.syntax.flvtag cimport (
@@ -66,6 +66,7 @@ cdef class FlvMux(Remux):
         bint keys_only=False, int label=AS_IS, edit=None,
     ):
         Remux.__init__(self, source, log)
+        self.tells_time = True
         self.audio = audio
         self.video = video
         self.carries_video = video
@@ -141,7 +142,9 @@ cdef class FlvMux(Remux):
         out = log_reserve(self.log.log, head + size + TAG_FRAME_BYTES)
         if out == NULL:
             raise MemoryError
-        write_tag_header(out, kind, head + size, 0 if kind == TAG_SCRIPT and flags & NOTES else dts_ms)
+        write_tag_header(
+            out, kind, head + size, 0 if kind == TAG_SCRIPT and flags & NOTES else told_ms(self.log.log, dts_ms)
+        )
         memcpy(out + TAG_HEADER_BYTES, label, head)
         if size:
             memcpy(out + TAG_HEADER_BYTES + head, body, size)

@@ -10,6 +10,7 @@ cdef class Remux(Follower):
     cdef readonly MediaLog source      # FLV tags
     cdef readonly MediaLog log         # written by this muxer
     cdef readonly int64_t skipped      # tags that the container cannot carry, or that are broken
+    cdef bint tells_time               # players read the times of its source from `log`, less the epoch
     cdef bint carries_video            # `has_video` of `log` is that of `source`; else the subclass sets it
     cdef int64_t at                    # position in `source` behind the last tag taken
     cdef bint written                  # something was written to `log` since its last publish

@@ -8,7 +8,9 @@ with a picture too.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from fastflv._ext.core.atomics cimport load32_relaxed, load_relaxed, store32_release
+from fastflv._ext.log.epoch cimport move_epoch
 from fastflv._ext.log.follower cimport Follower
+from fastflv._ext.log.log cimport log_begin_epoch
 from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.log.page cimport Page, Tag
 from fastflv._ext.syntax.flvtag cimport (
@@ -23,6 +25,7 @@ cdef class Remux(Follower):
         self.source = source
         self.log = log
         self.carries_video = True
+        log.log.epoch_ms = source.log.epoch_ms
         self.at = source.log.written
 
     cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
@@ -56,7 +59,7 @@ cdef class Remux(Follower):
         cdef uint8_t flags
         cdef FlvTag tag
         while next_tag(tags, size, &at, &tag):
-            dts_ms = tag_time(tag.timestamp, near_ms)
+            dts_ms = tag_time(tag.timestamp, near_ms - self.source.log.epoch_ms) + self.source.log.epoch_ms
             flags = read_traits(tag.kind, tag.body, tag.size).flags
             if tag.kind == TAG_SCRIPT:
                 # Metadata has time 0 in its tag.
@@ -69,6 +72,7 @@ cdef class Remux(Follower):
         """Write each tag behind `at`. This is the writer's thread, so the pages cannot change meanwhile."""
         cdef int32_t i = self.source.log.first + self.source.log.count
         cdef int32_t end = i
+        cdef int64_t epoch_pos = self.source.log.epoch_pos
         cdef int32_t k, count
         cdef Page* page
         cdef Tag* tag
@@ -85,6 +89,8 @@ cdef class Remux(Follower):
                 k -= 1
             while k < count:
                 tag = &page.tags[k]
+                if self.tells_time and page.start + tag.offset == epoch_pos:
+                    log_begin_epoch(self.log.log, self.source.log.epoch_ms)
                 self.at = page.start + tag.offset + tag.size
                 self.take_tag(
                     tag.kind, tag.flags, tag.dts_ms, page.bytes + tag.offset + TAG_HEADER_BYTES,
@@ -111,6 +117,9 @@ cdef class Remux(Follower):
     cdef int forget_key(self) except -1:
         self.log.forget_key()
         return 0
+
+    cdef int set_epoch(self, int64_t epoch_ms) except -1:
+        return move_epoch(self.log, epoch_ms) if self.tells_time else 0
 
     cdef int end(self) except -1:
         self.end_pass()

@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from fastflv._ext.ingest.chunkwrite cimport chunked_size, write_chunks
 from fastflv._ext.log.block cimport block_new
 from fastflv._ext.log.keyheaders cimport set_key_headers
-from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve
+from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve, told_ms
 from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.mux.remux cimport Remux
 from fastflv._ext.syntax.flvtag cimport (
@@ -39,6 +39,7 @@ cdef class RtmpMux(Remux):
 
     def __init__(self, MediaLog source not None, MediaLog log not None, uint32_t chunk_size, uint32_t stream_id):
         Remux.__init__(self, source, log)
+        self.tells_time = True
         if chunk_size < 1:
             raise ValueError("chunk size below 1")
         self.chunk_size = chunk_size
@@ -49,14 +50,15 @@ cdef class RtmpMux(Remux):
         return self.headers_at(tags, self.source.log.head_dts)
 
     cdef bytes headers_at(self, bytes tags, int64_t dts_ms):
-        """Return *tags* as chunks. *dts_ms*: a time near theirs, which restores the top bit that FLV tags lack."""
+        """Return *tags* as chunks. *dts_ms*: a stream time near theirs, for the top bit that FLV tags lack."""
         cdef const uint8_t* p = tags
         cdef Py_ssize_t at = 0
         cdef uint32_t time
+        cdef int64_t near = dts_ms - self.source.log.epoch_ms
         cdef FlvTag tag
         parts = []
         while next_tag(p, len(tags), &at, &tag):
-            time = 0 if tag.kind == TAG_SCRIPT else <uint32_t>(tag_time(tag.timestamp, dts_ms) & 0xFFFFFFFF)
+            time = 0 if tag.kind == TAG_SCRIPT else <uint32_t>(tag_time(tag.timestamp, near) & 0xFFFFFFFF)
             parts.append(write_message(
                 tag.kind, time, self.stream_id, chunk_stream_of(tag.kind), tag.body[:tag.size], self.chunk_size,
             ))
@@ -67,7 +69,8 @@ cdef class RtmpMux(Remux):
 
     cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
         # RTMP has 32 bits of time, FLV tags 31: the times of the log's index are used.
-        cdef uint32_t time = 0 if kind == TAG_SCRIPT and flags & NOTES else <uint32_t>(dts_ms & 0xFFFFFFFF)
+        cdef int64_t told = told_ms(self.log.log, dts_ms)
+        cdef uint32_t time = 0 if kind == TAG_SCRIPT and flags & NOTES else <uint32_t>(told & 0xFFFFFFFF)
         cdef Py_ssize_t whole = chunked_size(size, self.chunk_size, time >= 0xFFFFFF)
         cdef uint8_t* out
         cdef int64_t at

@@ -29,6 +29,7 @@ def tags_as_ts(TsMux live not None, bytes tags not None):
     twin.sets = live.sets
     twin.adts = live.adts
     program.counter = program.video.counter = program.audio.counter = 0
+    twin.source.log.epoch_ms = live.source.log.epoch_ms
     twin.take_block(tags, len(tags), live.source.log.head_dts)
     twin.flush_audio(False)
     out.publish(True)

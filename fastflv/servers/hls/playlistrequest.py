@@ -150,18 +150,18 @@ class PlaylistRequest:
 
     def _respond(self, response: Response) -> None:
         self._forget()
+        self._exchange.on_lost = None
         self._exchange.respond(response)
 
     def _forget(self) -> None:
-        # The exchange and the join refer to this request: what a client sent would stay until the collector comes.
-        self._exchange.on_lost = None
+        # The join refers to this request: what a client sent would stay until the collector comes.
         join, self._join = self._join, None
         if join is not None:
             join.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self._muxer is not None:
-            self._muxer.waiting.discard(self._woken)
+            self._muxer.forget_waiting(self._woken)
 
     # --- answers ---
 

@@ -41,7 +41,12 @@ HEARD: Final = (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
 
 FAREWELL_SAID: Final = (ConnectionState.LOCAL_CLOSING, ConnectionState.CLOSED)
 
-CLOSE_CODES: Final = {EndReason.STREAM_ENDED: 1000, EndReason.SERVER_STOPS: 1001, EndReason.KICKED: 1008}
+CLOSE_CODES: Final = {
+    EndReason.STREAM_ENDED: 1000,
+    EndReason.SERVER_STOPS: 1001,
+    EndReason.KICKED: 1008,
+    EndReason.CLOCK_RESTARTED: 1012,
+}
 "Close codes by the reason for which a player left. For any other: 1008 where the server drops it, else 1011."
 
 

@@ -24,10 +24,14 @@ class IdlePlays:
         return play in self._plays
 
     def add(self, play: IdlePlay) -> None:
-        self._plays.add(play)
+        if play not in self._plays and play.stream is not None:
+            play.stream.outlets.paused += 1
+            self._plays.add(play)
 
     def discard(self, play: IdlePlay) -> None:
-        self._plays.discard(play)
+        if play in self._plays and play.stream is not None:
+            play.stream.outlets.paused -= 1
+            self._plays.remove(play)
 
     def stream_began(self, stream: Stream) -> None: ...
 
