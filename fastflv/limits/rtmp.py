@@ -90,3 +90,6 @@ ANSWER_BYTES_MAX: Final = 1024 * 1024
 
 WATCH_SECONDS_MIN: Final = 0.5
 "A connection's deadline is looked at no more often than this, seconds: it costs nothing per read."
+
+PLAY_DURATION_MS_MAX: Final = 1 << 40
+"A player that asks for more than this is sent all there is, ms: it names no end."

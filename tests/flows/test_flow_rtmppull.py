@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from broadcast import Broadcast
 from clip import Clip, decode, end, ffmpeg, finish, push
 from flvread import AUDIO, VIDEO, media, read_flv
 from model.ports import free_ports
@@ -86,6 +87,18 @@ def test_rtmpdump_records(server: Server, h264: Clip, tmp_path: Path) -> None:
         server, h264, "dump", ["rtmpdump", "-q", "--live", "-r", server.publish_url("dump"), "-o", str(path)]
     )
     check_recording(path, h264)
+
+
+def test_rtmpdump_ends_after_the_time_it_asks_for(server: Server, h264: Clip, tmp_path: Path) -> None:
+    if shutil.which("rtmpdump") is None:
+        pytest.skip("no rtmpdump")
+    url = server.publish_url("timed")
+    with Broadcast(server.rtmp, "timed", clip=h264):
+        until(lambda: "timed" in server.streams(), "publish")
+        words = ["rtmpdump", "-q", "--live", "-B", "2", "-r", url, "-o", str(tmp_path / "dump.flv")]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert media(read_flv((tmp_path / "dump.flv").read_bytes()).tags, VIDEO)
 
 
 @pytest.mark.parametrize("source", ["rtmp2src", "rtmpsrc"])

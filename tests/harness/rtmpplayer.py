@@ -201,12 +201,12 @@ class RtmpPlayer(RtmpPeer):
         self._heard.remove(found)
         return found
 
-    def play(self, name: str, *, stream: int = 1, create: bool = True) -> RtmpPlayer:
-        """Ask for a stream on a connection that has said `connect`."""
+    def play(self, name: str, *asked: float, stream: int = 1, create: bool = True) -> RtmpPlayer:
+        """Ask for a stream on a connection that has said `connect`; *asked*: start and duration, ms."""
         if create:
             self.command("createStream", 10 + stream, None)
             assert self.wait("_result", 10 + stream)[3] == float(stream)
-        self.command("play", 20, None, name, -2.0, stream=stream)
+        self.command("play", 20, None, name, *(asked or (-2.0,)), stream=stream)
         return self
 
     def open(self, name: str, app: str = "live", **more: Any) -> RtmpPlayer:

@@ -112,7 +112,7 @@ class PlayWanted(Event):
     "-2 live or recorded, -1 live only, from 0 a position (seconds; some players send ms)."
 
     duration: float
-    "Seconds wanted, or -1 for all."
+    "Milliseconds wanted (the unit of SRS, nginx-rtmp and librtmp), or -1 for all."
 
     reset: bool
     "Whether an older playlist is dropped."
@@ -191,3 +191,11 @@ class VideoWanted(Event):
 
     wanted: bool
     "False to leave video out."
+
+
+@dataclass(frozen=True, slots=True)
+class Pong(Event):
+    """The peer answered a ping."""
+
+    ms: int
+    "The time that went out with the ping, milliseconds modulo 2**32."

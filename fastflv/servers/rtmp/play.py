@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from fastflv import limits
 from fastflv.config.model.play import StartMode
 from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError
@@ -37,6 +39,7 @@ class RtmpPlay:
 
     __slots__ = (
         "_client",
+        "_complete",
         "_connection",
         "_halting",
         "_join",
@@ -46,6 +49,7 @@ class RtmpPlay:
         "_player",
         "_seen",
         "_stopped",
+        "_timer",
         "_variant",
         "_wanted",
         "_why",
@@ -63,6 +67,10 @@ class RtmpPlay:
         "None until the join has found it."
         self._paused = False
         self._stopped = False
+        self._timer: asyncio.TimerHandle | None = None
+        "For the end of what the player asked for; None where it asked for all."
+        self._complete = False
+        "It has had all that it asked for."
         self._halting = False
         self._seen = -1
         "Head of the stream's own log when media was last sent."
@@ -190,6 +198,8 @@ class RtmpPlay:
         self._player = server.players.play(connection.transport, stream.options, Framing.RAW, self._ended)
         self._client = Client(self._join.request, stream, self, server.loop.time())
         server.publications.clients.add(self._client)
+        if 0 < self._wanted.duration < limits.PLAY_DURATION_MS_MAX:
+            self._timer = server.loop.call_later(self._wanted.duration / 1000, self._end)
         self._go_on()
 
     @property
@@ -217,6 +227,10 @@ class RtmpPlay:
         """The stream has ended while the player was idle: nothing of it is left to send."""
         self._ended(self._connection.server.players.reason(EndReason.STREAM_ENDED), True)
 
+    def _end(self) -> None:
+        self._complete = True
+        self._change()
+
     def _change(self) -> None:
         """Stop behind the present message; then do what is wanted by then."""
         if self._player is not None and not self._halting:
@@ -225,7 +239,9 @@ class RtmpPlay:
 
     def _halted(self) -> None:
         self._halting = False
-        if self._stopped:
+        if self._complete and not self._stopped:
+            self._ended(EndReason.COMPLETE, True)
+        elif self._stopped:
             self._leave(EndReason.STOPPED)
             self._player = None
             self._connection.play_over(EndReason.STOPPED, True)
@@ -244,6 +260,8 @@ class RtmpPlay:
     def _leave(self, reason: EndReason) -> None:
         server = self._connection.server
         server.idle.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
         client, self._client = self._client, None
         if client is not None:
             server.publications.clients.remove(client, reason, server.loop.time())
