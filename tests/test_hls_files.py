@@ -275,7 +275,7 @@ async def test_a_folder_that_cannot_be_written(on_error, tmp_path, caplog, monke
         async with camera.rolling():
             await until(lambda: "hls of /live/cam" in caplog.text)
         if on_error == "disconnect":
-            assert dropped[0] is EndReason.KICKED
+            assert dropped[0] is EndReason.STORE_FAILED
         elif on_error == "ignore":
             assert not camera.stream.is_read
         else:

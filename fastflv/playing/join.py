@@ -123,9 +123,9 @@ class Join:
         if self._ready is None:
             return
         if isinstance(verdict, Refused):
-            self._refuse(REFUSALS[verdict.kind], verdict.reason)
+            self.refuse(REFUSALS[verdict.kind], verdict.reason)
         elif isinstance(verdict, Redirected):
-            self._refuse(JoinFailure.REDIRECTED, verdict.url)
+            self.refuse(JoinFailure.REDIRECTED, verdict.url)
         elif self._admitted is not None and self._admitted():
             self._forget_owner()
         else:
@@ -157,9 +157,9 @@ class Join:
         why = stream.refusal(self._variant) if self._variant is not None else ""
         full = stream.outlets.refusal(self._variant) if self._variant is not None else ""
         if why:
-            self._refuse(JoinFailure.UNPLAYABLE, why)
+            self.refuse(JoinFailure.UNPLAYABLE, why)
         elif full:
-            self._refuse(JoinFailure.NO_ROOM, full, limits.NO_ROOM_SECONDS)
+            self.refuse(JoinFailure.NO_ROOM, full, limits.NO_ROOM_SECONDS)
         else:
             ready = self._ready
             self._forget_owner()
@@ -168,9 +168,10 @@ class Join:
 
     def _missed(self) -> None:
         self._stop_waiting()
-        self._refuse(JoinFailure.MISSING, f"no stream {self._name.url} is live", max(1.0, self._on_missing))
+        self.refuse(JoinFailure.MISSING, f"no stream {self._name.url} is live", max(1.0, self._on_missing))
 
-    def _refuse(self, failure: JoinFailure, reason: str, retry_after: float = 0.0) -> None:
+    def refuse(self, failure: JoinFailure, reason: str, retry_after: float = 0.0) -> None:
+        """End the join with a refusal, which is logged."""
         refused = self._refused
         self._forget_owner()
         request = self.request

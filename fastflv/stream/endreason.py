@@ -15,8 +15,11 @@ class EndReason(Enum):
     "No publisher returned within the grace period."
 
     SERVER_STOPS = "server stops"
-    KICKED = "kicked"
+    KICKED = "disconnected by the API"
     "An operator disconnected the client."
+
+    STORE_FAILED = "HLS could not be written"
+    "A segment could not be stored, and `hls_on_error` demands the end of the publish."
 
     FORBIDDEN = "forbidden"
     "A rule of a new configuration refuses the client."

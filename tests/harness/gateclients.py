@@ -68,7 +68,8 @@ def refusal(player: Player, case: str, scheme: str) -> str:
     if player.status == 302:
         assert player.headers["location"] == f"{scheme}://{ELSEWHERE}"
         return "302 Location"
-    assert text == why(case), text
+    # The stream, and what the rule said.
+    assert text.startswith("/live/") and text.endswith(f": {why(case)}"), text
     if player.status == 401:
         assert "www-authenticate" in player.headers
     return f"{player.status} body"

@@ -199,6 +199,7 @@ class Api:
             client = self._clients.find(id)
             if client is None:
                 return Response.of_json({"code": CLIENT_NOT_FOUND})
+            log.info("api: %s disconnects client %s of %s", request.ip, id, client.stream.name.url)
             client.drop(EndReason.KICKED)
             return self._reply({})
         if not id:

@@ -60,7 +60,7 @@ class KeyRequest:
         """Never called: `_send` answers, whether the stream is live or has ended."""
 
     def _refused(self, refused: JoinRefused) -> None:
-        self._respond(join_refusal(refused))
+        self._respond(join_refusal(refused, self._muxer.name.url))
 
     def _send(self) -> bool:
         path = self._exchange.request.path[1:]

@@ -245,7 +245,7 @@ class HlsMuxers:
     def _drop_publisher(self, stream: Stream) -> None:
         client = self._clients.find(stream.publisher_id)
         if client is not None:
-            client.drop(EndReason.KICKED)
+            client.drop(EndReason.STORE_FAILED)
 
 
 def _is_moved(muxer: HlsMuxer, options: HlsOptions) -> bool:

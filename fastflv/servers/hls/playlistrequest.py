@@ -17,7 +17,7 @@ from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.segmentreader import carried, rendition
 from fastflv.servers.hls.sessions import ARGUMENT
 from fastflv.servers.http.accessrequest import access_request
-from fastflv.servers.http.refusal import join_refusal
+from fastflv.servers.http.refusal import join_refusal, refuse_play
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
 
@@ -64,7 +64,11 @@ class PlaylistRequest:
         if self._server.stopped:
             self._exchange.respond(_stopping())
         elif session is not None and session.kicked:
-            self._exchange.respond(Response.of_text(404, f"HLS stream {self._name.url} is EOF"))
+            refuse_play(
+                self._exchange,
+                self._name.url,
+                Response.of_text(404, f"HLS stream {self._name.url} is EOF"),
+            )
         else:
             known = session is not None and session.admits(self._name, self._exchange.request.ip)
             response = self._answer() if known else None
@@ -118,7 +122,9 @@ class PlaylistRequest:
             self._wait_for(muxer)
 
     def _refused(self, refused: JoinRefused) -> None:
-        self._respond(join_refusal(refused))
+        self._forget()
+        self._exchange.on_lost = None
+        self._exchange.respond(join_refusal(refused, self._name.url))
 
     # --- waiting for a segment ---
 
@@ -146,12 +152,17 @@ class PlaylistRequest:
 
     def _missing(self) -> Response:
         seconds = max(1, round(self._options.on_missing))
-        return Response.of_text(404, "no such stream is live, or not for long", Retry_After=str(seconds))
+        return Response.of_text(
+            404, f"{self._name.url} is not live, or not for long", Retry_After=str(seconds)
+        )
 
     def _respond(self, response: Response) -> None:
         self._forget()
         self._exchange.on_lost = None
-        self._exchange.respond(response)
+        if response.status == 404:
+            refuse_play(self._exchange, self._name.url, response)
+        else:
+            self._exchange.respond(response)
 
     def _forget(self) -> None:
         # The join refers to this request: what a client sent would stay until the collector comes.

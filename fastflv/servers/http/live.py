@@ -19,6 +19,7 @@ from fastflv.playing.players import Players
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
 from fastflv.servers.http.play import HeadPlay, HttpPlay, Wish
+from fastflv.servers.http.refusal import refuse_play
 from fastflv.servers.http.websocket import Handshake, refuse_handshake, wants_upgrade
 from fastflv.servers.http.websocketplay import WebSocketPlay
 from fastflv.stream.clients import Clients
@@ -100,7 +101,7 @@ class Live:
             variant = options.variant(mount.container).asked(asked)
             mode: StartMode | None = start_mode_of(asked)
         except UsageError as error:
-            exchange.respond(Response.of_text(400, str(error)))
+            refuse_play(exchange, name.url, Response.of_text(400, f"{name.url}: {error}"))
             return
         true_pace = request.headers.get("user-agent", "").startswith(TOOL_AGENT)
         wish = Wish(name, variant, mode, options.claims(variant), options.on_missing, true_pace)
@@ -110,7 +111,7 @@ class Live:
             try:
                 handshake = Handshake(request)
             except WebSocketHandshakeError as error:
-                exchange.respond(refuse_handshake(error))
+                refuse_play(exchange, name.url, refuse_handshake(error))
             else:
                 WebSocketPlay(self, exchange, wish, handshake).begin()
         else:

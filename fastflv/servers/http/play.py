@@ -91,7 +91,7 @@ class LivePlay(ABC):
     def refused(self, refused: JoinRefused) -> None:
         """Answer a client that does not get its stream."""
         self.exchange.on_lost = None
-        self.exchange.respond(join_refusal(refused))
+        self.exchange.respond(join_refusal(refused, self.wish.name.url))
 
 
 class RunningPlay:

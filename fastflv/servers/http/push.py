@@ -99,7 +99,7 @@ class HttpPublish:
 
     def _refused(self, refused: PublishRefused) -> None:
         self._pending = None
-        self._answer(publish_refusal(refused))
+        self._answer(publish_refusal(refused, self._name.url))
 
     # --- BodySink ---
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from fastflv.playing.join import JoinFailure, JoinRefused
+from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
 from fastflv.stream.pendingpublish import PublishFailure, PublishRefused
+
+log = logging.getLogger(__name__)
 
 STATUS: Final = {
     JoinFailure.UNAUTHORIZED: 401,
@@ -27,21 +31,32 @@ the handshake and close; a redirect, a missing or an unplayable stream is answer
 """
 
 
-def join_refusal(refused: JoinRefused) -> Response:
-    """Return the response for a player that does not get its stream."""
+def refuse_play(exchange: Exchange, what: str, response: Response) -> None:
+    """Answer a play that fails before or behind its join, with a line in the log; *what*: the stream or path asked for."""
+    ip, reason = exchange.request.ip, response.body.decode()
+    log.info("player from %s of %s refused: %s", ip, what, reason, extra={"peer": ip})
+    exchange.respond(response)
+
+
+def join_refusal(refused: JoinRefused, url: str) -> Response:
+    """Return the response for a player that does not get the stream *url*, which the body names."""
     if refused.failure is JoinFailure.REDIRECTED:
         return _redirect(refused.reason)
-    response = _text(STATUS[refused.failure], refused.reason)
+    response = _text(STATUS[refused.failure], _named(url, refused.reason))
     if refused.retry_after:
         response.headers["Retry-After"] = str(max(1, round(refused.retry_after)))
     return response
 
 
-def publish_refusal(refused: PublishRefused) -> Response:
-    """Return the response for a publisher that does not get its publication."""
+def publish_refusal(refused: PublishRefused, url: str) -> Response:
+    """Return the response for a publisher that does not get the name *url*, which the body has."""
     if refused.failure is PublishFailure.REDIRECTED:
         return _redirect(refused.reason)
-    return _text(STATUS[refused.failure], refused.reason)
+    return _text(STATUS[refused.failure], _named(url, refused.reason))
+
+
+def _named(url: str, reason: str) -> str:
+    return reason if url in reason else f"{url}: {reason}"
 
 
 def _text(status: int, text: str) -> Response:

@@ -11,6 +11,7 @@ from fastflv.net.networkset import NetworkSet
 from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Request, Response
+from fastflv.servers.http.refusal import refuse_play
 from fastflv.stream.name import StreamName, fault_of
 
 PLAY_METHODS = ("GET", "HEAD")
@@ -103,18 +104,28 @@ class Router:
                 allowed |= dict.fromkeys(methods)
                 continue
             if fault:
-                exchange.respond(Response.of_text(400, f"a name {fault}"))
+                refuse_play(exchange, _shown(request), Response.of_text(400, f"a name {fault}"))
                 return
             if self._handlers[route.kind](exchange, route, name) is not False:
                 return
         if allowed:
             exchange.respond(Response.of_text(405, Allow=", ".join((*allowed, "OPTIONS"))))
         else:
-            exchange.respond(Response.of_text(404))
+            what = _shown(request)
+            text = (
+                f"nothing is at {what}: no mount, playlist or segment of the configuration matches that path"
+            )
+            refuse_play(exchange, what, Response.of_text(404, text))
 
     def _site(self, request: Request) -> Site:
         args = request.args
         return self._site_of(args.get("vhost") or args.get("domain") or request.host)
+
+
+def _shown(request: Request) -> str:
+    """The path, as long as a line or an answer may have it."""
+    path = request.path
+    return path if len(path) <= limits.NAME_CHARS_MAX else f"{path[: limits.NAME_CHARS_MAX]}..."
 
 
 def methods_of(route: Route) -> tuple[str, ...]:

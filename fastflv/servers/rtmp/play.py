@@ -103,7 +103,7 @@ class RtmpPlay:
     def begin(self) -> None:
         """Join the stream."""
         if self._why:
-            self._refused(JoinRefused(JoinFailure.UNPLAYABLE, self._why))
+            self._join.refuse(JoinFailure.UNPLAYABLE, self._why)
         else:
             self._join.begin()
 
