@@ -68,7 +68,7 @@ class SegmentRequest:
 
     def _refused(self, refused: JoinRefused) -> None:
         self._forget()
-        self._exchange.respond(join_refusal(refused))
+        self._exchange.respond(join_refusal(refused, self._muxer.name.url))
 
     def _forget(self) -> None:
         self._exchange.on_lost = None
