@@ -289,6 +289,30 @@ def test_sound_that_ends_is_taken_back_and_comes_back_with_its_header():
     assert [tag.kind for tag in at_start(stream)] == [SCRIPT, AUDIO, VIDEO]
 
 
+def test_tracks_that_change_all_the_time_are_announced_a_few_times_a_second():
+    stream, feed = make()
+    say(stream, LIE)
+    feed.audio(0, AAC_HEADER)
+    feed.video(0, AVC_HEADER)
+    film(feed, 0, 400)
+    assert stream.settle(400)
+    watched(stream)
+    before = len(scripts(log_tags(stream.log)))
+    time, now = 400, feed.writer.now_ms
+    for _ in range(20):
+        for kind, body in ((AUDIO, sound()), (VIDEO, key())):
+            for step in (1000, 9000, 9000):
+                time += step
+                feed.send(kind, time, body, now_ms=now)
+    said = scripts(log_tags(stream.log))[before:]
+    assert len(said) <= limits.TRACK_CHANGES_MAX + 1
+    assert stream.tracks == Tracks(False, True)
+    feed.send(VIDEO, time + 40, inter(), now_ms=now + limits.TRACK_CHANGES_SPAN_MS)
+    feed.send(VIDEO, time + 80, inter(), now_ms=now + limits.TRACK_CHANGES_SPAN_MS)
+    assert flags(scripts(log_tags(stream.log))[-1]) == (False, True), "the truth of now is told in the end"
+    assert [tag.kind for tag in at_start(stream)] == [SCRIPT, VIDEO]
+
+
 def test_pictures_that_end_leave_a_stream_of_sound_and_come_back_with_a_keyframe():
     stream, feed = make()
     feed.audio(0, AAC_HEADER)

@@ -73,6 +73,22 @@ async def test_a_file_that_does_not_have_the_bytes_is_missing(tls, film, offset)
         assert [(status, body) for status, _, body in found] == [(404, b"gone")] * 2
 
 
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+@looped
+async def test_a_link_and_a_pipe_are_no_files(tls, film, kind, tmp_path):
+    path = tmp_path / "other"
+    if kind == "link":
+        path.symlink_to(film)
+    else:
+        os.mkfifo(path)
+    async with serving(lambda each: each.respond_file(Response(), str(path), missing=MISSING), tls) as (
+        _site,
+        connect,
+    ):
+        found = await answers(connect, request("/") + LAST)
+        assert [(status, body) for status, _, body in found] == [(404, b"gone")] * 2
+
+
 @looped
 async def test_a_file_follows_answers_that_wait_in_the_transport(film):
     big = os.urandom(8 << 20)

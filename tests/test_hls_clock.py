@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 from model import m3u8, mp4
-from model.hls import OPTIONS, Camera, looped, running, until
+from model.hls import OPTIONS, Camera, looped, running
+from model.loop import until
 
 from fastflv.config.model.play import TimeJitter
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 from model import m3u8, mp4
@@ -38,6 +40,33 @@ async def test_a_stream_that_nobody_watches_costs_nothing(monkeypatch):
         # Numbers and names go on.
         assert after.sequence > before.segments[-1].number
         assert not {s.uri for s in after.segments} & {s.uri for s in before.segments}
+
+
+@pytest.mark.parametrize("place", ["memory", "disk"])
+@looped
+async def test_a_muxer_that_closed_keeps_nothing_until_the_collector_comes(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "HLS_IDLE_SECONDS", 0.3)
+    where = f"hls_path {tmp_path}; hls_dispose 1;" if place == "disk" else ""
+    async with running(f"{where} hls_fragment 0.1; hls_window 0.1; hls_keys on;") as site:
+        camera = Camera(site)
+        async with camera.rolling():
+            media = await site.segments(await site.join(), 2)
+        assert await site.fetch(media.segments[0].key_uri)
+        stream, muxer = weakref.ref(camera.stream), weakref.ref(site.muxer)
+        gc.collect()
+        gc.disable()
+        try:
+            if place == "disk":
+                camera.end()
+                del camera
+            await until(lambda: not site.server.hls.muxers and not len(site.server.clients))
+            await until(lambda: muxer() is None)
+            if place == "memory":
+                camera.end()
+                del camera
+            await until(lambda: stream() is None)
+        finally:
+            gc.enable()
 
 
 @looped
@@ -76,6 +105,24 @@ async def test_memory_is_bounded_and_three_segments_stay(monkeypatch):
         assert len(site.muxer.store) == 3
         for segment in media.segments:
             await site.fetch(segment.uri)
+
+
+@looped
+async def test_the_memory_of_all_streams_together_is_bounded(monkeypatch):
+    async with running("hls_fragment 1; hls_window 60; hls_ctx off;") as site:
+        cameras = [Camera(site, NAME._replace(stream=stream)) for stream in ("a", "b")]
+        paths = [f"/live/{camera.name.stream}.m3u8" for camera in cameras]
+        async with cameras[0].rolling(), cameras[1].rolling():
+            assert all([len((await site.segments(path, 5)).segments) >= 5 for path in paths])
+            monkeypatch.setattr(limits, "HLS_SERVER_BYTES", 1000)
+            await until(lambda: {len(muxer.store) for muxer in site.server.hls.muxers} == {3})
+            monkeypatch.setattr(limits, "HLS_SERVER_BYTES", 1 << 30)
+            # Streams that are over count no more.
+            for muxer in list(site.server.hls.muxers):
+                muxer.close()
+            monkeypatch.setattr(limits, "HLS_SERVER_BYTES", 0)
+            store = site.server.hls.muxers.start(cameras[0].stream).store
+            assert not store.is_full
 
 
 @looped

@@ -9,7 +9,7 @@ import pytest
 
 from fastflv import limits
 from fastflv.servers.hls.diskstore import Disk, DiskStore
-from fastflv.servers.hls.memorystore import MemoryStore
+from fastflv.servers.hls.memorystore import MemoryStore, SharedMemory
 from fastflv.servers.hls.store import SegmentStore, Stored, StoredBytes
 
 
@@ -27,7 +27,7 @@ def body_of(stored: Stored | None) -> bytes:
 def test_a_store_serves_what_was_written_until_it_is_dropped(place, tmp_path):
     async def run() -> None:
         with ThreadPoolExecutor(1) as executor:
-            store: SegmentStore = MemoryStore()
+            store: SegmentStore = MemoryStore(SharedMemory())
             if place == "disk":
                 store = DiskStore(Disk(asyncio.get_running_loop(), executor), str(tmp_path), "live/cam.m3u8")
             assert store.fetch("live/a.ts") is None
@@ -50,7 +50,7 @@ def test_a_memory_store_is_full_beyond_its_limit(monkeypatch):
     monkeypatch.setattr(limits, "HLS_MEMORY_BYTES", 10)
 
     async def run() -> None:
-        store = MemoryStore()
+        store = MemoryStore(SharedMemory())
         await store.write([("a", bytes(6)), ("b", bytes(4))])
         assert not store.is_full
         await store.write([("a", bytes(7))])

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 from model import m3u8
-from model.hls import Camera, looped, running, until
+from model.hls import Camera, looped, running
+from model.loop import until
 
 from fastflv import limits
 
@@ -111,8 +112,9 @@ async def test_a_request_that_fails_keeps_neither_the_others_nor_the_segments_up
         camera.run(0.5)
         waiting = asyncio.create_task(site.media("/live/cam.m3u8"))
         await until(lambda: site.server.hls.muxers and site.muxer.waiting)
-        # A set has no order: some fail before the viewer's callback, some after it.
-        site.muxer.waiting |= {lambda n=n: n / 0 for n in range(20)}
+        # A crowd has no order: some fail before the viewer's callback, some after it.
+        for number in range(20):
+            site.muxer.waiting.add(lambda n=number: n / 0)
         async with camera.rolling():
             assert (await waiting).segments
             assert len((await site.segments("/live/cam.m3u8", 3)).segments) >= 3

@@ -6,7 +6,6 @@ import asyncio
 import errno
 import logging
 import socket
-import ssl
 import struct
 from contextlib import suppress
 from dataclasses import replace
@@ -14,8 +13,8 @@ from dataclasses import replace
 import pytest
 from model import proxy
 from model.http import looped
-from model.listening import ANY_PORT, HOST, Site, ended, listening, until
-from tlsfiles import make_pair, trusting
+from model.listening import ANY_PORT, HOST, Site, ended, listening
+from model.loop import until
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint
@@ -27,20 +26,6 @@ VIEWER = ("198.51.100.7", 51000, "192.0.2.1", 443)
 LINE = proxy.line(*VIEWER)
 BINARY = proxy.binary(proxy.block(*VIEWER))
 BEHIND_TLS = proxy.binary(proxy.block(*VIEWER) + proxy.tls_option(True))
-
-
-@pytest.fixture(scope="module")
-def contexts(tmp_path_factory):
-    """TLS contexts of a server and of its clients."""
-    pair = make_pair(tmp_path_factory.mktemp("pair"))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(pair.cert, pair.key)
-    return server, trusting()
-
-
-@pytest.fixture(params=["plain", "tls"])
-def tls(request, contexts):
-    return contexts if request.param == "tls" else (None, None)
 
 
 # --- ports ---

@@ -11,7 +11,8 @@ from contextlib import suppress
 
 from model import proxy
 from model.http import looped
-from model.listening import HOST, Site, until
+from model.listening import HOST, Site
+from model.loop import until
 
 from fastflv import limits
 from fastflv.net.plainserver import watch_descriptors

@@ -153,6 +153,19 @@ def test_the_newest_of_many_keys_in_one_read_has_the_headers_of_its_moment(feed)
     assert headers_at_key(feed)[0] == Tag(SCRIPT, 0, b"newer")
 
 
+@pytest.mark.parametrize("changes", [1, limits.KEY_HEADERS_MAX, limits.KEY_HEADERS_MAX + 1, 1000])
+def test_headers_that_change_behind_each_key_of_a_read_are_copied_a_few_times(feed, changes):
+    feed.video(0, AVC_HEADER)
+    headers = [AVC_HEADER + number.to_bytes(2, "big") for number in range(changes + 1)]
+    for turn in range(2):
+        rows = [headers[0]] + [row for header in headers[1:] for row in (key(), header)]
+        feed.reader.feed(b"".join(write_message(VIDEO, 40 * turn, 1, 4, body, 128) for body in rows))
+        feed.writer.flush()
+        # Beyond the bound a key is given the headers of the end of the read.
+        newest = headers[-2] if changes <= limits.KEY_HEADERS_MAX else headers[-1]
+        assert headers_at_key(feed) == [Tag(VIDEO, 40 * turn, newest)]
+
+
 def test_only_a_key_of_the_default_track_is_a_place_to_start(feed):
     feed.video(0, b"\x96\x01avc1\x01\0\0\0x")
     assert feed.writer.log.key_pos == -1

@@ -40,6 +40,12 @@ TS_TRACK_LOST_MS: Final = 1000
 TS_SETS_BYTES_MAX: Final = 8 * 1024
 "Parameter sets of a video track, bytes: they are written before each keyframe that has none, however small that is. Real ones have 50 to 1,000; a track with more is not carried."
 
+TS_SETS_SHARE: Final = 8
+"Parameter sets written to TS may take this many times the bytes of their pictures in the long run. A still of 30 bytes with sets of 60 stays below."
+
+TS_SETS_CREDIT_BYTES: Final = 64 * 1024
+"And this many before, bytes: eight times the largest. A keyframe for which nothing is left has none, and is no place to start."
+
 TS_FILE_STEP_BYTES: Final = 256 * 1024
 "A whole file is muxed in steps of this many bytes: its log stays in the cache and its memory is used again."
 

@@ -61,6 +61,9 @@ HLS_TRIM_BYTES: Final = 4 * 1024 * 1024
 HLS_MEMORY_BYTES: Final = 256 * 1024 * 1024
 "Segments of one stream in memory, bytes: 60 s at 17 Mbit/s, and as much that left the playlist. Beyond it the oldest are evicted, down to three."
 
+HLS_SERVER_BYTES: Final = 2 * 1024 * 1024 * 1024
+"Segments of all streams in memory, bytes: whoever may play can ask for every stream. Beyond it each stream keeps three segments."
+
 HLS_BACKLOG: Final = 4
 "Finished segments of a stream that wait to be written, count: with more the muxer stops reading the log, so that a slow disk costs no memory."
 

@@ -19,6 +19,18 @@ LISTEN_BACKLOG: Final = 4096
 TURN_SECONDS: Final = 0.004
 "Time that requests and messages besides media may take in one turn of the event loop, seconds: ten of usual cost. What is over waits for the next turn, behind media and behind who waited before. The longest single one takes 5 ms, so a turn stays below 10 ms."
 
+READ_SECONDS: Final = 0.002
+"What the reads of an RTMP connection in one turn may cost, seconds: half of TURN_SECONDS. A read of 256 KiB of usual media costs 0.1 to 0.3 ms."
+
+READ_GAP_SECONDS: Final = 0.0005
+"Reads of one socket less than this apart count as one, seconds: between two of them lies the copy of 256 KiB, 0.05 ms. Longer, and others had their turn."
+
+READ_FIRST_BYTES: Final = 16 * 1024
+"The first read of a connection, bytes: it doubles while that is cheap, so that the dearest content costs some milliseconds before it is known."
+
+READ_BYTES_MIN: Final = 1024
+"Smallest read, bytes: below, the turns cost more than the content."
+
 LOW_WATER_SECONDS: Final = 0.25
 "How often a publisher's receive low-water mark is chosen, seconds; also the longest that a lone command may lie unread."
 

@@ -10,6 +10,15 @@ GATE_AUDIO_MS: Final = 500
 HEADERS_BYTES_MAX: Final = 64 * 1024
 "Sequence headers and notes that a stream remembers, bytes, one as all together: they are copied for each read with a keyframe, and for each keyframe behind a change, 25,000 of which fit into one read. Real ones have some 50 to 500; what is larger passes as any tag, and nobody parses it."
 
+KEY_HEADERS_MAX: Final = 4
+"Copies of a stream's headers that one read makes for keyframes behind which they change, count: a camera changes them once in minutes. Beyond it a keyframe is given the headers that came after it."
+
+TRACK_CHANGES_MAX: Final = 4
+"Changes of the tracks that are announced at once within TRACK_CHANGES_SPAN_MS, count: metadata is encoded anew for each, 0.1 ms. Beyond it the last one is announced when the span is over."
+
+TRACK_CHANGES_SPAN_MS: Final = 1000
+"See TRACK_CHANGES_MAX, ms by the clock."
+
 MISSING_STREAM_SECONDS: Final = 5.0
 "Default `on_missing`: how long a player waits for a publisher that is not there yet, seconds. An encoder restarts in two to four; players give up at ten."
 

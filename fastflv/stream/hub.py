@@ -28,7 +28,7 @@ class Watcher(Protocol):
         """The publisher is gone; another may come."""
 
     def stream_ended(self, stream: Stream) -> None:
-        """None came."""
+        """No publisher returned within the grace period, or the server stops."""
 
 
 class Hub:
@@ -136,7 +136,7 @@ class Hub:
 
 
 def _tell(told: Waiter, stream: Stream) -> None:
-    """Tell one of many. What it fails at is its own: the others are told too, and the publisher goes on."""
+    """Call *told*, and log what it fails at: the others are told too, and the publisher goes on."""
     try:
         told(stream)
     except Exception:

@@ -34,6 +34,7 @@ def server(serve: Callable[..., Server], tmp_path_factory: pytest.TempPathFactor
     vhost disk.example.com {{ publish {{ grace 0; }} {HLS % f"hls_path {folder}; hls_dispose 2; hls_ctx off;"} }}
     vhost keys.example.com {{ {HLS % "hls_keys on; hls_fragments_per_key 2;"} }}
     vhost mp4keys.example.com {{ {HLS % "hls_keys on; hls_use_fmp4 on; hls_ctx off;"} }}
+    vhost slow.example.com {{ hls {{ enabled on; hls_path {folder}/slow; }} }}
     vhost back.example.com {{ publish {{ grace 10; }} {HLS % "hls_ctx off; hls_window 30;"} }}
     """
     return serve(vhost_text(play="mw_latency 0; on_missing 10;", more=HLS % "") + sites)
@@ -238,12 +239,14 @@ def test_a_viewer_is_a_client_of_the_api(server: Server, on_air: dict[str, Clip]
     assert word not in {row["id"] for row in server.clients()}
 
 
-def test_the_first_playlist_comes_soon(server: Server, h264: Clip) -> None:
-    process = push(h264.path, server.publish_url("quick"), loop=True)
+@pytest.mark.parametrize("where", ["", "slow.example.com"], ids=["memory", "disk, 10 s"])
+def test_the_first_playlist_comes_soon(where: str, server: Server, h264: Clip) -> None:
+    query = f"?vhost={where}" if where else ""
+    process = push(h264.path, server.publish_url("quick") + query, loop=True)
     try:
         until(lambda: server.streams().get("quick", {}).get("frames", 0) >= 50, "2 s of pictures", 10)
         began = time.monotonic()
-        assert "#EXTINF" in text(variant(url(server, "quick")))
+        assert "#EXTINF" in text(variant(url(server, "quick", where)))
         assert time.monotonic() - began < 4
     finally:
         end(process)

@@ -7,6 +7,8 @@ import socket
 import ssl
 from contextlib import asynccontextmanager, suppress
 
+from model.loop import until
+
 from fastflv.config.endpoint import Endpoint
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.listener import Acceptance, Listener, bind
@@ -84,12 +86,6 @@ async def listening(endpoint: Endpoint = ANY_PORT, **more):
         for each in site.connections:
             each.transport.abort()
         await until(lambda: site.limit.taken == 0)
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def ended(reader: asyncio.StreamReader) -> bool:

@@ -27,6 +27,7 @@ cdef class HeaderStore:
     cdef Header rows[HEADERS_MAX]
     cdef int count
 
+    cdef bint has(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) noexcept
     cdef int store(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) except -1
     cdef bytes config(self, uint8_t kind)
     cdef void clear(self) noexcept

@@ -32,6 +32,16 @@ cdef class HeaderStore:
             free(self.rows[i].body)
         self.count = 0
 
+    cdef bint has(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) noexcept:
+        """Return whether `store` would find an equal header."""
+        cdef int i
+        cdef Header* h
+        for i in range(self.count):
+            h = &self.rows[i]
+            if h.kind == kind and h.track == traits.track and h.flags == traits.flags & (CONFIG | NOTES):
+                return h.size == size and memcmp(h.body, body, size) == 0
+        return False
+
     cdef int store(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) except -1:
         """Keep a copy of a sequence header; return HEADER_SAME, HEADER_STORED or HEADER_TOO_LARGE."""
         cdef int i

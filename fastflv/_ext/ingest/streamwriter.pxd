@@ -31,7 +31,8 @@ cdef class StreamWriter(MediaSink):
     cdef int64_t key_shown_ms          # time at which the newest keyframe is shown, ms
     cdef HeaderStore headers
     cdef int64_t key_ms                # time of the newest keyframe of this publisher, -1: none yet
-    cdef bint same_headers             # metadata and headers equal those in the block of the newest keyframe
+    cdef bint key_bare                 # the pending keyframe of the log has no headers yet
+    cdef int snapshots                 # headers made for keyframes since the last flush, before they changed
     cdef bint urgent                   # a tag written since the last flush does not wait for a video frame
     cdef bint written                  # tags were written since the last flush
     cdef bint wait_video               # the log had video before: start with a keyframe
@@ -39,6 +40,9 @@ cdef class StreamWriter(MediaSink):
     cdef bint gate_timed
     cdef public bint settled           # players may read: changes of the tracks are announced from now on
     cdef public object on_tracks_changed  # called before the tag that changes the tracks is written, or None
+    cdef int changes                   # of tracks, announced since `changes_ms`
+    cdef int64_t changes_ms            # wall clock, ms
+    cdef bint change_due               # the tracks have changed, which is announced later
     cdef public object clock           # called with a time in ms, returns the body of the clock tag for it; or None
     cdef bint lost[2]                  # audio, video: silent for TRACK_LOST_MS
     cdef int64_t silent_since_ms[2]    # first tag of the other track since the last of audio, of video, ms; -1: none
@@ -50,7 +54,10 @@ cdef class StreamWriter(MediaSink):
     cdef int take_message(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
     cdef int take_aggregate(self, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
     cdef int add_track(self, uint8_t kind) except -1
+    cdef bint may_announce(self) noexcept
     cdef int announce_tracks(self) except -1
+    cdef int give_headers(self) except -1
+    cdef int keep_headers(self) except -1
     cdef int detect_lost_track(self, int track, int64_t dts_ms) except -1
     cdef int begin_epoch(self, int64_t dts_ms) except -1
     cdef int write_clock(self, int64_t dts_ms) except -1

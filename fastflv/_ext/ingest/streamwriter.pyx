@@ -12,19 +12,19 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from fastflv._ext.core.atomics cimport store32_release
 from fastflv._ext.core.octets cimport load_be32
 from fastflv._ext.ingest.dependency cimport is_disposable, note_key, read_form
-from fastflv._ext.ingest.headers cimport HEADER_SAME, HEADER_STORED, Header, HeaderStore, merge_headers
+from fastflv._ext.ingest.headers cimport HEADER_SAME, Header, HeaderStore, merge_headers
 from fastflv._ext.ingest.sink cimport MediaSink
 from fastflv._ext.ingest.timeline cimport (
     JITTER_FULL, timeline_peek, timeline_place, timeline_restart, timeline_set_mode, timeline_stamp,
 )
-from fastflv._ext.log.block cimport Block, block_drop, block_hold
+from fastflv._ext.log.block cimport Block, block_drop
 from fastflv._ext.log.epoch cimport move_epoch, restamp_log
 from fastflv._ext.log.keyheaders cimport newest_key_headers, set_key_headers
 from fastflv._ext.log.log cimport log_begin_epoch, log_commit, log_mark_key, log_reserve, told_ms
 from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.syntax.flvtag cimport (
     BACK_POINTER_BYTES, COMMAND, CONFIG, DISPOSABLE, KEY, LEADING, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES,
-    TAG_SCRIPT, TAG_VIDEO, FlvTag, Payload, TagTraits, read_payload, read_tag_header, read_traits, restamp_tags,
+    TAG_SCRIPT, TAG_VIDEO, FlvTag, Payload, TagTraits, read_payload, read_tag_header, read_traits,
     write_tag,
 )
 
@@ -35,6 +35,9 @@ cdef int64_t TRACK_LOST_MS = limits.TRACK_LOST_MS
 cdef int64_t CLOCK_STEP_MS = limits.LIVE_CLOCK_STEP_MS
 cdef Py_ssize_t SCRIPT_BYTES = limits.COMMAND_BYTES_MAX
 cdef int64_t HEADERS_BYTES = limits.HEADERS_BYTES_MAX
+cdef int SNAPSHOTS_MAX = limits.KEY_HEADERS_MAX
+cdef int CHANGES_MAX = limits.TRACK_CHANGES_MAX
+cdef int64_t CHANGES_SPAN_MS = limits.TRACK_CHANGES_SPAN_MS
 cdef int64_t EPOCH_MS = limits.TIME_EPOCH_MS
 cdef int64_t SPREAD_MS = limits.TIME_TRACK_SPREAD_MS
 
@@ -79,7 +82,8 @@ cdef class StreamWriter(MediaSink):
             self.lost[i] = False
             self.silent_since_ms[i] = -1
         self.headers.metadata = None
-        self.same_headers = False
+        self.key_bare = False
+        self.change_due = False
         self.gop_ms = 0
         self.gop_least_ms = 0
         self.key_ms = -1
@@ -89,6 +93,7 @@ cdef class StreamWriter(MediaSink):
 
     def forget_key(self):
         """End a publisher's media: no player starts from its last GOP."""
+        self.key_bare = False
         self.log.forget_key()
 
     @property
@@ -131,8 +136,8 @@ cdef class StreamWriter(MediaSink):
 
     def set_metadata(self, bytes body not None, uint32_t timestamp):
         """Write an onMetaData tag and keep it for players that join."""
+        self.keep_headers()
         self.headers.metadata = body
-        self.same_headers = False
         self.write(TAG_SCRIPT, timeline_peek(&self.timeline, 0, timestamp), NOTES, body, <uint32_t>len(body))
         self.urgent = True
 
@@ -142,8 +147,8 @@ cdef class StreamWriter(MediaSink):
         The headers before that keyframe then match the tracks of now: those of a new track are added, those of a
         lost track removed.
         """
+        self.give_headers()
         self.headers.metadata = body
-        self.same_headers = False
         if shown:
             self.write(TAG_SCRIPT, self.timeline.out, NOTES, body, <uint32_t>len(body))
             self.urgent = True
@@ -164,6 +169,11 @@ cdef class StreamWriter(MediaSink):
 
     def flush(self):
         """Publish the tags written since the last flush to the readers of the log."""
+        if self.change_due and self.now_ms - self.changes_ms >= CHANGES_SPAN_MS:
+            self.change_due = False
+            self.announce_tracks()
+        self.snapshots = 0
+        self.give_headers()
         if self.written:
             self.written = False
             urgent = self.urgent
@@ -237,10 +247,10 @@ cdef class StreamWriter(MediaSink):
                 and read_payload(kind, body, size, &found)
             ):
                 read_form(&self.form, found.codec, body + found.at, found.size)
+            if not self.headers.has(kind, &traits, body, <uint32_t>size):
+                self.keep_headers()
             stored = self.headers.store(kind, &traits, body, <uint32_t>size)
-            if stored == HEADER_STORED:
-                self.same_headers = False
-            elif stored == HEADER_SAME and self.reduce_headers and not appeared:
+            if stored == HEADER_SAME and self.reduce_headers and not appeared:
                 self.ignored += 1
                 return 0
             if appeared:
@@ -307,20 +317,34 @@ cdef class StreamWriter(MediaSink):
         cdef int i
         cdef Header* h
         cdef bint was_lost = self.lost[track]
-        self.same_headers = False
+        cdef bint told = self.may_announce()
+        self.keep_headers()
         self.lost[track] = False
         self.announce_tracks()
-        if was_lost:
+        # Who changes its tracks that often repeats no headers: they would be more than what it sends.
+        if was_lost and told:
             for i in range(self.headers.count):
                 h = &self.headers.rows[i]
                 if h.kind == kind:
                     self.write(kind, timeline_peek(&self.timeline, track, 0), h.flags, h.body, h.size)
         return 0
 
+    cdef bint may_announce(self) noexcept:
+        """Whether a change of the tracks is announced at once: CHANGES_MAX are within CHANGES_SPAN_MS."""
+        return self.changes < CHANGES_MAX or self.now_ms - self.changes_ms >= CHANGES_SPAN_MS
+
     cdef int announce_tracks(self) except -1:
-        """Call `on_tracks_changed` once players may be there."""
-        if self.settled and self.on_tracks_changed is not None:
-            self.on_tracks_changed()
+        """Call `on_tracks_changed` once players may be there: now, or where changes are many at a later flush."""
+        if not self.settled or self.on_tracks_changed is None:
+            return 0
+        if not self.may_announce():
+            self.change_due = True
+            return 0
+        if self.now_ms - self.changes_ms >= CHANGES_SPAN_MS:
+            self.changes_ms = self.now_ms
+            self.changes = 0
+        self.changes += 1
+        self.on_tracks_changed()
         return 0
 
     cdef int detect_lost_track(self, int track, int64_t dts_ms) except -1:
@@ -331,12 +355,13 @@ cdef class StreamWriter(MediaSink):
             self.silent_since_ms[other] = dts_ms
         if dts_ms - self.silent_since_ms[other] <= TRACK_LOST_MS or not (self.has_video if other else self.has_audio):
             return 0
+        self.keep_headers()
         self.lost[other] = True
-        self.same_headers = False
         if other:
             self.has_video = False
             store32_release(&self.log.log.has_video, 0)
             # A picture that old is no start for a player.
+            self.key_bare = False
             self.log.forget_key()
         else:
             self.has_audio = False
@@ -377,7 +402,6 @@ cdef class StreamWriter(MediaSink):
                 self.lost[1] = True
                 self.has_video = False
         self.open = True
-        self.same_headers = False
         store32_release(&self.log.log.has_video, 1 if self.has_video else 0)
         self.headers.drop_stale()
         return True
@@ -393,16 +417,27 @@ cdef class StreamWriter(MediaSink):
         return 0
 
     cdef int mark_key(self, int64_t position, int64_t dts_ms) except -1:
-        """Offer the keyframe at *position* as a start, with the headers of now before it."""
-        # Borrowed: the log holds the reference.
-        cdef Block* block = self.log.log.pending_block
-        if block == NULL or not self.same_headers:
-            block = self.headers.as_block(told_ms(self.log.log, dts_ms), self.lost)
-            self.same_headers = True
-        else:
-            # The block of a keyframe of this same read, which no reader has seen. A copy for each keyframe would let
-            # a publisher of tiny keyframes allocate 20 KB per byte sent.
-            block_hold(block)
-            restamp_tags(block.bytes, block.size, told_ms(self.log.log, dts_ms))
-        log_mark_key(self.log.log, position, block)
+        """Offer the keyframe at *position* as a start, from the next flush on."""
+        # Of the keyframes of one read only the last needs headers: a block for each would let a publisher of tiny
+        # keyframes allocate 2 KB per byte sent.
+        log_mark_key(self.log.log, position, NULL)
+        self.key_bare = True
+        return 0
+
+    cdef int keep_headers(self) except -1:
+        """The headers are about to change: the pending keyframe keeps those of now, unless they change all the time."""
+        if self.key_bare and self.snapshots < SNAPSHOTS_MAX:
+            self.snapshots += 1
+            self.give_headers()
+        return 0
+
+    cdef int give_headers(self) except -1:
+        """Put the headers of now before the pending keyframe, unless it has some."""
+        if not self.key_bare:
+            return 0
+        self.key_bare = False
+        if self.log.log.pending_key >= 0:
+            block_drop(self.log.log.pending_block)
+            self.log.log.pending_block = NULL
+            self.log.log.pending_block = self.headers.as_block(told_ms(self.log.log, self.key_ms), self.lost)
         return 0

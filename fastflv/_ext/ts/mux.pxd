@@ -16,6 +16,7 @@ cdef class TsMux(Remux):
     cdef Clock clock
     cdef int length_size       # of the NAL units of video, bytes
     cdef bytes sets            # parameter sets of video with start codes
+    cdef int64_t sets_credit   # bytes of them that may be written
     cdef AdtsFields adts       # of AAC
     # Audio frames for one PES.
     cdef uint8_t* gathered     # owned

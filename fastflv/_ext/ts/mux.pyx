@@ -43,6 +43,8 @@ from fastflv import limits
 
 cdef int64_t AUDIO_MS = limits.TS_AUDIO_MS
 cdef int64_t TABLES_STEP = limits.TS_TABLES_MS * 90
+cdef int64_t SETS_CREDIT = limits.TS_SETS_CREDIT_BYTES
+cdef int64_t SETS_SHARE = limits.TS_SETS_SHARE
 cdef int64_t BRIDGE_TABLES = limits.TS_TABLES_MS // limits.TS_PCR_MS   # PCR packets from tables to tables
 
 cdef enum:
@@ -66,6 +68,7 @@ cdef class TsMux(Remux):
     def __cinit__(self):
         program_begin(&self.program)
         self.sets = b""
+        self.sets_credit = SETS_CREDIT
 
     def __init__(self, MediaLog source not None, MediaLog log not None, describe):
         Remux.__init__(self, source, log)
@@ -193,6 +196,13 @@ cdef class TsMux(Remux):
             delimiter = 7 if hevc else 6
         if (key or units.found & UNIT_IRAP) and units.found & wanted != wanted:
             sets = <uint32_t>len(self.sets)
+        self.sets_credit = min(self.sets_credit - sets + SETS_SHARE * <int64_t>payload.size, SETS_CREDIT)
+        if self.sets_credit < 0:
+            # Keyframes much smaller than their parameter sets: this one is no start.
+            self.sets_credit += sets
+            sets = 0
+            key = False
+            flags &= <uint8_t>~KEY
         program_show(&self.program, &self.program.video)
         self.flush_audio(True)
         clock_picture(&self.clock, dts_ms, payload.cts_ms, &head.dts, &head.pts)

@@ -8,12 +8,20 @@ from fastflv import limits
 from fastflv.servers.hls.store import StoredBytes
 
 
+class SharedMemory:
+    """What the memory stores of a server hold together."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+
 class MemoryStore:
     """A `SegmentStore` in memory. No operation waits or fails."""
 
     on_demand = True
 
-    def __init__(self) -> None:
+    def __init__(self, shared: SharedMemory) -> None:
+        self._shared = shared
         self._files: dict[str, StoredBytes] = {}
         self._bytes = 0
 
@@ -22,7 +30,7 @@ class MemoryStore:
 
     @property
     def is_full(self) -> bool:
-        return self._bytes > limits.HLS_MEMORY_BYTES
+        return self._bytes > limits.HLS_MEMORY_BYTES or self._shared.bytes > limits.HLS_SERVER_BYTES
 
     def fetch(self, path: str) -> StoredBytes | None:
         return self._files.get(path)
@@ -31,7 +39,7 @@ class MemoryStore:
         for path, body in files:
             self.drop([path])
             self._files[path] = StoredBytes(body)
-            self._bytes += len(body)
+            self._add(len(body))
 
     async def write_playlist(self, text: str) -> None:
         """Nothing to do: the muxer holds the text."""
@@ -46,11 +54,15 @@ class MemoryStore:
         for path in paths:
             stored = self._files.pop(path, None)
             if stored is not None:
-                self._bytes -= len(stored.body)
+                self._add(-len(stored.body))
 
     def remove_all(self) -> None:
         self.close()
 
     def close(self) -> None:
         self._files.clear()
-        self._bytes = 0
+        self._add(-self._bytes)
+
+    def _add(self, size: int) -> None:
+        self._bytes += size
+        self._shared.bytes += size

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from fastflv import limits
 from fastflv.config.model.hls import HlsOnError
+from fastflv.servers.hls.crowd import Crowd
 from fastflv.servers.hls.keyring import KeyRing
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.segmentreader import SegmentReader, carried
@@ -45,10 +46,8 @@ class HlsMuxer:
         self.options = options
         self.asked = loop.time()
         "Loop time of the newest request."
-        self.waiting: set[Callable[[], None]] = set()
-        "Callbacks of requests that wait for the playlist; called once, also when there will be none."
-        self._waking: set[Callable[[], None]] = set()
-        "Callbacks that are called with the next turns of the loop."
+        self.waiting = Crowd(loop, f"hls of {name.url}")
+        "Requests that wait for the playlist; called also when there will be none."
         self.stream: Stream | None = None
         "The stream until its end."
         self.closed = False
@@ -132,11 +131,6 @@ class HlsMuxer:
     def _is_key(self, path: str) -> bool:
         return self.options.names.key_of(f"/{path}") == self.name
 
-    def forget_waiting(self, callback: Callable[[], None]) -> None:
-        """Do not call a request that waits."""
-        self.waiting.discard(callback)
-        self._waking.discard(callback)
-
     async def written(self) -> None:
         """Wait until every finished segment is stored."""
         await self._writer.written()
@@ -182,6 +176,7 @@ class HlsMuxer:
         if self.closed:
             return
         self.closed = True
+        self.stream = None
         self._hub.forget(self.name, self._settled)
         if self._timer is not None:
             self._timer.cancel()
@@ -382,24 +377,7 @@ class HlsMuxer:
     def _wake(self) -> None:
         """Call the requests that wait, if there is an answer for them."""
         if self.text or self.closed or self.ended:
-            idle = not self._waking
-            self._waking |= self.waiting
-            self.waiting.clear()
-            if idle or self.closed:
-                self._wake_some()
-
-    def _wake_some(self) -> None:
-        """Call some of the requests; the others after a pause, so that a crowd does not hold up anybody else."""
-        most = len(self._waking) if self.closed else limits.HLS_WAKE_COUNT
-        while self._waking and most:
-            most -= 1
-            try:
-                self._waking.pop()()
-            except Exception:
-                # One failed request stops neither the others nor the segments.
-                log.exception("hls of %s: a request that waited failed", self.name.url)
-        if self._waking:
-            self._loop.call_later(limits.HLS_WAKE_SECONDS, self._wake_some)
+            self.waiting.call(at_once=self.closed)
 
     def _set_timer(self, seconds: float, callback: Callable[[], None]) -> None:
         if self._timer is not None:

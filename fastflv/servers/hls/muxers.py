@@ -11,7 +11,7 @@ from fastflv import limits
 from fastflv.servers.hls.diskstore import Disk, DiskStore
 from fastflv.servers.hls.heap import trim_heap
 from fastflv.servers.hls.keyring import KeyRing
-from fastflv.servers.hls.memorystore import MemoryStore
+from fastflv.servers.hls.memorystore import MemoryStore, SharedMemory
 from fastflv.servers.hls.muxer import HlsMuxer
 from fastflv.servers.hls.names import HlsNames
 from fastflv.servers.hls.options import HlsOptions
@@ -47,6 +47,7 @@ class HlsMuxers:
         "Muxers that serve no request any more and complete or delete their files."
         self._former: dict[str, set[HlsNames]] = {}
         "By vhost: path templates from before a reload that running muxers still use."
+        self._memory = SharedMemory()
         self._executor: ThreadPoolExecutor | None = None
         self._disk: Disk | None = None
         self._trimmer: asyncio.TimerHandle | None = None
@@ -189,7 +190,9 @@ class HlsMuxers:
         if not path:
             log.warning("hls of %s: the name of the stream does not fit the templates of the files", name.url)
             return None
-        store: SegmentStore = DiskStore(self.disk, options.folder, path) if options.folder else MemoryStore()
+        store: SegmentStore = (
+            DiskStore(self.disk, options.folder, path) if options.folder else MemoryStore(self._memory)
+        )
         keys = None
         if options.names.keys:
             apart = DiskStore(self.disk, options.key_folder) if options.key_folder else store

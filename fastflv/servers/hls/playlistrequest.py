@@ -158,21 +158,21 @@ class PlaylistRequest:
 
     def _respond(self, response: Response) -> None:
         self._forget()
-        self._exchange.on_lost = None
         if response.status == 404:
             refuse_play(self._exchange, self._name.url, response)
         else:
             self._exchange.respond(response)
 
     def _forget(self) -> None:
-        # The join refers to this request: what a client sent would stay until the collector comes.
+        # The exchange and the join refer to this request: what a client sent would stay until the collector comes.
+        self._exchange.on_lost = None
         join, self._join = self._join, None
         if join is not None:
             join.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self._muxer is not None:
-            self._muxer.forget_waiting(self._woken)
+            self._muxer.waiting.discard(self._woken)
 
     # --- answers ---
 

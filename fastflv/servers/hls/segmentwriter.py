@@ -136,6 +136,9 @@ class SegmentWriter:
         """Store and list nothing more."""
         self._closed = True
         self._queue.clear()
+        # They refer to the owner: both would stay until the collector comes.
+        self._on_change = self._on_recovered = self._on_ended = lambda: None
+        self._on_error = lambda error: None
 
     async def written(self) -> None:
         """Wait until every segment is stored."""

@@ -70,7 +70,8 @@ class FileSend(ABC):
         return self._step()
 
     def _open(self) -> None:
-        file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        # A link could lead out of the directory; to open a pipe would wait for its writer.
+        file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             status = os.fstat(file)
             size = status.st_size - self._offset if self._size is None else self._size

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from fastflv import limits
@@ -16,6 +17,7 @@ from fastflv.errors import PeerError, PeerTimeoutError
 from fastflv.net.keepalive import keep_alive
 from fastflv.net.lowwater import LowWater
 from fastflv.net.peer import Peer
+from fastflv.net.readpace import ReadPace
 from fastflv.protocols.rtmp import events
 from fastflv.protocols.rtmp.server import ServerSession
 from fastflv.protocols.rtmp.states import ConnectionState
@@ -53,6 +55,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         "By message stream; those that wait for the gate too."
         self._feeding: list[Publication] = []
         "Publications that the present read may feed."
+        self._pace = ReadPace()
         self._low_water: LowWater | None = None
         self._play: RtmpPlay | None = None
         self._asked: events.PlayWanted | None = None
@@ -75,9 +78,11 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._timer = self._loop.call_later(self._patience, self._watch, self._heard)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._view[: self._session.room] if self._session.waiting else self._view
+        session = self._session
+        return self._view[: min(session.room, self._pace.room) if session.waiting else self._pace.room]
 
     def buffer_updated(self, nbytes: int) -> None:
+        began = perf_counter()
         session = self._session
         now = self._heard = session.now = self._loop.time()
         for publication in self._feeding:
@@ -92,10 +97,16 @@ class RtmpConnection(asyncio.BufferedProtocol):
         for publication in self._feeding:
             publication.end_read(now)
         self._flush()
-        if not session.room and self._transport is not None:
+        if self._transport is None:
+            return
+        gives_way = self._pace.spent(nbytes, began, perf_counter())
+        if not session.room:
             self._transport.pause_reading()
             if session.deferred:
                 self.server.turns.queue(self._go_on)
+        elif gives_way:
+            self._transport.pause_reading()
+            self._loop.call_soon(self._read_on)
 
     def pause_writing(self) -> None:
         if self._play is not None:
