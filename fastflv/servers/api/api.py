@@ -199,7 +199,8 @@ class Api:
             client = self._clients.find(id)
             if client is None:
                 return Response.of_json({"code": CLIENT_NOT_FOUND})
-            log.info("api: %s disconnects client %s of %s", request.ip, id, client.stream.name.url)
+            url = client.stream.name.url
+            log.info("api: %s disconnects client %s of %s", request.ip, id, url, extra={"peer": request.ip})
             client.drop(EndReason.KICKED)
             return self._reply({})
         if not id:
