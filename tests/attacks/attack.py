@@ -12,6 +12,8 @@ from typing import NamedTuple
 from bystanders import Bystanders, Figures
 from server import MIB, Server
 
+FIGURES = "figures"
+"Name of the property of a test that the table behind the results shows."
 STRICT = "FASTFLV_ATTACKS" in os.environ
 "`make attacks` on a machine with nothing else to do: the bounds are those that users are promised."
 SANITIZED = "FASTFLV_SANITIZED" in os.environ

@@ -7,12 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from attack import Attack
+from attack import FIGURES, Attack
 from bystanders import Bystanders
 from server import Server, vhost_text
 
 REMUX = "mount [vhost]/[app]/[stream].ts; on_missing 1;"
-FIGURES = "figures"
 
 
 @pytest.fixture
