@@ -372,6 +372,8 @@ def test_a_play_can_be_halted_and_started_again_elsewhere():
     assert [tag.mark for tag in tags if not tag.is_header] == [b"only me"]
     viewer.play.lost()
     stage.loop.turn()
+    assert len(stage.stream.outlets) == 2, "the next player finds the log"
+    stage.loop.advance(2 * limits.OUTLET_KEEP_SECONDS)
     assert len(stage.stream.outlets) == 1
     assert viewer.ends == [(EndReason.PEER_CLOSED, False)]
 

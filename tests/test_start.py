@@ -157,6 +157,46 @@ def test_starts_that_nobody_takes_are_bounded(container, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("container", ["flv", "ts", "rtmp"])
+def test_starts_of_large_gops_are_made_at_a_bounded_rate_and_the_log_goes_on_behind_each(
+    container, monkeypatch
+):
+    show = Show(gop=100).shoot(20)
+    size = len(show.join(container, begin=StartMode.COMPACT)[0])
+    # A start is paid for with three pictures' time.
+    monkeypatch.setattr(limits, "COMPACT_BYTES_PER_SECOND", size * 1000 // 110)
+    show.shoot(1)
+    _, _, first = show.join(container, begin=StartMode.COMPACT)
+    for _ in range(2):
+        show.shoot(1)
+        block, rest, again = show.join(container, begin=StartMode.COMPACT)
+        assert again is first
+    if container == "flv":
+        _, _, tags = read_file(block + rest())
+        assert [mark for _, mark in pictures(tags)] == [b"%d" % i for i in range(show.count)]
+    show.shoot(2)
+    assert show.join(container, begin=StartMode.COMPACT)[2] is not first
+    show.shoot(100 - show.count + 1)
+    assert (
+        show.join(container, begin=StartMode.COMPACT)[2].position
+        == show.stream.open(first_variant(container)).log.head
+    ), "another GOP"
+
+
+@pytest.mark.parametrize("container", ["flv", "ts", "rtmp"])
+def test_a_gop_that_is_too_large_to_be_written_anew_comes_at_its_own_pace(container, monkeypatch):
+    for name in ("COMPACT_BYTES_MAX", "COMPACT_TS_BYTES_MAX"):
+        monkeypatch.setattr(limits, name, 100)
+    show = Show().shoot(10)
+    _, _, start = show.join(container, begin=StartMode.COMPACT)
+    assert start.position == show.stream.open(first_variant(container)).log.key_pos
+
+
+def first_variant(container: str) -> Variant:
+    """As `Show.join` asks for it."""
+    return Variant(container, chunk_size=4096, stream_id=1) if container == "rtmp" else Variant(container)
+
+
 def test_without_video_there_is_nothing_to_compress():
     stream = Stream(NAME, StreamOptions(begin=StartMode.COMPACT), id="x", now_ms=0)
     stream.begin("p", 0)

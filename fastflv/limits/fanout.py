@@ -7,6 +7,15 @@ from typing import Final
 START_SPAN_MS: Final = 120
 "Time that the GOP of a compact start takes, ms, or 1 ms for each picture where that is longer: three frames at 25 a second, which a player decodes at once."
 
+COMPACT_BYTES_MAX: Final = 8 * 1024 * 1024
+"Largest GOP that is written anew for a compact start, bytes: 6 ms of everybody's time. A larger one is sent at its own pace, as it lies in the log."
+
+COMPACT_TS_BYTES_MAX: Final = 4 * 1024 * 1024
+"Likewise for TS, which is muxed besides, bytes: 8 to 15 ms."
+
+COMPACT_BYTES_PER_SECOND: Final = 20 * 1024 * 1024
+"Compact starts of one log are made at this rate at most, bytes a second: a tenth of the loop's time at worst. One of 2 MB serves all who join within 100 ms; the frames since follow it at once."
+
 START_BYTES_HELD: Final = 32 * 1024 * 1024
 "Compact starts of one stream and container that players have not taken yet, bytes: there is one for each frame in which somebody joins. Beyond it, who joins gets the last one or a start at the GOP's own pace, which cost nothing. 16 different ones at 4 Mbit/s and a GOP of 4 s."
 

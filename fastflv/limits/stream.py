@@ -55,6 +55,9 @@ LIVE_CLOCK_HOPS_MAX: Final = 255
 OUTLETS_MAX: Final = 32
 "Logs of one stream before those that nobody reads are looked for, besides when a player leaves: containers times choices, each at least one segment."
 
+OUTLET_KEEP_SECONDS: Final = 5.0
+"A log of another container stays this long after its last reader, seconds: players that come and go would have a GOP of 15 MB written anew each time, 5 to 30 ms of everybody's time."
+
 CHOICES_MAX: Final = 16
 "Logs that one stream may have for choices of players (`?only=`, `?hevc=`, an RTMP message stream above 1), count: each costs the GOP again, and each frame is written once more. All choices of one container, with their FLV; containers as such are not counted."
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from time import monotonic
 
+from fastflv import limits
 from fastflv._ext.fanout.loadwindow import LoadMeter
 from fastflv._ext.fanout.sender import Sender
 from fastflv._ext.log.medialog import MediaLog
@@ -114,6 +115,8 @@ class Players:
 
     def _close_unread(self) -> None:
         self._closing = False
-        for stream in self._hub:
-            if len(stream.outlets) > 1:
-                stream.outlets.close_unread()
+        now = self.now()
+        waits = [stream.outlets.close_unread(now) for stream in self._hub if len(stream.outlets) > 1]
+        if any(waits):
+            self._closing = True
+            self._loop.call_later(limits.OUTLET_KEEP_SECONDS / 4, self._close_unread)

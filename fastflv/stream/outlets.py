@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from typing import Final
 
 from fastflv import limits
 from fastflv._ext.ingest.streamwriter import StreamWriter
@@ -16,6 +17,10 @@ from fastflv.containers.mpegts import describe
 from fastflv.containers.variant import PLAIN, Variant
 from fastflv.stream.start import StartBlocks
 
+CONTAINERS: Final = ("flv", "ts", "aac", "mp3", "rtmp")
+TIMED: Final = ("flv", "rtmp")
+"Containers whose bytes have the times that players are told."
+
 NewLog = Callable[[int], MediaLog]
 "Makes a log with the bounds of the stream; the argument is the history kept while nobody reads, ms."
 
@@ -23,7 +28,7 @@ NewLog = Callable[[int], MediaLog]
 class Outlet:
     """One log of a stream. `remux` is None for the canonical one."""
 
-    __slots__ = ("holds", "log", "remux", "starts", "variant")
+    __slots__ = ("holds", "log", "remux", "starts", "unread_since", "variant")
 
     def __init__(
         self,
@@ -38,6 +43,8 @@ class Outlet:
         self.remux = remux
         self.holds = 0
         "Players that are going to read on in a moment."
+        self.unread_since: float | None = None
+        "When it was first seen without a reader, monotonic clock, seconds; None while it has one."
         self.starts: StartBlocks = StartBlocks(
             writer, variant, log, remux, source.starts if source is not None else None
         )
@@ -87,6 +94,7 @@ class Outlets:
             else:
                 remux.begin(source.starts.header_tags(), source.log.head)
             self._made[variant] = outlet
+        outlet.unread_since = None
         return outlet
 
     def refusal(self, variant: Variant) -> str:
@@ -114,19 +122,34 @@ class Outlets:
         """Somebody reads times as they stand in FLV tags or RTMP messages. TS has a clock of its own."""
         if self._plain.log.readers or self._plain.holds or self.paused:
             return True
-        self.close_unread()
+        self.close_unread(containers=TIMED)
         return any(
-            variant.container in ("flv", "rtmp")
+            variant.container in TIMED
             for variant, one in self._made.items()
             if one is not self._plain
         )
 
-    def close_unread(self) -> None:
-        """Free the logs without a reader, those made of others first."""
+    def close_unread(self, now: float | None = None, containers: Collection[str] = CONTAINERS) -> bool:
+        """Free the logs without a reader, those made of others first; return whether some stay for the next player.
+
+        With *now*, monotonic clock, seconds, those that were read within OUTLET_KEEP_SECONDS stay: the next player would
+        have the whole GOP written again.
+        """
+        waits = False
         for variant, outlet in reversed(list(self._made.items())):
-            if outlet.remux is not None and not outlet.is_read:
-                outlet.remux.stop()
-                del self._made[variant]
+            if outlet.remux is None or variant.container not in containers:
+                continue
+            if outlet.is_read:
+                outlet.unread_since = None
+                continue
+            since = outlet.unread_since
+            if now is not None and (since is None or now - since < limits.OUTLET_KEEP_SECONDS):
+                outlet.unread_since = now if since is None else since
+                waits = True
+                continue
+            outlet.remux.stop()
+            del self._made[variant]
+        return waits
 
 
 def make_remux(variant: Variant, source: MediaLog, log: MediaLog) -> Remux:

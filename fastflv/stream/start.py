@@ -86,6 +86,8 @@ class StartBlocks:
         self._compact_made: dict[Key, Start] = {}
         self._given: list[MediaBlock] = []
         "Compact starts that players may still be sent."
+        self._reused_until_ms = 0
+        "The last compact start serves those who join until then; clock of the writer, ms."
 
     @property
     def has_audio(self) -> bool:
@@ -106,7 +108,7 @@ class StartBlocks:
         if how is StartMode.LIVE:
             return Start(MediaBlock(self._prefix(claims) + self._headers()), self._log.head)
         too_much = self.has_video and self._exceeds(burst)
-        if how is StartMode.COMPACT:
+        if how is StartMode.COMPACT and (too_much or self._gop_bytes <= self._compact_bytes_max):
             return self._compact(claims, still=too_much)
         return self.at_next_key(claims) if how is StartMode.KEY or too_much else self.at_gop(claims)
 
@@ -142,7 +144,17 @@ class StartBlocks:
         tags = self._tags
         if tags.key_pos < 0:
             return False
-        return 0 < burst.size < tags.head - tags.key_pos or 0 < burst.media_ms < tags.head_dts - tags.key_dts
+        return 0 < burst.size < self._gop_bytes or 0 < burst.media_ms < tags.head_dts - tags.key_dts
+
+    @property
+    def _compact_bytes_max(self) -> int:
+        return limits.COMPACT_TS_BYTES_MAX if self._variant.container == "ts" else limits.COMPACT_BYTES_MAX
+
+    @property
+    def _gop_bytes(self) -> int:
+        """Bytes of tags from the newest keyframe on."""
+        tags = self._tags
+        return tags.head - tags.key_pos if tags.key_pos >= 0 else 0
 
     @property
     def _tags(self) -> MediaLog:
@@ -154,7 +166,9 @@ class StartBlocks:
         if not self.has_video or self._log.key_pos < 0:
             return self.at_gop(claims)
         key = self._key(claims, self._log.head)
-        start = self._compact_made.get(key) or self._at_hand(key.tracks, still)
+        start = (
+            self._compact_made.get(key) or self._recent(key.tracks) or self._at_hand(key.tracks, still)
+        )
         if start is None:
             ts = self._remux if isinstance(self._remux, TsMux) else None
             until = {} if ts is None else {"audio_before": audio_not_written_ms(ts)}
@@ -170,7 +184,18 @@ class StartBlocks:
             start = Start(block, self._log.head, still)
             self._compact_made = {key: start}
             self._given.append(start.block)
+            spent_ms = len(start.block) * 1000 // limits.COMPACT_BYTES_PER_SECOND
+            self._reused_until_ms = self._writer.now_ms + spent_ms
         return start
+
+    def _newest(self, tracks: Tracks) -> Start | None:
+        """The last compact start for a player of *tracks*, unless it is of another GOP."""
+        newest = next((one for key, one in self._compact_made.items() if key.tracks == tracks), None)
+        return newest if newest is not None and newest.position > self._log.key_pos else None
+
+    def _recent(self, tracks: Tracks) -> Start | None:
+        """The last one while a new one would cost too much of everybody's time; the frames since then follow it at once."""
+        return self._newest(tracks) if self._writer.now_ms < self._reused_until_ms else None
 
     def _at_hand(self, tracks: Tracks, still: bool) -> Start | None:
         """A start for a player of *tracks* that costs no memory, where players hold too many; None otherwise.
@@ -180,8 +205,8 @@ class StartBlocks:
         self._given = [block for block in self._given if block.in_use]
         if sum(map(len, self._given)) < limits.START_BYTES_HELD:
             return None
-        newest = next((one for key, one in self._compact_made.items() if key.tracks == tracks), None)
-        if newest is not None and newest.position > self._log.key_pos:
+        newest = self._newest(tracks)
+        if newest is not None:
             return newest
         return self.at_next_key(tracks) if still else self.at_gop(tracks)
 

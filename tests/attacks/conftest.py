@@ -42,6 +42,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         # A teardown that passed counts under no name.
         for status in ("", "error")
         for report in terminalreporter.getreports(status)
+        if isinstance(report, pytest.TestReport)
         for key, value in report.user_properties
         if key == FIGURES
     ]
