@@ -97,6 +97,12 @@ class Outlets:
         outlet.unread_since = None
         return outlet
 
+    def end(self) -> None:
+        """The stream has ended, and all its logs: what made one of another lets go of both, for they hold each other."""
+        for outlet in self._made.values():
+            if outlet.remux is not None:
+                outlet.remux.stop()
+
     def refusal(self, variant: Variant) -> str:
         """Why no log of *variant* may be added, in one sentence; empty when there is one, or room for one."""
         if variant in self._made or not variant.is_choice:
@@ -124,9 +130,7 @@ class Outlets:
             return True
         self.close_unread(containers=TIMED)
         return any(
-            variant.container in TIMED
-            for variant, one in self._made.items()
-            if one is not self._plain
+            variant.container in TIMED for variant, one in self._made.items() if one is not self._plain
         )
 
     def close_unread(self, now: float | None = None, containers: Collection[str] = CONTAINERS) -> bool:

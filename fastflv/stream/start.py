@@ -166,9 +166,7 @@ class StartBlocks:
         if not self.has_video or self._log.key_pos < 0:
             return self.at_gop(claims)
         key = self._key(claims, self._log.head)
-        start = (
-            self._compact_made.get(key) or self._recent(key.tracks) or self._at_hand(key.tracks, still)
-        )
+        start = self._compact_made.get(key) or self._recent(key.tracks) or self._at_hand(key.tracks, still)
         if start is None:
             ts = self._remux if isinstance(self._remux, TsMux) else None
             until = {} if ts is None else {"audio_before": audio_not_written_ms(ts)}

@@ -192,6 +192,7 @@ class Stream:
         # Else the stream and its writer would hold each other until the collector of cycles comes by.
         self.writer.on_tracks_changed = self.writer.clock = None
         self.log.end()
+        self.outlets.end()
 
     def take_data(self, name: str, payload: bytes, timestamp: int) -> None:
         """Take script data of the publisher; onMetaData is edited for a live stream and kept."""
