@@ -275,11 +275,11 @@ def test_a_publisher_is_no_player_and_has_no_lag():
     [
         (
             Action.PUBLISH,
-            ["publisher a from 192.0.2.1 publishes /live/a", "publisher a of /live/a left: kicked; 7 bytes in 2.5 s"],
+            ["publisher a from 192.0.2.1 publishes /live/a", "publisher a of /live/a left: disconnected by the API; 7 bytes in 2.5 s"],
         ),
         (
             Action.PLAY,
-            ["player a from 192.0.2.1 joins /live/a by http", "player a of /live/a left: kicked; 100 bytes in 2.5 s"],
+            ["player a from 192.0.2.1 joins /live/a by http", "player a of /live/a left: disconnected by the API; 100 bytes in 2.5 s"],
         ),
     ],
 )  # fmt: skip
