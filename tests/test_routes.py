@@ -10,10 +10,11 @@ from fastflv.config.load import load, load_text
 from fastflv.config.model.hls import Hls
 from fastflv.config.model.remux import HttpRemux
 from fastflv.config.model.vhost import Vhost
-from fastflv.config.routes import RouteKind, routes_of
+from fastflv.config.routes import PAGE as PAGE_ROUTE
+from fastflv.config.routes import RouteKind, play_paths, routes_of
 from fastflv.servers.hls.names import HlsNames
 
-API, PLAYLIST, SEGMENT, KEY, MOUNT = RouteKind
+API, PLAYLIST, SEGMENT, KEY, MOUNT, _ = RouteKind
 
 
 def table(body, *, api_shared=False):
@@ -115,3 +116,22 @@ def test_playlists_and_segments_are_those_of_the_names_of_files(path, front, bac
             (route.match(path) for route in BUILT_IN if route.kind is kind and route.match(path)), None
         )
         assert (routed and (routed["app"], routed["stream"])) == (found and found[1:])
+
+
+def test_the_paths_of_a_stream_are_those_that_its_routes_answer():
+    mounts = (
+        "mount [vhost]/[app]/[stream].flv /[stream].ts /fixed/name.flv; mount [vhost]/[app]/[stream].mp3;"
+    )
+    vhost = load_text(
+        f"listen 1; vhost a {{ http_remux {{ enabled on; {mounts} }} hls {{ enabled on; }} }}"
+    ).vhost("a")
+    routes = (PAGE_ROUTE, *routes_of(vhost, api_shared=True))
+    found = {each.path: each.container for each in play_paths(routes, "live", "name")}
+    assert found == {
+        "/live/name.flv": "flv",
+        "/name.ts": "ts",
+        "/live/name.mp3": "mp3",
+        "/live/name.m3u8": "hls",
+    }
+    elsewhere = {each.path for each in play_paths(routes, "other", "name")}
+    assert "/name.ts" not in elsewhere, "a mount without [app] is of live"

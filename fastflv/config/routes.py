@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import combinations
-from typing import Final
+from typing import Final, NamedTuple
 
 from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.section import Section, Value
@@ -41,6 +41,8 @@ class RouteKind(Enum):
     "Takes a path only when that segment exists; else the next route is asked."
     KEY = "key"
     MOUNT = "mount"
+    PAGE = "page"
+    "`/`: the streams that are live."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class Route:
 
         The names of a stream are `app` and `stream`; a route of the API has none.
         """
+        if self.kind is RouteKind.PAGE:
+            return {} if path == "/" else None
         if self.kind is RouteKind.API:
             if self.prefix and path.startswith(self.prefix):
                 return {}
@@ -89,6 +93,39 @@ class Route:
 
 WHOLE_API: Final = (Route(RouteKind.API, "the API", prefix="/"),)
 "The table of ports that the API has to itself."
+
+
+PAGE: Final = Route(RouteKind.PAGE, "the page of live streams")
+"Asked first: no other route matches `/`."
+
+
+class PlayPath(NamedTuple):
+    """A path at which a stream may be played."""
+
+    container: str
+    "As a mount has it; `hls` for a playlist."
+
+    path: str
+
+    args: dict[str, str]
+    "Of the mount."
+
+
+def play_paths(routes: Iterable[Route], app: str, stream: str) -> Iterator[PlayPath]:
+    """The paths of a stream on *routes*, mounts first. A template without [app] or [stream] is of another stream."""
+    names = {"app": app, "stream": stream}
+    found = []
+    for route in routes:
+        if route.mount is not None:
+            found.append(PlayPath(route.mount.container, route.mount.example(app, stream), route.mount.args))
+        elif route.kind is RouteKind.PLAYLIST:
+            found.append(PlayPath("hls", route.templates[0].fill(**names), {}))
+    by_path = {each.path: each for each in found}
+    for each in sorted(by_path.values(), key=lambda each: each.container == "hls"):
+        # The first route that matches takes the path.
+        taken = next((route for route in routes if route.match(each.path) is not None), None)
+        if taken is not None and taken.match(each.path) == names:
+            yield each
 
 
 def routes_of(vhost: Vhost, *, api_shared: bool) -> tuple[Route, ...]:

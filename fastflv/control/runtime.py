@@ -12,7 +12,7 @@ from fastflv.config.model.play import TimeJitter
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import Vhost
 from fastflv.config.mount import parse_mounts
-from fastflv.config.routes import routes_of
+from fastflv.config.routes import PAGE, routes_of
 from fastflv.containers.variant import Variant
 from fastflv.errors import ConfigValueError
 from fastflv.net.networkset import NetworkSet
@@ -97,7 +97,7 @@ def _compile_vhost(vhost: Vhost, settings: Settings, api_shared: bool) -> VhostR
         live,
         hls_options(vhost, settings),
         rules,
-        Site(vhost.name, routes_of(vhost, api_shared=api_shared)),
+        Site(vhost.name, (PAGE, *routes_of(vhost, api_shared=api_shared))),
     )
 
 

@@ -36,6 +36,7 @@ from fastflv.servers.api.api import Api, Identity, VhostEntry
 from fastflv.servers.hls import HlsOptions, HlsServer
 from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.live import Live
+from fastflv.servers.http.page import Page
 from fastflv.servers.http.push import Push
 from fastflv.servers.http.router import PUBLISH_METHODS, Router, Site
 from fastflv.servers.http.websocket import wants_upgrade
@@ -110,7 +111,16 @@ class Server:
             auth=lambda: self.runtime.settings.http_api.auth,
             stats=lambda: self.runtime.settings.stats,
         )
+        self.page = Page(
+            self.hub,
+            self.gate,
+            routes_of=lambda vhost: self.runtime.vhosts[vhost].site.routes,
+            rtmp_port=lambda: next(iter(self.listeners.ports("RTMP")), 0),
+            # Who asks for a password there does not show the names of streams elsewhere.
+            lists=lambda: not self.runtime.settings.http_api.auth.enabled,
+        )
         handlers = {
+            RouteKind.PAGE: lambda exchange, route, name: self.page.handle(exchange, name.vhost),
             RouteKind.API: lambda exchange, route, name: self.api.handle(exchange),
             RouteKind.PLAYLIST: lambda exchange, route, name: self.hls.playlist(exchange, name),
             RouteKind.SEGMENT: lambda exchange, route, name: self.hls.segment(exchange, name),
@@ -270,6 +280,8 @@ class Server:
 
     def _cross_domain(self, kind: RouteKind) -> CrossDomain:
         api = self.runtime.settings.http_api
+        if kind is RouteKind.PAGE:
+            return crossdomain.NONE
         if kind is not RouteKind.API:
             return crossdomain.PLAY if self.runtime.settings.http_server.crossdomain else crossdomain.NONE
         if not api.crossdomain:

@@ -49,6 +49,12 @@ HTTP_TLS_WRITE_BYTES: Final = 64 * 1024
 HTTP_LINGER_SECONDS: Final = 1.0
 "Time in which a refused client can read why, while what it still sends is read away, seconds."
 
+PAGE_STREAMS_MAX: Final = 100
+"Streams on the page at `/`: each costs a question to the rules and some 500 bytes."
+
+START_VHOSTS_MAX: Final = 10
+"Vhosts whose URLs the start shows, some ten lines each."
+
 RESPONSE_HEADS_MAX: Final = 64
 "Different live response heads kept for sharing; CORS preflight names make a few."
 

@@ -13,8 +13,6 @@ from fastflv import limits
 from fastflv.config.endpoint import Endpoint
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import LogTank, Settings
-from fastflv.config.model.vhost import DEFAULT_VHOST
-from fastflv.config.mount import Mount
 from fastflv.config.notice import NoticeKind
 from fastflv.control.background import go_to_background
 from fastflv.control.identity import new_id, server_id
@@ -22,6 +20,7 @@ from fastflv.control.life import Life
 from fastflv.control.log import end_log, place_of, start_log
 from fastflv.control.process import PidFile, ignore_early_signals
 from fastflv.control.server import Server
+from fastflv.control.starturls import start_urls
 from fastflv.errors import StartupError
 from fastflv.net.activation import inherited_sockets
 from fastflv.servers.api.api import Identity
@@ -91,7 +90,7 @@ async def _serve(
     # a quarter of the time of 200 such players.
     gc.freeze()
     gc.set_threshold(limits.GC_OBJECTS, *gc.get_threshold()[1:])
-    for line in urls(server):
+    for line in start_urls(server):
         log.info("%s", line)
     player = None
     rtmp = server.listeners.ports("RTMP")
@@ -104,23 +103,3 @@ async def _serve(
     if player is not None:
         player.cancel()
     return 0
-
-
-def urls(server: Server) -> list[str]:
-    """The lines to copy: where to publish, where to play."""
-    settings, ports = server.runtime.settings, server.listeners.ports
-    lines = []
-    for port in ports("RTMP")[:1]:
-        lines.append(f"publish to rtmp://127.0.0.1{'' if port == 1935 else f':{port}'}/live/livestream")
-    vhost = settings.vhost(DEFAULT_VHOST)
-    if vhost is not None and vhost.http_remux.enabled:
-        roots = [f"http://127.0.0.1:{port}" for port in ports("HTTP")[:1]]
-        roots += [f"https://127.0.0.1:{port}" for port in ports("HTTPS")[:1]]
-        for root in roots:
-            for mount in vhost.http_remux.mounts:
-                path = Mount.parse(mount, vhost.name).example("live", "livestream")
-                lines.append(f"play {root}{path}")
-    if settings.http_api.enabled:
-        for port in ports("HTTP" if settings.api_shared else "API")[:1]:
-            lines.append(f"ask http://127.0.0.1:{port}/api/v1/streams")
-    return lines

@@ -1,0 +1,132 @@
+"""The URLs that a server shows at its start, and the page at `/`: each of them plays."""
+
+from __future__ import annotations
+
+import re
+import urllib.request
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from broadcast import Broadcast
+from clip import Clip, end, push
+from model.ports import free_ports
+from publisher import Publisher, film, headers
+from server import HOST, Log, Server, start, stop, until, vhost_text
+
+from fastflv.tools.probe import main
+
+BODY = "http_remux { enabled on; mount [vhost]/[app]/[stream].flv; mount [vhost]/[app]/[stream].ts [vhost]/[app]/[stream].aac; mount [vhost]/[app]/[stream].mp3; } hls { enabled on; }"
+VHOSTS = f"vhost __defaultVhost__ {{ {BODY} }} vhost other.example {{ {BODY} }} vhost off.example {{ enabled off; {BODY} }}"
+
+
+def check(url: str) -> None:
+    """Read some of *url*."""
+    if re.match("(http|ws|rtmp)://[^?]*", url) and not re.search(r"\.(ts|aac|m3u8)(\?|$)", url):
+        assert main([url, "--seconds", "0.2", "--wait", "20"]) == 0, url
+        return
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        assert answer.status == 200 and answer.read(100), url
+
+
+def test_every_url_of_the_start_plays_and_none_is_missing(tmp_path: Path, h264: Clip) -> None:
+    with Server(tmp_path, VHOSTS) as server:
+        server.log.wait("ask http")
+        lines = [line.split(" INFO ")[1] for line in server.log.find("INFO (publish to|play|ask) ")]
+        targets = [line.split()[-1] for line in lines if line.startswith("publish")]
+        urls = [line.split()[-1] for line in lines if line.startswith("play")]
+        assert len(targets) == 2 and not any("off.example" in line for line in lines)
+        assert not any(".mp3" in url for url in urls)
+        for vhost in ("", "?vhost=other.example"):
+            mine = [url for url in urls if url.partition("?")[2] == vhost[1:]]
+            kinds = [re.sub(r"://.*livestream|\?.*", " ", url).strip() for url in mine]
+            assert kinds == ["http .flv", "ws .flv", "http .ts", "http .aac", "http .m3u8", "rtmp"]
+        pushes = [push(h264.path, target, loop=True) for target in targets]
+        try:
+            until(lambda: len(server.ask("streams?count=10")["streams"]) == 2, "two streams", 30)
+            for url in urls:
+                check(url)
+        finally:
+            for process in pushes:
+                end(process)
+
+
+def page(port: int, query: str = "") -> str:
+    with urllib.request.urlopen(f"http://{HOST}:{port}/{query}", timeout=10) as answer:
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "access-control-allow-origin" not in answer.headers
+        text: str = answer.read().decode()
+    return text
+
+
+class Links(HTMLParser):
+    """The targets of links, and which elements there are."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.elements: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.add(tag)
+        self.found += [value for name, value in attrs if name == "href" and value]
+
+
+def test_the_page_lists_live_streams_of_its_vhost_with_urls_that_play(tmp_path: Path) -> None:
+    with Server(tmp_path, VHOSTS) as server:
+        assert "No stream is live" in page(server.http)
+        with Broadcast(server.rtmp, "one"):
+            until(lambda: "one.flv" in page(server.http), "the stream", 20)
+            text = page(server.http)
+            for link in Links(text).found:
+                check(f"http://{HOST}:{server.http}{link}")
+            (rtmp,) = re.findall(r"rtmp://[^<]*", text)
+            check(unescape(rtmp))
+            assert "No stream is live" in page(server.http, "?vhost=other.example")
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", 'a"b&c', "ünï"])
+def test_names_of_streams_are_escaped_on_the_page(tmp_path: Path, name: str) -> None:
+    name = name.replace("/", "%2F") if "/" in name else name
+    with Server(tmp_path, VHOSTS) as server, Publisher(server.rtmp) as publisher:
+        publisher.publish(name)
+        publisher.tags([*headers(), *film(30)])
+        until(lambda: ".flv" in page(server.http), "the stream", 20)
+        links = Links(page(server.http))
+        assert links.elements == {"meta", "title", "h1", "h2", "ul", "li", "a"}
+        check(f"http://{HOST}:{server.http}{links.found[0]}")
+
+
+def test_the_page_shows_no_name_where_a_rule_or_a_password_hides_it(tmp_path: Path) -> None:
+    secured = vhost_text(more="security { enabled on; allow publish all; deny play all; }")
+    auth = "auth { enabled on; username a; password b; }"
+    for vhosts, more in ((secured, ""), ("", f"http_api {{ {auth} }}")):
+        environ = {
+            "SRS_HTTP_API_AUTH_ENABLED": "on",
+            "SRS_HTTP_API_AUTH_USERNAME": "a",
+            "SRS_HTTP_API_AUTH_PASSWORD": "b",
+        }
+        with (
+            Server(tmp_path, vhosts, environ=environ if more else None) as server,
+            Broadcast(server.rtmp, "one"),
+        ):
+            server.log.wait("publishes /live/one")
+            assert "one" not in re.sub("<title>.*", "", page(server.http)).replace("No stream", "")
+
+
+def test_the_demo_shows_only_what_it_plays(tmp_path: Path) -> None:
+    rtmp, http, api = free_ports(3)
+    arguments = [f"--listen={HOST}:{rtmp}", f"--http={HOST}:{http}", f"--api={HOST}:{api}", "--demo"]
+    process = start(arguments)
+    log = Log(process.stderr)
+    try:
+        log.wait("ask http", timeout=40)
+        urls = [line.split()[-1] for line in log.find("INFO play ")]
+        assert urls
+        for url in urls:
+            check(url)
+    finally:
+        assert stop(process) == 0, log.text()
