@@ -18,7 +18,7 @@ from fastflv.errors import ProbeError
 from fastflv.media.amf import amf0
 from fastflv.stream.liveclock import ClockTag, write_clock
 from fastflv.tools.probe import Probe, main, probe, text_of
-from fastflv.tools.probesource import ProbeTag, open_source, read_flv
+from fastflv.tools.probesource import ProbeTag, not_upgraded, open_source, read_flv
 
 WALL = 1_700_000_000_000.0
 
@@ -225,3 +225,19 @@ def test_the_help_names_the_defaults(capsys):
     with pytest.raises(SystemExit):
         main(["-h"])
     assert f"default {limits.PROBE_SECONDS:g}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("config", [False, True])
+def test_opus_has_its_rate_and_channels_with_a_header_and_without(config):
+    head = b"OpusHead\x01\x01\x38\x01\x80\xbb\0\0\0\0\0"
+    probe = Probe(0.0)
+    tags = [ProbeTag(AUDIO, 0, b"\x90Opus" + head)] if config else []
+    probe.take([*tags, *(ProbeTag(AUDIO, time, b"\x91Opus\xfc" + bytes(40)) for time in (0, 20))], 1.0, WALL)
+    (audio,) = probe.report(source(), 1.0)["tracks"]
+    assert (audio["codec"], audio["sample_rate"], audio["channel"]) == ("Opus", 48000, 1 if config else 2)
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_proxy_that_drops_upgrade_is_named(status):
+    assert "proxy in between dropped the Upgrade" in str(not_upgraded(status))
+    assert "nobody publishes it" in str(not_upgraded(404))

@@ -33,3 +33,6 @@ LOG_LINE_CHARS_MAX: Final = 4096
 
 LOG_TRACE_CHARS: Final = 2048
 "What a traceback counts as, characters: ten frames."
+
+CLOSED_PIPE_STATUS: Final = 141
+"Exit status when the reader of the output has left: what shells show for SIGPIPE (128 + 13)."

@@ -40,7 +40,9 @@ def describe_audio(codec: int, config: bytes | None, head: int = 0) -> dict[str,
     known = find_codec(AUDIO, codec)
     name = known.name if known is not None else ""
     try:
-        found = audio_config(name, _record(AUDIO, config)) if config else None
+        # Opus needs no header: without one it is stereo (Enhanced RTMP).
+        record = _record(AUDIO, config) if config else b""
+        found = audio_config(name, record) if config or name == "Opus" else None
     except CodecConfigError:
         found = None
     rate = (known.sample_rate if known is not None else 0) or FLV_RATES[head >> 2 & 3]

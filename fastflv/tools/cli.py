@@ -26,6 +26,18 @@ from fastflv.tools.serve import serve
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
+    try:
+        status = run(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads the output has closed it, as `head` does. What is buffered would raise again at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return limits.CLOSED_PIPE_STATUS
+    return status
+
+
+def run(argv: Sequence[str] | None) -> int:
+    """Run the command; return the exit status. Raises BrokenPipeError when stdout is closed."""
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["probe"]:
         from fastflv.tools import probe

@@ -188,7 +188,7 @@ class WebSocketSource(Source):
                     if isinstance(event, AcceptConnection):
                         accepted = True
                     elif isinstance(event, RejectConnection):
-                        raise refused(event.status_code, b"")
+                        raise not_upgraded(event.status_code)
                     elif isinstance(event, Ping):
                         sock.sendall(ws.send(event.response()))
                     elif isinstance(event, CloseConnection):
@@ -292,6 +292,16 @@ def open_source(url: str, *, timeout: float, verify: bool = True) -> Source:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return SOURCES[parts.scheme](parts, context, timeout)
+
+
+def not_upgraded(status: int) -> ProbeError:
+    """What to do about an answer to a WebSocket handshake that is not 101."""
+    if status < 300 or status in (400, 426):
+        return ProbeError(
+            f"the answer to the WebSocket handshake is {status}: a proxy in between dropped the Upgrade field; in nginx set"
+            ' proxy_http_version 1.1, proxy_set_header Upgrade $http_upgrade and proxy_set_header Connection "upgrade"'
+        )
+    return refused(status, b"")
 
 
 def refused(status: int, body: bytes) -> ProbeError:

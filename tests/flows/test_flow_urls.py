@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import urllib.request
 from html import unescape
 from html.parser import HTMLParser
@@ -13,7 +16,7 @@ from broadcast import Broadcast
 from clip import Clip, end, push
 from model.ports import free_ports
 from publisher import Publisher, film, headers
-from server import HOST, Log, Server, start, stop, until, vhost_text
+from server import HOST, Log, Server, environment, start, stop, until, vhost_text
 
 from fastflv.tools.probe import main
 
@@ -130,3 +133,20 @@ def test_the_demo_shows_only_what_it_plays(tmp_path: Path) -> None:
             check(url)
     finally:
         assert stop(process) == 0, log.text()
+
+
+def test_a_probe_whose_reader_has_left_ends_in_silence(tmp_path: Path) -> None:
+    with Server(tmp_path) as server, Broadcast(server.rtmp, "one"):
+        read, write = os.pipe()
+        os.close(read)
+        url = f"http://{HOST}:{server.http}/live/one.flv"
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "fastflv", "probe", url, "--seconds", "0.2"],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+            timeout=60,
+        )
+        os.close(write)
+        assert (done.returncode, done.stderr) == (141, "")
