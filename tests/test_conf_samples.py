@@ -23,10 +23,12 @@ from fastflv.config.model.webserver import ApiAuth, HttpApi, Https, HttpServer, 
 from fastflv.config.mount import ARGS, CONTAINERS, ENDINGS, parse_mounts
 from fastflv.config.notice import NoticeKind
 from fastflv.errors import ConfigError, ConfigNameError, ConfigSyntaxError, ConfigValueError
+from fastflv.tools.cli import main
 
 TOP = Path(__file__).parent.parent
 FRAGMENTS = {"include.vhost.conf"}
-SAMPLES = sorted(path.name for path in (TOP / "conf").glob("*.conf"))
+OURS = TOP / "fastflv" / "config" / "samples"
+SAMPLES = sorted(path.name for path in OURS.glob("*.conf"))
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +38,8 @@ def at_the_top(monkeypatch):
 
 @pytest.mark.parametrize("name", [name for name in SAMPLES if name not in FRAGMENTS])
 def test_a_sample_of_ours_loads_without_a_notice_and_says_what_it_is_for(name):
-    assert load(f"conf/{name}", environ={}).notices == ()
-    first, second = (TOP / "conf" / name).read_text().splitlines()[:2]
+    assert load(str(OURS / name), environ={}, folder=str(OURS)).notices == ()
+    first, second = (OURS / name).read_text().splitlines()[:2]
     assert first.startswith("# ") and len(first) > 20
     assert second
 
@@ -46,12 +48,12 @@ def test_there_is_a_sample_for_each_use():
     assert len(SAMPLES) >= 12
     for name in FRAGMENTS:
         with pytest.raises(ConfigValueError, match="no RTMP listener"):
-            load(f"conf/{name}", environ={})
+            load(str(OURS / name), environ={}, folder=str(OURS))
 
 
 def test_the_samples_do_what_their_names_say():
     def sample(name):
-        return load(f"conf/{name}.conf", environ={})
+        return load(str(OURS / f"{name}.conf"), environ={}, folder=str(OURS))
 
     assert sample("realtime.flv").vhost("x").play.mw_latency == 0
     assert sample("low.latency").vhost("x").play.mw_latency == 0
@@ -74,6 +76,26 @@ def test_the_samples_do_what_their_names_say():
         sample("reconnect").vhost("x").publish.grace,
         sample("reconnect").vhost("x").http_remux.on_missing,
     ) == (30, 10)
+
+
+def test_the_command_writes_each_sample_and_lists_them(capsys):
+    assert main(["config", "sample"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed] == [name.removesuffix(".conf") for name in SAMPLES]
+    for name in SAMPLES:
+        assert main(["config", "sample", name.removesuffix(".conf")]) == 0
+        assert capsys.readouterr().out == (OURS / name).read_text()
+
+
+def test_a_sample_that_there_is_not_is_answered_by_the_nearest(capsys):
+    assert main(["config", "sample", "http.flv.life"]) == 1
+    assert "is it http.flv.live?" in capsys.readouterr().err
+
+
+def test_the_samples_that_the_docs_name_are_there():
+    for path in (TOP / "README.md", *(TOP / "docs").glob("*.md")):
+        for name in re.findall(r"config sample ([a-z][\w.]+)|sample `([\w.]+)`", path.read_text()):
+            assert f"{name[0] or name[1]}.conf" in SAMPLES, (path, name)
 
 
 # docs/configure.md

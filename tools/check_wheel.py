@@ -52,7 +52,12 @@ EXTENSIONS = [
     "ts/start",
     "ts/tables",
 ]
-DATA = ("fastflv/py.typed", "fastflv/config/default.conf", "fastflv/tools/demo.flv")
+DATA = (
+    "fastflv/py.typed",
+    "fastflv/config/default.conf",
+    "fastflv/config/samples/http.flv.live.conf",
+    "fastflv/tools/demo.flv",
+)
 KINDS = {".py", ".so", ".pxd", ".pyi", ".typed", ".conf", ".flv"}
 
 

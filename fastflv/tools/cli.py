@@ -43,6 +43,10 @@ def run(argv: Sequence[str] | None) -> int:
         from fastflv.tools import probe
 
         return probe.main(argv[1:])
+    if argv[:1] == ["config"]:
+        from fastflv.tools import sample
+
+        return sample.main(argv[1:])
     args = Arguments().parse(argv, os.environ)
     # A reload reads the same files, whatever work_dir says.
     folder = os.getcwd()
