@@ -232,7 +232,7 @@ def test_an_operator_ends_a_push(server: Server) -> None:
             player.frames(3)
             server.ask(f"clients/{publisher_row(server, 'kicked')['id']}", "DELETE")
             answer = pusher.answer()
-            assert answer.status == 403 and "kicked" in answer.text
+            assert answer.status == 403 and "disconnected by the API" in answer.text
             player.rest()
             assert player.clean
 

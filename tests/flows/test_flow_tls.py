@@ -206,7 +206,7 @@ def test_an_operator_kicks_tls_players_one_at_a_time(secure: SecureServer, pair:
             fresh = [row for row in secure.server.clients() if row["type"] == "flv-play"][-1]
             secure.server.ask(f"clients/{fresh['id']}", "DELETE")
             wss.rest()
-            assert (wss.code, wss.reason) == (1008, "kicked")
+            assert (wss.code, wss.reason) == (1008, "disconnected by the API")
         other.frames(5)
         players = {row["id"] for row in secure.server.clients() if row["type"] == "flv-play"}
         assert len(players) == 2

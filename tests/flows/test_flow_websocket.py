@@ -276,10 +276,10 @@ def test_an_operator_that_kicks_is_1008(server: Server, live: str) -> None:
         # What it still says crosses our close on the way, and harms nothing.
         player.send(PING, b"late")
         player.rest()
-        assert (player.code, player.reason) == (1008, "kicked")
+        assert (player.code, player.reason) == (1008, "disconnected by the API")
         assert player.flv.whole
         other.frames(5)
-        server.log.wait("left: kicked")
+        server.log.wait("left: disconnected by the API")
         until(lambda: rows[-2]["id"] not in {row["id"] for row in server.clients()}, "it is off the list")
 
 
