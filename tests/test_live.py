@@ -172,7 +172,8 @@ async def test_with_no_wait_an_absent_stream_is_a_404_at_once():
     ("method", "path", "status"),
     [
         ("GET", "/live/a", 404),
-        ("GET", "/", 404),
+        ("GET", "/", 200),
+        ("GET", "/nothing", 404),
         ("GET", "/live/a.flv?vhost=off.example", 404),
         ("HEAD", "/live/a.flv", 200),
         ("HEAD", "/live/b.flv", 404),
