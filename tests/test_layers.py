@@ -33,6 +33,7 @@ CONFIG = (
     ("grammar",),
     ("variable", "overlap", "template", "mount", "hlsfiles"),
     ("model",),
+    ("filemount",),
     ("routes", "check", "advice", "feature", "unused", "diff", "place"),
     ("load",),
 )

@@ -41,10 +41,10 @@ def router(
     """Handlers answer with the route, the vhost and the name found; those of *passes* ask the next route."""
 
     def handler(kind: RouteKind) -> Callable:
-        def handle(exchange, route, name):
+        def handle(exchange, match):
             if kind in passes:
                 return False
-            exchange.respond(Response.of_text(200, f"{route.what}: {' '.join(name)}".strip()))
+            exchange.respond(Response.of_text(200, f"{match.route.what}: {' '.join(match.name)}".strip()))
             return None
 
         return handle
@@ -155,7 +155,7 @@ async def test_the_table_and_the_switches_are_asked_per_request():
     switch = [NONE, PLAY]
     handler = Router(
         lambda host: Site("v", tables[0]),
-        {kind: lambda exchange, route, name: exchange.respond(Response()) for kind in RouteKind},
+        {kind: lambda exchange, match: exchange.respond(Response()) for kind in RouteKind},
         cross_domain=lambda kind: switch[0],
         trusted=lambda: NetworkSet(()),
     )

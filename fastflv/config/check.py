@@ -9,6 +9,7 @@ from posixpath import normpath
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint, same_ports
+from fastflv.config.filemount import file_mounts
 from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.section import Section
 from fastflv.config.model.server import Settings
@@ -62,8 +63,9 @@ def check_meaning(settings: Settings, root: Section, env_only: bool) -> None:
     _check_proxied(settings, root)
     for section in root.subs("vhost"):
         _check_vhost(section)
-    for vhost in settings.vhosts.values():
-        check_routes(vhost, api_shared=settings.api_shared)
+    files = file_mounts(settings.vhosts, settings.http_server.dir)
+    for name, vhost in settings.vhosts.items():
+        check_routes(vhost, api_shared=settings.api_shared, files=files[name])
     if settings.daemon and settings.asprocess:
         raise _error(
             root.directive, ("asprocess",), "asprocess and daemon exclude each other", "add 'daemon off;'"

@@ -43,7 +43,6 @@ class Feature:
 FEATURES: Final = (
     # Going to be supported. Delete the row with the change that supports it.
     Feature("http_hooks", "vhost.http_hooks", LATER),
-    Feature("http_static", "vhost.http_static", LATER),
     Feature("forward", "vhost.forward", LATER),
     Feature("edge", "vhost.cluster", LATER, (("mode", "remote"),)),
     Feature("origin_cluster", "vhost.cluster", LATER, (("origin_cluster", "on"),)),

@@ -1,6 +1,6 @@
 """The routes of a vhost in the order in which a request is compared with them, and the check of that table.
 
-The API comes first, then what HLS has made, then the mounts, the most specific one first. Routes may overlap
+The API comes first, then what HLS has made, then the mounts, the most specific one first, then files. Routes may overlap
 where this order says which of them takes a path. They may not where it does not, or where nothing would be left
 of one.
 """
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import combinations
+from itertools import combinations, product
 from typing import Final, NamedTuple
 
+from fastflv.config.filemount import FileMount
 from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.section import Section, Value
 from fastflv.config.hlsfiles import HlsFiles
@@ -43,6 +44,8 @@ class RouteKind(Enum):
     MOUNT = "mount"
     PAGE = "page"
     "`/`: the streams that are live."
+    FILES = "files"
+    "Takes a path only when that file exists; a mount or a playlist without a stream asks for a file too."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +67,22 @@ class Route:
     mount: Mount | None = None
     "The mount of a route of this kind."
 
+    folder: str = ""
+    "Directory of the files of a route of that kind; its paths are those behind `prefix`."
+
     at: Value | Directive | None = None
     "Where it was written, or the block around where it was not; None for a vhost that no file has."
 
     def match(self, path: str) -> dict[str, str] | None:
         """Return the names in *path*, or None when the route is not for it. Takes time linear in the length of *path*.
 
-        The names of a stream are `app` and `stream`; a route of the API has none.
+        The names of a stream are `app` and `stream`; a route of the API or of files has none.
         """
         if self.kind is RouteKind.PAGE:
             return {} if path == "/" else None
+        if self.prefix and path.startswith(self.prefix):
+            return {}
         if self.kind is RouteKind.API:
-            if self.prefix and path.startswith(self.prefix):
-                return {}
             return next((found for each in self.templates if (found := each.match(path)) is not None), None)
         if self.mount is not None:
             names = self.mount.match(path)
@@ -128,12 +134,12 @@ def play_paths(routes: Iterable[Route], app: str, stream: str) -> Iterator[PlayP
             yield each
 
 
-def routes_of(vhost: Vhost, *, api_shared: bool) -> tuple[Route, ...]:
+def routes_of(vhost: Vhost, *, api_shared: bool, files: Iterable[FileMount] = ()) -> tuple[Route, ...]:
     """The routes of *vhost* in the order in which they are asked.
 
-    *api_shared*: the API answers on the ports of the HTTP server.
+    *api_shared*: the API answers on the ports of the HTTP server. *files*: those of `file_mounts`.
     """
-    return (_api(vhost, api_shared), *_hls(vhost), *_mounts(vhost))
+    return (_api(vhost, api_shared), *_hls(vhost), *_mounts(vhost), *_files(files))
 
 
 def with_former(routes: tuple[Route, ...], former: Iterable[HlsFiles]) -> tuple[Route, ...]:
@@ -141,13 +147,13 @@ def with_former(routes: tuple[Route, ...], former: Iterable[HlsFiles]) -> tuple[
     kept = [route for files in former for _, route in _hls_routes(files)]
     if not kept:
         return routes
-    mounts = tuple(route for route in routes if route.kind is RouteKind.MOUNT)
-    return (*routes[: len(routes) - len(mounts)], *kept, *mounts)
+    last = tuple(route for route in routes if route.kind in (RouteKind.MOUNT, RouteKind.FILES))
+    return (*routes[: len(routes) - len(last)], *kept, *last)
 
 
-def check_routes(vhost: Vhost, *, api_shared: bool) -> None:
+def check_routes(vhost: Vhost, *, api_shared: bool, files: Iterable[FileMount] = ()) -> None:
     """Raise ConfigValueError for the first two routes of *vhost* between which their order does not decide."""
-    for first, second in combinations(routes_of(vhost, api_shared=api_shared), 2):
+    for first, second in combinations(routes_of(vhost, api_shared=api_shared, files=files), 2):
         if first.kind is RouteKind.API:
             _check_behind_api(first, second)
         elif second.kind is RouteKind.KEY:
@@ -219,6 +225,12 @@ def _mounts(vhost: Vhost) -> Iterator[Route]:
         yield Route(RouteKind.MOUNT, f"mount {mount.text}", (mount.template,), mount=mount, at=at)
 
 
+def _files(mounts: Iterable[FileMount]) -> Iterator[Route]:
+    for mount in mounts:
+        what = f"files of {mount.folder} at {mount.prefix}"
+        yield Route(RouteKind.FILES, what, prefix=mount.prefix, folder=mount.folder, at=mount.at)
+
+
 def _block(vhost: Vhost, name: str) -> Section:
     assert vhost.source is not None
     return vhost.source.sub(name)
@@ -234,10 +246,11 @@ def _place(vhost: Vhost, block: str, name: str) -> Value | Directive | None:
 
 def _check_behind_api(api: Route, other: Route) -> None:
     taken = ""
-    if api.prefix and other.templates[0].head.startswith(api.prefix):
+    begins = other.templates[0].head if other.templates else other.prefix
+    if api.prefix and begins.startswith(api.prefix):
         taken = f"below {api.prefix}"
-    for template in api.templates:
-        found = template.overlap(other.templates[0])
+    for template, its in product(api.templates, other.templates[:1]):
+        found = template.overlap(its)
         if found.path and not found.second_only:
             taken = found.path
     if taken:

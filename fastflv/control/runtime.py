@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from fastflv import limits
 from fastflv.access.rules import Rule, compile_rules
+from fastflv.config.filemount import file_mounts
 from fastflv.config.model.play import TimeJitter
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import Vhost
 from fastflv.config.mount import parse_mounts
-from fastflv.config.routes import PAGE, routes_of
+from fastflv.config.routes import PAGE, Route, routes_of
 from fastflv.containers.variant import Variant
 from fastflv.errors import ConfigValueError
 from fastflv.net.networkset import NetworkSet
@@ -56,7 +57,7 @@ class Runtime:
     "By name, disabled ones too."
     trusted: NetworkSet
     "Proxies that are believed about the addresses of viewers."
-    api_site: Site
+    bare_site: Site
     "For a host that no vhost serves."
 
     def vhost(self, host: str) -> VhostRuntime | None:
@@ -68,12 +69,17 @@ class Runtime:
 def compile_runtime(settings: Settings, number: int) -> Runtime:
     """Compile *settings*. Raises ConfigValueError, with file and line, for a value that no layer can use."""
     shared = settings.api_shared
+    files = file_mounts(settings.vhosts, settings.http_server.dir)
+    routes = {
+        name: routes_of(vhost, api_shared=shared, files=files[name])
+        for name, vhost in settings.vhosts.items()
+    }
     return Runtime(
         number,
         settings,
-        {name: _compile_vhost(vhost, settings, shared) for name, vhost in settings.vhosts.items()},
+        {name: _compile_vhost(vhost, settings, routes[name]) for name, vhost in settings.vhosts.items()},
         NetworkSet(settings.trusted_proxies),
-        Site("", routes_of(Vhost(), api_shared=shared)[:1]),
+        Site("", routes_of(Vhost(), api_shared=shared, files=files[""])),
     )
 
 
@@ -82,7 +88,7 @@ def fanout_threads(settings: Settings) -> int:
     return settings.fanout_threads or min(len(os.sched_getaffinity(0)), limits.THREADS_MAX)
 
 
-def _compile_vhost(vhost: Vhost, settings: Settings, api_shared: bool) -> VhostRuntime:
+def _compile_vhost(vhost: Vhost, settings: Settings, routes: tuple[Route, ...]) -> VhostRuntime:
     try:
         rules = compile_rules(vhost.security, vhost.refer)
     except ValueError as error:
@@ -97,7 +103,7 @@ def _compile_vhost(vhost: Vhost, settings: Settings, api_shared: bool) -> VhostR
         live,
         hls_options(vhost, settings),
         rules,
-        Site(vhost.name, (PAGE, *routes_of(vhost, api_shared=api_shared))),
+        Site(vhost.name, (PAGE, *routes)),
     )
 
 

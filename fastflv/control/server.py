@@ -18,7 +18,7 @@ from fastflv.config.diff import differences
 from fastflv.config.model.server import Rtmps, Settings
 from fastflv.config.model.webserver import HttpApi, Https, HttpServer
 from fastflv.config.place import change_place
-from fastflv.config.routes import WHOLE_API, Route, RouteKind, with_former
+from fastflv.config.routes import WHOLE_API, RouteKind, with_former
 from fastflv.control.identity import new_id, server_id
 from fastflv.control.listeners import Listeners, Pairs, Wanted
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
@@ -32,20 +32,21 @@ from fastflv.playing.players import Players
 from fastflv.protocols.http import crossdomain
 from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange
+from fastflv.protocols.http.message import Response
 from fastflv.servers.api.api import Api, Identity, VhostEntry
+from fastflv.servers.files.server import FileServer
 from fastflv.servers.hls import HlsOptions, HlsServer
 from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.live import Live
 from fastflv.servers.http.page import Page
 from fastflv.servers.http.push import Push
-from fastflv.servers.http.router import PUBLISH_METHODS, Router, Site
+from fastflv.servers.http.router import PUBLISH_METHODS, Match, Router, Site
 from fastflv.servers.http.websocket import wants_upgrade
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.servers.rtmp.server import RtmpServer
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
-from fastflv.stream.name import StreamName
 from fastflv.stream.publication import Publication, Publications
 from fastflv.stream.stream import Stream
 
@@ -98,6 +99,7 @@ class Server:
             vhost_of=lambda vhost: self.runtime.vhosts[vhost].publish,
             new_id=new_id,
         )
+        self.files = FileServer(loop)
         self.hls = HlsServer(self.joins, self.clients, vhost_of=self._hls_vhost, new_id=new_id)
         self.hub.watchers.append(self.hls.muxers)
         self.api = Api(
@@ -120,12 +122,13 @@ class Server:
             lists=lambda: not self.runtime.settings.http_api.auth.enabled,
         )
         handlers = {
-            RouteKind.PAGE: lambda exchange, route, name: self.page.handle(exchange, name.vhost),
-            RouteKind.API: lambda exchange, route, name: self.api.handle(exchange),
-            RouteKind.PLAYLIST: lambda exchange, route, name: self.hls.playlist(exchange, name),
-            RouteKind.SEGMENT: lambda exchange, route, name: self.hls.segment(exchange, name),
-            RouteKind.KEY: lambda exchange, route, name: self.hls.key(exchange, name),
+            RouteKind.PAGE: self._page,
+            RouteKind.API: lambda exchange, match: self.api.handle(exchange),
+            RouteKind.PLAYLIST: self._playlist,
+            RouteKind.SEGMENT: lambda exchange, match: self.hls.segment(exchange, match.name),
+            RouteKind.KEY: lambda exchange, match: self.hls.key(exchange, match.name),
             RouteKind.MOUNT: self._mount,
+            RouteKind.FILES: self._files,
         }
         self._stream_router = Router(
             self._site_of,
@@ -291,7 +294,7 @@ class Server:
     def _site_of(self, host: str) -> Site:
         vhost = self.runtime.vhost(host)
         if vhost is None:
-            return self.runtime.api_site
+            return self.runtime.bare_site
         former = self.hls.muxers.former_names(vhost.vhost.name)
         if not former:
             return vhost.site
@@ -300,13 +303,37 @@ class Server:
     def _api_site(self, host: str) -> Site:
         return Site("", WHOLE_API)
 
-    def _mount(self, exchange: Exchange, route: Route, name: StreamName) -> None:
-        assert route.mount is not None
+    def _page(self, exchange: Exchange, match: Match) -> None:
+        """Send the index of the files, or the page of live streams where they have none."""
+        self.files.answer(exchange, match.folders, lambda: self.page.handle(exchange, match.name.vhost))
+
+    def _playlist(self, exchange: Exchange, match: Match) -> bool:
+        name = match.name
+        if not match.folders or self.hub.find(name) is not None or self.hls.muxers.find(name) is not None:
+            return self.hls.playlist(exchange, name)
+
+        def absent() -> None:
+            if not self.hls.playlist(exchange, name):
+                exchange.respond(Response.of_text(404))
+
+        self.files.answer(exchange, match.folders, absent)
+        return True
+
+    def _files(self, exchange: Exchange, match: Match) -> None:
+        self.files.answer(exchange, match.folders, lambda: exchange.respond(Response.of_text(404)))
+
+    def _mount(self, exchange: Exchange, match: Match) -> None:
+        """Play, publish, or send a file of that name where there is no such stream."""
+        mount, name = match.route.mount, match.name
+        assert mount is not None
         # A WebSocket asked for by POST is refused as a wrong handshake, not taken for a publisher.
-        if exchange.request.method in PUBLISH_METHODS and not wants_upgrade(exchange.request):
+        upgrade = wants_upgrade(exchange.request)
+        if exchange.request.method in PUBLISH_METHODS and not upgrade:
             self.push.handle(exchange, name)
+        elif upgrade or not match.folders or self.hub.find(name) is not None:
+            self.live.handle(exchange, mount, name)
         else:
-            self.live.handle(exchange, route.mount, name)
+            self.files.answer(exchange, match.folders, lambda: self.live.handle(exchange, mount, name))
 
     def _rules_of(self, vhost: str) -> Sequence[Rule]:
         found = self.runtime.vhosts.get(vhost)

@@ -78,3 +78,15 @@ HTTP_KNOWN_PATHS_MAX: Final = 1024
 
 HTTP_KNOWN_PATH_CHARS_MAX: Final = 256
 "Longest of them, characters: with it a vhost remembers some 400 KB at most."
+
+HTTP_SMALL_FILE_BYTES_MAX: Final = 64 * 1024
+"Files up to this size are answered from memory, bytes: pages, scripts and playlists; media is sent by the kernel."
+
+HTTP_SMALL_FILES_BYTES: Final = 16 * 1024 * 1024
+"Memory for them, bytes: the pages of a site."
+
+HTTP_SMALL_FILE_EXTRA_BYTES: Final = 1024
+"What an entry costs beside its body, bytes: paths and objects."
+
+HTTP_SMALL_FILE_SECONDS: Final = 1.0
+"How long a small file is answered without a look at the disk, seconds: nobody sees an edit later than that."

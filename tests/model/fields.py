@@ -40,11 +40,11 @@ def every_setting() -> list[tuple[str, bool]]:
 
 
 def read_names() -> set[str]:
-    """Names of all attributes that Python code outside of the configuration reads."""
+    """Names of all attributes that Python code reads: outside of the configuration, and where it makes routes."""
     return {
         node.attr
         for path in PACKAGE.rglob("*.py")
-        if path.relative_to(PACKAGE).parts[0] != "config"
+        if path.relative_to(PACKAGE).parts[0] != "config" or path.name in ("routes.py", "filemount.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }

@@ -43,7 +43,7 @@ def sized_head(response: Response, size: int, *, keep_alive: bool) -> bytes:
         "Connection": "keep-alive" if keep_alive else "close",
         **response.headers,
     }
-    if response.endless:
+    if response.endless or response.status == 304:
         del fields["Content-Length"]
     return encode_head(response.status, fields)
 

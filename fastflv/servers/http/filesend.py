@@ -25,22 +25,23 @@ class FileSend(ABC):
     """Sends a head and *size* bytes of a file from *offset* on; None: to its end."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, path: str, offset: int, size: int | None,
+        self, loop: asyncio.AbstractEventLoop, file: str | int, offset: int, size: int | None,
         head_of: Callable[[int], bytes], done: Callable[[BaseException | None], None], missing: Callable[[], None],
     ) -> None:  # fmt: skip
-        """*head_of* makes the head for a size; a thread calls it.
+        """*file*: its path, or a descriptor that belongs to this object from now on. *head_of* makes the head for a size; a thread calls it.
 
         One of these is called once, unless cancelled: *missing* when nothing was sent, because the file does
         not have the bytes; *done* with None when all was sent, else with the error of the file or the socket.
         """
         self._loop = loop
-        self._path = path
+        self._named = file
         self._offset = offset
         self._size = size
         self._head_of = head_of
         self._done = done
         self._missing = missing
         self._file = -1
+        "Descriptor of the file, once it was looked at."
         self._head = b""
         self._running = False
         self._over = False
@@ -70,8 +71,10 @@ class FileSend(ABC):
         return self._step()
 
     def _open(self) -> None:
-        # A link could lead out of the directory; to open a pipe would wait for its writer.
-        file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        file, self._named = self._named, -1
+        if isinstance(file, str):
+            # A link could lead out of the directory; to open a pipe would wait for its writer.
+            file = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             status = os.fstat(file)
             size = status.st_size - self._offset if self._size is None else self._size
@@ -86,10 +89,10 @@ class FileSend(ABC):
 
     def _worked(self, step: asyncio.Future[bytes | None]) -> None:
         self._running = False
+        error = step.exception()
         if self._over:
             self._close()
             return
-        error = step.exception()
         if error is not None:
             self._over = True
             opened = self._file >= 0
@@ -107,9 +110,10 @@ class FileSend(ABC):
         self._done(None)
 
     def _close(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        for file in (self._file, self._named):
+            if isinstance(file, int) and file >= 0:
+                os.close(file)
+        self._file = self._named = -1
 
     @abstractmethod
     def _step(self) -> bytes | None:

@@ -34,7 +34,7 @@ class H1Exchange(Exchange):
     """One request of a connection. `HttpConnection` calls what is below "of the connection"."""
 
     __slots__ = (
-        "_connection", "_expects", "_file", "_gone", "_idle", "_paused", "_sink", "_stage", "_taken", "_writer", "last", "whole",
+        "_connection", "_expects", "_file", "_gone", "_idle", "_paused", "_sink", "_stage", "_taken", "_until", "_writer", "last", "whole",
     )  # fmt: skip
 
     def __init__(self, connection: HttpConnection, request: Request, *, cross_domain: CrossDomain) -> None:
@@ -45,6 +45,7 @@ class H1Exchange(Exchange):
         self._sink: BodySink | None = None
         self._paused = False
         self._idle: float | None = None
+        self._until: float | None = None
         self._expects = request.expects
         self._taken = 0
         "Bytes of the body that were delivered or read away."
@@ -78,12 +79,15 @@ class H1Exchange(Exchange):
 
     # --- the body of the request ---
 
-    def read(self, sink: BodySink, *, idle: float | None = limits.HTTP_IDLE_SECONDS) -> None:
+    def read(
+        self, sink: BodySink, *, idle: float | None = limits.HTTP_IDLE_SECONDS, within: float | None = None
+    ) -> None:
         if self.closed or self._stage is Stage.DONE:
             return
         loop = self._connection.loop
         self._sink = sink
         self._idle = idle
+        self._until = None if within is None else loop.time() + within
         if self.whole:
             loop.call_soon(self._end_body)
             return
@@ -111,9 +115,11 @@ class H1Exchange(Exchange):
         """Drop a client that sends nothing for too long. While an answer is sent, its own time counts."""
         if self._stage is not Stage.NONE or self._paused:
             return
-        deadline = self._connection.deadline
-        if self._idle is not None:
-            deadline.set(self._idle)
+        loop, deadline = self._connection.loop, self._connection.deadline
+        left = None if self._until is None else self._until - loop.time()
+        bounds = [seconds for seconds in (self._idle, left) if seconds is not None]
+        if bounds:
+            deadline.set(max(min(bounds), 0.0))
         else:
             deadline.clear()
 
@@ -162,9 +168,10 @@ class H1Exchange(Exchange):
         self.complete()
 
     def respond_file(
-        self, head: Response, path: str, offset: int = 0, size: int | None = None, *, missing: Response
+        self, head: Response, file: str | int, offset: int = 0, size: int | None = None, *, missing: Response
     ) -> None:
         if self._stage is not Stage.NONE or self.closed:
+            _drop(file)
             return
         head = self._begin(head)
         connection = self._connection
@@ -177,21 +184,25 @@ class H1Exchange(Exchange):
             self._file = None
             self.respond(missing)
 
-        send = SocketFileSend if not self.secure and self.request.method != "HEAD" else TransportFileSend
-        file = send(connection.loop, path, offset, size, head_of, self._file_done, absent)
-        if isinstance(file, SocketFileSend):
+        whole = (connection.loop, file, offset, size, head_of, self._file_done, absent)
+        send: SocketFileSend | TransportFileSend
+        if self.secure or self.request.method == "HEAD":
+            send = TransportFileSend(*whole)
+            send.take(connection.write, lambda: connection.full, head_only=self.request.method == "HEAD")
+        else:
             try:
-                file.take(os.dup(connection.fileno()))
+                socket = os.dup(connection.fileno())
             except OSError as error:
+                _drop(file)
                 self._stage = Stage.NONE
                 self._refuse_descriptor(error)
                 return
-        else:
-            file.take(connection.write, lambda: connection.full, head_only=self.request.method == "HEAD")
-        self._file = file
+            send = SocketFileSend(*whole)
+            send.take(socket)
+        self._file = send
         connection.watch()
-        if isinstance(file, TransportFileSend) or connection.flush():
-            file.start()
+        if isinstance(send, TransportFileSend) or connection.flush():
+            send.start()
 
     def _file_done(self, error: BaseException | None) -> None:
         self._file = None
@@ -346,3 +357,9 @@ class H1Exchange(Exchange):
     @property
     def transport(self) -> asyncio.Transport | None:
         return self._connection.transport
+
+
+def _drop(file: str | int) -> None:
+    """Close a file that is not sent, where it is open."""
+    if isinstance(file, int):
+        os.close(file)

@@ -10,7 +10,9 @@ from fastflv.config.routes import Route, RouteKind
 from fastflv.net.networkset import NetworkSet
 from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange
+from fastflv.protocols.http.heads import METHODS
 from fastflv.protocols.http.message import Request, Response
+from fastflv.servers.files.opening import Folders
 from fastflv.servers.http.refusal import refuse_play
 from fastflv.stream.name import StreamName, fault_of
 
@@ -27,6 +29,8 @@ class Match(NamedTuple):
     fault: str
     "Why RTMP would refuse the name too; empty for a good one."
     methods: tuple[str, ...]
+    folders: Folders
+    "Directories that may have a file for the path, whichever route takes it."
 
 
 class Site:
@@ -54,14 +58,19 @@ class Site:
         return found
 
     def _match(self, path: str) -> Iterator[Match]:
-        for route in self.routes:
-            names = route.match(path)
-            if names is not None:
-                name = StreamName(self.vhost, names.get("app", ""), names.get("stream", ""))
-                yield Match(route, name, fault_of(name.app) or fault_of(name.stream), methods_of(route))
+        found = [(route, names) for route in self.routes if (names := route.match(path)) is not None]
+        files = [route for route, _ in found if route.kind is RouteKind.FILES]
+        folders = tuple((route.folder, path.removeprefix(route.prefix)) for route in files)
+        for route, names in found:
+            name = StreamName(self.vhost, names.get("app", ""), names.get("stream", ""))
+            fault = fault_of(name.app) or fault_of(name.stream)
+            yield Match(route, name, fault, methods_of(route), folders)
+            if files and route is files[0]:
+                # One look goes through all directories.
+                return
 
 
-Handle = Callable[[Exchange, Route, StreamName], bool | None]
+Handle = Callable[[Exchange, Match], bool | None]
 "Answers at once or later. False: the route does not have the resource, and the next ones are asked."
 
 
@@ -99,14 +108,16 @@ class Router:
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
         allowed: dict[str, None] = {}
-        for route, name, fault, methods in self._site(request).matches(request.path):
-            if request.method not in methods:
-                allowed |= dict.fromkeys(methods)
+        for match in self._site(request).matches(request.path):
+            if allowed and match.route.kind is RouteKind.FILES:
+                break
+            if request.method not in match.methods:
+                allowed |= dict.fromkeys(match.methods)
                 continue
-            if fault:
-                refuse_play(exchange, _shown(request), Response.of_text(400, f"a name {fault}"))
+            if match.fault:
+                refuse_play(exchange, _shown(request), Response.of_text(400, f"a name {match.fault}"))
                 return
-            if self._handlers[route.kind](exchange, route, name) is not False:
+            if self._handlers[match.route.kind](exchange, match) is not False:
                 return
         if allowed:
             exchange.respond(Response.of_text(405, Allow=", ".join((*allowed, "OPTIONS"))))
@@ -132,6 +143,9 @@ def methods_of(route: Route) -> tuple[str, ...]:
     """Return the methods of a route: publishing takes an FLV mount."""
     if route.kind is RouteKind.API:
         return API_METHODS
+    if route.kind is RouteKind.FILES:
+        # Whether a method is wrong shows when the file is there.
+        return METHODS
     if route.mount is not None and route.mount.container == "flv":
         return PLAY_METHODS + PUBLISH_METHODS
     return PLAY_METHODS

@@ -1,0 +1,77 @@
+"""What tells one version of a resource from another, and requests that depend on it.
+
+Spec: RFC 9110, 8.8 and 13.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import re
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Final, NamedTuple
+
+ETAG: Final = re.compile(r'(?:W/)?"[^"\x00-\x20\x7f]*"')
+
+
+class Validators(NamedTuple):
+    """Of one version of a file."""
+
+    etag: str
+    "Strong entity tag, with its quotes."
+    modified: int
+    "Seconds since 1970."
+
+    @classmethod
+    def of_file(cls, size: int, modified_ns: int, inode: int) -> Validators:
+        """Make those of a file by its status; *modified_ns* tells two versions of one second apart."""
+        return cls(f'"{modified_ns:x}-{size:x}-{inode:x}"', modified_ns // 1_000_000_000)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The headers that show them."""
+        return {"ETag": self.etag, "Last-Modified": email.utils.formatdate(self.modified, usegmt=True)}
+
+
+def is_unmodified(headers: Mapping[str, str], validators: Validators) -> bool:
+    """Return whether a GET or HEAD is answered with 304: the client has this version."""
+    tags = headers.get("if-none-match")
+    if tags is not None:
+        # The tag decides alone where both are there (13.2.2), and compares weakly.
+        return tags.strip() == "*" or validators.etag in [
+            tag.removeprefix("W/") for tag in ETAG.findall(tags)
+        ]
+    since = _seconds(headers.get("if-modified-since", ""))
+    return since is not None and validators.modified <= since
+
+
+def is_failed(headers: Mapping[str, str], validators: Validators) -> bool:
+    """Return whether a condition of the request does not hold: 412."""
+    tags = headers.get("if-match")
+    if tags is not None:
+        return tags.strip() != "*" and validators.etag not in ETAG.findall(tags)
+    since = _seconds(headers.get("if-unmodified-since", ""))
+    return since is not None and validators.modified > since
+
+
+def is_range_wanted(headers: Mapping[str, str], validators: Validators) -> bool:
+    """Return whether the Range header counts: without If-Range, or when it names this version (13.1.5)."""
+    condition = headers.get("if-range", "").strip()
+    if not condition:
+        return True
+    if condition.startswith(('"', "W/")):
+        return condition == validators.etag
+    return _seconds(condition) == validators.modified
+
+
+def _seconds(date: str) -> int | None:
+    """Return an HTTP date as seconds since 1970; None for anything else."""
+    if not date:
+        return None
+    try:
+        moment = email.utils.parsedate_to_datetime(date)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return int(moment.timestamp())

@@ -1,0 +1,1 @@
+"""Files over HTTP: roots, safe opening, and answers with ranges and conditions."""
