@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fastflv import limits
@@ -312,6 +312,7 @@ PIECE = st.one_of(
 
 @settings(max_examples=400)
 @given(st.lists(PIECE, max_size=4).map(b"".join), st.lists(st.integers(0, 400), max_size=6))
+@example(head("GET / HTTP/1.1", HOST, "Content-Length: 3") + b"abcabc" + head("GET / HTTP/1.1", HOST), [47])
 def test_events_do_not_depend_on_how_the_bytes_are_cut(data, cuts):
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     pieces = [data[a:b] for a, b in itertools.pairwise(places)]

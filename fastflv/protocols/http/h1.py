@@ -92,6 +92,8 @@ class H1:
         "An incomplete request line whose method llhttp does not know."
         self._messages = 0
         "Messages that the last input ended."
+        self._first = True
+        "No message has ended."
         self._progress = False
         self._quiet = 0
         "Bytes since a head ended or a body grew. llhttp keeps an unfinished field, so this bounds memory."
@@ -220,6 +222,7 @@ class H1:
     def on_message_complete(self) -> None:
         self._progress = True
         self._messages += 1
+        self._first = False
         self._end_piece()
         if not self.failed and not self._ignored_upgrade:
             self.events.append(END)
@@ -293,7 +296,9 @@ class H1:
         found = [*REQUEST_LINE.finditer(lines)][-1:] if self._messages else [REQUEST_LINE.match(lines)]
         method = found[0][1].decode("latin-1") if found and found[0] is not None else ""
         if method and method not in METHODS:
-            self._refuse(501, f"the method {method[:40]} is not supported", True)
+            # Behind a body, what seems to be the method may begin with bytes of that body.
+            name = f"the method {method[:40]}" if self._first else "a method that follows a message"
+            self._refuse(501, f"{name} is not supported", True)
             return
         if len(begun) > limits.HTTP_HEAD_BYTES_MAX:
             self._refuse(431, "request line too large")
