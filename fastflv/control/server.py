@@ -32,7 +32,6 @@ from fastflv.playing.players import Players
 from fastflv.protocols.http import crossdomain
 from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange
-from fastflv.protocols.http.message import Response
 from fastflv.servers.api.api import Api, Identity, VhostEntry
 from fastflv.servers.files.server import FileServer
 from fastflv.servers.hls import HlsOptions, HlsServer
@@ -40,7 +39,7 @@ from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.live import Live
 from fastflv.servers.http.page import Page
 from fastflv.servers.http.push import Push
-from fastflv.servers.http.router import PUBLISH_METHODS, Match, Router, Site
+from fastflv.servers.http.router import PUBLISH_METHODS, Match, Router, Site, refuse_path
 from fastflv.servers.http.websocket import wants_upgrade
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.servers.rtmp.server import RtmpServer
@@ -314,13 +313,13 @@ class Server:
 
         def absent() -> None:
             if not self.hls.playlist(exchange, name):
-                exchange.respond(Response.of_text(404))
+                refuse_path(exchange)
 
         self.files.answer(exchange, match.folders, absent)
         return True
 
     def _files(self, exchange: Exchange, match: Match) -> None:
-        self.files.answer(exchange, match.folders, lambda: exchange.respond(Response.of_text(404)))
+        self.files.answer(exchange, match.folders, lambda: refuse_path(exchange))
 
     def _mount(self, exchange: Exchange, match: Match) -> None:
         """Play, publish, or send a file of that name where there is no such stream."""

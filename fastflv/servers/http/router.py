@@ -122,15 +122,18 @@ class Router:
         if allowed:
             exchange.respond(Response.of_text(405, Allow=", ".join((*allowed, "OPTIONS"))))
         else:
-            what = _shown(request)
-            text = (
-                f"nothing is at {what}: no mount, playlist or segment of the configuration matches that path"
-            )
-            refuse_play(exchange, what, Response.of_text(404, text))
+            refuse_path(exchange)
 
     def _site(self, request: Request) -> Site:
         args = request.args
         return self._site_of(args.get("vhost") or args.get("domain") or request.host)
+
+
+def refuse_path(exchange: Exchange) -> None:
+    """Answer a request for what is neither a stream nor a file."""
+    what = _shown(exchange.request)
+    text = f"nothing is at {what}: no mount, playlist, segment or file has that path"
+    refuse_play(exchange, what, Response.of_text(404, text))
 
 
 def _shown(request: Request) -> str:
