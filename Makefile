@@ -24,6 +24,9 @@ asan:  ## the suite under the address and undefined-behaviour sanitizers
 	FASTFLV_SANITIZE=1 $(PYTHON) setup.py -q build_ext -i -f -b build/asan -t build/asan-temp
 	sh tools/with_sanitizers.sh "$(ASAN_LIBS)" $(PYTHON)
 
+fuzz: build  ## one fuzz target: `make fuzz TARGET=hls SECONDS=120`
+	$(PYTHON) -m fuzzing $(TARGET) --seconds $(or $(SECONDS),60)
+
 annotate:  ## Cython's HTML reports: yellow in a hot function is a defect
 	FASTFLV_ANNOTATE=1 $(PYTHON) setup.py -q build_ext -i -f
 
@@ -33,4 +36,4 @@ dist:  ## sdist, and the wheel from it, checked
 clean:  ## remove what was built
 	rm -rf build dist *.egg-info && find fastflv/_ext -name "*.so" -delete
 
-.PHONY: help build test attacks lint bench asan annotate dist clean
+.PHONY: help build test attacks lint bench asan fuzz annotate dist clean

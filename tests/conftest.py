@@ -7,7 +7,9 @@ import os
 import select
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -18,6 +20,9 @@ from fastflv import limits
 from fastflv._ext.fanout.sender import Sender, SendHandle
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
+
+# Benchmarks and fuzz targets are not installed. Last, so that an installed fastflv counts before the checkout.
+sys.path.append(str(Path(__file__).parents[1]))
 
 settings.register_profile("fastflv", deadline=None)
 settings.load_profile("fastflv")

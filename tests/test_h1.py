@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+import itertools
 
 import pytest
 from hypothesis import example, given, settings
@@ -13,11 +12,7 @@ from fastflv import limits
 from fastflv.net.peer import Peer
 from fastflv.protocols.http.h1 import END, H1, Refusal
 from fastflv.protocols.http.message import Request
-
-sys.path.append(str(Path(__file__).parent.parent / "fuzzing"))
-import itertools
-
-from fuzz_h1 import STARTS, check_behind_starts, joined, read
+from fuzzing.targets.http import STARTS, check, joined, read
 
 PEER = Peer("192.0.2.1", "192.0.2.1", 5)
 HOST = "Host: a"
@@ -332,7 +327,7 @@ def test_events_do_not_depend_on_how_the_bytes_are_cut(data, cuts):
 @settings(max_examples=400)
 @given(st.one_of(st.binary(max_size=200), st.lists(PIECE, max_size=4).map(b"".join)))
 def test_any_bytes_are_events_or_a_refusal_with_a_status(data):
-    check_behind_starts(data)
+    check(data)
 
 
 def test_starts_of_the_fuzzer_are_read():

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.append(str(Path(__file__).parents[1]))  # the benchmarks are no package that is installed
 
 from benchmarks.fanout.goals import Goal
 from benchmarks.joins.decode import PACKET, Decoded, whole_flv, whole_ts

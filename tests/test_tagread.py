@@ -11,16 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from model.flv import AUDIO, SCRIPT, VIDEO, Tag, write_tag
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fuzzing"))
-
-import fuzz_tagread
-
 from fastflv import limits
 from fastflv._ext.ingest.sink import CollectSink
 from fastflv._ext.ingest.tagread import TagReader
 from fastflv.containers.flv.header import flv_header
 from fastflv.containers.flv.reader import FlvReader
 from fastflv.errors import FlvHeaderError, TagError, TagSizeError
+from fuzzing.targets import flv_tags
 
 TIMES = st.sampled_from([0, 40, 0xFFFFFF, 0x1000000, 0x7FFFFFFF])
 BODIES = st.one_of(st.binary(max_size=40), st.sampled_from([b"", bytes(5000), b"\x17\x01" + bytes(70_000)]))
@@ -174,4 +171,4 @@ def test_no_python_object_is_left_per_media_tag():
 @given(st.one_of(st.binary(max_size=400), st.binary(max_size=400).map(lambda data: b"\x07" + HEADER + data)))
 @example(b"\x03" + write_file([Tag(SCRIPT, 1, b"s"), Tag(VIDEO, 2, bytes(50)), Tag(AUDIO, 3, b"")]))
 def test_the_fuzz_target_holds(data):
-    fuzz_tagread.check(data)
+    flv_tags.check(data)

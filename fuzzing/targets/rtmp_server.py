@@ -1,27 +1,17 @@
 """Whatever bytes an RTMP peer sends, in whatever pieces, the server session gives the same events or a PeerError.
 
-Run: `pip install atheris; PYTHONPATH=. python fuzzing/fuzz_rtmp_server.py`; arguments are those of libFuzzer. The first
-byte of an input gives the size of the pieces, the second how far the peer has come before the rest.
+The first byte of an input gives the size of the pieces, the second how far the peer has come before the rest.
 """
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext
-
-try:
-    import atheris
-except ImportError:
-    atheris = None
-
-with atheris.instrument_imports(include=["fastflv"]) if atheris else nullcontext():
-    from fastflv import limits
-    from fastflv._ext.ingest.chunkwrite import write_message
-    from fastflv._ext.ingest.sink import CollectSink
-    from fastflv.errors import PeerError
-    from fastflv.media.amf import amf0
-    from fastflv.protocols.rtmp.events import ConnectWanted, Event, PublishWanted
-    from fastflv.protocols.rtmp.server import ServerSession
+from fastflv import limits
+from fastflv._ext.ingest.chunkwrite import write_message
+from fastflv._ext.ingest.sink import CollectSink
+from fastflv.errors import PeerError
+from fastflv.media.amf import amf0
+from fastflv.protocols.rtmp.events import ConnectWanted, Event, PublishWanted
+from fastflv.protocols.rtmp.server import ServerSession
 
 
 def command(stream_id: int, *values: amf0.Value) -> bytes:
@@ -33,8 +23,23 @@ CONNECT = GREETING + command(0, "connect", 1.0, {"tcUrl": "rtmp://h/live"})
 PUBLISH = CONNECT + command(1, "publish", 2.0, None, "a", "live")
 TWO = PUBLISH + command(2, "publish", 3.0, None, "b", "live")
 PLAY = CONNECT + command(1, "play", 2.0, None, "a")
+COMMANDS = tuple(
+    bytes([255, 2]) + command(stream_id, *values)
+    for stream_id, *values in (
+        (0, "createStream", 2.0, None),
+        (0, "releaseStream", 2.0, None, "a"),
+        (1, "publish", 3.0, None, "a?vhost=b", "live"),
+        (1, "play", 3.0, None, "a", -2000.0, -1.0, True),
+        (1, "pause", 4.0, None, True, 1000.0),
+        (1, "closeStream", 0.0, None),
+        (0, "deleteStream", 5.0, None, 1.0),
+    )
+)
 STARTS = (b"", GREETING, CONNECT, PUBLISH, TWO, PLAY)
 "Beginnings that a fuzzer would not guess."
+
+SEEDS = tuple(bytes([size, start]) for start in range(len(STARTS)) for size in (0, 99)) + COMMANDS
+WORDS = (b"\x14", b"\3\0\0\0\0\0", b"\2\0\0", b"\5", b"\0\0\x09", b"\xff\xff\xff", b"vhost=")
 
 
 def answer(session: ServerSession, event: Event, sinks: dict[int, CollectSink]) -> None:
@@ -81,8 +86,3 @@ def check(data: bytes) -> None:
         assert whole[0] == pieces[0][: len(whole[0])]
     else:
         assert whole == pieces
-
-
-if __name__ == "__main__":
-    atheris.Setup(sys.argv, check)
-    atheris.Fuzz()

@@ -1,0 +1,5 @@
+"""Fuzz targets, one a parser: `python -m fuzzing NAME --seconds N`.
+
+A target is a module of `fuzzing/targets` with three names. `check(data)` takes any bytes and raises for a finding,
+`SEEDS` are inputs to begin with, and `WORDS` are pieces that chance would not make.
+"""

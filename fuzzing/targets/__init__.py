@@ -1,0 +1,1 @@
+"""The targets; `fuzzing` says what one is."""
