@@ -209,13 +209,14 @@ class RtmpPlay:
     def _go_on(self) -> None:
         assert self.stream is not None and self._player is not None
         idle = self._connection.server.idle
-        idle.discard(self)
         if self.stream.phase is Phase.ENDED:
             self.stream_ended()
         elif self._wants_media and self.stream.outlets.refusal(self._variant):
             self._ended(EndReason.NO_ROOM, True)
         elif self._wants_media:
             outlet = self.stream.open(self._variant)
+            # Not before: the times that an idle player was told go on.
+            idle.discard(self)
             # A GOP that was sent in part would turn the player's time back.
             fresh = self.stream.log.key_pos >= self._seen
             mode = self._mode if fresh else StartMode.KEY
@@ -246,8 +247,10 @@ class RtmpPlay:
             self._player = None
             self._connection.play_over(EndReason.STOPPED, True)
         else:
-            if self.stream is not None and self not in self._connection.server.idle:
+            idle = self._connection.server.idle
+            if self.stream is not None and self not in idle:
                 self._seen = self.stream.log.head
+                idle.add(self)
             self._go_on()
 
     def _ended(self, reason: EndReason, whole: bool) -> None:
