@@ -75,12 +75,19 @@ class Site(NamedTuple):
         return {"port": self.secure.https if web else self.secure.rtmps, "tls": tls}
 
 
+def why_of(body: str, name: str) -> str:
+    """The reason in the body of a refusal, behind the stream that it names."""
+    stream, _, why = body.strip().partition(": ")
+    assert stream.endswith(f"/live/{name}")
+    return why
+
+
 def http_play(site: Site, scheme: str, ending: str, name: str, query: str, source: str, page: str) -> Answer:
     fields = (f"Referer: {page}",) if page else ()
     target = f"/live/{name}.{ending}{query}"
     with Player(**site.ports(scheme), target=target, flv=False, headers=fields, source=source) as player:
         player.head()
-        answer = Answer(player.status, "" if player.status == 200 else player.text().strip())
+        answer = Answer(player.status, "" if player.status == 200 else why_of(player.text(), name))
         if ending == "m3u8" and player.status == 200:
             assert "#EXTM3U" in player.text()
         elif player.status == 200:
@@ -154,9 +161,9 @@ def http_publish(site: Site, scheme: str, name: str, query: str, source: str, pa
         data = flv_file(headers())
         with suppress(ConnectionError):
             player.sock.sendall(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data))
-        text = player.text().strip()
+        text = player.text()
         check_clients(site, url_of(name, query), source, False, publish=True)
-        return Answer(player.status, text if player.status != 200 else "")
+        return Answer(player.status, why_of(text, name) if player.status != 200 else "")
 
 
 INPUTS: dict[str, Callable[[Site, str, str, str, str], Answer]] = {
