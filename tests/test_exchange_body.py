@@ -178,28 +178,6 @@ async def test_a_body_that_does_not_go_on_is_given_up():
 
 
 @looped
-async def test_a_whole_body_has_a_bound_in_bytes_however_it_comes():
-    bodies = []
-
-    def answer(exchange):
-        def then(body):
-            bodies.append(body)
-            exchange.respond(Response(body=body))
-
-        exchange.read_whole(10, then)
-
-    async with serving(answer) as (_site, connect):
-        data = request("/1", "POST", "Content-Length: 10") + b"0123456789"
-        data += (
-            request("/2", "POST", "Transfer-Encoding: chunked") + b"5\r\nabcde\r\n0\r\n\r\n" + request("/3")
-        )
-        over = request("/4", "POST", "Transfer-Encoding: chunked") + b"b\r\n0123456789a\r\n0\r\n\r\n"
-        found = await answers(connect, data + over)
-        assert [status for status, *_ in found] == [200, 200, 200, 413]
-        assert bodies == [b"0123456789", b"abcde", b""]
-
-
-@looped
 async def test_a_body_that_is_read_late_is_delivered_and_an_empty_one_ends():
     async with serving(lambda exchange: None) as (site, connect):
         asking = asyncio.create_task(

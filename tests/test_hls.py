@@ -95,7 +95,7 @@ async def test_viewers_are_counted_and_gone_when_they_ask_no_more(monkeypatch):
             assert len(site.server.clients) == 2
             await until(lambda: len(site.server.clients) == 0)
             assert camera.stream.sent_before >= sent + len(body)
-            assert site.server.hls.viewers == 0
+            assert len(site.server.hls.sessions) == 0
             # It comes back with its old word, and is counted again.
             await site.media(url)
             assert [client.id for client in site.server.clients] == [url.partition("hls_ctx=")[2]]
@@ -166,7 +166,7 @@ async def test_a_word_cannot_take_the_place_of_another_client():
             assert answer.status in (200, 431)
             if answer.status == 200 and word:
                 m3u8.read_media(answer.text)
-        assert site.server.hls.viewers <= 3
+        assert len(site.server.hls.sessions) <= 3
 
 
 @looped
@@ -203,8 +203,8 @@ async def test_a_viewer_that_never_asks_for_its_playlist_is_soon_forgotten(monke
         used = await site.join()
         await site.join()
         await site.media(used)
-        assert site.server.hls.viewers == 2
-        await until(lambda: site.server.hls.viewers == 1)
+        assert len(site.server.hls.sessions) == 2
+        await until(lambda: len(site.server.hls.sessions) == 1)
         assert [client.id for client in site.server.clients] == [used.partition("hls_ctx=")[2]]
 
 

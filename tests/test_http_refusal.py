@@ -15,15 +15,24 @@ from model.loop import FakeLoop, FakeTransport, Unhurried, until
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.peer import Peer
+from fastflv.protocols.http.message import Response
 from fastflv.servers.http.connection import HttpConnection
 
 
 @looped
-async def test_requests_that_pile_up_are_refused():
+async def test_requests_that_pile_up_wait_their_turn():
     echo = Echo()
+    count = 3 * limits.HTTP_PIPELINE_MAX
     async with serving(echo) as (port, connection_limit):
-        data = await ask(port, request("/later") + request("/x") * (limits.HTTP_PIPELINE_MAX + 1))
-        assert split(data)[0][0] == 429
+        asking = asyncio.ensure_future(
+            ask(port, request("/later") + request("/x") * count + request("/y", "GET", "Connection: close"))
+        )
+        await until(lambda: echo.held)
+        echo.held[0].respond(Response.of_text(200, "late"))
+        answers = split(await asking)
+        assert [status for status, *_ in answers] == [200] * (count + 2)
+        assert answers[0][2] == b"late"
+        assert [seen.path for seen in echo.seen] == ["/later", *["/x"] * count, "/y"]
         await until(lambda: not connection_limit.taken)
 
 

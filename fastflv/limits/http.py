@@ -23,7 +23,7 @@ HTTP_HELD_BYTES_MAX: Final = 64 * 1024
 "Input kept of a request that waits for the gate with its body, bytes: reading goes on so far, and the end of the connection is seen. One read of the socket, 256 KiB in uvloop, may exceed it."
 
 HTTP_PIPELINE_MAX: Final = 16
-"Requests that may wait on one connection for the answer to the first."
+"Requests that are read while one before them waits for its answer, beside those of one read."
 
 HTTP_IDLE_SECONDS: Final = 15.0
 "A connection without a first request, or one that takes nothing of an answer, is closed after this, seconds (as SRS)."
@@ -89,4 +89,4 @@ HTTP_SMALL_FILE_EXTRA_BYTES: Final = 1024
 "What an entry costs beside its body, bytes: paths and objects."
 
 HTTP_SMALL_FILE_SECONDS: Final = 1.0
-"How long a small file is answered without a look at the disk, seconds: nobody sees an edit later than that."
+"How long a small file, or the absence of a file, is answered without a look at the disk, seconds: nobody sees an edit later than that."

@@ -133,7 +133,7 @@ def test_an_edit_is_seen_and_an_absent_file_may_appear(server: Server, folder: P
     page = folder / "root" / "page.html"
     assert ask(server, "/page.html")[0] == 404
     page.write_text("one")
-    assert ask(server, "/page.html")[2] == b"one"
+    until(lambda: ask(server, "/page.html")[2] == b"one", "the new file")
     page.write_text("second")
     until(lambda: ask(server, "/page.html")[2] == b"second", "the edit")
     page.unlink()
@@ -183,7 +183,7 @@ def test_a_stream_goes_before_a_file_of_its_name_and_the_file_before_the_wait(
     (folder / "root" / "live").mkdir(exist_ok=True)
     (folder / "root" / "live" / "both.flv").write_bytes(b"FLV of yesterday")
     (folder / "root" / "live" / "both.m3u8").write_text("#EXTM3U yesterday")
-    assert ask(server, "/live/both.flv")[2] == b"FLV of yesterday"
+    until(lambda: ask(server, "/live/both.flv")[2] == b"FLV of yesterday", "the file")
     assert ask(server, "/live/both.m3u8")[2] == b"#EXTM3U yesterday"
     process = push(h264.path, server.publish_url("both"), loop=True)
     until(lambda: "both" in server.streams(), "publish")

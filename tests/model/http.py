@@ -56,10 +56,27 @@ class Echo:
             self.held.append(exchange)
             return
 
-        def answer(body: bytes) -> None:
-            exchange.respond(Response.of_json([request.method, request.path, request.query, body.decode()]))
+        if (request.length or 0) > limits.HTTP_BODY_BYTES_MAX:
+            exchange.respond(Response.of_text(413))
+        else:
+            exchange.read(Body(exchange), idle=limits.HTTP_IDLE_SECONDS)
 
-        exchange.read_whole(limits.HTTP_BODY_BYTES_MAX, answer)
+
+class Body:
+    """Gathers the body of a request, and answers with all that was asked."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.data_so_far = b""
+
+    def data(self, chunk: bytes) -> None:
+        self.data_so_far += chunk
+
+    def ended(self, whole: bool) -> None:
+        if whole:
+            request = self.exchange.request
+            asked = [request.method, request.path, request.query, self.data_so_far.decode()]
+            self.exchange.respond(Response.of_json(asked))
 
 
 @asynccontextmanager

@@ -124,15 +124,12 @@ class Exchange(ABC):
     # --- the body of the request ---
 
     @abstractmethod
-    def read(
-        self, sink: BodySink, *, idle: float | None = limits.HTTP_IDLE_SECONDS, within: float | None = None
-    ) -> None:
+    def read(self, sink: BodySink, *, idle: float | None = limits.HTTP_IDLE_SECONDS) -> None:
         """Deliver the body to *sink*, never before this call returns. Call it once at most.
 
         A client that expects it gets `100 Continue` now. Until `read` is called, and between `pause` and
         `resume`, the body is not read from the socket, and a lost client may stay unnoticed.
-        *idle*: seconds without data, not counted while paused, after which the client is dropped.
-        *within*: seconds for the whole body. None: no bound here.
+        *idle*: seconds without data, not counted while paused, after which the client is dropped; None: no bound here.
         """
 
     @abstractmethod
@@ -142,16 +139,6 @@ class Exchange(ABC):
     @abstractmethod
     def resume(self) -> None:
         """Go on delivering."""
-
-    def read_whole(self, most: int, then: Callable[[bytes], None]) -> None:
-        """Call *then* with the whole body; answer 413 instead when it has more than *most* bytes.
-
-        *then* is not called when the client is lost.
-        """
-        if self.request.length is not None and self.request.length > most:
-            self.respond(Response.of_text(413, "request body too large"))
-        else:
-            self.read(_Whole(self, most, then), within=limits.HTTP_IDLE_SECONDS)
 
     # --- the answer ---
 
@@ -216,28 +203,3 @@ class Handler(Protocol):
         """Proxies whose X-Forwarded-For and the like are believed."""
 
     def __call__(self, exchange: Exchange, /) -> None: ...
-
-
-class _Whole:
-    """Gathers a body."""
-
-    __slots__ = ("_body", "_exchange", "_most", "_size", "_then")
-
-    def __init__(self, exchange: Exchange, most: int, then: Callable[[bytes], None]) -> None:
-        self._exchange = exchange
-        self._most = most
-        self._then = then
-        self._body = bytearray()
-        self._size = 0
-
-    def data(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        if self._size <= self._most:
-            self._body += chunk
-        elif not self._exchange.answered:
-            self._body.clear()
-            self._exchange.respond(Response.of_text(413, "request body too large"))
-
-    def ended(self, whole: bool) -> None:
-        if whole and self._size <= self._most:
-            self._then(bytes(self._body))

@@ -191,11 +191,3 @@ class VideoWanted(Event):
 
     wanted: bool
     "False to leave video out."
-
-
-@dataclass(frozen=True, slots=True)
-class Pong(Event):
-    """The peer answered a ping."""
-
-    ms: int
-    "The time that went out with the ping, milliseconds modulo 2**32."

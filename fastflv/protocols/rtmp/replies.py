@@ -108,10 +108,3 @@ class Replies:
     def unpublished(self, stream_id: int) -> None:
         """Queue the end of a publish."""
         self.status("NetStream.Unpublish.Success", "Stop publishing stream.", stream_id)
-
-    def reconnect(self, tc_url: str, description: str) -> None:
-        """Queue the request that the client connects again (Enhanced RTMP v2, "Reconnect Request")."""
-        info = commands.status("NetConnection.Connect.ReconnectRequest", description)
-        if tc_url:
-            info["tcUrl"] = tc_url
-        self.answer(commands.on_status(info))

@@ -211,15 +211,14 @@ class ServerSession(ServerCommands):
         *window* is announced as acknowledgement window and peer bandwidth, bytes. *in_ack_size* is the
         window by which the session acknowledges, bytes; 0 leaves it to what the peer announces.
         """
-        self._answer_connect("accept connect")
+        if self.state is not ConnectionState.CONNECTING:
+            raise UsageError(f"accept_connect while {self.state.value}")
+        self._move("accept connect")
+        self._pending = True
+        self._look_who_waits()
         assert self._asked is not None
         self._acks.set_ours(in_ack_size)
         self.replies.connected(self._transaction, self._asked, window, chunk_size or self._chunk_size)
-
-    def reject_connect(self, description: str) -> None:
-        """Answer with the reason, and close."""
-        self._answer_connect("reject connect")
-        self.replies.answer(commands.connect_error(self._transaction, description))
 
     def accept_publish(self, stream_id: int, sink: MediaSink) -> None:
         """Send media of the message stream to *sink* from here on."""
@@ -251,24 +250,6 @@ class ServerSession(ServerCommands):
     def notify(self, stream_id: int, code: str, description: str, level: str = "status") -> None:
         """Send `onStatus` on a message stream: *level* is status, warning or error."""
         self.replies.status(code, description, stream_id, level)
-
-    def ask_reconnect(self, tc_url: str, description: str) -> bool:
-        """Ask an enhanced client to connect again, to *tc_url* unless empty; False when it does not know how."""
-        if self._asked is None or not self._asked.caps_ex & 1:
-            return False
-        self.replies.reconnect(tc_url, description)
-        return True
-
-    def ping(self, now_ms: int) -> None:
-        """Ask for a sign of life; the answer is Pong with *now_ms* modulo 2**32."""
-        self.replies.user_control(commands.PING_REQUEST, now_ms)
-
-    def _answer_connect(self, cause: str) -> None:
-        if self.state is not ConnectionState.CONNECTING:
-            raise UsageError(f"{cause!r} while {self.state.value}")
-        self._move(cause)
-        self._pending = True
-        self._look_who_waits()
 
     def _answer(self, stream_id: int, cause: str) -> MessageStream:
         """Move a message stream by an answer of the owner."""

@@ -24,7 +24,6 @@ from fastflv.protocols.rtmp.events import (
     Paused,
     PlayStopped,
     PlayWanted,
-    Pong,
     PublishWanted,
     Unpublished,
     VideoWanted,
@@ -57,7 +56,6 @@ class ServerCommands:
         "_place",
         "_streams",
         "_transaction",
-        "buffer_ms",
         "ignored",
         "on_data",
         "reader",
@@ -75,9 +73,6 @@ class ServerCommands:
     replies: Replies
     "Answers to the peer; media written to a player must use its `chunk_size`."
 
-    buffer_ms: int
-    "Buffer that the player last announced (SetBufferLength), ms; 0 when none."
-
     ignored: int
     "Data messages left unread: outside a publish, or over COMMAND_BYTES_MAX. The reader counts those of other types."
 
@@ -91,7 +86,6 @@ class ServerCommands:
         self.reader = ChunkReader()
         self.state = ConnectionState.GREETING
         self.replies = Replies()
-        self.buffer_ms = 0
         self.ignored = 0
         self.on_data = None
         self._acks = AckWindow()
@@ -188,10 +182,6 @@ class ServerCommands:
         event, value = commands.read_user_control(payload)
         if event == commands.PING_REQUEST:
             self.replies.user_control(commands.PING_RESPONSE, value)
-        elif event == commands.PING_RESPONSE:
-            events.append(Pong(value))
-        elif event == commands.SET_BUFFER_LENGTH:
-            self.buffer_ms = int.from_bytes(payload[6:10], "big")
 
     def _command(self, command: Command, events: list[Event]) -> None:
         name = command.name

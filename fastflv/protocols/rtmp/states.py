@@ -36,7 +36,6 @@ CONNECTION: Final[dict[tuple[ConnectionState, str], ConnectionState]] = {
     (ConnectionState.GREETING, "C2"): ConnectionState.FRESH,
     (ConnectionState.FRESH, "connect"): ConnectionState.CONNECTING,
     (ConnectionState.CONNECTING, "accept connect"): ConnectionState.CONNECTED,
-    (ConnectionState.CONNECTING, "reject connect"): ConnectionState.CLOSED,
     (ConnectionState.CONNECTED, "call"): ConnectionState.CONNECTED,
     **{(state, "close"): ConnectionState.CLOSED for state in ConnectionState},
 }

@@ -15,7 +15,6 @@ from fastflv.servers.api.disks import DiskMeter
 from fastflv.servers.api.network import NetworkBytes, interfaces, network_bytes
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def _read(path: str) -> str:

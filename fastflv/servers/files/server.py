@@ -30,7 +30,7 @@ class FileServer:
         """Answer with the file in the first of *folders* that has it, at once or later."""
         known = self._small.find(folders)
         if known is not None:
-            _respond(exchange, known)
+            self._answer(exchange, known, absent)
             return
         opening = self._loop.run_in_executor(None, open_first, folders)
         opening.add_done_callback(partial(self._opened, exchange, folders, absent))
@@ -43,9 +43,12 @@ class FileServer:
         opening: asyncio.Future[OpenFile | Unopened],
     ) -> None:
         found = opening.result()
+        if found is Unopened.ABSENT or (isinstance(found, OpenFile) and found.body is not None):
+            self._small.keep(folders, found)
+        self._answer(exchange, found, absent)
+
+    def _answer(self, exchange: Exchange, found: OpenFile | Unopened, absent: Absent) -> None:
         if isinstance(found, OpenFile):
-            if found.body is not None:
-                self._small.keep(folders, found)
             _respond(exchange, found)
         elif found is Unopened.ABSENT:
             absent()

@@ -1,4 +1,4 @@
-"""Small files in memory, so that pages are answered without a thread each time."""
+"""Small files in memory, and what is no file, so that they are answered without a thread each time."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from fastflv import limits
-from fastflv.servers.files.opening import Folders, OpenFile
+from fastflv.servers.files.opening import Folders, OpenFile, Unopened
+
+Found = OpenFile | Unopened
 
 
 class SmallFiles:
-    """The small files asked for last, each as it was up to `HTTP_SMALL_FILE_SECONDS` ago. Bounded in bytes."""
+    """What was found for the paths asked for last, each as it was up to `HTTP_SMALL_FILE_SECONDS` ago. Bounded in bytes."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """*clock*: monotonic, seconds."""
         self._clock = clock
-        self._files: OrderedDict[Folders, tuple[OpenFile, float]] = OrderedDict()
+        self._files: OrderedDict[Folders, tuple[Found, float]] = OrderedDict()
         self._bytes = 0
 
-    def find(self, folders: Folders) -> OpenFile | None:
-        """Return the file that *folders* led to; None where that has to be looked at again."""
+    def find(self, folders: Folders) -> Found | None:
+        """Return what *folders* led to; None where that has to be looked at again."""
         found = self._files.get(folders)
         if found is None:
             return None
@@ -30,8 +32,8 @@ class SmallFiles:
         self._files.move_to_end(folders)
         return file
 
-    def keep(self, folders: Folders, file: OpenFile) -> None:
-        """Remember a file whose body was read."""
+    def keep(self, folders: Folders, file: Found) -> None:
+        """Remember a file whose body was read, or that there is none."""
         self._forget(folders)
         self._files[folders] = file, self._clock()
         self._bytes += _cost(file)
@@ -44,5 +46,6 @@ class SmallFiles:
             self._bytes -= _cost(found[0])
 
 
-def _cost(file: OpenFile) -> int:
-    return len(file.body or b"") + limits.HTTP_SMALL_FILE_EXTRA_BYTES
+def _cost(found: Found) -> int:
+    body = found.body if isinstance(found, OpenFile) else None
+    return len(body or b"") + limits.HTTP_SMALL_FILE_EXTRA_BYTES

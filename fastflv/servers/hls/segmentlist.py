@@ -71,11 +71,6 @@ class SegmentList:
         return len(self._listed)
 
     @property
-    def expiring(self) -> int:
-        """Number of segments that left the playlist and are still available."""
-        return len(self._expired)
-
-    @property
     def rates(self) -> tuple[int, int]:
         """Highest and mean bits per second of the segments in the playlist; 0, 0 when unknown."""
         return bit_rates((segment.size, segment.duration_ms) for segment in self._listed)

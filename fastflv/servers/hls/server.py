@@ -54,11 +54,6 @@ class HlsServer:
         self.sessions.close()
         await self.muxers.stop()
 
-    @property
-    def viewers(self) -> int:
-        """Viewers that are counted."""
-        return len(self.sessions)
-
     def playlist(self, exchange: Exchange, name: StreamName) -> bool:
         """Answer a request for the playlist of a stream. False where HLS is off, or the path is another's."""
         options = self.muxers.vhost_of(name.vhost)

@@ -201,11 +201,11 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(last)
             return True
         waiting = sum(isinstance(event, Request) for event in h1.events)
-        if waiting > limits.HTTP_PIPELINE_MAX:
-            if not answered and exchange is not None:
-                self._refuse(Refusal(429, "too many requests at once"))
-            return True
-        return self.full or any(isinstance(event, bytes) for event in h1.events)
+        return (
+            self.full
+            or waiting > limits.HTTP_PIPELINE_MAX
+            or any(isinstance(event, bytes) for event in h1.events)
+        )
 
     def _begin(self, request: Request) -> None:
         self.deadline.clear()

@@ -34,7 +34,7 @@ class H1Exchange(Exchange):
     """One request of a connection. `HttpConnection` calls what is below "of the connection"."""
 
     __slots__ = (
-        "_connection", "_expects", "_file", "_gone", "_idle", "_paused", "_sink", "_stage", "_taken", "_until", "_writer", "last", "whole",
+        "_connection", "_expects", "_file", "_gone", "_idle", "_paused", "_sink", "_stage", "_taken", "_writer", "last", "whole",
     )  # fmt: skip
 
     def __init__(self, connection: HttpConnection, request: Request, *, cross_domain: CrossDomain) -> None:
@@ -45,7 +45,6 @@ class H1Exchange(Exchange):
         self._sink: BodySink | None = None
         self._paused = False
         self._idle: float | None = None
-        self._until: float | None = None
         self._expects = request.expects
         self._taken = 0
         "Bytes of the body that were delivered or read away."
@@ -79,15 +78,12 @@ class H1Exchange(Exchange):
 
     # --- the body of the request ---
 
-    def read(
-        self, sink: BodySink, *, idle: float | None = limits.HTTP_IDLE_SECONDS, within: float | None = None
-    ) -> None:
+    def read(self, sink: BodySink, *, idle: float | None = limits.HTTP_IDLE_SECONDS) -> None:
         if self.closed or self._stage is Stage.DONE:
             return
         loop = self._connection.loop
         self._sink = sink
         self._idle = idle
-        self._until = None if within is None else loop.time() + within
         if self.whole:
             loop.call_soon(self._end_body)
             return
@@ -115,11 +111,9 @@ class H1Exchange(Exchange):
         """Drop a client that sends nothing for too long. While an answer is sent, its own time counts."""
         if self._stage is not Stage.NONE or self._paused:
             return
-        loop, deadline = self._connection.loop, self._connection.deadline
-        left = None if self._until is None else self._until - loop.time()
-        bounds = [seconds for seconds in (self._idle, left) if seconds is not None]
-        if bounds:
-            deadline.set(max(min(bounds), 0.0))
+        deadline = self._connection.deadline
+        if self._idle is not None:
+            deadline.set(self._idle)
         else:
             deadline.clear()
 
