@@ -397,7 +397,7 @@ except OSError as error:
 
 
 def test_a_disk_that_takes_no_more_is_an_error_that_names_the_file(tmp_path):
-    words = [sys.executable, "-c", FILL, str(tmp_path / "a.ts")]
+    words = [sys.executable, "-P", "-c", FILL, str(tmp_path / "a.ts")]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == str(tmp_path / "a.ts"), done.stderr
     assert not files(tmp_path)
