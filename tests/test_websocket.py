@@ -135,6 +135,27 @@ def test_a_player_that_is_silent_is_told_so_and_disconnected():
     assert not wire.loop.timers
 
 
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_text_that_is_not_utf_8_is_told_in_the_same_words_wherever_a_read_ends(size):
+    wire = Wire()
+    said = bytes.fromhex("0188030402020103044580")
+    for at in range(0, len(said), size):
+        wire.connection.data_received(said[at : at + size])
+    (close,) = wire.events()
+    assert (close.code, close.reason) == (1007, "text that is not UTF-8")
+
+
+def test_a_player_that_breaks_a_rule_is_logged_and_did_not_leave_by_itself(caplog):
+    caplog.set_level("INFO", "fastflv")
+    wire = Wire()
+    wire.connection.data_received(b"\x83\x80\1\2\3\4")
+    (close,) = wire.events()
+    assert close.code == 1002
+    assert [record.getMessage() for record in caplog.records] == [f"websocket ::1 closed: {close.reason}"]
+    wire.connection.ended(EndReason.STOPPED, True)
+    assert wire.left == [EndReason.PROTOCOL]
+
+
 @pytest.mark.parametrize("times", [1, 5])
 def test_what_it_may_say_is_counted_anew_with_each_ping(times):
     wire = Wire()

@@ -41,6 +41,9 @@ HEARD: Final = (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
 
 FAREWELL_SAID: Final = (ConnectionState.LOCAL_CLOSING, ConnectionState.CLOSED)
 
+NOT_TEXT: Final = 1007
+"Close code for text that is not UTF-8 (RFC 6455, 8.1)."
+
 CLOSE_CODES: Final = {
     EndReason.STREAM_ENDED: 1000,
     EndReason.SERVER_STOPS: 1001,
@@ -192,22 +195,29 @@ class WebSocketConnection(asyncio.Protocol):
             self._read(piece)
 
     def _read(self, data: bytes) -> None:
-        try:
-            self._ws.receive_data(data)
-            for event in self._ws.events():
-                if isinstance(event, Ping):
-                    # No frame follows a close frame.
-                    if self._ws.state is ConnectionState.OPEN:
-                        self.player.say(self._ws.send(event.response()))
-                elif isinstance(event, CloseConnection):
+        self._ws.receive_data(data)
+        for event in self._ws.events():
+            if isinstance(event, Ping):
+                # No frame follows a close frame.
+                if self._ws.state is ConnectionState.OPEN:
+                    self.player.say(self._ws.send(event.response()))
+            elif isinstance(event, CloseConnection):
+                # With a state in which the peer may go on, it is the library's word for a frame that breaks a rule.
+                if self._ws.state in HEARD:
+                    self._refuse(event)
+                else:
                     self._closed_by_peer(event)
-                    return
-                # Pongs count as a sign of life; messages are ignored.
-        except RemoteProtocolError as error:
-            log.info("websocket %s closed: %s", self._ip, error, extra={"peer": self._ip})
-            hint = error.event_hint
-            code = int(hint.code) if isinstance(hint, CloseConnection) else 1002
-            self.close(code, str(error))
+                return
+            # Pongs count as a sign of life; messages are ignored.
+
+    def _refuse(self, fault: CloseConnection) -> None:
+        """Close with the code of *fault*, once."""
+        self._unread = b""
+        if self._farewell is None:
+            # For text the library says what Python's decoder says, which depends on where a read ended.
+            why = "text that is not UTF-8" if fault.code == NOT_TEXT else str(fault.reason)
+            log.info("websocket %s closed: %s", self._ip, why, extra={"peer": self._ip})
+            self.close(fault.code, why)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
