@@ -1,7 +1,7 @@
 """The command line: one target for some seconds, or one input that was kept.
 
-With atheris (`pip install atheris`) the inputs follow the coverage of the Python code, without it they come from
-chance. The input of a finding is kept in `build/fuzz`, and the exit status is 1 or that of libFuzzer.
+With atheris (`pip install atheris`) the inputs follow the coverage of the Python code. Without it, and where the
+parser is compiled, they come from chance. The input of a finding is kept in `build/fuzz`, and the exit status is 1 or that of libFuzzer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ def main() -> None:
     elif atheris is None or asked.plain:
         run_plain(asked.name, load(asked.name), asked.seconds, asked.seed)
     else:
-        run_guided(asked.name, asked.seconds, asked.seed)
+        with atheris.instrument_imports(include=["fastflv"]):
+            target = load(asked.name)
+        run = run_plain if getattr(target, "COMPILED", False) else run_guided
+        run(asked.name, target, asked.seconds, asked.seed)
 
 
 def run_plain(name: str, target: Target, seconds: int, seed: int) -> None:
@@ -59,10 +62,8 @@ def run_plain(name: str, target: Target, seconds: int, seed: int) -> None:
     print(f"{name}: {count} executions in {seconds} s, no finding")
 
 
-def run_guided(name: str, seconds: int, seed: int) -> None:
+def run_guided(name: str, target: Target, seconds: int, seed: int) -> None:
     """Let libFuzzer choose the inputs; it ends the process."""
-    with atheris.instrument_imports(include=["fastflv"]):
-        target = load(name)
     corpus = KEPT / name
     corpus.mkdir(parents=True, exist_ok=True)
     for data in target.SEEDS:

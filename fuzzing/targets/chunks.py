@@ -15,6 +15,7 @@ KINDS = (8, 9, 22, 18, 20, 1, 2, 3, 4, 5, 6, 99)
 TIMES = (0, 40, 0xFFFFFE, 0xFFFFFF, 0x1000000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 CHUNK_STREAMS = (2, 3, 4, 63, 64, 319, 320, 65599)
 CHUNK_SIZES = (1, 2, 127, 128, 4096, 65536)
+COMPILED = True
 SEEDS = (
     bytes([7, 0, 0])
     + bytes([0, 2, 1, 0, 90, 0, 1])

@@ -12,8 +12,8 @@ SEEDS = (
     DEFAULT,
     b"listen 1935; vhost a { hls { enabled on; hls_fragment 2; } play { gop_cache off; } }",
     b"listen 1935;\nvhost a { cluster { mode remote; origin 127.0.0.1:1; } refer { enabled on; play a.b; } }\n",
-    b'http_server { enabled on; listen 8080; crossdomain on; https { enabled on; key a; cert b; } }\nvhost "x y" { }',
-    b"http_api { enabled on; listen 127.0.0.1:1985; raw_api { enabled on; } auth { enabled on; username a; password b; } }",
+    b'listen 1935; http_server { enabled on; listen 8080; crossdomain on; https { enabled on; key a; cert b; } }\nvhost "x y" { }',
+    b"listen 1935; http_api { enabled on; listen 127.0.0.1:1985; raw_api { enabled on; } auth { enabled on; username a; password b; } }",
 )
 WORDS = (
     b"vhost ", b" {", b"}", b";", b"\n", b"listen ", b"include ", b"on", b"off", b"http_remux { mount [vhost]/[app]/[stream].flv; }",

@@ -27,6 +27,7 @@ VARIANTS = (
     Variant(), Variant("ts"), Variant("aac"), Variant("mp3"), Variant("rtmp", chunk_size=128, stream_id=1), Variant("ts", audio=False),
     Variant(video=False), Variant(keys_only=True, audio=False), Variant(hevc=HevcLabel.LEGACY), Variant(hevc=HevcLabel.ENHANCED),
 )  # fmt: skip
+COMPILED = True
 SEEDS = tuple(
     b"".join(bytes([kind, step, body, 0]) for kind, step, body in messages)
     for messages in (

@@ -12,6 +12,7 @@ from fastflv.errors import FlvHeaderError, TagError, TagSizeError
 
 TAG_BYTES_MAX = 4096
 HEADER = b"\xffFLV\1\5\0\0\0\x09\0\0\0\0"
+COMPILED = True
 SEEDS = (
     HEADER
     + make_tag(18, 0, b"\2\0\x0aonMetaData\x08\0\0\0\0\0\0\x09")

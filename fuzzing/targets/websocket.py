@@ -32,6 +32,7 @@ SEEDS = (
     b"\5\1\x88\x82" + MASK + bytes([3 ^ 1, 0xE8 ^ 2]),
     b"\xff\1\x82\xfe\1\0" + MASK + bytes(256),
     b"\xff\2\x09\x7d" + bytes(125) + b"\x08\2\3\xe8\x01\5hello",
+    b"\1\1\1\x88\3\4\2\2\1\3\4\x45\x80",
     b"\7\2\2\3abc\x40\1x\xc0\1y",
 )
 WORDS = (
