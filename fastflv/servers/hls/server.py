@@ -9,14 +9,12 @@ from fastflv import limits
 from fastflv.access.request import AccessRequest
 from fastflv.playing.join import Joins
 from fastflv.protocols.http.exchange import Exchange
-from fastflv.protocols.http.message import Response
 from fastflv.servers.hls.heap import trim_heap
-from fastflv.servers.hls.keyrequest import KeyRequest
 from fastflv.servers.hls.muxers import HlsMuxers
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.playlistrequest import PlaylistRequest
-from fastflv.servers.hls.segmentrequest import SegmentRequest, gone
-from fastflv.servers.hls.sessions import ARGUMENT, HlsSessions
+from fastflv.servers.hls.sessions import HlsSessions
+from fastflv.servers.hls.storedrequest import KeyRequest, SegmentRequest, gone
 from fastflv.stream.clients import Clients
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
@@ -68,22 +66,16 @@ class HlsServer:
         request = exchange.request
         options = self.muxers.vhost_of(name.vhost)
         muxer = self.muxers.muxer_of_segment(options, request.path) if options is not None else None
-        if muxer is None or options is None:
+        if muxer is None:
             return False
-        word = request.args.get(ARGUMENT, "") if options.sessions else ""
-        session = self.sessions.find(word) if word else None
-        if session is not None and session.kicked:
-            exchange.respond(Response.of_text(404, f"HLS stream {muxer.name.url} is EOF"))
-            return True
-        stored = muxer.fetch(request.path[1:])
-        if stored is None:
+        if muxer.fetch(request.path[1:]) is None:
             # A stream may have the name of another stream's segment.
             stem = request.path.rpartition("/")[2].rpartition(".")[0]
             if self.joins.hub.find(muxer.name._replace(stream=stem)):
                 return False
-            exchange.respond(gone())
+            exchange.respond(gone(SegmentRequest.what))
             return True
-        SegmentRequest(self, exchange, muxer, stored, word).begin()
+        SegmentRequest(self, exchange, muxer).begin()
         return True
 
     def key(self, exchange: Exchange, name: StreamName) -> bool:
