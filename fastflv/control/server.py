@@ -51,6 +51,9 @@ from fastflv.stream.stream import Stream
 
 log = logging.getLogger(__name__)
 
+API_SITE = Site("", WHOLE_API)
+"What any host stands for on the API's own ports."
+
 
 class Server:
     """One running fastflv. Make it in the loop that it will run in; then `start`, and `stop` at the end.
@@ -300,7 +303,7 @@ class Server:
         return Site(vhost.vhost.name, with_former(vhost.site.routes, (each.files for each in former)))
 
     def _api_site(self, host: str) -> Site:
-        return Site("", WHOLE_API)
+        return API_SITE
 
     def _page(self, exchange: Exchange, match: Match) -> None:
         """Send the index of the files, or the page of live streams where they have none."""

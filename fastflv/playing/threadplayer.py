@@ -228,5 +228,5 @@ class ThreadPlayer(Player):
         self._let_go()
         # The owner may hold the player for a while: until the peer has closed.
         self._outlet = None
-        self._next = Next(None, -1, None)
+        self._next = NOTHING
         self._report(reason, whole)

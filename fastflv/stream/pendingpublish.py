@@ -9,7 +9,7 @@ from enum import Enum
 
 from fastflv.access.request import AccessRequest
 from fastflv.access.rules import Waiting
-from fastflv.access.verdict import Allowed, Redirected, Refusal, Refused, Verdict
+from fastflv.access.verdict import Redirected, Refusal, Refused, Verdict
 from fastflv.errors import StreamBusyError
 from fastflv.net.lowwater import LowWater
 from fastflv.net.peertext import masked
@@ -84,7 +84,7 @@ class PendingPublish:
     def begin(self) -> None:
         """Ask the gate, then take the name."""
         verdict = self._publications.gate.admit(self.request, self._judged)
-        if isinstance(verdict, Allowed | Refused | Redirected):
+        if isinstance(verdict, Verdict):
             self._judged(verdict)
         else:
             self._waiting = verdict
