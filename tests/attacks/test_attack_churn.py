@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from attack import BACK_BYTES, BACK_SECONDS, FIGURES
+from attack import FIGURES
 from broadcast import Broadcast
+from memory import MemoryWatch
 from peers import ACTS, Peers, Site, every_output, watching
 from server import until
 
@@ -44,21 +45,16 @@ def test_a_day_of_churn_leaves_no_memory_behind(
 ) -> None:
     with every_output(tmp_path) as site:
         server = site.server
-        before = server.resident()
+        watch = MemoryWatch(server)
         with Broadcast(server.rtmp, "x"):
             end = time.monotonic() + seconds
             churns = [Churn(site, first, end) for first in range(THREADS)]
-            peak = before
-            while any(churn.is_alive() for churn in churns):
-                peak = max(peak, server.resident())
-                time.sleep(0.1)
+            for churn in churns:
+                churn.join()
             assert [churn.failure for churn in churns if churn.failure is not None] == []
             until(lambda: not watching(server), "all players have left", 30)
         until(lambda: not server.streams(), "all streams have ended", 20)
-        deadline = time.monotonic() + BACK_SECONDS
-        while (after := server.resident()) > before + BACK_BYTES and time.monotonic() < deadline:
-            time.sleep(0.1)
-        acts = sum(churn.acts for churn in churns)
-        figures = f"{acts} visits; RSS {before >> 20}, peak {peak >> 20}, after {after >> 20} MB"
+        memory = watch.settled(watch.so_far())
+        figures = f"{sum(churn.acts for churn in churns)} visits; {memory}"
         record_property(FIGURES, figures)
-        assert after <= before + BACK_BYTES, figures
+        assert memory.is_back, figures

@@ -1,7 +1,7 @@
 """Runs fastflv without Python's collector of cycles, and tells what only the collector would free.
 
-`python withoutcollector.py FOLDER [arguments of fastflv]`: once a file `ask` is in FOLDER, the file `garbage` there says
-how many objects of each type are in cycles that nothing refers to any more, as JSON.
+`python withoutcollector.py FOLDER [arguments of fastflv]`: once something opens the pipe `ask` in FOLDER, the pipe `garbage`
+there says how many objects of each type are in cycles that nothing refers to any more, as JSON.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import gc
 import json
 import sys
 import threading
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -18,14 +17,11 @@ from fastflv.tools.cli import main
 
 
 def answer(folder: Path) -> None:
-    while not (folder / "ask").exists():
-        time.sleep(0.05)
+    (folder / "ask").read_bytes()
     gc.set_debug(gc.DEBUG_SAVEALL)
     gc.collect()
     found = Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.garbage)
-    fresh = folder / "garbage.new"
-    fresh.write_text(json.dumps(found))
-    fresh.rename(folder / "garbage")
+    (folder / "garbage").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import clip
+import proxysite
 import pytest
 from reloading import ChangingServer, Make
 from server import Server
@@ -76,3 +77,21 @@ def make(tmp_path: Path) -> Iterator[Make]:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     return make_pair(tmp_path_factory.mktemp("pair"))
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory: pytest.TempPathFactory, pair: Pair) -> Iterator[proxysite.Site]:
+    """Every listener demands a PROXY header."""
+    with proxysite.run(
+        tmp_path_factory.mktemp("proxied"), pair, "trusted_proxies 127.0.0.1;", "proxy_protocol on;"
+    ) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, pair: Pair) -> Iterator[proxysite.Site]:
+    """No listener takes PROXY headers; this machine and 10.0.0.0/8 are HTTP proxies."""
+    with proxysite.run(
+        tmp_path_factory.mktemp("plain"), pair, "trusted_proxies 127.0.0.1 10.0.0.0/8;", ""
+    ) as site:
+        yield site

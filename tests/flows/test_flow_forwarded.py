@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from httppush import HttpPush
@@ -15,28 +15,10 @@ from proxysite import (
     VIEWER,
     VIEWER_6,
     Site,
-    run,
 )
 from publisher import Publisher, film, headers
 from server import HOST, Server, until
-from tlsfiles import Pair
 from wsclient import WebSocket
-
-
-@pytest.fixture(scope="module")
-def proxied(tmp_path_factory: pytest.TempPathFactory, pair: Pair) -> Iterator[Site]:
-    """Every listener demands a PROXY header."""
-    with run(
-        tmp_path_factory.mktemp("proxied"), pair, "trusted_proxies 127.0.0.1;", "proxy_protocol on;"
-    ) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory, pair: Pair) -> Iterator[Site]:
-    """No listener takes PROXY headers; this machine and 10.0.0.0/8 are HTTP proxies."""
-    with run(tmp_path_factory.mktemp("plain"), pair, "trusted_proxies 127.0.0.1 10.0.0.0/8;", "") as site:
-        yield site
 
 
 @pytest.mark.parametrize(

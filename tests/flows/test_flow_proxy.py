@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from flvread import flv_file
@@ -22,28 +22,10 @@ from proxysite import (
     VIEWER,
     Site,
     is_dropped,
-    run,
 )
 from publisher import Publisher, Refused, headers
 from server import HOST, until
-from tlsfiles import Pair, trusting
-
-
-@pytest.fixture(scope="module")
-def proxied(tmp_path_factory: pytest.TempPathFactory, pair: Pair) -> Iterator[Site]:
-    """Every listener demands a PROXY header."""
-    with run(
-        tmp_path_factory.mktemp("proxied"), pair, "trusted_proxies 127.0.0.1;", "proxy_protocol on;"
-    ) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory, pair: Pair) -> Iterator[Site]:
-    """No listener takes PROXY headers; this machine and 10.0.0.0/8 are HTTP proxies."""
-    with run(tmp_path_factory.mktemp("plain"), pair, "trusted_proxies 127.0.0.1 10.0.0.0/8;", "") as site:
-        yield site
-
+from tlsfiles import trusting
 
 # --- PROXY headers --------------------------------------------------------------------------------------
 

@@ -16,17 +16,15 @@ from flvread import AUDIO, VIDEO, Tag, flv_file, media
 from httppush import FLV_HEADER, HttpPush
 from player import Player, Recorder, check_start, numbers
 from publisher import Publisher, film, headers
-from pushsite import SITES, publisher_row
+from pushsite import publisher_row, serve_pushes
 from rtmpplayer import RtmpPlayer
-from server import HOST, Server, until, vhost_text
-from tlsfiles import SecureServer, make_pair, serve_tls, trusting
+from server import HOST, Server, until
+from tlsfiles import Pair, SecureServer, trusting
 
 
 @pytest.fixture(scope="module")
-def secure(serve: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> SecureServer:
-    pair = make_pair(tmp_path_factory.mktemp("pair"))
-    remux = "mount [vhost]/[app]/[stream].ts; on_missing 20;"
-    return serve_tls(serve, vhost_text(remux=remux) + SITES, pair)
+def secure(serve: Callable[..., Server], pair: Pair) -> SecureServer:
+    return serve_pushes(serve, pair)
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,14 @@ from flvread import AUDIO, flv_file, media
 from httppush import FLV_HEADER, HttpPush
 from player import Player, Recorder, check_complete, numbers
 from publisher import Publisher, Refused, film, headers
-from pushsite import SITES, publisher_row
-from server import MIB, Server, stop, until, vhost_text
-from tlsfiles import SecureServer, make_pair, serve_tls, trusting
+from pushsite import publisher_row, serve_pushes
+from server import MIB, Server, stop, until
+from tlsfiles import Pair, SecureServer, trusting
 
 
 @pytest.fixture(scope="module")
-def secure(serve: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> SecureServer:
-    pair = make_pair(tmp_path_factory.mktemp("pair"))
-    remux = "mount [vhost]/[app]/[stream].ts; on_missing 20;"
-    return serve_tls(serve, vhost_text(remux=remux) + SITES, pair)
+def secure(serve: Callable[..., Server], pair: Pair) -> SecureServer:
+    return serve_pushes(serve, pair)
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from server import Server
+from server import Server, vhost_text
+from tlsfiles import Pair, SecureServer, serve_tls
 
 SITES = """
 vhost hls {
@@ -23,3 +25,9 @@ vhost closed { http_remux { enabled off; } }
 def publisher_row(server: Server, name: str) -> dict[str, Any]:
     """Return what the API says of the publisher of *name*."""
     return next(row for row in server.clients() if row["publish"] and row["name"] == name)
+
+
+def serve_pushes(serve: Callable[..., Server], pair: Pair) -> SecureServer:
+    """Start a server that takes pushes, plain and over TLS."""
+    remux = "mount [vhost]/[app]/[stream].ts; on_missing 20;"
+    return serve_tls(serve, vhost_text(remux=remux) + SITES, pair)
