@@ -12,6 +12,7 @@ from model.viewer import CHUNKED, FLV, FRAMINGS, Publisher, Viewer, numbers, sta
 
 from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor
+from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.mux.flvmux import FlvMux
 from fastflv._ext.mux.rtmpmux import RtmpMux
@@ -275,3 +276,18 @@ def test_the_clock_tag_says_the_time_that_its_player_is_told():
     clock = read_clock(tags[place].body)
     assert clock is not None
     assert clock.dts_ms == tags[place].dts_ms == tags[place + 1].dts_ms < 4000
+
+
+@pytest.mark.parametrize("first_ms", [0, 7, limits.TIME_EPOCH_MOVE_MS - 1, limits.TIME_EPOCH_MOVE_MS])
+def test_who_comes_with_the_first_pictures_is_told_the_publishers_times(first_ms):
+    feed = Feed(StreamWriter(MediaLog()))
+    feed.writer.begin(0)
+    feed.audio(0, AAC_HEADER)
+    feed.video(0, AVC_HEADER)
+    feed.audio(0, aac(bytes(20)))
+    feed.video(first_ms, avc([bytes(50)], key=True))
+    feed.writer.flush()
+    feed.writer.rebase()
+    log = feed.writer.log
+    told = [tag.dts_ms for tag in read_tags(log.read(log.key_pos, log.head)) if tag.kind == VIDEO]
+    assert told == [first_ms if first_ms < limits.TIME_EPOCH_MOVE_MS else 0]

@@ -13,6 +13,10 @@ from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.log.page cimport Page, Tag
 from fastflv._ext.syntax.flvtag cimport NOTES, TAG_FRAME_BYTES, TAG_SCRIPT, restamp_tags, write_tag_header
 
+from fastflv import limits
+
+cdef int64_t MOVE_MS_MIN = limits.TIME_EPOCH_MOVE_MS
+
 
 cdef int move_epoch(MediaLog log, int64_t epoch_ms) except -1:
     """Count from *epoch_ms* on from the next tag on, here and in the logs of the followers; readers stay."""
@@ -26,7 +30,8 @@ cdef int move_epoch(MediaLog log, int64_t epoch_ms) except -1:
 cdef int restamp_log(MediaLog log) except -1:
     """Have a log of FLV tags count from its newest keyframe on, or from its head without one.
 
-    The tags from there on are stamped anew, so nobody may read them meanwhile.
+    The tags from there on are stamped anew, so nobody may read them meanwhile. An epoch that would move by less than
+    TIME_EPOCH_MOVE_MS stays.
     """
     cdef Log* c = log.log
     cdef int64_t key = load_relaxed(&c.key_pos)
@@ -40,7 +45,8 @@ cdef int restamp_log(MediaLog log) except -1:
     for turn in range(2):
         # First the oldest time, since sound may be older than the keyframe before it; then the stamps.
         if turn == 1:
-            if epoch <= c.epoch_ms:
+            # A player that waited for the first picture is told the publisher's own times.
+            if epoch - c.epoch_ms < MOVE_MS_MIN:
                 return 0
             move_epoch(log, epoch)
         for i in range(c.first, c.first + c.count):
