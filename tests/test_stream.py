@@ -98,7 +98,7 @@ def test_a_player_of_sound_alone_starts_at_the_head_with_its_header(gop_cache):
     feed.audio(0, AAC_HEADER)
     for time in range(0, 230, 23):
         feed.audio(time, sound())
-    assert played(stream) == (True, False, [Tag(AUDIO, 0, AAC_HEADER)])
+    assert played(stream) == (True, False, [Tag(AUDIO, 207, AAC_HEADER)])
     assert stream.start(stream.open()).position == stream.log.head
 
 
