@@ -41,6 +41,7 @@ class Code(IntEnum):
     PROBE = 3201
     USAGE = 4001
     RESOURCE = 4002
+    FILES_BUSY = 4003
 
 
 class FlvError(Exception):
@@ -77,6 +78,12 @@ class ResourceError(FlvError):
     """The machine refused memory, threads or descriptors."""
 
     code = Code.RESOURCE
+
+
+class FilesBusyError(ResourceError):
+    """More calls wait for a disk than their share of the file threads allows: ask again later."""
+
+    code = Code.FILES_BUSY
 
 
 class HandshakeError(PeerError):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import os
+from contextlib import closing
 
 import pytest
+from model.loop import until
 
 from fastflv import limits
+from fastflv.net.filepool import FilePool
 from fastflv.servers.hls.diskstore import Disk, DiskStore
 from fastflv.servers.hls.memorystore import MemoryStore, SharedMemory
 from fastflv.servers.hls.store import SegmentStore, Stored, StoredBytes
@@ -26,10 +29,10 @@ def body_of(stored: Stored | None) -> bytes:
 @pytest.mark.parametrize("place", ["memory", "disk"])
 def test_a_store_serves_what_was_written_until_it_is_dropped(place, tmp_path):
     async def run() -> None:
-        with ThreadPoolExecutor(1) as executor:
+        with closing(FilePool(asyncio.get_running_loop())) as pool:
             store: SegmentStore = MemoryStore(SharedMemory())
             if place == "disk":
-                store = DiskStore(Disk(asyncio.get_running_loop(), executor), str(tmp_path), "live/cam.m3u8")
+                store = DiskStore(Disk(pool.hls), str(tmp_path), "live/cam.m3u8")
             assert store.fetch("live/a.ts") is None
             await store.write([("live/i.mp4", b"init"), ("live/a.ts", b"one")])
             first = store.fetch("live/a.ts")
@@ -66,8 +69,8 @@ def test_a_memory_store_is_full_beyond_its_limit(monkeypatch):
 
 def test_a_store_leaves_alone_what_a_newer_store_wrote(tmp_path):
     async def run() -> None:
-        with ThreadPoolExecutor(1) as executor:
-            disk = Disk(asyncio.get_running_loop(), executor)
+        with closing(FilePool(asyncio.get_running_loop())) as pool:
+            disk = Disk(pool.hls)
             old = DiskStore(disk, str(tmp_path), "cam.m3u8")
             await old.write([("a.ts", b"old"), ("b.ts", b"old")])
             await old.write_playlist("old")
@@ -79,6 +82,8 @@ def test_a_store_leaves_alone_what_a_newer_store_wrote(tmp_path):
             await new.write_playlist("new\0")
             old.remove_all()
             old.close()
+            await until(lambda: not (tmp_path / "b.ts").exists())
+            await asyncio.gather(*(pool.hls.run(os.getpid) for _ in range(20)))
         assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
             "a.ts": "old",
             "cam.m3u8": "new",

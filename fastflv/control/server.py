@@ -23,6 +23,7 @@ from fastflv.control.identity import new_id, server_id
 from fastflv.control.listeners import Listeners, Pairs, Wanted
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.filepool import FilePool
 from fastflv.net.listener import Connect
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
@@ -73,6 +74,7 @@ class Server:
         self.clients = Clients()
         self.connection_limit = ConnectionLimit(settings.max_connections)
         self.turns = Turns(loop)
+        self.file_pool = FilePool(loop)
         self.gate = Gate(self._rules_of)
         self.players = Players(loop, Sender(fanout_threads(settings)), self.hub)
         self.joins = Joins(loop, self.hub, self.gate)
@@ -101,8 +103,10 @@ class Server:
             vhost_of=lambda vhost: self.runtime.vhosts[vhost].publish,
             new_id=new_id,
         )
-        self.files = FileServer(loop)
-        self.hls = HlsServer(self.joins, self.clients, vhost_of=self._hls_vhost, new_id=new_id)
+        self.files = FileServer(self.file_pool)
+        self.hls = HlsServer(
+            self.joins, self.clients, self.file_pool.hls, vhost_of=self._hls_vhost, new_id=new_id
+        )
         self.hub.watchers.append(self.hls.muxers)
         self.api = Api(
             self.hub,
@@ -174,6 +178,7 @@ class Server:
         while self.players.count and self._loop.time() < deadline:
             await asyncio.sleep(limits.STOP_STEP_SECONDS)
         self.players.stop()
+        self.file_pool.close()
         # Last messages leave with the loop's next turns.
         await asyncio.sleep(limits.STOP_STEP_SECONDS)
 
@@ -275,10 +280,14 @@ class Server:
             yield want("API over TLS", https, self._serve_api, "http_api.https.listen", pairs=https.pairs)
 
     def _serve_streams(self, peer: Peer) -> HttpConnection:
-        return HttpConnection(self._loop, self._stream_router, self.connection_limit, peer, self.turns)
+        return HttpConnection(
+            self._loop, self._stream_router, self.connection_limit, peer, self.turns, self.file_pool.sending
+        )
 
     def _serve_api(self, peer: Peer) -> HttpConnection:
-        return HttpConnection(self._loop, self._api_router, self.connection_limit, peer, self.turns)
+        return HttpConnection(
+            self._loop, self._api_router, self.connection_limit, peer, self.turns, self.file_pool.sending
+        )
 
     def _trusted(self) -> NetworkSet:
         return self.runtime.trusted

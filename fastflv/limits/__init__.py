@@ -7,6 +7,7 @@ from fastflv.limits.api import *
 from fastflv.limits.config import *
 from fastflv.limits.containers import *
 from fastflv.limits.fanout import *
+from fastflv.limits.files import *
 from fastflv.limits.hls import *
 from fastflv.limits.http import *
 from fastflv.limits.log import *

@@ -67,9 +67,6 @@ HLS_SERVER_BYTES: Final = 2 * 1024 * 1024 * 1024
 HLS_BACKLOG: Final = 4
 "Finished segments of a stream that wait to be written, count: with more the muxer stops reading the log, so that a slow disk costs no memory."
 
-HLS_THREADS: Final = 2
-"Threads that write and delete HLS files: one may wait for the disk while the other works."
-
 HLS_PLAYLIST_BYTES_MAX: Final = 1024 * 1024
 "Largest playlist that is sent, or resumed after a restart, bytes: 10,000 segments. Queries are repeated in each of its URIs."
 

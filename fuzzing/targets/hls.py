@@ -13,6 +13,7 @@ from itertools import count
 from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv.access.gate import Gate
 from fastflv.containers.playlist import QUERY
+from fastflv.net.filepool import FilePool
 from fastflv.net.peer import Peer
 from fastflv.playing.join import Joins
 from fastflv.protocols.http.h1 import H1
@@ -69,7 +70,11 @@ class Site:
         joins = Joins(self.loop, hub, Gate(lambda vhost: ()))
         clients = Clients()
         self.server = HlsServer(
-            joins, clients, vhost_of=lambda vhost: options, new_id=lambda: f"{next(ids):08x}"
+            joins,
+            clients,
+            FilePool(self.loop).hls,
+            vhost_of=lambda vhost: options,
+            new_id=lambda: f"{next(ids):08x}",
         )
         hub.watchers.append(self.server.muxers)
         stream = hub.publish(NAME, StreamOptions(merge_window_ms=0), "publisher", 0)

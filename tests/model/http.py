@@ -12,6 +12,7 @@ import uvloop
 
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.filepool import FilePool
 from fastflv.net.listener import Acceptance, Listener
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
@@ -94,11 +95,12 @@ def listen(handler, connection_limit: ConnectionLimit, context: ssl.SSLContext |
     """Accept HTTP connections on a free port of 127.0.0.1; *context*: over TLS."""
     loop = asyncio.get_running_loop()
     turns = Turns(loop)
+    pool = FilePool(loop)
     sock = socket.create_server(("127.0.0.1", 0))
     sock.setblocking(False)
 
     def connect(peer: Peer) -> HttpConnection:
-        return HttpConnection(loop, handler, connection_limit, peer, turns)
+        return HttpConnection(loop, handler, connection_limit, peer, turns, pool.sending)
 
     return Listener(loop, sock, connection_limit, "HTTP", Acceptance(connect, context))
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import quote
 
+from fastflv.errors import FilesBusyError
+from fastflv.net.filepool import FilePool
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.mediatype import media_type
 from fastflv.protocols.http.message import Response
@@ -22,9 +24,9 @@ Absent = Callable[[], None]
 class FileServer:
     """The files of a server."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._small = SmallFiles(loop.time)
+    def __init__(self, pool: FilePool) -> None:
+        self._pool = pool
+        self._small = SmallFiles(pool.opening.loop.time)
 
     def answer(self, exchange: Exchange, folders: Folders, absent: Absent) -> None:
         """Answer with the file in the first of *folders* that has it, at once or later."""
@@ -32,7 +34,11 @@ class FileServer:
         if known is not None:
             self._answer(exchange, known, absent)
             return
-        opening = self._loop.run_in_executor(None, open_first, folders)
+        try:
+            opening = self._pool.opening.run(open_first, folders)
+        except FilesBusyError as error:
+            exchange.respond(Response.of_text(503, f"{error.detail}; ask again", Retry_After="1"))
+            return
         opening.add_done_callback(partial(self._opened, exchange, folders, absent))
 
     def _opened(
@@ -42,6 +48,8 @@ class FileServer:
         absent: Absent,
         opening: asyncio.Future[OpenFile | Unopened],
     ) -> None:
+        if opening.cancelled():
+            return
         found = opening.result()
         if found is Unopened.ABSENT or (isinstance(found, OpenFile) and found.body is not None):
             self._small.keep(folders, found)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
 
 from fastflv import limits
 from fastflv.containers.playlist import QUERY
+from fastflv.net.filepool import FileShare
 from fastflv.servers.hls.files import file_sizes, read_text, remove_files, write_file
 from fastflv.servers.hls.store import StoredFile
-
-Result = TypeVar("Result")
 
 
 class Disk:
@@ -23,15 +19,11 @@ class Disk:
     never overwrites the playlist of a newer store, and never deletes its files.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, executor: Executor) -> None:
-        self._loop = loop
-        self._executor = executor
+    def __init__(self, files: FileShare) -> None:
+        self.run = files.run
+        "Calls a blocking function on a thread."
         self.owners: dict[str, DiskStore] = {}
         "By path in the file system."
-
-    def run(self, function: Callable[..., Result], *args: Any) -> asyncio.Future[Result]:
-        """Run a blocking function on a thread."""
-        return self._loop.run_in_executor(self._executor, function, *args)
 
 
 class DiskStore:

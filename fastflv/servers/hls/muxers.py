@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from fastflv import limits
+from fastflv.net.filepool import FileShare
 from fastflv.servers.hls.diskstore import Disk, DiskStore
 from fastflv.servers.hls.heap import trim_heap
 from fastflv.servers.hls.keyring import KeyRing
@@ -36,6 +36,7 @@ class HlsMuxers:
         loop: asyncio.AbstractEventLoop,
         hub: Hub,
         clients: Clients,
+        files: FileShare,
         vhost_of: Callable[[str], HlsOptions | None],
     ) -> None:
         self.vhost_of = vhost_of
@@ -48,8 +49,7 @@ class HlsMuxers:
         self._former: dict[str, set[HlsNames]] = {}
         "By vhost: path templates from before a reload that running muxers still use."
         self._memory = SharedMemory()
-        self._executor: ThreadPoolExecutor | None = None
-        self._disk: Disk | None = None
+        self._disk = Disk(files)
         self._trimmer: asyncio.TimerHandle | None = None
         self._stopped = False
 
@@ -173,17 +173,6 @@ class HlsMuxers:
             await asyncio.wait(written, timeout=limits.STOP_SECONDS)
         for muxer in muxers:
             muxer.close()
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-            self._executor = self._disk = None
-
-    @property
-    def disk(self) -> Disk:
-        """The threads that write and read files; they start with the first use."""
-        if self._disk is None:
-            self._executor = ThreadPoolExecutor(limits.HLS_THREADS, "hls")
-            self._disk = Disk(self._loop, self._executor)
-        return self._disk
 
     def _new_muxer(self, name: StreamName, options: HlsOptions) -> HlsMuxer | None:
         path = options.names.playlist_path(name)
@@ -191,12 +180,12 @@ class HlsMuxers:
             log.warning("hls of %s: the name of the stream does not fit the templates of the files", name.url)
             return None
         store: SegmentStore = (
-            DiskStore(self.disk, options.folder, path) if options.folder else MemoryStore(self._memory)
+            DiskStore(self._disk, options.folder, path) if options.folder else MemoryStore(self._memory)
         )
         keys = None
         if options.names.keys:
-            apart = DiskStore(self.disk, options.key_folder) if options.key_folder else store
-            keys = KeyRing(name, options.names, apart, self.disk.run)
+            apart = DiskStore(self._disk, options.key_folder) if options.key_folder else store
+            keys = KeyRing(name, options.names, apart, self._disk.run)
         muxer = self._muxers[name] = HlsMuxer(
             self._loop,
             self._hub,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest
+from fastflv.net.filepool import FileShare
 from fastflv.playing.join import Joins
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.servers.hls.heap import trim_heap
@@ -31,12 +32,13 @@ class HlsServer:
         self,
         joins: Joins,
         clients: Clients,
+        files: FileShare,
         *,
         vhost_of: Callable[[str], HlsOptions | None],
         new_id: Callable[[], str],
     ) -> None:
         self.joins = joins
-        self.muxers = HlsMuxers(joins.loop, joins.hub, clients, vhost_of)
+        self.muxers = HlsMuxers(joins.loop, joins.hub, clients, files, vhost_of)
         "To be told of streams by the hub, and of reloads by `reconfigure`."
         self.sessions = HlsSessions(clients, joins.loop.time, new_id)
         self.stopped = False

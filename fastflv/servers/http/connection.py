@@ -7,6 +7,7 @@ import logging
 
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.filepool import FileShare
 from fastflv.net.peer import Peer
 from fastflv.net.turns import Turns
 from fastflv.protocols.http import crossdomain
@@ -31,7 +32,7 @@ class HttpConnection(asyncio.Protocol):
 
     __slots__ = (
         "_deaf", "_driving", "_exchange", "_h1", "_handler", "_held", "_in_head", "_limit", "_limited", "_patience",
-        "_queued", "_turns", "_unread", "_unsent_before", "deadline", "full", "loop", "peer", "transport",
+        "_queued", "_turns", "_unread", "_unsent_before", "deadline", "files", "full", "loop", "peer", "transport",
     )  # fmt: skip
 
     def __init__(
@@ -41,10 +42,12 @@ class HttpConnection(asyncio.Protocol):
         limit: ConnectionLimit,
         peer: Peer,
         turns: Turns,
+        files: FileShare,
     ) -> None:
-        """The connection holds one place of *limit*. *turns*: of the loop."""
+        """The connection holds one place of *limit*. *turns*: of the loop. *files*: the threads that send files."""
         self.loop = loop
         self.peer = peer
+        self.files = files
         self.transport: asyncio.Transport | None = None
         "None before the connection, after it, and when it belongs to another protocol."
         self.deadline = Deadline(loop, self._expire)

@@ -1,6 +1,6 @@
 """Part of a file as the body of an answer.
 
-Disks block, so threads of the loop's executor open and read files. On a plain socket they also send: `sendfile`
+Disks block, so threads of the file pool open and read files. On a plain socket they also send: `sendfile`
 copies from the page cache to the socket without passing through Python. The thread has a duplicate of the
 socket's descriptor: the event loop may close its own at any time, and another connection may then get its number.
 uvloop also refuses to watch a transport's own descriptor for writability. A full socket gives its thread back.
@@ -19,13 +19,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from fastflv import limits
+from fastflv.net.filepool import FileShare
 
 
 class FileSend(ABC):
     """Sends a head and *size* bytes of a file from *offset* on; None: to its end."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, file: str | int, offset: int, size: int | None,
+        self, files: FileShare, file: str | int, offset: int, size: int | None,
         head_of: Callable[[int], bytes], done: Callable[[BaseException | None], None], missing: Callable[[], None],
     ) -> None:  # fmt: skip
         """*file*: its path, or a descriptor that belongs to this object from now on. *head_of* makes the head for a size; a thread calls it.
@@ -33,7 +34,7 @@ class FileSend(ABC):
         One of these is called once, unless cancelled: *missing* when nothing was sent, because the file does
         not have the bytes; *done* with None when all was sent, else with the error of the file or the socket.
         """
-        self._loop = loop
+        self._files = files
         self._named = file
         self._offset = offset
         self._size = size
@@ -62,7 +63,7 @@ class FileSend(ABC):
 
     def _run(self) -> None:
         self._running = True
-        self._loop.run_in_executor(None, self._work).add_done_callback(self._worked)
+        self._files.run(self._work).add_done_callback(self._worked)
 
     def _work(self) -> bytes | None:
         """Run in a thread: open the file the first time, then take a step."""
@@ -89,8 +90,9 @@ class FileSend(ABC):
 
     def _worked(self, step: asyncio.Future[bytes | None]) -> None:
         self._running = False
-        error = step.exception()
-        if self._over:
+        error = None if step.cancelled() else step.exception()
+        if self._over or step.cancelled():
+            self._over = True
             self._close()
             return
         if error is not None:
@@ -150,7 +152,7 @@ class SocketFileSend(FileSend):
 
     def _proceed(self, read: bytes | None) -> None:
         if self._waits:
-            self._loop.add_writer(self._socket.fileno(), self._writable)
+            self._files.loop.add_writer(self._socket.fileno(), self._writable)
         elif self.left or self._head:
             self._run()
         else:
@@ -163,7 +165,7 @@ class SocketFileSend(FileSend):
     def _stop_waiting(self) -> None:
         if self._waits:
             self._waits = False
-            self._loop.remove_writer(self._socket.fileno())
+            self._files.loop.remove_writer(self._socket.fileno())
 
     def _close(self) -> None:
         super()._close()

@@ -178,7 +178,7 @@ class H1Exchange(Exchange):
             self._file = None
             self.respond(missing)
 
-        whole = (connection.loop, file, offset, size, head_of, self._file_done, absent)
+        whole = (connection.files, file, offset, size, head_of, self._file_done, absent)
         send: SocketFileSend | TransportFileSend
         if self.secure or self.request.method == "HEAD":
             send = TransportFileSend(*whole)

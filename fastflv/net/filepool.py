@@ -1,0 +1,116 @@
+"""The threads for work that waits for a disk, shared by all who read and write files.
+
+Each kind of work has a share: so many threads at once, and so many calls that may wait for one. The pool has as many
+threads as all shares together, so that a disk that hangs holds up the share that uses it and no other.
+
+Calls that clients cause one by one are refused beyond the bound of their share: the client is told to come again, and
+memory stays bounded. Work whose owner bounds it by itself always waits: a file that is being sent has one call at most,
+an HLS muxer and a recorder stop reading their stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+from fastflv import limits
+from fastflv.errors import FilesBusyError
+
+Result = TypeVar("Result")
+Job = tuple[asyncio.Future[Any], Callable[[], Any]]
+
+
+class FileShare:
+    """One kind of work on files. `FilePool` makes it; call it in the loop alone."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, pool: ThreadPoolExecutor, threads: int, waiting: int | None
+    ) -> None:
+        """*threads*: calls that run at once. *waiting*: calls that may wait beside them; None: the callers bound them."""
+        self.loop = loop
+        self._pool = pool
+        self._threads = threads
+        self._waiting = waiting
+        self._running = 0
+        self._queue: deque[Job] = deque()
+
+    def run(self, function: Callable[..., Result], *args: Any) -> asyncio.Future[Result]:
+        """Call *function* on a thread, after the calls of this share before it.
+
+        A call whose future is cancelled while it waits is left out. Raises FilesBusyError when too many wait.
+        """
+        future: asyncio.Future[Result] = self.loop.create_future()
+        job = future, partial(function, *args)
+        if self._running < self._threads:
+            self._start(job)
+        elif self._waiting is not None and len(self._queue) >= self._waiting:
+            raise FilesBusyError(f"{self._waiting} calls wait for the disk already")
+        else:
+            self._queue.append(job)
+        return future
+
+    def _start(self, job: Job) -> None:
+        future, call = job
+        self._running += 1
+        try:
+            done = self.loop.run_in_executor(self._pool, call)
+        except RuntimeError:
+            # The pool was closed, or the machine has no thread to give.
+            self._running -= 1
+            future.cancel()
+            return
+        done.add_done_callback(partial(self._done, future))
+
+    def _done(self, future: asyncio.Future[Any], done: asyncio.Future[Any]) -> None:
+        self._running -= 1
+        while self._queue and self._running < self._threads:
+            job = self._queue.popleft()
+            if not job[0].cancelled():
+                self._start(job)
+        if done.cancelled():
+            future.cancel()
+            return
+        error = done.exception()
+        if future.cancelled():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(done.result())
+
+
+class FilePool:
+    """The shares of a server. `close` it last."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        threads = (
+            limits.FILE_OPEN_THREADS,
+            limits.FILE_SEND_THREADS,
+            limits.FILE_INDEX_THREADS,
+            limits.FILE_HLS_THREADS,
+            limits.FILE_RECORD_THREADS,
+        )
+        self._pool = ThreadPoolExecutor(sum(threads), "files")
+        opening, sending, indexing, hls, recording = threads
+
+        def share(threads: int, waiting: int | None = None) -> FileShare:
+            return FileShare(loop, self._pool, threads, waiting)
+
+        self.opening = share(opening, limits.FILE_OPEN_WAITING)
+        "Looks for files that clients ask for."
+        self.sending = share(sending)
+        "Sends files; each has one call at most."
+        self.indexing = share(indexing, limits.FILE_INDEX_WAITING)
+        "Reads media files for their keyframes."
+        self.hls = share(hls)
+        "Writes and removes segments."
+        self.recording = share(recording)
+        "Writes recordings."
+
+    def close(self) -> None:
+        """Start no more calls; those that wait are cancelled. Threads end with the calls that they are in."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
