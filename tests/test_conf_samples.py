@@ -13,6 +13,7 @@ import pytest
 from fastflv.config import feature
 from fastflv.config.grammar import schema
 from fastflv.config.load import load, load_text
+from fastflv.config.model.caster import FlvTcp, StreamCaster
 from fastflv.config.model.hls import Hls
 from fastflv.config.model.play import Play
 from fastflv.config.model.publish import Publish
@@ -70,6 +71,7 @@ def test_the_samples_do_what_their_names_say():
     assert sample("https").http_server.https.enabled and sample("https").http_api.https.enabled
     assert len(sample("https.names").http_server.https.pairs) == 2
     assert sample("behind.proxy").rtmp.proxy_protocol and len(sample("behind.proxy").trusted_proxies) == 2
+    assert len(sample("push.flv").stream_casters) == 1 and sample("push.flv").flv_tcp.enabled
     assert sample("vhosts").vhost("elsewhere.example.com") is None
     assert sample("include").vhost("include.example.com").http_remux.enabled
     assert (
@@ -110,6 +112,8 @@ TABLES = {
     "http_api": (HttpApi, "http_api"),
     "http_api auth": (ApiAuth, "http_api.auth"),
     "http_api raw_api": (RawApi, "http_api.raw_api"),
+    "stream_caster": (StreamCaster, "stream_caster"),
+    "flv_tcp": (FlvTcp, "flv_tcp"),
     "stats": (Stats, "stats"),
     "vhost NAME": (Vhost, "vhost"),
     "play": (Play, "vhost.play"),
@@ -122,6 +126,7 @@ DOCUMENTED_OTHERWISE = {
     "source": "no directive",
     "notices": "no directive",
     "rtmps": "a block",
+    "stream_casters": "blocks",
     "mounts": "called mount",
     "on_disk": "hls_path is written",
 }

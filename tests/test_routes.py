@@ -14,7 +14,7 @@ from fastflv.config.routes import PAGE as PAGE_ROUTE
 from fastflv.config.routes import RouteKind, play_paths, routes_of
 from fastflv.servers.hls.names import HlsNames
 
-API, PLAYLIST, SEGMENT, KEY, MOUNT, _, FILES = RouteKind
+API, PLAYLIST, SEGMENT, KEY, MOUNT, _, NUMBER, FILES = RouteKind
 
 
 def table(body, *, api_shared=False):

@@ -12,7 +12,9 @@ from fastflv.config.endpoint import Endpoint, same_ports
 from fastflv.config.filemount import file_mounts
 from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.section import Section
+from fastflv.config.model.caster import RTMP_PORT
 from fastflv.config.model.server import Settings
+from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.notice import NoticeKind
 from fastflv.config.routes import check_routes
 from fastflv.errors import ConfigValueError, StartupError
@@ -61,11 +63,14 @@ def check_meaning(settings: Settings, root: Section, env_only: bool) -> None:
     _check_http(settings, root.directive)
     _check_distinct(settings, root.directive)
     _check_proxied(settings, root)
+    _check_casters(settings)
     for section in root.subs("vhost"):
         _check_vhost(section)
     files = file_mounts(settings.vhosts, settings.http_server.dir)
     for name, vhost in settings.vhosts.items():
-        check_routes(vhost, api_shared=settings.api_shared, files=files[name])
+        check_routes(
+            vhost, api_shared=settings.api_shared, files=files[name], numbered=settings.numbered_app(name)
+        )
     if settings.daemon and settings.asprocess:
         raise _error(
             root.directive, ("asprocess",), "asprocess and daemon exclude each other", "add 'daemon off;'"
@@ -129,9 +134,15 @@ def _check_http(settings: Settings, root: Directive) -> None:
 def _check_distinct(settings: Settings, root: Directive) -> None:
     """Two listeners on one endpoint could never start; a server and API that share theirs are one listener."""
     bound: list[tuple[Endpoint, str, Directive]] = []
-    for path, listen in _listeners(settings, root):
-        name = ".".join(path[:-1]) or "listen"
-        at = _at(root, path)
+    places = [
+        (".".join(path[:-1]) or "listen", _at(root, path), found)
+        for path, found in _listeners(settings, root)
+    ]
+    for caster in settings.stream_casters:
+        block = caster.source.directive if caster.source else None
+        assert block is not None
+        places.append((f"stream_caster (line {block.line})", _at(block, ("listen",)), caster.listen))
+    for name, at, listen in places:
         for endpoint in listen:
             for taken, other, place in bound:
                 if other != name and endpoint.overlaps(taken):
@@ -171,6 +182,50 @@ def _check_proxied(settings: Settings, root: Section) -> None:
             )
 
 
+def _check_casters(settings: Settings) -> None:
+    """Raise for a caster whose streams would go to another server or to no vhost, and likewise of `flv_tcp`."""
+    rtmp = settings.rtmps.listen if settings.rtmps else ()
+    for caster in settings.stream_casters:
+        output, source = caster.output, caster.source
+        assert source is not None
+        at = source.value("output")
+        where = at or source.directive
+        assert where is not None
+        if not output.is_here(tuple(settings.vhosts), (*settings.listen, *rtmp)):
+            port = next((each.port for each in settings.listen), RTMP_PORT)
+            here = "127.0.0.1" if port == RTMP_PORT else f"127.0.0.1:{port}"
+            raise ConfigValueError(
+                f"stream_caster.output {output} is no stream of this server",
+                file=where.file,
+                line=where.line,
+                hint=f"write rtmp://{here}/[app]/[stream]; a caster publishes here, and forwards to nobody",
+            )
+        if settings.vhost(output.vhost) is None:
+            raise ConfigValueError(
+                f"stream_caster.output {output} is of a vhost that is not served",
+                file=where.file,
+                line=where.line,
+                hint="add the vhost, or name another one with ?vhost=NAME",
+            )
+    tcp = settings.flv_tcp
+    if not tcp.enabled:
+        return
+    if not tcp.app.strip("/") or tcp.app.strip("/") != tcp.app:
+        raise _error(
+            settings.directive,
+            ("flv_tcp", "app"),
+            f"flv_tcp.app cannot be '{tcp.app}'",
+            "write a name without slashes at its ends, as live",
+        )
+    if settings.vhost(DEFAULT_VHOST) is None:
+        raise _error(
+            settings.directive,
+            ("flv_tcp",),
+            f"flv_tcp is on, but {DEFAULT_VHOST}, which takes its streams, is not served",
+            f"add 'vhost {DEFAULT_VHOST} {{ }}'",
+        )
+
+
 def _listeners(settings: Settings, root: Directive) -> Iterator[tuple[tuple[str, ...], tuple[Endpoint, ...]]]:
     server, api = settings.http_server, settings.http_api
     yield (
@@ -187,6 +242,8 @@ def _listeners(settings: Settings, root: Directive) -> Iterator[tuple[tuple[str,
         yield ("http_api", "listen"), api.listen
     if api.https.enabled and not settings.api_https_shared:
         yield ("http_api", "https", "listen"), api.https.listen
+    if settings.flv_tcp.enabled:
+        yield ("flv_tcp", "listen"), settings.flv_tcp.listen
 
 
 def _check_keys(vhost: Section) -> None:

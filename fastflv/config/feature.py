@@ -54,7 +54,6 @@ FEATURES: Final = (
     Feature("kickoff_for_idle", "vhost.publish", LATER, (("kickoff_for_idle", "[1-9]*"),)),
     Feature("heartbeat", "heartbeat", LATER),
     Feature("exporter", "exporter", LATER),
-    Feature("stream_caster flv", "stream_caster", LATER, (("enabled", "on"), ("caster", "flv"))),
     # Out of scope: other protocols, transcoding, vendors' clouds, removed parts of SRS.
     Feature("rtc", "rtc_server", NEVER),
     Feature("rtc", "vhost.rtc", NEVER),

@@ -17,6 +17,7 @@ from fastflv.config.grammar.directive import Directive, parse, parse_file
 from fastflv.config.grammar.environ import NO_OPTIONS, Environment
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.grammar.section import Section
+from fastflv.config.model.caster import FlvTcp, read_casters
 from fastflv.config.model.server import (
     Exporter,
     Heartbeat,
@@ -104,6 +105,8 @@ def _build(
         log=read_log(section, in_docker),
         http_server=read_http_server(section),
         http_api=read_http_api(section),
+        stream_casters=read_casters(section),
+        flv_tcp=section.sub("flv_tcp").fill(FlvTcp),
         stats=section.sub("stats").fill(Stats),
         heartbeat=section.sub("heartbeat").fill(Heartbeat),
         exporter=section.sub("exporter").fill(Exporter),

@@ -44,6 +44,8 @@ class RouteKind(Enum):
     MOUNT = "mount"
     PAGE = "page"
     "`/`: the streams that are live."
+    NUMBER = "number"
+    "`/0`, `/1` and so on: the streams of `flv_tcp`, as FLV."
     FILES = "files"
     "Takes a path only when that file exists; a mount or a playlist without a stream asks for a file too."
 
@@ -67,6 +69,9 @@ class Route:
     mount: Mount | None = None
     "The mount of a route of this kind."
 
+    app: str = ""
+    "Application of the streams of a route that has none in its paths."
+
     folder: str = ""
     "Directory of the files of a route of that kind; its paths are those behind `prefix`."
 
@@ -80,6 +85,9 @@ class Route:
         """
         if self.kind is RouteKind.PAGE:
             return {} if path == "/" else None
+        if self.kind is RouteKind.NUMBER:
+            found = self.templates[0].match(path)
+            return {"app": self.app, "stream": found["seq"]} if found is not None else None
         if self.prefix and path.startswith(self.prefix):
             return {}
         if self.kind is RouteKind.API:
@@ -134,12 +142,17 @@ def play_paths(routes: Iterable[Route], app: str, stream: str) -> Iterator[PlayP
             yield each
 
 
-def routes_of(vhost: Vhost, *, api_shared: bool, files: Iterable[FileMount] = ()) -> tuple[Route, ...]:
+def routes_of(
+    vhost: Vhost, *, api_shared: bool, files: Iterable[FileMount] = (), numbered: str = ""
+) -> tuple[Route, ...]:
     """The routes of *vhost* in the order in which they are asked.
 
-    *api_shared*: the API answers on the ports of the HTTP server. *files*: those of `file_mounts`.
+    *api_shared*: the API answers on the ports of the HTTP server. *files*: those of `file_mounts`. *numbered*:
+    as `Settings.numbered_app` has it.
     """
-    return (_api(vhost, api_shared), *_hls(vhost), *_mounts(vhost), *_files(files))
+    return (
+        _api(vhost, api_shared), *_hls(vhost), *_mounts(vhost), *_numbers(vhost, numbered), *_files(files),
+    )  # fmt: skip
 
 
 def with_former(routes: tuple[Route, ...], former: Iterable[HlsFiles]) -> tuple[Route, ...]:
@@ -147,13 +160,17 @@ def with_former(routes: tuple[Route, ...], former: Iterable[HlsFiles]) -> tuple[
     kept = [route for files in former for _, route in _hls_routes(files)]
     if not kept:
         return routes
-    last = tuple(route for route in routes if route.kind in (RouteKind.MOUNT, RouteKind.FILES))
+    behind = (RouteKind.MOUNT, RouteKind.NUMBER, RouteKind.FILES)
+    last = tuple(route for route in routes if route.kind in behind)
     return (*routes[: len(routes) - len(last)], *kept, *last)
 
 
-def check_routes(vhost: Vhost, *, api_shared: bool, files: Iterable[FileMount] = ()) -> None:
+def check_routes(
+    vhost: Vhost, *, api_shared: bool, files: Iterable[FileMount] = (), numbered: str = ""
+) -> None:
     """Raise ConfigValueError for the first two routes of *vhost* between which their order does not decide."""
-    for first, second in combinations(routes_of(vhost, api_shared=api_shared, files=files), 2):
+    routes = routes_of(vhost, api_shared=api_shared, files=files, numbered=numbered)
+    for first, second in combinations(routes, 2):
         if first.kind is RouteKind.API:
             _check_behind_api(first, second)
         elif second.kind is RouteKind.KEY:
@@ -223,6 +240,12 @@ def _mounts(vhost: Vhost) -> Iterator[Route]:
     for mount in parse_mounts(remux.mounts, vhost.name):
         at = words.get(mount.text) or _place(vhost, "http_remux", "mount")
         yield Route(RouteKind.MOUNT, f"mount {mount.text}", (mount.template,), mount=mount, at=at)
+
+
+def _numbers(vhost: Vhost, app: str) -> Iterator[Route]:
+    if app and vhost.http_remux.enabled:
+        what = f"the streams of flv_tcp, app {app}, by number"
+        yield Route(RouteKind.NUMBER, what, (PathTemplate.parse("/[seq]", vhost.name),), app=app)
 
 
 def _files(mounts: Iterable[FileMount]) -> Iterator[Route]:

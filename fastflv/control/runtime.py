@@ -71,7 +71,7 @@ def compile_runtime(settings: Settings, number: int) -> Runtime:
     shared = settings.api_shared
     files = file_mounts(settings.vhosts, settings.http_server.dir)
     routes = {
-        name: routes_of(vhost, api_shared=shared, files=files[name])
+        name: routes_of(vhost, api_shared=shared, files=files[name], numbered=settings.numbered_app(name))
         for name, vhost in settings.vhosts.items()
     }
     return Runtime(

@@ -7,6 +7,7 @@ import logging
 import socket
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from fastflv import limits
 from fastflv._ext.fanout.sender import Sender
@@ -15,8 +16,11 @@ from fastflv.access.request import AccessRequest
 from fastflv.access.rules import Rule
 from fastflv.access.verdict import Allowed, Verdict, forbid
 from fastflv.config.diff import differences
+from fastflv.config.model.remux import DEFAULT_MOUNT
 from fastflv.config.model.server import Rtmps, Settings
+from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.model.webserver import HttpApi, Https, HttpServer
+from fastflv.config.mount import Mount
 from fastflv.config.place import change_place
 from fastflv.config.routes import WHOLE_API, RouteKind, with_former
 from fastflv.control.identity import new_id, server_id
@@ -32,16 +36,19 @@ from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
 from fastflv.protocols.http import crossdomain
 from fastflv.protocols.http.crossdomain import CrossDomain
-from fastflv.protocols.http.exchange import Exchange
+from fastflv.protocols.http.exchange import Exchange, Handler
 from fastflv.servers.api.api import Api, Identity, VhostEntry
 from fastflv.servers.files.server import FileServer
 from fastflv.servers.hls import HlsOptions, HlsServer
+from fastflv.servers.http.caster import Caster
 from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.live import Live
 from fastflv.servers.http.page import Page
-from fastflv.servers.http.push import Push
+from fastflv.servers.http.push import PUBLISH_ARGUMENT, Push
 from fastflv.servers.http.router import PUBLISH_METHODS, Match, Router, Site, refuse_path
 from fastflv.servers.http.websocket import wants_upgrade
+from fastflv.servers.push.intake import Intakes
+from fastflv.servers.push.tcp import FlvTcpServer, TcpPlace
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.servers.rtmp.server import RtmpServer
 from fastflv.stream.clients import Client, Clients
@@ -51,6 +58,9 @@ from fastflv.stream.publication import Publication, Publications
 from fastflv.stream.stream import Stream
 
 log = logging.getLogger(__name__)
+
+NUMBER_MOUNT = Mount.parse(DEFAULT_MOUNT, DEFAULT_VHOST)
+"How streams of `flv_tcp` are played by number."
 
 API_SITE = Site("", WHOLE_API)
 "What any host stands for on the API's own ports."
@@ -97,12 +107,11 @@ class Server:
             vhost_of=lambda vhost: self.runtime.vhosts[vhost].live,
             new_id=new_id,
         )
-        self.push = Push(
-            self.publications,
-            turns=self.turns,
-            vhost_of=lambda vhost: self.runtime.vhosts[vhost].publish,
-            new_id=new_id,
+        intakes = Intakes(
+            self.publications, self.turns, lambda vhost: self.runtime.vhosts[vhost].publish, new_id
         )
+        self.push = Push(loop, intakes, self.connection_limit)
+        self.flv_tcp = FlvTcpServer(loop, intakes, self.connection_limit, place=self._tcp_place)
         self.files = FileServer(self.file_pool)
         self.hls = HlsServer(
             self.joins, self.clients, self.file_pool.hls, vhost_of=self._hls_vhost, new_id=new_id
@@ -134,6 +143,7 @@ class Server:
             RouteKind.SEGMENT: lambda exchange, match: self.hls.segment(exchange, match.name),
             RouteKind.KEY: lambda exchange, match: self.hls.key(exchange, match.name),
             RouteKind.MOUNT: self._mount,
+            RouteKind.NUMBER: self._number,
             RouteKind.FILES: self._files,
         }
         self._stream_router = Router(
@@ -279,15 +289,39 @@ class Server:
             https = api.https
             yield want("API over TLS", https, self._serve_api, "http_api.https.listen", pairs=https.pairs)
 
-    def _serve_streams(self, peer: Peer) -> HttpConnection:
+        for caster in settings.stream_casters:
+            handler = Caster(
+                self.push,
+                caster.output,
+                vhost_of=self._vhost_name,
+                cross_domain=lambda: self._cross_domain(RouteKind.MOUNT),
+                trusted=self._trusted,
+            )
+            place = caster.source.value("listen") if caster.source is not None else None
+            yield Wanted(
+                "HTTP-FLV caster",
+                caster.listen,
+                partial(self._serve_http, handler),
+                place=f"in {place.place}" if place is not None else "with listen in its stream_caster",
+            )
+        if settings.flv_tcp.enabled:
+            yield Wanted(
+                "FLV over TCP",
+                settings.flv_tcp.listen,
+                self.flv_tcp.connect,
+                place=_change_place(settings, "flv_tcp.listen"),
+            )
+
+    def _serve_http(self, handler: Handler, peer: Peer) -> HttpConnection:
         return HttpConnection(
-            self._loop, self._stream_router, self.connection_limit, peer, self.turns, self.file_pool.sending
+            self._loop, handler, self.connection_limit, peer, self.turns, self.file_pool.sending
         )
 
+    def _serve_streams(self, peer: Peer) -> HttpConnection:
+        return self._serve_http(self._stream_router, peer)
+
     def _serve_api(self, peer: Peer) -> HttpConnection:
-        return HttpConnection(
-            self._loop, self._api_router, self.connection_limit, peer, self.turns, self.file_pool.sending
-        )
+        return self._serve_http(self._api_router, peer)
 
     def _trusted(self) -> NetworkSet:
         return self.runtime.trusted
@@ -335,16 +369,36 @@ class Server:
 
     def _mount(self, exchange: Exchange, match: Match) -> None:
         """Play, publish, or send a file of that name where there is no such stream."""
-        mount, name = match.route.mount, match.name
+        mount, request = match.route.mount, exchange.request
         assert mount is not None
         # A WebSocket asked for by POST is refused as a wrong handshake, not taken for a publisher.
-        upgrade = wants_upgrade(exchange.request)
-        if exchange.request.method in PUBLISH_METHODS and not upgrade:
-            self.push.handle(exchange, name)
-        elif upgrade or not match.folders or self.hub.find(name) is not None:
+        if wants_upgrade(request):
+            publish = PUBLISH_ARGUMENT in request.args and mount.container == "flv"
+        else:
+            publish = request.method in PUBLISH_METHODS
+        if publish:
+            self.push.handle(exchange, match.name)
+        else:
+            self._play(exchange, match, mount)
+
+    def _number(self, exchange: Exchange, match: Match) -> None:
+        """Play a stream of `flv_tcp`."""
+        self._play(exchange, match, NUMBER_MOUNT)
+
+    def _play(self, exchange: Exchange, match: Match, mount: Mount) -> None:
+        name = match.name
+        if wants_upgrade(exchange.request) or not match.folders or self.hub.find(name) is not None:
             self.live.handle(exchange, mount, name)
         else:
             self.files.answer(exchange, match.folders, lambda: self.live.handle(exchange, mount, name))
+
+    def _vhost_name(self, host: str) -> str | None:
+        found = self.runtime.vhost(host)
+        return found.vhost.name if found is not None else None
+
+    def _tcp_place(self) -> TcpPlace | None:
+        vhost, tcp = self._vhost_name(DEFAULT_VHOST), self.runtime.settings.flv_tcp
+        return TcpPlace(vhost, tcp.app) if vhost is not None and tcp.enabled else None
 
     def _rules_of(self, vhost: str) -> Sequence[Rule]:
         found = self.runtime.vhosts.get(vhost)

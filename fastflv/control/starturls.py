@@ -13,7 +13,7 @@ from fastflv.control.server import Server
 
 APP, STREAM = "live", "livestream"
 HERE = "127.0.0.1"
-PORTS = {"rtmp": 1935, "rtmps": 443, "http": 80, "https": 443, "ws": 80, "wss": 443}
+PORTS = {"rtmp": 1935, "rtmps": 443, "http": 80, "https": 443, "ws": 80, "wss": 443, "tcp": 0}
 
 
 def start_urls(server: Server) -> Iterator[str]:
@@ -27,6 +27,10 @@ def start_urls(server: Server) -> Iterator[str]:
     more = len(vhosts) - limits.START_VHOSTS_MAX
     if more > 0:
         yield f"{more} more vhosts take the same paths with their names as hosts"
+    for root in _roots(server, "HTTP-FLV caster", "http"):
+        yield f"publish to {root}/{APP}/{STREAM}.flv"
+    for root in _roots(server, "FLV over TCP", "tcp"):
+        yield f"publish to {root}"
     if settings.http_api.enabled:
         for root in _roots(server, "HTTP" if settings.api_shared else "API", "http"):
             yield f"ask {root}/api/v1/streams"

@@ -105,9 +105,10 @@ class Server:
         environ: Mapping[str, str] | None = None,
         program: Sequence[str] = ("-m", "fastflv"),
     ) -> None:
-        """*program*: what Python runs, with the arguments of `fastflv`."""
+        """*program*: what Python runs, with the arguments of `fastflv`. `@RTMP@` in *more* stands for the port of RTMP."""
         self.rtmp, self.http, self.api = free_ports(3)
         self.file = folder / "server.conf"
+        more = more.replace("@RTMP@", str(self.rtmp))
         text = PREAMBLE.format(
             rtmp=self.rtmp, http=self.http, api=self.api, connections=connections, web=web, more=more
         )

@@ -38,6 +38,10 @@ FREE: Final = BlockSchema(frozenset(), {}, free=True)
 EXTENSIONS: Final = frozenset(
     {
         "fanout_threads",
+        "flv_tcp",
+        "flv_tcp.enabled",
+        "flv_tcp.listen",
+        "flv_tcp.app",
         "trusted_proxies",
         "rtmp.proxy_protocol",
         "rtmps.proxy_protocol",
@@ -133,6 +137,7 @@ ROOT: Final = block(
     " first_wait_for_qlv is_full fanout_threads trusted_proxies",
     circuit_breaker=FREE,
     exporter=block("enabled listen label tag"),
+    flv_tcp=block("enabled listen app"),
     heartbeat=block("enabled interval url device_id summaries ports"),
     http_api=block(
         "enabled listen crossdomain proxy_protocol",

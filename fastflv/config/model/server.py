@@ -11,6 +11,7 @@ from fastflv import limits
 from fastflv.config.endpoint import Endpoint, same_ports
 from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.section import Section, bounded
+from fastflv.config.model.caster import FlvTcp, StreamCaster
 from fastflv.config.model.vhost import DEFAULT_VHOST, Vhost, read_chunk_size
 from fastflv.config.model.webserver import HttpApi, HttpServer
 from fastflv.config.notice import Notice
@@ -219,6 +220,12 @@ class Settings:
     http_api: HttpApi = field(default_factory=HttpApi)
     "The API."
 
+    stream_casters: tuple[StreamCaster, ...] = ()
+    "Each `stream_caster { caster flv; }` that is on."
+
+    flv_tcp: FlvTcp = field(default_factory=FlvTcp)
+    "Raw FLV over TCP."
+
     stats: Stats = field(default_factory=Stats)
     "Counters of the machine in /api/v1/summaries."
 
@@ -256,6 +263,10 @@ class Settings:
         if not (server.https.enabled and api.https.enabled):
             return False
         return self.api_shared or same_ports(server.https.listen, api.https.listen)
+
+    def numbered_app(self, vhost: str) -> str:
+        """The app whose streams the vhost called *vhost* also has at `/0`, `/1` and so on; empty: it has none."""
+        return self.flv_tcp.app if self.flv_tcp.enabled and vhost == DEFAULT_VHOST else ""
 
     def vhost(self, name: str) -> Vhost | None:
         """The vhost for requests to *name*: its own, else the default one; None = refuse.

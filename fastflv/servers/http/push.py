@@ -1,183 +1,130 @@
-"""Publishing by HTTP: the body of a POST or PUT on the URL of an FLV mount becomes a stream.
+"""Publishing by HTTP: the body of a POST or PUT on the URL of an FLV mount, or on a caster's port, becomes a stream.
 
     ffmpeg -re -i clip.mp4 -c copy -f flv http://host:8080/live/livestream.flv
 
-Spec: Adobe FLV v10.1, E.2 to E.4 (the body); RFC 9110, 9.3.3 and 10.1.1 (POST, Expect).
+Spec: RFC 9110, 9.3.3 and 10.1.1 (POST, Expect).
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
 from typing import Final
 
-from fastflv._ext.ingest.tagread import TagReader
 from fastflv.access.request import Action
-from fastflv.containers.flv.metadata import script_name
-from fastflv.errors import PeerError
-from fastflv.net.turns import Turns
+from fastflv.errors import WebSocketHandshakeError
+from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
-from fastflv.protocols.messagebudget import MessageBudget
 from fastflv.servers.http.accessrequest import access_request
 from fastflv.servers.http.refusal import publish_refusal
+from fastflv.servers.http.websocket import Handshake, refuse_handshake, wants_upgrade
+from fastflv.servers.http.websocketpublish import WebSocketPublish
+from fastflv.servers.push.intake import Intake, Intakes
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName
-from fastflv.stream.pendingpublish import PendingPublish, PublishRefused
-from fastflv.stream.publication import Publication, Publications, PublishOptions
+from fastflv.stream.pendingpublish import PublishRefused
 
 log = logging.getLogger(__name__)
+
+PUBLISH_ARGUMENT: Final = "publish"
+"A WebSocket on a mount whose query has it publishes; any other one plays."
 
 DROPPED: Final = {EndReason.SILENT: 408, EndReason.SERVER_STOPS: 503}
 "Status by the reason for which the server ends a publish; 403 for any other."
 
 
 class Push:
-    """All publishing over HTTP."""
+    """All publishing over HTTP and WebSocket."""
 
-    def __init__(
-        self,
-        publications: Publications,
-        *,
-        turns: Turns,
-        vhost_of: Callable[[str], PublishOptions],
-        new_id: Callable[[], str],
-    ) -> None:
-        """*vhost_of*: the present options of a vhost by its own name."""
-        self.publications = publications
-        self.turns = turns
-        self.vhost_of = vhost_of
-        self.new_id = new_id
+    def __init__(self, loop: asyncio.AbstractEventLoop, intakes: Intakes, limit: ConnectionLimit) -> None:
+        self.intakes = intakes
+        self._loop = loop
+        self._limit = limit
 
     def handle(self, exchange: Exchange, name: StreamName) -> None:
-        """Publish the body of a request as the stream *name*."""
-        HttpPublish(self, exchange, name).begin()
+        """Publish the body of a request, or the messages of the WebSocket that it asks for, as the stream *name*."""
+        request = exchange.request
+        if not wants_upgrade(request):
+            HttpPublish(self.intakes, exchange, name).begin()
+            return
+        try:
+            handshake = Handshake(request)
+        except WebSocketHandshakeError as error:
+            refuse_publish(exchange, name.url, refuse_handshake(error))
+        else:
+            WebSocketPublish(self._loop, self.intakes, self._limit, exchange, name, handshake).begin()
+
+
+def refuse_publish(exchange: Exchange, what: str, response: Response) -> None:
+    """Answer a publish that does not reach the gate, with a line in the log; *what*: the stream or path asked for."""
+    ip, reason = exchange.request.ip, response.body.decode()
+    log.info("publisher from %s of %s refused: %s", ip, what, reason, extra={"peer": ip})
+    response.headers["Connection"] = "close"
+    exchange.respond(response)
 
 
 class HttpPublish:
-    """One publish: the source of a publication, and the sink of a body.
+    """One publish: a body of a request, and its answer.
 
     The body is not read before the gate has admitted the publish, so a client that expects `100 Continue` gets it
     then, and any other client waits in its socket.
     """
 
-    __slots__ = ("_budget", "_exchange", "_name", "_pending", "_publication", "_push", "_reader", "_rest")
+    __slots__ = ("_exchange", "_intake", "_name")
 
-    def __init__(self, push: Push, exchange: Exchange, name: StreamName) -> None:
-        self._push = push
+    def __init__(self, intakes: Intakes, exchange: Exchange, name: StreamName) -> None:
         self._exchange = exchange
         self._name = name
-        self._reader = TagReader()
-        self._budget = MessageBudget()
-        self._rest: bytes | None = None
-        "What stands behind script data that waits for a turn of the loop; None: nothing waits."
-        self._publication: Publication | None = None
-        self._pending: PendingPublish | None = PendingPublish(
-            push.publications,
-            access_request(
-                exchange.request, Action.PUBLISH, name, "flv-publish", exchange.scheme, push.new_id()
-            ),
-            name,
-            self,
-            options=lambda: push.vhost_of(name.vhost),
-            admitted=self._admitted,
-            refused=self._refused,
+        request = access_request(
+            exchange.request, Action.PUBLISH, name, "flv-publish", exchange.scheme, intakes.new_id()
         )
+        self._intake = Intake(intakes, self, request, name)
 
     def begin(self) -> None:
         """Ask the gate. Call it once."""
-        assert self._pending is not None
-        self._exchange.on_lost = self._lost
-        self._pending.begin()
-
-    def _admitted(self, publication: Publication) -> None:
-        self._pending = None
-        self._publication = publication
-        self._reader.sink = publication.sink
-        # The publication watches for silence itself.
-        self._exchange.read(self, idle=None)
-
-    def _refused(self, refused: PublishRefused) -> None:
-        self._pending = None
-        self._answer(publish_refusal(refused, self._name.url))
+        self._exchange.on_lost = self._intake.cancel
+        self._intake.begin()
 
     # --- BodySink ---
 
     def data(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""
-        self._take(chunk, fresh=True)
-
-    def _take(self, chunk: bytes, *, fresh: bool) -> None:
-        """Take *chunk*. *fresh* off: what is in the reader's message stands before it."""
-        publication = self._publication
-        if publication is None or publication.ended:
-            return
-        now = self._push.publications.timers.time()
-        publication.begin_read(now)
-        reader = self._reader
-        try:
-            at = reader.feed(chunk) if fresh else 0
-            while reader.message is not None:
-                if not self._push.turns.open():
-                    self._rest = chunk[at:]
-                    self._exchange.pause()
-                    self._push.turns.queue(self._go_on)
-                    break
-                _, timestamp, body = reader.message
-                self._budget.spend(len(body), now)
-                name = script_name(body)
-                if name:
-                    publication.take_script(name, body, timestamp)
-                at = reader.feed(chunk, at)
-        except PeerError as error:
-            self._refuse_body(publication, str(error))
-            return
-        publication.end_read(now)
-
-    def _go_on(self) -> None:
-        rest, self._rest = self._rest, None
-        assert rest is not None
-        self._take(rest, fresh=False)
-        if self._rest is None:
-            self._exchange.resume()
+        self._intake.feed(chunk)
 
     def ended(self, whole: bool) -> None:
         """The body has ended, or was cut."""
-        publication = self._publication
-        if publication is None or publication.ended:
-            return
         if not whole:
-            publication.end(EndReason.PEER_CLOSED)
-        elif not self._reader.has_header:
-            self._refuse_body(publication, "the body ends before its FLV header does")
-        else:
-            publication.end(EndReason.STOPPED)
+            self._intake.cancel()
+        elif self._intake.finish():
             self._answer(Response.of_text(200, "published"))
 
-    def _refuse_body(self, publication: Publication, reason: str) -> None:
-        ip = self._exchange.request.ip
-        log.info("http %s: publish of %s refused: %s", ip, self._name.url, reason, extra={"peer": ip})
-        publication.end(EndReason.PROTOCOL)
-        self._answer(Response.of_text(400, reason))
-
-    # --- Source ---
+    # --- Carrier ---
 
     @property
     def sent(self) -> int:
         return 0
 
-    def publication_dropped(self, publication: Publication, reason: EndReason) -> None:
-        publication.end(reason)
+    def admitted(self) -> None:
+        # The publication watches for silence itself.
+        self._exchange.read(self, idle=None)
+
+    def refused(self, refused: PublishRefused) -> None:
+        self._answer(publish_refusal(refused, self._name.url))
+
+    def failed(self, why: str) -> None:
+        self._answer(Response.of_text(400, why))
+
+    def dropped(self, reason: EndReason) -> None:
         self._answer(Response.of_text(DROPPED.get(reason, 403), f"the publish is over: {reason}"))
+
+    def pause(self) -> None:
+        self._exchange.pause()
+
+    def resume(self) -> None:
+        self._exchange.resume()
 
     def _answer(self, response: Response) -> None:
         self._exchange.on_lost = None
         response.headers["Connection"] = "close"
         self._exchange.respond(response)
-
-    def _lost(self) -> None:
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.cancel()
-        if self._publication is not None:
-            self._publication.end(EndReason.PEER_CLOSED)

@@ -23,8 +23,14 @@ STATUS: Final = {
     PublishFailure.BUSY: 409,
 }
 
-CLOSE_CODES: Final = {JoinFailure.UNAUTHORIZED: 3000, JoinFailure.FORBIDDEN: 3003}
-"""Close codes of a WebSocket (IANA: Unauthorized, Forbidden).
+CLOSE_CODES: Final = {
+    JoinFailure.UNAUTHORIZED: 3000,
+    JoinFailure.FORBIDDEN: 3003,
+    PublishFailure.UNAUTHORIZED: 3000,
+    PublishFailure.FORBIDDEN: 3003,
+    PublishFailure.BUSY: 4409,
+}
+"""Close codes of a WebSocket (IANA: Unauthorized, Forbidden; 4409 as the status 409, in the range for private use).
 
 A browser hides the status of a failed handshake from the page, but shows the code of a close. So these refusals complete
 the handshake and close; a redirect, a missing or an unplayable stream is answered with its HTTP status.

@@ -1,0 +1,1 @@
+"""Publishing of FLV byte streams, whatever carries them."""
