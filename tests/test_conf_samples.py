@@ -19,6 +19,7 @@ from fastflv.config.model.play import Play
 from fastflv.config.model.publish import Publish
 from fastflv.config.model.remux import HttpRemux
 from fastflv.config.model.server import Rtmp, Rtmps, Settings, Stats
+from fastflv.config.model.timeshift import Timeshift
 from fastflv.config.model.vhost import Vhost
 from fastflv.config.model.webserver import ApiAuth, HttpApi, Https, HttpServer, RawApi
 from fastflv.config.mount import ARGS, CONTAINERS, ENDINGS, parse_mounts
@@ -59,6 +60,7 @@ def test_the_samples_do_what_their_names_say():
     assert sample("realtime.flv").vhost("x").play.mw_latency == 0
     assert sample("low.latency").vhost("x").play.mw_latency == 0
     assert sample("rtmps").rtmps is not None
+    assert sample("timeshift").vhost("x").timeshift == Timeshift(120, 256 << 20)
     assert sample("http.api.auth").http_api.auth.password == "change me; please"
     assert sample("http.api.one.port").http_api.listen == sample("http.api.one.port").http_server.listen
     assert len(sample("listen.several").listen) == 3
@@ -120,6 +122,7 @@ TABLES = {
     "publish": (Publish, "vhost.publish"),
     "http_remux": (HttpRemux, "vhost.http_remux"),
     "hls": (Hls, "vhost.hls"),
+    "timeshift": (Timeshift, "vhost.timeshift"),
 }
 DOCUMENTED_OTHERWISE = {
     "name": "the vhost's argument",

@@ -42,6 +42,11 @@ def test_settings_are_frozen():
         load_text("listen 1935;").daemon = False
 
 
+@pytest.mark.parametrize(("word", "size"), [("512", 512), ("4k", 4096), ("3M", 3 << 20), ("1g", 1 << 30)])
+def test_a_size_may_have_a_unit(word, size):
+    assert one(f"timeshift {{ max_bytes {word}; }}").timeshift.max_bytes == size
+
+
 def test_the_built_in_configuration_serves_http_flv_and_the_api_in_the_foreground():
     settings = load(None, environ={})
     assert settings.notices == ()
@@ -101,6 +106,8 @@ def test_a_second_value_is_pointed_out_and_left_out():
 
 
 BAD_VALUES = {
+    "a size with a unit that is none": ("vhost a { timeshift { max_bytes 5t; } }", 2, "is no size"),
+    "a past of no bytes": ("vhost a { timeshift { max_bytes 0; } }", 2, "must be at least 1"),
     "a word for a number": ("max_connections many;", 2, "is not a whole number"),
     "a unit": ("vhost a {\nplay { queue_length 10s; } }", 3, "leave the unit out"),
     "a fraction where none may be": ("vhost a { play { mw_latency 0.5; } }", 2, "is not a whole number"),

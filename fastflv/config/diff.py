@@ -89,6 +89,7 @@ WHEN: Final = {
     "vhost.cluster": RESTART,
     "vhost.dvr": LIVE,
     "vhost.hls": LIVE,
+    "vhost.timeshift": LIVE,
 }
 "When a change counts, by dotted path; the longest path that fits is the one that holds."
 

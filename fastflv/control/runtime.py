@@ -25,6 +25,7 @@ from fastflv.stream.lag import Lag
 from fastflv.stream.publication import PublishOptions
 from fastflv.stream.start import StartBurst
 from fastflv.stream.stream import AUTO_WINDOW, StreamOptions
+from fastflv.stream.timeshift import TimeshiftOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ def stream_options(vhost: Vhost, live: LiveOptions) -> StreamOptions:
         grace_ms=round(vhost.publish.grace * 1000),
         nodelay=vhost.tcp_nodelay,
         live_clock=play.live_clock,
+        timeshift=TimeshiftOptions(round(vhost.timeshift.window * 1000), vhost.timeshift.max_bytes),
         kept=_kept(vhost, live),
     )
 

@@ -183,6 +183,7 @@ class Server:
         await self.hls.stop()
         self.players.stopping = True
         self.hub.end_all()
+        self.joins.rewinds.stop()
         # Players get the last bytes and a clean end before the threads go.
         deadline = self._loop.time() + limits.STOP_SECONDS
         while self.players.count and self._loop.time() < deadline:
@@ -240,7 +241,11 @@ class Server:
             if stream.options != vhost.publish.stream:
                 stream.adopt(vhost.publish.stream)
                 self.publications.graces.adopt(stream)
-                self.players.adopt(stream, (client.player for client in mine if client.player is not None))
+                self.players.adopt(
+                    stream,
+                    (client.player for client in mine if client.player is not None),
+                    self.joins.rewinds.of(stream),
+                )
 
     # --- what listeners and rooms ask ---
 

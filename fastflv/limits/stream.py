@@ -69,3 +69,27 @@ NO_ROOM_SECONDS: Final = 10.0
 
 MISSING_SECONDS_MIN: Final = 1.0
 "A stream that is there but whose tracks are not known yet is waited for this long even with on_missing 0, seconds."
+
+TIMESHIFT_BYTES: Final = 512 * 1024 * 1024
+"Default of `timeshift { max_bytes }`, bytes: 17 minutes at 4 Mbit/s."
+
+TIMESHIFT_PLACE_MS: Final = 1000
+"A stream without video can be rewound to places this far apart, ms; with video to each keyframe."
+
+REWIND_TICK_MS: Final = 40
+"How often what rewound players read grows, ms: one picture at 25 a second. All of a server share the timer."
+
+REWIND_BURST_MS: Final = 1000
+"Media that a rewound player is sent at once, ms: as much as most players keep before they show a picture."
+
+REWIND_LEAD_MS: Final = 500
+"Time that the first picture of a rewound player has, ms: sound behind it may be older."
+
+REWINDS_MAX: Final = 500
+"Rewound players of a server, count: each costs 3 to 5 us of the event loop for each tick, and a copy of its tags."
+
+REWIND_BYTES_MAX: Final = 512 * 1024 * 1024
+"Bytes of the logs of all rewound players, beyond which no further one starts: each keeps a GOP and what a slow player may lag behind it, 2 to 3 MB at 4 Mbit/s."
+
+CHASE_RATE_MAX: Final = 1.5
+"Highest `?chase=`: 1 s of the stream is played in two thirds of it. Players change the pitch of sound, or drop some, well below."

@@ -15,7 +15,9 @@ from fastflv.access.rules import Waiting
 from fastflv.access.verdict import ALLOW, Allowed, Redirected, Refusal, Refused, Verdict
 from fastflv.containers.variant import Variant
 from fastflv.net.peertext import masked
+from fastflv.playing.rewinds import Rewinds
 from fastflv.stream.hub import Hub
+from fastflv.stream.moment import RewindWish
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
 
@@ -33,6 +35,9 @@ class JoinFailure(Enum):
 
     UNPLAYABLE = "unplayable"
     "The stream has no such track, or its codec does not fit the container."
+
+    OUTSIDE = "outside of the past"
+    "The stream keeps no such past."
 
     NO_ROOM = "no room"
     "Too many choices of the stream are being played already."
@@ -60,6 +65,7 @@ class Joins:
         self.loop = loop
         self.hub = hub
         self.gate = gate
+        self.rewinds = Rewinds(loop)
 
 
 class Join:
@@ -70,8 +76,8 @@ class Join:
     """
 
     __slots__ = (
-        "_admitted", "_joins", "_name", "_on_missing", "_ready", "_refused", "_timer", "_variant", "_waiting",
-        "request",
+        "_admitted", "_joins", "_name", "_on_missing", "_ready", "_refused", "_rewind", "_timer", "_variant",
+        "_waiting", "request",
     )  # fmt: skip
 
     def __init__(
@@ -84,9 +90,11 @@ class Join:
         ready: Callable[[Stream], None],
         refused: Callable[[JoinRefused], None],
         variant: Variant | None = None,
+        rewind: RewindWish | None = None,
         admitted: Callable[[], bool] | None = None,
     ) -> None:
-        """*on_missing*: how long to wait for a publisher, seconds. *variant*: refused where the stream cannot be it.
+        """*on_missing*: how long to wait for a publisher, seconds. *variant*, *rewind*: refused where
+        the stream cannot be it, or keeps no such past.
 
         *admitted* is called once the gate has admitted the request; when it returns True the request is
         answered already, and no stream is looked for.
@@ -96,6 +104,7 @@ class Join:
         self._name = name
         self._on_missing = on_missing
         self._variant = variant
+        self._rewind = rewind
         self._ready: Callable[[Stream], None] | None = ready
         self._refused: Callable[[JoinRefused], None] | None = refused
         self._admitted = admitted
@@ -155,9 +164,17 @@ class Join:
 
     def _found(self, stream: Stream) -> None:
         why = stream.refusal(self._variant) if self._variant is not None else ""
-        full = stream.outlets.refusal(self._variant) if self._variant is not None else ""
+        past = full = ""
+        if self._rewind is not None:
+            start = self._rewind.start
+            past = stream.timeshift.refusal(stream.name.url, f"from={start.text}", start)
+            full = self._joins.rewinds.refusal()
+        elif self._variant is not None:
+            full = stream.outlets.refusal(self._variant)
         if why:
             self.refuse(JoinFailure.UNPLAYABLE, why)
+        elif past:
+            self.refuse(JoinFailure.OUTSIDE, past)
         elif full:
             self.refuse(JoinFailure.NO_ROOM, full, limits.NO_ROOM_SECONDS)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from itertools import chain
 from time import monotonic
 
 from fastflv import limits
@@ -17,6 +18,7 @@ from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.stream.clients import PlayerLink
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
+from fastflv.stream.rewind import Rewind
 from fastflv.stream.stream import AUTO_WINDOW, Stream, StreamOptions
 
 
@@ -65,12 +67,15 @@ class Players:
             ticker = self._tickers[key] = LoopTicker(self._loop, log, merge_window_ms, empty, meter)
         return ticker
 
-    def adopt(self, stream: Stream, links: Iterable[PlayerLink]) -> None:
-        """Give the players of *stream* its present options: the *links* of its clients, and the sender threads."""
+    def adopt(self, stream: Stream, links: Iterable[PlayerLink], rewinds: Iterable[Rewind] = ()) -> None:
+        """Give the players of *stream* its present options: the *links* of its clients, and the sender threads.
+
+        *rewinds*: what is played of its past.
+        """
         options = stream.options
         for link in links:
             link.adopt(options)
-        for outlet in stream.outlets:
+        for outlet in chain(stream.outlets, *(rewind.outlets for rewind in rewinds)):
             self.sender.configure(
                 outlet.log,
                 merge_window_ms=options.merge_window_ms,

@@ -10,6 +10,7 @@ from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.mux.rawaudio import AudioMux
 from fastflv._ext.mux.remux import Remux
+from fastflv._ext.mux.replay import Replay
 from fastflv._ext.mux.rtmpmux import RtmpMux
 from fastflv._ext.ts.mux import TsMux
 from fastflv.containers.flv.variantmux import flv_mux
@@ -32,7 +33,7 @@ class Outlet:
 
     def __init__(
         self,
-        writer: StreamWriter,
+        writer: StreamWriter | Replay,
         variant: Variant,
         log: MediaLog,
         remux: Remux | None = None,
@@ -58,7 +59,7 @@ class Outlet:
 class Outlets:
     """All containers of one stream, made for the first reader and freed after the last."""
 
-    def __init__(self, writer: StreamWriter) -> None:
+    def __init__(self, writer: StreamWriter | Replay) -> None:
         self._writer = writer
         self._plain = Outlet(writer, PLAIN, writer.log)
         self._made: dict[Variant, Outlet] = {PLAIN: self._plain}

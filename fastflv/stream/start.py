@@ -11,6 +11,7 @@ from fastflv._ext.log.block import MediaBlock
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.mux.compactstart import compact_start
 from fastflv._ext.mux.remux import Remux
+from fastflv._ext.mux.replay import Replay
 from fastflv._ext.ts.mux import TsMux
 from fastflv._ext.ts.start import audio_not_written_ms, tags_as_ts
 from fastflv.config.model.play import StartMode
@@ -70,7 +71,7 @@ class StartBlocks:
 
     def __init__(
         self,
-        writer: StreamWriter,
+        writer: StreamWriter | Replay,
         variant: Variant,
         log: MediaLog,
         remux: Remux | None,

@@ -25,6 +25,7 @@ from fastflv.stream.liveclock import LiveClock
 from fastflv.stream.name import StreamName
 from fastflv.stream.outlets import Outlet, Outlets
 from fastflv.stream.start import Start, StartBurst
+from fastflv.stream.timeshift import Timeshift, TimeshiftOptions
 from fastflv.stream.tracks import BOTH, NONE, Tracks
 
 AUTO_WINDOW: Final = -1
@@ -86,6 +87,9 @@ class StreamOptions:
     live_clock: bool = False
     "A clock tag before each keyframe."
 
+    timeshift: TimeshiftOptions = field(default_factory=TimeshiftOptions)
+    "How much of the past players may be sent."
+
     kept: tuple[Variant, ...] = ()
     "Made from the first publish on, though nobody reads them: their history is what a player starts with."
 
@@ -109,7 +113,8 @@ class Stream:
         self.options = options
         self.id = id
         self.phase = Phase.LIVE
-        self.log = self._new_log(0)
+        self.log = self.new_log()
+        self.timeshift = Timeshift(self.log, options.timeshift)
         self.writer = StreamWriter(
             self.log, jitter=JITTER_MODES[options.jitter], reduce_headers=options.reduce_sequence_header
         )
@@ -145,6 +150,7 @@ class Stream:
     def adopt(self, options: StreamOptions) -> None:
         """Take the settings of a new configuration, while players read. What each player is told is not kept here."""
         self.options = options
+        self.timeshift.adopt(options.timeshift)
         self.writer.jitter = JITTER_MODES[options.jitter]
         self.writer.reduce_headers = options.reduce_sequence_header
         if options.live_clock != (self.clock is not None):
@@ -265,7 +271,7 @@ class Stream:
             writer.flush()
             for variant in self.options.kept:
                 if not self.refusal(variant):
-                    self.outlets.open(variant, self._new_log)
+                    self.outlets.open(variant, self.new_log)
         return self.settled
 
     def refusal(self, variant: Variant) -> str:
@@ -289,7 +295,7 @@ class Stream:
             self.wake()
         if not self.outlets.tell_time:
             self.writer.rebase()
-        return self.outlets.open(variant, self._new_log)
+        return self.outlets.open(variant, self.new_log)
 
     def start(
         self,
@@ -316,7 +322,8 @@ class Stream:
         """Somebody reads the stream in some container."""
         return self.log.readers > 0 or self.log.followed > 0
 
-    def _new_log(self, keep_ms: int) -> MediaLog:
+    def new_log(self, keep_ms: int = 0) -> MediaLog:
+        """Return a log with the bounds of the stream. *keep_ms*: history kept while nobody reads, ms."""
         options = self.options
         return MediaLog(
             history_ms=max(options.lag.jump_ms, keep_ms),

@@ -31,7 +31,8 @@ cdef class StreamWriter(MediaSink):
     cdef int64_t key_shown_ms          # time at which the newest keyframe is shown, ms
     cdef HeaderStore headers
     cdef int64_t key_ms                # time of the newest keyframe of this publisher, -1: none yet
-    cdef bint key_bare                 # the pending keyframe of the log has no headers yet
+    cdef bint key_bare                 # the pending keyframe of the log, or a place of its past, has no headers yet
+    cdef int64_t sound_ms              # time of the newest place of the past that is sound, ms
     cdef int snapshots                 # headers made for keyframes since the last flush, before they changed
     cdef bint urgent                   # a tag written since the last flush does not wait for a video frame
     cdef bint written                  # tags were written since the last flush
@@ -67,3 +68,4 @@ cdef class StreamWriter(MediaSink):
     ) noexcept
     cdef int write(self, uint8_t kind, int64_t dts_ms, uint8_t flags, const uint8_t* body, uint32_t size) except -1
     cdef int mark_key(self, int64_t position, int64_t dts_ms) except -1
+    cdef void mark_place(self, int64_t position, int64_t dts_ms) noexcept

@@ -22,6 +22,7 @@ from fastflv._ext.log.epoch cimport move_epoch, restamp_log
 from fastflv._ext.log.keyheaders cimport newest_key_headers, set_key_headers
 from fastflv._ext.log.log cimport log_begin_epoch, log_commit, log_mark_key, log_reserve, told_ms
 from fastflv._ext.log.medialog cimport MediaLog
+from fastflv._ext.log.timeshift cimport timeshift_give_headers, timeshift_mark
 from fastflv._ext.syntax.flvtag cimport (
     BACK_POINTER_BYTES, COMMAND, CONFIG, DISPOSABLE, KEY, LEADING, NOTES, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES,
     TAG_SCRIPT, TAG_VIDEO, FlvTag, Payload, TagTraits, read_payload, read_tag_header, read_traits,
@@ -40,6 +41,7 @@ cdef int CHANGES_MAX = limits.TRACK_CHANGES_MAX
 cdef int64_t CHANGES_SPAN_MS = limits.TRACK_CHANGES_SPAN_MS
 cdef int64_t EPOCH_MS = limits.TIME_EPOCH_MS
 cdef int64_t SPREAD_MS = limits.TIME_TRACK_SPREAD_MS
+cdef int64_t PLACE_STEP_MS = limits.TIMESHIFT_PLACE_MS
 
 
 @cython.final
@@ -87,6 +89,7 @@ cdef class StreamWriter(MediaSink):
         self.gop_ms = 0
         self.gop_least_ms = 0
         self.key_ms = -1
+        self.sound_ms = -PLACE_STEP_MS
         self.headers.mark_stale()
         self.log.forget_key()
         timeline_restart(&self.timeline, gap_ms)
@@ -291,6 +294,9 @@ cdef class StreamWriter(MediaSink):
                 self.mark_key(at, dts)
         else:
             self.audio_tags += 1
+            if not self.has_video and self.log.log.past != NULL and not 0 <= dts - self.sound_ms < PLACE_STEP_MS:
+                self.sound_ms = dts
+                self.mark_place(at, dts)
         return 0
 
     cdef uint8_t picture_flags(
@@ -421,8 +427,14 @@ cdef class StreamWriter(MediaSink):
         # Of the keyframes of one read only the last needs headers: a block for each would let a publisher of tiny
         # keyframes allocate 2 KB per byte sent.
         log_mark_key(self.log.log, position, NULL)
-        self.key_bare = True
+        self.mark_place(position, dts_ms)
         return 0
+
+    cdef void mark_place(self, int64_t position, int64_t dts_ms) noexcept:
+        """Have players of the past start at *position*, where the log keeps one."""
+        self.key_bare = True
+        if self.log.log.past != NULL:
+            timeshift_mark(self.log.log.past, position, dts_ms, self.has_audio, self.has_video)
 
     cdef int keep_headers(self) except -1:
         """The headers are about to change: the pending keyframe keeps those of now, unless they change all the time."""
@@ -433,11 +445,16 @@ cdef class StreamWriter(MediaSink):
 
     cdef int give_headers(self) except -1:
         """Put the headers of now before the pending keyframe, unless it has some."""
+        cdef Block* block
         if not self.key_bare:
             return 0
         self.key_bare = False
+        block = self.headers.as_block(told_ms(self.log.log, self.key_ms), self.lost)
+        if self.log.log.past != NULL:
+            timeshift_give_headers(self.log.log.past, block)
         if self.log.log.pending_key >= 0:
             block_drop(self.log.log.pending_block)
-            self.log.log.pending_block = NULL
-            self.log.log.pending_block = self.headers.as_block(told_ms(self.log.log, self.key_ms), self.lost)
+            self.log.log.pending_block = block
+        else:
+            block_drop(block)
         return 0

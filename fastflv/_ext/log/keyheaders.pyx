@@ -7,6 +7,7 @@ from fastflv._ext.core.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
 from fastflv._ext.log.block cimport Block, block_drop, block_new
 from fastflv._ext.log.follower cimport Follower
 from fastflv._ext.log.medialog cimport MediaLog
+from fastflv._ext.log.timeshift cimport timeshift_replace_headers
 
 
 cdef bytes newest_key_headers(MediaLog log):
@@ -30,6 +31,8 @@ cdef int set_key_headers(MediaLog log, bytes headers) except -1:
     block = block_new(<const uint8_t*><const char*>headers, <uint32_t>len(headers))
     if block == NULL:
         raise MemoryError
+    if log.log.past != NULL:
+        timeshift_replace_headers(log.log.past, block)
     if pending:
         # Followers take the headers with the keyframe, at the next publish.
         old = log.log.pending_block

@@ -10,6 +10,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from fastflv._ext.core.pthreads cimport pthread_mutex_t
 from fastflv._ext.log.block cimport Block
 from fastflv._ext.log.page cimport Page
+from fastflv._ext.log.timeshift cimport Timeshift
 from fastflv._ext.log.waker cimport Waker, Wakers
 
 
@@ -49,6 +50,7 @@ cdef struct Log:
     int64_t keep_ms        # history kept without readers
     int32_t keep_gop       # 0: no GOP cache
     uint32_t next_capacity  # bytes of the next page
+    Timeshift* past        # owned; pages that left the list above, NULL: they are freed
 
 
 cdef inline int64_t told_ms(const Log* log, int64_t dts_ms) noexcept nogil:

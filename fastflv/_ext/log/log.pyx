@@ -12,6 +12,7 @@ from fastflv._ext.core.pthreads cimport (
 )
 from fastflv._ext.log.block cimport Block, block_drop
 from fastflv._ext.log.page cimport Page, Tag, page_drop, page_new
+from fastflv._ext.log.timeshift cimport timeshift_free, timeshift_take
 from fastflv._ext.log.waker cimport Waker, add_waker, remove_waker, wake_readers
 from fastflv._ext.syntax.flvtag cimport COMMAND, CONFIG, TAG_VIDEO
 
@@ -48,6 +49,7 @@ cdef void log_drop(Log* log) noexcept nogil:
     for i in range(log.first, log.first + log.count):
         page_drop(log.pages[i])
     free(log.pages)
+    timeshift_free(log.past)
     free(log.wakers.rows)
     block_drop(log.key_block)
     block_drop(log.pending_block)
@@ -114,9 +116,12 @@ cdef void trim(Log* log, int32_t least) noexcept nogil:
             # Without a GOP cache the keyframe may be trimmed before its GOP is over: it is no start any more.
             store_release(&log.key_pos, -1)
         log.kept_bytes -= oldest.capacity
-        page_drop(oldest)
         log.first += 1
         log.count -= 1
+        if log.past != NULL:
+            timeshift_take(log.past, oldest, log.written_dts)
+        else:
+            page_drop(oldest)
 
 
 cdef int add_page(Log* log, uint32_t least) noexcept nogil:

@@ -24,6 +24,7 @@ Number = TypeVar("Number", int, float)
 
 WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
 DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]*)?|\.[0-9]+)")
+SIZE: Final = re.compile(r"([0-9]{1,12})([KkMmGg]?)")
 SUFFIXED: Final = re.compile(r"[+-]?[0-9.]+\s*[A-Za-z%]+")
 
 
@@ -164,6 +165,18 @@ class Section:
         if not DECIMAL.fullmatch(word):
             raise found.error(f"is not a number: '{word}'", self._number_hint(word))
         return self._within(float(word), found, low, high)
+
+    def size(self, name: str, default: int, low: int = 0, high: int | None = None) -> int:
+        """Bytes; `k`, `m` and `g` behind the number stand for powers of 1024."""
+        found = self.word(name)
+        if found is None:
+            return default
+        match = SIZE.fullmatch(found.words[0])
+        if match is None:
+            raise found.error(
+                f"is no size: '{found.words[0]}'", "write bytes, or a number and k, m or g, as 512m"
+            )
+        return self._within(int(match[1]) << 10 * " kmg".index(match[2].lower() or " "), found, low, high)
 
     @staticmethod
     def _number_hint(word: str) -> str:

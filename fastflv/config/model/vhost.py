@@ -21,6 +21,7 @@ from fastflv.config.model.hooks import Hooks
 from fastflv.config.model.play import Play, read_play
 from fastflv.config.model.publish import Publish
 from fastflv.config.model.remux import HttpRemux, read_remux
+from fastflv.config.model.timeshift import Timeshift, read_timeshift
 from fastflv.config.notice import NoticeKind
 from fastflv.errors import ConfigValueError
 
@@ -86,6 +87,9 @@ class Vhost:
     hls: Hls = field(default_factory=Hls)
     "Segments and playlists."
 
+    timeshift: Timeshift = field(default_factory=Timeshift)
+    "The past of streams."
+
     source: Section | None = field(default=None, compare=False, repr=False)
     "The block as it was parsed, legacy spellings rewritten, and the environment over it."
 
@@ -119,6 +123,7 @@ def read_vhost(section: Section) -> Vhost:
         cluster=section.sub("cluster").fill(Cluster),
         dvr=section.sub("dvr").fill(Dvr),
         hls=read_hls(section.sub("hls")),
+        timeshift=read_timeshift(section.sub("timeshift")),
         source=section,
     )
 

@@ -23,6 +23,7 @@ from fastflv.servers.http.refusal import refuse_play
 from fastflv.servers.http.websocket import Handshake, refuse_handshake, wants_upgrade
 from fastflv.servers.http.websocketplay import WebSocketPlay
 from fastflv.stream.clients import Clients
+from fastflv.stream.moment import rewind_of
 from fastflv.stream.name import StreamName
 from fastflv.stream.start import start_mode_of
 from fastflv.stream.tracks import Tracks
@@ -100,11 +101,12 @@ class Live:
         try:
             variant = options.variant(mount.container).asked(asked)
             mode: StartMode | None = start_mode_of(asked)
+            rewind = rewind_of(asked)
         except UsageError as error:
             refuse_play(exchange, name.url, Response.of_text(400, f"{name.url}: {error}"))
             return
         true_pace = request.headers.get("user-agent", "").startswith(TOOL_AGENT)
-        wish = Wish(name, variant, mode, options.claims(variant), options.on_missing, true_pace)
+        wish = Wish(name, variant, mode, options.claims(variant), options.on_missing, true_pace, rewind)
         if request.method == "HEAD":
             HeadPlay(self, exchange, wish).begin()
         elif wants_upgrade(request):

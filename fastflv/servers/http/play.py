@@ -17,7 +17,9 @@ from fastflv.servers.http.accessrequest import access_request
 from fastflv.servers.http.refusal import join_refusal
 from fastflv.stream.clients import Client, Link
 from fastflv.stream.endreason import SERVER_SIDE, EndReason
+from fastflv.stream.moment import RewindWish
 from fastflv.stream.name import StreamName
+from fastflv.stream.rewind import Rewind
 from fastflv.stream.stream import Stream
 from fastflv.stream.tracks import Tracks
 
@@ -44,6 +46,8 @@ class Wish(NamedTuple):
     "How long to wait for a publisher, seconds."
     true_pace: bool
     "No frame is moved in time: `gop` stands for `compact`, unless the request names a start."
+    rewind: RewindWish | None = None
+    "None: at the live edge."
 
     @property
     def head(self) -> Response:
@@ -77,6 +81,7 @@ class LivePlay(ABC):
             ready=self.ready,
             refused=self.refused,
             variant=wish.variant,
+            rewind=wish.rewind,
         )
 
     def begin(self) -> None:
@@ -97,11 +102,12 @@ class LivePlay(ABC):
 class RunningPlay:
     """A play after its start. It holds no request: players stay for hours, by the thousand."""
 
-    __slots__ = ("_client", "_live")
+    __slots__ = ("_client", "_live", "_rewind")
 
     def __init__(self, live: Live) -> None:
         self._live = live
         self._client: Client | None = None
+        self._rewind: Rewind | None = None
 
     def start(
         self,
@@ -115,12 +121,18 @@ class RunningPlay:
         wish, live = play.wish, self._live
         self._client = Client(play.join.request, stream, link, live.joins.loop.time())
         live.clients.add(self._client)
-        outlet = stream.open(wish.variant)
-        player.start(outlet, stream.start(outlet, wish.claims, wish.mode, true_pace=wish.true_pace), preamble)
+        if wish.rewind is not None:
+            self._rewind = live.joins.rewinds.begin(stream, wish.rewind)
+        source = self._rewind or stream
+        outlet = source.open(wish.variant)
+        player.start(outlet, source.start(outlet, wish.claims, wish.mode, true_pace=wish.true_pace), preamble)
 
     def leave(self, reason: EndReason) -> None:
         """The play is over."""
         client, self._client = self._client, None
+        if self._rewind is not None:
+            self._live.joins.rewinds.end(self._rewind)
+            self._rewind = None
         if client is not None:
             self._live.clients.remove(client, reason, self._live.joins.loop.time())
 

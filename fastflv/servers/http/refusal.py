@@ -17,6 +17,7 @@ STATUS: Final = {
     JoinFailure.FORBIDDEN: 403,
     JoinFailure.MISSING: 404,
     JoinFailure.UNPLAYABLE: 406,
+    JoinFailure.OUTSIDE: 416,
     JoinFailure.NO_ROOM: 503,
     PublishFailure.UNAUTHORIZED: 401,
     PublishFailure.FORBIDDEN: 403,

@@ -19,7 +19,9 @@ from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.lag import NO_STEPS, Steps
+from fastflv.stream.moment import RewindWish, rewind_of
 from fastflv.stream.name import StreamName
+from fastflv.stream.rewind import Rewind
 from fastflv.stream.start import start_mode_of
 from fastflv.stream.stream import Phase, Stream, StreamOptions
 
@@ -47,6 +49,8 @@ class RtmpPlay:
         "_name",
         "_paused",
         "_player",
+        "_rewind",
+        "_rewind_wish",
         "_seen",
         "_stopped",
         "_timer",
@@ -75,6 +79,8 @@ class RtmpPlay:
         self._seen = -1
         "Head of the stream's own log when media was last sent."
         self._mode: StartMode | None = None
+        self._rewind_wish: RewindWish | None = None
+        self._rewind: Rewind | None = None
         self._why = ""
         "The query asks for something that there is not."
         self._variant = Variant("rtmp", chunk_size=connection.chunk_size, stream_id=wanted.stream_id)
@@ -82,6 +88,7 @@ class RtmpPlay:
         try:
             self._variant = self._variant.asked(asked)
             self._mode = start_mode_of(asked)
+            self._rewind_wish = rewind_of(asked)
         except UsageError as error:
             self._why = str(error)
         self._join = Join(
@@ -92,6 +99,7 @@ class RtmpPlay:
             ready=self._found,
             refused=self._refused,
             variant=self._variant,
+            rewind=self._rewind_wish,
         )
 
     # --- the connection's side ---
@@ -194,6 +202,8 @@ class RtmpPlay:
     def _found(self, stream: Stream) -> None:
         connection, server = self._connection, self._connection.server
         self.stream = stream
+        if self._rewind_wish is not None:
+            self._rewind = server.joins.rewinds.begin(stream, self._rewind_wish)
         connection.accept_play(self)
         self._player = server.players.play(connection.transport, stream.options, Framing.RAW, self._ended)
         self._client = Client(self._join.request, stream, self, server.loop.time())
@@ -209,18 +219,19 @@ class RtmpPlay:
     def _go_on(self) -> None:
         assert self.stream is not None and self._player is not None
         idle = self._connection.server.idle
-        if self.stream.phase is Phase.ENDED:
+        source = self._rewind or self.stream
+        if source.phase is Phase.ENDED:
             self.stream_ended()
-        elif self._wants_media and self.stream.outlets.refusal(self._variant):
+        elif self._wants_media and source.outlets.refusal(self._variant):
             self._ended(EndReason.NO_ROOM, True)
         elif self._wants_media:
-            outlet = self.stream.open(self._variant)
+            outlet = source.open(self._variant)
             # Not before: the times that an idle player was told go on.
             idle.discard(self)
             # A GOP that was sent in part would turn the player's time back.
-            fresh = self.stream.log.key_pos >= self._seen
+            fresh = source.log.key_pos >= self._seen
             mode = self._mode if fresh else StartMode.KEY
-            self._player.start(outlet, self.stream.start(outlet, begin=mode))
+            self._player.start(outlet, source.start(outlet, begin=mode))
         else:
             idle.add(self)
 
@@ -249,7 +260,7 @@ class RtmpPlay:
         else:
             idle = self._connection.server.idle
             if self.stream is not None and self not in idle:
-                self._seen = self.stream.log.head
+                self._seen = (self._rewind or self.stream).log.head
                 idle.add(self)
             self._go_on()
 
@@ -263,6 +274,9 @@ class RtmpPlay:
     def _leave(self, reason: EndReason) -> None:
         server = self._connection.server
         server.idle.discard(self)
+        if self._rewind is not None:
+            server.joins.rewinds.end(self._rewind)
+            self._rewind = None
         if self._timer is not None:
             self._timer.cancel()
         client, self._client = self._client, None

@@ -1,0 +1,143 @@
+"""The past of a log: what it keeps beyond the pages that live players need, and where players may start in it."""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t
+
+from fastflv._ext.core.atomics cimport load_relaxed
+from fastflv._ext.log.log cimport Log
+from fastflv._ext.log.medialog cimport MediaLog
+from fastflv._ext.log.page cimport Page
+from fastflv._ext.log.timeshift cimport (
+    Place, Timeshift, place_before, timeshift_free, timeshift_new, timeshift_page, timeshift_prune,
+)
+
+from typing import NamedTuple
+
+
+class Spot(NamedTuple):
+    """A tag that a player may start with."""
+
+    position: int
+    dts_ms: int   # stream time
+    wall_ms: int  # Unix time at which it was written
+
+
+cdef Page* kept_page(const Log* log, int64_t position) noexcept nogil:
+    """Return the page that holds *position*, NULL where it is not kept. Writer's thread only."""
+    cdef int32_t i = log.first + log.count
+    if log.past != NULL and (log.count == 0 or position < log.pages[log.first].start):
+        return timeshift_page(log.past, position)
+    while i > log.first:
+        i -= 1
+        if log.pages[i].start <= position:
+            return log.pages[i] if position < log.pages[i].start + log.pages[i].used else NULL
+    return NULL
+
+
+@cython.final
+cdef class Past:
+    """Keeps the pages of *log* for *window_ms* beyond its own bounds, *bytes_max* bytes of them at most.
+
+    Belongs to the event loop. The log keeps the past until `close`, or until it is freed itself.
+    """
+
+    cdef readonly MediaLog log
+
+    def __init__(self, MediaLog log not None, *, int64_t window_ms, int64_t bytes_max):
+        self.log = log
+        if log.log.past == NULL:
+            log.log.past = timeshift_new()
+        if log.log.past == NULL:
+            raise MemoryError
+        self.adopt(window_ms=window_ms, bytes_max=bytes_max)
+
+    def adopt(self, *, int64_t window_ms, int64_t bytes_max):
+        """Take other bounds; what they do not keep is dropped at once."""
+        if self.log.log.past == NULL:
+            return
+        self.log.log.past.window_ms = window_ms
+        self.log.log.past.bytes_max = bytes_max
+        timeshift_prune(self.log.log.past, self.log.log.written_dts)
+
+    def close(self):
+        """Drop the past; the log keeps what live players need."""
+        timeshift_free(self.log.log.past)
+        self.log.log.past = NULL
+
+    @property
+    def kept_bytes(self):
+        """Memory of the pages here, bytes."""
+        return self.log.log.past.bytes if self.log.log.past != NULL else 0
+
+    cdef int32_t count(self) noexcept:
+        """Return how many places are published, with their headers."""
+        cdef Timeshift* past = self.log.log.past
+        cdef Place* place
+        cdef int32_t n = past.place_count if past != NULL else 0
+        while n:
+            place = &past.places[past.place_first + n - 1]
+            if place.headers != NULL and place.position < load_relaxed(&self.log.log.head):
+                break
+            n -= 1
+        return n
+
+    cdef int32_t first(self) noexcept:
+        """Return the index of the oldest place whose page is kept."""
+        cdef int32_t i
+        cdef int32_t n = self.count()
+        for i in range(n):
+            if kept_page(self.log.log, self.log.log.past.places[self.log.log.past.place_first + i].position) != NULL:
+                return i
+        return n
+
+    cdef object spot(self, int32_t i):
+        cdef Place* place = &self.log.log.past.places[self.log.log.past.place_first + i]
+        return Spot(place.position, place.dts_ms, place.wall_ms)
+
+    @property
+    def spots(self):
+        """Every place where a player may start, oldest first."""
+        return [self.spot(i) for i in range(self.first(), self.count())]
+
+    @property
+    def oldest(self):
+        """The oldest place, None without one."""
+        cdef int32_t i = self.first()
+        return self.spot(i) if i < self.count() else None
+
+    @property
+    def newest(self):
+        """The newest place, None without one."""
+        cdef int32_t n = self.count()
+        return self.spot(n - 1) if self.first() < n else None
+
+    def nearest(self, int64_t dts_ms):
+        """Return the place nearest to *dts_ms*, of two equally near ones the older; None without one."""
+        cdef int32_t n = self.count()
+        cdef int32_t low = self.first()
+        cdef int32_t i
+        cdef Place* rows
+        if low >= n:
+            return None
+        rows = self.log.log.past.places + self.log.log.past.place_first
+        i = min(max(place_before(self.log.log.past, dts_ms), low), n - 1)
+        if i + 1 < n and rows[i + 1].dts_ms - dts_ms < dts_ms - rows[i].dts_ms:
+            i += 1
+        return self.spot(i)
+
+    def dts_at(self, int64_t wall_ms):
+        """Return the stream time that was written at the Unix time *wall_ms*, ms.
+
+        Before the oldest place and behind the newest one both clocks are taken to go alike.
+        """
+        cdef int32_t n = self.count()
+        cdef int32_t i = self.first()
+        cdef Place* rows
+        cdef int64_t dts
+        if i >= n:
+            return load_relaxed(&self.log.log.head_dts)
+        rows = self.log.log.past.places + self.log.log.past.place_first
+        while i + 1 < n and rows[i + 1].wall_ms <= wall_ms:
+            i += 1
+        dts = rows[i].dts_ms + wall_ms - rows[i].wall_ms
+        return min(dts, rows[i + 1].dts_ms) if i + 1 < n else dts

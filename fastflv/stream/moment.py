@@ -1,0 +1,80 @@
+"""Moments of the past that a request names, and the wish to play from one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from fastflv import limits
+from fastflv.errors import UsageError
+
+SECONDS: Final = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,6})?")
+UNIX_SECONDS_MIN: Final = 1_000_000_000
+"A number from this on is a time, seconds since 1970: in 2001."
+EXPECTED: Final = (
+    "write seconds before now, as -45, or a time, as 2026-01-31T12:00:00Z or in seconds since 1970"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment of a stream: so long before the newest picture, or at a time of the clock."""
+
+    text: str
+    "As it was written."
+
+    ago_ms: int = 0
+    "Milliseconds before the newest picture."
+
+    wall_ms: int = 0
+    "Unix time, ms; 0: `ago_ms` counts."
+
+
+def parse_moment(name: str, text: str) -> Moment:
+    """Read the moment *text* of the parameter *name*. Raises UsageError where it is none."""
+    if SECONDS.fullmatch(text):
+        seconds = float(text)
+        if seconds >= UNIX_SECONDS_MIN:
+            return Moment(text, wall_ms=round(seconds * 1000))
+        if seconds <= 0:
+            return Moment(text, ago_ms=round(-seconds * 1000))
+        raise UsageError(f"{name}={text}: {EXPECTED}")
+    try:
+        # A plus sign of the query is a blank by now.
+        found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        return Moment(
+            text, wall_ms=round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
+        )
+    except (ValueError, OverflowError):
+        raise UsageError(f"{name}={text}: {EXPECTED}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class RewindWish:
+    """What a player asks of the past."""
+
+    start: Moment
+    chase: float = 1.0
+    "How many seconds of the stream are played in one, until it is live."
+
+
+def rewind_of(args: Mapping[str, str]) -> RewindWish | None:
+    """What the query *args* ask with `from` and `chase`; None without `from`. Raises UsageError for what cannot be.
+
+    A word that begins with a letter is no moment: pages name what led to them by `from` too.
+    """
+    text = args.get("from", "")
+    if not text or text[0].isalpha():
+        return None
+    word = args.get("chase") or "1"
+    if not SECONDS.fullmatch(word) or not 1 <= float(word) <= limits.CHASE_RATE_MAX:
+        raise UsageError(f"chase={word}: write a number from 1 to {limits.CHASE_RATE_MAX}")
+    return RewindWish(parse_moment("from", text), float(word))
+
+
+def wall_text(wall_ms: int) -> str:
+    """Return a Unix time as people and `from` write it."""
+    return datetime.fromtimestamp(wall_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

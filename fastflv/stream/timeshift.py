@@ -1,0 +1,73 @@
+"""The past of a stream: which moments of it are kept, and where a player starts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fastflv import limits
+from fastflv._ext.log.medialog import MediaLog
+from fastflv._ext.log.past import Past, Spot
+from fastflv.stream.moment import Moment, wall_text
+
+
+class TimeshiftOptions(NamedTuple):
+    """How much of the past is kept."""
+
+    window_ms: int = 0
+    "How far it goes back, ms; 0: nothing is kept."
+
+    bytes_max: int = limits.TIMESHIFT_BYTES
+    "Likewise in bytes, at most."
+
+
+class Timeshift:
+    """The past of one stream, kept within its options."""
+
+    def __init__(self, log: MediaLog, options: TimeshiftOptions) -> None:
+        self._log = log
+        self._past: Past | None = None
+        self.adopt(options)
+
+    def adopt(self, options: TimeshiftOptions) -> None:
+        """Take the options of a new configuration."""
+        if options.window_ms <= 0:
+            if self._past is not None:
+                self._past.close()
+                self._past = None
+        elif self._past is None:
+            self._past = Past(self._log, window_ms=options.window_ms, bytes_max=options.bytes_max)
+        else:
+            self._past.adopt(window_ms=options.window_ms, bytes_max=options.bytes_max)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Memory of what is kept beyond the needs of live players, bytes."""
+        return self._past.kept_bytes if self._past is not None else 0
+
+    def time_of(self, moment: Moment) -> int:
+        """Return the stream time of *moment*, ms."""
+        if moment.wall_ms and self._past is not None:
+            return self._past.dts_at(moment.wall_ms)
+        return self._log.head_dts - moment.ago_ms
+
+    def find(self, moment: Moment) -> Spot | None:
+        """Return the place nearest to *moment*, None without any."""
+        return self._past.nearest(self.time_of(moment)) if self._past is not None else None
+
+    def refusal(self, name: str, what: str, *moments: Moment) -> str:
+        """Why the stream *name* cannot be had from these *moments* on, in one sentence; empty when it can.
+
+        *what*: the parameters as they were written.
+        """
+        if self._past is None:
+            return f"`{name}` keeps no past, so {what} cannot be had; `timeshift` would keep it"
+        oldest = self._past.oldest
+        if oldest is None:
+            return f"`{name}` has no past yet, so {what} cannot be had"
+        if all(oldest.dts_ms <= self.time_of(moment) <= self._log.head_dts for moment in moments):
+            return ""
+        seconds = (self._log.head_dts - oldest.dts_ms) / 1000
+        return (
+            f"`{name}` can be had from {seconds:.1f} s ago on, since {wall_text(oldest.wall_ms)}; "
+            f"{what} asks for something else"
+        )
