@@ -1,6 +1,9 @@
 # `make help` lists the targets. PYTHON chooses the interpreter.
 PYTHON ?= python3
-ASAN_LIBS = $(shell gcc -print-file-name=libasan.so) $(shell gcc -print-file-name=libubsan.so)
+# Tests of what threads share: the log, the waker, and the players of sender threads.
+THREADED = tests/test_fanout_races.py tests/test_ladder.py tests/test_medialog.py tests/test_mediablock.py \
+    tests/test_recall.py tests/test_sender.py tests/test_sender_configure.py tests/test_sender_end.py \
+    tests/test_sender_lag.py tests/test_threadplayer.py
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,8 +24,10 @@ bench:  ## hot paths against naive Python
 	PYTHONPATH=. $(PYTHON) -m pytest benchmarks/micro --benchmark-only
 
 asan:  ## the suite under the address and undefined-behaviour sanitizers
-	FASTFLV_SANITIZE=1 $(PYTHON) setup.py -q build_ext -i -f -b build/asan -t build/asan-temp
-	sh tools/with_sanitizers.sh "$(ASAN_LIBS)" $(PYTHON)
+	sh tools/sanitized.sh address $(PYTHON) tests -m 'not slow'
+
+tsan:  ## tests of the log and the sender threads under ThreadSanitizer
+	sh tools/sanitized.sh thread $(PYTHON) $(THREADED)
 
 fuzz: build  ## one fuzz target: `make fuzz TARGET=hls SECONDS=120`
 	$(PYTHON) -m fuzzing $(TARGET) --seconds $(or $(SECONDS),60)
@@ -36,4 +41,4 @@ dist:  ## sdist, and the wheel from it, checked
 clean:  ## remove what was built
 	rm -rf build dist *.egg-info && find fastflv/_ext -name "*.so" -delete
 
-.PHONY: help build test attacks lint bench asan fuzz annotate dist clean
+.PHONY: help build test attacks lint bench asan tsan fuzz annotate dist clean

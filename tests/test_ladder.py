@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 from model import ts
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Tag, read_file, sound
-from model.viewer import FLV, FRAMINGS, RAW, SLOW, Publisher, Viewer
+from model.viewer import FLV, FRAMINGS, HEAD, RAW, SLOW, CodedPublisher, Publisher, Viewer
 
 from fastflv._ext.fanout.cursor import Cursor
 from fastflv._ext.fanout.sender import Sender
@@ -216,15 +216,6 @@ def as_ts(publisher: Publisher) -> MediaLog:
     return log
 
 
-class CodedPublisher(Publisher):
-    """The same with lengths before the units, as TS needs them."""
-
-    def picture(self, place: int, mark: bytes) -> bytes:
-        body = super().picture(place, b"")
-        unit = bytes([0x65 if place == 0 else 0x01 if body[0] == 0x37 else 0x41]) + mark
-        return body[:5] + len(unit).to_bytes(4, "big") + unit
-
-
 @FRAMINGS
 def test_in_ts_what_follows_left_out_pictures_is_told_not_to_go_on(senders, tcp, framing):
     publisher = CodedPublisher(frame_bytes=4000, gop=50, spare=True)
@@ -244,6 +235,33 @@ def test_in_ts_what_follows_left_out_pictures_is_told_not_to_go_on(senders, tcp,
     assert reader.bridges > 100
     pictures = [one for one in reader.pes if one.pid == 0x100]
     assert len(pictures) == 401 - viewer.player.dropped
+
+
+@FRAMINGS
+def test_in_ts_a_player_that_is_recalled_leaves_though_its_place_was_trimmed_behind_a_hole(
+    senders, tcp, reaped, framing
+):
+    """The bridge over pictures left out needs a next picture; where that was trimmed, a keyframe does without."""
+    publisher = CodedPublisher(frame_bytes=4000, gop=10, spare=True)
+    publisher.frames(1)
+    log = as_ts(publisher)
+    sender = senders(1)
+    # Disposable pictures are left out at any lag.
+    late = {"drop_ms": -1, "jump_ms": NEVER, "close_ms": NEVER}
+    viewer = Viewer(sender, tcp, log, framing=framing, start=b"", position=0, **late)
+    publisher.frames(3)
+    while viewer.player.dropped < 2:
+        viewer.data += viewer.socket.recv(1 << 16)
+    # The player is at the head of the log, behind picture 3, which was left out.
+    # A thread looks at the log for players that join, and serves no other one in a window that long.
+    sender.configure(log, merge_window_ms=NEVER // 1000, pace_percent=0, **late)
+    Viewer(sender, tcp, log, start=b"", position=0).read(len(HEAD))
+    publisher.frames(2000)
+    Viewer(sender, tcp, log, start=b"", position=log.key_pos).read(len(HEAD))
+    sender.recall(viewer.player)
+    (left,) = reaped(sender)
+    assert left is viewer.player
+    assert (left.reason, left.whole, left.position) == ("recalled", True, -1)
 
 
 def test_a_cursor_of_the_event_loop_takes_the_same_steps():

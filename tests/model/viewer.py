@@ -62,6 +62,15 @@ class Publisher(Feed):
         return bytes(body)
 
 
+class CodedPublisher(Publisher):
+    """The same with lengths before the units, as TS needs them."""
+
+    def picture(self, place: int, mark: bytes) -> bytes:
+        body = super().picture(place, b"")
+        unit = bytes([0x65 if place == 0 else 0x01 if body[0] == 0x37 else 0x41]) + mark
+        return body[:5] + len(unit).to_bytes(4, "big") + unit
+
+
 class Viewer:
     """A player's connection, and what it has read so far."""
 

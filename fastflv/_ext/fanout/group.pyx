@@ -144,14 +144,15 @@ cdef Group* add_group(Group** groups, Log* log, int fd, int64_t window_us, bint 
     g.slot_us = max(SLOT_US, window_us // SLOTS_MAX)
     g.slot_count = slots_of(window_us, is_open)
     g.slots = <Slot*>calloc(g.slot_count, sizeof(Slot))
+    g.window_us = window_us if g.slot_count > 1 else 0
+    # Before the log's writer knows the waker.
     g.waker.fd = fd
     g.waker.idle = 1
+    g.waker.merges = g.window_us > 0
     if g.slots == NULL or log_add_waker(log, &g.waker) < 0:
         free(g.slots)
         free(g)
         return NULL
-    g.window_us = window_us if g.slot_count > 1 else 0
-    g.waker.merges = g.window_us > 0
     g.log = log
     log_hold(log)
     g.due_us = -1

@@ -46,7 +46,9 @@ cdef int64_t next_dts(const PlayerState* p, const View* view, int64_t head_dts) 
     page = page_of(p, view)
     if page == NULL:
         # The tag was trimmed: the oldest kept is the nearest known.
-        return view.pages[0].tags[0].dts_ms if view.count and view.pages[0].tag_count else head_dts
+        if view.count == 0 or load32_acquire(&view.pages[0].tag_count) == 0:
+            return head_dts
+        return view.pages[0].tags[0].dts_ms
     i = page_tag_at(page, p.pos)
     return page.tags[i].dts_ms if i >= 0 else head_dts
 

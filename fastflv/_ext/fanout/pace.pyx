@@ -7,7 +7,7 @@ queue of a slow link in one burst.
 
 from libc.stdint cimport int64_t
 
-from fastflv._ext.core.atomics cimport load_relaxed
+from fastflv._ext.core.atomics cimport load32_acquire, load_relaxed
 from fastflv._ext.core.sockets cimport (
     IPPROTO_TCP, SO_MAX_PACING_RATE, SOL_SOCKET, TCP_NOTSENT_LOWAT, setsockopt,
 )
@@ -26,7 +26,8 @@ cdef int64_t PACE_STEP_PERCENT = limits.PACE_STEP_PERCENT
 cdef int64_t view_rate(const View* view, int64_t head, int64_t head_dts) noexcept nogil:
     """Return the mean rate of the pages kept, bytes a second; 0 while they span less than RATE_SPAN_MS."""
     cdef int64_t span
-    if view.count == 0 or view.pages[0].tag_count == 0:
+    # Acquire: the writer may be filling the first page.
+    if view.count == 0 or load32_acquire(&view.pages[0].tag_count) == 0:
         return 0
     span = head_dts - view.pages[0].tags[0].dts_ms
     return (head - view.pages[0].start) * 1000 // span if span >= RATE_SPAN_MS else 0

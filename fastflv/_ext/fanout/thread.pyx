@@ -386,7 +386,7 @@ cdef void* run_thread(void* arg) noexcept nogil:
     cdef PlayerState* p
     cdef Group* g
     cdef Group* following
-    cdef bint called
+    cdef bint called, stopping
     cdef int64_t woke
     now = clock_us()
     t.load.since_us = now
@@ -407,10 +407,12 @@ cdef void* run_thread(void* arg) noexcept nogil:
             elif p.blocked and not p.leaving:
                 unblock(t, p)
         if called:
+            # Before the inbox is read: a player that was added before the stop is taken.
+            stopping = load32_acquire(&t.stop)
             take_inbox(t)
             while not take_asked(t):
                 take_inbox(t)
-            if load32_acquire(&t.stop):
+            if stopping:
                 break
         now = clock_us()
         g = t.groups

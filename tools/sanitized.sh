@@ -1,0 +1,30 @@
+#!/bin/sh
+# Run tests on extensions that are built with a sanitizer, in a directory of their own:
+# `sh tools/sanitized.sh address|thread PYTHON [PYTEST ARGS]`.
+set -eu
+kind=$1
+python=$2
+shift 2
+home=build/$kind
+case $kind in
+address) libs="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" ;;
+thread) libs=$(gcc -print-file-name=libtsan.so) ;;
+esac
+FASTFLV_SANITIZE=$kind "$python" setup.py -q build_py -d "$home" build_ext -b "$home" -t "$home-temp"
+rm -f "$home"/report.*
+# Reports go to files: pytest would keep them, and a server that a test started has an end of its own.
+report=log_path=$PWD/$home/report
+# Leaks are counted by the suite itself: CPython keeps memory at exit that LeakSanitizer would report.
+export ASAN_OPTIONS="detect_leaks=0:abort_on_error=1:quarantine_size_mb=4:$report"
+export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:$report"
+# io_sync=0: what one thread writes to a descriptor and another reads there orders nothing else; memory orders have to.
+export TSAN_OPTIONS="io_sync=0:history_size=6:exitcode=0:$report"
+status=0
+PYTHONPATH=$home PYTHONMALLOC=malloc LD_PRELOAD="$libs" FASTFLV_SANITIZED=1 \
+    "$python" -P -m pytest -p no:cacheprovider "$@" || status=$?
+for found in "$home"/report.*; do
+    [ -e "$found" ] || continue
+    cat "$found"
+    status=1
+done
+exit $status
