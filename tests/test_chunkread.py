@@ -348,6 +348,20 @@ def test_unfinished_messages_are_bounded_in_bytes():
         read([wire], max_partial=4096)
 
 
+def test_without_a_publish_unfinished_messages_are_those_of_commands():
+    def wire(first: int):
+        return b"".join(header(0, csid, 0, 1_000_000) + bytes(128) for csid in range(first, first + 20))
+
+    reader = ChunkReader(max_commands=140_000)
+    reader.feed(wire(3))
+    with pytest.raises(MessageSizeError, match="over 140000 bytes of unfinished"):
+        reader.feed(wire(23))
+    publishing = ChunkReader(max_commands=140_000)
+    publishing.show(1)
+    publishing.feed(wire(3))
+    publishing.feed(wire(23))
+
+
 def test_the_bound_of_unfinished_messages_is_given_back():
     encoder = Encoder()
     for number in range(50):
@@ -362,6 +376,7 @@ def test_announced_bytes_are_not_allocated():
     readers = []
     for _ in range(200):
         reader = ChunkReader()
+        reader.show(0)
         reader.feed(
             b"".join(header(0, csid, 0, limits.MESSAGE_BYTES_MAX) + bytes(128) for csid in range(3, 40))
         )

@@ -220,6 +220,7 @@ def test_a_new_time_that_is_over_already_ends_a_silent_publish_at_once(site):
     source.film()
     site.loop.advance(3)
     source.publication.adopt(replace(OPTIONS, silence=2.0))
+    site.loop.advance(0)
     assert source.dropped == [EndReason.SILENT]
 
 

@@ -356,6 +356,32 @@ def test_a_connection_that_neither_plays_nor_publishes_for_long_is_closed(stage)
     assert player.transport.gone == "closed"
 
 
+def test_bytes_of_a_half_message_keep_no_connection_open(stage):
+    peer = Peer(stage)
+    peer.client.connect()
+    peer.say()
+    # 60,000 bytes are announced, which come one by one.
+    peer.say(b"\x04\0\0\0\0\xea\x60\x14\0\0\0\0")
+    for _ in range(4):
+        stage.loop.advance(limits.COMMAND_SECONDS / 3)
+        if not peer.transport.gone:
+            peer.say(b"x")
+    assert peer.transport.gone
+
+
+def test_messages_keep_a_connection_open(stage):
+    peer = Peer(stage)
+    peer.client.connect()
+    peer.say()
+    for _ in range(9):
+        stage.loop.advance(limits.COMMAND_SECONDS / 3)
+        peer.client.call("createStream", 4, None)
+        peer.say()
+    assert not peer.transport.gone
+    stage.loop.advance(limits.COMMAND_SECONDS)
+    assert peer.transport.gone == "closed"
+
+
 def test_a_player_that_a_reload_forbids_is_told_and_closed(stage):
     player = Peer(stage, tls=True).play()
     stage.loop.turn()

@@ -31,6 +31,9 @@ READ_FIRST_BYTES: Final = 16 * 1024
 READ_BYTES_MIN: Final = 1024
 "Smallest read, bytes: below, the turns cost more than the content."
 
+LATE_SECONDS: Final = 0.25
+"A timer that rings later than this was held up: the process was stopped, or the machine, seconds. Deadlines of peers are extended by as much."
+
 LOW_WATER_SECONDS: Final = 0.25
 "How often a publisher's receive low-water mark is chosen, seconds; also the longest that a lone command may lie unread."
 

@@ -22,6 +22,9 @@ CHUNK_STREAMS_MAX: Final = 64
 PARTIAL_BYTES_MAX: Final = 16 * 1024 * 1024
 "Bytes of half-received messages per connection, over all chunk streams: two of the largest messages."
 
+PARTIAL_COMMAND_BYTES_MAX: Final = 2 * 64 * 1024
+"The same for a connection that publishes nothing, bytes: two of the largest commands, COMMAND_BYTES_MAX. Anybody may hold so much."
+
 ACK_WINDOW_BYTES: Final = 2_500_000
 "Window Acknowledgement Size and peer bandwidth announced at connect, bytes (as SRS)."
 

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable
+from functools import partial
+from typing import NamedTuple
 
 from fastflv import limits
+from fastflv.net.deadline import Deadline, Timers
 from fastflv.net.peer import Peer
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Phase, Stream
 
 log = logging.getLogger(__name__)
-
-
-class Handle(Protocol):
-    def cancel(self) -> None: ...
-
-
-class Timers(Protocol):
-    """The clock and timers of an event loop."""
-
-    def time(self) -> float:
-        """Monotonic clock, seconds."""
-
-    def call_later(self, delay: float, callback: Callable[..., None], /, *args: object) -> Handle: ...
 
 
 class Grace(NamedTuple):
@@ -35,7 +24,7 @@ class Grace(NamedTuple):
     peer: Peer
     "The connection that published it."
 
-    timer: Handle
+    deadline: Deadline
 
 
 class Graces:
@@ -57,7 +46,7 @@ class Graces:
         """End *stream*, which *peer* published, when its grace period is over."""
         self.cancel(stream.name)
         if stream.phase is Phase.GRACE:
-            self._graces[stream.name] = Grace(stream, peer, self._timer(stream))
+            self._graces[stream.name] = Grace(stream, peer, self._deadline(stream))
             self._bound(
                 (grace for grace in self._graces.values() if grace.peer == peer), limits.GRACES_PER_CONNECTION
             )
@@ -68,24 +57,27 @@ class Graces:
         """Take the grace period of new options; without effect on a stream that is not in grace."""
         grace = self._graces.get(stream.name)
         if grace is not None:
-            grace.timer.cancel()
-            self._graces[stream.name] = grace._replace(timer=self._timer(stream))
+            grace.deadline.cancel()
+            self._graces[stream.name] = grace._replace(deadline=self._deadline(stream))
 
     def cancel(self, name: StreamName) -> None:
         """A publisher returned; no harm when the stream is not in grace."""
         grace = self._graces.pop(name, None)
         if grace is not None:
-            grace.timer.cancel()
+            grace.deadline.cancel()
 
-    def _timer(self, stream: Stream) -> Handle:
+    def _deadline(self, stream: Stream) -> Deadline:
         rest = stream.options.grace_ms - (self._now_ms() - stream.left_ms)
-        return self._timers.call_later(max(rest, 0) / 1000 + 0.001, self._expire, stream, stream.left_ms)
+        deadline = Deadline(self._timers, partial(self._expire, stream, stream.left_ms))
+        # The stream counts whole milliseconds.
+        deadline.set(max(rest, 0) / 1000 + 0.002)
+        return deadline
 
     def _now_ms(self) -> int:
         return int(self._timers.time() * 1000)
 
     def _expire(self, stream: Stream, left_ms: int) -> None:
-        del self._graces[stream.name]
+        self.cancel(stream.name)
         if stream.left_ms == left_ms and self._hub.expire(stream, self._now_ms()):
             log.info("stream %s ended: no publisher returned within the grace period", stream.name.url)
 

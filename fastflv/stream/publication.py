@@ -10,10 +10,11 @@ from fastflv import limits
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv.access.gate import Gate
 from fastflv.access.request import AccessRequest
+from fastflv.net.deadline import Deadline, Handle, Timers
 from fastflv.net.lowwater import LowWater
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
-from fastflv.stream.graces import Graces, Handle, Timers
+from fastflv.stream.graces import Graces
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream, StreamOptions
@@ -80,7 +81,7 @@ class Publication:
     """One publish from its admission to its end. The source calls `begin_read` and `end_read` around its media."""
 
     __slots__ = (
-        "_bytes", "_bytes_before", "_client", "_fed", "_gathering", "_heard", "_low_water", "_options", "_sent_before",
+        "_bytes", "_bytes_before", "_client", "_fed", "_gathering", "_low_water", "_options", "_sent_before",
         "_settling", "_shared", "_source", "_watch", "sink", "stream",
     )  # fmt: skip
 
@@ -105,14 +106,14 @@ class Publication:
         self._bytes = self._bytes_before = stream.writer.bytes
         self._fed = False
         "Some media has arrived."
-        self._heard = now
-        "When media last arrived, or the publish began; monotonic clock, seconds."
         self._settling: Handle | None = None
         self._low_water = low_water
         self._gathering: Handle | None = None
         self._client: Client | None = Client(request, stream, self, now)
         shared.clients.add(self._client)
-        self._watch: Handle | None = shared.timers.call_later(self._look_within, self._look)
+        self._watch = Deadline(shared.timers, self._silent, step=limits.WATCH_SECONDS_MIN)
+        "Moved by media."
+        self._watch.set(self._patience)
         self.begin_read(now)
         if low_water is not None:
             stream.wake = low_water.wake
@@ -155,17 +156,18 @@ class Publication:
         writer.flush()
         if writer.bytes != self._bytes:
             self._bytes = writer.bytes
-            self._fed = True
-            self._heard = now
+            if self._fed:
+                self._watch.heard = now
+            else:
+                self._fed = True
+                self._watch.set(self._patience)
         if not self.stream.settled:
             self._settle()
 
     def adopt(self, options: PublishOptions) -> None:
         """Take the settings of a new configuration."""
         self._options = options
-        if self._watch is not None:
-            self._watch.cancel()
-            self._look()
+        self._watch.set(self._patience, since=self._watch.heard)
 
     def gather_no_more(self) -> None:
         """The socket carries other publishes too: it must wake the loop for each byte."""
@@ -180,10 +182,10 @@ class Publication:
             return
         shared = self._shared
         self._stop_gathering()
-        for timer in (self._watch, self._settling):
-            if timer is not None:
-                timer.cancel()
-        self._watch = self._settling = None
+        self._watch.cancel()
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
         self.stream.writer.flush()
         shared.clients.remove(client, reason, shared.timers.time())
         self._source = None
@@ -210,19 +212,7 @@ class Publication:
         """Seconds without media after which the publisher is disconnected."""
         return self._options.silence if self._fed else self._options.first_media
 
-    @property
-    def _look_within(self) -> float:
-        """Seconds to the next look: the first media shortens the patience without setting a timer."""
-        return max(min(self._patience, self._options.silence), limits.WATCH_SECONDS_MIN)
-
-    def _look(self) -> None:
-        """Disconnect a publisher that has been silent for too long, else look again when it could be."""
-        left = self._heard + self._patience - self._shared.timers.time()
-        if left > 0:
-            delay = min(max(left, limits.WATCH_SECONDS_MIN), self._look_within)
-            self._watch = self._shared.timers.call_later(delay, self._look)
-            return
-        self._watch = None
+    def _silent(self) -> None:
         log.info(
             "publisher of %s is disconnected: no media for %g s", self.stream.name.url, self._patience,
             extra={"peer": self._client.request.peer.ip if self._client is not None else ""},

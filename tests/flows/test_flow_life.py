@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from clip import H264, Clip, Form, decode, end, make, push
 from flvread import AUDIO, SCRIPT, VIDEO, Tag, media
+from httppush import HttpPush
 from player import Player, Recorder, check_start
 from publisher import AAC, AVC, METADATA, Publisher, Refused, film, headers, picture, sound
 from rtmpplayer import RtmpPlayer
@@ -199,6 +202,36 @@ def test_a_silent_publisher_times_out(server: Server) -> None:
         assert publisher.closed()
         assert 1.5 < time.monotonic() - began < 4.5, "normal_timeout is 2 s"
     server.log.wait(r"/live/silent is disconnected: no media for 2 s")
+
+
+def test_publishers_of_a_server_that_was_stopped_for_a_while_go_on(tmp_path: Path) -> None:
+    config = vhost_text(publish="grace 0; normal_timeout 1000; firstpkt_timeout 1000;")
+    with Server(tmp_path, config) as stopped, ExitStack() as stack:
+        several = [stack.enter_context(Publisher(stopped.rtmp)).publish(f"on{n}") for n in range(5)]
+        pushed = stack.enter_context(HttpPush(stopped.http, "/live/pushed.flv"))
+        early = stack.enter_context(Publisher(stopped.rtmp)).publish("early")
+        pushed.begin(headers())
+        silent = stack.enter_context(Publisher(stopped.rtmp)).publish("silent")
+        for each in (*several, silent):
+            each.tags(headers())
+        since = len(stopped.log.lines)
+        os.kill(stopped.pid, signal.SIGSTOP)
+        try:
+            # The kernel takes what the server cannot read.
+            for each in (*several, pushed, early):
+                each.tags(film(5))
+            time.sleep(2.5)
+        finally:
+            os.kill(stopped.pid, signal.SIGCONT)
+        turn = 1
+        while not stopped.log.find("publisher of /live/silent is disconnected", since):
+            for each in (*several, pushed, early):
+                each.tags(film(5, first=5 * turn, start=200 * turn))
+            turn += 1
+            time.sleep(0.2)
+            assert turn < 50
+        assert {*stopped.streams()} >= {"pushed", "early", *(f"on{n}" for n in range(5))}
+        assert [line for line in stopped.log.find("no media", since) if "silent" not in line] == []
 
 
 def test_a_publisher_without_media_times_out(server: Server) -> None:

@@ -44,6 +44,7 @@ cdef class ChunkReader:
     cdef Py_ssize_t max_message
     cdef Py_ssize_t max_streams
     cdef Py_ssize_t max_partial
+    cdef Py_ssize_t max_commands      # of `max_partial`, while nothing is published
     cdef Py_ssize_t partial           # bytes allocated for unfinished messages
 
     cdef Py_ssize_t read_header(self, const uint8_t* p, Py_ssize_t n) except -1

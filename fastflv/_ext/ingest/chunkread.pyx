@@ -53,7 +53,7 @@ cdef class ChunkReader:
     ones, are counted: they cost a peer one byte each.
 
     Memory: bodies grow with the bytes that arrive, never with the bytes announced, and stay below
-    `max_partial` in total.
+    `max_partial` in total. While no message stream is known by `show` or `set_sink` they stay below `max_commands`.
     """
 
     def __cinit__(
@@ -61,6 +61,7 @@ cdef class ChunkReader:
         Py_ssize_t max_message=limits.MESSAGE_BYTES_MAX,
         Py_ssize_t max_streams=limits.CHUNK_STREAMS_MAX,
         Py_ssize_t max_partial=limits.PARTIAL_BYTES_MAX,
+        Py_ssize_t max_commands=limits.PARTIAL_COMMAND_BYTES_MAX,
     ):
         self.chunk_size = 128
         self.routes = []
@@ -68,6 +69,7 @@ cdef class ChunkReader:
         self.max_message = max_message
         self.max_streams = max_streams
         self.max_partial = max_partial
+        self.max_commands = max_commands
 
     def __dealloc__(self):
         cdef Py_ssize_t i
@@ -304,11 +306,13 @@ cdef class ChunkReader:
         """Copy a part of a message behind what is there of it."""
         cdef Py_ssize_t need = stream.got + n
         cdef Py_ssize_t room
+        cdef Py_ssize_t most
         cdef uint8_t* grown
         if need > stream.room:
             room = min(max(BODY_FIRST, need * 2), <Py_ssize_t>stream.length)
-            if self.partial + room - stream.room > self.max_partial:
-                raise MessageSizeError(f"over {self.max_partial} bytes of unfinished messages")
+            most = self.max_partial if self.routes else min(self.max_partial, self.max_commands)
+            if self.partial + room - stream.room > most:
+                raise MessageSizeError(f"over {most} bytes of unfinished messages")
             grown = <uint8_t*>realloc(stream.body, room)
             if grown == NULL:
                 raise MemoryError

@@ -55,13 +55,26 @@ class ServerSession(ServerCommands):
     `accept_connect` says another, bytes.
     """
 
-    __slots__ = ("_budget", "_chunk_size", "_handshake", "_held", "_pending", "deferred", "has_turn", "now")
+    __slots__ = (
+        "_budget",
+        "_chunk_size",
+        "_handshake",
+        "_held",
+        "_pending",
+        "deferred",
+        "has_turn",
+        "messages",
+        "now",
+    )
 
     has_turn: Callable[[], bool]
     "Whether there is time for one more message besides media. If not, `deferred` is set: call `resume` later."
 
     deferred: bool
     "A message besides media, and all input behind it, waits for `resume`; read it only."
+
+    messages: int
+    "Messages besides media that were read."
 
     now: float
     "Monotonic clock of the present read, seconds: set it before `receive`. Messages besides media are limited by it."
@@ -74,6 +87,7 @@ class ServerSession(ServerCommands):
         self._pending = False  # `resume` has something to do
         self._budget = MessageBudget()
         self.has_turn = _always
+        self.messages = 0
         self.deferred = False
         self.now = 0.0
 
@@ -165,6 +179,7 @@ class ServerSession(ServerCommands):
             asked = len(events)
             try:
                 if message[0] not in commands.MEDIA:
+                    self.messages += 1
                     self._budget.spend(len(message[4]), self.now)
                 self._message(*message, events)
             except PeerError as error:

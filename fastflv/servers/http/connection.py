@@ -7,6 +7,7 @@ import logging
 
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.deadline import Deadline
 from fastflv.net.filepool import FileShare
 from fastflv.net.peer import Peer
 from fastflv.net.turns import Turns
@@ -15,7 +16,6 @@ from fastflv.protocols.http.exchange import Handler, UpgradedProtocol
 from fastflv.protocols.http.h1 import END, H1, Refusal
 from fastflv.protocols.http.heads import sized_head
 from fastflv.protocols.http.message import Request
-from fastflv.servers.http.deadline import Deadline
 from fastflv.servers.http.dispatch import dispatch, fail
 from fastflv.servers.http.h1exchange import H1Exchange
 from fastflv.servers.http.transmit import is_secure, unsent_bytes, write_all

@@ -22,6 +22,7 @@ from wsproto.utilities import RemoteProtocolError
 
 from fastflv import limits
 from fastflv.errors import WebSocketHandshakeError
+from fastflv.net.deadline import Deadline
 from fastflv.net.turns import Turns
 from fastflv.playing.player import Player
 from fastflv.protocols.http.message import SERVER, Request, Response
@@ -134,7 +135,8 @@ class WebSocketConnection(asyncio.Protocol):
         self._ip = ip
         self._left = left
         self._lost = lost
-        self._heard = loop.time()
+        self._silence = Deadline(loop, self._silent)
+        self._silence.set(limits.WEBSOCKET_SILENCE_SECONDS)
         self._timer = loop.call_later(limits.WEBSOCKET_PING_SECONDS, self._ping)
         self._farewell: CloseConnection | None = None
         self._why: EndReason | None = None
@@ -173,7 +175,7 @@ class WebSocketConnection(asyncio.Protocol):
     # --- asyncio ---
 
     def data_received(self, data: bytes) -> None:
-        self._heard = self._loop.time()
+        self._silence.heard = self._loop.time()
         self.received += len(data)
         self._said += len(data)
         if self._said > limits.WEBSOCKET_SAID_BYTES_MAX:
@@ -221,6 +223,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
+        self._silence.cancel()
         self._unread = b""
         self._lost()
         self.player.lost()
@@ -273,19 +276,19 @@ class WebSocketConnection(asyncio.Protocol):
 
     def _expect_end(self) -> None:
         self._timer.cancel()
+        self._silence.clear()
         self._timer = self._loop.call_later(limits.WEBSOCKET_CLOSE_SECONDS, self.transport.abort)
 
+    def _silent(self) -> None:
+        log.info(
+            "websocket %s closed: no answer to a ping for %.0f s",
+            self._ip,
+            limits.WEBSOCKET_SILENCE_SECONDS,
+            extra={"peer": self._ip},
+        )
+        self.close(1002, "no answer to a ping")
+
     def _ping(self) -> None:
-        silence = self._loop.time() - self._heard
-        if silence > limits.WEBSOCKET_SILENCE_SECONDS:
-            log.info(
-                "websocket %s closed: no answer to a ping for %.0f s",
-                self._ip,
-                silence,
-                extra={"peer": self._ip},
-            )
-            self.close(1002, "no answer to a ping")
-            return
         self._said = 0
         self._timer = self._loop.call_later(limits.WEBSOCKET_PING_SECONDS, self._ping)
         self.player.say(self._ws.send(Ping(payload=b"fastflv")))

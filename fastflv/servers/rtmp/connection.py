@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fastflv import limits
 from fastflv.errors import PeerError, PeerTimeoutError
+from fastflv.net.deadline import Deadline
 from fastflv.net.keepalive import keep_alive
 from fastflv.net.lowwater import LowWater
 from fastflv.net.peer import Peer
@@ -62,11 +63,12 @@ class RtmpConnection(asyncio.BufferedProtocol):
         "A play asked for while the one before comes to its end."
         self._handling = False
         self._reason = EndReason.PEER_CLOSED
-        self._heard = 0.0
-        "Monotonic clock of the last read, seconds."
+        self._deadline = Deadline(server.loop, self._expire, step=limits.WATCH_SECONDS_MIN)
         self._patience = limits.HANDSHAKE_SECONDS
         self._why = "the handshake and connect took"
-        self._timer: asyncio.TimerHandle | None = None
+        self._messages: int | None = None
+        "Messages when the peer was last heard; None: they do not move the deadline."
+        self._closing: asyncio.TimerHandle | None = None
 
     # --- asyncio ---
 
@@ -74,8 +76,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._transport = transport  # type: ignore[assignment]
         self._session.on_data = self._take_script
         self._session.has_turn = self.server.turns.open
-        self._heard = self._loop.time()
-        self._timer = self._loop.call_later(self._patience, self._watch, self._heard)
+        self._deadline.set(self._patience)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         session = self._session
@@ -84,7 +85,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         began = perf_counter()
         session = self._session
-        now = self._heard = session.now = self._loop.time()
+        now = session.now = self._loop.time()
         for publication in self._feeding:
             publication.begin_read(now)
         try:
@@ -96,6 +97,10 @@ class RtmpConnection(asyncio.BufferedProtocol):
             return
         for publication in self._feeding:
             publication.end_read(now)
+        if self._messages is not None and self._messages != session.messages:
+            # Bytes alone would let a peer hold half messages for ever.
+            self._messages = session.messages
+            self._deadline.heard = now
         self._flush()
         if self._transport is None:
             return
@@ -136,7 +141,10 @@ class RtmpConnection(asyncio.BufferedProtocol):
             # Whatever fails above, no place of the limit and no timer stays.
             self._session.on_data = None
             self._transport = None
-            self._stop_watch()
+            self._deadline.cancel()
+            if self._closing is not None:
+                self._closing.cancel()
+                self._closing = None
             self.server.limit.release()
 
     # --- events ---
@@ -419,29 +427,23 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._play.cancel()
         if self._transport is not None and not self._transport.is_closing():
             self._stop_watch()
-            self._timer = self._loop.call_later(limits.CLOSE_SECONDS, self._transport.abort)
+            self._closing = self._loop.call_later(limits.CLOSE_SECONDS, self._transport.abort)
             self._transport.close()
 
     def _expect(self, seconds: float, why: str) -> None:
-        """Close when the peer is silent for *seconds*; *why* begins the line of the log."""
+        """Close when the peer sends no whole message for *seconds*; *why* begins the line of the log."""
         if self._transport is None or self._transport.is_closing():
             # Closing has a deadline of its own.
             return
-        self._stop_watch()
         self._patience, self._why = seconds, why
-        self._timer = self._loop.call_later(seconds, self._watch, None)
+        self._messages = self._session.messages
+        self._deadline.set(seconds)
 
     def _stop_watch(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._messages = None
+        self._deadline.clear()
 
-    def _watch(self, since: float | None) -> None:
-        """Close when the time from *since* on, None: from the last read on, is over."""
-        left = (self._heard if since is None else since) + self._patience - self._loop.time()
-        if left > 0:
-            self._timer = self._loop.call_later(max(left, limits.WATCH_SECONDS_MIN), self._watch, since)
-            return
+    def _expire(self) -> None:
         self._fail(PeerTimeoutError(f"{self._why} {self._patience:g} s"))
         if self._transport is not None and self._transport.get_write_buffer_size():
             # It does not read: a polite close would wait for it for ever.
