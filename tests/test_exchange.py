@@ -73,6 +73,21 @@ async def test_a_writer_is_told_when_its_client_reads_slowly_and_when_it_goes_on
 
 
 @looped
+async def test_a_large_body_reaches_a_slow_client_whole_and_in_order(tls):
+    large = b"".join(number.to_bytes(4, "big") for number in range(3_000_000))
+
+    async with serving(lambda exchange: exchange.respond(Response(body=large)), tls) as (_site, connect):
+        reader, writer = await connect(small=True)
+        writer.write(request("/1") + request("/2") + request("/3", "GET", "Connection: close"))
+        data = bytearray()
+        while piece := await asyncio.wait_for(reader.read(1 << 20), 15):
+            data += piece
+            await asyncio.sleep(0)
+        assert [body == large for *_, body in split(bytes(data))] == [True] * 3
+        writer.close()
+
+
+@looped
 async def test_a_client_that_reads_nothing_of_a_stream_is_dropped(tls):
     lost = []
 

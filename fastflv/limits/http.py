@@ -44,7 +44,7 @@ HTTP_FILE_PIECE_BYTES: Final = 128 * 1024
 "Bytes of a file read at a time for a TLS client: eight full records; a slow client holds two such pieces."
 
 HTTP_TLS_WRITE_BYTES: Final = 64 * 1024
-"Longest write to a TLS transport, bytes: it encrypts a write at once, and does not count the result as buffered. Longer ones are cut, so that a slow client is seen, and holds its answer unencrypted and shared."
+"Longest write to a TLS transport, bytes: it encrypts a write at once. Longer ones are cut, so that a client that does not read holds two such pieces of its own, and the rest unencrypted and shared."
 
 HTTP_LINGER_SECONDS: Final = 1.0
 "Time in which a refused client can read why, while what it still sends is read away, seconds."

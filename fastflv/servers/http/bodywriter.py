@@ -24,8 +24,7 @@ class H1BodyWriter(BodyWriter):
 
     @property
     def buffered(self) -> int:
-        transport = self._exchange.transport
-        return transport.get_write_buffer_size() if transport is not None else 0
+        return self._exchange.buffered
 
     @property
     def socket(self) -> Any:

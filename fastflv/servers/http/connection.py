@@ -18,7 +18,7 @@ from fastflv.protocols.http.heads import sized_head
 from fastflv.protocols.http.message import Request
 from fastflv.servers.http.dispatch import dispatch, fail
 from fastflv.servers.http.h1exchange import H1Exchange
-from fastflv.servers.http.transmit import is_secure, unsent_bytes, write_all
+from fastflv.servers.http.transmit import Transmit, is_secure
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,8 @@ class HttpConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_deaf", "_driving", "_exchange", "_h1", "_handler", "_held", "_in_head", "_limit", "_limited", "_patience",
-        "_queued", "_turns", "_unread", "_unsent_before", "deadline", "files", "full", "loop", "peer", "transport",
+        "_deaf", "_driving", "_exchange", "_h1", "_handler", "_held", "_in_head", "_limit", "_out", "_patience",
+        "_queued", "_turns", "_unread", "_unsent_before", "deadline", "files", "loop", "peer", "transport",
     )  # fmt: skip
 
     def __init__(
@@ -51,8 +51,7 @@ class HttpConnection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         "None before the connection, after it, and when it belongs to another protocol."
         self.deadline = Deadline(loop, self._expire)
-        self.full = False
-        "The transport buffers more than it should."
+        self._out: Transmit | None = None
         self._handler = handler
         self._limit = limit
         self._turns = turns
@@ -69,8 +68,6 @@ class HttpConnection(asyncio.Protocol):
         "The socket is not read."
         self._in_head = False
         "The deadline counts for a head."
-        self._limited = False
-        "The transport's buffer has other limits than usual."
         self._unsent_before = 0
         self._patience = limits.HTTP_IDLE_SECONDS
 
@@ -78,6 +75,7 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
+        self._out = Transmit(transport, self._turns, self._filled)  # type: ignore[arg-type]
         self._h1 = H1(self.peer)
         self.deadline.set(limits.HTTP_IDLE_SECONDS)
 
@@ -92,15 +90,23 @@ class HttpConnection(asyncio.Protocol):
         self.drive()
 
     def pause_writing(self) -> None:
-        self.full = True
-        if self._exchange is not None:
-            self._exchange.full()
-        self._balance(False)
+        if self._out is not None:
+            self._out.pause()
 
     def resume_writing(self) -> None:
-        self.full = False
-        if self._exchange is not None:
-            self._exchange.drained()
+        if self._out is not None:
+            self._out.resume()
+
+    def _filled(self, full: bool) -> None:
+        """More is buffered than should be, or no more."""
+        exchange = self._exchange
+        if full:
+            if exchange is not None:
+                exchange.full()
+            self._balance(False)
+            return
+        if exchange is not None:
+            exchange.drained()
         self.drive()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -253,19 +259,29 @@ class HttpConnection(asyncio.Protocol):
         assert self.transport is not None
         return int(self.transport.get_extra_info("socket").fileno())
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self.transport is not None:
-            write_all(self.transport, data)
+    @property
+    def full(self) -> bool:
+        """More is buffered than should be."""
+        return self._out is not None and self._out.full
+
+    @property
+    def buffered(self) -> int:
+        """Bytes written that the kernel has not taken."""
+        return self._out.buffered if self._out is not None else 0
+
+    def write(self, data: bytes | bytearray | memoryview, *, urgent: bool = False) -> None:
+        """*urgent*: media, which waits for no turn."""
+        if self._out is not None:
+            self._out.write(data, urgent=urgent)
 
     def limit_buffer(self, high: int | None) -> None:
         """Call `full` of the exchange when more than *high* bytes are buffered; None: as usual."""
-        if self.transport is not None and (self._limited or high is not None):
-            self._limited = high is not None
-            self.transport.set_write_buffer_limits(high=high)
+        if self._out is not None:
+            self._out.limit(high)
 
     def flush(self) -> bool:
         """Return whether nothing is buffered; if not, `drained` of the exchange is called when that is so."""
-        if self.transport is not None and self.transport.get_write_buffer_size():
+        if self.buffered:
             self.limit_buffer(0)
         return not self.full
 
@@ -325,6 +341,9 @@ class HttpConnection(asyncio.Protocol):
     def _free(self) -> None:
         """Free what refers back to this object."""
         self.deadline.cancel()
+        if self._out is not None:
+            self._out.forget()
+            self._out = None
         if self._h1 is not None:
             self._h1.close()
 
@@ -345,7 +364,8 @@ class HttpConnection(asyncio.Protocol):
             self.deadline.set(limits.HTTP_LINGER_SECONDS)
         else:
             self.deadline.set(limits.HTTP_IDLE_SECONDS)
-            transport.close()
+            if self._out is not None:
+                self._out.close()
 
     def _refuse(self, refusal: Refusal) -> None:
         if self.transport is None or self._deaf:
@@ -353,7 +373,7 @@ class HttpConnection(asyncio.Protocol):
         log.info("http %s: %s", self.peer.ip, refusal.why, extra={"peer": self.peer.ip})
         self._give_up()
         response = refusal.response
-        self.transport.write(sized_head(response, len(response.body), keep_alive=False) + response.body)
+        self.write(sized_head(response, len(response.body), keep_alive=False) + response.body)
         self.close(linger=True)
 
     def _give_up(self) -> None:
@@ -382,4 +402,4 @@ class HttpConnection(asyncio.Protocol):
     def _unsent(self) -> int:
         """Bytes of answers that the client has not taken, 0 when the kernel has them all."""
         more = self._exchange.unsent if self._exchange is not None else 0
-        return unsent_bytes(self.transport, more) if self.transport is not None else 0
+        return self._out.unsent(more) if self._out is not None else 0

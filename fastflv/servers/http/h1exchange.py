@@ -346,7 +346,12 @@ class H1Exchange(Exchange):
             self._writer = None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._connection.write(data)
+        self._connection.write(data, urgent=True)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of answers that the kernel has not taken."""
+        return self._connection.buffered
 
     @property
     def transport(self) -> asyncio.Transport | None:
