@@ -168,6 +168,9 @@ class Scene:
         """Read all that the event loop may read while threads write it."""
         for player in self.ends:
             assert player.sent >= 0 and player.sends >= 0 and player.lag_ms >= 0 and player.drops >= 0
+            # One that has left is not reaped yet.
+            assert not (player.reason or player.recalled or player.whole) or player.closed
+            assert player.position >= -1
         assert sum(self.sender.loads) == len(self.ends)
         assert len(self.sender.windows_ms) == THREADS and self.sender.wakeups >= 0
 

@@ -41,6 +41,22 @@ STEPS = st.lists(
 )
 
 
+def test_headers_that_outweigh_the_media_between_them_count_for_the_bound():
+    log = MediaLog()
+    past = Past(log, window_ms=10**9, bytes_max=1_000_000)
+    feed = Feed(StreamWriter(log))
+    feed.writer.begin(10)
+    feed.writer.set_metadata(b"\x02\x00\x0aonMetaData\x0c" + bytes(40_000), 0)
+    feed.video(0, AVC_HEADER)
+    for number in range(2000):
+        feed.video(number * 40, key())
+        assert past.kept_bytes <= 1_000_000
+    # Each place keeps 40 KB of its own.
+    assert 0 < len(past.spots) <= 1_000_000 // 40_000
+    past.adopt(window_ms=10**9, bytes_max=0)
+    assert (past.kept_bytes, past.spots) == (0, [])
+
+
 class ListPast:
     """Every tag that was written, and every keyframe with the headers of then."""
 

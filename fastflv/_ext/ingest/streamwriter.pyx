@@ -451,7 +451,7 @@ cdef class StreamWriter(MediaSink):
         self.key_bare = False
         block = self.headers.as_block(told_ms(self.log.log, self.key_ms), self.lost)
         if self.log.log.past != NULL:
-            timeshift_give_headers(self.log.log.past, block)
+            timeshift_give_headers(self.log.log.past, block, self.log.log.written_dts)
         if self.log.log.pending_key >= 0:
             block_drop(self.log.log.pending_block)
             self.log.log.pending_block = block

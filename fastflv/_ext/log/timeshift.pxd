@@ -21,8 +21,8 @@ cdef struct Place:
 
 cdef struct Timeshift:
     int64_t window_ms      # how far the past goes back, ms
-    int64_t bytes_max      # bound of the pages here, bytes of capacity
-    int64_t bytes          # capacity of the pages here
+    int64_t bytes_max      # bound of `bytes`
+    int64_t bytes          # capacity of the pages here, and the headers of the places
     Page** pages           # owned array of references, oldest first; each begins where the one before ends
     int32_t first
     int32_t count
@@ -36,7 +36,7 @@ cdef struct Timeshift:
 cdef Timeshift* timeshift_new() noexcept nogil
 cdef void timeshift_free(Timeshift* past) noexcept nogil
 cdef void timeshift_mark(Timeshift* past, int64_t position, int64_t dts_ms, bint audio, bint video) noexcept nogil
-cdef void timeshift_give_headers(Timeshift* past, Block* headers) noexcept nogil
+cdef void timeshift_give_headers(Timeshift* past, Block* headers, int64_t head_dts) noexcept nogil
 cdef void timeshift_replace_headers(Timeshift* past, Block* headers) noexcept nogil
 cdef void timeshift_take(Timeshift* past, Page* page, int64_t head_dts) noexcept nogil
 cdef void timeshift_prune(Timeshift* past, int64_t head_dts) noexcept nogil

@@ -36,7 +36,11 @@ cdef void drop_page(Timeshift* past) noexcept nogil:
 
 cdef void drop_place(Timeshift* past) noexcept nogil:
     """Drop the oldest place."""
-    block_drop(past.places[past.place_first].headers)
+    cdef Block* headers = past.places[past.place_first].headers
+    # Places of one read share a block, which the newest of them frees.
+    if headers != NULL and (past.place_count == 1 or past.places[past.place_first + 1].headers != headers):
+        past.bytes -= headers.size
+    block_drop(headers)
     past.place_first += 1
     past.place_count -= 1
 
@@ -83,13 +87,16 @@ cdef void timeshift_mark(Timeshift* past, int64_t position, int64_t dts_ms, bint
     past.place_count += 1
 
 
-cdef void timeshift_give_headers(Timeshift* past, Block* headers) noexcept nogil:
+cdef void timeshift_give_headers(Timeshift* past, Block* headers, int64_t head_dts) noexcept nogil:
     """Give *headers* to the places that have none yet; each takes a reference."""
     cdef int32_t i = past.place_first + past.place_count - 1
     while i >= past.place_first and past.places[i].headers == NULL:
         block_hold(headers)
         past.places[i].headers = headers
         i -= 1
+    if i < past.place_first + past.place_count - 1:
+        past.bytes += headers.size
+        timeshift_prune(past, head_dts)
 
 
 cdef void timeshift_replace_headers(Timeshift* past, Block* headers) noexcept nogil:
@@ -98,6 +105,9 @@ cdef void timeshift_replace_headers(Timeshift* past, Block* headers) noexcept no
     if past.place_count == 0:
         return
     place = &past.places[past.place_first + past.place_count - 1]
+    if place.headers != NULL and (past.place_count == 1 or (place - 1).headers != place.headers):
+        past.bytes -= place.headers.size
+    past.bytes += headers.size
     block_hold(headers)
     block_drop(place.headers)
     place.headers = headers
@@ -159,7 +169,10 @@ cdef void forget_places(Timeshift* past, int64_t tail) noexcept nogil:
 
 
 cdef void timeshift_prune(Timeshift* past, int64_t head_dts) noexcept nogil:
-    """Drop the oldest pages: beyond `bytes_max`, and those that a start at the far end of the window does not need."""
+    """Drop the oldest pages: beyond `bytes_max`, and those that a start at the far end of the window does not need.
+
+    Places of the pages that the log keeps itself go last: headers may be larger than the media between them.
+    """
     cdef int32_t i = place_before(past, head_dts - past.window_ms)
     cdef int64_t wanted = past.places[past.place_first + i].position if i >= 0 else 0
     cdef int64_t tail = -1
@@ -171,6 +184,8 @@ cdef void timeshift_prune(Timeshift* past, int64_t head_dts) noexcept nogil:
         tail = page.start + page.used
         drop_page(past)
     forget_places(past, tail)
+    while past.bytes > past.bytes_max and past.place_count:
+        drop_place(past)
 
 
 cdef Page* timeshift_page(const Timeshift* past, int64_t position) noexcept nogil:
