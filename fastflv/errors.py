@@ -13,7 +13,7 @@ from enum import IntEnum, unique
 class Code(IntEnum):
     """Stable error numbers.
 
-    20xx RTMP, 21xx FLV, 22xx codecs, 23xx streams, 24xx connections, 30xx configuration, 31xx start,
+    20xx RTMP, 21xx FLV, 22xx codecs, 23xx streams, 24xx connections, 25xx media files, 30xx configuration, 31xx start,
     32xx probe, 40xx use.
     """
 
@@ -31,6 +31,8 @@ class Code(IntEnum):
     FLV_TAG = 2103
     CODEC_CONFIG = 2201
     STREAM_BUSY = 2301
+    MEDIA_FILE = 2501
+    MEDIA_PLACE = 2502
     NET_PROXY = 2401
     WEBSOCKET_HANDSHAKE = 2402
     CONFIG_SYNTAX = 3001
@@ -178,6 +180,18 @@ class StreamBusyError(PeerError):
     """The stream name already has a publisher."""
 
     code = Code.STREAM_BUSY
+
+
+class MediaFileError(FlvError):
+    """A media file is damaged, or is not what its name says."""
+
+    code = Code.MEDIA_FILE
+
+
+class MediaPlaceError(FlvError):
+    """A place that was asked for lies outside of a media file."""
+
+    code = Code.MEDIA_PLACE
 
 
 class ProxyHeaderError(PeerError):

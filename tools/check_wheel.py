@@ -46,6 +46,7 @@ EXTENSIONS = [
     "syntax/adts",
     "syntax/flvtag",
     "syntax/nalu",
+    "syntax/tagwalk",
     "ts/clock",
     "ts/crc32",
     "ts/file",

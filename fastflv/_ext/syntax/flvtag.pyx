@@ -254,7 +254,7 @@ cdef bint read_payload(uint8_t kind, const uint8_t* p, Py_ssize_t n, Payload* ou
 def make_tag(uint8_t kind, int64_t dts_ms, body):
     """Return one FLV tag with its back pointer as bytes. *dts_ms* is taken modulo 2**31.
 
-    Called by tests and benchmarks alone; the writer uses `write_tag`.
+    For what is made now and then; the writer of a stream uses `write_tag`.
     """
     cdef Py_buffer view
     PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)

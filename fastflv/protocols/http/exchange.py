@@ -152,9 +152,16 @@ class Exchange(ABC):
 
     @abstractmethod
     def respond_file(
-        self, head: Response, file: str | int, offset: int = 0, size: int | None = None, *, missing: Response
+        self,
+        head: Response,
+        file: str | int,
+        offset: int = 0,
+        size: int | None = None,
+        *,
+        missing: Response,
+        before: bytes = b"",
     ) -> None:
-        """Answer with *size* bytes of a file from *offset* on; None: to its end.
+        """Answer with *before*, and *size* bytes of a file from *offset* on; None: to its end.
 
         *file*: its path, or an open descriptor, which is closed by this call or later in any case.
         *missing* is the answer when the file is a link, cannot be opened or does not have these bytes. A file

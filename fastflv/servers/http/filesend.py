@@ -23,7 +23,7 @@ from fastflv.net.filepool import FileShare
 
 
 class FileSend(ABC):
-    """Sends a head and *size* bytes of a file from *offset* on; None: to its end."""
+    """Sends a head, with what else stands before them, and *size* bytes of a file from *offset* on; None: to its end."""
 
     def __init__(
         self, files: FileShare, file: str | int, offset: int, size: int | None,
@@ -43,7 +43,7 @@ class FileSend(ABC):
         self._missing = missing
         self._file = -1
         "Descriptor of the file, once it was looked at."
-        self._head = b""
+        self._head = memoryview(b"")
         self._running = False
         self._over = False
         self.started = False
@@ -81,7 +81,7 @@ class FileSend(ABC):
             size = status.st_size - self._offset if self._size is None else self._size
             if not stat.S_ISREG(status.st_mode) or not 0 <= size <= status.st_size - self._offset:
                 raise FileNotFoundError("the file does not have these bytes")
-            self._head = self._head_of(size)
+            self._head = memoryview(self._head_of(size))
             self.left = size
         except BaseException:
             os.close(file)
@@ -196,8 +196,8 @@ class TransportFileSend(FileSend):
             raise EOFError("the file became shorter")
         self._offset += len(piece)
         self.left -= len(piece)
-        head, self._head = self._head, b""
-        return head + piece
+        head, self._head = self._head, memoryview(b"")
+        return bytes(head) + piece
 
     def _proceed(self, read: bytes | None) -> None:
         assert read is not None

@@ -162,16 +162,25 @@ class H1Exchange(Exchange):
         self.complete()
 
     def respond_file(
-        self, head: Response, file: str | int, offset: int = 0, size: int | None = None, *, missing: Response
+        self,
+        head: Response,
+        file: str | int,
+        offset: int = 0,
+        size: int | None = None,
+        *,
+        missing: Response,
+        before: bytes = b"",
     ) -> None:
         if self._stage is not Stage.NONE or self.closed:
             _drop(file)
             return
         head = self._begin(head)
         connection = self._connection
+        head_only = self.request.method == "HEAD"
 
         def head_of(size: int) -> bytes:
-            return sized_head(head, size, keep_alive=not self.last)
+            made = sized_head(head, len(before) + size, keep_alive=not self.last)
+            return made if head_only else made + before
 
         def absent() -> None:
             self._stage = Stage.NONE
@@ -180,9 +189,9 @@ class H1Exchange(Exchange):
 
         whole = (connection.files, file, offset, size, head_of, self._file_done, absent)
         send: SocketFileSend | TransportFileSend
-        if self.secure or self.request.method == "HEAD":
+        if self.secure or head_only:
             send = TransportFileSend(*whole)
-            send.take(connection.write, lambda: connection.full, head_only=self.request.method == "HEAD")
+            send.take(connection.write, lambda: connection.full, head_only=head_only)
         else:
             try:
                 socket = os.dup(connection.fileno())
