@@ -36,6 +36,17 @@ def test_a_higher_limit_counts_at_once():
     assert (limit.take(), limit.take()) == (True, False)
 
 
+def test_places_above_the_limit_are_kept_for_those_who_may_take_them():
+    limit = ConnectionLimit(2)
+    assert [limit.take(), limit.take(), limit.take()] == [True, True, False]
+    assert [limit.take(2), limit.take(2), limit.take(2)] == [True, True, False]
+    for _ in range(2):
+        limit.release()
+        assert not limit.take()
+    limit.release()
+    assert limit.take()
+
+
 def test_a_limit_of_0_takes_nobody():
     limit = ConnectionLimit(0)
     assert not limit.take()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fastflv.config.advice import advice
+from fastflv import limits
+from fastflv.config.advice import advice, open_files_advice
 from fastflv.config.load import load, load_text
 
 REMUX = "http_remux { enabled on; }"
@@ -63,3 +64,11 @@ def test_what_somebody_can_use_is_taken_in_silence(text):
 
 def test_the_built_in_configuration_is_of_use():
     assert advice(load(None, environ={})) == ()
+
+
+def test_open_files_that_carry_players_of_one_descriptor_only_are_pointed_out():
+    settings = load_text("listen 1; max_connections 1000; vhost a { }")
+    enough = 1000 * limits.CONNECTION_DESCRIPTORS_MAX + limits.CONNECTIONS_RESERVED + 1
+    assert open_files_advice(settings, enough) == ()
+    (notice,) = open_files_advice(settings, enough - 1)
+    assert f"ulimit -n {enough}" in notice.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastflv import limits
 from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.section import Section
 from fastflv.config.model.server import Settings
@@ -27,6 +28,21 @@ def advice(settings: Settings) -> tuple[Notice, ...]:
     else:
         _advise_http(settings, root)
     return tuple(notices)
+
+
+def open_files_advice(settings: Settings, soft_limit: int) -> tuple[Notice, ...]:
+    """Return a notice when *soft_limit* open files (RLIMIT_NOFILE) carry `max_connections` of some kinds only."""
+    each = limits.CONNECTION_DESCRIPTORS_MAX
+    needed = settings.max_connections * each + limits.CONNECTIONS_RESERVED
+    if needed < soft_limit:
+        return ()
+    most = (soft_limit - limits.CONNECTIONS_RESERVED) // each
+    text = (
+        f"max_connections {settings.max_connections}: players of WebSocket and RTMP take two open files each, downloads"
+        f" three; this process may have {soft_limit}, enough for {most} downloads; 'ulimit -n {needed + 1}'"
+        " (LimitNOFILE= in a systemd unit) carries any"
+    )
+    return (Notice(NoticeKind.ADVICE, text),)
 
 
 def _advise_twins(root: Section) -> None:

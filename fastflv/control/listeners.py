@@ -41,6 +41,9 @@ class Wanted:
     proxied: bool = False
     "`proxy_protocol on`."
 
+    kept: int = 0
+    "Connections that are taken above `max_connections`."
+
     place: str = "in the configuration"
     "With what to choose another endpoint, for messages."
 
@@ -111,7 +114,7 @@ class Listeners:
                     )
                     plan.certificates[each.pairs] = certificates
                     context = certificates.context
-                acceptance = Acceptance(each.connect, context, each.proxied, trusted, empty_ip_ok)
+                acceptance = Acceptance(each.connect, context, each.proxied, trusted, empty_ip_ok, each.kept)
                 for endpoint in uncovered(each.endpoints):
                     place = Place(endpoint, "" if endpoint.port else each.name)
                     plan.acceptances[place] = (each.name, acceptance)

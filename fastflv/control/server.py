@@ -268,10 +268,19 @@ class Server:
             connect: Connect,
             *paths: str,
             pairs: Pairs | None = None,
+            kept: int = 0,
         ) -> Wanted:
             return Wanted(
-                name, block.listen, connect, pairs, block.proxy_protocol, _change_place(settings, *paths)
+                name,
+                block.listen,
+                connect,
+                pairs,
+                block.proxy_protocol,
+                kept,
+                _change_place(settings, *paths),
             )
+
+        kept = limits.API_CONNECTIONS_KEPT
 
         yield Wanted(
             "RTMP",
@@ -289,10 +298,12 @@ class Server:
                 https = server.https
                 yield want("HTTPS", https, self._serve_streams, "http_server.https.listen", pairs=https.pairs)
         if api.enabled and not settings.api_shared:
-            yield want("API", api, self._serve_api, "http_api.listen")
+            yield want("API", api, self._serve_api, "http_api.listen", kept=kept)
         if api.enabled and api.https.enabled and not settings.api_https_shared:
             https = api.https
-            yield want("API over TLS", https, self._serve_api, "http_api.https.listen", pairs=https.pairs)
+            yield want(
+                "API over TLS", https, self._serve_api, "http_api.https.listen", pairs=https.pairs, kept=kept
+            )
 
         for caster in settings.stream_casters:
             handler = Caster(

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 CONNECTIONS_RESERVED: Final = 128
-"Descriptors kept free under the open-file limit for listeners, logs and files (as SRS)."
+"Descriptors kept free under the open-file limit for listeners, logs, files and API_CONNECTIONS_KEPT (as SRS)."
+
+API_CONNECTIONS_KEPT: Final = 32
+"Connections that the API's own listeners take above `max_connections`, count: an operator, monitoring and a few scripts, when everything else is taken."
+
+CONNECTION_DESCRIPTORS_MAX: Final = 3
+"Descriptors of one connection at most: its socket, a duplicate for the thread that sends (WebSocket and RTMP players, downloads), and a file."
 
 ACCEPT_REST_SECONDS: Final = 1.0
 "Pause of a listener that found no descriptor free, seconds: the socket stays readable all the time."

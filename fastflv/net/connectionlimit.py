@@ -6,7 +6,8 @@ from __future__ import annotations
 class ConnectionLimit:
     """Counts connections: RTMP, HTTP, API, TLS handshakes, and players that a sender thread has taken over.
 
-    A listener takes one place per accepted socket; the connection gives it back once, when it ends.
+    A listener takes one place per accepted socket; the connection gives it back once, when it ends. Places above
+    the limit are kept for listeners that must answer when all others are taken.
     """
 
     __slots__ = ("limit", "refused", "taken", "total")
@@ -20,9 +21,9 @@ class ConnectionLimit:
         self.refused = 0
         "Connections closed at once because the limit was reached."
 
-    def take(self) -> bool:
-        """Count one connection; False above the limit: close it, and do not call `release`."""
-        if self.taken >= self.limit:
+    def take(self, kept: int = 0) -> bool:
+        """Count one connection; False above the limit and *kept* places more: close it, and do not call `release`."""
+        if self.taken >= self.limit + kept:
             self.refused += 1
             return False
         self.taken += 1

@@ -42,6 +42,9 @@ class Acceptance:
     empty_ip_ok: bool = True
     "Accept peers without an IP address (AF_UNIX)."
 
+    kept: int = 0
+    "Connections that are taken above the connection limit."
+
 
 class Listener:
     """Accepts connections of one socket.
@@ -120,7 +123,7 @@ class Listener:
         if not peer.ip and not acceptance.empty_ip_ok:
             log.info("%s: a peer without an address is refused (empty_ip_ok off)", self.name)
             return None
-        if not self._limit.take():
+        if not self._limit.take(acceptance.kept):
             extra = {"peer": peer.ip}
             limit = self._limit.limit
             log.warning(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fastflv import limits
-from fastflv.config.advice import advice
+from fastflv.config.advice import advice, open_files_advice
 from fastflv.config.check import check_listeners, check_open_files
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.load import load
@@ -124,7 +124,7 @@ def load_checked(args: argparse.Namespace, *, folder: str, stamps: FileStamps) -
     settings = replace(settings, notices=(*settings.notices, *advice(settings)))
     open_files = raise_file_limit()
     if args.file is None and "SRS_MAX_CONNECTIONS" not in os.environ:
-        room = open_files - limits.CONNECTIONS_RESERVED - 1
+        room = (open_files - limits.CONNECTIONS_RESERVED - 1) // limits.CONNECTION_DESCRIPTORS_MAX
         settings = replace(settings, max_connections=min(max(room, 1), limits.CONNECTIONS_DEFAULT_MAX))
     check_open_files(settings, open_files)
-    return settings
+    return replace(settings, notices=(*settings.notices, *open_files_advice(settings, open_files)))
