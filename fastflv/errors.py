@@ -14,7 +14,7 @@ class Code(IntEnum):
     """Stable error numbers.
 
     20xx RTMP, 21xx FLV, 22xx codecs, 23xx streams, 24xx connections, 25xx media files, 30xx configuration, 31xx start,
-    32xx probe, 40xx use.
+    32xx commands beside the server, 40xx use.
     """
 
     RTMP_HANDSHAKE = 2001
@@ -40,7 +40,7 @@ class Code(IntEnum):
     CONFIG_VALUE = 3003
     CONFIG_FILE = 3004
     STARTUP = 3101
-    PROBE = 3201
+    TOOL = 3201
     USAGE = 4001
     RESOURCE = 4002
     FILES_BUSY = 4003
@@ -264,10 +264,10 @@ class StartupError(FlvError):
         return self.detail
 
 
-class ProbeError(FlvError):
-    """A stream could not be probed; the sentence says what to do."""
+class ToolError(FlvError):
+    """A command beside the server cannot do what it was asked; the sentence says what to do."""
 
-    code = Code.PROBE
+    code = Code.TOOL
 
     def __str__(self) -> str:
         return self.detail

@@ -13,12 +13,12 @@ from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, SCRIPT, VIDEO, Tag, inter, 
 
 from fastflv import limits
 from fastflv.containers.flv.header import flv_header
-from fastflv.containers.flv.reader import FlvReader
-from fastflv.errors import ProbeError
+from fastflv.containers.flv.reader import FlvReader, FlvTag
+from fastflv.errors import ToolError
 from fastflv.media.amf import amf0
 from fastflv.stream.liveclock import ClockTag, write_clock
 from fastflv.tools.probe import Probe, main, probe, text_of
-from fastflv.tools.probesource import ProbeTag, not_upgraded, open_source, read_flv
+from fastflv.tools.source import not_upgraded, open_source, read_flv
 
 WALL = 1_700_000_000_000.0
 
@@ -32,18 +32,18 @@ def source(flags: int = 5):
 def watched(seconds: int = 6, *, delay: float = 80.0, clock: bool = True) -> Probe:
     """A GOP of the past at once, then 25 pictures and 50 sounds a second as they happen."""
     probe = Probe(100.0)
-    past = [ProbeTag(VIDEO, time, key() if time == 0 else inter(bytes(95))) for time in range(0, 1000, 40)]
-    heads = [ProbeTag(AUDIO, 0, AAC_HEADER), ProbeTag(VIDEO, 0, AVC_HEADER)]
+    past = [FlvTag(VIDEO, time, key() if time == 0 else inter(bytes(95))) for time in range(0, 1000, 40)]
+    heads = [FlvTag(AUDIO, 0, AAC_HEADER), FlvTag(VIDEO, 0, AVC_HEADER)]
     probe.take([*heads, *past], 100.05, WALL)
     for time in range(1000, 1000 + seconds * 1000, 20):
         now = 100.05 + (time - 1000) / 1000
-        found = [ProbeTag(AUDIO, time, sound(bytes(98)))]
+        found = [FlvTag(AUDIO, time, sound(bytes(98)))]
         if time % 40 == 0:
             is_key = time % 2000 == 0
             if is_key and clock:
                 ingest = round(WALL + time - delay)
-                found.append(ProbeTag(SCRIPT, time, write_clock(ClockTag(time, ingest, ingest + 5, time, 1))))
-            found.append(ProbeTag(VIDEO, time, (key if is_key else inter)(bytes(95))))
+                found.append(FlvTag(SCRIPT, time, write_clock(ClockTag(time, ingest, ingest + 5, time, 1))))
+            found.append(FlvTag(VIDEO, time, (key if is_key else inter)(bytes(95))))
         probe.take(found, now, WALL + time)
     return probe
 
@@ -84,7 +84,7 @@ def test_clocks_that_differ_are_told_of():
 def test_promises_that_are_not_kept_are_told_of():
     probe = Probe(0.0)
     said = amf0.encode("onMetaData", {"hasAudio": True, "hasVideo": False})
-    probe.take([ProbeTag(SCRIPT, 0, said), ProbeTag(VIDEO, 0, inter())], 1.0, WALL)
+    probe.take([FlvTag(SCRIPT, 0, said), FlvTag(VIDEO, 0, inter())], 1.0, WALL)
     warnings = probe.report(source(4), 1.0)["warnings"]
     assert len(warnings) == 5
     assert any("announces audio" in line for line in warnings)
@@ -97,14 +97,14 @@ def test_promises_that_are_not_kept_are_told_of():
 def test_whatever_comes_makes_a_report(rows):
     probe = Probe(0.0)
     for i, (kind, body) in enumerate(rows):
-        probe.take([ProbeTag(kind, i, body)], 1.0 + i, WALL)
+        probe.take([FlvTag(kind, i, body)], 1.0 + i, WALL)
     assert text_of(probe.report(source(), 1.0))
 
 
 def test_what_is_no_flv_is_said_so():
-    with pytest.raises(ProbeError, match="no FLV"):
+    with pytest.raises(ToolError, match="no FLV"):
         read_flv(FlvReader(), b"<html>")
-    with pytest.raises(ProbeError, match="breaks FLV"):
+    with pytest.raises(ToolError, match="breaks FLV"):
         read_flv(FlvReader(), flv_header(audio=True, video=True) + bytes(15))
 
 
@@ -231,8 +231,8 @@ def test_the_help_names_the_defaults(capsys):
 def test_opus_has_its_rate_and_channels_with_a_header_and_without(config):
     head = b"OpusHead\x01\x01\x38\x01\x80\xbb\0\0\0\0\0"
     probe = Probe(0.0)
-    tags = [ProbeTag(AUDIO, 0, b"\x90Opus" + head)] if config else []
-    probe.take([*tags, *(ProbeTag(AUDIO, time, b"\x91Opus\xfc" + bytes(40)) for time in (0, 20))], 1.0, WALL)
+    tags = [FlvTag(AUDIO, 0, b"\x90Opus" + head)] if config else []
+    probe.take([*tags, *(FlvTag(AUDIO, time, b"\x91Opus\xfc" + bytes(40)) for time in (0, 20))], 1.0, WALL)
     (audio,) = probe.report(source(), 1.0)["tracks"]
     assert (audio["codec"], audio["sample_rate"], audio["channel"]) == ("Opus", 48000, 1 if config else 2)
 

@@ -17,4 +17,5 @@ from fastflv.limits.process import *
 from fastflv.limits.rtmp import *
 from fastflv.limits.stream import *
 from fastflv.limits.time import *
+from fastflv.limits.tools import *
 from fastflv.limits.vod import *

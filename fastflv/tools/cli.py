@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
+from typing import Final
 
 from fastflv import limits
 from fastflv.config.advice import advice, open_files_advice
@@ -22,6 +24,14 @@ from fastflv.errors import ConfigError, ConfigValueError, StartupError
 from fastflv.net.certificates import Certificates
 from fastflv.tools.arguments import Arguments
 from fastflv.tools.serve import serve
+
+COMMANDS: Final = {
+    "config": "fastflv.tools.sample",
+    "probe": "fastflv.tools.probe",
+    "push": "fastflv.tools.push",
+    "remux": "fastflv.tools.remux",
+}
+"Modules of the commands beside the server."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,14 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(argv: Sequence[str] | None) -> int:
     """Run the command; return the exit status. Raises BrokenPipeError when stdout is closed."""
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == ["probe"]:
-        from fastflv.tools import probe
-
-        return probe.main(argv[1:])
-    if argv[:1] == ["config"]:
-        from fastflv.tools import sample
-
-        return sample.main(argv[1:])
+    if argv and argv[0] in COMMANDS:
+        # Each command loads what it needs, and the server none of it.
+        main: Callable[[Sequence[str]], int] = import_module(COMMANDS[argv[0]]).main
+        return main(argv[1:])
     args = Arguments().parse(argv, os.environ)
     # A reload reads the same files, whatever work_dir says.
     folder = os.getcwd()

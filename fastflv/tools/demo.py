@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from importlib import resources
+from itertools import repeat
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint
@@ -14,17 +15,11 @@ from fastflv.errors import PeerError
 from fastflv.protocols.rtmp.client import ClientSession
 from fastflv.protocols.rtmp.clientevents import Failed, Redirected, Started
 from fastflv.protocols.rtmp.connectarguments import ConnectArguments
+from fastflv.tools.sequence import in_sequence
 
 log = logging.getLogger(__name__)
 
-SCRIPT = 18
-FRAME_MS = 40
 APP, STREAM = "live", "livestream"
-
-
-def is_config(tag: FlvTag) -> bool:
-    """Whether the tag is a sequence header or metadata: sent once, not in every round."""
-    return tag.kind == SCRIPT or tag.body[1] == 0
 
 
 async def publish_demo(endpoint: Endpoint) -> None:
@@ -96,20 +91,11 @@ async def _loop_clip(
 ) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
-    length = max(tag.time_ms for tag in tags) + FRAME_MS
-    start = 0
-    for tag in tags:
-        if is_config(tag):
-            writer.write(session.write_media(stream_id, tag.kind, 0, tag.body))
-    while True:
-        for tag in tags:
-            if is_config(tag):
-                continue
-            wait = began + (start + tag.time_ms) / 1000 - loop.time()
-            if wait > 0:
-                await asyncio.sleep(wait)
-            if answers.done():
-                # Raises why the connection ended.
-                answers.result()
-            writer.write(session.write_media(stream_id, tag.kind, start + tag.time_ms, tag.body))
-        start += length
+    for tag in in_sequence(repeat(tags)):
+        wait = began + tag.time_ms / 1000 - loop.time()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        if answers.done():
+            # Raises why the connection ended.
+            answers.result()
+        writer.write(session.write_media(stream_id, tag.kind, tag.time_ms, tag.body))

@@ -1,11 +1,10 @@
-"""`fastflv probe URL`: join a stream as a player, and tell what comes and how late it is."""
+"""`fastflv probe`: join a stream as a player, or read a file, and tell what comes and how late it is."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
-import ssl
 import sys
 import time
 from collections.abc import Sequence
@@ -13,12 +12,14 @@ from dataclasses import dataclass, field
 
 from fastflv import limits
 from fastflv._ext.syntax.flvtag import traits
-from fastflv.errors import AmfError, ProbeError
+from fastflv.containers.flv.reader import FlvTag
+from fastflv.errors import AmfError, ToolError
 from fastflv.media import trackinfo as tracks
 from fastflv.media.amf import amf0
 from fastflv.net.peertext import masked, printable
 from fastflv.stream.liveclock import ClockTag, read_clock
-from fastflv.tools.probesource import AUDIO, SCRIPT, VIDEO, ProbeTag, Source, open_source
+from fastflv.tools.filesource import FileSource, is_file
+from fastflv.tools.source import AUDIO, SCRIPT, VIDEO, Source, connection_fault, open_source
 
 KEY, CONFIG, COMMAND = 1, 4, 8
 NAMES = {AUDIO: "audio", VIDEO: "video"}
@@ -59,6 +60,8 @@ class Probe:
 
     began: float
     "Monotonic clock before the connection, seconds."
+    past: float = limits.PROBE_BURST_SECONDS
+    "What comes within this of the first byte is no part of the rates, seconds; -1: all is."
     first_byte: float = -1.0
     first_key: float = -1.0
     last: float = -1.0
@@ -74,7 +77,7 @@ class Probe:
     "From the first server's read to the last server's log, ms."
     clock: ClockTag | None = None
 
-    def take(self, found: list[ProbeTag], now: float, wall_ms: float) -> None:
+    def take(self, found: list[FlvTag], now: float, wall_ms: float) -> None:
         """Take the tags that arrived at one moment, by two clocks."""
         if self.first_byte < 0:
             self.first_byte = now
@@ -82,7 +85,7 @@ class Probe:
             self.silence = max(self.silence, now - self.last)
         if found or self.last < 0:
             self.last = now
-        live = now - self.first_byte >= limits.PROBE_BURST_SECONDS
+        live = now - self.first_byte > self.past
         for tag in found:
             if tag.kind == SCRIPT:
                 self._take_script(tag.body, wall_ms, live)
@@ -104,7 +107,7 @@ class Probe:
         if len(values) > 1 and values[0] == "onMetaData" and isinstance(values[1], dict):
             self.metadata = {key: value for key, value in values[1].items()}
 
-    def _take_media(self, tag: ProbeTag, now: float, live: bool) -> None:
+    def _take_media(self, tag: FlvTag, now: float, live: bool) -> None:
         flags, codec, number = traits(tag.kind, tag.body)
         if flags & COMMAND or number:
             return
@@ -131,7 +134,6 @@ class Probe:
 
     def report(self, source: Source, seconds: float) -> dict[str, object]:
         """Everything, for machines; times in ms, rates in kbit/s."""
-        gops = [b - a for a, b in zip(self.keys, self.keys[1:], strict=False)]
         return {
             "url": masked(source.url.geturl()),
             "seconds": round(seconds, 2),
@@ -141,13 +143,35 @@ class Probe:
             if self.first_key < 0
             else round((self.first_key - self.began) * 1000, 1),
             "longest_silence_ms": round(self.silence * 1000, 1),
-            "tracks": [self._describe(kind) for kind in (VIDEO, AUDIO) if kind in self.tracks],
-            "gop_ms": {"least": min(gops), "most": max(gops)} if gops else None,
+            **self._media(),
             "delay_ms": _percentiles(self.delays),
             "server_ms": _percentiles(self.servers),
             "hop": self.clock.hop if self.clock is not None else None,
             "metadata": {key: str(value) for key, value in self.metadata.items()},
-            "warnings": self.warnings(source),
+            "warnings": self.warnings(source.flags),
+        }
+
+    def report_file(self, source: FileSource) -> dict[str, object]:
+        """Likewise of a file that was read to its end, or to its damage."""
+        spans = [(track.first_ms, track.last_ms) for track in self.tracks.values() if track.frames]
+        index = self.metadata.pop("keyframes", None)
+        times = index.get("times") if isinstance(index, dict) else None
+        warnings = self.warnings(source.flags)
+        return {
+            "file": source.path,
+            "seconds": round((max(last for _, last in spans) - min(first for first, _ in spans)) / 1000, 3),
+            "bytes": source.received,
+            **self._media(),
+            "index": len(times) if isinstance(times, list) else None,
+            "metadata": {key: str(value) for key, value in self.metadata.items()},
+            "warnings": [*warnings, source.fault] if source.fault else warnings,
+        }
+
+    def _media(self) -> dict[str, object]:
+        gops = [b - a for a, b in zip(self.keys, self.keys[1:], strict=False)]
+        return {
+            "tracks": [self._describe(kind) for kind in (VIDEO, AUDIO) if kind in self.tracks],
+            "gop_ms": {"least": min(gops), "most": max(gops)} if gops else None,
         }
 
     def _describe(self, kind: int) -> dict[str, object]:
@@ -159,14 +183,14 @@ class Probe:
         )
         return {"kind": NAMES[kind], **about, "frames": track.frames, "bytes": track.bytes, **track.rates()}
 
-    def warnings(self, source: Source) -> list[str]:
+    def warnings(self, flags: int) -> list[str]:
         """What players will stumble over."""
         found = []
         there = {kind for kind, track in self.tracks.items() if track.frames}
         for kind, bit in ((AUDIO, 4), (VIDEO, 1)):
             name = NAMES[kind]
-            if source.flags >= 0 and bool(source.flags & bit) != (kind in there):
-                told = "announces" if source.flags & bit else "does not announce"
+            if flags >= 0 and bool(flags & bit) != (kind in there):
+                told = "announces" if flags & bit else "does not announce"
                 found.append(f"the FLV header {told} {name}, and {'some' if kind in there else 'none'} came")
             said = self.metadata.get(f"has{name.capitalize()}")
             if isinstance(said, bool) and said != (kind in there):
@@ -191,7 +215,7 @@ def _percentiles(values: list[float]) -> dict[str, float] | None:
 def probe(
     url: str, *, seconds: float, wait: float = limits.PROBE_WAIT_SECONDS, verify: bool = True
 ) -> dict[str, object]:
-    """Read *url* for some seconds from its first media on; return the report. Raises ProbeError."""
+    """Read *url* for some seconds from its first media on; return the report. Raises ToolError."""
     source = open_source(url, timeout=wait, verify=verify)
     seen = Probe(time.monotonic())
     try:
@@ -200,30 +224,34 @@ def probe(
             if seen.first_byte < 0:
                 source.deadline = now + seconds
             seen.take(found, now, time.time() * 1000)
-    except ssl.SSLCertVerificationError as error:
-        raise ProbeError(
-            f"the certificate is not trusted: {error.verify_message}; --insecure does without"
-        ) from error
-    except TimeoutError as error:
-        raise ProbeError(
-            f"no answer from {source.authority} within {wait:g} s; does anybody publish the stream?"
-        ) from error
     except OSError as error:
-        raise ProbeError(
-            f"no connection to {source.authority}: {str(error.strerror or error).lower()}; "
-            "is the server running, and is that its port?"
-        ) from error
+        raise connection_fault(error, source.authority, wait) from error
     if not seen.tracks:
-        raise ProbeError(f"no media within {wait:g} s; does anybody publish the stream?")
+        raise ToolError(f"no media within {wait:g} s; does anybody publish the stream?")
     return seen.report(source, time.monotonic() - seen.first_byte)
+
+
+def probe_file(path: str) -> dict[str, object]:
+    """Read the FLV file at *path*, `-`: stdin; return the report. Raises ToolError."""
+    source = FileSource(path)
+    seen = Probe(0.0, past=-1.0)
+    for found in source.tags():
+        seen.take(found, 0.0, 0.0)
+    if not any(track.frames for track in seen.tracks.values()):
+        raise ToolError(source.fault or f"{source.name} has no media")
+    return seen.report_file(source)
 
 
 def text_of(report: dict[str, object]) -> str:
     """Return the report for people."""
-    lines = [
-        f"{report['url']}: {report['bytes']} bytes in {report['seconds']} s",
-        f"first byte after {report['first_byte_ms']} ms, first keyframe after {_or(report['first_keyframe_ms'], 'none', ' ms')}",
-    ]
+    is_file = "file" in report
+    if is_file:
+        lines = [f"{report['file']}: {report['bytes']} bytes, {report['seconds']} s"]
+    else:
+        lines = [
+            f"{report['url']}: {report['bytes']} bytes in {report['seconds']} s",
+            f"first byte after {report['first_byte_ms']} ms, first keyframe after {_or(report['first_keyframe_ms'], 'none', ' ms')}",
+        ]
     for track in report["tracks"]:  # type: ignore[attr-defined]
         about = [str(track["codec"]), *(str(track[key]) for key in ("profile", "level") if track.get(key))]
         if track["kind"] == "video":
@@ -235,7 +263,17 @@ def text_of(report: dict[str, object]) -> str:
     gop = report["gop_ms"]
     if isinstance(gop, dict):
         lines.append(f"keyframes every {gop['least']} to {gop['most']} ms")
-    lines.append(f"longest silence {report['longest_silence_ms']} ms")
+    if is_file:
+        count = report["index"]
+        lines.append("no index of keyframes" if count is None else f"an index of {count} keyframes")
+    else:
+        lines += _delays(report)
+    lines += [f"warning: {line}" for line in report["warnings"]]  # type: ignore[attr-defined]
+    return "\n".join(map(printable, lines))
+
+
+def _delays(report: dict[str, object]) -> list[str]:
+    lines = [f"longest silence {report['longest_silence_ms']} ms"]
     delay, server = report["delay_ms"], report["server_ms"]
     if isinstance(delay, dict) and isinstance(server, dict):
         lines.append(
@@ -246,8 +284,7 @@ def text_of(report: dict[str, object]) -> str:
         lines.append(
             "delay not known: no clock came (play { live_clock on; }, and read for longer than a GOP)"
         )
-    lines += [f"warning: {line}" for line in report["warnings"]]  # type: ignore[attr-defined]
-    return "\n".join(map(printable, lines))
+    return lines
 
 
 def _or(value: object, otherwise: str, unit: str = "") -> str:
@@ -258,9 +295,9 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="fastflv probe",
         description="Join a stream as a player; tell its tracks, rates and delay. Takes http, https, ws and wss "
-        "(FLV), rtmp and rtmps.",
+        "(FLV), rtmp and rtmps. Of an FLV file tell its tracks, rates and damage.",
     )
-    made.add_argument("url", help="the URL that a player would use")
+    made.add_argument("url", help="the URL that a player would use; or an FLV file, - for stdin")
     made.add_argument(
         "--seconds", type=float, default=limits.PROBE_SECONDS, help="how long to read (default %(default)g)"
     )
@@ -279,8 +316,11 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; return the exit status: 1 when the stream could not be read."""
     args = parser().parse_args(argv)
     try:
-        report = probe(args.url, seconds=args.seconds, wait=args.wait, verify=not args.insecure)
-    except ProbeError as error:
+        if is_file(args.url):
+            report = probe_file(args.url)
+        else:
+            report = probe(args.url, seconds=args.seconds, wait=args.wait, verify=not args.insecure)
+    except ToolError as error:
         print(
             json.dumps({"error": str(error)}) if args.json else f"fastflv probe: {printable(str(error))}",
             file=sys.stderr,

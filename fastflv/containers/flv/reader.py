@@ -55,13 +55,26 @@ class FlvReader:
     def __init__(self) -> None:
         self.flags = -1
         "Tracks that the header announces, 4 for audio plus 1 for video; -1 before the header."
+        self.offset = 0
+        "Bytes before the first tag that is not whole."
         self._rest = bytearray()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of a tag, or of the header, that is not whole."""
+        return len(self._rest)
 
     def feed(self, data: bytes) -> list[FlvTag]:
         """Return the tags that *data* completes.
 
         Raises FlvHeaderError, TagError or TagSizeError; the reader must not be fed again after that.
         """
+        found: list[FlvTag] = []
+        self.take(data, found)
+        return found
+
+    def take(self, data: bytes, found: list[FlvTag]) -> None:
+        """Append the tags that *data* completes to *found*, also those before an error. Raises as `feed`."""
         rest = self._rest
         rest += data
         at = 0
@@ -69,16 +82,17 @@ class FlvReader:
             if not b"FLV\x01".startswith(rest[:4]):
                 raise FlvHeaderError("no FLV header of version 1", offset=0)
             if len(rest) < HEADER_BYTES:
-                return []
+                return
             flags, at = read_header(rest)
             if at > limits.FLV_HEADER_BYTES_MAX + BACK_POINTER_BYTES:
                 raise FlvHeaderError(f"FLV header of {at - BACK_POINTER_BYTES} bytes", offset=5)
             if len(rest) < at:
-                return []
+                return
             self.flags = flags
-        found = []
-        for tag, end in walk_tags(rest, at):
-            found.append(tag)
-            at = end
-        del rest[:at]
-        return found
+        try:
+            for tag, end in walk_tags(rest, at):
+                found.append(tag)
+                at = end
+        finally:
+            del rest[:at]
+            self.offset += at

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 import pytest
 
 from fastflv._ext.ingest.chunkwrite import write_message
-from fastflv.errors import ProbeError
+from fastflv.containers.flv.reader import FlvTag
+from fastflv.errors import ToolError
 from fastflv.media.amf import amf0
 from fastflv.protocols.rtmp.events import ConnectWanted, PlayWanted
 from fastflv.protocols.rtmp.server import ServerSession
-from fastflv.tools.probesource import SCRIPT, VIDEO, ProbeTag, open_source
+from fastflv.tools.source import SCRIPT, VIDEO, open_source
 
 METADATA = amf0.encode("onMetaData", {"width": 1.0})
 
@@ -81,16 +82,16 @@ def origin() -> Iterator[Origin]:
     made.join(10)
 
 
-def read(url: str) -> list[ProbeTag]:
+def read(url: str) -> list[FlvTag]:
     return [tag for found in open_source(url, timeout=10).tags() for tag in found]
 
 
 def test_script_data_stands_in_its_place_among_the_media(origin):
     assert read(f"{origin.base}/room") == [
-        ProbeTag(SCRIPT, 40, METADATA),
-        ProbeTag(VIDEO, 40, b"\x17\1"),
-        ProbeTag(SCRIPT, 40, METADATA),
-        ProbeTag(VIDEO, 40, b"\x27\1"),
+        FlvTag(SCRIPT, 40, METADATA),
+        FlvTag(VIDEO, 40, b"\x17\1"),
+        FlvTag(SCRIPT, 40, METADATA),
+        FlvTag(VIDEO, 40, b"\x27\1"),
     ]
 
 
@@ -100,17 +101,17 @@ def test_a_redirect_is_followed(origin):
 
 
 def test_a_circle_of_redirects_ends(origin):
-    with pytest.raises(ProbeError, match="circle of servers"):
+    with pytest.raises(ToolError, match="circle of servers"):
         read(f"{origin.base}/circle")
 
 
 def test_a_refusal_says_why(origin):
-    with pytest.raises(ProbeError, match=r"StreamNotFound, nobody publishes it; publish the stream first"):
+    with pytest.raises(ToolError, match=r"StreamNotFound, nobody publishes it; publish the stream first"):
         read(f"{origin.base}/absent")
 
 
 def test_a_url_without_an_application_is_refused(origin):
-    with pytest.raises(ProbeError, match="rtmp://HOST/APP/STREAM"):
+    with pytest.raises(ToolError, match="rtmp://HOST/APP/STREAM"):
         read(f"{origin.base.rpartition('/')[0]}/room")
 
 
@@ -118,6 +119,6 @@ def test_a_port_without_rtmp_is_named():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=lambda: listener.accept()[0].close())
         thread.start()
-        with pytest.raises((ProbeError, ConnectionError), match=r"no RTMP handshake|reset"):
+        with pytest.raises((ToolError, ConnectionError), match=r"no RTMP handshake|reset"):
             read(f"rtmp://127.0.0.1:{listener.getsockname()[1]}/live/room")
         thread.join(10)

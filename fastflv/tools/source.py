@@ -1,4 +1,4 @@
-"""Sources of tags for a probe: HTTP-FLV, WebSocket-FLV and RTMP, plain or over TLS, on a blocking socket.
+"""Sources of tags for the commands: HTTP-FLV, WebSocket-FLV and RTMP, plain or over TLS, on a blocking socket.
 
 Spec: Adobe FLV v10.1, E.2 to E.4; RFC 6455; RTMP 1.0, 7.2.2.
 """
@@ -12,7 +12,6 @@ import ssl
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from wsproto import ConnectionType, WSConnection
@@ -28,35 +27,29 @@ from wsproto.utilities import RemoteProtocolError
 
 from fastflv import __version__, limits
 from fastflv._ext.ingest.sink import CollectSink
-from fastflv.containers.flv.reader import FlvReader
-from fastflv.errors import FlvHeaderError, PeerError, ProbeError
+from fastflv.containers.flv.reader import FlvReader, FlvTag
+from fastflv.errors import FlvHeaderError, PeerError, ToolError
 from fastflv.net.peertext import masked
 from fastflv.protocols.rtmp.client import ClientSession
 from fastflv.protocols.rtmp.clientevents import ClientEvent, Failed, Redirected
 from fastflv.protocols.rtmp.connectarguments import ConnectArguments
 from fastflv.protocols.rtmp.states import ClientState
+from fastflv.tools.interrupt import Interrupt
 
 PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "rtmp": 1935, "rtmps": 443}
 SECURE = ("https", "wss", "rtmps")
 AUDIO, VIDEO, SCRIPT = 8, 9, 18
+AGENT = f"fastflv/{__version__}"
 
 
-class ProbeTag(NamedTuple):
-    """One tag or message."""
-
-    kind: int
-    time_ms: int
-    body: bytes
-
-
-def read_flv(reader: FlvReader, data: bytes) -> list[ProbeTag]:
-    """Return the tags that *data* completes. Raises ProbeError where it is no FLV."""
+def read_flv(reader: FlvReader, data: bytes) -> list[FlvTag]:
+    """Return the tags that *data* completes. Raises ToolError where it is no FLV."""
     try:
-        return [ProbeTag(*tag) for tag in reader.feed(data)]
+        return reader.feed(data)
     except FlvHeaderError as error:
-        raise ProbeError("the answer is no FLV; ask for a URL that ends with .flv") from error
+        raise ToolError("the answer is no FLV; ask for a URL that ends with .flv") from error
     except PeerError as error:
-        raise ProbeError(f"the server breaks FLV: {error}") from error
+        raise ToolError(f"the server breaks FLV: {error}") from error
 
 
 class Source(ABC):
@@ -71,10 +64,12 @@ class Source(ABC):
         "Bytes of the body."
         self.deadline = time.monotonic() + timeout
         "Monotonic clock at which it ends, seconds; may be moved."
+        self.interrupt = Interrupt()
+        "What may end a wait for the peer."
 
     @abstractmethod
-    def tags(self) -> Iterator[list[ProbeTag]]:
-        """Connect and read. Raises ProbeError with what to do."""
+    def tags(self) -> Iterator[list[FlvTag]]:
+        """Connect and read. Raises ToolError with what to do."""
 
     @property
     def left(self) -> float:
@@ -105,7 +100,8 @@ class Source(ABC):
             return b""
         sock.settimeout(self.left)
         try:
-            return sock.recv(limits.RECEIVE_BYTES)
+            with self.interrupt.waiting():
+                return sock.recv(limits.RECEIVE_BYTES)
         except TimeoutError:
             return b""
 
@@ -113,11 +109,11 @@ class Source(ABC):
 class HttpSource(Source):
     """FLV as the body of a response; redirects are followed."""
 
-    def tags(self) -> Iterator[list[ProbeTag]]:
+    def tags(self) -> Iterator[list[FlvTag]]:
         for _ in range(limits.PROBE_REDIRECTS_MAX):
             connection = self._connection()
             try:
-                connection.request("GET", self.target, headers={"User-Agent": f"fastflv/{__version__}"})
+                connection.request("GET", self.target, headers={"User-Agent": AGENT})
                 answer = connection.getresponse()
                 moved = answer.getheader("Location") if 300 < answer.status < 400 else None
                 if moved:
@@ -128,19 +124,19 @@ class HttpSource(Source):
                 yield from self._read(connection, answer)
                 return
             except http.client.InvalidURL as error:
-                raise ProbeError(
-                    f"cannot probe {masked(self.url.geturl())}: spaces and controls are written as %20 and the like"
+                raise ToolError(
+                    f"cannot ask for {masked(self.url.geturl())}: spaces and controls are written as %20 and the like"
                 ) from error
             except http.client.RemoteDisconnected:
                 # A lost connection, as any other.
                 raise
             except http.client.HTTPException as error:
-                raise ProbeError(
+                raise ToolError(
                     f"the server breaks HTTP: {error!r}; is {self.port} its port for HTTP?"
                 ) from error
             finally:
                 connection.close()
-        raise ProbeError(f"more than {limits.PROBE_REDIRECTS_MAX} redirects; look for a circle of servers")
+        raise ToolError(f"more than {limits.PROBE_REDIRECTS_MAX} redirects; look for a circle of servers")
 
     def _connection(self) -> http.client.HTTPConnection:
         host = self.url.hostname or ""
@@ -150,14 +146,15 @@ class HttpSource(Source):
 
     def _read(
         self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse
-    ) -> Iterator[list[ProbeTag]]:
+    ) -> Iterator[list[FlvTag]]:
         flv = FlvReader()
         while time.monotonic() < self.deadline:
             # Without a length the connection belongs to the answer.
             if connection.sock is not None:
                 connection.sock.settimeout(self.left)
             try:
-                data = answer.read1(limits.RECEIVE_BYTES)
+                with self.interrupt.waiting():
+                    data = answer.read1(limits.RECEIVE_BYTES)
             except (TimeoutError, http.client.IncompleteRead):
                 # A body that is cut ends like any other: what came is told of.
                 return
@@ -172,7 +169,7 @@ class HttpSource(Source):
 class WebSocketSource(Source):
     """FLV in binary messages."""
 
-    def tags(self) -> Iterator[list[ProbeTag]]:
+    def tags(self) -> Iterator[list[FlvTag]]:
         flv = FlvReader()
         ws = WSConnection(ConnectionType.CLIENT)
         with self.dial() as sock:
@@ -183,7 +180,7 @@ class WebSocketSource(Source):
                     ws.receive_data(data)
                     happened = list(ws.events())
                 except RemoteProtocolError as error:
-                    raise ProbeError(f"the server breaks the WebSocket protocol: {error}") from error
+                    raise ToolError(f"the server breaks the WebSocket protocol: {error}") from error
                 for event in happened:
                     if isinstance(event, AcceptConnection):
                         accepted = True
@@ -199,13 +196,13 @@ class WebSocketSource(Source):
                         self.flags = flv.flags
                         yield found
             if not accepted:
-                raise ProbeError("no answer to the WebSocket handshake; try the same URL with http")
+                raise ToolError("no answer to the WebSocket handshake; try the same URL with http")
 
 
 class RtmpSource(Source):
     """Messages of a play; redirects are followed."""
 
-    def tags(self) -> Iterator[list[ProbeTag]]:
+    def tags(self) -> Iterator[list[FlvTag]]:
         for _ in range(limits.PROBE_REDIRECTS_MAX):
             try:
                 with self.dial() as sock:
@@ -214,15 +211,15 @@ class RtmpSource(Source):
             except _Moved as moved:
                 self.url = split_url(moved.url)
             except PeerError as error:
-                raise ProbeError(f"the server breaks the RTMP protocol: {error}") from error
-        raise ProbeError(f"more than {limits.PROBE_REDIRECTS_MAX} redirects; look for a circle of servers")
+                raise ToolError(f"the server breaks the RTMP protocol: {error}") from error
+        raise ToolError(f"more than {limits.PROBE_REDIRECTS_MAX} redirects; look for a circle of servers")
 
-    def _play(self, sock: socket.socket) -> Iterator[list[ProbeTag]]:
+    def _play(self, sock: socket.socket) -> Iterator[list[FlvTag]]:
         app, _, name = self.url.path.strip("/").rpartition("/")
         if not app or not name:
-            raise ProbeError("an RTMP URL is rtmp://HOST/APP/STREAM")
+            raise ToolError("an RTMP URL is rtmp://HOST/APP/STREAM")
         base = f"{self.url.scheme}://{self.authority}/{app}"
-        arguments = ConnectArguments(tc_url=base, app=app, flash_ver=f"fastflv/{__version__}")
+        arguments = ConnectArguments(tc_url=base, app=app, flash_ver=AGENT)
         session = ClientSession(arguments, noise=os.urandom(32))
         media = CollectSink()
         # Script data takes its place among the media.
@@ -235,18 +232,18 @@ class RtmpSource(Source):
                 self._look(event)
             sock.sendall(session.take_output())
             if media.messages:
-                found = [ProbeTag(*message) for message in media.messages]
+                found = [FlvTag(*message) for message in media.messages]
                 media.messages.clear()
                 self.received += sum(len(tag.body) for tag in found)
                 yield found
         if session.state is ClientState.GREETING:
-            raise ProbeError(f"no RTMP handshake on port {self.port}; is that the port of `listen`?")
+            raise ToolError(f"no RTMP handshake on port {self.port}; is that the port of `listen`?")
 
     def _look(self, event: ClientEvent) -> None:
         if isinstance(event, Redirected):
             raise _Moved(event.url)
         if isinstance(event, Failed):
-            raise ProbeError(
+            raise ToolError(
                 f"the server refuses: {event.code}, {event.description}; publish the stream first, or check "
                 "application and name in the URL"
             )
@@ -271,15 +268,15 @@ SOURCES: dict[str, type[Source]] = {
 
 
 def split_url(url: str) -> SplitResult:
-    """Take a URL apart. Raises ProbeError for one that cannot be probed."""
+    """Take a URL apart. Raises ToolError for one that cannot be read."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in SOURCES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         good = False
     if not good:
-        raise ProbeError(
-            f"cannot probe {masked(url)}: give an http, https, ws, wss, rtmp or rtmps URL of a live stream"
+        raise ToolError(
+            f"cannot read {masked(url)}: give an http, https, ws, wss, rtmp or rtmps URL of a live stream"
         )
     return parts
 
@@ -287,30 +284,46 @@ def split_url(url: str) -> SplitResult:
 def open_source(url: str, *, timeout: float, verify: bool = True) -> Source:
     """Return the source for *url*; nothing is connected yet. *timeout*: seconds until media must have come."""
     parts = split_url(url)
+    return SOURCES[parts.scheme](parts, tls_context(verify=verify), timeout)
+
+
+def tls_context(*, verify: bool) -> ssl.SSLContext:
+    """Return what a client speaks TLS with; *verify* off: it takes any certificate."""
     context = ssl.create_default_context()
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return SOURCES[parts.scheme](parts, context, timeout)
+    return context
 
 
-def not_upgraded(status: int) -> ProbeError:
+def connection_fault(error: OSError, authority: str, wait: float) -> ToolError:
+    """What to do about a connection to *authority* that failed; *wait*: the time that it had, seconds."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ToolError(f"the certificate is not trusted: {error.verify_message}; --insecure does without")
+    if isinstance(error, TimeoutError):
+        return ToolError(f"no answer from {authority} within {wait:g} s; does anybody publish the stream?")
+    return ToolError(
+        f"no connection to {authority}: {str(error.strerror or error).lower()}; is the server running, and is that its port?"
+    )
+
+
+def not_upgraded(status: int) -> ToolError:
     """What to do about an answer to a WebSocket handshake that is not 101."""
     if status < 300 or status in (400, 426):
-        return ProbeError(
+        return ToolError(
             f"the answer to the WebSocket handshake is {status}: a proxy in between dropped the Upgrade field; in nginx set"
             ' proxy_http_version 1.1, proxy_set_header Upgrade $http_upgrade and proxy_set_header Connection "upgrade"'
         )
     return refused(status, b"")
 
 
-def refused(status: int, body: bytes) -> ProbeError:
+def refused(status: int, body: bytes) -> ToolError:
     """What to do about an HTTP status."""
     advice = {
-        401: "the server asks for a password, and a probe sends none",
+        401: "the server asks for a password, and none is sent",
         403: "the server does not let this address or token play",
         404: "nobody publishes it; publish it first, or check the path against the mounts of http_remux",
         406: "ask for another container or track",
     }.get(status, "look into the log of the server")
     said = body.decode("utf-8", "replace").strip().partition("\n")[0]
-    return ProbeError(f"the server answers {status}{f' ({said})' if said else ''}: {advice}")
+    return ToolError(f"the server answers {status}{f' ({said})' if said else ''}: {advice}")
