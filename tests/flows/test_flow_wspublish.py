@@ -165,7 +165,7 @@ def test_pings_that_nobody_hears_answers_to_end_the_publish(server: Server) -> N
 def test_many_script_tags_wait_for_turns_and_keep_their_order(server: Server) -> None:
     script = headers()[0]
     tags = [*headers()]
-    for picture in film(50):
+    for picture in film(50, gop=50):
         tags += [picture, *([script._replace(time=picture.time)] * 5)]
     with (
         WebSocket(server.http, "/live/scripts.flv?publish", flv=False) as socket,

@@ -15,6 +15,7 @@ from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
 from fastflv.containers.flv.header import HEADER_BYTES, SIGNATURE
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.deadline import Deadline
 from fastflv.net.lowwater import LowWater
 from fastflv.net.peer import Peer
 from fastflv.net.readpace import ReadPace
@@ -86,13 +87,13 @@ class FlvTcpConnection(asyncio.BufferedProtocol):
         self._held = False
         "The gate is asked, or script data waits for a turn of the loop."
         self._ended = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = Deadline(server.loop, self._expire)
 
     # --- asyncio ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
-        self._timer = self._server.loop.call_later(limits.HANDSHAKE_SECONDS, self._expire)
+        self._deadline.set(limits.HANDSHAKE_SECONDS)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._view[: self._pace.room]
@@ -127,7 +128,7 @@ class FlvTcpConnection(asyncio.BufferedProtocol):
             if self._intake is not None:
                 self._intake.cancel()
         finally:
-            self._stop_timer()
+            self._deadline.cancel()
             self._transport = None
             self._server.limit.release()
 
@@ -142,7 +143,7 @@ class FlvTcpConnection(asyncio.BufferedProtocol):
 
     def _ask(self) -> None:
         """Ask the gate for the next name."""
-        self._stop_timer()
+        self._deadline.cancel()
         server, peer = self._server, self._peer
         place = server.place()
         if place is None:
@@ -219,12 +220,7 @@ class FlvTcpConnection(asyncio.BufferedProtocol):
     def _shut(self) -> None:
         self._ended = True
         self._head = b""
-        self._stop_timer()
+        self._deadline.cancel()
         if self._transport is not None:
             # Nothing is ever written, so nothing waits to be sent.
             self._transport.abort()
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
