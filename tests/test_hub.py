@@ -269,3 +269,38 @@ def test_a_watcher_is_told_of_every_turn_of_a_stream(hub):
         "began live by p", "left in grace", "began live by q", "left in grace", ended,
         "began live by r", "left in grace", ended, "began live by s", ended,
     ]  # fmt: skip
+
+
+class Counting:
+    """A waiter that counts how often waiters are compared."""
+
+    compared = 0
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __eq__(self, other: object) -> bool:
+        Counting.compared += 1
+        return self is other
+
+    def __hash__(self) -> int:
+        return hash(self.number)
+
+    def __call__(self, stream) -> None:
+        raise AssertionError("nothing is published")
+
+
+def leave(hub, waiters: list[Counting]) -> int:
+    """Have *waiters* wait for a name and leave, the last one first; return the comparisons that took."""
+    Counting.compared = 0
+    for waiter in waiters:
+        hub.wait(A, waiter)
+    for waiter in reversed(waiters):
+        hub.forget(A, waiter)
+    assert not hub.waiting
+    return Counting.compared
+
+
+def test_each_of_thousands_of_waiters_leaves_at_the_same_price(hub):
+    few, many = ([Counting(number) for number in range(count)] for count in (1000, 8000))
+    assert leave(hub, many) <= 8 * max(leave(hub, few), 1000)

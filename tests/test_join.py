@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from model.access import Hook, request
 from model.flv import AAC_HEADER, AVC_HEADER, Feed, key, sound
-from model.loop import FakeLoop
+from model.loop import FakeLoop, Unhurried
 
 from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor
@@ -38,7 +38,7 @@ class Site:
         self.loop = loop or FakeLoop()
         self.hub = Hub(lambda: next(ids))
         self.gate = Gate(lambda vhost: ())
-        self.joins = Joins(self.loop, self.hub, self.gate)
+        self.joins = Joins(self.loop, self.hub, self.gate, Unhurried())
 
     def ask_later(self) -> Hook:
         hook = Hook()

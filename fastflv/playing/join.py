@@ -15,6 +15,7 @@ from fastflv.access.rules import Waiting
 from fastflv.access.verdict import ALLOW, Allowed, Redirected, Refusal, Refused, Verdict
 from fastflv.containers.variant import Variant
 from fastflv.net.peertext import masked
+from fastflv.net.turns import Turns
 from fastflv.playing.rewinds import Rewinds
 from fastflv.stream.hub import Hub
 from fastflv.stream.moment import RewindWish
@@ -61,8 +62,9 @@ class JoinRefused:
 class Joins:
     """What all joins of a server share."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, hub: Hub, gate: Gate) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, hub: Hub, gate: Gate, turns: Turns) -> None:
         self.loop = loop
+        self.turns = turns
         self.hub = hub
         self.gate = gate
         self.rewinds = Rewinds(loop)
@@ -152,13 +154,20 @@ class Join:
             self._timer = self._joins.loop.call_later(seconds, self._missed)
 
     def _appeared(self, stream: Stream) -> None:
-        """The stream that was waited for is there. The rules may have changed in the meantime."""
+        """The stream that was waited for is there. A crowd that waited enters it in turns."""
         self._stop_waiting()
+        if self._joins.turns.open():
+            self._enter()
+        else:
+            self._joins.turns.queue(self._enter)
+
+    def _enter(self) -> None:
+        """Go on after the wait. The rules may have changed in the meantime, and the stream may be gone again."""
         if self._ready is None:
             return
         verdict = self._joins.gate.recheck(self.request)
         if isinstance(verdict, Allowed):
-            self._found(stream)
+            self._find()
         else:
             self._judged(verdict)
 
