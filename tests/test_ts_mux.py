@@ -148,6 +148,12 @@ LOST_VIDEO = [(step, (AUDIO, b"sound")) for step in (23, 6000, 67, 4500, 6000, 1
     (40, (VIDEO, [SLICE], False, 74))
 ]
 "Video is silent for longer than TRACK_LOST_MS."
+SLOW_VIDEO = [
+    (0, (AUDIO, b"sound")),
+    (6000, (VIDEO, [SLICE], False, 0)),
+    *((step, (AUDIO, b"sound")) for step in (4500, 101, 0)),
+]
+"Audio waits for a picture for so long that it and the next audio are further apart than TRACK_LOST_MS."
 
 
 def longest_silence_of_video(rows) -> int:
@@ -160,6 +166,7 @@ def longest_silence_of_video(rows) -> int:
 @settings(max_examples=60)
 @given(ROWS)
 @example(LOST_VIDEO)
+@example(SLOW_VIDEO)
 def test_a_file_becomes_what_a_live_stream_becomes(rows):
     rows = [FIRST_PICTURE, *rows]
     tags = [AVC_HEAD, AAC_HEAD, *as_tags(rows)]

@@ -48,6 +48,11 @@ def test_audio_waits_no_longer_than_its_bound():
     assert {len(one.units) for one in heard} == {4}
 
 
+def test_audio_that_waited_long_for_a_picture_begins_no_silence_of_video():
+    bench = Bench().put(AVC_HEAD, AAC_HEAD, video(0, key=True), audio(0), video(6000), audio(10_500), audio(10_601))
+    assert len(tables(bench.read())) == 1
+
+
 def test_without_video_audio_does_not_wait():
     bench = Bench().put(AAC_HEAD, audio(0, b"a"))
     assert [one.units for one in sounds(bench.read())] == [[b"a"]]

@@ -327,7 +327,9 @@ cdef class TsMux(Remux):
         cdef int64_t i
         cdef uint32_t tables
         cdef uint8_t* out
-        program_expire(program, track, dts_ms)
+        if not riding:
+            # A picture follows: the time of audio before it begins no silence of video.
+            program_expire(program, track, dts_ms)
         if key:
             self.note_gap()
         timer = program_timer(program)
