@@ -7,13 +7,13 @@ import base64
 import functools
 import json
 import os
-import socket
 from contextlib import asynccontextmanager
 
 import pytest
 import uvloop
 from model.flv import AAC_HEADER, AVC_HEADER, Feed, inter, key, sound
 from model.loop import until
+from model.ports import free_ports
 
 from fastflv import __version__, limits
 from fastflv.access.request import AccessRequest, Action
@@ -106,10 +106,7 @@ class Caller:
 
 @asynccontextmanager
 async def running(more: str = "", top: str = "", default: str = ""):
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
+    ports = free_ports(3)
     server = Server(
         load_text(CONF.format(*ports, more=more, top=top, default=default)), asyncio.get_running_loop()
     )

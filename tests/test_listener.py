@@ -15,6 +15,7 @@ from model import proxy
 from model.http import looped
 from model.listening import ANY_PORT, HOST, Site, ended, listening
 from model.loop import until
+from model.ports import free_ports
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint
@@ -53,11 +54,12 @@ async def test_an_endpoint_without_address_takes_both_families():
 
 @looped
 async def test_an_ipv6_address_leaves_the_port_of_ipv4_free():
+    (port,) = free_ports(1)
     try:
-        six = bind(Endpoint("::1", 0))
+        six = bind(Endpoint("::1", port))
     except OSError:
         pytest.skip("no IPv6")
-    with six, bind(Endpoint(HOST, six.getsockname()[1])) as four:
+    with six, bind(Endpoint(HOST, port)) as four:
         assert four.getsockname()[1] == six.getsockname()[1]
 
 

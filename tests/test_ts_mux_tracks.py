@@ -49,7 +49,9 @@ def test_audio_waits_no_longer_than_its_bound():
 
 
 def test_audio_that_waited_long_for_a_picture_begins_no_silence_of_video():
-    bench = Bench().put(AVC_HEAD, AAC_HEAD, video(0, key=True), audio(0), video(6000), audio(10_500), audio(10_601))
+    bench = Bench().put(
+        AVC_HEAD, AAC_HEAD, video(0, key=True), audio(0), video(6000), audio(10_500), audio(10_601)
+    )
     assert len(tables(bench.read())) == 1
 
 
