@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastflv import limits
-from fastflv.servers.files.opening import OpenFile, Unopened, open_below, open_first
+from fastflv.servers.files.opening import OpenFile, Unopened, open_below, open_first, same_files
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +95,23 @@ def test_no_path_leads_out_of_the_root(root, parts):
     if isinstance(found, OpenFile):
         assert found.path.startswith(str(root) + "/")
         assert found.body in (b"root", b"sub")
+
+
+def test_files_that_were_not_changed_are_told_from_those_that_were(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    for name in ("same", "edited", "gone", "linked", "hidden", "index.html"):
+        (second / name).write_text(name)
+    asked = [
+        ((str(first), name), (str(second), name))
+        for name in ("same", "edited", "gone", "linked", "hidden", "")
+    ]
+    files = {folders: open_first(folders) for folders in asked}
+    assert same_files(files) == asked
+    (second / "edited").write_text("another")
+    (second / "gone").unlink()
+    (second / "linked").unlink()
+    (second / "linked").symlink_to("/etc/passwd")
+    (first / "hidden").write_text("hidden")
+    assert same_files(files) == [asked[0], asked[5]]

@@ -38,7 +38,10 @@ HTTP_STREAM_BYTES: Final = 64 * 1024
 "Bytes of a streamed answer that may wait for the client before its writer is asked to pause (as asyncio)."
 
 HTTP_FILE_BYTES: Final = 1024 * 1024
-"Bytes of a file that a thread sends before it takes another file's turn: 1 ms from the page cache. A full socket ends the turn sooner."
+"Bytes of a file that a thread sends before another file has its turn, where one waits: 1 ms from the page cache."
+
+HTTP_FILE_WAIT_MS: Final = 5
+"A thread whose socket is full waits this long for its client before it gives itself back, ms: two round trips in a building."
 
 HTTP_FILE_PIECE_BYTES: Final = 128 * 1024
 "Bytes of a file read at a time for a TLS client: eight full records; a slow client holds two such pieces."
@@ -90,6 +93,12 @@ HTTP_SMALL_FILES_BYTES: Final = 16 * 1024 * 1024
 
 HTTP_SMALL_FILE_EXTRA_BYTES: Final = 1024
 "What an entry costs beside its body, bytes: paths and objects."
+
+HTTP_SMALL_FILE_AGED_SECONDS: Final = 0.4
+"A small file that is asked for when its look is so old is looked at again, seconds: one that is asked for twice a second is never waited for."
+
+HTTP_SMALL_FILE_GATHER_SECONDS: Final = 0.1
+"Such files are gathered for one call of a thread, seconds: a call costs as much as ten looks."
 
 HTTP_SMALL_FILE_SECONDS: Final = 1.0
 "How long a small file, or the absence of a file, is answered without a look at the disk, seconds: nobody sees an edit later than that."

@@ -25,7 +25,7 @@ Job = tuple[asyncio.Future[Any], Callable[[], Any]]
 
 
 class FileShare:
-    """One kind of work on files. `FilePool` makes it; call it in the loop alone."""
+    """One kind of work on files. `FilePool` makes it; call it in the loop alone, but for `crowded`."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, pool: ThreadPoolExecutor, threads: int, waiting: int | None
@@ -37,6 +37,11 @@ class FileShare:
         self._waiting = waiting
         self._running = 0
         self._queue: deque[Job] = deque()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether calls wait for a thread; for those that could go on, on any thread."""
+        return bool(self._queue)
 
     def run(self, function: Callable[..., Result], *args: Any) -> asyncio.Future[Result]:
         """Call *function* on a thread, after the calls of this share before it.

@@ -73,6 +73,9 @@ class Response:
     "Further headers. `Connection: close` closes the connection after the answer."
     endless: bool = False
     "Answer to HEAD for a resource without a length."
+    kept: dict[bool, bytes] | None = None
+    """Heads of an answer that is sent again and again, by whether it is the last one of its connection; None: it is sent once.
+    Whoever sets it changes the answer no more."""
 
     @classmethod
     def of_json(cls, value: object, status: int = 200) -> Response:

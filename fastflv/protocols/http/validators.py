@@ -37,6 +37,17 @@ class Validators(NamedTuple):
         return {"ETag": self.etag, "Last-Modified": email.utils.formatdate(self.modified, usegmt=True)}
 
 
+CONDITIONS: Final = frozenset(
+    ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range")
+)
+"Fields on which an answer may depend."
+
+
+def is_conditional(headers: Mapping[str, str]) -> bool:
+    """Return whether a request asks for a part, or has conditions; what it gets otherwise is the same for all."""
+    return not CONDITIONS.isdisjoint(headers)
+
+
 def is_unmodified(headers: Mapping[str, str], validators: Validators) -> bool:
     """Return whether a GET or HEAD is answered with 304: the client has this version."""
     tags = headers.get("if-none-match")

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastflv.containers.cut import Cut
 from fastflv.protocols.http.exchange import Exchange
-from fastflv.protocols.http.mediatype import media_type
 from fastflv.protocols.http.message import Response
 from fastflv.protocols.http.ranges import ByteRange, UnsatisfiableRange, parse_range
-from fastflv.protocols.http.validators import Validators, is_failed, is_range_wanted, is_unmodified
-from fastflv.servers.files.opening import OpenFile
+from fastflv.protocols.http.validators import (
+    Validators,
+    is_conditional,
+    is_failed,
+    is_range_wanted,
+    is_unmodified,
+)
+from fastflv.servers.files.opening import OpenFile, file_head
+
+READING: Final = ("GET", "HEAD")
 
 
 def answer_file(exchange: Exchange, file: OpenFile, cut: Cut | None = None) -> None:
@@ -17,14 +26,21 @@ def answer_file(exchange: Exchange, file: OpenFile, cut: Cut | None = None) -> N
     *file* is closed by this call or later. A cut is a resource of its own: ranges count within it, and it has a tag of its own.
     """
     request = exchange.request
+    if (
+        cut is None
+        and file.plain is not None
+        and request.method in READING
+        and not is_conditional(request.headers)
+    ):
+        exchange.respond(file.plain)
+        return
     if cut is None:
         cut = Cut(b"", 0, file.size)
         validators = file.validators
     else:
         validators = file.validators.of_part(cut.offset, cut.size)
     size = len(cut.before) + cut.size
-    head = Response(content_type=media_type(file.path), headers=validators.fields)
-    head.headers["Accept-Ranges"] = "bytes"
+    head = file_head(file.path, validators)
     if refuses_method(exchange, file):
         return
     if is_failed(request.headers, validators):
@@ -48,7 +64,7 @@ def answer_file(exchange: Exchange, file: OpenFile, cut: Cut | None = None) -> N
 
 def refuses_method(exchange: Exchange, file: OpenFile) -> bool:
     """Answer a request whose method files do not take, and close *file*; False for one that they take."""
-    if exchange.request.method in ("GET", "HEAD"):
+    if exchange.request.method in READING:
         return False
     file.close()
     exchange.respond(Response.of_text(405, Allow="GET, HEAD, OPTIONS"))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from fastflv import limits
+from fastflv.protocols.http.mediatype import media_type
+from fastflv.protocols.http.message import Response
 from fastflv.protocols.http.validators import Validators
 
 ABSENT_ERRORS: Final = (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EINVAL)
@@ -43,6 +46,8 @@ class OpenFile:
     fd: int = -1
     "Owned by whoever has this object; -1 where `body` has everything."
     body: bytes | None = None
+    plain: Response | None = None
+    "The answer of a small file to a request without conditions."
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -96,9 +101,34 @@ def open_below(root: str, path: str) -> OpenFile | Unopened:
     return _read(found, fd)
 
 
+def same_files(files: Mapping[Folders, OpenFile]) -> list[Folders]:
+    """Return those of *files*, by what led to them, that would be found again as they are."""
+    return [folders for folders, file in files.items() if _is_same(folders, file)]
+
+
+def _is_same(folders: Folders, file: OpenFile) -> bool:
+    """Whether *folders* leads to the same version of the same file. Looks only: a path that was opened leads out of no root."""
+    for root, path in folders:
+        name = os.path.join(root, path if path and not path.endswith("/") else f"{path}index.html")
+        try:
+            status = os.stat(name)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError):
+            return False
+        found = Validators.of_file(status.st_size, status.st_mtime_ns, status.st_ino)
+        return stat.S_ISREG(status.st_mode) and found == file.validators
+    return False
+
+
 def is_below(path: str, root: str) -> bool:
     """Return whether *path* is *root* or below it; both without links."""
     return path == root or path.startswith(root if root.endswith("/") else root + "/")
+
+
+def file_head(path: str, validators: Validators) -> Response:
+    """Return the head of an answer with a file, or with a part of one that has *validators* of its own."""
+    return Response(content_type=media_type(path), headers={**validators.fields, "Accept-Ranges": "bytes"})
 
 
 def _read(path: str, fd: int) -> OpenFile | Unopened:
@@ -116,7 +146,11 @@ def _read(path: str, fd: int) -> OpenFile | Unopened:
             size = len(body)
         kept = body is None
         validators = Validators.of_file(size, status.st_mtime_ns, status.st_ino)
-        return OpenFile(path, size, validators, fd if kept else -1, body)
+        if body is None:
+            return OpenFile(path, size, validators, fd)
+        plain = file_head(path, validators)
+        plain.body, plain.kept = body, {}
+        return OpenFile(path, size, validators, -1, body, plain)
     except OSError:
         return Unopened.UNAVAILABLE
     finally:

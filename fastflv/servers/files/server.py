@@ -27,7 +27,7 @@ class FileServer:
     def __init__(self, pool: FilePool) -> None:
         self._pool = pool
         self._parts = MediaParts(pool.indexing)
-        self._small = SmallFiles(pool.opening.loop.time)
+        self._small = SmallFiles(pool.opening)
 
     def answer(self, exchange: Exchange, folders: Folders, absent: Absent) -> None:
         """Answer with the file in the first of *folders* that has it, at once or later."""

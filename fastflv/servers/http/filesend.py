@@ -3,7 +3,8 @@
 Disks block, so threads of the file pool open and read files. On a plain socket they also send: `sendfile`
 copies from the page cache to the socket without passing through Python. The thread has a duplicate of the
 socket's descriptor: the event loop may close its own at any time, and another connection may then get its number.
-uvloop also refuses to watch a transport's own descriptor for writability. A full socket gives its thread back.
+uvloop also refuses to watch a transport's own descriptor for writability. A full socket gives its thread back, unless its
+client takes more within milliseconds and nobody waits for a thread.
 
 TLS needs the bytes: a thread reads a piece, and the transport takes the next one when it has sent that.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 import stat
 import sys
@@ -135,20 +137,34 @@ class SocketFileSend(FileSend):
         self._waits = False
 
     def _step(self) -> None:
-        try:
-            while self._head:
-                sent = self._socket.send(self._head, socket.MSG_MORE if self.left else 0)
-                self._head = self._head[sent:]
-            turn = limits.HTTP_FILE_BYTES
-            while self.left and turn > 0:
-                sent = os.sendfile(self._socket.fileno(), self._file, self._offset, min(self.left, turn))
-                if not sent:
-                    raise EOFError("the file became shorter")
-                self._offset += sent
-                self.left -= sent
-                turn -= sent
-        except BlockingIOError:
-            self._waits = True
+        room = select.poll()
+        room.register(self._socket, select.POLLOUT)
+        turn = limits.HTTP_FILE_BYTES
+        while (self._head or self.left) and not self._over:
+            if turn <= 0:
+                if self._files.crowded:
+                    return
+                turn = limits.HTTP_FILE_BYTES
+            try:
+                turn -= self._send(turn)
+            except BlockingIOError:
+                # The way over the event loop costs more than a client on a fast network takes for its next bytes.
+                if self._files.crowded or not room.poll(limits.HTTP_FILE_WAIT_MS):
+                    self._waits = True
+                    return
+
+    def _send(self, most: int) -> int:
+        """Send up to *most* bytes; return how many. Raises BlockingIOError when the socket takes none."""
+        if self._head:
+            sent = self._socket.send(self._head, socket.MSG_MORE if self.left else 0)
+            self._head = self._head[sent:]
+            return sent
+        sent = os.sendfile(self._socket.fileno(), self._file, self._offset, min(self.left, most))
+        if not sent:
+            raise EOFError("the file became shorter")
+        self._offset += sent
+        self.left -= sent
+        return sent
 
     def _proceed(self, read: bytes | None) -> None:
         if self._waits:

@@ -149,9 +149,17 @@ class H1Exchange(Exchange):
     def respond(self, response: Response) -> None:
         if self._stage is not Stage.NONE or self.closed:
             return
-        response = self._begin(response)
         body = response.body
-        head = sized_head(response, len(body), keep_alive=not self.last)
+        kept = response.kept if "origin" not in self.request.headers else None
+        head = kept.get(not self._may_keep()) if kept is not None else None
+        if head is None:
+            response = self._begin(response)
+            head = sized_head(response, len(body), keep_alive=not self.last)
+            if kept is not None:
+                kept[self.last] = head
+        else:
+            self._stage = Stage.BEGUN
+            self.last = not self._may_keep()
         if self.request.method == "HEAD":
             self._connection.write(head)
         elif len(body) > limits.HTTP_COPY_BYTES_MAX:

@@ -1,0 +1,1 @@
+"""Files over HTTP beside nginx: CPU for large and small ones, and memory under slow downloads."""
