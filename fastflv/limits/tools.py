@@ -22,5 +22,8 @@ TOOL_WAIT_SECONDS: Final = 10.0
 TOOL_CONTINUE_SECONDS: Final = 1.0
 "How long a push waits for `100 Continue` before it sends its body anyway, seconds: servers that do not know it never answer (RFC 9110, 10.1.1)."
 
+TOOL_STALL_SECONDS: Final = 30.0
+"Silence after which a recording ends, seconds: a publisher that returns within its grace is waited for."
+
 TOOL_HLS_MS: Final = 6000
 "Length of HLS segments that `fastflv remux` writes, ms, as the HLS authoring specification recommends."

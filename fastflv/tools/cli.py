@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "config": "fastflv.tools.sample",
     "probe": "fastflv.tools.probe",
     "push": "fastflv.tools.push",
+    "record": "fastflv.tools.record",
     "remux": "fastflv.tools.remux",
 }
 "Modules of the commands beside the server."

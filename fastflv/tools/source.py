@@ -31,7 +31,7 @@ from fastflv.containers.flv.reader import FlvReader, FlvTag
 from fastflv.errors import FlvHeaderError, PeerError, ToolError
 from fastflv.net.peertext import masked
 from fastflv.protocols.rtmp.client import ClientSession
-from fastflv.protocols.rtmp.clientevents import ClientEvent, Failed, Redirected
+from fastflv.protocols.rtmp.clientevents import ClientEvent, Ended, Failed, Redirected
 from fastflv.protocols.rtmp.connectarguments import ConnectArguments
 from fastflv.protocols.rtmp.states import ClientState
 from fastflv.tools.interrupt import Interrupt
@@ -64,6 +64,8 @@ class Source(ABC):
         "Bytes of the body."
         self.deadline = time.monotonic() + timeout
         "Monotonic clock at which it ends, seconds; may be moved."
+        self.cut = False
+        "The connection was lost before its server had ended the stream."
         self.interrupt = Interrupt()
         "What may end a wait for the peer."
 
@@ -155,8 +157,11 @@ class HttpSource(Source):
             try:
                 with self.interrupt.waiting():
                     data = answer.read1(limits.RECEIVE_BYTES)
-            except (TimeoutError, http.client.IncompleteRead):
-                # A body that is cut ends like any other: what came is told of.
+            except TimeoutError:
+                return
+            except http.client.IncompleteRead:
+                # What came is told of.
+                self.cut = True
                 return
             if not data:
                 return
@@ -195,12 +200,15 @@ class WebSocketSource(Source):
                         found = read_flv(flv, bytes(event.data))
                         self.flags = flv.flags
                         yield found
+            self.cut = accepted and time.monotonic() < self.deadline
             if not accepted:
                 raise ToolError("no answer to the WebSocket handshake; try the same URL with http")
 
 
 class RtmpSource(Source):
     """Messages of a play; redirects are followed."""
+
+    _ended = False
 
     def tags(self) -> Iterator[list[FlvTag]]:
         for _ in range(limits.PROBE_REDIRECTS_MAX):
@@ -236,10 +244,13 @@ class RtmpSource(Source):
                 media.messages.clear()
                 self.received += sum(len(tag.body) for tag in found)
                 yield found
+        self.cut = not self._ended and time.monotonic() < self.deadline
         if session.state is ClientState.GREETING:
             raise ToolError(f"no RTMP handshake on port {self.port}; is that the port of `listen`?")
 
     def _look(self, event: ClientEvent) -> None:
+        if isinstance(event, Ended):
+            self._ended = True
         if isinstance(event, Redirected):
             raise _Moved(event.url)
         if isinstance(event, Failed):
