@@ -15,10 +15,12 @@ import pytest
 from clip import H264, Clip, Form, decode, end, make, push
 from flvread import AUDIO, SCRIPT, VIDEO, Tag, media
 from httppush import HttpPush
-from player import Player, Recorder, check_start
+from player import Player, Recorder, check_start, numbers
 from publisher import AAC, AVC, METADATA, Publisher, Refused, film, headers, picture, sound
 from rtmpplayer import RtmpPlayer
 from server import HOST, MIB, Server, until, vhost_text
+
+from fastflv import limits
 
 OTHER_AVC = AVC.replace(b"\x4d\x40\x0c", b"\x4d\x40\x0d")
 
@@ -232,6 +234,28 @@ def test_publishers_of_a_server_that_was_stopped_for_a_while_go_on(tmp_path: Pat
             assert turn < 50
         assert {*stopped.streams()} >= {"pushed", "early", *(f"on{n}" for n in range(5))}
         assert [line for line in stopped.log.find("no media", since) if "silent" not in line] == []
+
+
+def test_a_player_that_stood_still_with_the_server_has_time_for_the_rest_of_its_stream(
+    tmp_path: Path,
+) -> None:
+    with Server(tmp_path, vhost_text()) as stopped, Publisher(stopped.rtmp) as publisher:
+        publisher.publish("over").tags([*headers(), *film(1)])
+        with Player(stopped.http, "/live/over.flv", buffer=4096) as player:
+            player.frames(1)
+            publisher.tags(film(75, size=60_000, first=1))
+            until(lambda: stopped.streams()["over"]["frames"] >= 76, "all pictures")
+            publisher.close()
+            until(lambda: "over" not in stopped.streams(), "the end of the stream")
+            os.kill(stopped.pid, signal.SIGSTOP)
+            try:
+                time.sleep(limits.DRAIN_SECONDS + 0.5)
+            finally:
+                os.kill(stopped.pid, signal.SIGCONT)
+            # The server looks at full sockets meanwhile.
+            time.sleep(3 * limits.BLOCKED_CHECK_MS / 1000)
+            assert player.rest().clean
+            assert numbers(player)[-1] == 75
 
 
 def test_a_publisher_without_media_times_out(server: Server) -> None:

@@ -42,6 +42,7 @@ from fastflv._ext.log.log cimport Log, log_drop
 from fastflv import limits
 
 cdef int64_t CHECK_US = limits.BLOCKED_CHECK_MS * 1000
+cdef int64_t LATE_US = <int64_t>(limits.LATE_SECONDS * 1000000)
 cdef int64_t RATE_LOOK_US = limits.RATE_SPAN_MS * 1000
 cdef enum:
     EVENTS = 256
@@ -303,8 +304,12 @@ cdef bint take_asked(Thread* t) noexcept nogil:
     return True
 
 
-cdef void check_blocked(Thread* t, int64_t now) noexcept nogil:
-    """Disconnect blocked players whose socket took no byte for too long, or whose lag exceeds `close_ms`."""
+cdef void check_blocked(Thread* t, int64_t now, int64_t late) noexcept nogil:
+    """Disconnect blocked players whose socket took no byte for too long, or whose lag exceeds `close_ms`.
+
+    *late*: how much later than it was due, us. The machine may have stood still, and peers with it: they get as much
+    time again.
+    """
     cdef Group* g = t.groups
     cdef int32_t i, k
     cdef PlayerState* p
@@ -316,6 +321,8 @@ cdef void check_blocked(Thread* t, int64_t now) noexcept nogil:
                 p = g.slots[i].players[k]
                 if not p.blocked:
                     continue
+                if late > LATE_US:
+                    p.progress_us = min(p.progress_us + late, now)
                 if now - p.progress_us > bound:
                     mark_leaving(t, p, LEFT_STALLED)
                 elif measure_lag(p, g.log, &g.view) > p.close_ms:
@@ -387,7 +394,7 @@ cdef void* run_thread(void* arg) noexcept nogil:
     cdef Group* g
     cdef Group* following
     cdef bint called, stopping
-    cdef int64_t woke
+    cdef int64_t woke, late
     now = clock_us()
     t.load.since_us = now
     while True:
@@ -424,8 +431,9 @@ cdef void* run_thread(void* arg) noexcept nogil:
                 run_due(t, g, now)
             g = following
         if t.blocked and now >= t.check_us:
+            late = now - t.check_us
             t.check_us = now + CHECK_US
-            check_blocked(t, now)
+            check_blocked(t, now, late)
         release_left(t)
         now = clock_us()
         t.load.busy_us += now - woke
