@@ -79,6 +79,8 @@ class Line(Wire):
         return 0
 
     def get_extra_info(self, name: str, default: object = None) -> object:
+        if name == "sockname":
+            return ("192.0.2.2", 8888)
         return SimpleNamespace(setsockopt=lambda *words: None)
 
 

@@ -55,6 +55,7 @@ def test_what_ffmpeg_sends_plays_by_name_and_by_number(casters: Casters, h264: C
         recorders = [Recorder(each) for each in (*players, socket_)]
         row = publisher_row(server, name)
         assert (row["type"], row["ip"], row["url"]) == ("flv-publish", HOST, f"/live/{name}")
+        assert row["tcUrl"] == f"tcp://{HOST}:{casters.tcp}/live"
         finish(process)
         for recorder in recorders:
             recorder.done()

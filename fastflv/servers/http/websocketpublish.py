@@ -72,7 +72,7 @@ class WebSocketPublish(asyncio.Protocol):
         self._held = False
         self._queued = False
         self._timer: asyncio.TimerHandle | None = None
-        "Runs from the first close frame on."
+        "Runs from the first close frame on, and cuts the peer off."
         self.sent = 0
         "Bytes of control frames."
 
@@ -228,7 +228,7 @@ class WebSocketPublish(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing() or self._timer is not None:
             return
-        self._timer = self._loop.call_later(limits.WEBSOCKET_CLOSE_SECONDS, transport.abort)
+        self._expect_end(transport)
         answers = self._ws.state not in HEARD
         # A close frame holds 125 bytes, two of them the code (RFC 6455, 5.5).
         self._say(self._ws.send(CloseConnection(code, reason.encode()[:123].decode(errors="ignore"))))
@@ -237,7 +237,13 @@ class WebSocketPublish(asyncio.Protocol):
 
     def _end(self) -> None:
         if self._transport is not None:
+            self._expect_end(self._transport)
             self._transport.close()
+
+    def _expect_end(self, transport: asyncio.Transport) -> None:
+        """Cut the peer off when it takes too long, with the close frame too."""
+        if self._timer is None:
+            self._timer = self._loop.call_later(limits.WEBSOCKET_CLOSE_SECONDS, transport.abort)
 
     def _forget(self) -> None:
         self._unread, self._at = b"", 0

@@ -16,6 +16,7 @@ from fastflv.access.request import AccessRequest, Action
 from fastflv.containers.flv.header import HEADER_BYTES, SIGNATURE
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.deadline import Deadline
+from fastflv.net.ip import canonical
 from fastflv.net.lowwater import LowWater
 from fastflv.net.peer import Peer
 from fastflv.net.readpace import ReadPace
@@ -69,6 +70,13 @@ class FlvTcpServer:
             self._next += 1
             if hub.find(name) is None:
                 return name
+
+
+def _local(transport: asyncio.Transport) -> str:
+    """The address that the publisher called, as a URL has it."""
+    host, port = transport.get_extra_info("sockname")[:2]
+    host = canonical(host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class FlvTcpConnection(asyncio.BufferedProtocol):
@@ -160,7 +168,7 @@ class FlvTcpConnection(asyncio.BufferedProtocol):
             stream=name.stream,
             output="flv-publish",
             scheme=SCHEME,
-            tc_url=f"{SCHEME}://{peer.ip}/{name.app}",
+            tc_url=f"{SCHEME}://{_local(self._transport)}/{name.app}",
         )
         low_water = LowWater(self._transport.get_extra_info("socket"))
         self._intake = Intake(server.intakes, self, request, name, low_water=low_water)
