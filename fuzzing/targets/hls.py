@@ -15,6 +15,7 @@ from fastflv.access.gate import Gate
 from fastflv.containers.playlist import QUERY
 from fastflv.net.filepool import FilePool
 from fastflv.net.peer import Peer
+from fastflv.net.turns import Turns
 from fastflv.playing.join import Joins
 from fastflv.protocols.http.h1 import H1
 from fastflv.protocols.http.message import Request, Response
@@ -67,7 +68,7 @@ class Site:
         self.loop = asyncio.new_event_loop()
         ids = count(1)
         hub = Hub(lambda: f"vid-{next(ids)}")
-        joins = Joins(self.loop, hub, Gate(lambda vhost: ()))
+        joins = Joins(self.loop, hub, Gate(lambda vhost: ()), Turns(self.loop))
         clients = Clients()
         self.server = HlsServer(
             joins,
