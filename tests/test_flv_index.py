@@ -250,6 +250,18 @@ def test_headers_without_end_end_the_index(monkeypatch):
     assert index.state == "full" and index.cost < 10_000 and 10 < len(index.positions) < 100
 
 
+def test_headers_of_many_tracks_end_the_index():
+    """Each change keeps the headers of all tracks from there on."""
+    tags = [Tag(VIDEO, 0, key())]
+    for number in range(200):
+        tags += [
+            Tag(AUDIO, number, bytes([0x95, 0]) + b"Opus" + bytes([track, number])) for track in range(256)
+        ]
+    index = Disk(write(tags)).index()
+    assert index.state == "full"
+    assert sum(len(each.tags) for each in index.headers) <= limits.VOD_HEADER_COPIES_MAX
+
+
 def test_what_is_no_flv_file_has_no_index():
     for data in (b"", b"FLV", b"MP4" + bytes(20), HEADER[:5] + b"\0\0\xff\xff" + bytes(9)):
         with pytest.raises(FlvHeaderError):

@@ -25,6 +25,9 @@ VOD_NOTES_MAX: Final = 1_000_000
 VOD_HEAD_BYTES_MAX: Final = 1024 * 1024
 "Metadata and headers kept of a file, bytes: a keyframe list of 18 hours has 0.6 MB, an AVC header 50 bytes. What lies behind is not served in parts."
 
+VOD_HEADER_COPIES_MAX: Final = 10_000
+"Headers in force from each change of one on, summed over the changes of a file, count: 3,000 changes of AVC and AAC, but a file of 2 MB can change 256 tracks 45,000 times. What lies behind is not served in parts."
+
 VOD_CLAIM_BYTES_MIN: Final = 64 * 1024 * 1024
 "In a file with more bytes than this the keyframe list of its metadata is used where samples show that it is true; a shorter one is read in less than a second."
 

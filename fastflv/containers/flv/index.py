@@ -212,6 +212,7 @@ class _Notes:
         self.full = False
         self._count = 0
         self._bytes = 0
+        self._copies = 0
 
     def wants(self, mark: Mark) -> bool:
         """Whether the body of a tag is needed."""
@@ -240,7 +241,8 @@ class _Notes:
         if newest.get(key) == body:
             return
         self._bytes += len(body) + FRAME_BYTES
-        if self._bytes > limits.VOD_HEAD_BYTES_MAX:
+        self._copies += len(newest) + 1
+        if self._bytes > limits.VOD_HEAD_BYTES_MAX or self._copies > limits.VOD_HEADER_COPIES_MAX:
             self.full = True
             return
         tags = {**newest, key: body}
