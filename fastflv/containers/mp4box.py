@@ -11,12 +11,12 @@ UNITY = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 "The matrix that leaves a picture as it is."
 
 
-def box(name: bytes, *parts: bytes) -> bytes:
+def box(name: bytes, *parts: bytes | memoryview) -> bytes:
     """Return a box of *parts*; *name* is its four-character code."""
     return struct.pack(">I4s", 8 + sum(map(len, parts)), name) + b"".join(parts)
 
 
-def full_box(name: bytes, version: int, flags: int, *parts: bytes) -> bytes:
+def full_box(name: bytes, version: int, flags: int, *parts: bytes | memoryview) -> bytes:
     """Return a box with version and flags."""
     return box(name, struct.pack(">I", version << 24 | flags), *parts)
 

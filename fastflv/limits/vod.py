@@ -42,3 +42,9 @@ VOD_CACHE_BYTES: Final = 64 * 1024 * 1024
 
 VOD_INDEX_EXTRA_BYTES: Final = 2048
 "What an index costs beside its lists and headers, bytes."
+
+MP4_MOOV_BYTES_MAX: Final = 16 * 1024 * 1024
+"Largest movie box that is read, bytes: 8 hours of 25 pictures and 47 audio frames a second have 15 MB of tables."
+
+MP4_BOXES_MAX: Final = 1024
+"Boxes in a box or in a file, count: files of players have some twenty."

@@ -27,9 +27,9 @@ class Validators(NamedTuple):
         """Make those of a file by its status; *modified_ns* tells two versions of one second apart."""
         return cls(f'"{modified_ns:x}-{size:x}-{inode:x}"', modified_ns // 1_000_000_000)
 
-    def of_part(self, offset: int, size: int) -> Validators:
-        """Return those of a part of the file, as a resource of its own."""
-        return self._replace(etag=f'{self.etag[:-1]}-{offset:x}-{size:x}"')
+    def of_part(self, offset: int, size: int, before: int) -> Validators:
+        """Return those of a part of the file, as a resource of its own; *before* is a checksum of what stands before it."""
+        return self._replace(etag=f'{self.etag[:-1]}-{offset:x}-{size:x}-{before:x}"')
 
     @property
     def fields(self) -> dict[str, str]:

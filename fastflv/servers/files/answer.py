@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from zlib import crc32
 
 from fastflv.containers.cut import Cut
 from fastflv.protocols.http.exchange import Exchange
@@ -38,7 +39,7 @@ def answer_file(exchange: Exchange, file: OpenFile, cut: Cut | None = None) -> N
         cut = Cut(b"", 0, file.size)
         validators = file.validators
     else:
-        validators = file.validators.of_part(cut.offset, cut.size)
+        validators = file.validators.of_part(cut.offset, cut.size, crc32(cut.before))
     size = len(cut.before) + cut.size
     head = file_head(file.path, validators)
     if refuses_method(exchange, file):

@@ -12,6 +12,7 @@ from fastflv import limits
 from fastflv.containers.cut import Cut, Place, Reading, SteppedReading
 from fastflv.containers.flv import cut as flv_cut
 from fastflv.containers.flv import index as flv_index
+from fastflv.containers.mp4 import cut as mp4_cut
 from fastflv.errors import FilesBusyError, FlvError, MediaFileError, MediaPlaceError
 from fastflv.net.filepool import FileShare
 from fastflv.protocols.http.exchange import Exchange
@@ -45,7 +46,10 @@ class Container(NamedTuple):
     "Of the index, start and end."
 
 
-CONTAINERS = {"flv": Container(flv_index.read_index, flv_cut.read_cut)}
+CONTAINERS = {
+    "flv": Container(flv_index.read_index, flv_cut.read_cut),
+    "mp4": Container(mp4_cut.read_index, mp4_cut.read_cut),
+}
 
 
 class MediaParts:

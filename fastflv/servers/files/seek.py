@@ -11,7 +11,7 @@ from fastflv.containers.cut import Place
 BYTES: Final = re.compile(r"[0-9]{1,18}")
 SECONDS: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})s?")
 
-ENDINGS: Final = {"flv": "flv", "fhv": "flv"}
+ENDINGS: Final = {"flv": "flv", "fhv": "flv", "mp4": "mp4", "m4v": "mp4", "m4a": "mp4", "mov": "mp4"}
 "Container by the ending of a name, of files that are sent in parts."
 
 

@@ -1,0 +1,1 @@
+"""Reading finished MP4 files: boxes, sample tables, parts."""
