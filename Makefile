@@ -17,6 +17,9 @@ test: build  ## run the suite on the checkout
 attacks: build  ## every attack, the slow ones too, by the bounds of a quiet machine
 	FASTFLV_ATTACKS=1 PYTHONPATH=. $(PYTHON) -m pytest -m "slow or not slow" tests/attacks
 
+films: build  ## parts of FLV files from 200 random bytes and times each, a large one too
+	PYTHONPATH=. $(PYTHON) -m pytest -s -m slow tests/flows/test_flow_vod_films.py
+
 lint:  ## ruff, mypy, cython-lint
 	ruff check . && ruff format --check . && mypy && cython-lint fastflv/_ext
 
@@ -41,4 +44,4 @@ dist:  ## sdist, and the wheel from it, checked
 clean:  ## remove what was built
 	rm -rf build dist *.egg-info && find fastflv/_ext -name "*.so" -delete
 
-.PHONY: help build test attacks lint bench asan tsan fuzz annotate dist clean
+.PHONY: help build test attacks films lint bench asan tsan fuzz annotate dist clean
