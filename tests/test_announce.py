@@ -207,6 +207,7 @@ def test_honest_metadata_is_said_once():
     feed.audio(0, AAC_HEADER)
     feed.video(0, AVC_HEADER)
     feed.video(0, key())
+    feed.audio(0, sound())
     assert stream.settle(0)
     assert [flags(fields) for fields in scripts(log_tags(stream.log))] == [(True, True)]
 

@@ -111,6 +111,7 @@ def test_headers_come_first_with_the_time_of_the_first_picture():
     feed = Feed(StreamWriter(log))
     feed.writer.begin(0)
     feed.audio(0, AAC_HEADER)
+    feed.audio(0, sound(b"before"))
     feed.video(0, AVC_HEADER)
     for i in range(50):
         feed.video(40 * i, inter(b"%d" % i) if i else key(b"0"))

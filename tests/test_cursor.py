@@ -124,8 +124,7 @@ def test_a_cursor_that_lags_goes_on_at_the_newest_keyframe_behind_its_headers():
     cursor = Cursor(log, position=log.head, jump_ms=1000)
     film(feed, 3, 27)
     wire = cursor.take()
-    assert [tag.body for tag in read_tags(wire)[:3]] == [
-        AAC_HEADER,
+    assert [tag.body for tag in read_tags(wire)[:2]] == [
         AVC_HEADER,
         key((20).to_bytes(4, "big") + bytes(1000)),
     ]
@@ -157,7 +156,7 @@ def test_without_a_keyframe_to_go_to_it_waits_for_the_next():
     assert cursor.take() == b""
     film(feed, 10, 12)
     wire = cursor.take()
-    assert [tag.body for tag in read_tags(wire)[:2]] == [AAC_HEADER, AVC_HEADER]
+    assert [tag.body for tag in read_tags(wire)[:1]] == [AVC_HEADER]
     assert (numbers(wire), cursor.jumps) == ([10, 11], 0)
     # The publisher is away: what it left is no place to start from.
     log.forget_key()
@@ -274,3 +273,18 @@ def test_a_reader_follows_new_bounds_of_its_lag():
     cursor.jump_ms = 200
     assert numbers(cursor.take()) == list(range(50, 60))
     assert cursor.jumps == 1
+
+
+def test_the_wait_for_a_keyframe_ends_with_any_picture_and_sound_comes_at_once():
+    log, feed = started()
+    film(feed, 0, 5)
+    cursor = Cursor(log, position=log.head, until_key=True)
+    late = 4 + limits.KEY_WAIT_MS // 100
+    wire = b""
+    for i in range(5, late + 5):
+        film(feed, i, i + 1, gop=1000)
+        feed.audio(100 * i + 50, sound(b"%d" % i))
+        wire += cursor.take()
+    tags = [tag for tag in read_tags(wire) if not tag.is_header]
+    assert [tag.mark for tag in tags if tag.kind == AUDIO] == [b"%d" % i for i in range(5, late + 5)]
+    assert [tag.dts_ms // 100 for tag in tags if tag.kind == VIDEO] == list(range(late, late + 5))

@@ -212,12 +212,10 @@ REFUSED = {
     "FLAC at 0 Hz": ("FLAC", b"fLaC" + bytes(38)),
     "empty AVC": ("H264", b""),
     "AVC version 0": ("H264", b"\0\x64\0\x1e\xff\xe0\0"),
-    "AVC lengths of 3 bytes": ("H264", b"\1\x64\0\x1e\xfe\xe0\0"),
     "AVC with a cut SPS": ("H264", b"\1\x64\0\x1e\xff\xe1\0\x10\x67"),
     "AVC whose SPS is a PPS": ("H264", b"\1\x64\0\x1e\xff\xe1\0\2\x68\1\0"),
     "short HEVC": ("HEVC", b"\1" + bytes(21)),
     "HEVC version 2": ("HEVC", b"\2" + bytes(22)),
-    "HEVC lengths of 3 bytes": ("HEVC", b"\1" + bytes(20) + b"\2\0"),
     "HEVC with a cut array": ("HEVC", b"\1" + bytes(20) + b"\3\1\x21"),
     "HEVC whose SPS has chroma format 4": (
         "HEVC",

@@ -14,6 +14,7 @@ from model import ts
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Tag, read_file, sound
 from model.viewer import FLV, FRAMINGS, HEAD, RAW, SLOW, CodedPublisher, Publisher, Viewer
 
+from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor
 from fastflv._ext.fanout.sender import Sender
 from fastflv._ext.log.block import MediaBlock
@@ -169,7 +170,7 @@ def test_what_the_kernel_holds_counts_as_lag(senders, tcp, reaped):
 def test_whatever_the_pace_only_disposable_pictures_and_whole_spans_are_missing(senders, tcp, seed):
     dice = random.Random(seed)
     publisher = Publisher(
-        frame_bytes=dice.choice([10, 900, 9000, 60_000]),
+        frame_bytes=dice.choice([1, 900, 9000, 60_000]),
         gop=dice.choice([5, 25, 120]),
         history_bytes=dice.choice([100_000, 2_000_000]),
         spare=True,
@@ -403,6 +404,24 @@ def test_who_begins_with_a_still_is_sent_sound_up_to_the_next_keyframe(senders, 
     viewer.read_all()
     assert film(viewer.tags, publisher) == [20, *range(23, 30)]
     assert sum(tag.kind == AUDIO and not tag.is_header for tag in viewer.tags) == 16
+
+
+@FRAMINGS
+def test_the_wait_for_a_keyframe_ends_with_any_picture(senders, tcp, framing):
+    publisher = Publisher(gop=10_000, frame_bytes=1000)
+    publisher.frames(1)
+    log = publisher.log
+    viewer = Viewer(
+        senders(1), tcp, log, framing=framing, start=FLV + log.key_headers, position=log.head, until_key=True
+    )
+    late = limits.KEY_WAIT_MS // 40
+    publisher.frames(late + 20)
+    publisher.log.end()
+    viewer.read_all()
+    assert [
+        struct.unpack(">I", tag.mark[:4])[0] for tag in viewer.tags if tag.kind == VIDEO and not tag.is_header
+    ] == (list(range(late + 1, late + 21)))
+    assert sum(tag.kind == AUDIO and not tag.is_header for tag in viewer.tags) == late + 20
 
 
 def test_pictures_that_lead_are_left_out_without_a_start_block_too(senders, tcp):

@@ -402,7 +402,7 @@ def test_a_player_that_was_sent_part_of_a_gop_goes_on_at_the_next_keyframe(stage
     stage.publisher.client.media(9, 40, inter())
     stage.publisher.say()
     stage.loop.advance(1)
-    assert player.media == MEDIA
+    assert player.media == [*MEDIA, AAC_HEADER, AVC_HEADER]
     stage.publisher.client.media(9, 80, key(b"next"))
     stage.publisher.say()
     stage.loop.advance(1)

@@ -160,6 +160,7 @@ def test_a_player_starts_at_the_keyframe_with_its_headers(chunk_size):
     feed.writer.begin(0)
     feed.writer.set_metadata(b"\2\0\x0aonMetaData\5", 0)
     feed.audio(0, AAC_HEADER)
+    feed.audio(0, sound())
     feed.video(0, AVC_HEADER)
     feed.video(0, key(b"1"))
     mux = RtmpMux(source, log, chunk_size, 1)

@@ -216,11 +216,12 @@ BURSTS = pytest.mark.parametrize("burst", [StartBurst(media_ms=500), StartBurst(
 @BURSTS
 def test_a_gop_beyond_the_burst_is_not_sent(burst):
     show = Show(burst=burst, begin=StartMode.GOP)
-    assert show.join()[2].position >= 0
+    assert not show.join()[2].until_key
     show.shoot(20)
-    assert show.join()[2].position == -1
+    start = show.join()[2]
+    assert (start.position, start.until_key) == (show.stream.log.head, True)
     show.shoot(5)
-    assert show.join()[2].position >= 0
+    assert not show.join()[2].until_key
 
 
 @BURSTS
@@ -250,12 +251,13 @@ def test_of_a_gop_beyond_the_burst_a_compact_start_has_a_still(burst, container)
         assert len([pes for pes in reader.pes if pes.pid == 0x100]) == 1 + 7
 
 
-def test_key_waits_for_a_keyframe_and_live_does_not():
+@pytest.mark.parametrize("begin", [StartMode.KEY, StartMode.LIVE])
+def test_key_waits_for_a_keyframe_and_live_does_not(begin):
     show = Show().shoot(10)
-    assert show.join(begin=StartMode.KEY)[2].position == -1
-    block, _, start = show.join(begin=StartMode.LIVE)
-    assert start.position == show.stream.log.head
+    block, _, start = show.join(begin=begin)
+    assert (start.position, start.until_key) == (show.stream.log.head, begin is StartMode.KEY)
     assert all(tag.is_header for tag in read_tags(block[13:]))
+    assert show.join(begin=begin)[2].block is start.block or begin is StartMode.LIVE
 
 
 def test_several_tracks_in_a_body_are_sent_at_their_own_pace():
@@ -279,4 +281,4 @@ def test_the_query_names_a_start_or_is_refused():
 def test_a_stream_without_gop_cache_starts_at_the_next_keyframe_whatever_is_asked():
     show = Show(gop_cache=False).shoot(10)
     for begin in (None, StartMode.COMPACT, StartMode.GOP, StartMode.KEY):
-        assert show.join(begin=begin)[2].position == -1
+        assert show.join(begin=begin)[2].until_key

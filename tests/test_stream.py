@@ -75,20 +75,21 @@ def test_players_of_one_gop_share_a_start_block():
     assert stream.start(stream.open()).block is not first.block
 
 
-def test_without_gop_cache_a_player_starts_at_the_next_key_with_an_flv_header_alone():
+def test_without_gop_cache_a_player_starts_at_the_head_and_sees_from_the_next_key_on():
     stream = make(gop_cache=False)
     feed_gop(stream)
     start = stream.start(stream.open())
-    assert start.position == -1
-    assert bytes(start.block) == flv_header(audio=True, video=True)
+    assert (start.position, start.until_key) == (stream.log.head, True)
+    headers = flv_header(audio=True, video=True) + stream.writer.header_tags(stream.log.head_dts)
+    assert bytes(start.block) == headers
 
 
 def test_a_gop_that_outgrew_its_bound_is_not_offered():
     stream = make(gop_frames_max=1)
     feed_gop(stream)
-    assert stream.start(stream.open()).position >= 0
+    assert not stream.start(stream.open()).until_key
     Feed(stream.writer).video(80, inter())
-    assert stream.start(stream.open()).position == -1
+    assert stream.start(stream.open()).until_key
 
 
 @pytest.mark.parametrize("gop_cache", [True, False])
@@ -102,10 +103,10 @@ def test_a_player_of_sound_alone_starts_at_the_head_with_its_header(gop_cache):
     assert stream.start(stream.open()).position == stream.log.head
 
 
-def test_a_player_that_joins_before_the_first_key_gets_no_position():
+def test_a_player_that_joins_before_the_first_key_sees_from_it_on():
     stream = make()
-    Feed(stream.writer).video(0, AVC_HEADER)
-    assert stream.start(stream.open()).position == -1
+    Feed(stream.writer).video(0, inter())
+    assert stream.start(stream.open()).until_key
 
 
 # --- settled ---

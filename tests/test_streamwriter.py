@@ -47,8 +47,9 @@ MEDIA = st.sampled_from(
 def test_a_log_is_the_list_of_what_was_sent(rows, origin):
     feed = Feed(StreamWriter(MediaLog()))
     feed.writer.begin(10)
+    feed.send(AUDIO, origin, sound(b"first"), now_ms=0)
     time = 0
-    sent = []
+    sent = [(AUDIO, sound(b"first"))]
     for (kind, body), step in rows:
         feed.send(kind, origin + time, body, now_ms=time)
         sent.append((kind, body))

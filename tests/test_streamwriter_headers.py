@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, SCRIPT, VIDEO, Feed, Tag, inter, key, log_tags, read_tags
+from model.flv import (
+    AAC_HEADER,
+    AUDIO,
+    AVC_HEADER,
+    SCRIPT,
+    VIDEO,
+    Feed,
+    Tag,
+    inter,
+    key,
+    log_tags,
+    read_tags,
+    sound,
+)
 from model.streamwriter import MONO, after, headers_at_key, start
 
 from fastflv import limits
@@ -20,6 +33,7 @@ def test_a_joining_player_gets_metadata_then_audio_then_video_headers_at_the_tim
     feed.writer.set_metadata(b"meta", 0)
     feed.video(1000, AVC_HEADER)
     feed.audio(1000, AAC_HEADER)
+    feed.audio(1000, sound())
     feed.video(1000, key())
     feed.video(3000, key())
     assert headers_at_key(feed) == [
@@ -77,6 +91,7 @@ def test_each_track_has_a_header_of_its_own(feed):
     feed.video(0, second)
     feed.video(0, b"\x94avc1\x02\0\x09colorInfo")
     feed.audio(0, b"\x90mp4a\x12\x10")
+    feed.audio(0, b"\x91mp4ax")
     feed.video(0, b"\x91avc1\0\0\0x")
     assert [tag.body for tag in headers_at_key(feed)] == [
         b"\x90mp4a\x12\x10",
@@ -99,6 +114,7 @@ def test_the_channels_of_a_track_are_kept_besides_its_sequence_header(feed):
 def test_endless_tracks_do_not_take_endless_memory(feed):
     for track in range(256):
         feed.video(0, b"\x96\x00avc1" + bytes([track]))
+    feed.video(0, key())
     assert len(read_tags(feed.writer.header_tags(0))) == 24
 
 
@@ -128,7 +144,7 @@ def test_headers_that_are_too_large_together_are_not_all_remembered(feed):
 
 def test_the_newest_of_many_keys_in_one_read_has_the_headers_of_its_moment(feed):
     feed.writer.set_metadata(b"meta", 0)
-    sent = [(AUDIO, 0, AAC_HEADER), (VIDEO, 0, AVC_HEADER)]
+    sent = [(AUDIO, 0, AAC_HEADER), (AUDIO, 0, sound()), (VIDEO, 0, AVC_HEADER)]
     sent += [(VIDEO, 40 * i, key()) for i in range(3)]
     before = b"".join(write_message(kind, time, 1, 4, body, 128) for kind, time, body in sent)
     feed.reader.feed(before)

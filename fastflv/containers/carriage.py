@@ -1,8 +1,16 @@
-"""Which container can carry which codec. Codecs are named as `media.codecs` names them."""
+"""What can be carried in which container: by the codec, and by what its decoder configuration says."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from fastflv.containers.mp4entry import audio_track, video_track
+from fastflv.containers.mpegts import ADTS_SAMPLES, describe
+from fastflv.errors import CodecConfigError
+from fastflv.media.audioconfig import parse_asc
+from fastflv.media.codecs import AUDIO, VIDEO, codec_name
 
 ANY: Final = frozenset({"*"})
 "FLV and RTMP carry whatever was published."
@@ -19,32 +27,107 @@ CARRIED: Final = {
 """By container. AV1 in TS has a specification, but no player that is common reads it. Opus in TS is read by
 FFmpeg, VLC and GStreamer, but by no HLS player."""
 
+DESCRIBED: Final = frozenset({"H264", "HEVC", "VP9", "AAC", "FLAC"})
+"Codecs that cannot be carried by other containers than FLV without a decoder configuration."
+
 NAMES: Final = {"hls-ts": "HLS with .ts segments", "hls-fmp4": "HLS with .m4s segments", "rtmp": "RTMP"}
 "How a sentence calls a container; others by their extension."
 
 
-def carries(container: str, codec_name: str) -> bool:
-    """Say whether *container* (a key of CARRIED) carries a codec. An empty name, a codec nobody knows, only passes
-    where anything does."""
-    carried = CARRIED[container]
-    return carried is ANY or codec_name in carried
+class Track(NamedTuple):
+    """A track as its publisher sends it."""
+
+    kind: int
+    "8 audio, 9 video."
+
+    codec: int
+    "FourCC as a number, or the FLV id."
+
+    record: bytes = b""
+    "Decoder configuration; empty without one."
+
+    @property
+    def name(self) -> str:
+        """Name of the codec; empty for one that nobody knows."""
+        return codec_name(self.kind, self.codec)
 
 
-def refusal(url: str, container: str, *, video: str = "", audio: str = "") -> str:
-    """Return why *container* cannot carry a stream, in one sentence; empty when it can.
+def carries_codec(container: str, name: str) -> bool:
+    """Say whether *container* (a key of CARRIED) carries the codec called *name*, with a usual decoder configuration."""
+    return CARRIED[container] is ANY or name in CARRIED[container]
 
-    *video* and *audio* are names of codecs, empty where there is no such track. A container of audio alone
-    (`aac`, `mp3`) leaves video out.
+
+def carries(container: str, track: Track) -> bool:
+    """Say whether *container* (a key of CARRIED) carries a track. A codec nobody knows only passes where anything does."""
+    return CARRIED[container] is ANY or _fits(container, track)
+
+
+@lru_cache(maxsize=1024)
+def _fits(container: str, track: Track) -> bool:
+    if track.name not in CARRIED[container] or (track.name in DESCRIBED and not track.record):
+        return False
+    if container == "hls-fmp4":
+        return _in_mp4(track)
+    return describe(track.kind, track.codec, track.record) is not None
+
+
+def needs_mp4(tracks: Iterable[Track]) -> bool:
+    """Say whether HLS of *tracks* takes fragmented MP4, because one does not fit into TS.
+
+    TS carries HEVC, but players require MP4 (HLS authoring specification, 1.5).
     """
-    tracks = [(video, "video")] if container not in ("aac", "mp3") else []
-    tracks.append((audio, "audio"))
-    wrong = [f"{codec} {kind}" for codec, kind in tracks if codec and not carries(container, codec)]
+    return not all(track.name != "HEVC" and carries("hls-ts", track) for track in tracks)
+
+
+def _in_mp4(track: Track) -> bool:
+    try:
+        (video_track if track.kind == VIDEO else audio_track)(track.name, track.record)
+    except CodecConfigError:
+        return False
+    return True
+
+
+def refusal(url: str, container: str, tracks: list[Track]) -> str:
+    """Return why *container* cannot carry a stream of *tracks*, in one sentence; empty when it can.
+
+    A container of audio alone (`aac`, `mp3`) leaves video out.
+    """
+    if container in ("aac", "mp3"):
+        tracks = [track for track in tracks if track.kind == AUDIO]
+        if not tracks:
+            return f"`{url}` has no audio, which .{container} needs; play .flv"
+    wrong = [called(container, track) for track in tracks if not carries(container, track)]
+    if not wrong:
+        return ""
+    # TS alone has a query that leaves a track out.
+    rest = next((track for track in tracks if carries(container, track)), None)
+    other = f" or .ts?only={'video' if rest.kind == VIDEO else 'audio'}" if container == "ts" and rest else ""
     name = NAMES.get(container, f".{container}")
-    if wrong:
-        # TS alone has a query that leaves a track out.
-        rest = next((kind for codec, kind in tracks if codec and carries(container, codec)), "")
-        other = f" or .ts?only={rest}" if container == "ts" and rest else ""
-        return f"`{url}` has {' and '.join(wrong)}, which {name} cannot carry; play .flv{other}"
-    if container in ("aac", "mp3") and not audio:
-        return f"`{url}` has no audio, which {name} needs; play .flv"
+    return f"`{url}` has {' and '.join(wrong)}, which {name} cannot carry; play .flv{other}"
+
+
+def called(container: str, track: Track) -> str:
+    """Return how a sentence calls a track that *container* cannot carry: its codec, and what is special of it."""
+    kind = "video" if track.kind == VIDEO else "audio"
+    name = track.name or "unknown"
+    if track.name not in CARRIED[container]:
+        return f"{name} {kind}"
+    if not track.record:
+        return f"{name} {kind} without a sequence header"
+    special = _special_aac(track.record) if name == "AAC" else ""
+    return f"{name} {kind} {special or 'with a sequence header that does not fit'}"
+
+
+def _special_aac(record: bytes) -> str:
+    """What ADTS has no way to say of a track; empty where it can be said, or where the record is broken."""
+    try:
+        config = parse_asc(record)
+    except CodecConfigError:
+        return ""
+    if config.object_type > 4:
+        return f"of profile {config.profile}"
+    if config.samples != ADTS_SAMPLES:
+        return f"of {config.samples} samples a frame"
+    if config.channel_config == 0 and not config.program:
+        return "without a channel layout"
     return ""

@@ -107,7 +107,7 @@ def audio_track(codec: str, record: bytes, frame: bytes = b"") -> Mp4Track | Non
         raise CodecConfigError(f"{codec or 'an unknown codec'} in MP4")
     config = audio_config(codec, record)
     if codec == "AAC":
-        return _audio(b"mp4a", _esds(0x40, record), config, samples=1024)
+        return _audio(b"mp4a", _esds(0x40, record), config, samples=config.samples)
     if codec == "Opus":
         return _audio(b"Opus", box(b"dOps", _opus_fields(record)), config)
     return _audio(b"fLaC", _flac_box(record), config, samples=_flac_block(record))

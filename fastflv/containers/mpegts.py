@@ -17,6 +17,9 @@ from fastflv.media.decoderconfig import video_config
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+ADTS_SAMPLES: Final = 1024
+"Samples of an AAC frame in ADTS, which has no way to say another number."
+
 _START_CODE: Final = b"\0\0\0\1"
 
 _OPUS_LAYOUTS: Final = {
@@ -36,7 +39,7 @@ class Setup(NamedTuple):
     """What a muxer needs of a decoder configuration; which fields are used depends on the codec."""
 
     length_size: int = 0
-    "Bytes of the length in front of each NAL unit: 1, 2 or 4."
+    "Bytes of the length in front of each NAL unit: 1 to 4."
 
     sets: bytes = b""
     "Parameter sets, each with a start code, to stand before a keyframe that has none."
@@ -48,7 +51,10 @@ class Setup(NamedTuple):
     "Place of the core's rate in the table of ISO 14496-3, 0 to 12."
 
     channels: int = 0
-    "AAC channel configuration, 1 to 7; for Opus the channel_config_code of its descriptor."
+    "AAC channel configuration, 0 to 7; for Opus the channel_config_code of its descriptor."
+
+    program: bytes = b""
+    "AAC of channel configuration 0: the program config element that belongs into each frame."
 
 
 def describe(kind: int, codec: int, record: bytes) -> Setup | None:
@@ -82,13 +88,17 @@ def _audio(name: str, record: bytes) -> Setup | None:
     if name == "AAC":
         config = parse_asc(record)
         if not (
-            config.object_type <= 4 and config.sample_rate in AAC_RATES and 1 <= config.channel_config <= 7
+            config.object_type <= 4
+            and config.sample_rate in AAC_RATES
+            and config.samples == ADTS_SAMPLES
+            and (config.program if config.channel_config == 0 else config.channel_config <= 7)
         ):
             return None
         return Setup(
             object_type=config.object_type,
             rate_index=AAC_RATES.index(config.sample_rate),
             channels=config.channel_config,
+            program=config.program,
         )
     if name == "Opus":
         channels = parse_opus(record).channels

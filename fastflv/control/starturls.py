@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastflv import limits
 from fastflv.config.model.vhost import Vhost
 from fastflv.config.routes import play_paths
-from fastflv.containers.carriage import carries
+from fastflv.containers.carriage import carries_codec
 from fastflv.control.server import Server
 
 APP, STREAM = "live", "livestream"
@@ -42,7 +42,7 @@ def _of_vhost(server: Server, vhost: Vhost, query: str) -> Iterator[str]:
     for name, scheme, socket in (("HTTP", "http", "ws"), ("HTTPS", "https", "wss")):
         for root in _roots(server, name, scheme):
             for container, path, _ in play_paths(server.runtime.vhosts[vhost.name].site.routes, APP, STREAM):
-                if container == "hls" or carries(container, "AAC"):
+                if container == "hls" or carries_codec(container, "AAC"):
                     yield f"play {root}{path}{query}"
                 if container == "flv":
                     yield f"play {root.replace(scheme, socket, 1)}{path}{query}"

@@ -43,6 +43,12 @@ TRACK_LOST_MS: Final = 10_000
 TRACKS_REMEMBERED: Final = 10_000
 "Streams whose tracks are remembered after their end, names: the newest, some 300 bytes each."
 
+UNITS_HELD_BYTES_MAX: Final = 64 * 1024
+"SEI and parameter sets sent in tags of their own that wait for their picture, bytes. Cameras send 50 to 2,000."
+
+KEY_WAIT_MS: Final = 10_000
+"Players wait for a keyframe this long, ms; then they are sent pictures from the next one on that others refer to. Longer than nearly all GOPs; after it any picture is better than none."
+
 LIVE_CLOCK_STEP_MS: Final = 1000
 "Clock tags of a stream without video stand this far apart, ms; with video there is one before each keyframe."
 

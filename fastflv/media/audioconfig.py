@@ -10,6 +10,7 @@ from typing import Final
 
 from fastflv.errors import CodecConfigError
 from fastflv.media.bits import BitReader
+from fastflv.media.programconfig import ProgramConfig, read_program_config
 
 AAC_RATES: Final = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 AAC_PROFILES: Final = {
@@ -26,6 +27,9 @@ AAC_PROFILES: Final = {
 
 _CHANNELS: Final = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 8, 11: 7, 12: 8, 13: 24, 14: 8}
 _SBR, _PS, _ESCAPE = 5, 29, 31
+_LD, _ELD = 23, 39
+_GENERAL: Final = (1, 2, 3, 4, 6, 7, 17, 19, 20, 21, 22, _LD)
+"Object types with a GASpecificConfig (ISO 14496-3, 4.4.1)."
 _STREAMINFO: Final = 34  # bytes, without the four of the block header
 
 
@@ -54,6 +58,12 @@ class AudioConfig:
     channel_config: int = 0
     "AAC channel configuration for ADTS, 0 to 7."
 
+    program: bytes = b""
+    "AAC of channel configuration 0: the program config element as it stands at the begin of a frame."
+
+    samples: int = 1024
+    "Samples of an AAC frame."
+
 
 def parse_asc(record: bytes) -> AudioConfig:
     """Read an AudioSpecificConfig. Raises CodecConfigError when it ends early or has a reserved rate."""
@@ -65,28 +75,47 @@ def parse_asc(record: bytes) -> AudioConfig:
     if kind in (_SBR, _PS):
         output = _rate(bits)
         kind = _object_type(bits)
-    elif kind == 2:
-        profile, output = _announced(bits, rate)
     if channels not in _CHANNELS:
         raise CodecConfigError(f"channel configuration {channels}")
     if kind == 0:
         raise CodecConfigError("AAC object type 0", offset=0)
+    samples, program = _specific(bits, kind, channels)
+    if profile == 2:
+        profile, output = _announced(bits, rate)
     return AudioConfig(
         codec="AAC",
         sample_rate=rate,
-        channels=_CHANNELS[channels],
+        channels=program.channels if program else _CHANNELS[channels],
         profile=AAC_PROFILES.get(profile, "Other"),
         object_type=kind,
         output_rate=output,
         channel_config=channels,
+        program=program.in_frame if program else b"",
+        samples=samples,
     )
+
+
+def _specific(bits: BitReader, kind: int, channels: int) -> tuple[int, ProgramConfig | None]:
+    """Samples of a frame, and the program config element of channel configuration 0; a record may end before either."""
+    samples, short = (512, 480) if kind in (_LD, _ELD) else (1024, 960)
+    program = None
+    try:
+        if kind in _GENERAL or kind == _ELD:
+            samples = short if bits.flag() else samples
+        if kind in _GENERAL:
+            if bits.flag():
+                bits.skip(14)  # delay of the core coder
+            bits.skip(1)
+            program = read_program_config(bits) if channels == 0 else None
+    except CodecConfigError:
+        pass
+    return samples, program
 
 
 def _announced(bits: BitReader, rate: int) -> tuple[int, int]:
     """Profile and output rate of LC with a backward compatible SBR announcement; a broken one is none."""
     profile, output = 2, rate
     try:
-        bits.skip(3)  # frame length, core coder, extension: none in LC
         if bits.bits(11) == 0x2B7 and _object_type(bits) == _SBR and bits.flag():
             profile, output = _SBR, _rate(bits)
             if bits.bits(11) == 0x548 and bits.flag():

@@ -23,7 +23,8 @@ PROFILES: Final = {
     44: "High(444+Intra)",
 }
 
-_WITH_CHROMA: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
+WITH_CHROMA: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
+"Profiles whose SPS tells chroma format and bit depths."
 _ASPECT_GIVEN: Final = 255
 
 
@@ -37,8 +38,6 @@ def parse_avcc(record: bytes) -> VideoConfig:
     if record[0] != 1:
         raise CodecConfigError(f"AVC record version {record[0]}", offset=0)
     length_size = (record[4] & 3) + 1
-    if length_size == 3:
-        raise CodecConfigError("NAL unit lengths of 3 bytes", offset=4)
     sets: list[bytes] = []
     at = take_sets(record, 6, record[5] & 31, sets)
     count = len(sets)
@@ -85,7 +84,7 @@ def parse_sps(nalu: bytes) -> Picture:
     bits.skip(16)  # constraints, level
     bits.ue()  # id
     chroma = 1
-    if profile in _WITH_CHROMA:
+    if profile in WITH_CHROMA:
         chroma = bits.ue()
         if chroma > 3:
             raise CodecConfigError(f"chroma format {chroma}")

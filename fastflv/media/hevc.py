@@ -27,8 +27,6 @@ def parse_hvcc(record: bytes) -> VideoConfig:
     if record[0] > 1:
         raise CodecConfigError(f"HEVC record version {record[0]}", offset=0)
     length_size = (record[21] & 3) + 1
-    if length_size == 3:
-        raise CodecConfigError("NAL unit lengths of 3 bytes", offset=21)
     found: dict[int, list[bytes]] = {VPS: [], SPS: [], PPS: []}
     at = 23
     for _ in range(record[22]):
@@ -67,7 +65,7 @@ def parse_sps(nalu: bytes) -> Picture:
     bits.skip(4)
     layers = bits.bits(3)
     bits.skip(1)
-    _skip_profile(bits, layers)
+    skip_profile(bits, layers)
     bits.ue()  # id
     chroma = bits.ue()
     if chroma > 3:
@@ -85,7 +83,8 @@ def parse_sps(nalu: bytes) -> Picture:
     return cropped(width, height, crop[0] * x, crop[1] * x, crop[2] * y, crop[3] * y, fps)
 
 
-def _skip_profile(bits: BitReader, layers: int) -> None:
+def skip_profile(bits: BitReader, layers: int) -> None:
+    """Step over profile_tier_level for *layers* layers below the highest (H.265, 7.3.3)."""
     bits.skip(96)
     present = [(bits.flag(), bits.flag()) for _ in range(layers)]
     if layers:

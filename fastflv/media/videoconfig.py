@@ -30,7 +30,7 @@ class VideoConfig:
     "Frames per second that the headers promise; 0 when they promise none."
 
     length_size: int = 0
-    "Bytes of the length in front of each NAL unit, 1, 2 or 4; 0 for codecs without NAL units."
+    "Bytes of the length in front of each NAL unit, 1 to 4; 0 for codecs without NAL units."
 
     parameter_sets: tuple[bytes, ...] = ()
     "NAL units to send before a keyframe, in order: (VPS,) SPS, PPS. No lengths, no start codes."

@@ -52,10 +52,10 @@ class Start(NamedTuple):
     "Container header and, where the position is known, metadata and sequence headers."
 
     position: int
-    "Log position of the first byte after the block; -1: that of the next keyframe, whose headers come with it."
+    "Log position of the first byte after the block."
 
     until_key: bool = False
-    "The pictures before the next keyframe are left out: they refer to what is not in the block."
+    "The pictures before the next keyframe are left out, for KEY_WAIT_MS at most: they refer to what is not in the block."
 
 
 class Key(NamedTuple):
@@ -102,7 +102,7 @@ class StartBlocks:
         )
 
     def begin(self, how: StartMode, burst: StartBurst, claims: Tracks | None = None) -> Start:
-        """Start as *how* says; where the GOP is more than *burst*, with the next keyframe (`compact`: and a still until then).
+        """Start as *how* says; where the GOP is more than *burst*, at the next keyframe (`compact`: and a still until then).
 
         *claims*: what an FLV header says, where that is not what there is.
         """
@@ -128,10 +128,10 @@ class StartBlocks:
         return Start(MediaBlock(self._prefix(claims) + self._headers()), position)
 
     def at_next_key(self, claims: Tracks | None = None) -> Start:
-        """Start with the next keyframe; on a log without video at the head."""
+        """Start at the head, with sound at once and pictures from the next keyframe on."""
         if not self.has_video:
             return self.at_gop(claims)
-        return self._shared(-1, claims)
+        return self._shared(self._log.head, claims, until_key=True)
 
     def header_tags(self) -> bytes:
         """Metadata and sequence headers as FLV tags, as far as they are of this choice, stamped with the present."""
@@ -224,13 +224,16 @@ class StartBlocks:
     def _key(self, claims: Tracks | None, position: int) -> Key:
         return Key(claims or Tracks(self.has_audio, self.has_video), position, self._tags.epoch_ms)
 
-    def _shared(self, position: int, claims: Tracks | None) -> Start:
+    def _shared(self, position: int, claims: Tracks | None, *, until_key: bool = False) -> Start:
         key = self._key(claims, position)
         start = self._made.get(key)
         if start is None:
-            # Those of TS tell of a jump; whoever starts has nothing that could go on.
-            headers = self._log.key_headers if position >= 0 and self._variant.container != "ts" else b""
-            start = Start(MediaBlock(self._prefix(claims) + headers), position)
-            # Only the newest GOP is asked for again.
+            if until_key:
+                headers = self._headers()
+            else:
+                # Those of TS tell of a jump; whoever starts has nothing that could go on.
+                headers = self._log.key_headers if self._variant.container != "ts" else b""
+            start = Start(MediaBlock(self._prefix(claims) + headers), position, until_key)
+            # Only the newest GOP, or the present head, is asked for again.
             self._made = {key: start}
         return start

@@ -16,7 +16,8 @@ from fastflv.containers.variant import PLAIN, Variant
 from fastflv.errors import AmfError
 from fastflv.media.amf import amf0
 from fastflv.media.amf.values import Value
-from fastflv.media.codecs import AUDIO, VIDEO, codec_name
+from fastflv.media.codecs import AUDIO, VIDEO
+from fastflv.media.inband import make_record
 from fastflv.stream.announce import Seen, announce, live_fields, promised
 from fastflv.stream.histogram import Delays
 from fastflv.stream.lag import Lag
@@ -26,7 +27,7 @@ from fastflv.stream.name import StreamName
 from fastflv.stream.outlets import Outlet, Outlets
 from fastflv.stream.start import Start, StartBurst
 from fastflv.stream.timeshift import Timeshift, TimeshiftOptions
-from fastflv.stream.tracks import BOTH, NONE, Tracks
+from fastflv.stream.tracks import BOTH, NONE, Tracks, track_of
 
 AUTO_WINDOW: Final = -1
 "A merge window that follows the load."
@@ -116,7 +117,10 @@ class Stream:
         self.log = self.new_log()
         self.timeshift = Timeshift(self.log, options.timeshift)
         self.writer = StreamWriter(
-            self.log, jitter=JITTER_MODES[options.jitter], reduce_headers=options.reduce_sequence_header
+            self.log,
+            jitter=JITTER_MODES[options.jitter],
+            reduce_headers=options.reduce_sequence_header,
+            make_record=make_record,
         )
         self.writer.on_tracks_changed = self._tell
         self._delays = delays or Delays()
@@ -282,12 +286,8 @@ class Stream:
         if not audio and not video and variant.container not in ("aac", "mp3"):
             alone = "audio" if variant.audio else "video"
             return f"`{self.name.url}` has no {alone}, and nothing else was asked for"
-        return carriage.refusal(
-            self.name.url,
-            variant.container,
-            video=codec_name(VIDEO, writer.video_codec) if video else "",
-            audio=codec_name(AUDIO, writer.audio_codec) if audio else "",
-        )
+        tracks = [track_of(writer, kind) for kind, there in ((VIDEO, video), (AUDIO, audio)) if there]
+        return carriage.refusal(self.name.url, variant.container, tracks)
 
     def open(self, variant: Variant = PLAIN) -> Outlet:
         """Return the log of *variant* for a reader; from now on the publisher is read without delay."""

@@ -6,6 +6,10 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from fastflv import limits
+from fastflv._ext.ingest.streamwriter import StreamWriter
+from fastflv._ext.syntax.flvtag import payload
+from fastflv.containers.carriage import Track
+from fastflv.media.codecs import VIDEO
 from fastflv.stream.name import StreamName
 
 
@@ -21,6 +25,14 @@ class Tracks(NamedTuple):
     def holds(self, other: Tracks) -> bool:
         """Whether all of *other* is here."""
         return self.audio >= other.audio and self.video >= other.video
+
+
+def track_of(writer: StreamWriter, kind: int) -> Track:
+    """Return the default track of *kind* (8, 9), with the codec of its newest frame, and its decoder configuration."""
+    codec = writer.video_codec if kind == VIDEO else writer.audio_codec
+    header = writer.config(kind)
+    found = payload(kind, header) if header else None
+    return Track(kind, codec, found[4] if found else b"")
 
 
 NONE, BOTH = Tracks(False, False), Tracks(True, True)

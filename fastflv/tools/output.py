@@ -13,10 +13,8 @@ from fastflv.containers.packer import Mp4Packer, TsPacker
 from fastflv.containers.playlist import QUERY, Playlist, PlaylistEntry
 from fastflv.containers.segmenter import Segment, Segmenter
 from fastflv.errors import ToolError
-from fastflv.media.codecs import AUDIO, VIDEO
 from fastflv.net.peertext import printable
 from fastflv.servers.hls.files import write_file
-from fastflv.servers.hls.segmentreader import IN_TS
 from fastflv.tools.remuxer import Entry, Remuxer
 
 PART: Final = ".part"
@@ -54,8 +52,7 @@ class Output(ABC):
         self.close()
 
     def _check(self, container: str) -> None:
-        audio, video = self.remuxer.codec(AUDIO), self.remuxer.codec(VIDEO)
-        why = carriage.refusal(printable(self.path), container, video=video, audio=audio)
+        why = carriage.refusal(printable(self.path), container, self.remuxer.tracks)
         if why:
             raise ToolError(why.replace("; play .flv", "; write .flv"))
 
@@ -105,8 +102,7 @@ class HlsOutput(Output):
         self._mp4 = False
 
     def choose(self, remuxer: Remuxer) -> str:
-        codecs = {name for kind in (AUDIO, VIDEO) if (name := remuxer.codec(kind))}
-        self._mp4 = not IN_TS.issuperset(codecs)
+        self._mp4 = carriage.needs_mp4(remuxer.tracks)
         self._check("hls-fmp4" if self._mp4 else "hls-ts")
         return "flv" if self._mp4 else "ts"
 

@@ -12,12 +12,15 @@ from fastflv._ext.ingest.tagread import TagReader
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.mux.remux import Remux
 from fastflv._ext.syntax.flvtag import make_tag
+from fastflv.containers.carriage import Track
 from fastflv.containers.flv.header import flv_header
 from fastflv.containers.flv.metadata import script_name
 from fastflv.containers.flv.reader import FlvTag
 from fastflv.containers.variant import Variant
-from fastflv.media.codecs import AUDIO, VIDEO, codec_name
+from fastflv.media.codecs import AUDIO, VIDEO
+from fastflv.media.inband import make_record
 from fastflv.stream.outlets import make_remux
+from fastflv.stream.tracks import track_of
 
 FOR_EVER: Final = 1 << 40
 "A bound of time that is none, ms: what is written is read before the next batch."
@@ -38,7 +41,7 @@ class Remuxer:
         "Writes PAT and PMT, where the container is TS."
         self._choose = choose
         self._log = _log()
-        self.writer = StreamWriter(self._log)
+        self.writer = StreamWriter(self._log, make_record=make_record)
         self.writer.begin(limits.TIME_FIRST_STEP_MS)
         self._reader = TagReader()
         self._reader.sink = self.writer
@@ -55,11 +58,12 @@ class Remuxer:
         """Time of the newest tag, ms; times of the log begin near 0."""
         return self.writer.dts_ms
 
-    def codec(self, kind: int) -> str:
-        """Name of the codec of a track, empty where there is no such track or nobody knows it."""
-        there = self.writer.has_video if kind == VIDEO else self.writer.has_audio
-        number = self.writer.video_codec if kind == VIDEO else self.writer.audio_codec
-        return codec_name(kind, number) if there else ""
+    @property
+    def tracks(self) -> list[Track]:
+        """The default tracks that have shown a frame, video first."""
+        writer = self.writer
+        kinds = ((VIDEO, writer.has_video), (AUDIO, writer.has_audio))
+        return [track_of(writer, kind) for kind, there in kinds if there]
 
     def take(self, tags: Iterable[FlvTag]) -> list[Entry]:
         """Take whole tags; return the entries that are ready."""

@@ -37,9 +37,13 @@ def by_hand(site: Site, name: str, tags: list[Tag], secure: bool = False, size: 
     with Publisher(site.server.rtmp) as publisher:
         publisher.publish(name)
         head = [tag for tag in tags if tag.is_config]
-        publisher.tags(head + media(tags)[:2])
+        # The tracks are known with the first frame of each kind.
+        first = 1 + max(
+            next(i for i, tag in enumerate(media(tags)) if tag.kind == kind) for kind in (AUDIO, VIDEO)
+        )
+        publisher.tags(head + media(tags)[:first])
         player.until(lambda me: bool(media(me.tags)))
-        publisher.tags(media(tags)[2:])
+        publisher.tags(media(tags)[first:])
         publisher.finish()
         return player.rest()
 

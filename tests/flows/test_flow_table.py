@@ -14,7 +14,8 @@ from player import Player, Recorder
 from rtmpplayer import RtmpPlayer
 from server import Server, until, vhost_text
 
-from fastflv.containers.carriage import carries, refusal
+from fastflv._ext.syntax.flvtag import payload
+from fastflv.containers.carriage import Track, carries_codec, refusal
 
 NAMES = [form.name for form in FORMS]
 CODECS = {
@@ -32,6 +33,13 @@ def codecs(form: Form) -> tuple[str, str]:
     if words[1] == "only":
         return ("H264", "") if words[0] == "video" else ("", CODECS.get(words[0], "AAC"))
     return CODECS[words[0]], CODECS[words[1]]
+
+
+def track_of(clip: Clip, kind: int) -> Track:
+    """The default track of *kind*, as the clip has it."""
+    found = [payload(kind, tag.body) for tag in clip.flv.tags if tag.kind == kind]
+    records = [data for _, _, packet, _, data in filter(None, found) if packet == 0]
+    return Track(kind, next(filter(None, found))[0], records[0] if records else b"")
 
 
 class RtmpRecorder(threading.Thread):
@@ -93,14 +101,13 @@ def clip(request: pytest.FixtureRequest, taken: Taken) -> Clip:
 def test_a_container_plays_or_says_why_not(clip: Clip, ending: str, taken: Taken, tmp_path: Path) -> None:
     video, audio = codecs(clip.form)
     player = taken.bodies[clip.form.name, ending]
-    fits = bool(audio) and carries(ending, audio)
+    fits = bool(audio) and carries_codec(ending, audio)
     if ending == "ts":
-        fits = all(carries("ts", codec) for codec in (video, audio) if codec)
+        fits = all(carries_codec("ts", codec) for codec in (video, audio) if codec)
     if not fits:
+        tracks = [track_of(clip, kind) for kind, there in ((VIDEO, video), (AUDIO, audio)) if there]
         assert player.status == 406
-        assert player.body.decode().strip() == refusal(
-            f"/live/{clip.form.name}", ending, video=video, audio=audio
-        )
+        assert player.body.decode().strip() == refusal(f"/live/{clip.form.name}", ending, tracks)
         return
     assert player.status == 200 and player.clean
     path = tmp_path / f"taken.{ending}"

@@ -308,14 +308,12 @@ def units(data: bytes) -> list[bytes]:
 
 
 def from_lengths(data: bytes, size: int) -> list[bytes] | None:
-    """NAL units behind lengths of *size* bytes; None when a length is wrong or there is none."""
+    """NAL units behind lengths of *size* bytes, up to a wrong one; None without any."""
     found = []
-    while data:
-        if len(data) < size:
-            return None
+    while len(data) >= size:
         length = int.from_bytes(data[:size], "big")
         if len(data) < size + length:
-            return None
+            break
         if length:
             found.append(data[size : size + length])
         data = data[size + length :]

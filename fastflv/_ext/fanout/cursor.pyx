@@ -81,8 +81,8 @@ cdef class Cursor:
     """A position in a log. Counts as a reader until `close`. Belongs to the event loop.
 
     *position*: of the first byte; -1: the next keyframe. With *until_key*, pictures before the next keyframe are left
-    out. Beyond a lag of *drop_ms* disposable pictures are left out; beyond *jump_ms* the cursor goes on at the newest
-    keyframe, as players of sender threads do.
+    out, KEY_WAIT_MS at most. Beyond a lag of *drop_ms* disposable pictures are left out; beyond *jump_ms* the cursor
+    goes on at the newest keyframe, as players of sender threads do.
     """
 
     cdef readonly MediaLog log
@@ -111,7 +111,7 @@ cdef class Cursor:
         self.jump_ms = jump_ms
         self.thin.drop_ms = drop_ms
         # Leading pictures of the first keyframe refer to pictures that the reader was not sent.
-        skip_leading(&self.thin, until_key)
+        skip_leading(&self.thin, until_key, load_relaxed(&log.log.head_dts))
         self.pos = position
         if position < 0:
             self.pos = load_relaxed(&log.log.head)
@@ -243,7 +243,7 @@ cdef class Cursor:
             else:
                 self.pos = load_relaxed(&log.key_pos)
                 before = self.log.key_headers
-                skip_leading(&self.thin, False)
+                skip_leading(&self.thin, False, 0)
                 self.thin.bridge = 0
             self.waiting = False
         # Borrowed: this is the writer's thread, so the pages cannot change meanwhile.

@@ -19,6 +19,10 @@ from fastflv._ext.log.page cimport Page, Tag, page_tag_at
 from fastflv._ext.log.view cimport View, view_find
 from fastflv._ext.syntax.flvtag cimport COMMAND, CONFIG, DISPOSABLE, KEY, LEADING, TAG_VIDEO
 
+from fastflv import limits
+
+cdef int64_t KEY_WAIT_MS = limits.KEY_WAIT_MS
+
 
 cdef Page* page_of(const PlayerState* p, const View* view) noexcept nogil:
     """Return the page of the present position, NULL when it was trimmed and is not pinned."""
@@ -90,15 +94,19 @@ cdef inline bint is_picture(const Tag* tag) noexcept nogil:
 
 
 cdef inline bint is_left_out(const Tag* tag, const Thinning* thin) noexcept nogil:
-    return is_picture(tag) and (tag.flags & thin.skip or (thin.skip & INTER and not tag.flags & KEY))
+    return is_picture(tag) and (tag.flags & thin.skip or (
+        thin.skip & INTER and not tag.flags & KEY and 0 < thin.until_ms - tag.dts_ms <= 2 * KEY_WAIT_MS
+    ))
 
 
-cdef void skip_leading(Thinning* thin, bint until_key) noexcept nogil:
+cdef void skip_leading(Thinning* thin, bint until_key, int64_t head_dts) noexcept nogil:
     """Leave out the leading pictures of the first keyframe that the reader is sent; with *until_key*, all before it.
 
-    Leading pictures refer to pictures that the reader was not sent.
+    Leading pictures refer to pictures that the reader was not sent. *head_dts*: time of the newest tag, from which the
+    wait for a keyframe lasts KEY_WAIT_MS at most.
     """
     thin.skip |= LEADING | (INTER if until_key else 0)
+    thin.until_ms = head_dts + KEY_WAIT_MS
     thin.key_pos = -1
 
 
@@ -107,8 +115,7 @@ cdef inline void pass_picture(Thinning* thin, uint8_t flags, int64_t pos) noexce
 
     The leading pictures of the first keyframe end at a picture that is no leading one, or at a second keyframe.
     """
-    if flags & KEY:
-        thin.skip &= ~<uint8_t>INTER
+    thin.skip &= ~<uint8_t>INTER
     if not thin.skip & LEADING or flags & LEADING:
         return
     if flags & KEY and (thin.key_pos < 0 or thin.key_pos == pos):
@@ -208,7 +215,7 @@ cdef bint jump(PlayerState* p, Log* log) noexcept nogil:
     block_hold(headers)
     pthread_mutex_unlock(&log.lock)
     p.waiting = 0
-    skip_leading(&p.thin, False)
+    skip_leading(&p.thin, False, 0)
     # The headers signal the discontinuity.
     p.thin.bridge = 0
     if headers.size:

@@ -308,9 +308,10 @@ cdef class Sender:
                 p.epoch_pos = before.state.epoch_pos
             p.thin.skip = before.state.thin.skip
             p.thin.key_pos = before.state.thin.key_pos
+            p.thin.until_ms = before.state.thin.until_ms
         elif load32_acquire(&log.log.has_video):
             # Leading pictures of the first keyframe refer to pictures that the player was not sent.
-            skip_leading(&p.thin, until_key)
+            skip_leading(&p.thin, until_key, load_relaxed(&log.log.head_dts))
         # Until the thread takes the player, `group` holds the log and `progress_us` the merge window.
         p.group = log.log
         log_hold(log.log)

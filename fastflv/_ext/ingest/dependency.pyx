@@ -258,8 +258,6 @@ cdef void read_form(VideoForm* form, uint32_t codec, const uint8_t* record, Py_s
         form.codec = AV01
         if size > 4:
             find_sequence(form, record + 4, size - 4)
-    if form.length_size == 3:
-        form.codec = 0
 
 
 cdef void note_key(VideoForm* form, const uint8_t* data, Py_ssize_t size) noexcept nogil:

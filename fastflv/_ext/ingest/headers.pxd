@@ -30,6 +30,7 @@ cdef class HeaderStore:
     cdef bint has(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) noexcept
     cdef int store(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) except -1
     cdef bytes config(self, uint8_t kind)
+    cdef bint is_sent(self, uint8_t kind) noexcept
     cdef void clear(self) noexcept
     cdef void mark_stale(self) noexcept
     cdef void drop_stale(self) noexcept
@@ -37,3 +38,4 @@ cdef class HeaderStore:
 
 
 cdef bytes merge_headers(bytes old, bytes new)
+cdef bytes make_header(uint8_t kind, uint32_t codec, uint8_t first, bytes record)

@@ -86,6 +86,14 @@ cdef class HeaderStore:
                 return h.body[:h.size]
         return None
 
+    cdef bint is_sent(self, uint8_t kind) noexcept:
+        """Return whether the present publisher sent a header of *kind*."""
+        cdef int i
+        for i in range(self.count):
+            if self.rows[i].kind == kind and not self.rows[i].stale:
+                return True
+        return False
+
     cdef void mark_stale(self) noexcept:
         """A new publisher begins: headers that it does not send again are dropped by `drop_stale`."""
         cdef int i
@@ -156,3 +164,12 @@ cdef bytes merge_headers(bytes old, bytes new):
     return now[TAG_SCRIPT] + b"".join([
         before[kind] or now[kind] for kind in (TAG_AUDIO, TAG_VIDEO) if now[kind]
     ])
+
+
+cdef bytes make_header(uint8_t kind, uint32_t codec, uint8_t first, bytes record):
+    """Return the body of a sequence header tag. *first*: first byte of a body of that track, for its sound format."""
+    if codec > 15:
+        return b"\x90" + (<object>codec).to_bytes(4, "big") + record
+    if kind == TAG_VIDEO:
+        return bytes([0x10 | codec, 0, 0, 0, 0]) + record
+    return bytes([first, 0]) + record

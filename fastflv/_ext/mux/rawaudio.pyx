@@ -11,11 +11,10 @@ from fastflv._ext.core.octets cimport load_be16
 from fastflv._ext.log.log cimport log_commit, log_reserve
 from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.mux.remux cimport Remux
-from fastflv._ext.syntax.adts cimport ADTS_BYTES, AdtsFields, adts_fits, write_adts
-from fastflv._ext.syntax.flvtag cimport COMMAND, CONFIG, TAG_AUDIO, Payload, read_payload
+from fastflv._ext.syntax.adts cimport AdtsFields, adts_size, set_adts, write_adts
+from fastflv._ext.syntax.flvtag cimport COMMAND, CONFIG, TAG_AUDIO, Payload, is_aac, read_payload
 
 cdef enum:
-    MP4A = 0x6D703461
     DOT_MP3 = 0x2E6D7033
 
 
@@ -59,28 +58,26 @@ cdef class AudioMux(Remux):
 
     cdef int configure(self, const Payload* payload, const uint8_t* data) except -1:
         setup = None
-        if payload.codec == 10 or payload.codec == MP4A:
+        if is_aac(payload.codec):
             setup = self.describe(TAG_AUDIO, payload.codec, data[:payload.size])
         self.known = setup is not None
         if setup is None:
             self.skipped += 1
         else:
-            self.adts.object_type = setup.object_type
-            self.adts.rate_index = setup.rate_index
-            self.adts.channel_config = setup.channels
+            set_adts(&self.adts, setup.object_type, setup.rate_index, setup.channels, setup.program)
         return 0
 
     cdef int take_aac(self, int64_t dts_ms, const Payload* payload, const uint8_t* data) except -1:
         cdef uint8_t* out
-        if (payload.codec != 10 and payload.codec != MP4A) or not self.known or not adts_fits(payload.size):
+        cdef uint32_t size = adts_size(&self.adts, data, payload.size)
+        if not is_aac(payload.codec) or not self.known or size == 0:
             self.skipped += 1
             return 0
-        out = log_reserve(self.log.log, ADTS_BYTES + payload.size)
+        out = log_reserve(self.log.log, size)
         if out == NULL:
             raise MemoryError
-        write_adts(out, &self.adts, payload.size)
-        memcpy(out + ADTS_BYTES, data, payload.size)
-        log_commit(self.log.log, ADTS_BYTES + payload.size, dts_ms, TAG_AUDIO, 0)
+        write_adts(out, &self.adts, data, payload.size)
+        log_commit(self.log.log, size, dts_ms, TAG_AUDIO, 0)
         self.written = True
         return 0
 

@@ -22,6 +22,10 @@ cdef enum:                     # codecs of video: the ids of FLV, the FourCCs of
     VVC1 = 0x76766331
     AV01 = 0x61763031
 
+cdef enum:                     # AAC: the sound format of FLV, the FourCC
+    AAC_FORMAT = 10
+    MP4A = 0x6D703461
+
 cdef enum:                     # bits of TagTraits.flags and of the tag index
     KEY = 1                    # a decoder can start here
     DISPOSABLE = 2             # no other frame refers to it
@@ -57,6 +61,11 @@ cdef struct Payload:
     int32_t cts_ms             # composition time of video, may be negative; 0 where there is none
     uint32_t at                # offset of the data in the body, bytes
     uint32_t size              # of the data, bytes
+
+
+cdef inline bint is_aac(uint32_t codec) noexcept nogil:
+    """Return whether *codec*, as TagTraits.codec of audio, is AAC."""
+    return codec == AAC_FORMAT or codec == MP4A
 
 
 cdef inline void read_tag_header(const uint8_t* p, FlvTag* out) noexcept nogil:

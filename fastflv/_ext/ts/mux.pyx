@@ -13,13 +13,13 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
 from fastflv._ext.core.atomics cimport load32_relaxed, store32_release
-from fastflv._ext.core.octets cimport load_be16, load_be24, load_be32
+from fastflv._ext.core.octets cimport load_be16
 from fastflv._ext.log.block cimport block_new
 from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve
 from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.log.page cimport Page, Tag
 from fastflv._ext.mux.remux cimport Remux
-from fastflv._ext.syntax.adts cimport ADTS_BYTES, adts_fits, write_adts
+from fastflv._ext.syntax.adts cimport adts_size, set_adts, write_adts
 from fastflv._ext.syntax.flvtag cimport (
     COMMAND, CONFIG, DISPOSABLE, KEY, TAG_AUDIO, TAG_FRAME_BYTES, TAG_HEADER_BYTES, TAG_VIDEO, Payload, read_payload,
 )
@@ -159,9 +159,7 @@ cdef class TsMux(Remux):
             self.length_size = setup.length_size
             self.sets = setup.sets
         elif form == FORM_AAC:
-            self.adts.object_type = setup.object_type
-            self.adts.rate_index = setup.rate_index
-            self.adts.channel_config = setup.channels
+            set_adts(&self.adts, setup.object_type, setup.rate_index, setup.channels, setup.program)
         program_know(&self.program, track, form, setup.channels if form == FORM_OPUS else 0)
         return 0
 
@@ -171,7 +169,6 @@ cdef class TsMux(Remux):
         cdef int form = form_of(TAG_VIDEO, payload.codec)
         cdef bint hevc = form == FORM_HEVC
         cdef bint key = (flags & KEY) != 0
-        cdef int length_size = self.length_size
         cdef uint32_t wanted = (UNIT_VPS | UNIT_SPS | UNIT_PPS) if hevc else (UNIT_SPS | UNIT_PPS)
         cdef uint32_t sets = 0
         cdef uint32_t delimiter = 0
@@ -184,14 +181,9 @@ cdef class TsMux(Remux):
         if form == FORM_NONE or form != self.program.video.form:
             self.skipped += 1
             return 0
-        if not scan_units(data, payload.size, length_size, hevc, &units):
-            # Some encoders send start codes where lengths belong.
-            length_size = 0
-            if payload.size < 4 or (load_be24(data) != 1 and load_be32(data) != 1) or (
-                not scan_units(data, payload.size, 0, hevc, &units)
-            ):
-                self.skipped += 1
-                return 0
+        if not scan_units(data, payload.size, self.length_size, hevc, &units):
+            self.skipped += 1
+            return 0
         if not units.found & UNIT_AUD:
             delimiter = 7 if hevc else 6
         if (key or units.found & UNIT_IRAP) and units.found & wanted != wanted:
@@ -214,8 +206,8 @@ cdef class TsMux(Remux):
         if delimiter:
             pes_put(&self.writer, AUD_HEVC if hevc else AUD_H264, delimiter)
             pes_put(&self.writer, sets_bytes, sets)
-        while at < <Py_ssize_t>payload.size:
-            next_unit(data, payload.size, length_size, &at, &unit, &size)
+        while at < units.end:
+            next_unit(data, payload.size, self.length_size, &at, &unit, &size)
             if size:
                 pes_put(&self.writer, START_CODE, START_CODE_BYTES)
                 pes_put(&self.writer, unit, size)
@@ -229,7 +221,7 @@ cdef class TsMux(Remux):
         """Return whether an audio frame can be carried; it configures a codec that has no sequence header."""
         cdef int detail = 0
         if form == FORM_AAC:
-            return self.program.audio.form == FORM_AAC and adts_fits(size)
+            return self.program.audio.form == FORM_AAC and adts_size(&self.adts, data, size) > 0
         if form == FORM_OPUS:
             return self.program.audio.form == FORM_OPUS and size > 0
         if form == FORM_NONE:
@@ -257,7 +249,7 @@ cdef class TsMux(Remux):
             header.size = 0
             self.configure(TAG_AUDIO, &header, data)
         if form == FORM_AAC:
-            size += ADTS_BYTES
+            size = adts_size(&self.adts, data, size)
         elif form == FORM_OPUS:
             size += 3 + size // 255
         if size > GATHERED_MAX or not self.admit(form, data, payload.size):
@@ -274,8 +266,9 @@ cdef class TsMux(Remux):
         self.clock.audio_ms = dts_ms
         out = self.gather(size)
         if form == FORM_AAC:
-            write_adts(out, &self.adts, payload.size)
-        elif form == FORM_OPUS:
+            write_adts(out, &self.adts, data, payload.size)
+            return 0
+        if form == FORM_OPUS:
             out[0] = OPUS_PREFIX >> 8
             out[1] = OPUS_PREFIX & 0xFF
             memset(out + 2, 0xFF, payload.size // 255)

@@ -5,37 +5,33 @@ from __future__ import annotations
 from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor
 from fastflv._ext.ingest.streamwriter import StreamWriter
-from fastflv._ext.syntax.flvtag import payload
 from fastflv._ext.ts.mux import TsMux
-from fastflv.containers.carriage import CARRIED, carries
-from fastflv.containers.mpegts import describe
+from fastflv.containers.carriage import Track, carries, needs_mp4
 from fastflv.containers.packer import Mp4Packer, TsPacker
 from fastflv.containers.playlist import Rendition, expected_ms
 from fastflv.containers.segmenter import Segment, Segmenter
 from fastflv.containers.variant import Variant
 from fastflv.errors import CodecConfigError
-from fastflv.media.codecs import AUDIO, VIDEO, codec_name
+from fastflv.media.codecs import AUDIO, VIDEO
 from fastflv.media.codecstring import codec_string
 from fastflv.media.decoderconfig import video_config
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.stream.stream import Stream
-
-IN_TS = CARRIED["hls-ts"] - {"HEVC"}
-"Codecs whose segments are TS. TS carries HEVC too, but players require MP4 (HLS authoring specification, 1.5)."
+from fastflv.stream.tracks import track_of
 
 FLV_HEADER_BYTES = 13
 
 
-def carried(writer: StreamWriter, options: HlsOptions) -> dict[int, str]:
-    """Return the names of a stream's codecs that HLS carries, by kind (8, 9)."""
+def carried(writer: StreamWriter, options: HlsOptions) -> dict[int, Track]:
+    """Return the tracks of a stream that HLS carries, by kind (8, 9)."""
     found = {}
-    for kind, wanted, there, codec in (
-        (VIDEO, options.video, writer.has_video, writer.video_codec),
-        (AUDIO, options.audio, writer.has_audio, writer.audio_codec),
+    for kind, there in (
+        (VIDEO, options.video and writer.has_video),
+        (AUDIO, options.audio and writer.has_audio),
     ):
-        name = codec_name(kind, codec) if wanted and there else ""
-        if name and carries("hls-fmp4", name):
-            found[kind] = name
+        track = track_of(writer, kind) if there else None
+        if track is not None and (carries("hls-fmp4", track) or carries("hls-ts", track)):
+            found[kind] = track
     return found
 
 
@@ -48,12 +44,11 @@ def rendition(stream: Stream | None, options: HlsOptions, rates: tuple[int, int]
         return Rendition(*rates)
     writer = stream.writer
     strings, width, height = [], 0, 0
-    for kind, name in carried(writer, options).items():
-        record = record_of(writer, kind)
-        strings.append(codec_string(name, record))
+    for kind, track in carried(writer, options).items():
+        strings.append(codec_string(track.name, track.record))
         if kind == VIDEO:
             try:
-                config = video_config(name, record)
+                config = video_config(track.name, track.record)
             except CodecConfigError:
                 continue
             width, height = config.width, config.height
@@ -72,13 +67,6 @@ def claimed_rate(fps: float, writer: StreamWriter) -> float:
     return fps if abs(fps - counted) <= limits.HLS_RATE_SLACK * counted else 0.0
 
 
-def record_of(writer: StreamWriter, kind: int) -> bytes:
-    """Return the configuration record of a track; empty without one."""
-    header = writer.config(kind)
-    found = payload(kind, header) if header else None
-    return found[4] if found else b""
-
-
 def size_of(stream: Stream) -> tuple[int, int]:
     """Return width and height in the publisher's metadata, pixels; 0 when absent."""
     values = (stream.metadata.get(name) for name in ("width", "height"))
@@ -92,11 +80,11 @@ class SegmentReader:
     def __init__(self, stream: Stream, options: HlsOptions, *, clock_ms: int) -> None:
         self._stream = stream
         self._options = options
-        codecs = carried(stream.writer, options)
-        self.mp4 = self._wants_mp4(codecs)
+        tracks = carried(stream.writer, options)
+        self.mp4 = self._wants_mp4(tracks)
         self._mp4_option = options.mp4
-        variant = Variant("flv" if self.mp4 else "ts", audio=AUDIO in codecs, video=VIDEO in codecs)
-        self._codecs = codecs
+        variant = Variant("flv" if self.mp4 else "ts", audio=AUDIO in tracks, video=VIDEO in tracks)
+        self._tracks = tracks
         self._jumps = 0
         self._configs = self._read_configs()
         self._changing = False
@@ -145,7 +133,7 @@ class SegmentReader:
     def longest_ms(self) -> int:
         """Longest expected segment, ms."""
         writer, options = self._stream.writer, self._options
-        if VIDEO not in self._codecs:
+        if VIDEO not in self._tracks:
             return max(options.least_ms, self.segmenter.open_ms)
         gops = (writer.gop_least_ms, writer.gop_ms)
         # A segment has one picture at least, however long that lasts.
@@ -183,7 +171,7 @@ class SegmentReader:
                 self._configs = configs
                 self.segmenter.change()
         ahead_ms = wall_ms - self._stream.log.head_dts if entries else None
-        done += self.segmenter.take(entries, video=VIDEO in self._codecs, ahead_ms=ahead_ms)
+        done += self.segmenter.take(entries, video=VIDEO in self._tracks, ahead_ms=ahead_ms)
         self.is_cut = self.is_cut or (self._changing and bool(done))
         return done
 
@@ -199,25 +187,17 @@ class SegmentReader:
 
     def _differs(self) -> bool:
         """Whether the stream and the options want other tracks or another container than this reader has."""
-        codecs = carried(self._stream.writer, self._options)
-        if codecs.keys() != self._codecs.keys():
+        tracks = carried(self._stream.writer, self._options)
+        if tracks.keys() != self._tracks.keys():
             return True
-        if codecs == self._codecs and self._options.mp4 == self._mp4_option:
+        if tracks == self._tracks and self._options.mp4 == self._mp4_option:
             return False
-        return self._wants_mp4(codecs) != self.mp4
+        return self._wants_mp4(tracks) != self.mp4
 
     def _read_configs(self) -> tuple[bytes | None, bytes | None]:
         writer = self._stream.writer
         return writer.config(VIDEO), writer.config(AUDIO)
 
-    def _wants_mp4(self, codecs: dict[int, str]) -> bool:
-        """Whether segments are fragmented MP4: by choice, or because TS cannot describe the stream."""
-        if self._options.mp4 or not IN_TS.issuperset(codecs.values()):
-            return True
-        writer = self._stream.writer
-        numbers = {VIDEO: writer.video_codec, AUDIO: writer.audio_codec}
-        return any(
-            describe(kind, numbers[kind], record) is None
-            for kind in codecs
-            if (record := record_of(writer, kind))
-        )
+    def _wants_mp4(self, tracks: dict[int, Track]) -> bool:
+        """Whether segments are fragmented MP4: by choice, or because a track does not fit into TS."""
+        return self._options.mp4 or needs_mp4(tracks.values())
