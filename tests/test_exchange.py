@@ -80,7 +80,7 @@ async def test_a_large_body_reaches_a_slow_client_whole_and_in_order(tls):
         reader, writer = await connect(small=True)
         writer.write(request("/1") + request("/2") + request("/3", "GET", "Connection: close"))
         data = bytearray()
-        while piece := await asyncio.wait_for(reader.read(1 << 20), 15):
+        while piece := await asyncio.wait_for(reader.read(1 << 20), 60):
             data += piece
             await asyncio.sleep(0)
         assert [body == large for *_, body in split(bytes(data))] == [True] * 3
