@@ -108,7 +108,7 @@ class Answers(Exchange):
         assert self.response is None, "two answers"
         self.response = response
 
-    def respond_file(self, head: Response, *place: object, missing: Response, before: bytes = b"") -> None:
+    def respond_file(self, head: Response, *place: object, missing: Response, **more: object) -> None:
         self.respond(head)
 
     def respond_stream(self, head: Response, **bounds: object) -> None:

@@ -48,3 +48,6 @@ MP4_MOOV_BYTES_MAX: Final = 16 * 1024 * 1024
 
 MP4_BOXES_MAX: Final = 1024
 "Boxes in a box or in a file, count: files of players have some twenty."
+
+VOD_HELD_BYTES: Final = 256 * 1024 * 1024
+"Headers of parts that their clients have not taken yet, bytes: those of a film of two hours have 4 MB in MP4 and some KB in FLV. With more, parts are 503."

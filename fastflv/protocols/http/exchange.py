@@ -160,10 +160,12 @@ class Exchange(ABC):
         *,
         missing: Response,
         before: bytes = b"",
+        released: Callable[[], None] | None = None,
     ) -> None:
         """Answer with *before*, and *size* bytes of a file from *offset* on; None: to its end.
 
         *file*: its path, or an open descriptor, which is closed by this call or later in any case.
+        *released* is called once, in any case, when *before* is held no more.
         *missing* is the answer when the file is a link, cannot be opened or does not have these bytes. A file
         that becomes shorter meanwhile breaks the answer off.
         """

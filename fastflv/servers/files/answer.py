@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 from zlib import crc32
 
@@ -21,10 +22,12 @@ from fastflv.servers.files.opening import OpenFile, file_head
 READING: Final = ("GET", "HEAD")
 
 
-def answer_file(exchange: Exchange, file: OpenFile, cut: Cut | None = None) -> None:
+def answer_file(
+    exchange: Exchange, file: OpenFile, cut: Cut | None = None, released: Callable[[], None] | None = None
+) -> None:
     """Answer with *cut* of *file*, or all of it, as far as the request's conditions and its range ask for it.
 
-    *file* is closed by this call or later. A cut is a resource of its own: ranges count within it, and it has a tag of its own.
+    *file* is closed by this call or later. *released* is called once, when what stands before the cut is held no more. A cut is a resource of its own: ranges count within it, and it has a tag of its own.
     """
     request = exchange.request
     if (
@@ -43,6 +46,8 @@ def answer_file(exchange: Exchange, file: OpenFile, cut: Cut | None = None) -> N
     size = len(cut.before) + cut.size
     head = file_head(file.path, validators)
     if refuses_method(exchange, file):
+        if released is not None:
+            released()
         return
     if is_failed(request.headers, validators):
         head = Response.of_text(412)
@@ -57,10 +62,12 @@ def answer_file(exchange: Exchange, file: OpenFile, cut: Cut | None = None) -> N
             if part is not None:
                 head.status = 206
                 head.headers["Content-Range"] = f"bytes {part.offset}-{part.offset + part.size - 1}/{size}"
-            _send(exchange, head, file, cut, part or ByteRange(0, size))
+            _send(exchange, head, file, cut, part or ByteRange(0, size), released)
             return
     file.close()
     exchange.respond(head)
+    if released is not None:
+        released()
 
 
 def refuses_method(exchange: Exchange, file: OpenFile) -> bool:
@@ -80,7 +87,14 @@ def _range_of(exchange: Exchange, validators: Validators, size: int) -> ByteRang
     return parse_range(field, size)
 
 
-def _send(exchange: Exchange, head: Response, file: OpenFile, cut: Cut, part: ByteRange) -> None:
+def _send(
+    exchange: Exchange,
+    head: Response,
+    file: OpenFile,
+    cut: Cut,
+    part: ByteRange,
+    released: Callable[[], None] | None,
+) -> None:
     before = cut.before[part.offset : part.offset + part.size]
     offset = cut.offset + max(part.offset - len(cut.before), 0)
     size = part.size - len(before)
@@ -89,6 +103,10 @@ def _send(exchange: Exchange, head: Response, file: OpenFile, cut: Cut, part: By
         body = file.body if size == len(file.body) else file.body[offset : offset + size]
         head.body = before + body if before else body
         exchange.respond(head)
+        if released is not None:
+            released()
         return
     fd, file.fd = file.fd, -1
-    exchange.respond_file(head, fd, offset, size, missing=Response.of_text(404), before=before)
+    exchange.respond_file(
+        head, fd, offset, size, missing=Response.of_text(404), before=before, released=released
+    )

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from fastflv import limits
@@ -66,6 +67,8 @@ class MediaParts:
         self._bytes = 0
         self._reading: dict[str, asyncio.Task[MediaIndex]] = {}
         self._answers: set[asyncio.Task[None]] = set()
+        self._held = 0
+        "Bytes before parts that their clients have not taken."
 
     def answer(self, exchange: Exchange, file: OpenFile, part: Part) -> None:
         """Answer with *part* of *file*, at once or later; the file is closed in any case."""
@@ -89,14 +92,20 @@ class MediaParts:
             file.close()
             raise
         else:
-            answer_file(exchange, file, cut)
+            self._held += (size := len(cut.before))
+            answer_file(exchange, file, cut, partial(self._release, size))
             return
         file.close()
         exchange.respond(response)
 
+    def _release(self, size: int) -> None:
+        self._held -= size
+
     async def _cut(self, file: OpenFile, part: Part) -> Cut:
         if not part.container:
             return _range(file, part)
+        if self._held > limits.VOD_HELD_BYTES:
+            raise FilesBusyError("too many clients have not taken the headers of their parts")
         container = CONTAINERS[part.container]
         index = await self._index(file, container, claims=True)
         try:

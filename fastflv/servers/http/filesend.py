@@ -30,8 +30,11 @@ class FileSend(ABC):
     def __init__(
         self, files: FileShare, file: str | int, offset: int, size: int | None,
         head_of: Callable[[int], bytes], done: Callable[[BaseException | None], None], missing: Callable[[], None],
+        before: bytes, released: Callable[[], None] | None,
     ) -> None:  # fmt: skip
         """*file*: its path, or a descriptor that belongs to this object from now on. *head_of* makes the head for a size; a thread calls it.
+
+        *before* stands between head and file. *released* is called once, in the loop, when it is held no more.
 
         One of these is called once, unless cancelled: *missing* when nothing was sent, because the file does
         not have the bytes; *done* with None when all was sent, else with the error of the file or the socket.
@@ -41,6 +44,10 @@ class FileSend(ABC):
         self._offset = offset
         self._size = size
         self._head_of = head_of
+        self._before = before
+        self._released = released
+        self._begun = False
+        "Head and *before* are handed over."
         self._done = done
         self._missing = missing
         self._file = -1
@@ -83,7 +90,8 @@ class FileSend(ABC):
             size = status.st_size - self._offset if self._size is None else self._size
             if not stat.S_ISREG(status.st_mode) or not 0 <= size <= status.st_size - self._offset:
                 raise FileNotFoundError("the file does not have these bytes")
-            self._head = memoryview(self._head_of(size))
+            self._head = memoryview(self._head_of(size) + self._before)
+            self._before = b""
             self.left = size
         except BaseException:
             os.close(file)
@@ -106,6 +114,9 @@ class FileSend(ABC):
             else:
                 self._missing()
             return
+        if self._begun:
+            self._release()
+        self._begun = not self._head
         self._proceed(step.result())
 
     def _finish(self) -> None:
@@ -118,6 +129,13 @@ class FileSend(ABC):
             if isinstance(file, int) and file >= 0:
                 os.close(file)
         self._file = self._named = -1
+        self._head, self._before = memoryview(b""), b""
+        self._release()
+
+    def _release(self) -> None:
+        released, self._released = self._released, None
+        if released is not None:
+            released()
 
     @abstractmethod
     def _step(self) -> bytes | None:

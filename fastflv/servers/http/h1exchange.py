@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -178,24 +179,27 @@ class H1Exchange(Exchange):
         *,
         missing: Response,
         before: bytes = b"",
+        released: Callable[[], None] | None = None,
     ) -> None:
         if self._stage is not Stage.NONE or self.closed:
-            _drop(file)
+            _drop(file, released)
             return
         head = self._begin(head)
         connection = self._connection
         head_only = self.request.method == "HEAD"
+        ahead = len(before)
 
         def head_of(size: int) -> bytes:
-            made = sized_head(head, len(before) + size, keep_alive=not self.last)
-            return made if head_only else made + before
+            return sized_head(head, ahead + size, keep_alive=not self.last)
 
         def absent() -> None:
             self._stage = Stage.NONE
             self._file = None
             self.respond(missing)
 
-        whole = (connection.files, file, offset, size, head_of, self._file_done, absent)
+        if head_only:
+            before = b""
+        whole = (connection.files, file, offset, size, head_of, self._file_done, absent, before, released)
         send: SocketFileSend | TransportFileSend
         if self.secure or head_only:
             send = TransportFileSend(*whole)
@@ -204,7 +208,7 @@ class H1Exchange(Exchange):
             try:
                 socket = os.dup(connection.fileno())
             except OSError as error:
-                _drop(file)
+                _drop(file, released)
                 self._stage = Stage.NONE
                 self._refuse_descriptor(error)
                 return
@@ -375,7 +379,9 @@ class H1Exchange(Exchange):
         return self._connection.transport
 
 
-def _drop(file: str | int) -> None:
-    """Close a file that is not sent, where it is open."""
+def _drop(file: str | int, released: Callable[[], None] | None) -> None:
+    """Close a file that is not sent, where it is open, and forget what stands before it."""
     if isinstance(file, int):
         os.close(file)
+    if released is not None:
+        released()
