@@ -57,6 +57,14 @@ def test_a_stream_of_many_megabytes_and_one_of_many_hours_lose_nothing():
     assert len(frames(entries, AUDIO)) == 100_000
 
 
+def test_pictures_without_sound_fill_the_log_before_its_time_is_over():
+    big = [tag for tag in film(1, size=4_000_000) if tag.kind == VIDEO]
+    entries, _ = run([HEADS[1], *big])
+    assert len(frames(entries, VIDEO)) == 25
+    entries, _ = run([HEADS[1], *big], "ts")
+    assert len(entries) == 25 and sum(len(entry[3]) for entry in entries) > 100_000_000
+
+
 def test_a_gap_in_a_file_stays_one_and_a_step_back_is_repaired():
     entries, _ = run([*HEADS, *film(2), *film(2, start=3_600_000)])
     times = [dts for _, _, dts, _ in frames(entries, VIDEO)]

@@ -10,8 +10,8 @@ TOOL_READ_BYTES: Final = 256 * 1024
 TOOL_BATCH_MS: Final = 500
 "Media that is written to a log before the containers follow, ms: a page of the smallest streams."
 
-TOOL_LOG_BYTES: Final = 64 * 1024 * 1024
-"Memory of a log, bytes: more than a batch and the time before the tracks are known."
+TOOL_LOG_BYTES: Final = 32 * 1024 * 1024
+"Memory of a log, bytes: a batch of the largest tags. The tracks count as known when half of it is filled."
 
 TOOL_SETTLE_MS: Final = 2000
 "Media after which the tracks of a file count as known, ms: as long as a live stream waits for a track that its metadata names."

@@ -52,6 +52,8 @@ class Remuxer:
         self._settled = False
         self._written_ms = 0
         "Time up to which the containers have followed, ms."
+        self._waiting = 0
+        "Bytes that were written since."
 
     @property
     def time_ms(self) -> int:
@@ -70,7 +72,11 @@ class Remuxer:
         found: list[Entry] = []
         for tag in tags:
             self._write(tag)
-            if self.writer.dts_ms - self._written_ms > limits.TOOL_BATCH_MS:
+            self._waiting += len(tag.body)
+            if (
+                self.writer.dts_ms - self._written_ms > limits.TOOL_BATCH_MS
+                or self._waiting > limits.TOOL_READ_BYTES
+            ):
                 found += self._follow()
         return found + self._follow()
 
@@ -104,10 +110,10 @@ class Remuxer:
 
     def _follow(self) -> list[Entry]:
         writer = self.writer
-        self._written_ms = writer.dts_ms
+        self._written_ms, self._waiting = writer.dts_ms, 0
         writer.flush()
         if not self._settled:
-            known = writer.has_audio and writer.has_video
+            known = (writer.has_audio and writer.has_video) or self._log.head > limits.TOOL_LOG_BYTES // 2
             if not known and writer.dts_ms < limits.TOOL_SETTLE_MS:
                 return []
             self._settle()

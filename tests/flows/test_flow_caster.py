@@ -171,7 +171,13 @@ def test_a_reload_opens_moves_and_closes_the_ports(make: Make) -> None:
         pusher.tags(film(5, start=200, first=5))
         player.frames(5)
         assert "output" in server.refuse(("[app]/[stream]; }", "live; }"))
-        server.change((moved, ""), (f"flv_tcp {{ enabled on; listen {tcp}; }}", ""))
+        other = moved.replace("[app]", "cast")
+        server.change((moved, other))
+        with HttpPush(second, "/live/two.flv") as renamed:
+            renamed.begin([*headers(), *film(5)])
+            server.log.wait("publishes /cast/two")
+            assert renamed.finish().status == 200
+        server.change((other, ""), (f"flv_tcp {{ enabled on; listen {tcp}; }}", ""))
         assert refused(second) and refused(tcp)
         assert status(server.http, "/0") == 404
         assert pusher.finish().status == 200

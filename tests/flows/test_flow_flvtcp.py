@@ -156,11 +156,16 @@ def test_rules_bounds_and_the_api_hold_for_raw_flv(make: Callable[..., Server]) 
         server.ask(f"clients/{publisher_row(server, '1')['id']}", "DELETE")
         assert closed(kicked)
     server.log.wait("of /live/1 left: disconnected by the API")
-    server.change(("allow publish 127.0.0.1", "deny publish all"))
+    with dial(port) as running:
+        running.sendall(flv_file([*headers(), *film(3)]))
+        server.log.wait("publishes /live/2")
+        server.change(("allow publish 127.0.0.1", "deny publish all"))
+        assert closed(running)
+    server.log.wait("of /live/2 left: forbidden")
     with dial(port) as denied:
         denied.sendall(flv_file([*headers(), *film(3)]))
         assert closed(denied)
-    server.log.wait(r"publisher \w+ from 127.0.0.1 of /live/2 refused: forbidden")
+    server.log.wait(r"publisher \w+ from 127.0.0.1 of /live/3 refused: forbidden")
 
 
 def test_a_publisher_that_runs_stays_while_its_port_closes(make: Callable[..., Server], h264: Clip) -> None:
