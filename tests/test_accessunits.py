@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +35,11 @@ def annexb(*units: bytes, code: bytes = b"\0\0\0\1") -> bytes:
 
 def tag(data: bytes, *, key: bool = False, cts: int = 0) -> bytes:
     return (b"\x17" if key else b"\x27") + b"\1" + cts.to_bytes(3, "big") + data
+
+
+def resident() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Bench(Feed):
@@ -315,3 +322,18 @@ def test_sound_is_there_however_the_pictures_are():
         bench.audio(time, sound())
     assert len([one for one in bench.tags if one.kind == AUDIO]) == 51
     assert not bench.writer.has_video
+
+
+@pytest.mark.skipif("FASTFLV_SANITIZED" in os.environ, reason="sanitizers keep what is freed for a while")
+def test_memory_of_a_large_picture_is_given_back_with_the_next():
+    large, before = annexb(IDR + bytes([7]) * 7_000_000), resident()
+    writers = []
+    for _ in range(10):
+        feed = Feed(StreamWriter(MediaLog(), make_record=make_record))
+        feed.writer.begin(10)
+        feed.video(0, avcc(4))
+        for number, data in enumerate([large, *[annexb(IDR)] * 3]):
+            feed.video(40 * number, tag(data, key=True))
+        feed.writer.log.trim()
+        writers.append(feed.writer)
+    assert resident() - before < 40 << 20

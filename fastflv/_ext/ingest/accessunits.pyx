@@ -25,6 +25,7 @@ from fastflv import limits
 cdef int RECORDS_MAX = limits.KEY_HEADERS_MAX
 cdef uint32_t HELD_MAX = limits.UNITS_HELD_BYTES_MAX
 cdef Py_ssize_t SETS_MAX = limits.HEADERS_BYTES_MAX
+cdef uint32_t MADE_KEEP = limits.CHUNK_BODY_KEEP_BYTES
 
 cdef enum:
     BODY_MAX = 0xFFFFFF        # of an FLV tag, bytes
@@ -130,6 +131,11 @@ cdef class AccessUnits:
         cdef int length_size
         cdef bint hevc, first, start
         cdef uint8_t* out
+        if self.made_room > MADE_KEEP:
+            # As with the bodies of messages, a large picture is given back.
+            free(self.made)
+            self.made = NULL
+            self.made_room = 0
         if head[0] & 0x80 and head[0] & 0x0F == MULTITRACK:
             return UNIT_AS_IS
         if family_of(found.codec) != self.family:

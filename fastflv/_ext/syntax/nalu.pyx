@@ -6,7 +6,7 @@ and 7.4.2.4.4 (order of units), D.1 (SEI).
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from fastflv._ext.core.octets cimport load_be16, load_be24, load_be32, store_be32
@@ -130,9 +130,9 @@ cdef int next_sei_byte(SeiBytes* sei) noexcept nogil:
     return sei.data[sei.at - 1]
 
 
-cdef int sei_number(SeiBytes* sei) noexcept nogil:
+cdef int64_t sei_number(SeiBytes* sei) noexcept nogil:
     """Read a payload type or size, -1 at the end: each 255 adds to the byte that follows."""
-    cdef int number = 0
+    cdef int64_t number = 0
     cdef int byte = 255
     while byte == 255:
         byte = next_sei_byte(sei)
@@ -145,7 +145,7 @@ cdef int sei_number(SeiBytes* sei) noexcept nogil:
 cdef bint is_recovery_point(const uint8_t* unit, uint32_t size, bint hevc) noexcept nogil:
     """Return whether a unit is an SEI with a recovery point: a decoder may start at its picture."""
     cdef SeiBytes sei
-    cdef int kind, length
+    cdef int64_t kind, length
     if not (size and (((unit[0] >> 1) & 63) == 39 if hevc else unit[0] & 31 == 6)):
         return False
     sei.data = unit
