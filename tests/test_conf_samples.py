@@ -14,6 +14,7 @@ from fastflv.config import feature
 from fastflv.config.grammar import schema
 from fastflv.config.load import load, load_text
 from fastflv.config.model.caster import FlvTcp, StreamCaster
+from fastflv.config.model.dvr import Dvr
 from fastflv.config.model.hls import Hls
 from fastflv.config.model.play import Play
 from fastflv.config.model.publish import Publish
@@ -120,6 +121,7 @@ TABLES = {
     "vhost NAME": (Vhost, "vhost"),
     "play": (Play, "vhost.play"),
     "publish": (Publish, "vhost.publish"),
+    "dvr": (Dvr, "vhost.dvr"),
     "http_remux": (HttpRemux, "vhost.http_remux"),
     "hls": (Hls, "vhost.hls"),
     "timeshift": (Timeshift, "vhost.timeshift"),

@@ -43,7 +43,7 @@ def test_the_table_names_each_setting_once():
 
 
 def test_a_setting_is_unused_when_it_or_a_block_around_it_is_listed():
-    assert unused("vhost.dvr.dvr_path").path == "vhost.dvr"
+    assert unused("vhost.forward.destination").path == "vhost.forward"
     assert unused("vhost.play.mw_msgs").why is Why.WARNED
     assert unused("vhost.play.mw_latency") is None
     assert unused("http_server.dirt") is None

@@ -76,7 +76,6 @@ UNUSED: Final = (
     Unused("vhost.http_hooks", Why.FEATURE, "http_hooks"),
     Unused("vhost.forward", Why.FEATURE, "forward"),
     Unused("vhost.cluster", Why.FEATURE, "edge"),
-    Unused("vhost.dvr", Why.FEATURE, "dvr"),
     Unused("vhost.hls.hls_nb_notify", Why.FEATURE, "http_hooks"),
 )
 "Unread settings. A block in it stands for all of its settings."

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fastflv import limits
 from fastflv.access.rules import Rule, compile_rules
 from fastflv.config.filemount import file_mounts
+from fastflv.config.model.dvr import DvrPlan
 from fastflv.config.model.play import TimeJitter
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import Vhost
@@ -17,6 +18,7 @@ from fastflv.config.routes import PAGE, Route, routes_of
 from fastflv.containers.variant import Variant
 from fastflv.errors import ConfigValueError
 from fastflv.net.networkset import NetworkSet
+from fastflv.record.options import RecordOptions, path_template
 from fastflv.servers.hls import HlsNames, HlsOptions
 from fastflv.servers.http.live import LiveOptions
 from fastflv.servers.http.router import Site
@@ -37,6 +39,8 @@ class VhostRuntime:
     live: LiveOptions
     hls: HlsOptions | None
     "None: HLS is off."
+    record: RecordOptions | None
+    "None: `dvr` is off."
     rules: tuple[Rule, ...]
     "Who may publish and play, in the order asked."
     site: Site
@@ -103,6 +107,7 @@ def _compile_vhost(vhost: Vhost, settings: Settings, routes: tuple[Route, ...]) 
         rtmp_options(vhost, settings, live),
         live,
         hls_options(vhost, settings),
+        record_options(vhost, settings),
         rules,
         Site(vhost.name, (PAGE, *routes)),
     )
@@ -213,4 +218,19 @@ def hls_options(vhost: Vhost, settings: Settings) -> HlsOptions | None:
         forward_query=hls.hls_forward_query,
         master_relative=hls.hls_master_m3u8_path_relative,
         on_missing=vhost.play.on_missing,
+    )
+
+
+def record_options(vhost: Vhost, settings: Settings) -> RecordOptions | None:
+    """Return how the streams of a vhost are recorded; None where `dvr` is off."""
+    dvr = vhost.dvr
+    if not dvr.enabled or dvr.dvr_path.endswith(".mp4"):
+        return None
+    return RecordOptions(
+        path_template(dvr.dvr_path, vhost.name),
+        utc=settings.utc_time,
+        most_ms=dvr.dvr_duration * 1000 if dvr.dvr_plan is DvrPlan.SEGMENT else 0,
+        wait_key=dvr.dvr_wait_keyframe,
+        keep_times=dvr.time_jitter is TimeJitter.OFF,
+        apply=dvr.dvr_apply,
     )

@@ -37,6 +37,8 @@ from fastflv.playing.players import Players
 from fastflv.protocols.http import crossdomain
 from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange, Handler
+from fastflv.record.options import RecordOptions
+from fastflv.record.recorders import Recorders
 from fastflv.servers.api.api import Api, Identity, VhostEntry
 from fastflv.servers.files.server import FileServer
 from fastflv.servers.hls import HlsOptions, HlsServer
@@ -116,7 +118,8 @@ class Server:
         self.hls = HlsServer(
             self.joins, self.clients, self.file_pool.hls, vhost_of=self._hls_vhost, new_id=new_id
         )
-        self.hub.watchers.append(self.hls.muxers)
+        self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self._record_options)
+        self.hub.watchers += (self.hls.muxers, self.recorders)
         self.api = Api(
             self.hub,
             self.clients,
@@ -181,6 +184,7 @@ class Server:
             if client.publish:
                 client.drop(EndReason.SERVER_STOPS)
         await self.hls.stop()
+        await self.recorders.stop()
         self.players.stopping = True
         self.hub.end_all()
         self.joins.rewinds.stop()
@@ -207,6 +211,7 @@ class Server:
         self.runtime = runtime
         self.connection_limit.limit = settings.max_connections
         waiting = self.hls.muxers.reconfigure(self._hls_vhost)
+        self.recorders.reconfigure()
         dropped = self._recheck()
         self._adopt()
         for change in differences(old.settings, settings):
@@ -428,6 +433,10 @@ class Server:
     def _hls_vhost(self, host: str) -> HlsOptions | None:
         found = self.runtime.vhost(host)
         return found.hls if found is not None else None
+
+    def _record_options(self, vhost: str) -> RecordOptions | None:
+        found = self.runtime.vhosts.get(vhost)
+        return found.record if found is not None and found.vhost.enabled else None
 
     def _vhost_entries(self) -> list[VhostEntry]:
         return [

@@ -14,6 +14,7 @@ from fastflv.limits.log import *
 from fastflv.limits.net import *
 from fastflv.limits.probe import *
 from fastflv.limits.process import *
+from fastflv.limits.record import *
 from fastflv.limits.rtmp import *
 from fastflv.limits.stream import *
 from fastflv.limits.time import *

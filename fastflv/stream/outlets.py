@@ -65,6 +65,8 @@ class Outlets:
         self._made: dict[Variant, Outlet] = {PLAIN: self._plain}
         self.paused = 0
         "Players that read nothing for now, and go on with the times that they were told."
+        self.untimed = 0
+        "Readers of the canonical log that go by stream time, whatever stands in its bytes."
 
     def __iter__(self) -> Iterator[Outlet]:
         return iter(self._made.values())
@@ -127,7 +129,7 @@ class Outlets:
     @property
     def tell_time(self) -> bool:
         """Somebody reads times as they stand in FLV tags or RTMP messages. TS has a clock of its own."""
-        if self._plain.log.readers or self._plain.holds or self.paused:
+        if self._plain.log.readers > self.untimed or self._plain.holds or self.paused:
             return True
         self.close_unread(containers=TIMED)
         return any(

@@ -81,11 +81,13 @@ def test_mistakes_have_their_place(tmp_path: Path, text: str, line: int) -> None
 
 
 def test_a_known_directive_that_is_not_supported_is_a_warning(tmp_path: Path) -> None:
-    file = tmp_path / "dvr.conf"
-    file.write_text(GOOD.replace("http_remux", "dvr { enabled on; } http_remux"))
+    file = tmp_path / "forward.conf"
+    file.write_text(GOOD.replace("http_remux", "forward { enabled on; } http_remux"))
     done = run("-t", "-c", str(file))
     assert done.returncode == 0
-    assert "warning" in done.stderr and f"{file}:3" in done.stderr and "dvr is not supported" in done.stderr
+    assert (
+        "warning" in done.stderr and f"{file}:3" in done.stderr and "forward is not supported" in done.stderr
+    )
 
 
 def test_t_names_a_file_with_which_nobody_can_publish(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Recordings: streams written to files, and the files that are there."""

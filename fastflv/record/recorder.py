@@ -1,0 +1,289 @@
+"""One recording of one stream: reads the log by a timer, and has its files written by threads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from fastflv import limits
+from fastflv._ext.fanout.cursor import Cursor
+from fastflv._ext.log.observer import LogObserver
+from fastflv.containers.filecutter import FileCutter, FilePart
+from fastflv.containers.filewriter import FileWriter
+from fastflv.containers.flv.filewriter import FlvFileWriter
+from fastflv.containers.flv.reader import walk_tags
+from fastflv.record.event import RecordEvent, RecordStep
+from fastflv.record.options import RecordOptions, path_fault
+from fastflv.record.output import Output
+from fastflv.stream.stream import Stream
+
+log = logging.getLogger(__name__)
+
+Run = Callable[..., asyncio.Future[Any]]
+"Runs a blocking function on a thread."
+
+Step = Callable[[], None]
+"One blocking operation on a file."
+
+
+class RecordedFile:
+    """A file that is being written, and the tags that go into it."""
+
+    def __init__(self, path: str, writer: FileWriter, begun: float) -> None:
+        self.output = Output(path)
+        self.writer = writer
+        self.begun = begun
+        "Seconds since 1970."
+        self.told = False
+        "Its begin was told."
+
+
+class Recorder:
+    """Records a stream until `finish`; a publisher that returns goes on in the same file.
+
+    *tell* is called with each event, *on_end* once, when nothing more is written.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        run: Run,
+        stream: Stream,
+        options: RecordOptions,
+        *,
+        from_begin: bool,
+        tell: Callable[[RecordEvent], None],
+        on_end: Callable[[Recorder], None],
+    ) -> None:
+        """*from_begin*: what comes from now on is all there was; else the newest GOP is recorded too."""
+        self.stream = stream
+        self.options = options
+        self.begun = time.time()
+        "Seconds since 1970."
+        self.file: RecordedFile | None = None
+        "The file that is being written."
+        self.ended = False
+        self._newest = 0.0
+        "When the newest file began, seconds since 1970."
+        self._loop = loop
+        self._run = run
+        self._tell = tell
+        self._on_end = on_end
+        self._client_id = stream.publisher_id
+        self._cutter = FileCutter(
+            options.most_ms, wait_key=options.wait_key, keep_times=options.keep_times, strict=options.mp4
+        )
+        self._known = False
+        "The tracks were known: files may begin."
+        self._jumps = 0
+        self._finishing = False
+        self._drained = False
+        "The last of the log was read."
+        self._stuck: RecordedFile | None = None
+        "A file that a thread still writes, though the recording has failed."
+        self._finished: list[RecordedFile] = []
+        "Files whose last step is among that work."
+        self._work: list[Step] = []
+        "For the threads, once they have done what they were given."
+        self._waiting_bytes = 0
+        "Read from the log and not written."
+        self._writing_since: float | None = None
+        "Loop time when the threads were given work that is not done."
+        self._cursor = self._open_cursor(from_begin)
+        self._read_ms = stream.log.head_dts
+        "Time of the stream up to which the log was read."
+        stream.outlets.untimed += 1
+        self._observer = LogObserver(self._grown)
+        stream.log.attach(self._observer)
+        self._timer: asyncio.TimerHandle | None = None
+        self._wait()
+
+    def adopt(self, options: RecordOptions) -> None:
+        """Take new options: lengths act on the open file, the path and the container on the next one."""
+        self.options = options
+        self._cutter.most_ms = options.most_ms
+        self._cutter.wait_key = options.wait_key
+
+    def finish(self) -> None:
+        """Write what the log has, and finish the file."""
+        if self.ended or self._finishing:
+            return
+        self._finishing = True
+        self._pull()
+
+    # --- reading ---
+
+    def _open_cursor(self, from_begin: bool) -> Cursor:
+        log, writer = self.stream.log, self.stream.writer
+        if from_begin:
+            return Cursor(log, position=log.head)
+        at = log.key_pos if writer.has_video else log.head
+        headers = log.key_headers if at >= 0 and writer.has_video else writer.header_tags(log.head_dts)
+        self._cutter.take_headers((tag.kind, tag.body) for tag, _ in walk_tags(headers))
+        return Cursor(log, position=at)
+
+    def _wait(self) -> None:
+        self._timer = self._loop.call_later(limits.RECORD_PULL_SECONDS, self._look)
+
+    def _look(self) -> None:
+        since = self._writing_since
+        if since is not None and self._loop.time() - since > limits.RECORD_STALL_SECONDS:
+            self._fail(f"the disk has not taken a write for {limits.RECORD_STALL_SECONDS:.0f} s")
+            return
+        self._known = self._known or self.stream.settled
+        if self._known:
+            self._pull()
+        if not self.ended:
+            self._wait()
+
+    def _grown(self, urgent: bool) -> None:
+        """The log has grown: read it before the timer where media comes faster than time."""
+        if self.stream.log.head_dts - self._read_ms > limits.RECORD_BEHIND_MS and not self.ended:
+            # So much media has all tracks.
+            self._known = True
+            self._pull()
+
+    def _pull(self) -> None:
+        """Read what is new, and have it written. A disk that is slow leaves it in the log."""
+        if self._drained or (self._waiting_bytes > limits.RECORD_WAITING_BYTES and not self._finishing):
+            return
+        entries = self._cursor.take_tags()
+        self._read_ms = self.stream.log.head_dts
+        if self._cursor.jumps != self._jumps:
+            self._jumps = self._cursor.jumps
+            self._cutter.lose()
+            if self._jumps == 1:
+                self._report(RecordStep.GAP, "the disk is too slow: frames are missing in the file")
+        self._drained = self._finishing
+        parts = self._cutter.take(entries, video=self.stream.writer.has_video, last=self._drained)
+        if parts and (fault := path_fault(self.stream.name)):
+            self._fail(fault)
+            return
+        for part in parts:
+            self._take(part)
+        self._write()
+
+    def _take(self, part: FilePart) -> None:
+        """Add the steps that write *part*."""
+        if part.begins:
+            behind_ms = max(self.stream.log.head_dts - part.entries[0][2], 0)
+            # Media that came faster than time must not give two files one name, nor mix up their order.
+            begun = self._newest = max(time.time() - behind_ms / 1000, self._newest + 0.001)
+            self._client_id = self.stream.publisher_id or self._client_id
+            self.file = RecordedFile(
+                self.options.path(self.stream.name, begun), _writer(self.options, part), begun
+            )
+            self._work.append(self.file.output.open)
+        file = self.file
+        assert file is not None
+        file.writer.add(part.entries)
+        data = file.writer.take()
+        if data:
+            self._work.append(partial(file.output.append, data))
+            self._waiting_bytes += len(data)
+        if part.ends:
+            file.writer.metadata = self._cutter.metadata
+            self._work.append(partial(file.output.finish, file.writer.finish))
+            self._finished.append(file)
+            self.file = None
+
+    def _write(self) -> None:
+        """Give the threads what there is to do, unless they are at it."""
+        if self._writing_since is not None:
+            return
+        if self._work:
+            work, self._work = self._work, []
+            finished, self._finished = self._finished, []
+            size, begun = self._waiting_bytes, self.file
+            self._writing_since = self._loop.time()
+            self._run(_do, work).add_done_callback(lambda done: self._written(done, finished, begun, size))
+        elif self._drained:
+            self._end()
+
+    def _written(
+        self, done: asyncio.Future[None], finished: list[RecordedFile], begun: RecordedFile | None, size: int
+    ) -> None:
+        self._writing_since = None
+        self._waiting_bytes -= size
+        error = None if done.cancelled() else done.exception()
+        if self.ended:
+            if self._stuck is not None:
+                self._stuck.output.close()
+            return
+        if isinstance(error, OSError):
+            name = f"{error.filename}: " if error.filename else ""
+            self._fail(f"{name}{error.strerror or error}")
+            return
+        if error is not None:
+            log.error("record of %s failed", self.stream.name.url, exc_info=error)
+            self._fail("an error of the server, which stands in the log")
+            return
+        for file in finished:
+            self._tell_begin(file)
+            self._report(RecordStep.FINISHED, file=file)
+        if begun is not None:
+            self._tell_begin(begun)
+        if self._finishing:
+            self._pull()
+        self._write()
+
+    def _tell_begin(self, file: RecordedFile) -> None:
+        if not file.told:
+            file.told = True
+            self._report(RecordStep.BEGAN, file=file)
+
+    # --- the end ---
+
+    def _fail(self, reason: str) -> None:
+        self._report(RecordStep.FAILED, reason)
+        file, self.file = self.file, None
+        if self._writing_since is not None:
+            self._stuck = file
+        elif file is not None:
+            file.output.close()
+        self._end()
+
+    def _end(self) -> None:
+        self.ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._cursor.close()
+        self.stream.log.detach(self._observer)
+        self.stream.outlets.untimed -= 1
+        self._on_end(self)
+
+    def _report(self, step: RecordStep, reason: str = "", *, file: RecordedFile | None = None) -> None:
+        file = file or self.file
+        self._tell(
+            RecordEvent(
+                step,
+                self.stream.name,
+                self.stream.id,
+                self._client_id,
+                path=os.path.normpath(file.output.path) if file is not None else "",
+                size=file.writer.size if file is not None else 0,
+                duration_ms=file.writer.duration_ms if file is not None else 0,
+                codecs=tuple(file.writer.codecs.values()) if file is not None else (),
+                reason=reason,
+            )
+        )
+
+
+def _do(steps: list[Step]) -> None:
+    for step in steps:
+        step()
+
+
+def _writer(options: RecordOptions, part: FilePart) -> FileWriter:
+    keys = limits.RECORD_KEYS_MAX
+    if options.most_ms:
+        wanted = options.most_ms * limits.RECORD_KEYS_PER_SECOND // 1000
+        keys = min(max(wanted, limits.RECORD_KEYS_MIN), keys)
+    return FlvFileWriter(
+        part.metadata, part.headers, part.base_ms, keys=keys, slack=limits.RECORD_METADATA_SLACK_BYTES
+    )
