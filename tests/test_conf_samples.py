@@ -303,7 +303,6 @@ OUT_OF_SCOPE = {
     "dash": "dash",
     "hds": "hds",
     "exec": "exec",
-    "dvr to mp4": "dvr.mp4",
     "raw_api allow_query": "compatible",
     "raw_api allow_update": "compatible",
 }

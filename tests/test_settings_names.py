@@ -111,7 +111,6 @@ FEATURES = {
     "gb28181": ("stream_caster { enabled on; caster gb28181; }", NoticeKind.NEVER),
     "mpegts_over_udp": ("stream_caster { enabled on; caster mpegts_over_udp; }", NoticeKind.NEVER),
     "raw_api allow_query": ("http_api { raw_api { allow_query on; } }", NoticeKind.NEVER),
-    "dvr to mp4": ("vhost a { dvr { enabled on; dvr_path ./a.mp4; } }", NoticeKind.LATER),
 }
 
 

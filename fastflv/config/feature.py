@@ -68,7 +68,6 @@ FEATURES: Final = (
     Feature("transcode", "vhost.transcode", NEVER),
     Feature("exec", "vhost.exec", NEVER),
     Feature("bandcheck", "vhost.bandcheck", NEVER),
-    Feature("dvr to mp4", "vhost.dvr", LATER, (("enabled", "on"), ("dvr_path", "*.mp4"))),
     Feature("raw_api allow_query", "http_api.raw_api", NEVER, (("allow_query", "on"),)),
     Feature("raw_api allow_update", "http_api.raw_api", NEVER, (("allow_update", "on"),)),
     Feature("circuit_breaker", "circuit_breaker", NEVER),

@@ -113,13 +113,13 @@ class FileCutter:
                     part.entries.append(entry)
                 continue
             if flags & CONFIG or flags & NOTES:
-                if self._take_config(kind, flags, data) and self._open:
+                if self._take_config(entry) and self._open:
                     part.entries.append(entry)
                 continue
             is_key = kind == VIDEO and flags & KEY != 0 and not flags & OTHER
             if not flags & OTHER:
                 form = _form(entry)
-                if form != self._forms.get(kind):
+                if form >= 0 and form != self._forms.get(kind):
                     self._take_form(kind, form)
             if self._open and self._ends(kind, is_key, dts_ms, video):
                 part.ends = True
@@ -152,8 +152,14 @@ class FileCutter:
         self._changed = self._cut = False
         self._begun_ms = dts_ms
         self._base_ms = 0 if self.keep_times else min(frames)
+        # Tracks that come a moment later than the first one belong to the begin.
         for entry in rest:
-            if entry[0] != SCRIPT and not entry[1] & (OTHER | NOTES):
+            if entry[0] == SCRIPT:
+                continue
+            if entry[1] & CONFIG:
+                key, body = _header(entry)
+                self._headers.setdefault(key, body)
+            elif not entry[1] & (OTHER | NOTES) and _form(entry) >= 0:
                 self._forms.setdefault(entry[0], _form(entry))
         part.begins = True
         part.base_ms = self._base_ms
@@ -180,18 +186,18 @@ class FileCutter:
             return
         self.metadata = next((value for value in values[1:] if isinstance(value, dict)), self.metadata)
 
-    def _take_config(self, kind: int, flags: int, data: bytes) -> bool:
+    def _take_config(self, entry: Entry) -> bool:
         """Keep a header; return whether the open file takes it too."""
-        body = data[TAG_HEAD:-TAG_TAIL]
-        key = (kind, flags & NOTES, traits(kind, body)[2])
+        key, body = _header(entry)
+        kind, notes, track = key
         known = self._headers.get(key)
         self._headers[key] = body
         if known == body or not self._open:
             return True
         if known is None:
-            self._changed |= self._strict
-            return not self._strict
-        if flags & NOTES:
+            self._changed |= self._strict and not notes and not track
+            return True
+        if notes:
             return True
         self._change(kind)
         return not self._cut
@@ -215,6 +221,19 @@ class FileCutter:
             self._changed = True
 
 
+def _header(entry: Entry) -> tuple[tuple[int, int, int], bytes]:
+    """The key of a header, and its body."""
+    kind, flags, _, data = entry
+    body = data[TAG_HEAD:-TAG_TAIL]
+    return (kind, flags & NOTES, traits(kind, body)[2]), body
+
+
 def _form(entry: Entry) -> int:
-    """What a frame begins with, as far as it names the codec (FLV v10.1, E.4.2.1 and E.4.3.1)."""
-    return entry[3][TAG_HEAD] & (0x8F if entry[0] == VIDEO else 0xF0)
+    """What a frame begins with, as far as it names the codec (FLV v10.1, E.4.2.1 and E.4.3.1).
+
+    -1 with a FourCC (Enhanced RTMP), which may be that of a further track: a sequence header tells of another codec.
+    """
+    first = entry[3][TAG_HEAD]
+    if entry[0] != VIDEO:
+        return first & 0xF0 if first >> 4 != 9 else -1
+    return -1 if first & 0x80 else first & 0x0F

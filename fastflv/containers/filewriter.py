@@ -55,8 +55,12 @@ class FileWriter(ABC):
 
     @property
     def duration_ms(self) -> int:
-        """End of the newest frame; the last one of a track is as long as the one before."""
-        return max((time + step for time, step in self._last.values()), default=0)
+        """End of the newest frame."""
+        return max(map(self.end_of, self._last), default=0)
+
+    def end_of(self, kind: int) -> int:
+        """End of a track, ms: its last frame is as long as the one before. 0 without one."""
+        return sum(self._last.get(kind, (0, 0)))
 
     def count(self, kind: int, time_ms: int, tag: bytes) -> None:
         """Count a frame."""

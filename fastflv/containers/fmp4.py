@@ -9,11 +9,11 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from fastflv.containers.mp4box import UNITY, box, full_box
+from fastflv.containers.mp4box import box, full_box
 from fastflv.containers.mp4entry import Mp4Track
-from fastflv.media.codecs import AUDIO, VIDEO
+from fastflv.containers.mp4track import TRACK_IDS, file_type, movie_header, track_box
+from fastflv.media.codecs import VIDEO
 
-TRACK_IDS = {VIDEO: 1, AUDIO: 2}
 SYNC = 0x0200_0000
 "Sample flags: depends on no other."
 INTER = 0x0101_0000
@@ -49,39 +49,23 @@ class Run:
 def init_section(tracks: Iterable[Mp4Track]) -> bytes:
     """Return what a player needs before any fragment: file type and movie without samples."""
     ordered = sorted(tracks, key=lambda track: TRACK_IDS[track.kind])
-    brands = [b"iso6", b"mp41", *(b"av01" for track in ordered if track.codec == "AV1")]
-    header = full_box(
-        b"mvhd", 0, 0, struct.pack(">IIIIIH10x", 0, 0, 1000, 0, 0x10000, 0x100), UNITY, bytes(24),
-        struct.pack(">I", 1 + max(TRACK_IDS.values())),
-    )  # fmt: skip
-    extends = (
-        full_box(b"trex", 0, 0, struct.pack(">IIIII", TRACK_IDS[track.kind], 1, 0, 0, 0)) for track in ordered
-    )
-    movie = box(b"moov", header, *map(_track, ordered), box(b"mvex", *extends))
-    return box(b"ftyp", b"iso6\0\0\0\1", *brands) + movie
+    return file_type(ordered) + movie_of_fragments(ordered)
 
 
-def _track(track: Mp4Track) -> bytes:
-    video = track.kind == VIDEO
-    header = full_box(
-        b"tkhd", 0, 3, struct.pack(">IIIII8xHHH2x", 0, 0, TRACK_IDS[track.kind], 0, 0, 0, 0, 0 if video else 0x100),
-        UNITY, struct.pack(">II", track.width << 16 & 0xFFFF_FFFF, track.height << 16 & 0xFFFF_FFFF),
-    )  # fmt: skip
-    language = 0x55C4  # undetermined
-    media = full_box(b"mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, track.timescale, 0, language, 0))
-    name = (b"vide", b"Video\0") if video else (b"soun", b"Sound\0")
-    handler = full_box(b"hdlr", 0, 0, struct.pack(">I4s12x", 0, name[0]), name[1])
-    kind = full_box(b"vmhd", 0, 1, bytes(8)) if video else full_box(b"smhd", 0, 0, bytes(4))
-    here = box(b"dinf", full_box(b"dref", 0, 0, struct.pack(">I", 1), full_box(b"url ", 0, 1)))
-    table = box(
-        b"stbl",
-        full_box(b"stsd", 0, 0, struct.pack(">I", 1), track.entry),
-        full_box(b"stts", 0, 0, bytes(4)),
-        full_box(b"stsc", 0, 0, bytes(4)),
-        full_box(b"stsz", 0, 0, bytes(8)),
-        full_box(b"stco", 0, 0, bytes(4)),
-    )
-    return box(b"trak", header, box(b"mdia", media, handler, box(b"minf", kind, here, table)))
+def movie_of_fragments(tracks: Iterable[Mp4Track]) -> bytes:
+    """Return the `moov` box of tracks whose samples are all in fragments."""
+    extends = []
+    boxes = []
+    for track in tracks:
+        extends.append(full_box(b"trex", 0, 0, struct.pack(">IIIII", TRACK_IDS[track.kind], 1, 0, 0, 0)))
+        empty = (
+            full_box(b"stts", 0, 0, bytes(4)),
+            full_box(b"stsc", 0, 0, bytes(4)),
+            full_box(b"stsz", 0, 0, bytes(8)),
+            full_box(b"stco", 0, 0, bytes(4)),
+        )
+        boxes.append(track_box(track, *empty))
+    return box(b"moov", movie_header(), *boxes, box(b"mvex", *extends))
 
 
 def fragment(sequence: int, runs: Iterable[Run]) -> bytes:

@@ -117,6 +117,13 @@ class Mp4Packer:
             self.read(tag.kind, 0, 0, tags[at:end])
             at = end
 
+    def describe(self) -> list[Mp4Track]:
+        """Return the tracks, pictures first; one without a frame yet by its sequence header, where that is enough."""
+        for kind, (_, record) in self._headers.items():
+            if record:
+                self._track(kind, 0, b"")
+        return sorted(self._tracks.values(), key=lambda track: -track.kind)
+
     def read(self, kind: int, flags: int, dts_ms: int, data: bytes) -> tuple[bytes, int] | None:
         if kind not in CODECS:
             return None

@@ -224,7 +224,7 @@ def hls_options(vhost: Vhost, settings: Settings) -> HlsOptions | None:
 def record_options(vhost: Vhost, settings: Settings) -> RecordOptions | None:
     """Return how the streams of a vhost are recorded; None where `dvr` is off."""
     dvr = vhost.dvr
-    if not dvr.enabled or dvr.dvr_path.endswith(".mp4"):
+    if not dvr.enabled:
         return None
     return RecordOptions(
         path_template(dvr.dvr_path, vhost.name),

@@ -49,5 +49,11 @@ TS_SETS_CREDIT_BYTES: Final = 64 * 1024
 TS_FILE_STEP_BYTES: Final = 256 * 1024
 "A whole file is muxed in steps of this many bytes: its log stays in the cache and its memory is used again."
 
+MP4_RUN_SAMPLES_MAX: Final = 1 << 20
+"Samples in one run of a fragment that is read, count: recordings have some hundred; others up to an hour."
+
+MP4_MOVIE_BYTES_MAX: Final = 64 * 1024 * 1024
+"Largest head of a fragment or of a movie of fragments that is read, bytes: those of an hour in one fragment have 5 MB."
+
 MP4_DRIFT_MS: Final = 30
 "Audio in MP4 runs on by its samples while the publisher's times lie within this, ms: more than rounding and jitter, less than is seen on lips."

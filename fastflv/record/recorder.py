@@ -17,6 +17,7 @@ from fastflv.containers.filecutter import FileCutter, FilePart
 from fastflv.containers.filewriter import FileWriter
 from fastflv.containers.flv.filewriter import FlvFileWriter
 from fastflv.containers.flv.reader import walk_tags
+from fastflv.containers.mp4file import Mp4FileWriter
 from fastflv.record.event import RecordEvent, RecordStep
 from fastflv.record.options import RecordOptions, path_fault
 from fastflv.record.output import Output
@@ -165,8 +166,10 @@ class Recorder:
             self._fail(fault)
             return
         for part in parts:
-            self._take(part)
-        self._write()
+            if not self.ended:
+                self._take(part)
+        if not self.ended:
+            self._write()
 
     def _take(self, part: FilePart) -> None:
         """Add the steps that write *part*."""
@@ -178,11 +181,16 @@ class Recorder:
             self.file = RecordedFile(
                 self.options.path(self.stream.name, begun), _writer(self.options, part), begun
             )
-            self._work.append(self.file.output.open)
         file = self.file
         assert file is not None
         file.writer.add(part.entries)
         data = file.writer.take()
+        if part.begins:
+            if not data:
+                self.file = None
+                self._fail("it has no track that MP4 can carry")
+                return
+            self._work.append(file.output.open)
         if data:
             self._work.append(partial(file.output.append, data))
             self._waiting_bytes += len(data)
@@ -280,6 +288,8 @@ def _do(steps: list[Step]) -> None:
 
 
 def _writer(options: RecordOptions, part: FilePart) -> FileWriter:
+    if options.mp4:
+        return Mp4FileWriter(part.metadata, part.headers, part.base_ms)
     keys = limits.RECORD_KEYS_MAX
     if options.most_ms:
         wanted = options.most_ms * limits.RECORD_KEYS_PER_SECOND // 1000

@@ -4,84 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from broadcast import Broadcast
-from clip import Clip, ffmpeg
-from flvread import AUDIO, SCRIPT, VIDEO, Tag, media, read_flv
+from clip import FORMS, Clip
+from flvread import AUDIO, SCRIPT, VIDEO, media
 from player import Player
-from publisher import AVC, Publisher, film, headers
-from server import Server, until, vhost_text
-
-from fastflv.media.amf import amf0
+from publisher import AVC, film, headers
+from recording import check_index, decode, files, publish, recording, same, tags_of
+from server import Server, until
 
 OTHER_AVC = AVC.replace(b"\x4d", b"\x42", 1)
 assert OTHER_AVC != AVC
-
-
-def recording(folder: Path, more: str = "", *, publish: str = "grace 0;", path: str = "") -> str:
-    """A vhost that records below *folder*."""
-    path = path or f"{folder}/[app]/[stream]-[timestamp].flv"
-    return vhost_text(publish=publish, more=f"dvr {{ enabled on; dvr_path {path}; {more} }}")
-
-
-def files(folder: Path, ending: str = ".flv") -> list[Path]:
-    """Finished recordings in the order of their names, which have the time."""
-    return sorted(folder.rglob(f"*{ending}"))
-
-
-def tags_of(path: Path) -> list[Tag]:
-    return read_flv(path.read_bytes()).tags
-
-
-def same(found: Iterable[Tag], sent: Iterable[Tag]) -> None:
-    """Assert that frames are those that were sent, in order, all shifted by one time."""
-    found, sent = list(found), list(sent)
-    assert [(tag.kind, tag.body) for tag in found] == [(tag.kind, tag.body) for tag in sent]
-    assert len({mine.time - its.time for mine, its in zip(found, sent, strict=True)}) <= 1
-
-
-def fields_of(path: Path) -> dict[str, object]:
-    first = tags_of(path)[0]
-    assert first.kind == SCRIPT
-    fields = amf0.decode_all(first.body)[1]
-    assert isinstance(fields, dict)
-    return fields
-
-
-def check_index(path: Path) -> None:
-    """Assert that duration, size and index in the metadata are true."""
-    data, fields = path.read_bytes(), fields_of(path)
-    assert fields["filesize"] == len(data)
-    last = max(tag.time for tag in media(tags_of(path)))
-    assert last < float(fields["duration"]) * 1000 <= last + 100  # type: ignore[arg-type]
-    keys = fields["keyframes"]
-    assert isinstance(keys, dict)
-    true = [tag.time / 1000 for tag in tags_of(path) if tag.is_key]
-    assert keys["times"] == true
-    for time, position in zip(keys["times"], keys["filepositions"], strict=True):
-        at = int(position)
-        assert data[at] == VIDEO and data[at + 11] == 0x17
-        assert int.from_bytes(data[at + 4 : at + 7], "big") == round(time * 1000)
-
-
-def decode(path: Path) -> None:
-    """The first complaint of ffmpeg fails the test."""
-    done = subprocess.run(
-        [ffmpeg(), "-v", "error", "-xerror", "-i", str(path), "-f", "null", "-"],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, ""), path
-
-
-def publish(server: Server, tags: list[Tag], name: str = "r") -> None:
-    publisher = Publisher(server.rtmp).publish(name)
-    publisher.tags(tags)
-    publisher.finish()
 
 
 def test_a_session_is_recorded_as_it_was_published(serve: Callable[..., Server], tmp_path: Path) -> None:
@@ -97,14 +34,17 @@ def test_a_session_is_recorded_as_it_was_published(serve: Callable[..., Server],
     assert not files(tmp_path, ".tmp")
 
 
+@pytest.mark.parametrize("name", [form.name for form in FORMS])
 def test_what_a_real_encoder_sends_is_recorded_and_decodes(
-    serve: Callable[..., Server], tmp_path: Path, h264: Clip
+    serve: Callable[..., Server], tmp_path: Path, clips: dict[str, Clip], name: str
 ) -> None:
+    if name not in clips:
+        pytest.skip(f"this ffmpeg cannot make {name}")
     server = serve(recording(tmp_path))
-    publish(server, h264.flv.tags)
+    publish(server, clips[name].flv.tags)
     server.log.wait(r"record of /live/r is finished")
     [path] = files(tmp_path)
-    same(media(tags_of(path)), media(h264.flv.tags))
+    same(media(tags_of(path)), media(clips[name].flv.tags))
     check_index(path)
     decode(path)
 
