@@ -12,8 +12,9 @@ cdef enum:
 cdef class AdtsFrames:
     cdef object make_record    # see fastflv.media.inband; None: no sequence header is made
     cdef int records           # made since the writer's last flush
-    cdef bint has_config       # the publisher sent an AudioSpecificConfig
+    cdef bint has_config       # the publisher sent an AudioSpecificConfig that lacks nothing
     cdef uint32_t known        # SIGN bits of the frame that the newest record was made of; 0: none was
+    cdef bytes bare            # AudioSpecificConfig that waits for a frame, which may bring the program; or None
     cdef const uint8_t* data   # borrowed during a take: the frames
     cdef uint32_t size
     cdef uint32_t at
@@ -25,4 +26,5 @@ cdef class AdtsFrames:
     cdef bint configure(self, const uint8_t* config, uint32_t size) noexcept
     cdef bint begin(self, const Payload* found, const uint8_t* body) noexcept
     cdef bytes new_record(self)
+    cdef bytes full_record(self, const Payload* found, const uint8_t* body)
     cdef bint next(self, uint32_t* after_ms, uint32_t* size) noexcept

@@ -1,14 +1,19 @@
-"""AAC that a publisher sends in ADTS frames: the raw frames are taken out, one a tag, as players want it.
+"""AAC whose frames say what its header should: ADTS frames, and program config elements in raw frames.
 
-Spec: ISO 14496-3, 1.A.2.2 (ADTS), 1.6.2.1 (AudioSpecificConfig); Adobe FLV v10.1, E.4.2.2.
+The raw frames are taken out of ADTS, one a tag, as players want it. A decoder configuration is made of what they say.
+
+Spec: ISO 14496-3, 1.A.2.2 (ADTS), 1.6.2.1 (AudioSpecificConfig), 4.4.2.1 (elements of a frame); FLV v10.1, E.4.2.2.
 """
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from fastflv._ext.core.octets cimport load_be16, load_be32
-from fastflv._ext.syntax.adts cimport AdtsFrame, is_adts, next_adts
+from fastflv._ext.syntax.adts cimport (
+    AdtsFields, AdtsFrame, adts_size, is_adts, is_program, next_adts, set_adts, write_adts,
+)
 from fastflv._ext.syntax.flvtag cimport MP4A, TAG_AUDIO, Payload
 
 from fastflv import limits
@@ -19,6 +24,7 @@ cdef enum:
     MULTITRACK = 0x95          # first byte of a body
     SIGN = 0x0000FDC0          # profile, rate and channels in the first four bytes of a frame
     SAMPLES = 1024             # of a frame
+    BARE_CONFIG_MAX = 6        # bytes of an AudioSpecificConfig too short for a program config element
 
 
 @cython.final
@@ -35,11 +41,20 @@ cdef class AdtsFrames:
         """Begin with a publisher that has sent no header."""
         self.has_config = False
         self.known = 0
+        self.bare = None
 
     cdef bint configure(self, const uint8_t* config, uint32_t size) noexcept:
-        """Take a sequence header; return whether it can be an AudioSpecificConfig: no ADTS header, and not empty."""
+        """Take a sequence header; return whether it is whole. It is not where frames say more.
+
+        That is an ADTS header or nothing, in place of an AudioSpecificConfig, or one of channel configuration 0 without
+        a program config element.
+        """
         self.known = 0
+        self.bare = None
         self.has_config = size > 1 and load_be16(config) & 0xFFF0 != 0xFFF0
+        if self.has_config and size <= BARE_CONFIG_MAX and load_be16(config) & 0x78 == 0:
+            self.bare = config[:size]
+            self.has_config = False
         return self.has_config
 
     cdef bint begin(self, const Payload* found, const uint8_t* body) noexcept:
@@ -65,6 +80,33 @@ cdef class AdtsFrames:
         self.known = sign
         self.records += 1
         return self.make_record(TAG_AUDIO, MP4A, self.data[:self.size])
+
+    cdef bytes full_record(self, const Payload* found, const uint8_t* body):
+        """Return the decoder configuration that waited for a frame, with the program that the frame begins with.
+
+        None where none waited; as it came where the frame brings no program.
+        """
+        cdef const uint8_t* frame = body + found.at
+        cdef AdtsFields fields
+        cdef uint32_t size
+        cdef int head
+        cdef bytes bare = self.bare
+        if bare is None or found.packet != 1 or found.size == 0:
+            return None
+        self.bare = None
+        head = load_be16(<const uint8_t*>PyBytes_AS_STRING(bare))
+        if (
+            not is_program(frame) or self.make_record is None or self.records >= RECORDS_MAX
+            or not set_adts(&fields, head >> 11, (head >> 7) & 15, 0, b"")
+        ):
+            return bare
+        size = adts_size(&fields, frame, found.size)
+        if size == 0:
+            return bare
+        self.records += 1
+        whole = PyBytes_FromStringAndSize(NULL, size)
+        write_adts(<uint8_t*>PyBytes_AS_STRING(whole), &fields, frame, found.size)
+        return self.make_record(TAG_AUDIO, MP4A, whole) or bare
 
     cdef bint next(self, uint32_t* after_ms, uint32_t* size) noexcept:
         """Make `body` that of the next frame, of *size* bytes; False behind the last. *after_ms*: since the first."""

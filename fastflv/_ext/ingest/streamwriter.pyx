@@ -178,7 +178,7 @@ cdef class StreamWriter(TagWriter):
                 mended = self.units.mended(body, found.at, size)
                 return self.keep_header(kind, traits, timestamp, mended, size)
         elif readable and is_aac(found.codec) and not self.adts.configure(body + found.at, found.size):
-            # ADTS frames bring it.
+            # Frames bring it, or what it lacks.
             self.ignored += 1
             return 0
         return self.keep_header(kind, traits, timestamp, body, size)
@@ -224,10 +224,12 @@ cdef class StreamWriter(TagWriter):
         """Take an audio frame, or all those in ADTS."""
         cdef Payload found
         cdef uint32_t after_ms = 0
-        if not (
-            traits.track == 0 and read_payload(TAG_AUDIO, body, size, &found) and is_aac(found.codec)
-            and self.adts.begin(&found, body)
-        ):
+        if traits.track != 0 or not read_payload(TAG_AUDIO, body, size, &found) or not is_aac(found.codec):
+            return self.take_frame(TAG_AUDIO, traits, timestamp, body, size)
+        if not self.adts.begin(&found, body):
+            record = self.adts.full_record(&found, body)
+            if record is not None:
+                self.keep_record(TAG_AUDIO, &found, timestamp, body, record)
             return self.take_frame(TAG_AUDIO, traits, timestamp, body, size)
         record = self.adts.new_record()
         if record is not None:

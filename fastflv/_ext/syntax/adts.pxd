@@ -20,6 +20,10 @@ cdef struct AdtsFrame:
     uint32_t size              # of it, bytes
     uint32_t rate              # Hz
 
+cdef inline bint is_program(const uint8_t* frame) noexcept nogil:
+    # Whether a raw frame begins with a program config element: id_syn_ele 5 in its first 3 bits.
+    return frame[0] >> 5 == 5
+
 cdef bint is_adts(const uint8_t* p, Py_ssize_t n) noexcept nogil
 cdef bint next_adts(const uint8_t* p, Py_ssize_t n, Py_ssize_t* at, AdtsFrame* out) noexcept nogil
 cdef bint set_adts(AdtsFields* fields, int object_type, int rate_index, int channel_config, bytes program) noexcept

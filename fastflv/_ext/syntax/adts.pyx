@@ -10,7 +10,6 @@ from libc.string cimport memcpy
 
 cdef enum:
     CRC_BYTES = 2
-    PROGRAM_ID = 5             # id_syn_ele of a program config element, the first 3 bits of a frame
 
 cdef uint32_t[13] RATES = [
     96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350,
@@ -65,7 +64,7 @@ cdef bint set_adts(AdtsFields* fields, int object_type, int rate_index, int chan
 
 cdef inline uint32_t added_bytes(const AdtsFields* fields, const uint8_t* frame) noexcept nogil:
     """Return the bytes in front of a frame: the header, and the program where the frame does not begin with its own."""
-    return ADTS_BYTES + (0 if frame[0] >> 5 == PROGRAM_ID else fields.program_size)
+    return ADTS_BYTES + (0 if is_program(frame) else fields.program_size)
 
 
 cdef uint32_t adts_size(const AdtsFields* fields, const uint8_t* frame, uint32_t size) noexcept nogil:
