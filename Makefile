@@ -20,6 +20,9 @@ attacks: build  ## every attack, the slow ones too, by the bounds of a quiet mac
 films: build  ## parts of FLV files from 200 random bytes and times each, a large one too
 	PYTHONPATH=. $(PYTHON) -m pytest -s -m slow tests/flows/test_flow_vod_films.py
 
+recordings: build  ## kill 50 servers that record, and repair what they leave
+	PYTHONPATH=. $(PYTHON) -m pytest -m slow tests/flows/test_flow_repair.py
+
 lint:  ## ruff, mypy, cython-lint
 	ruff check . && ruff format --check . && mypy && cython-lint fastflv/_ext
 
@@ -44,4 +47,4 @@ dist:  ## sdist, and the wheel from it, checked
 clean:  ## remove what was built
 	rm -rf build dist *.egg-info && find fastflv/_ext -name "*.so" -delete
 
-.PHONY: help build test attacks films lint bench asan tsan fuzz annotate dist clean
+.PHONY: help build test attacks recordings films lint bench asan tsan fuzz annotate dist clean

@@ -37,5 +37,8 @@ RECORD_METADATA_SLACK_BYTES: Final = 512
 RECORD_FILE_MS_MAX: Final = (1 << 31) - 60_000
 "Longest FLV file, ms: its times have 31 bits. A file ends at the last keyframe before."
 
+REPAIR_BLOCK_BYTES: Final = 1024 * 1024
+"A file is read for its repair in blocks of this many bytes: one holds the longest tag that encoders send."
+
 RECORD_NAMES_MAX: Final = 1000
 "Names tried where a file is there already: NAME.flv, NAME-1.flv, NAME-2.flv, ..."

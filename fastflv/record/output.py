@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 
@@ -35,6 +36,8 @@ class Output:
                 )
             except FileExistsError:
                 continue
+            # A repair keeps away from a file that is being written.
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.path = path
             return
         raise FileExistsError(17, "too many files of that name", self.path)

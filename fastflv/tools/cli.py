@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "probe": "fastflv.tools.probe",
     "push": "fastflv.tools.push",
     "record": "fastflv.tools.record",
+    "repair": "fastflv.tools.repair",
     "remux": "fastflv.tools.remux",
 }
 "Modules of the commands beside the server."
