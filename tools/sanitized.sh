@@ -21,7 +21,7 @@ export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:$report"
 export TSAN_OPTIONS="io_sync=0:history_size=6:exitcode=0:$report"
 status=0
 PYTHONPATH=$home PYTHONMALLOC=malloc LD_PRELOAD="$libs" FASTFLV_SANITIZED=1 \
-    "$python" -P -m pytest -p no:cacheprovider "$@" || status=$?
+    "$python" -P -m pytest -p no:cacheprovider --timeout 600 "$@" || status=$?
 for found in "$home"/report.*; do
     [ -e "$found" ] || continue
     cat "$found"
