@@ -123,14 +123,16 @@ def test_whatever_the_pace_a_player_reads_whole_tags_and_resumes_at_keys(senders
                 viewer.data += viewer.socket.recv(dice.choice([1, 100, 5000, 500_000]))
     publisher.log.end()
     # All at once: one that is read last would stall meanwhile.
-    open_sockets = {viewer.socket: viewer for viewer in viewers}
-    while open_sockets:
-        for ready in select.select(list(open_sockets), [], [], 10)[0]:
+    rest = {viewer.socket: bytearray() for viewer in viewers}
+    reading = set(rest)
+    while reading:
+        for ready in select.select(list(reading), [], [], 10)[0]:
             block = ready.recv(1 << 20)
-            open_sockets[ready].data += block
+            rest[ready] += block
             if not block:
-                del open_sockets[ready]
+                reading.remove(ready)
     for viewer in viewers:
+        viewer.data += rest[viewer.socket]
         body, ended = viewer.body
         seen = numbers(read_file(body)[2])
         gaps = sum(b != a + 1 for a, b in pairwise(seen))
