@@ -224,3 +224,40 @@ async def test_fields_for_other_sites_are_not_left_in_a_response_that_is_used_ag
         (found,) = await answers(connect, request("/", "GET", "Origin: http://b", "Connection: close"))
         assert found[1]["access-control-allow-origin"] == "*"
     assert not MISSING.headers
+
+
+@looped
+async def test_an_answer_that_is_sent_again_and_again_has_the_head_that_each_request_needs(tls):
+    body = b"x" * 5000
+    plain = Response(body=body, headers={"X-A": "b"}, kept={})
+
+    def answer(exchange):
+        exchange.cross_domain = PLAY
+        exchange.respond(plain)
+
+    async with serving(answer, tls) as (_site, connect):
+        for _ in range(2):
+            found = await answers(
+                connect,
+                request("/", "HEAD")
+                + request("/")
+                + request("/", "GET", "Origin: http://b")
+                + request("/")
+                + request("/", "GET", "Connection: close"),
+                heads=1,
+            )
+            assert [status for status, _, _ in found] == [200] * 5
+            assert [part for *_, part in found] == [b"", *[body] * 4]
+            fields = [fields for _, fields, _ in found]
+            assert [each["connection"] for each in fields] == [*["keep-alive"] * 4, "close"]
+            assert ["access-control-allow-origin" in each for each in fields] == [
+                False,
+                False,
+                True,
+                False,
+                False,
+            ]
+            assert {(each["x-a"], each["vary"], each["content-length"]) for each in fields} == {
+                ("b", "Origin", "5000")
+            }
+    assert plain.headers == {"X-A": "b"}

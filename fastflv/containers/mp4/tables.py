@@ -13,6 +13,7 @@ from itertools import accumulate
 from operator import lt
 from typing import NamedTuple
 
+from fastflv import limits
 from fastflv.containers.mp4.boxes import Box, shown
 from fastflv.containers.mp4box import full_box
 from fastflv.errors import MediaFileError
@@ -27,7 +28,7 @@ class Runs:
     def __init__(self, box: Box) -> None:
         pairs = _numbers(box, "I", 2)
         self.counts, self.values = pairs[0::2], pairs[1::2]
-        self.ends = list(accumulate(self.counts))
+        self.ends = _sums(self.counts)
         "Behind the last sample of each run."
 
     @property
@@ -55,7 +56,7 @@ class Times:
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
         spans = (count * value for count, value in zip(runs.counts, runs.values, strict=True))
-        self._ends = list(accumulate(spans))
+        self._ends = array("Q", accumulate(spans))
 
     def of(self, sample: int) -> int:
         """Return the time of a sample; that of the one behind the last is the end."""
@@ -125,7 +126,6 @@ class Samples:
         else:
             raise MediaFileError("a track has no stco")
         self._chunk_runs = self._read_runs(boxes[b"stsc"])
-        self.times = Times(self._runs)
         if self.sync is not None and self.sync:
             rising = all(map(lt, self.sync, self.sync[1:]))
             if not rising or not self.sync[0] or self.sync[-1] > self.count:
@@ -135,6 +135,8 @@ class Samples:
             raise MediaFileError(
                 f"a track has sizes of {self.count} samples and times of {self._runs.samples}"
             )
+        # Of so many samples, the sum of their times has 64 bits at most.
+        self.times = Times(self._runs)
 
     @property
     def is_shifted(self) -> bool:
@@ -258,6 +260,16 @@ def _numbers(box: Box, code: str, each: int, at: int = 4) -> array[int]:
     numbers.frombytes(table[:size])
     _swap(numbers)
     return numbers
+
+
+def _sums(numbers: array[int]) -> array[int]:
+    """Return the sums of *numbers* so far, piece by piece: other threads have their turn between two of them."""
+    sums = array("Q")
+    for at in range(0, len(numbers), limits.MP4_PIECE):
+        piece = accumulate(numbers[at : at + limits.MP4_PIECE], initial=sums[-1] if sums else 0)
+        next(piece)
+        sums.extend(piece)
+    return sums
 
 
 def _table(numbers: array[int], each: int) -> bytes:
