@@ -15,6 +15,8 @@ from fastflv.media.codecs import AUDIO, VIDEO, codec_name
 ANY: Final = frozenset({"*"})
 "FLV and RTMP carry whatever was published."
 
+MP4: Final = frozenset({"H264", "HEVC", "AV1", "VP9", "AAC", "MP3", "AC3", "EAC3", "Opus", "FLAC"})
+
 CARRIED: Final = {
     "flv": ANY,
     "rtmp": ANY,
@@ -22,7 +24,8 @@ CARRIED: Final = {
     "aac": frozenset({"AAC"}),
     "mp3": frozenset({"MP3"}),
     "hls-ts": frozenset({"H264", "HEVC", "AAC", "MP3", "AC3", "EAC3"}),
-    "hls-fmp4": frozenset({"H264", "HEVC", "AV1", "VP9", "AAC", "MP3", "AC3", "EAC3", "Opus", "FLAC"}),
+    "mp4": MP4,
+    "hls-fmp4": MP4,
 }
 """By container. AV1 in TS has a specification, but no player that is common reads it. Opus in TS is read by
 FFmpeg, VLC and GStreamer, but by no HLS player."""
@@ -66,7 +69,7 @@ def carries(container: str, track: Track) -> bool:
 def _fits(container: str, track: Track) -> bool:
     if track.name not in CARRIED[container] or (track.name in DESCRIBED and not track.record):
         return False
-    if container == "hls-fmp4":
+    if container in ("mp4", "hls-fmp4"):
         return _in_mp4(track)
     return describe(track.kind, track.codec, track.record) is not None
 

@@ -15,7 +15,8 @@ from fastflv.errors import ToolError
 from fastflv.net.peertext import masked, printable
 from fastflv.tools.failure import fail
 from fastflv.tools.interrupt import Interrupt
-from fastflv.tools.output import OUTPUTS, Output, open_output
+from fastflv.tools.output import Output
+from fastflv.tools.outputs import OUTPUTS, open_output
 from fastflv.tools.progress import Progress, open_progress
 from fastflv.tools.source import Source, connection_fault, open_source, split_url
 

@@ -12,7 +12,8 @@ from fastflv.net.peertext import printable
 from fastflv.tools.failure import INTERRUPTED, fail
 from fastflv.tools.filesource import FileSource
 from fastflv.tools.interrupt import Interrupt
-from fastflv.tools.output import OUTPUTS, Output, open_output
+from fastflv.tools.output import Output
+from fastflv.tools.outputs import OUTPUTS, open_output
 from fastflv.tools.progress import Progress, open_progress
 
 

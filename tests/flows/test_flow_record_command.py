@@ -18,7 +18,11 @@ from tlsfiles import Pair, SecureServer, serve_tls
 
 @pytest.fixture(scope="module")
 def secure(serve: Callable[..., Server], pair: Pair) -> SecureServer:
-    return serve_tls(serve, vhost_text(play="mw_latency 0; on_missing 20;", remux="on_missing 20;"), pair)
+    # The publisher waits for the recorder, which is a process that has to start.
+    text = vhost_text(
+        play="mw_latency 0; on_missing 20;", publish="grace 0; normal_timeout 60000;", remux="on_missing 20;"
+    )
+    return serve_tls(serve, text, pair)
 
 
 def url_of(secure: SecureServer, way: str, name: str) -> str:
@@ -69,7 +73,7 @@ def film(secure: SecureServer, h264: Clip) -> Callable[[str], str]:
         end(process)
 
 
-@pytest.mark.parametrize("ending", ["ts", "aac", "m3u8"])
+@pytest.mark.parametrize("ending", ["flv", "mp4", "ts", "aac", "m3u8"])
 def test_a_duration_ends_it(film: Callable[[str], str], tmp_path: Path, ending: str) -> None:
     out = tmp_path / f"out.{ending}"
     report = ask("record", film("two"), out, "--duration", "2")
@@ -81,9 +85,9 @@ def test_a_duration_ends_it(film: Callable[[str], str], tmp_path: Path, ending: 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_leaves_a_whole_file(film: Callable[[str], str], tmp_path: Path, number: int) -> None:
-    out = tmp_path / "out.ts"
+    out = tmp_path / "out.flv"
     process = command("record", film("stopped"), out, "--json")
-    part = tmp_path / "out.ts.part"
+    part = tmp_path / "out.flv.part"
     until(lambda: part.exists() and part.stat().st_size > 50_000, "a part of the file", 30)
     process.send_signal(number)
     said, complaint = process.communicate(timeout=20)

@@ -9,12 +9,20 @@ from pathlib import Path
 import pytest
 from clip import Clip
 from command import ask, command, decoded, on_terminal
-from flvread import flv_file
+from flvread import AUDIO, VIDEO, flv_file, media, read_flv
 
 
 @pytest.mark.parametrize(
     ("name", "ending", "kinds"),
     [
+        ("h264_aac", "flv", "va"),
+        ("av1_opus", "flv", "va"),
+        ("audio_only", "flv", "a"),
+        ("h264_aac", "mp4", "va"),
+        ("hevc_aac", "mp4", "va"),
+        ("av1_opus", "mp4", "va"),
+        ("h264_flac", "mp4", "va"),
+        ("audio_only", "mp4", "a"),
         ("h264_aac", "ts", "va"),
         ("hevc_aac", "ts", "va"),
         ("h264_ac3", "ts", "va"),
@@ -65,7 +73,7 @@ def test_mistakes_are_answered_with_what_to_do(h264: Clip, tmp_path: Path) -> No
     assert out.read_text() == "mine"
     ask("remux", h264.path, out, "--force")
     assert len(decoded(out, "v")) > 10
-    assert "write one of .ts" in said(h264.path, tmp_path / "a.mkv")
+    assert "write one of .flv" in said(h264.path, tmp_path / "a.mkv")
     assert "there is no directory" in said(h264.path, tmp_path / "none" / "a.ts")
     assert "there is no file" in said(tmp_path / "none.flv", tmp_path / "a.ts")
     text = tmp_path / "text.flv"
@@ -84,6 +92,44 @@ def test_a_damaged_file_gives_what_is_whole_and_status_1(h264: Clip, tmp_path: P
         assert str(broken) in report["warnings"][0]
         assert 0 < len(decoded(out, "v")) < len(decoded(h264.path, "v"))
         assert ask("probe", broken)["warnings"]
+
+
+def test_flv_and_mp4_have_an_index(h264: Clip, tmp_path: Path) -> None:
+    flv, mp4 = tmp_path / "a.flv", tmp_path / "a.mp4"
+    ask("remux", h264.path, flv)
+    ask("remux", h264.path, mp4)
+    keys = sum(tag.is_key for tag in h264.flv.tags)
+    report = ask("probe", flv)
+    assert report["index"] == keys and abs(float(report["metadata"]["duration"]) - report["seconds"]) < 0.2
+    tags = read_flv(flv.read_bytes()).tags
+    assert media(tags, VIDEO) == media(h264.flv.tags, VIDEO) and media(tags, AUDIO) == media(
+        h264.flv.tags, AUDIO
+    )
+    # A plain movie over one run of samples, not fragments alone.
+    data = mp4.read_bytes()
+    assert data[4:8] == b"ftyp" and data.count(b"stco") + data.count(b"co64") >= 2
+    # A second time it is the same file.
+    again = tmp_path / "b.flv"
+    ask("remux", flv, again)
+    assert media(read_flv(again.read_bytes()).tags, VIDEO) == media(tags, VIDEO)
+
+
+def test_a_change_of_codecs_begins_another_mp4(clips: dict[str, Clip], tmp_path: Path) -> None:
+    if "hevc_aac" not in clips:
+        pytest.skip("this ffmpeg cannot make HEVC")
+    both = [clips["h264_aac"], clips["hevc_aac"]]
+    joined, start = [], 0
+    for clip in both:
+        joined += [tag._replace(time=tag.time + start) for tag in clip.flv.tags]
+        start = round(1000 * clip.form.seconds) + 1000
+    changing = tmp_path / "changing.flv"
+    changing.write_bytes(flv_file(joined))
+    mine = tmp_path / "out-1.mp4"
+    mine.write_text("mine")
+    ask("remux", changing, tmp_path / "out.mp4")
+    assert mine.read_text() == "mine"
+    for clip, name in zip(both, ("out.mp4", "out-2.mp4"), strict=True):
+        assert decoded(tmp_path / name, "v") == decoded(clip.path, "v")
 
 
 def test_stdin_is_remuxed_and_ctrl_c_leaves_a_whole_file(h264: Clip, tmp_path: Path) -> None:
