@@ -152,15 +152,16 @@ class H1Exchange(Exchange):
             return
         body = response.body
         kept = response.kept if "origin" not in self.request.headers else None
-        head = kept.get(not self._may_keep()) if kept is not None else None
-        if head is None:
+        last = not self._may_keep()
+        head = kept.get(last) if kept is not None else None
+        if head is not None:
+            self._stage = Stage.BEGUN
+            self.last = last
+        else:
             response = self._begin(response)
             head = sized_head(response, len(body), keep_alive=not self.last)
             if kept is not None:
-                kept[self.last] = head
-        else:
-            self._stage = Stage.BEGUN
-            self.last = not self._may_keep()
+                kept[last] = head
         if self.request.method == "HEAD":
             self._connection.write(head)
         elif len(body) > limits.HTTP_COPY_BYTES_MAX:

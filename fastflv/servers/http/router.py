@@ -125,6 +125,8 @@ class Router:
             refuse_path(exchange)
 
     def _site(self, request: Request) -> Site:
+        if not request.query:
+            return self._site_of(request.host)
         args = request.args
         return self._site_of(args.get("vhost") or args.get("domain") or request.host)
 
