@@ -430,6 +430,7 @@ class AnyOrder(RuleBasedStateMachine):
     def media(self):
         if self.source is not None:
             self.source.film()
+            self.source.read((VIDEO, inter(bytes(300))))
             self.played = True
             self.patience, self.heard = OPTIONS.silence, self.site.loop.now
 

@@ -31,6 +31,12 @@ GRACES_PER_CONNECTION: Final = 8
 GRACES_MAX: Final = 1000
 "Likewise of all connections, count: some 15 KB each. Streams that somebody plays are not counted."
 
+PUBLISH_LIFE_BYTES: Final = 256
+"Media bytes with which a publisher shows that it lives, within `normal_timeout`: the smallest picture of a slide show. Or PUBLISH_LIFE_MESSAGES."
+
+PUBLISH_LIFE_MESSAGES: Final = 4
+"Media messages likewise, count: Opus sends 12 of one byte each in 5 s of silence. A peer that holds a name with a byte a second sends two."
+
 SETTLE_MS: Final = 400
 "Players of a fresh stream wait this long for its second kind of track, unless the metadata names the tracks, ms. Encoders send both sequence headers at once; raw G.711 shows up within 100 ms."
 

@@ -81,7 +81,7 @@ class Publication:
     """One publish from its admission to its end. The source calls `begin_read` and `end_read` around its media."""
 
     __slots__ = (
-        "_bytes", "_bytes_before", "_client", "_fed", "_gathering", "_low_water", "_options", "_sent_before",
+        "_alive", "_bytes", "_bytes_before", "_client", "_fed", "_gathering", "_low_water", "_options", "_sent_before",
         "_settling", "_shared", "_source", "_watch", "sink", "stream",
     )  # fmt: skip
 
@@ -104,6 +104,8 @@ class Publication:
         "None once the publish has ended: the source holds the publication, and a cycle would keep its stream."
         self._sent_before = source.sent
         self._bytes = self._bytes_before = stream.writer.bytes
+        self._alive = self._progress
+        "Media bytes and messages when the publisher last showed life."
         self._fed = False
         "Some media has arrived."
         self._settling: Handle | None = None
@@ -156,11 +158,12 @@ class Publication:
         writer.flush()
         if writer.bytes != self._bytes:
             self._bytes = writer.bytes
-            if self._fed:
-                self._watch.heard = now
-            else:
+            if not self._fed:
                 self._fed = True
+                self._alive = self._progress
                 self._watch.set(self._patience)
+            elif self._shows_life():
+                self._watch.heard = now
         if not self.stream.settled:
             self._settle()
 
@@ -212,9 +215,27 @@ class Publication:
         """Seconds without media after which the publisher is disconnected."""
         return self._options.silence if self._fed else self._options.first_media
 
+    @property
+    def _progress(self) -> tuple[int, int]:
+        """Bytes and messages of media."""
+        writer = self.stream.writer
+        return writer.bytes, writer.audio_tags + writer.video_tags + writer.ignored
+
+    def _shows_life(self) -> bool:
+        """Whether enough came since the publisher last did so: a byte now and then does not hold a name."""
+        size, count = progress = self._progress
+        if (
+            size - self._alive[0] < limits.PUBLISH_LIFE_BYTES
+            and count - self._alive[1] < limits.PUBLISH_LIFE_MESSAGES
+        ):
+            return False
+        self._alive = progress
+        return True
+
     def _silent(self) -> None:
+        much = "next to no media" if self._fed and self._bytes != self._alive[0] else "no media"
         log.info(
-            "publisher of %s is disconnected: no media for %g s", self.stream.name.url, self._patience,
+            "publisher of %s is disconnected: %s for %g s", self.stream.name.url, much, self._patience,
             extra={"peer": self._client.request.peer.ip if self._client is not None else ""},
         )  # fmt: skip
         self.drop(EndReason.SILENT)

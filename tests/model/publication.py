@@ -89,7 +89,7 @@ class Source:
         """Both tracks."""
         self.read((AUDIO, AAC_HEADER), (VIDEO, AVC_HEADER), (VIDEO, key()), (AUDIO, sound()))
 
-    def go_on(self, seconds: float, size: int = 10) -> None:
+    def go_on(self, seconds: float, size: int = 300) -> None:
         """A picture every 40 ms."""
         for _ in range(round(seconds / 0.04)):
             self.read((VIDEO, inter(bytes(size))))
