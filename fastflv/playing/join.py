@@ -14,6 +14,7 @@ from fastflv.access.request import AccessRequest
 from fastflv.access.rules import Waiting
 from fastflv.access.verdict import ALLOW, Allowed, Redirected, Refusal, Refused, Verdict
 from fastflv.containers.variant import Variant
+from fastflv.net.deadline import Deadline
 from fastflv.net.peertext import masked
 from fastflv.net.turns import Turns
 from fastflv.playing.rewinds import Rewinds
@@ -78,7 +79,7 @@ class Join:
     """
 
     __slots__ = (
-        "_admitted", "_joins", "_name", "_on_missing", "_ready", "_refused", "_rewind", "_timer", "_variant",
+        "_admitted", "_joins", "_name", "_on_missing", "_patience", "_ready", "_refused", "_rewind", "_variant",
         "_waiting", "request",
     )  # fmt: skip
 
@@ -111,7 +112,7 @@ class Join:
         self._refused: Callable[[JoinRefused], None] | None = refused
         self._admitted = admitted
         self._waiting: Waiting | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._patience: Deadline | None = None
 
     def begin(self, *, ask: bool = True) -> None:
         """Ask the gate, then look for the stream. *ask* off: the gate has admitted this viewer before."""
@@ -151,7 +152,8 @@ class Join:
         else:
             self._joins.hub.wait(self._name, self._appeared)
             seconds = max(self._on_missing, limits.MISSING_SECONDS_MIN)
-            self._timer = self._joins.loop.call_later(seconds, self._missed)
+            self._patience = Deadline(self._joins.loop, self._missed)
+            self._patience.set(seconds)
 
     def _appeared(self, stream: Stream) -> None:
         """The stream that was waited for is there. A crowd that waited enters it in turns."""
@@ -215,7 +217,7 @@ class Join:
         self._ready = self._refused = self._admitted = None
 
     def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
         self._joins.hub.forget(self._name, self._appeared)

@@ -70,6 +70,7 @@ class LoopPlayer(Player):
         "_paced",
         "_paced_at",
         "_start",
+        "_unread",
         "_wire",
     )  # fmt: skip
 
@@ -90,6 +91,9 @@ class LoopPlayer(Player):
         self._paced_at = 0.0
         self._leave: Callable[[], None] | None = None
         self._full_since: float | None = players.now() if wire.buffered else None
+        "When the full socket last took something."
+        self._unread = self._unacked() if self._full_since is not None else 0
+        "Bytes that were not acknowledged at the last look at the full socket."
         self._late = self._full_since is not None
         "The socket was full, and not all that it missed since was sent and acknowledged."
         self._looked = 0.0
@@ -176,14 +180,25 @@ class LoopPlayer(Player):
             wanted = bytes_per_second(cursor.log) * self._options.pace_percent // 100
             self._paced = pace_socket(sock.fileno(), wanted, self._paced)
 
+    def excuse(self, seconds: float) -> None:
+        if self._full_since is not None:
+            self._full_since += seconds
+            self._looked = self._players.now() + seconds
+
     def _look(self, cursor: Cursor, now: float, full_since: float) -> None:
         """Disconnect a player whose socket takes too little."""
+        lag_ms = 0
+        if now - self._looked > limits.BLOCKED_CHECK_MS / 1000:
+            self._looked = now
+            unacked = self._unacked()
+            if unacked < self._unread:
+                full_since = self._full_since = now
+            self._unread = unacked
+            lag_ms = cursor.measure(unacked)
         if now - full_since > (limits.DRAIN_SECONDS if cursor.log.ended else limits.STALL_SECONDS):
             self._end(EndReason.STALLED, False)
-        elif now - self._looked > limits.BLOCKED_CHECK_MS / 1000:
-            self._looked = now
-            if cursor.measure(self._unacked()) > self._options.lag.close_ms:
-                self._end(EndReason.TOO_SLOW, False)
+        elif lag_ms > self._options.lag.close_ms:
+            self._end(EndReason.TOO_SLOW, False)
 
     def _unacked(self) -> int:
         """Bytes handed to the wire that the peer has not acknowledged."""
@@ -225,6 +240,7 @@ class LoopPlayer(Player):
         self._late = True
         if self._full_since is None:
             self._full_since = self._players.now()
+            self._unread = self._unacked()
 
     def resume_writing(self) -> None:
         self._full_since = None

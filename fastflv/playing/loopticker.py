@@ -22,6 +22,9 @@ class Served(Protocol):
 
     def serve(self, now: float) -> None: ...
 
+    def excuse(self, seconds: float) -> None:
+        """The process was held up for *seconds*: that is no time in which the player took nothing."""
+
 
 class LoopTicker:
     """Serves players when the log grows: at once with window 0, else spread over the window in steps.
@@ -52,6 +55,8 @@ class LoopTicker:
         self._next = 0
         self._turn = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        "When it rings."
         self._soon = False
         self._slow = False
         self._closed = False
@@ -127,10 +132,24 @@ class LoopTicker:
     def _arm(self) -> None:
         if self._timer is None and not self._closed:
             self._slow = False
-            self._timer = self._loop.call_later(self._step_seconds, self._tick)
+            self._start(self._step_seconds, self._tick)
+
+    def _start(self, seconds: float, ring: Callable[[], None]) -> None:
+        self._due = self._loop.time() + seconds
+        self._timer = self._loop.call_later(seconds, ring)
+
+    def _rang(self) -> None:
+        """A timer rings before the loop has looked at a single socket; full ones may be so no more."""
+        self._timer = None
+        late = self._loop.time() - self._due
+        if late > limits.LATE_SECONDS:
+            for slot in self._slots:
+                for player in slot:
+                    if player.full:
+                        player.excuse(late)
 
     def _tick(self) -> None:
-        self._timer = None
+        self._rang()
         self._turn = (self._turn + 1) % len(self._slots)
         if self._log.head != self._seen:
             self._seen = self._log.head
@@ -148,10 +167,10 @@ class LoopTicker:
         """Look for stalls now and then while sockets are full."""
         if self._timer is None and any(player.full for slot in self._slots for player in slot):
             self._slow = True
-            self._timer = self._loop.call_later(limits.BLOCKED_CHECK_MS / 1000, self._look)
+            self._start(limits.BLOCKED_CHECK_MS / 1000, self._look)
 
     def _look(self) -> None:
-        self._timer = None
+        self._rang()
         self._serve_all()
         if not self._closed:
             self._watch()

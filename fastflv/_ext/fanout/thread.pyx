@@ -68,6 +68,15 @@ cdef void mark_leaving(Thread* t, PlayerState* p, uint8_t why) noexcept nogil:
     t.gone_count += 1
 
 
+cdef void note_blocked(Thread* t, PlayerState* p) noexcept nogil:
+    """The player's socket is full: it is served again when that is writable, and looked at meanwhile."""
+    p.blocked = 1
+    p.progress_us = clock_us()
+    if t.blocked == 0:
+        t.check_us = p.progress_us + CHECK_US
+    t.blocked += 1
+
+
 cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogil:
     """Send one player all that it can be sent up to *head*, and note the outcome."""
     cdef int64_t epoch_pos = load_acquire(&g.log.epoch_pos)
@@ -76,9 +85,7 @@ cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogi
         head = min(head, epoch_pos)
     outcome = player_send(p, g.log, &g.view, head, &g.burst)
     if outcome == SEND_BLOCKED:
-        p.blocked = 1
-        t.blocked += 1
-        p.progress_us = clock_us()
+        note_blocked(t, p)
     elif outcome == SEND_FAILED:
         mark_leaving(t, p, LEFT_PEER)
     elif outcome == SEND_RECALLED:
@@ -108,9 +115,7 @@ cdef void end_response(Thread* t, Group* g, PlayerState* p) noexcept nogil:
         if player_finish(p):
             mark_leaving(t, p, LEFT_EPOCH if over else LEFT_ENDED)
         else:
-            p.blocked = 1
-            t.blocked += 1
-            p.progress_us = clock_us()
+            note_blocked(t, p)
 
 
 cdef void serve_slot(Thread* t, Group* g, Slot* slot, int64_t head) noexcept nogil:
@@ -304,12 +309,25 @@ cdef bint take_asked(Thread* t) noexcept nogil:
     return True
 
 
-cdef void check_blocked(Thread* t, int64_t now, int64_t late) noexcept nogil:
-    """Disconnect blocked players whose socket took no byte for too long, or whose lag exceeds `close_ms`.
+cdef void excuse_blocked(Thread* t, int64_t now, int64_t late) noexcept nogil:
+    """The thread was held up for *late*, us: the machine may have stood still, and peers with it.
 
-    *late*: how much later than it was due, us. The machine may have stood still, and peers with it: they get as much
-    time again.
+    Blocked players could be sent nothing. They get as much time again.
     """
+    cdef Group* g = t.groups
+    cdef int32_t i, k
+    cdef PlayerState* p
+    while g != NULL:
+        for i in range(g.slot_count):
+            for k in range(g.slots[i].count):
+                p = g.slots[i].players[k]
+                if p.blocked:
+                    p.progress_us = min(p.progress_us + late, now)
+        g = g.next
+
+
+cdef void check_blocked(Thread* t, int64_t now) noexcept nogil:
+    """Disconnect blocked players whose socket took no byte for too long, or whose lag exceeds `close_ms`."""
     cdef Group* g = t.groups
     cdef int32_t i, k
     cdef PlayerState* p
@@ -321,8 +339,6 @@ cdef void check_blocked(Thread* t, int64_t now, int64_t late) noexcept nogil:
                 p = g.slots[i].players[k]
                 if not p.blocked:
                     continue
-                if late > LATE_US:
-                    p.progress_us = min(p.progress_us + late, now)
                 if now - p.progress_us > bound:
                     mark_leaving(t, p, LEFT_STALLED)
                 elif measure_lag(p, g.log, &g.view) > p.close_ms:
@@ -432,8 +448,15 @@ cdef void* run_thread(void* arg) noexcept nogil:
             g = following
         if t.blocked and now >= t.check_us:
             late = now - t.check_us
-            t.check_us = now + CHECK_US
-            check_blocked(t, now, late)
+            # Once: a thread that is always late still finds who does not read.
+            if late > LATE_US and not t.excused:
+                t.excused = 1
+                t.check_us = now + late
+                excuse_blocked(t, now, late)
+            else:
+                t.excused = 0
+                t.check_us = now + CHECK_US
+                check_blocked(t, now)
         release_left(t)
         now = clock_us()
         t.load.busy_us += now - woke

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from fastflv import limits
 from fastflv.config.model.hls import HlsOnError
+from fastflv.net.deadline import Deadline
 from fastflv.servers.hls.crowd import Crowd
 from fastflv.servers.hls.keyring import KeyRing
 from fastflv.servers.hls.options import HlsOptions
@@ -69,7 +70,7 @@ class HlsMuxer:
             on_error=self._fail,
         )
         self._reader: SegmentReader | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Deadline | None = None
         self._suspended = False
         "A failed write ended HLS until the next publish."
         self._uncarried = False
@@ -383,7 +384,9 @@ class HlsMuxer:
         if self._timer is not None:
             self._timer.cancel()
         if not self.closed:
-            self._timer = self._loop.call_later(max(seconds, 0.0), callback)
+            # What viewers asked before is read first: the callback may find that nobody asks.
+            self._timer = Deadline(self._loop, callback)
+            self._timer.set(max(seconds, 0.0))
 
 
 def _wall_ms() -> int:

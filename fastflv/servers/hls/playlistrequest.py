@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
 from fastflv.containers.playlist import QUERY, master
+from fastflv.net.deadline import Deadline
 from fastflv.playing.join import Join, JoinRefused
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
@@ -40,8 +40,8 @@ class PlaylistRequest:
         "_muxer",
         "_name",
         "_options",
+        "_patience",
         "_server",
-        "_timer",
         "_word",
     )
 
@@ -54,7 +54,7 @@ class PlaylistRequest:
         "Session id of the request; empty without one, and where sessions are off."
         self._client_id = self._word or server.sessions.new_word()
         self._muxer: HlsMuxer | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._patience: Deadline | None = None
         self._join: Join | None = None
         "None while no gate and no stream is asked: a viewer that is known gets its playlist without."
 
@@ -131,9 +131,9 @@ class PlaylistRequest:
     def _wait_for(self, muxer: HlsMuxer) -> None:
         self._muxer = muxer
         muxer.waiting.add(self._woken)
-        if self._timer is None:
-            loop = self._server.joins.loop
-            self._timer = loop.call_later(limits.HLS_HOLD_SECONDS, self._expired)
+        if self._patience is None:
+            self._patience = Deadline(self._server.joins.loop, self._expired)
+            self._patience.set(limits.HLS_HOLD_SECONDS)
 
     def _woken(self) -> None:
         """There is a segment, or the muxer has ended."""
@@ -169,8 +169,8 @@ class PlaylistRequest:
         join, self._join = self._join, None
         if join is not None:
             join.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._patience is not None:
+            self._patience.cancel()
         if self._muxer is not None:
             self._muxer.waiting.discard(self._woken)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest
+from fastflv.net.deadline import Deadline
 from fastflv.net.filepool import FileShare
 from fastflv.playing.join import Joins
 from fastflv.protocols.http.exchange import Exchange
@@ -42,7 +42,7 @@ class HlsServer:
         "To be told of streams by the hub, and of reloads by `reconfigure`."
         self.sessions = HlsSessions(clients, joins.loop.time, new_id)
         self.stopped = False
-        self._sweeper: asyncio.TimerHandle | None = None
+        self._sweeper: Deadline | None = None
         self._sweep_steps: Iterator[None] | None = None
         "The rest of a sweep that is not done."
 
@@ -97,7 +97,8 @@ class HlsServer:
                 self._sweep_later(limits.HLS_SWEEP_SECONDS)
 
     def _sweep_later(self, seconds: float) -> None:
-        self._sweeper = self.joins.loop.call_later(seconds, self._sweep)
+        self._sweeper = Deadline(self.joins.loop, self._sweep)
+        self._sweeper.set(seconds)
 
     def _sweep(self) -> None:
         """Do one step of a sweep; between two of them others are served."""
