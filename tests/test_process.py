@@ -12,6 +12,7 @@ import pytest
 
 from fastflv.config.model.server import LogSettings, LogTank
 from fastflv.control.background import in_container
+from fastflv.control.identity import server_id
 from fastflv.control.log import reopen_log, start_log
 from fastflv.control.process import PidFile
 from fastflv.errors import StartupError
@@ -110,3 +111,24 @@ def test_a_container_is_found_by_its_signs(tmp_path, files, environ, contained):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert in_container(environ, tmp_path) is contained
+
+
+def test_a_link_in_the_place_of_the_pid_file_is_not_written_through(tmp_path):
+    mine = tmp_path / "mine"
+    mine.write_text("precious")
+    (tmp_path / "server.pid").symlink_to(mine)
+    with pytest.raises(StartupError, match="symbolic link"):
+        PidFile(str(tmp_path / "server.pid"))
+    assert mine.read_text() == "precious"
+
+
+def test_a_link_in_the_place_of_the_server_id_is_not_written_through(tmp_path, caplog):
+    mine = tmp_path / "mine"
+    mine.write_text("precious words")
+    (tmp_path / "server.pid.id").symlink_to(mine)
+    assert server_id("", str(tmp_path / "server.pid")).startswith("vid-")
+    assert mine.read_text() == "precious words"
+    assert "symbolic link" in caplog.text
+    (tmp_path / "server.pid.id").unlink()
+    made = server_id("", str(tmp_path / "server.pid"))
+    assert server_id("", str(tmp_path / "server.pid")) == made

@@ -17,7 +17,7 @@ from fastflv.control.server import Server
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName
-from fastflv.stream.stream import StreamOptions
+from fastflv.stream.stream import Stream, StreamOptions
 
 TEXT = """
 listen 127.0.0.1:0;
@@ -113,3 +113,32 @@ def test_a_client_that_cannot_be_disconnected_keeps_no_other_one_connected(caplo
 
     asyncio.run(run())
     assert caplog.text.count("client p0 of /live/x could not be disconnected") == 2
+
+
+def test_a_stream_that_fails_to_adopt_leaves_the_others_adopted(caplog, monkeypatch) -> None:
+    adopt = Stream.adopt
+
+    def fail(stream: Stream, options: StreamOptions) -> None:
+        if stream.name.stream == "b":
+            raise RuntimeError("no")
+        adopt(stream, options)
+
+    monkeypatch.setattr(Stream, "adopt", fail)
+
+    async def run() -> list[int]:
+        server = Server(load_text(TEXT), asyncio.get_running_loop())
+        await server.start()
+        try:
+            options = server.runtime.vhosts["__defaultVhost__"].publish.stream
+            streams = [
+                server.hub.publish(StreamName("__defaultVhost__", "live", name), options, "p", 0)
+                for name in "abc"
+            ]
+            server.reload(load_text(TEXT.replace("{ http_remux", "{ publish { grace 77; } http_remux")))
+            return [stream.options.grace_ms for stream in streams]
+        finally:
+            await server.stop()
+
+    first, failed, last = asyncio.run(run())
+    assert first == last == 77_000 != failed
+    assert "stream /live/b keeps some of its former options" in caplog.text

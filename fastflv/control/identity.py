@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
+import os
 import re
 import secrets
 import string
@@ -27,6 +29,11 @@ def new_id(length: int = 8) -> str:
     return "".join(letters)
 
 
+def _not_followed(path: str, flags: int) -> int:
+    """Open a file, and no link that somebody has put in its place."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o644)
+
+
 def server_id(configured: str, pid_file: str) -> str:
     """Return the id of the installation.
 
@@ -40,12 +47,15 @@ def server_id(configured: str, pid_file: str) -> str:
         return made
     path = Path(f"{pid_file}.id")
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        kept = path.read_text("ascii").strip()
+        with open(path, encoding="ascii", opener=_not_followed) as file:
+            kept = file.read(100).strip()
         if SERVER_ID.fullmatch(kept):
             return kept
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{made}\n", "ascii")
+        with open(path, "w", encoding="ascii", opener=_not_followed) as file:
+            file.write(f"{made}\n")
     except OSError as error:
-        log.warning("the server id cannot be kept in %s: %s; set server_id", path, error.strerror)
+        why = "it is a symbolic link, which is not followed" if error.errno == errno.ELOOP else error.strerror
+        log.warning("the server id cannot be kept in %s: %s; set server_id", path, why)
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import resource
@@ -26,8 +27,13 @@ class PidFile:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = self._open()
         except OSError as error:
+            why = (
+                "it is a symbolic link, which is not followed"
+                if error.errno == errno.ELOOP
+                else error.strerror
+            )
             raise StartupError(
-                f"cannot write the pid file {path}: {error.strerror}; set `pid` to another path"
+                f"cannot write the pid file {path}: {why}; set `pid` to another path"
             ) from error
         os.ftruncate(self._fd, 0)
         os.write(self._fd, str(os.getpid()).encode())
@@ -35,7 +41,7 @@ class PidFile:
     def _open(self) -> int:
         """Open and lock the file. Raises OSError, and StartupError where another process holds it."""
         while True:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
             try:
                 # lockf locks belong to the process, as SRS's do: a server of either kind keeps the other out.
                 fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -56,7 +56,7 @@ from fastflv.servers.rtmp.server import RtmpServer
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
-from fastflv.stream.publication import Publication, Publications
+from fastflv.stream.publication import Publication, Publications, PublishOptions
 from fastflv.stream.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -239,18 +239,24 @@ class Server:
             vhost = self.runtime.vhosts.get(stream.name.vhost)
             if vhost is None:
                 continue
-            mine = clients.get(stream, [])
-            for client in mine:
-                if isinstance(client.link, Publication):
-                    client.link.adopt(vhost.publish)
-            if stream.options != vhost.publish.stream:
-                stream.adopt(vhost.publish.stream)
-                self.publications.graces.adopt(stream)
-                self.players.adopt(
-                    stream,
-                    (client.player for client in mine if client.player is not None),
-                    self.joins.rewinds.of(stream),
-                )
+            try:
+                self._adopt_stream(stream, vhost.publish, clients.get(stream, []))
+            except Exception:
+                # The configuration is in force already: the other streams have it too.
+                log.exception("reload: stream %s keeps some of its former options", stream.name.url)
+
+    def _adopt_stream(self, stream: Stream, publish: PublishOptions, clients: Sequence[Client]) -> None:
+        for client in clients:
+            if isinstance(client.link, Publication):
+                client.link.adopt(publish)
+        if stream.options != publish.stream:
+            stream.adopt(publish.stream)
+            self.publications.graces.adopt(stream)
+            self.players.adopt(
+                stream,
+                (client.player for client in clients if client.player is not None),
+                self.joins.rewinds.of(stream),
+            )
 
     # --- what listeners and rooms ask ---
 
