@@ -86,7 +86,8 @@ def test_whatever_changes_in_whatever_state_of_a_player_its_bytes_are_those_of_t
 ):
     """Players join, read, stop reading and are recalled between two changes."""
     dice = random.Random(seed)
-    sender = senders(2)
+    # Players are read one after the other.
+    sender = senders(2, drain_seconds=60)
     publisher = Publisher(gop=10**6, frame_bytes=3000)
     publisher.frames(1)
     viewers: list[Viewer] = []
