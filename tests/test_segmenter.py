@@ -118,6 +118,17 @@ def test_nothing_is_taken_before_the_first_keyframe():
     assert packer.done[0][0][:2] == (VIDEO, KEY)
 
 
+def test_sound_goes_on_alone_where_the_first_keyframe_stays_away_for_long():
+    rows = film(9, gop=1000, first=1) + film(4, start=9000)
+    segments, packer = cut(rows)
+    assert shape(segments)[0] == (limits.HLS_KEY_WAIT_MS, LEAST, False)
+    alone = [frames for segment, frames in zip(segments, packer.done, strict=True) if segment.start_ms < 9000]
+    assert {kind for frames in alone for kind, *_ in frames} == {AUDIO}
+    assert sum(map(len, alone)) == (9000 - limits.HLS_KEY_WAIT_MS) // 20
+    pictures = [segment for segment in segments if segment.is_key]
+    assert pictures[0].start_ms == 9000 and not any(segment.discontinuity for segment in segments)
+
+
 def test_sound_far_from_the_pictures_does_not_cut():
     rows = [(kind, flags, dts + (9000 if kind == AUDIO else 0), data) for kind, flags, dts, data in film(8)]
     assert [s.duration_ms for s in cut(rows)[0]] == [2000] * 4

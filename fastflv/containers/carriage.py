@@ -33,6 +33,11 @@ FFmpeg, VLC and GStreamer, but by no HLS player."""
 DESCRIBED: Final = frozenset({"H264", "HEVC", "VP9", "AAC", "FLAC"})
 "Codecs that cannot be carried by other containers than FLV without a decoder configuration."
 
+SYNC_BYTES: Final = 2
+SYNCS: Final = {"MP3": (0xFFE0, 0xFFE0), "AC3": (0xFFFF, 0x0B77), "EAC3": (0xFFFF, 0x0B77)}
+"""Codecs whose frames describe themselves: mask and value of what each begins with (ISO 11172-3, 2.4.1.3; ETSI TS 102 366,
+5.3.1)."""
+
 NAMES: Final = {"hls-ts": "HLS with .ts segments", "hls-fmp4": "HLS with .m4s segments", "rtmp": "RTMP"}
 "How a sentence calls a container; others by their extension."
 
@@ -49,6 +54,9 @@ class Track(NamedTuple):
     record: bytes = b""
     "Decoder configuration; empty without one."
 
+    frame: bytes = b""
+    "The first SYNC_BYTES of an audio frame; empty where none is known."
+
     @property
     def name(self) -> str:
         """Name of the codec; empty for one that nobody knows."""
@@ -62,12 +70,16 @@ def carries_codec(container: str, name: str) -> bool:
 
 def carries(container: str, track: Track) -> bool:
     """Say whether *container* (a key of CARRIED) carries a track. A codec nobody knows only passes where anything does."""
-    return CARRIED[container] is ANY or _fits(container, track)
+    if CARRIED[container] is ANY:
+        return True
+    return _fits(container, track if track.name in SYNCS else track._replace(frame=b""))
 
 
 @lru_cache(maxsize=1024)
 def _fits(container: str, track: Track) -> bool:
     if track.name not in CARRIED[container] or (track.name in DESCRIBED and not track.record):
+        return False
+    if not _is_synced(track):
         return False
     if container in ("mp4", "hls-fmp4"):
         return _in_mp4(track)
@@ -80,6 +92,12 @@ def needs_mp4(tracks: Iterable[Track]) -> bool:
     TS carries HEVC, but players require MP4 (HLS authoring specification, 1.5).
     """
     return not all(track.name != "HEVC" and carries("hls-ts", track) for track in tracks)
+
+
+def _is_synced(track: Track) -> bool:
+    """Whether the frame begins as its codec says; also where none is known."""
+    mask, value = SYNCS.get(track.name, (0, 0))
+    return not track.frame or int.from_bytes(track.frame, "big") & mask == value
 
 
 def _in_mp4(track: Track) -> bool:
@@ -115,6 +133,8 @@ def called(container: str, track: Track) -> str:
     name = track.name or "unknown"
     if track.name not in CARRIED[container]:
         return f"{name} {kind}"
+    if not _is_synced(track):
+        return f"{name} {kind} whose frames do not begin as {name}"
     if not track.record:
         return f"{name} {kind} without a sequence header"
     special = _special_aac(track.record) if name == "AAC" else ""

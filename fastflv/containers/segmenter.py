@@ -1,7 +1,7 @@
 """Segment boundaries: log entries in, finished segments out.
 
 With video, a segment ends before the first keyframe after `least_ms`; without video, before the first frame
-after it. Every segment ends before the frame that would make it longer than `most_ms`, before a jump of the
+after it. Where the first keyframe stays away for HLS_KEY_WAIT_MS, there are segments of the sound alone until it comes. Every segment ends before the frame that would make it longer than `most_ms`, before a jump of the
 clock, and when it has HLS_SEGMENT_BYTES_MAX.
 """
 
@@ -77,6 +77,10 @@ class Segmenter:
         "The open segment is the last one before a change."
         self._goes_on = False
         "The previous segment ended at this frame, so that the next need not wait for a keyframe."
+        self._wait_ms = -1
+        "Time of the first frame that was left out, since no keyframe has come; -1: none was."
+        self._unseen = False
+        "The sound goes on alone up to the next keyframe."
         self._init = b""
         self._start_ms = -1
         "Start of the open segment; -1: no segment is open."
@@ -135,10 +139,13 @@ class Segmenter:
                 continue
             now = self._clock(kind, dts_ms, video)
             key = not video or (kind == VIDEO and flags & KEY != 0)
+            if kind == VIDEO and self._unseen and not key:
+                continue
             if self._start_ms >= 0 and self._ends(kind, key, now, video):
                 done += self._finish(now, self._is_gap(now))
+            self._unseen = self._unseen and not key
             if self._start_ms < 0:
-                if not (key or self._goes_on):
+                if not (key or self._goes_on or self._waited(kind, now)):
                     continue
                 self._begin(now, key)
             elif kind in self._packer.changed:
@@ -168,6 +175,14 @@ class Segmenter:
         self._ahead_ms = self._told_ms
         self._start_ms = self._last_ms = now
         self._is_key = key
+        self._wait_ms = -1
+
+    def _waited(self, kind: int, now: int) -> bool:
+        """Whether sound begins a segment, since no keyframe has come for long."""
+        if self._wait_ms < 0 or now < self._wait_ms:
+            self._wait_ms = now
+        self._unseen = kind != VIDEO and now - self._wait_ms >= limits.HLS_KEY_WAIT_MS
+        return self._unseen
 
     def _drop(self) -> None:
         """Forget the open segment."""
@@ -209,8 +224,8 @@ class Segmenter:
         # Audio alone can be cut at any frame, so those segments never exceed least_ms. A segment that had to begin
         # between two keyframes ends at the next keyframe, where players can start.
         enough = length + (0 if video else ahead) >= self.least_ms or self._passes_floor(now)
-        enough = enough or (self.wait_key and not self._is_key)
-        return enough and (key or (kind == VIDEO and not self.wait_key))
+        enough = enough or (key and self.wait_key and not self._is_key)
+        return enough and (key or self._unseen or (kind == VIDEO and not self.wait_key))
 
     def _passes_floor(self, now: int) -> bool:
         """Whether a multiple of the wall clock lies between the start of the segment and *now*."""

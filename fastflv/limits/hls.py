@@ -22,6 +22,9 @@ HLS_FIRST_MS_MAX: Final = 4000
 HLS_FIRST_SEGMENTS: Final = 3
 "Segments that players want in a playlist before they start at their usual distance from its end (RFC 8216, 6.3.3)."
 
+HLS_KEY_WAIT_MS: Final = 4000
+"A stream whose keyframe stays away has segments of its sound alone after this, ms. Longer than most GOPs: players prefer a first segment with pictures."
+
 HLS_STEP_MS: Final = 40
 "Assumed length of a single frame without neighbours, ms: 25 frames a second."
 

@@ -81,8 +81,8 @@ class Publication:
     """One publish from its admission to its end. The source calls `begin_read` and `end_read` around its media."""
 
     __slots__ = (
-        "_alive", "_bytes", "_bytes_before", "_client", "_fed", "_gathering", "_low_water", "_options", "_sent_before",
-        "_settling", "_shared", "_source", "_watch", "sink", "stream",
+        "_alive", "_bytes", "_bytes_before", "_client", "_fed", "_formats", "_gathering", "_low_water", "_options",
+        "_sent_before", "_settling", "_shared", "_source", "_watch", "sink", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -106,6 +106,7 @@ class Publication:
         self._bytes = self._bytes_before = stream.writer.bytes
         self._alive = self._progress
         "Media bytes and messages when the publisher last showed life."
+        self._formats = stream.writer.formats
         self._fed = False
         "Some media has arrived."
         self._settling: Handle | None = None
@@ -166,6 +167,10 @@ class Publication:
                 self._watch.heard = now
         if not self.stream.settled:
             self._settle()
+        elif writer.formats != self._formats:
+            self._formats = writer.formats
+            for why in self.stream.misfits():
+                log.warning("tracks have changed: %s", why, extra={"peer": self._address})
 
     def adopt(self, options: PublishOptions) -> None:
         """Take the settings of a new configuration."""
@@ -211,6 +216,11 @@ class Publication:
             self._settle()
 
     @property
+    def _address(self) -> str:
+        """IP address of the publisher, for the log; empty after the end."""
+        return self._client.request.peer.ip if self._client is not None else ""
+
+    @property
     def _patience(self) -> float:
         """Seconds without media after which the publisher is disconnected."""
         return self._options.silence if self._fed else self._options.first_media
@@ -236,7 +246,7 @@ class Publication:
         much = "next to no media" if self._fed and self._bytes != self._alive[0] else "no media"
         log.info(
             "publisher of %s is disconnected: %s for %g s", self.stream.name.url, much, self._patience,
-            extra={"peer": self._client.request.peer.ip if self._client is not None else ""},
+            extra={"peer": self._address},
         )  # fmt: skip
         self.drop(EndReason.SILENT)
 

@@ -128,6 +128,7 @@ class Stream:
         self.writer.clock = self.clock
         self.metadata: dict[str, Value] = {}
         "What the publisher says, as far as it is of a live stream."
+        self._misfits: set[str] = set()
         self._told = b""
         "The metadata that players were told last."
         self._expected = NONE
@@ -288,6 +289,14 @@ class Stream:
             return f"`{self.name.url}` has no {alone}, and nothing else was asked for"
         tracks = [track_of(writer, kind) for kind, there in ((VIDEO, video), (AUDIO, audio)) if there]
         return carriage.refusal(self.name.url, variant.container, tracks)
+
+    def misfits(self) -> list[str]:
+        """Say why containers that are played cannot carry the tracks of now; each reason once, until it is gone."""
+        found = {
+            why for outlet in self.outlets if outlet.log.readers and (why := self.refusal(outlet.variant))
+        }
+        fresh, self._misfits = sorted(found - self._misfits), found
+        return fresh
 
     def open(self, variant: Variant = PLAIN) -> Outlet:
         """Return the log of *variant* for a reader; from now on the publisher is read without delay."""

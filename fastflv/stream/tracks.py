@@ -8,8 +8,8 @@ from typing import NamedTuple
 from fastflv import limits
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.syntax.flvtag import payload
-from fastflv.containers.carriage import Track
-from fastflv.media.codecs import VIDEO
+from fastflv.containers.carriage import SYNC_BYTES, Track
+from fastflv.media.codecs import AUDIO, VIDEO
 from fastflv.stream.name import StreamName
 
 
@@ -32,7 +32,8 @@ def track_of(writer: StreamWriter, kind: int) -> Track:
     codec = writer.video_codec if kind == VIDEO else writer.audio_codec
     header = writer.config(kind)
     found = payload(kind, header) if header else None
-    return Track(kind, codec, found[4] if found else b"")
+    frame = payload(kind, writer.audio_head) if kind == AUDIO else None
+    return Track(kind, codec, found[4] if found else b"", frame[4][:SYNC_BYTES] if frame else b"")
 
 
 NONE, BOTH = Tracks(False, False), Tracks(True, True)

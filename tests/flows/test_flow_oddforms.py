@@ -25,7 +25,7 @@ HEAD = 12
 def site(serve: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> tuple[Server, Path]:
     """A server with every container, and the folder of its HLS files."""
     folder = tmp_path_factory.mktemp("segments")
-    mounts = " ".join(f"[vhost]/[app]/[stream].{ending}" for ending in ENDINGS[1:])
+    mounts = " ".join(f"[vhost]/[app]/[stream].{ending}" for ending in (*ENDINGS[1:], "mp3"))
     hls = f"hls {{ enabled on; hls_fragment 1; hls_window 60; hls_path {folder}; hls_dispose 60; }}"
     server = serve(vhost_text(remux=f"mount {mounts}; on_missing 60;", more=hls))
     return server, folder / "live"
@@ -47,10 +47,10 @@ def play(server: Server, name: str, tags: list[Tag], endings: tuple[str, ...]) -
     with Publisher(server.rtmp) as publisher:
         publisher.publish(name)
         publisher.tags(tags[:HEAD])
-        until(lambda: all(one.player.status for one in waiting.values()), "players join", 20)
+        until(lambda: all(one.player.status for one in waiting.values()), "players join", 60)
         publisher.tags(tags[HEAD:])
         publisher.finish()
-    return {ending: recorder.done() for ending, recorder in waiting.items()}
+    return {ending: recorder.done(60) for ending, recorder in waiting.items()}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -73,7 +73,7 @@ def test_every_frame_is_decoded_in_every_container(
         assert sounds - HEAD <= frames(path, "audio") <= sounds, ending
     assert players["flv"].flv.flags == (1 if silent else 5)
     playlist = folder / f"{form}.m3u8"
-    until(lambda: playlist.exists() and "ENDLIST" in playlist.read_text(), "segments of the whole", 20)
+    until(lambda: playlist.exists() and "ENDLIST" in playlist.read_text(), "segments of the whole", 60)
     segments = sorted(folder.glob(f"{form}-*.ts"))
     assert segments
     for segment in segments:
@@ -121,9 +121,9 @@ def late(server: Server, name: str, tags: list[Tag], path: str, after: int) -> P
             before = len(player.body)
             publisher.tags(part)
             # The log keeps some seconds; each of them is sound, which waits for nothing.
-            until(lambda had=before: len(player.body) > had, "a second of sound", 20)
+            until(lambda had=before: len(player.body) > had, "a second of sound", 60)
         publisher.finish()
-        return recorder.done()
+        return recorder.done(60)
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +180,33 @@ def test_a_stream_that_begins_without_a_keyframe_is_heard_at_once_and_seen_in_th
     got = media(read_flv(bytes(player.body)).tags)
     assert next(tag.time for tag in got if tag.kind == AUDIO) < 2500
     assert any(tag.kind == VIDEO for tag in got)
+
+
+def test_what_is_no_mp3_is_refused_whatever_its_codec_is_called(site: tuple[Server, Path]) -> None:
+    server, _ = site
+    with Publisher(server.rtmp) as publisher:
+        publisher.publish("noise").tags([Tag(AUDIO, 24 * n, b"\x2f" + bytes(200)) for n in range(80)])
+        with Player(server.http, "/live/noise.mp3", flv=False) as player:
+            assert "MP3 audio whose frames do not begin as MP3" in player.text()
+            assert player.status == 406
+        publisher.finish()
+
+
+ELD = bytes([0xF8, 0xE6, 0x40, 0x00])
+"AudioSpecificConfig: object type 39, 48 kHz, 2 channels."
+
+
+def test_a_track_that_a_container_loses_leaves_one_line(site: tuple[Server, Path], h264: Clip) -> None:
+    server, _ = site
+    since = len(server.log.lines)
+    with Publisher(server.rtmp) as publisher, Player(server.http, "/live/turned.ts", flv=False) as player:
+        publisher.publish("turned").tags(h264.flv.tags[:HEAD])
+        player.head()
+        for tag in h264.flv.tags[HEAD:]:
+            publisher.tags([Tag(AUDIO, tag.time, b"\xaf\0" + ELD), tag] if tag.is_key else [tag])
+        publisher.finish()
+        player.rest()
+    server.log.wait(r"publisher .* of /live/turned left", since)
+    lines = server.log.find(r"tracks have changed", since)
+    assert len(lines) == 1
+    assert "`/live/turned` has AAC audio of profile ELD, which .ts cannot carry" in lines[0]

@@ -8,6 +8,9 @@ from fastflv._ext.ingest.pictures cimport Pictures
 from fastflv._ext.ingest.tagwriter cimport TagWriter
 from fastflv._ext.syntax.flvtag cimport Payload, TagTraits
 
+cdef enum:
+    SOUND_HEAD = 12            # a tag header of Enhanced RTMP, and the sync of a frame, bytes
+
 
 cdef class StreamWriter(TagWriter):
     cdef public bint reduce_headers    # leave out sequence headers equal to the last
@@ -16,7 +19,9 @@ cdef class StreamWriter(TagWriter):
     cdef readonly bint has_video
     cdef readonly uint32_t audio_codec  # as TagTraits.codec
     cdef readonly uint32_t video_codec
-    cdef readonly uint8_t audio_head   # first byte of the newest audio tag of the default track
+    cdef uint8_t sound[SOUND_HEAD]     # begin of the newest audio body of the default track
+    cdef int sound_size                # bytes
+    cdef readonly uint64_t formats     # changes of codecs and decoder configurations of default tracks, since creation
     cdef readonly int64_t gop_ms       # time between keyframes of this publisher, the longest so far, ms; 0: not known
     cdef readonly int64_t gop_least_ms  # and the shortest
     cdef readonly uint64_t audio_tags  # since creation

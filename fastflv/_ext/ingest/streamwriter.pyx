@@ -8,12 +8,13 @@ Spec: RTMP 1.0, 7.1.6 (aggregate); Adobe FLV v10.1, E.4; Enhanced RTMP v2.
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.string cimport memcpy
 
 from fastflv._ext.core.atomics cimport store32_release
 from fastflv._ext.core.octets cimport load_be32
 from fastflv._ext.ingest.accessunits cimport UNIT_PART, AccessUnits
 from fastflv._ext.ingest.adtsframes cimport AdtsFrames
-from fastflv._ext.ingest.headers cimport HEADER_SAME, HEADER_TOO_LARGE, Header, make_header
+from fastflv._ext.ingest.headers cimport HEADER_SAME, HEADER_STORED, HEADER_TOO_LARGE, Header, make_header
 from fastflv._ext.ingest.pictures cimport Pictures
 from fastflv._ext.ingest.tagwriter cimport TagWriter
 from fastflv._ext.ingest.timeline cimport timeline_place, timeline_restart, timeline_stamp
@@ -92,6 +93,11 @@ cdef class StreamWriter(TagWriter):
         self.headers.mark_stale()
         self.log.forget_key()
         timeline_restart(&self.timeline, gap_ms)
+
+    @property
+    def audio_head(self):
+        """The first bytes of the newest audio body of the default track; empty before one."""
+        return self.sound[:self.sound_size]
 
     def add_script(self, bytes body not None, uint32_t timestamp):
         """Write a script data tag that is no metadata (cue points, captions) at its own time, ms modulo 2**32.
@@ -193,6 +199,8 @@ cdef class StreamWriter(TagWriter):
         if not self.headers.has(kind, traits, body, size):
             self.keep_headers()
         stored = self.headers.store(kind, traits, body, size)
+        if stored == HEADER_STORED and traits.track == 0:
+            self.formats += 1
         if stored != HEADER_TOO_LARGE and self.hidden[kind == TAG_VIDEO] and (self.is_watched() or self.key_ms >= 0):
             return 0
         if stored == HEADER_SAME and self.reduce_headers:
@@ -251,11 +259,14 @@ cdef class StreamWriter(TagWriter):
             self.ignored += 1
             return 0
         if traits.track == 0:
+            if traits.codec != (self.video_codec if video else self.audio_codec):
+                self.formats += 1
             if video:
                 self.video_codec = traits.codec
             else:
                 self.audio_codec = traits.codec
-                self.audio_head = body[0]
+                self.sound_size = <int>min(size, <uint32_t>SOUND_HEAD)
+                memcpy(self.sound, body, self.sound_size)
         if self.hidden[video]:
             self.show_track(kind, timestamp)
         dts = timeline_stamp(&self.timeline, video, timestamp, self.now_ms)

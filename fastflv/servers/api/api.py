@@ -331,7 +331,7 @@ def _audio(stream: Stream) -> dict[str, object] | None:
     writer = stream.writer
     if not writer.has_audio:
         return None
-    return tracks.describe_audio(writer.audio_codec, writer.config(8), writer.audio_head)
+    return tracks.describe_audio(writer.audio_codec, writer.config(8), (writer.audio_head or b"\0")[0])
 
 
 def _version() -> dict[str, object]:
