@@ -14,7 +14,7 @@ from fastflv.config.routes import PAGE as PAGE_ROUTE
 from fastflv.config.routes import RouteKind, play_paths, routes_of
 from fastflv.servers.hls.names import HlsNames
 
-API, PLAYLIST, SEGMENT, KEY, MOUNT, _, NUMBER, FILES = RouteKind
+API, RECORD, PLAYLIST, SEGMENT, KEY, MOUNT, _, NUMBER, FILES = RouteKind
 
 
 def table(body, *, api_shared=False):
@@ -135,3 +135,14 @@ def test_the_paths_of_a_stream_are_those_that_its_routes_answer():
     }
     elsewhere = {each.path for each in play_paths(routes, "other", "name")}
     assert "/name.ts" not in elsewhere, "a mount without [app] is of live"
+
+
+def test_the_recording_api_is_asked_before_the_api_and_only_where_a_vhost_or_the_port_has_it():
+    def kinds(text, path, *, shared):
+        [vhost] = load_text(BASE + text).vhosts.values()
+        return [route.kind for route in routes_of(vhost, api_shared=shared) if route.match(path) is not None]
+
+    for path in ("/flv/record/start/live/x", "/api/v1/recordings", "/api/v1/recordings/live/x.flv"):
+        assert kinds("vhost a { }", path, shared=False) == []
+        assert kinds("vhost a { record_api on; }", path, shared=False) == [RECORD]
+        assert kinds("vhost a { }", path, shared=True)[0] is RECORD

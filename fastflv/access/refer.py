@@ -36,7 +36,7 @@ class ReferRule:
 
     def __call__(self, request: AccessRequest) -> Verdict:
         host = host_of(request.page_url)
-        for sites in self._lists[request.action]:
+        for sites in self._lists.get(request.action, self._lists[Action.PLAY][:1]):
             if not sites.hold(host):
                 page = f"the page host '{host}'" if host else "a client without a page"
                 return forbid(f"refer '{sites.line}' does not list {page}")

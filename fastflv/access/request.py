@@ -13,6 +13,8 @@ class Action(Enum):
 
     PUBLISH = "publish"
     PLAY = "play"
+    RECORD = "record"
+    "Begin, end, list, load or delete recordings."
 
 
 @dataclass(frozen=True, slots=True)

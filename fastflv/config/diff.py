@@ -78,6 +78,8 @@ WHEN: Final = {
     "vhost.tcp_nodelay": NEW_CONNECTIONS,
     "vhost.in_ack_size": NEW_CONNECTIONS,
     "vhost.out_ack_size": NEW_CONNECTIONS,
+    "vhost.record_api": LIVE,
+    "vhost.record_path": LIVE,
     "vhost.play": LIVE,
     "vhost.publish": LIVE,
     "vhost.http_remux": LIVE,

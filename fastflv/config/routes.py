@@ -37,6 +37,8 @@ class RouteKind(Enum):
     """What answers a route's requests."""
 
     API = "api"
+    RECORD = "record"
+    "The recording API."
     PLAYLIST = "playlist"
     SEGMENT = "segment"
     "Takes a path only when that segment exists; else the next route is asked."
@@ -105,7 +107,16 @@ class Route:
         return self.at.place if self.at else "built in"
 
 
-WHOLE_API: Final = (Route(RouteKind.API, "the API", prefix="/"),)
+RECORD_API: Final = (
+    Route(RouteKind.RECORD, "the recording API", prefix="/flv/record/"),
+    Route(RouteKind.RECORD, "the recording API", prefix="/api/v1/recordings"),
+)
+"Asked before the rest of the API."
+
+WHOLE_API: Final = (
+    *RECORD_API,
+    Route(RouteKind.API, "the API", prefix="/"),
+)
 "The table of ports that the API has to itself."
 
 
@@ -150,8 +161,9 @@ def routes_of(
     *api_shared*: the API answers on the ports of the HTTP server. *files*: those of `file_mounts`. *numbered*:
     as `Settings.numbered_app` has it.
     """
+    record = RECORD_API if api_shared or vhost.record_api else ()
     return (
-        _api(vhost, api_shared), *_hls(vhost), *_mounts(vhost), *_numbers(vhost, numbered), *_files(files),
+        *record, _api(vhost, api_shared), *_hls(vhost), *_mounts(vhost), *_numbers(vhost, numbered), *_files(files),
     )  # fmt: skip
 
 

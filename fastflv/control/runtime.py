@@ -18,6 +18,7 @@ from fastflv.config.routes import PAGE, Route, routes_of
 from fastflv.containers.variant import Variant
 from fastflv.errors import ConfigValueError
 from fastflv.net.networkset import NetworkSet
+from fastflv.record.api import RecordSite
 from fastflv.record.options import RecordOptions, path_template
 from fastflv.servers.hls import HlsNames, HlsOptions
 from fastflv.servers.http.live import LiveOptions
@@ -41,6 +42,8 @@ class VhostRuntime:
     "None: HLS is off."
     record: RecordOptions | None
     "None: `dvr` is off."
+    record_site: RecordSite
+    "For the recording API."
     rules: tuple[Rule, ...]
     "Who may publish and play, in the order asked."
     site: Site
@@ -108,6 +111,7 @@ def _compile_vhost(vhost: Vhost, settings: Settings, routes: tuple[Route, ...]) 
         live,
         hls_options(vhost, settings),
         record_options(vhost, settings),
+        record_site(vhost, settings),
         rules,
         Site(vhost.name, (PAGE, *routes)),
     )
@@ -234,3 +238,10 @@ def record_options(vhost: Vhost, settings: Settings) -> RecordOptions | None:
         keep_times=dvr.time_jitter is TimeJitter.OFF,
         apply=dvr.dvr_apply,
     )
+
+
+def record_site(vhost: Vhost, settings: Settings) -> RecordSite:
+    """Return what the recording API does for a vhost."""
+    folder = vhost.record_path
+    template = path_template(f"{folder}/[app]/[stream].[timestamp].flv", vhost.name)
+    return RecordSite(vhost.name, folder, RecordOptions(template, utc=settings.utc_time))

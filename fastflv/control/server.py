@@ -37,6 +37,7 @@ from fastflv.playing.players import Players
 from fastflv.protocols.http import crossdomain
 from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange, Handler
+from fastflv.record.api import RecordApi
 from fastflv.record.options import RecordOptions
 from fastflv.record.recorders import Recorders
 from fastflv.servers.api.api import Api, Identity, VhostEntry
@@ -120,6 +121,14 @@ class Server:
         )
         self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self._record_options)
         self.hub.watchers += (self.hls.muxers, self.recorders)
+        self.record_api = RecordApi(
+            self.hub,
+            self.gate,
+            self.recorders,
+            self.file_pool.opening,
+            send=self.files.answer,
+            new_id=new_id,
+        )
         self.api = Api(
             self.hub,
             self.clients,
@@ -142,6 +151,7 @@ class Server:
         handlers = {
             RouteKind.PAGE: self._page,
             RouteKind.API: lambda exchange, match: self.api.handle(exchange),
+            RouteKind.RECORD: self._record,
             RouteKind.PLAYLIST: self._playlist,
             RouteKind.SEGMENT: lambda exchange, match: self.hls.segment(exchange, match.name),
             RouteKind.KEY: lambda exchange, match: self.hls.key(exchange, match.name),
@@ -357,7 +367,7 @@ class Server:
         api = self.runtime.settings.http_api
         if kind is RouteKind.PAGE:
             return crossdomain.NONE
-        if kind is not RouteKind.API:
+        if kind not in (RouteKind.API, RouteKind.RECORD):
             return crossdomain.PLAY if self.runtime.settings.http_server.crossdomain else crossdomain.NONE
         if not api.crossdomain:
             return crossdomain.NONE
@@ -378,6 +388,19 @@ class Server:
     def _page(self, exchange: Exchange, match: Match) -> None:
         """Send the index of the files, or the page of live streams where they have none."""
         self.files.answer(exchange, match.folders, lambda: self.page.handle(exchange, match.name.vhost))
+
+    def _record(self, exchange: Exchange, match: Match) -> None:
+        """Answer the recording API for the vhost of the port, or the one that the request names."""
+        refused = self.api.authorise(exchange.request)
+        args = exchange.request.args
+        host = match.name.vhost or args.get("vhost") or args.get("domain") or exchange.request.host
+        vhost = self.runtime.vhost(host)
+        if refused is not None:
+            exchange.respond(refused)
+        elif vhost is None:
+            refuse_path(exchange)
+        else:
+            self.record_api.handle(exchange, vhost.record_site)
 
     def _playlist(self, exchange: Exchange, match: Match) -> bool:
         name = match.name

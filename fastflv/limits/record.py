@@ -37,6 +37,12 @@ RECORD_METADATA_SLACK_BYTES: Final = 512
 RECORD_FILE_MS_MAX: Final = (1 << 31) - 60_000
 "Longest FLV file, ms: its times have 31 bits. A file ends at the last keyframe before."
 
+RECORD_LIST_MAX: Final = 10_000
+"Recordings of one directory that are looked at for a list, count: a look at each costs some 10 us on a thread."
+
+RECORD_HEAD_BYTES_MAX: Final = 128 * 1024
+"Begin of an FLV file that is read for its duration and codecs, bytes: metadata and the longest index written here have 34 KB."
+
 REPAIR_BLOCK_BYTES: Final = 1024 * 1024
 "A file is read for its repair in blocks of this many bytes: one holds the longest tag that encoders send."
 

@@ -37,6 +37,7 @@ class Recorders:
         self._hub = hub
         self._options_of = options_of
         self._by_publish: dict[StreamName, Recorder] = {}
+        self._by_request: dict[StreamName, Recorder] = {}
         self._running: set[Recorder] = set()
         "All that write, those that are finishing too."
         self._files = files
@@ -47,6 +48,27 @@ class Recorders:
 
     def __len__(self) -> int:
         return len(self._running)
+
+    # --- requests ---
+
+    def start(self, stream: Stream, options: RecordOptions) -> None:
+        """Record a stream from its newest keyframe on; no harm where a request has it recorded already."""
+        running = self._by_request.get(stream.name)
+        if (running is None or running.ended) and not self._stopped:
+            self._by_request[stream.name] = self._record(stream, options, from_begin=False)
+
+    def stop_recording(self, name: StreamName) -> Recorder | None:
+        """Finish what a request has recorded; None where none has."""
+        recorder = self._by_request.pop(name, None)
+        if recorder is None or recorder.ended:
+            return None
+        recorder.finish()
+        return recorder
+
+    def of(self, name: StreamName) -> Recorder | None:
+        """Return the recording of a stream that is being written: that of a request, else that of `dvr`."""
+        found = self._by_request.get(name) or self._by_publish.get(name)
+        return found if found is not None and not found.ended else None
 
     # --- streams ---
 
@@ -64,6 +86,7 @@ class Recorders:
     def stream_ended(self, stream: Stream) -> None:
         """No publisher returned within the grace period."""
         self._by_publish.pop(stream.name, None)
+        self._by_request.pop(stream.name, None)
         for recorder in list(self._running):
             if recorder.stream is stream:
                 recorder.finish()

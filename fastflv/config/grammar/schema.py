@@ -61,6 +61,8 @@ EXTENSIONS: Final = frozenset(
         "vhost.play.on_missing",
         "vhost.hls.hls_forward_query",
         "vhost.publish.grace",
+        "vhost.record_api",
+        "vhost.record_path",
         "vhost.http_remux.on_missing",
         "vhost.timeshift",
         "vhost.timeshift.window",
@@ -82,7 +84,7 @@ ENGINE: Final = block(
 )
 
 VHOST: Final = block(
-    "enabled chunk_size min_latency tcp_nodelay in_ack_size out_ack_size",
+    "enabled chunk_size min_latency tcp_nodelay in_ack_size out_ack_size record_api record_path",
     bandcheck=FREE,
     cluster=block(
         "mode origin token_traverse vhost debug_srs_upnode coworkers origin_cluster protocol follow_client"

@@ -34,7 +34,7 @@ class Rule:
     "True for allow, False for deny."
 
     action: str
-    "publish or play."
+    "publish, play or record."
 
     peers: str
     "`all`, an IP address, or a network as 10.0.0.0/8."
@@ -62,14 +62,14 @@ def read_security(section: Section) -> Security:
             continue
         if (
             len(directive.args) != 2
-            or directive.args[0] not in ("publish", "play")
+            or directive.args[0] not in ("publish", "play", "record")
             or not _names_peers(directive.args[1])
         ):
             raise ConfigValueError(
                 f"cannot be '{' '.join((directive.name, *directive.args))}'",
                 file=directive.file,
                 line=directive.line,
-                hint=f"write '{directive.name} publish|play all|ADDRESS|NETWORK;'",
+                hint=f"write '{directive.name} publish|play|record all|ADDRESS|NETWORK;'",
             )
         rules.append(Rule(directive.name == "allow", *directive.args))
     return section.fill(Security, rules=tuple(rules))

@@ -14,7 +14,7 @@ from fastflv.config.grammar.section import Section, bounded
 from fastflv.config.model.access import Refer, Security, read_security
 from fastflv.config.model.cluster import Cluster
 from fastflv.config.model.dvr import Dvr
-from fastflv.config.model.files import HttpStatic
+from fastflv.config.model.files import HTML_DIR, HttpStatic
 from fastflv.config.model.forward import Forward
 from fastflv.config.model.hls import Hls, read_hls
 from fastflv.config.model.hooks import Hooks
@@ -53,6 +53,12 @@ class Vhost:
 
     out_ack_size: int = bounded(limits.ACK_WINDOW_BYTES, 0, 0xFFFFFFFF)
     "Window Acknowledgement Size announced at connect, bytes. Default 2500000."
+
+    record_api: bool = False
+    "Answer the recording API on the ports of `http_server` too. Default off."
+
+    record_path: str = f"{HTML_DIR}/record"
+    "Directory of what the recording API records, lists and deletes."
 
     play: Play = field(default_factory=Play)
     "Delivery to players."

@@ -112,7 +112,7 @@ class Api:
         exchange.respond(self._answer(exchange.request))
 
     def _answer(self, request: Request) -> Response:
-        refused = self._authorise(request)
+        refused = self.authorise(request)
         if refused is not None:
             return refused
         parts = request.path.strip("/").split("/")
@@ -139,7 +139,8 @@ class Api:
 
     # --- answers ---
 
-    def _authorise(self, request: Request) -> Response | None:
+    def authorise(self, request: Request) -> Response | None:
+        """Return the refusal of a request without the password of `http_api { auth }`; None: it may go on."""
         auth = self._auth()
         if not auth.enabled:
             return None

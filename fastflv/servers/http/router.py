@@ -146,7 +146,7 @@ def _shown(request: Request) -> str:
 
 def methods_of(route: Route) -> tuple[str, ...]:
     """Return the methods of a route: publishing takes an FLV mount."""
-    if route.kind is RouteKind.API:
+    if route.kind in (RouteKind.API, RouteKind.RECORD):
         return API_METHODS
     if route.kind is RouteKind.FILES:
         # Whether a method is wrong shows when the file is there.
