@@ -165,7 +165,9 @@ def check(data: bytes) -> None:
     if data[1] % 3 == 2:
         wire = b"".join(message(wire[at : at + 97]) for at in range(0, len(wire), 97))
     answer, media = run(wire, len(wire) or 1, tcp=tcp)
-    assert (answer, media) == run(wire, data[0] + 1, tcp=tcp)
+    again, same = run(wire, data[0] + 1, tcp=tcp)
+    # Of two faults in one message, the reason names the one that a read shows first.
+    assert (heads_of(answer), media) == (heads_of(again), same)
     assert not (tcp and answer), "raw FLV is never answered"
     if answer:
         # Control frames alone, none of them masked.
