@@ -9,7 +9,7 @@ import pytest
 from attack import Attack
 from flvread import VIDEO
 from player import Player
-from publisher import Publisher, headers, picture
+from publisher import Publisher, picture, silent_headers
 from server import MIB
 
 SECONDS = 1.5
@@ -23,7 +23,7 @@ def test_joins_to_a_large_gop_hold_up_nobody_else(
 ) -> None:
     attack = under_attack()
     with Publisher(attack.server.rtmp).publish("x") as publisher:
-        publisher.tags(headers())
+        publisher.tags(silent_headers())
         for number in range(150):
             publisher.tag(VIDEO, 40 * number, picture(number, key=number == 0, size=size))
         with attack.measured():

@@ -11,7 +11,7 @@ from attack import Attack
 from flvread import VIDEO, Tag
 from model.ports import free_ports
 from player import Player
-from publisher import Publisher, headers, picture
+from publisher import Publisher, headers, picture, silent_headers
 from rtmpplayer import RtmpPlayer
 from server import MIB, until, vhost_text
 from tlsfiles import make_pair, trusting
@@ -78,7 +78,7 @@ def test_players_that_left_give_the_memory_of_their_form_back(
     web = f"https {{ enabled on; listen {https}; cert {pair.cert}; key {pair.key}; }}"
     attack = under_attack(web=web)
     with Publisher(attack.server.rtmp).publish("x") as publisher, attack.measured():
-        publisher.tags(headers())
+        publisher.tags(silent_headers())
         publisher.tags(gop(47, 100_000))
         for number in range(40):
             with played(attack, how, target, https):

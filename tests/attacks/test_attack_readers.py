@@ -12,7 +12,7 @@ from attack import Attack
 from flvread import VIDEO
 from model.ports import free_ports
 from player import Player
-from publisher import Publisher, headers, picture
+from publisher import Publisher, picture, silent_headers
 from server import MIB, Server, vhost_text
 from tlsfiles import make_pair, trusting
 
@@ -23,10 +23,11 @@ SEGMENT_BYTES = 13 << 20
 
 def segments(server: Server, publisher: Publisher) -> list[str]:
     """Publish pictures of SEGMENT_BYTES every 2 s of media until there is a playlist; return its segments."""
-    publisher.tags(headers())
+    publisher.tags(silent_headers())
+    number = 1
+    publisher.tag(VIDEO, 0, picture(0, key=True))
     with Player(server.http, PATH, flv=False) as player:
         session = paths(player)[0]
-    number = 0
     with Player(server.http, session, flv=False) as player:
         while not select.select([player.sock], [], [], 0.5)[0]:
             for _ in range(50):

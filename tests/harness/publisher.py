@@ -145,6 +145,12 @@ def headers(config: bytes = AVC, audio: bytes = AAC, metadata: bytes = METADATA)
     return [Tag(SCRIPT, 0, metadata), Tag(VIDEO, 0, config), Tag(AUDIO, 0, audio)]
 
 
+def silent_headers() -> list[Tag]:
+    """Those of pictures without sound: players need not wait for a track that was promised."""
+    metadata = amf0.encode("onMetaData", {"width": 320.0, "height": 180.0, "videocodecid": 7.0})
+    return [Tag(SCRIPT, 0, metadata), Tag(VIDEO, 0, AVC)]
+
+
 def film(count: int, *, gop: int = 25, start: int = 0, first: int = 0, size: int = 500) -> Iterator[Tag]:
     """*count* pictures 40 ms apart, each with a sound; no headers."""
     for i in range(count):
