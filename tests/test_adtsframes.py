@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model.flv import AUDIO, Feed, Tag, log_tags
 
+from fastflv import limits
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.syntax.adts import adts as in_adts
@@ -55,6 +56,11 @@ def test_the_publishers_own_sequence_header_counts():
 def test_a_sequence_header_that_is_empty_or_an_adts_header_is_replaced(header):
     tags = published(header, b"\xaf\1" + adts(b"one"))
     assert [tag.body for tag in tags] == [b"\xaf\0" + STEREO, b"\xaf\1one"]
+
+
+def test_a_tag_of_endless_frames_brings_a_bounded_number():
+    tags = published(b"\xaf\1" + adts(b"x") * 100_000)
+    assert len(tags) == 1 + limits.ADTS_FRAMES_MAX
 
 
 def test_several_frames_of_a_tag_are_tags_of_their_own():

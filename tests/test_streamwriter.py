@@ -141,6 +141,11 @@ def test_the_parts_of_an_aggregate_may_start_anywhere(origin):
     assert [tag.dts_ms for tag in log_tags(feed.writer.log)] == [0, 40, 80]
 
 
+def test_an_aggregate_of_endless_parts_gives_a_bounded_number(feed):
+    feed.send(AGGREGATE, 0, aggregate([(AUDIO, 0, sound(b"x"))] * 20_000))
+    assert len(log_tags(feed.writer.log)) == limits.AGGREGATE_PARTS_MAX
+
+
 def test_an_aggregate_cut_short_gives_the_parts_that_are_whole(feed):
     body = aggregate([(VIDEO, 0, key(b"1")), (AUDIO, 10, sound(b"2"))])
     for size in range(len(body)):

@@ -52,6 +52,12 @@ TRACKS_REMEMBERED: Final = 10_000
 UNITS_HELD_BYTES_MAX: Final = 64 * 1024
 "SEI and parameter sets sent in tags of their own that wait for their picture, bytes. Cameras send 50 to 2,000."
 
+ADTS_FRAMES_MAX: Final = 512
+"ADTS frames that are taken out of one tag, count: 11 s at 48 kHz, and 0.2 ms of the event loop. Encoders put in 1 to 10."
+
+AGGREGATE_PARTS_MAX: Final = 4096
+"Messages that are taken out of one RTMP aggregate, count: a minute of pictures and sound, and 1 to 2 ms of the event loop. FMLE gathers a few."
+
 KEY_WAIT_MS: Final = 10_000
 "Players wait for a keyframe this long, ms; then they are sent pictures from the next one on that others refer to. Longer than nearly all GOPs; after it any picture is better than none."
 

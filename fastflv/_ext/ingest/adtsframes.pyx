@@ -19,6 +19,7 @@ from fastflv._ext.syntax.flvtag cimport MP4A, TAG_AUDIO, Payload
 from fastflv import limits
 
 cdef int RECORDS_MAX = limits.KEY_HEADERS_MAX
+cdef uint32_t FRAMES_MAX = limits.ADTS_FRAMES_MAX
 
 cdef enum:
     MULTITRACK = 0x95          # first byte of a body
@@ -109,10 +110,13 @@ cdef class AdtsFrames:
         return self.make_record(TAG_AUDIO, MP4A, whole) or bare
 
     cdef bint next(self, uint32_t* after_ms, uint32_t* size) noexcept:
-        """Make `body` that of the next frame, of *size* bytes; False behind the last. *after_ms*: since the first."""
+        """Make `body` that of the next frame, of *size* bytes; False behind the last. *after_ms*: since the first.
+
+        Frames beyond FRAMES_MAX are left out.
+        """
         cdef AdtsFrame frame
         cdef Py_ssize_t at = self.at
-        if self.at >= self.size or not next_adts(self.data, self.size, &at, &frame):
+        if self.at >= self.size or self.count >= FRAMES_MAX or not next_adts(self.data, self.size, &at, &frame):
             return False
         after_ms[0] = self.count * SAMPLES * 1000 // frame.rate
         memcpy(self.body + self.head_size, frame.data, frame.size)

@@ -32,6 +32,7 @@ cdef int64_t CLOCK_STEP_MS = limits.LIVE_CLOCK_STEP_MS
 cdef Py_ssize_t SCRIPT_BYTES = limits.COMMAND_BYTES_MAX
 cdef int64_t KEY_WAIT_MS = limits.KEY_WAIT_MS
 cdef int64_t HEADERS_BYTES = limits.HEADERS_BYTES_MAX
+cdef int AGGREGATE_PARTS = limits.AGGREGATE_PARTS_MAX
 cdef int CHANGES_MAX = limits.TRACK_CHANGES_MAX
 cdef int64_t CHANGES_SPAN_MS = limits.TRACK_CHANGES_SPAN_MS
 cdef int64_t EPOCH_MS = limits.TIME_EPOCH_MS
@@ -127,12 +128,14 @@ cdef class StreamWriter(TagWriter):
         return self.take_message(kind, timestamp, body, size)
 
     cdef int take_aggregate(self, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1:
-        """Split an aggregate into its sub-messages; one that is cut short at the end is left out."""
+        """Split an aggregate into its sub-messages, AGGREGATE_PARTS at most; one that is cut short is left out."""
         cdef Py_ssize_t at = 0
+        cdef int parts = 0
         cdef uint32_t first = 0
         cdef FlvTag sub
         # The last back pointer may be absent, so `next_tag` does not fit.
-        while at + TAG_HEADER_BYTES <= size:
+        while at + TAG_HEADER_BYTES <= size and parts < AGGREGATE_PARTS:
+            parts += 1
             read_tag_header(body + at, &sub)
             if <Py_ssize_t>sub.size > size - at - TAG_HEADER_BYTES:
                 break
