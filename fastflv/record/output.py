@@ -20,6 +20,9 @@ class Output:
         """*path*: wanted; where that file is there already, another name is taken."""
         self.path = path
         "The name that the file gets; valid after `open`."
+        self.created = False
+        "It has its temporary name, or its own."
+        self.finished = False
         self._fd = -1
 
     def open(self) -> None:
@@ -39,6 +42,7 @@ class Output:
             # A repair keeps away from a file that is being written.
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.path = path
+            self.created = True
             return
         raise FileExistsError(17, "too many files of that name", self.path)
 
@@ -55,6 +59,7 @@ class Output:
                 _write(self._fd, data)
             os.fsync(self._fd)
             os.rename(self.path + TEMPORARY, self.path)
+            self.finished = True
         self.close()
 
     def close(self) -> None:

@@ -85,10 +85,8 @@ class Recorder:
         self._finishing = False
         self._drained = False
         "The last of the log was read."
-        self._stuck: RecordedFile | None = None
-        "A file that a thread still writes, though the recording has failed."
-        self._finished: list[RecordedFile] = []
-        "Files whose last step is among that work."
+        self._open: list[RecordedFile] = []
+        "Files that began and whose end is not told, the oldest first: the threads may have them open."
         self._work: list[Step] = []
         "For the threads, once they have done what they were given."
         self._waiting_bytes = 0
@@ -159,7 +157,9 @@ class Recorder:
             self._jumps = self._cursor.jumps
             self._cutter.lose()
             if self._jumps == 1:
-                self._report(RecordStep.GAP, "the disk is too slow: frames are missing in the file")
+                self._report(
+                    RecordStep.GAP, self.file, "the disk is too slow: frames are missing in the file"
+                )
         self._drained = self._finishing
         parts = self._cutter.take(entries, video=self.stream.writer.has_video, last=self._drained)
         if parts and (fault := path_fault(self.stream.name)):
@@ -181,13 +181,13 @@ class Recorder:
             self.file = RecordedFile(
                 self.options.path(self.stream.name, begun), _writer(self.options, part), begun
             )
+            self._open.append(self.file)
         file = self.file
         assert file is not None
         file.writer.add(part.entries)
         data = file.writer.take()
         if part.begins:
             if not data:
-                self.file = None
                 self._fail("it has no track that MP4 can carry")
                 return
             self._work.append(file.output.open)
@@ -197,7 +197,6 @@ class Recorder:
         if part.ends:
             file.writer.metadata = self._cutter.metadata
             self._work.append(partial(file.output.finish, file.writer.finish))
-            self._finished.append(file)
             self.file = None
 
     def _write(self) -> None:
@@ -206,23 +205,20 @@ class Recorder:
             return
         if self._work:
             work, self._work = self._work, []
-            finished, self._finished = self._finished, []
-            size, begun = self._waiting_bytes, self.file
+            size = self._waiting_bytes
             self._writing_since = self._loop.time()
-            self._run(_do, work).add_done_callback(lambda done: self._written(done, finished, begun, size))
+            self._run(_do, work).add_done_callback(lambda done: self._written(done, size))
         elif self._drained:
             self._end()
 
-    def _written(
-        self, done: asyncio.Future[None], finished: list[RecordedFile], begun: RecordedFile | None, size: int
-    ) -> None:
+    def _written(self, done: asyncio.Future[None], size: int) -> None:
         self._writing_since = None
         self._waiting_bytes -= size
         error = None if done.cancelled() else done.exception()
         if self.ended:
-            if self._stuck is not None:
-                self._stuck.output.close()
+            self._close()
             return
+        self._tell_files()
         if isinstance(error, OSError):
             name = f"{error.filename}: " if error.filename else ""
             self._fail(f"{name}{error.strerror or error}")
@@ -231,30 +227,35 @@ class Recorder:
             log.error("record of %s failed", self.stream.name.url, exc_info=error)
             self._fail("an error of the server, which stands in the log")
             return
-        for file in finished:
-            self._tell_begin(file)
-            self._report(RecordStep.FINISHED, file=file)
-        if begun is not None:
-            self._tell_begin(begun)
         if self._finishing:
             self._pull()
         self._write()
 
-    def _tell_begin(self, file: RecordedFile) -> None:
-        if not file.told:
-            file.told = True
-            self._report(RecordStep.BEGAN, file=file)
+    def _tell_files(self) -> None:
+        """Tell which files the threads have begun and finished."""
+        for file in list(self._open):
+            if file.output.created and not file.told:
+                file.told = True
+                self._report(RecordStep.BEGAN, file)
+            if file.output.finished:
+                self._open.remove(file)
+                self._report(RecordStep.FINISHED, file)
 
     # --- the end ---
 
     def _fail(self, reason: str) -> None:
-        self._report(RecordStep.FAILED, reason)
-        file, self.file = self.file, None
-        if self._writing_since is not None:
-            self._stuck = file
-        elif file is not None:
-            file.output.close()
+        broken = next((file for file in self._open if file.output.created), None)
+        self._report(RecordStep.FAILED, broken, reason)
+        self.file = None
+        if self._writing_since is None:
+            self._close()
+        # Else a thread still writes: files are closed behind it.
         self._end()
+
+    def _close(self) -> None:
+        for file in self._open:
+            file.output.close()
+        self._open.clear()
 
     def _end(self) -> None:
         self.ended = True
@@ -265,8 +266,7 @@ class Recorder:
         self.stream.outlets.untimed -= 1
         self._on_end(self)
 
-    def _report(self, step: RecordStep, reason: str = "", *, file: RecordedFile | None = None) -> None:
-        file = file or self.file
+    def _report(self, step: RecordStep, file: RecordedFile | None, reason: str = "") -> None:
         self._tell(
             RecordEvent(
                 step,

@@ -94,7 +94,7 @@ class Recorders:
     # --- the server ---
 
     def reconfigure(self) -> None:
-        """Use the options of a reloaded configuration, for running recordings too."""
+        """Use the options of a reloaded configuration, for running recordings too; those that failed begin anew."""
         for stream in self._hub:
             options = self._options_of(stream.name.vhost)
             recorder = self._by_publish.get(stream.name)
@@ -102,7 +102,7 @@ class Recorders:
             if recorder is not None and not wanted:
                 del self._by_publish[stream.name]
                 recorder.finish()
-            elif recorder is not None and options is not None:
+            elif recorder is not None and options is not None and not recorder.ended:
                 recorder.adopt(options)
             elif options is not None and wanted:
                 self._by_publish[stream.name] = self._record(stream, options, from_begin=False)
