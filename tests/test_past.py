@@ -133,7 +133,9 @@ def test_places_are_the_keyframes_and_the_sound_alone_of_the_window_and_play_wha
     got = log_tags(copy)
     assert [(tag.kind, tag.body) for tag in got] == model.tail(spot.position)
     times = [tag.dts_ms for at, tag in model.tags if at >= spot.position]
-    assert [tag.dts_ms - got[0].dts_ms for tag in got] == [time - times[0] for time in times]
+    # Headers that are repeated for a track that was lost may be older than the place.
+    begin = got[0].dts_ms
+    assert [tag.dts_ms for tag in got] == [max(begin + time - times[0], 0) for time in times]
     replay.stop()
 
 

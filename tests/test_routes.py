@@ -14,7 +14,7 @@ from fastflv.config.routes import PAGE as PAGE_ROUTE
 from fastflv.config.routes import RouteKind, play_paths, routes_of
 from fastflv.servers.hls.names import HlsNames
 
-API, RECORD, PLAYLIST, SEGMENT, KEY, MOUNT, _, NUMBER, FILES = RouteKind
+API, RECORD, PLAYLIST, SEGMENT, KEY, MOUNT, _, NUMBER, CLIP, FILES = RouteKind
 
 
 def table(body, *, api_shared=False):
@@ -54,6 +54,16 @@ def test_a_path_is_offered_to_its_routes_in_order():
         named("flv/live", "cam"),
     ]
     assert taken(BUILT_IN, "/") == taken(BUILT_IN, "/x") == []
+
+
+def test_clips_are_asked_for_before_mounts_where_the_past_is_kept():
+    routes = table("timeshift { window 60; } http_remux { enabled on; mount /[app]/[stream].ts; }")
+    assert taken(routes, "/clip/live/cam.mp4") == [(CLIP, named("live", "cam"))]
+    assert taken(routes, "/clip/live/cam.ts") == [
+        (CLIP, named("live", "cam")),
+        (MOUNT, named("clip/live", "cam")),
+    ]
+    assert taken(table(""), "/clip/live/cam.ts") == []
 
 
 def test_the_api_takes_what_is_below_it_on_shared_ports_and_one_path_on_others():

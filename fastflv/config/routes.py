@@ -1,8 +1,8 @@
 """The routes of a vhost in the order in which a request is compared with them, and the check of that table.
 
-The API comes first, then what HLS has made, then the mounts, the most specific one first, then files. Routes may overlap
-where this order says which of them takes a path. They may not where it does not, or where nothing would be left
-of one.
+The API comes first, then clips, then what HLS has made, then the mounts, the most specific one first, then files.
+Routes may overlap where this order says which of them takes a path. They may not where it does not, or where
+nothing would be left of one.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ API_PREFIX: Final = "/api/"
 API_PATHS: Final = ("/metrics",)
 "Further paths of the API."
 
+CLIP_PREFIX: Final = "/clip/"
+CLIP_ENDINGS: Final = ("flv", "mp4", "ts")
+"Containers of clips."
+
 PROBE_PATH: Final = "/api/v1/versions"
 "Answered on the ports of `http_server` even where the API has others, as in SRS: load balancers probe it."
 
@@ -48,6 +52,8 @@ class RouteKind(Enum):
     "`/`: the streams that are live."
     NUMBER = "number"
     "`/0`, `/1` and so on: the streams of `flv_tcp`, as FLV."
+    CLIP = "clip"
+    "Takes a path only when the query names a part of the past; else the next route is asked."
     FILES = "files"
     "Takes a path only when that file exists; a mount or a playlist without a stream asks for a file too."
 
@@ -163,7 +169,8 @@ def routes_of(
     """
     record = RECORD_API if api_shared or vhost.record_api else ()
     return (
-        *record, _api(vhost, api_shared), *_hls(vhost), *_mounts(vhost), *_numbers(vhost, numbered), *_files(files),
+        *record, _api(vhost, api_shared), *_clips(vhost), *_hls(vhost), *_mounts(vhost), *_numbers(vhost, numbered),
+        *_files(files),
     )  # fmt: skip
 
 
@@ -209,6 +216,13 @@ def _api(vhost: Vhost, shared: bool) -> Route:
     paths = API_PATHS if shared else (PROBE_PATH,)
     templates = tuple(PathTemplate.parse(path, vhost.name) for path in paths)
     return Route(RouteKind.API, "the API", templates, API_PREFIX if shared else "")
+
+
+def _clips(vhost: Vhost) -> Iterator[Route]:
+    if vhost.timeshift.window > 0:
+        paths = (f"{CLIP_PREFIX}[app]/[stream].{ending}" for ending in CLIP_ENDINGS)
+        templates = tuple(PathTemplate.parse(path, vhost.name) for path in paths)
+        yield Route(RouteKind.CLIP, "clips of timeshift", templates, at=_place(vhost, "timeshift", "window"))
 
 
 def _hls(vhost: Vhost) -> Iterator[Route]:

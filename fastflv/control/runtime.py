@@ -136,7 +136,9 @@ def stream_options(vhost: Vhost, live: LiveOptions) -> StreamOptions:
         grace_ms=round(vhost.publish.grace * 1000),
         nodelay=vhost.tcp_nodelay,
         live_clock=play.live_clock,
-        timeshift=TimeshiftOptions(round(vhost.timeshift.window * 1000), vhost.timeshift.max_bytes),
+        timeshift=TimeshiftOptions(
+            round(vhost.timeshift.window * 1000), vhost.timeshift.max_bytes, vhost.timeshift.path
+        ),
         kept=_kept(vhost, live),
     )
 

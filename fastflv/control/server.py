@@ -34,6 +34,7 @@ from fastflv.net.peer import Peer
 from fastflv.net.turns import Turns
 from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
+from fastflv.playing.spooling import Spooling
 from fastflv.protocols.http import crossdomain
 from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange, Handler
@@ -41,6 +42,8 @@ from fastflv.record.api import RecordApi
 from fastflv.record.options import RecordOptions
 from fastflv.record.recorders import Recorders
 from fastflv.servers.api.api import Api, Identity, VhostEntry
+from fastflv.servers.clips.clips import Clips
+from fastflv.servers.clips.server import ClipServer
 from fastflv.servers.files.server import FileServer
 from fastflv.servers.hls import HlsOptions, HlsServer
 from fastflv.servers.http.caster import Caster
@@ -116,11 +119,12 @@ class Server:
         self.push = Push(loop, intakes, self.connection_limit)
         self.flv_tcp = FlvTcpServer(loop, intakes, self.connection_limit, place=self._tcp_place)
         self.files = FileServer(self.file_pool)
+        self.clips = ClipServer(self.joins, Clips(self.file_pool.clips), new_id=new_id)
         self.hls = HlsServer(
             self.joins, self.clients, self.file_pool.hls, vhost_of=self._hls_vhost, new_id=new_id
         )
         self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self._record_options)
-        self.hub.watchers += (self.hls.muxers, self.recorders)
+        self.hub.watchers += (self.hls.muxers, self.recorders, Spooling(self.file_pool.spooling, self.hub))
         self.record_api = RecordApi(
             self.hub,
             self.gate,
@@ -152,6 +156,7 @@ class Server:
             RouteKind.PAGE: self._page,
             RouteKind.API: lambda exchange, match: self.api.handle(exchange),
             RouteKind.RECORD: self._record,
+            RouteKind.CLIP: self._clip,
             RouteKind.PLAYLIST: self._playlist,
             RouteKind.SEGMENT: lambda exchange, match: self.hls.segment(exchange, match.name),
             RouteKind.KEY: lambda exchange, match: self.hls.key(exchange, match.name),
@@ -203,6 +208,7 @@ class Server:
         while self.players.count and self._loop.time() < deadline:
             await asyncio.sleep(limits.STOP_STEP_SECONDS)
         self.players.stop()
+        self.clips.clips.close()
         self.file_pool.close()
         # Last messages leave with the loop's next turns.
         await asyncio.sleep(limits.STOP_STEP_SECONDS)
@@ -401,6 +407,9 @@ class Server:
             refuse_path(exchange)
         else:
             self.record_api.handle(exchange, vhost.record_site)
+
+    def _clip(self, exchange: Exchange, match: Match) -> bool:
+        return self.clips.handle(exchange, match.name, exchange.request.path.rpartition(".")[2])
 
     def _playlist(self, exchange: Exchange, match: Match) -> bool:
         name = match.name

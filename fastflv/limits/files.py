@@ -24,3 +24,24 @@ FILE_HLS_THREADS: Final = 2
 
 FILE_RECORD_THREADS: Final = 4
 "Threads that write recordings: a write of 1 MB takes 10 ms on a slow disk, so four write 400 MB/s of small streams."
+
+FILE_CLIP_THREADS: Final = 2
+"Threads that make clips: a clip of 30 s takes 5 to 50 ms, and the interpreter runs one thread at a time."
+
+FILE_CLIP_WAITING: Final = 64
+"Clips that wait for a thread, count: 1 to 2 s. One more is answered with 503."
+
+FILE_SPOOL_THREADS: Final = 2
+"Threads that move the past of streams to files: one may wait for its disk while the other works."
+
+CLIP_BYTES_MAX: Final = 128 * 1024 * 1024
+"Largest clip, bytes of tags: 4 minutes at 4 Mbit/s."
+
+CLIPS_BYTES_MAX: Final = 512 * 1024 * 1024
+"Clips of a server that are made or kept, bytes of memory; what was not asked for the longest goes first."
+
+CLIP_KEEP_SECONDS: Final = 60.0
+"A clip stays for further ranges of it so long after the last request, seconds."
+
+CLIP_STEP_BYTES: Final = 128 * 1024
+"Tags that a clip takes in one step, bytes: other threads of the interpreter run between two steps, 1 ms apart."

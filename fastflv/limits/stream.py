@@ -103,6 +103,21 @@ REWIND_BURST_MS: Final = 1000
 REWIND_LEAD_MS: Final = 500
 "Time that the first picture of a rewound player has, ms: sound behind it may be older."
 
+REWIND_WAITS_MAX: Final = 50
+"Ticks that a rewound player waits for a page that the disk has not read yet, count: 2 s; then everybody waits for it."
+
+TIMESHIFT_SPOOL_SECONDS: Final = 1.0
+"How often pages of the past are moved to files, seconds."
+
+TIMESHIFT_SPOOL_BYTES: Final = 8 * 1024 * 1024
+"Pages of one stream that are moved at once, bytes, at most: 64 Mbit/s."
+
+TIMESHIFT_FILE_BYTES: Final = 64 * 1024 * 1024
+"Size of a file with pages of the past, bytes: its space is freed with its last page."
+
+TIMESHIFT_MEMORY_BYTES: Final = 64 * 1024 * 1024
+"Bound of the past of one stream whose files cannot be written, bytes of memory."
+
 REWINDS_MAX: Final = 500
 "Rewound players of a server, count: each costs 3 to 5 us of the event loop for each tick, and a copy of its tags."
 

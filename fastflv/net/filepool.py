@@ -98,9 +98,11 @@ class FilePool:
             limits.FILE_INDEX_THREADS,
             limits.FILE_HLS_THREADS,
             limits.FILE_RECORD_THREADS,
+            limits.FILE_CLIP_THREADS,
+            limits.FILE_SPOOL_THREADS,
         )
         self._pool = ThreadPoolExecutor(sum(threads), "files")
-        opening, sending, indexing, hls, recording = threads
+        opening, sending, indexing, hls, recording, clips, spooling = threads
 
         def share(threads: int, waiting: int | None = None) -> FileShare:
             return FileShare(loop, self._pool, threads, waiting)
@@ -115,6 +117,10 @@ class FilePool:
         "Writes and removes segments."
         self.recording = share(recording)
         "Writes recordings."
+        self.clips = share(clips, limits.FILE_CLIP_WAITING)
+        "Makes clips."
+        self.spooling = share(spooling)
+        "Moves the past of streams to files; each has one call at most."
 
     def close(self) -> None:
         """Start no more calls; those that wait are cancelled. Threads end with the calls that they are in."""

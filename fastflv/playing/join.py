@@ -19,7 +19,7 @@ from fastflv.net.peertext import masked
 from fastflv.net.turns import Turns
 from fastflv.playing.rewinds import Rewinds
 from fastflv.stream.hub import Hub
-from fastflv.stream.moment import RewindWish
+from fastflv.stream.moment import ClipWish, RewindWish
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
 
@@ -79,8 +79,8 @@ class Join:
     """
 
     __slots__ = (
-        "_admitted", "_joins", "_name", "_on_missing", "_patience", "_ready", "_refused", "_rewind", "_variant",
-        "_waiting", "request",
+        "_admitted", "_joins", "_name", "_on_missing", "_past", "_patience", "_ready", "_refused", "_room",
+        "_variant", "_waiting", "request",
     )  # fmt: skip
 
     def __init__(
@@ -93,11 +93,12 @@ class Join:
         ready: Callable[[Stream], None],
         refused: Callable[[JoinRefused], None],
         variant: Variant | None = None,
-        rewind: RewindWish | None = None,
+        past: RewindWish | ClipWish | None = None,
+        room: Callable[[], str] | None = None,
         admitted: Callable[[], bool] | None = None,
     ) -> None:
-        """*on_missing*: how long to wait for a publisher, seconds. *variant*, *rewind*: refused where
-        the stream cannot be it, or keeps no such past.
+        """*on_missing*: how long to wait for a publisher, seconds. *variant*, *past*: refused where
+        the stream cannot be it, or keeps no such past. *room*: why there is no room for what is wanted; empty where there is.
 
         *admitted* is called once the gate has admitted the request; when it returns True the request is
         answered already, and no stream is looked for.
@@ -107,7 +108,8 @@ class Join:
         self._name = name
         self._on_missing = on_missing
         self._variant = variant
-        self._rewind = rewind
+        self._past = past
+        self._room = room
         self._ready: Callable[[Stream], None] | None = ready
         self._refused: Callable[[JoinRefused], None] | None = refused
         self._admitted = admitted
@@ -176,10 +178,10 @@ class Join:
     def _found(self, stream: Stream) -> None:
         why = stream.refusal(self._variant) if self._variant is not None else ""
         past = full = ""
-        if self._rewind is not None:
-            start = self._rewind.start
-            past = stream.timeshift.refusal(stream.name.url, f"from={start.text}", start)
-            full = self._joins.rewinds.refusal()
+        if self._past is not None:
+            past = stream.timeshift.refusal(stream.name.url, self._past)
+        if self._room is not None:
+            full = self._room()
         elif self._variant is not None:
             full = stream.outlets.refusal(self._variant)
         if why:

@@ -60,6 +60,32 @@ class RewindWish:
     chase: float = 1.0
     "How many seconds of the stream are played in one, until it is live."
 
+    @property
+    def moments(self) -> tuple[Moment, ...]:
+        return (self.start,)
+
+    @property
+    def text(self) -> str:
+        """The parameters as they were written."""
+        return f"from={self.start.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClipWish:
+    """What part of the past a request wants as a file."""
+
+    start: Moment
+    end: Moment
+
+    @property
+    def moments(self) -> tuple[Moment, ...]:
+        return (self.start, self.end)
+
+    @property
+    def text(self) -> str:
+        """The parameters as they were written."""
+        return f"from={self.start.text}&to={self.end.text}"
+
 
 def rewind_of(args: Mapping[str, str]) -> RewindWish | None:
     """What the query *args* ask with `from` and `chase`; None without `from`. Raises UsageError for what cannot be.
@@ -73,6 +99,11 @@ def rewind_of(args: Mapping[str, str]) -> RewindWish | None:
     if not SECONDS.fullmatch(word) or not 1 <= float(word) <= limits.CHASE_RATE_MAX:
         raise UsageError(f"chase={word}: write a number from 1 to {limits.CHASE_RATE_MAX}")
     return RewindWish(parse_moment("from", text), float(word))
+
+
+def clip_of(args: Mapping[str, str]) -> ClipWish:
+    """What the query *args* ask with `from` and `to`, which is now where it is absent. Raises UsageError."""
+    return ClipWish(parse_moment("from", args.get("from", "")), parse_moment("to", args.get("to") or "-0"))
 
 
 def wall_text(wall_ms: int) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fastflv import limits
+from fastflv._ext.log.excerpt import Excerpt
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.log.past import Past, Spot
-from fastflv.stream.moment import Moment, wall_text
+from fastflv._ext.log.spool import SpoolPage, pages_in_memory
+from fastflv.errors import UsageError
+from fastflv.stream.moment import ClipWish, Moment, RewindWish, wall_text
 
 
 class TimeshiftOptions(NamedTuple):
@@ -19,6 +22,9 @@ class TimeshiftOptions(NamedTuple):
     bytes_max: int = limits.TIMESHIFT_BYTES
     "Likewise in bytes, at most."
 
+    path: str = ""
+    "Directory of the files that it is moved to; empty: it stays in memory."
+
 
 class Timeshift:
     """The past of one stream, kept within its options."""
@@ -26,10 +32,14 @@ class Timeshift:
     def __init__(self, log: MediaLog, options: TimeshiftOptions) -> None:
         self._log = log
         self._past: Past | None = None
+        self.options = options
+        self.failed = False
+        "The files cannot be written."
         self.adopt(options)
 
     def adopt(self, options: TimeshiftOptions) -> None:
         """Take the options of a new configuration."""
+        self.options, self.failed = options, False
         if options.window_ms <= 0:
             if self._past is not None:
                 self._past.close()
@@ -44,6 +54,17 @@ class Timeshift:
         """Memory of what is kept beyond the needs of live players, bytes."""
         return self._past.kept_bytes if self._past is not None else 0
 
+    def pages_in_memory(self) -> list[SpoolPage]:
+        """Return the oldest pages that no file has, as many as are moved at once."""
+        return pages_in_memory(self._past, limits.TIMESHIFT_SPOOL_BYTES) if self._past is not None else []
+
+    def stay_in_memory(self) -> None:
+        """The files cannot be written: keep less, until the options change."""
+        self.failed = True
+        if self._past is not None:
+            bound = min(self.options.bytes_max, limits.TIMESHIFT_MEMORY_BYTES)
+            self._past.adopt(window_ms=self.options.window_ms, bytes_max=bound)
+
     def time_of(self, moment: Moment) -> int:
         """Return the stream time of *moment*, ms."""
         if moment.wall_ms and self._past is not None:
@@ -54,17 +75,23 @@ class Timeshift:
         """Return the place nearest to *moment*, None without any."""
         return self._past.nearest(self.time_of(moment)) if self._past is not None else None
 
-    def refusal(self, name: str, what: str, *moments: Moment) -> str:
-        """Why the stream *name* cannot be had from these *moments* on, in one sentence; empty when it can.
+    def excerpt(self, wish: ClipWish) -> Excerpt:
+        """Return what *wish* asks for, from the keyframe before its start on. Raises UsageError where that is nothing."""
+        start, until = self.time_of(wish.start), self.time_of(wish.end)
+        spot = self._past.before(start) if self._past is not None else None
+        if spot is None or until <= spot.dts_ms:
+            raise UsageError(f"{wish.text}: the end is not behind the start")
+        return Excerpt(self._log, spot.position, until)
 
-        *what*: the parameters as they were written.
-        """
+    def refusal(self, name: str, wish: RewindWish | ClipWish) -> str:
+        """Why the stream *name* cannot be had from the moments of *wish*, in one sentence; empty when it can."""
+        what = wish.text
         if self._past is None:
             return f"`{name}` keeps no past, so {what} cannot be had; `timeshift` would keep it"
         oldest = self._past.oldest
         if oldest is None:
             return f"`{name}` has no past yet, so {what} cannot be had"
-        if all(oldest.dts_ms <= self.time_of(moment) <= self._log.head_dts for moment in moments):
+        if all(oldest.dts_ms <= self.time_of(moment) <= self._log.head_dts for moment in wish.moments):
             return ""
         seconds = (self._log.head_dts - oldest.dts_ms) / 1000
         return (

@@ -14,7 +14,7 @@ from model import ts
 from player import Player, Recorder
 from reloading import Make
 from rtmpplayer import RtmpPlayer
-from server import until, vhost_text
+from server import Server, until, vhost_text
 from tlsfiles import Pair, SecureServer, serve_tls, trusting
 from wsclient import WebSocket
 
@@ -228,6 +228,50 @@ def test_a_reload_turns_the_past_on_and_off_for_running_streams(make: Make, film
             server.change((on, off))
             assert answer("from=-1") == 416
             live.frames(5)
+    finally:
+        end(process)
+
+
+def mapped(server: Server, folder: Path) -> int:
+    """Files of *folder* that the server reads as memory."""
+    return Path(f"/proc/{server.pid}/maps").read_text().count(str(folder))
+
+
+def test_the_past_in_files_is_the_same_and_leaves_no_file(make: Make, film: Clip, tmp_path: Path) -> None:
+    folder = tmp_path / "past"
+    server = make(vhost_text(more=f"timeshift {{ window 60; path {folder}; }}"))
+    # Pages of 64 KB are full sooner.
+    process = push(film.path, server.publish_url("cam"), loop=True, rate=4)
+    try:
+        with Player(server.http, "/live/cam.flv") as live:
+            live.frames(600)
+            until(lambda: mapped(server, folder) >= 2, "pages in files", 20)
+            with Player(server.http, "/live/cam.flv?from=-28") as player:
+                player.frames(60)
+                sent = [tag.body for tag in media(film.flv.tags, VIDEO)] * 4
+                got = [tag.body for tag in media(player.tags, VIDEO)]
+                first = sent.index(got[0])
+                assert got == sent[first : first + len(got)]
+            assert list(folder.iterdir()) == []
+    finally:
+        end(process)
+
+
+def test_a_folder_that_cannot_be_written_is_named_once_and_the_past_stays(
+    make: Make, film: Clip, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    server = make(vhost_text(more=f"timeshift {{ window 60; path {blocked}; }}"))
+    process = push(film.path, server.publish_url("cam"), loop=True, rate=4)
+    try:
+        with Player(server.http, "/live/cam.flv") as live:
+            live.frames(600)
+            assert str(blocked) in server.expect_error("stays in memory")
+            with Player(server.http, "/live/cam.flv?from=-20") as player:
+                player.frames(30)
+            live.frames(200)
+            assert not server.log.find("stays in memory")
     finally:
         end(process)
 

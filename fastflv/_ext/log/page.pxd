@@ -19,9 +19,13 @@ cdef struct Page:
     uint32_t capacity      # bytes
     uint32_t tag_room      # entries
     Tag* tags              # inside the same allocation
-    uint8_t* bytes         # inside the same allocation
+    uint8_t* bytes         # likewise, or `map`
+    void* map              # owned mapping of a file, read only; NULL: the bytes are in memory
 
 
 cdef Page* page_new(int64_t start, uint32_t capacity) noexcept nogil
 cdef void page_drop(Page* page) noexcept nogil
+cdef Page* page_in_file(const Page* page, int fd, int64_t offset) noexcept nogil
+cdef bint page_is_resident(const Page* page) noexcept nogil
+cdef void page_touch(const Page* page) noexcept nogil
 cdef int32_t page_tag_at(Page* page, int64_t position) noexcept nogil

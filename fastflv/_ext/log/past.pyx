@@ -41,8 +41,6 @@ cdef class Past:
     Belongs to the event loop. The log keeps the past until `close`, or until it is freed itself.
     """
 
-    cdef readonly MediaLog log
-
     def __init__(self, MediaLog log not None, *, int64_t window_ms, int64_t bytes_max):
         self.log = log
         if log.log.past == NULL:
@@ -124,6 +122,12 @@ cdef class Past:
         if i + 1 < n and rows[i + 1].dts_ms - dts_ms < dts_ms - rows[i].dts_ms:
             i += 1
         return self.spot(i)
+
+    def before(self, int64_t dts_ms):
+        """Return the newest place that is not behind *dts_ms*, else the oldest one; None without any."""
+        cdef int32_t n = self.count()
+        cdef int32_t low = self.first()
+        return self.spot(min(max(place_before(self.log.log.past, dts_ms), low), n - 1)) if low < n else None
 
     def dts_at(self, int64_t wall_ms):
         """Return the stream time that was written at the Unix time *wall_ms*, ms.

@@ -204,3 +204,15 @@ cdef Page* timeshift_page(const Timeshift* past, int64_t position) noexcept nogi
         else:
             return page
     return NULL
+
+
+cdef bint timeshift_exchange(Timeshift* past, Page* old, Page* new) noexcept nogil:
+    """Put *new* in the place of *old*, which has the same tags, and take over its reference; False: *old* is gone."""
+    cdef int32_t i
+    for i in range(past.first, past.first + past.count):
+        if past.pages[i] == old:
+            past.bytes += <int64_t>new.capacity - old.capacity
+            past.pages[i] = new
+            page_drop(old)
+            return True
+    return False

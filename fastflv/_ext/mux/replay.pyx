@@ -15,7 +15,7 @@ from fastflv._ext.log.follower cimport Follower
 from fastflv._ext.log.keyheaders cimport set_key_headers
 from fastflv._ext.log.log cimport log_commit, log_mark_key, log_reserve, told_ms
 from fastflv._ext.log.medialog cimport MediaLog
-from fastflv._ext.log.page cimport Page, Tag, page_tag_at
+from fastflv._ext.log.page cimport Page, Tag, page_is_resident, page_tag_at
 from fastflv._ext.log.past cimport kept_page
 from fastflv._ext.log.timeshift cimport Place, Timeshift, place_at
 from fastflv._ext.syntax.flvtag cimport (
@@ -27,6 +27,7 @@ from fastflv.errors import UsageError
 
 cdef int64_t EPOCH_MS = limits.TIME_EPOCH_MS
 cdef int64_t LEAD_MS = limits.REWIND_LEAD_MS
+cdef int WAITS_MAX = limits.REWIND_WAITS_MAX
 
 
 @cython.final
@@ -49,6 +50,8 @@ cdef class Replay(Follower):
     cdef int64_t from_ms              # time of the source that is told as `to_ms`
     cdef int64_t to_ms
     cdef double rate
+    cdef int64_t ready_pos            # of the page that is being read, which is in memory
+    cdef int waits                    # calls in a row that left because the next page was not
 
     def __init__(self, MediaLog source not None, MediaLog log not None, int64_t position, double rate):
         cdef Place* place = place_at(source.log.past, position) if source.log.past != NULL else NULL
@@ -59,15 +62,25 @@ cdef class Replay(Follower):
         self.at = position
         self.began_ms = self.from_ms = self.to_ms = place.dts_ms
         self.rate = rate
+        self.ready_pos = -1
         log.log.epoch_ms = max(place.dts_ms - LEAD_MS, <int64_t>0)
         self.pass_place(place)
-        if self.has_video:
-            # Its outlets begin with the keyframe.
+        if self.has_video and self.is_at_hand(kept_page(source.log, position)):
+            # Its outlets begin with the keyframe; else their players start with it once it is there.
             self.take_next(kept_page(source.log, position))
             self.log.publish(True)
 
     def __dealloc__(self):
         block_drop(self.headers)
+
+    cdef bint is_at_hand(self, const Page* page) noexcept:
+        """Return whether *page* can be read at once: the disk is waited for at later calls, up to WAITS_MAX times."""
+        if page.start == self.ready_pos or self.waits >= WAITS_MAX or page_is_resident(page):
+            self.ready_pos = page.start
+            self.waits = 0
+            return True
+        self.waits += 1
+        return False
 
     cdef int64_t told(self, int64_t dts_ms) noexcept:
         """Return the time of *log* for a time of the source."""
@@ -137,7 +150,7 @@ cdef class Replay(Follower):
                 if page == NULL:
                     break
             tag = &page.tags[page_tag_at(page, self.at)]
-            if tag.dts_ms > until_ms:
+            if tag.dts_ms > until_ms or not self.is_at_hand(page):
                 break
             pictures = pictures or tag.kind == TAG_VIDEO
             self.take_next(page)

@@ -67,6 +67,7 @@ EXTENSIONS: Final = frozenset(
         "vhost.timeshift",
         "vhost.timeshift.window",
         "vhost.timeshift.max_bytes",
+        "vhost.timeshift.path",
     }
 )
 "Directives that SRS does not know: a file that uses one is refused by SRS."
@@ -123,7 +124,7 @@ VHOST: Final = block(
         "mr mr_latency firstpkt_timeout normal_timeout parse_sps try_annexb_first kickoff_for_idle grace"
     ),
     refer=block("enabled all publish play"),
-    timeshift=block("window max_bytes"),
+    timeshift=block("window max_bytes path"),
     rtc=block(
         "enabled nack nack_no_copy twcc bframe aac stun_timeout stun_strict_check dtls_role dtls_version"
         " drop_for_pt rtc_to_rtmp pli_for_rtmp rtmp_to_rtc keep_bframe opus_bitrate aac_bitrate"

@@ -18,6 +18,9 @@ class Timeshift:
     max_bytes: int = limits.TIMESHIFT_BYTES
     "Bytes of the past of one stream, at most; k, m and g stand for powers of 1024. Default 512m."
 
+    path: str = ""
+    "Directory of files without names that the past is moved to; empty: it stays in memory. Default empty."
+
 
 def read_timeshift(section: Section) -> Timeshift:
     return section.fill(Timeshift, max_bytes=section.size("max_bytes", limits.TIMESHIFT_BYTES, 1))

@@ -81,7 +81,8 @@ class LivePlay(ABC):
             ready=self.ready,
             refused=self.refused,
             variant=wish.variant,
-            rewind=wish.rewind,
+            past=wish.rewind,
+            room=live.joins.rewinds.refusal if wish.rewind is not None else None,
         )
 
     def begin(self) -> None:

@@ -99,7 +99,8 @@ class RtmpPlay:
             ready=self._found,
             refused=self._refused,
             variant=self._variant,
-            rewind=self._rewind_wish,
+            past=self._rewind_wish,
+            room=server.joins.rewinds.refusal if self._rewind_wish is not None else None,
         )
 
     # --- the connection's side ---

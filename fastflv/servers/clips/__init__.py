@@ -1,0 +1,1 @@
+"""Clips: parts of the past of a stream as finished files."""

@@ -1,0 +1,103 @@
+"""A clip as a file in memory. Blocks: threads make it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from fastflv import limits
+from fastflv._ext.log.excerpt import Excerpt
+from fastflv.containers.filewriter import Entry, Patch
+from fastflv.containers.flv.filewriter import FlvFileWriter
+from fastflv.containers.flv.reader import SCRIPT, walk_tags
+from fastflv.containers.mp4file import Mp4FileWriter
+from fastflv.containers.tsfile import TsFileWriter
+from fastflv.errors import AmfError
+from fastflv.media.amf import amf0
+from fastflv.media.amf.values import Value
+from fastflv.media.codecs import VIDEO
+
+NOTES, LEADING = 16, 32
+"Flags of entries of the log (flvtag.pxd)."
+
+
+class ClipWriter(Protocol):
+    """Makes the bytes of a file of entries."""
+
+    def add(self, entries: Iterable[Entry], /) -> None: ...
+
+    def take(self) -> bytes:
+        """Return the bytes to append."""
+
+    def finish(self, read: Callable[[int, int], bytes], /) -> Iterator[Patch]:
+        """Yield offsets, and what is written there."""
+
+
+def write_clip(excerpt: Excerpt, container: str) -> int:
+    """Write *excerpt* as a file; return its descriptor, which belongs to the caller. Raises OSError without memory."""
+    fd = os.memfd_create("clip", os.MFD_CLOEXEC)
+    try:
+        writer = writer_of(excerpt, container)
+        leads = True
+        while entries := excerpt.take(limits.CLIP_STEP_BYTES):
+            # Metadata has time 0 in a file, and stands in its head.
+            entries = [entry for entry in entries if entry[0] != SCRIPT or not entry[1] & NOTES]
+            if leads:
+                entries, leads = without_leading(entries)
+            writer.add(entries)
+            _append(fd, writer.take())
+        patches = writer.finish(lambda offset, size: os.pread(fd, size, offset))
+        _append(fd, writer.take())
+        for offset, data in patches:
+            os.lseek(fd, offset, os.SEEK_SET)
+            _append(fd, data)
+    except BaseException:
+        os.close(fd)
+        raise
+    finally:
+        excerpt.close()
+    return fd
+
+
+def writer_of(excerpt: Excerpt, container: str) -> ClipWriter:
+    """Return what writes the file of *excerpt*."""
+    tags = [(tag.kind, tag.body) for tag, _ in walk_tags(excerpt.headers)]
+    headers = [(kind, body) for kind, body in tags if kind != SCRIPT]
+    metadata = next((fields_of(body) for kind, body in tags if kind == SCRIPT), {})
+    if container == "ts":
+        return TsFileWriter(headers, excerpt.first_ms)
+    if container == "mp4":
+        return Mp4FileWriter(metadata, headers, excerpt.first_ms)
+    return FlvFileWriter(metadata, headers, excerpt.first_ms, keys=excerpt.keys)
+
+
+def fields_of(body: bytes) -> dict[str, Value]:
+    """Return the fields of an onMetaData; none where it cannot be read."""
+    try:
+        values = amf0.decode_all(body)
+    except AmfError:
+        return {}
+    return next((dict(value) for value in values[1:] if isinstance(value, dict)), {})
+
+
+def without_leading(entries: list[Entry]) -> tuple[list[Entry], bool]:
+    """Leave out the leading pictures of the first keyframe, which refer to what is not in the clip.
+
+    Return the others, and whether such pictures may follow.
+    """
+    kept = []
+    for at, entry in enumerate(entries):
+        kind, flags = entry[:2]
+        if kind == VIDEO and flags & LEADING:
+            continue
+        kept.append(entry)
+        if kind == VIDEO and not flags & ~2:
+            return kept + entries[at + 1 :], False
+    return kept, True
+
+
+def _append(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
