@@ -263,7 +263,9 @@ def test_players_that_did_not_keep_up_are_counted_by_reason_with_their_lag_steps
 def test_a_publisher_is_no_player_and_has_no_lag():
     clients = Clients()
     stream = make()
-    publisher, player = (client(stream, each.value, Counted(5, 9), each) for each in Action)
+    publisher, player = (
+        client(stream, each.value, Counted(5, 9), each) for each in (Action.PUBLISH, Action.PLAY)
+    )
     assert (publisher.publish, publisher.player, publisher.steps) == (True, None, Steps())
     assert (player.publish, player.player) == (False, player.link)
     clients.add(publisher)

@@ -28,7 +28,7 @@ from gateclients import (
 )
 from gatesite import CASES, LATE, NOW, Asked, GateSite, gate_site
 from player import Player, Recorder, numbers
-from publisher import Publisher, headers, picture
+from publisher import Publisher, picture, silent_headers
 from server import MIB, until
 from tlsfiles import trusting
 
@@ -291,7 +291,7 @@ def test_requests_that_wait_delay_nobody_else(site: GateSite) -> None:
 
 PICTURES = 400
 SENT = [
-    *headers(),
+    *silent_headers(),
     *(Tag(VIDEO, number, picture(number, key=number == 0, size=10_000)) for number in range(PICTURES)),
 ]
 "4 MB of media that spans 0.4 s."
