@@ -67,13 +67,16 @@ class Times:
 
     def at(self, time: int) -> int:
         """Return the last sample at or before *time*; 0 before the first."""
+        if time < 0:
+            return 0
+        # A run that ends behind a time from 0 on has a step that is not 0.
         run = bisect_right(self._ends, time)
         if run == len(self._ends):
             return self._runs.samples - 1
         step = self._runs.values[run]
         before = self._runs.ends[run] - self._runs.counts[run]
         begun = self._ends[run] - self._runs.counts[run] * step
-        return before + max(time - begun, 0) // step
+        return before + (time - begun) // step
 
 
 class ChunkRun(NamedTuple):
