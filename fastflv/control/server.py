@@ -23,6 +23,7 @@ from fastflv.config.model.webserver import HttpApi, Https, HttpServer
 from fastflv.config.mount import Mount
 from fastflv.config.place import change_place
 from fastflv.config.routes import WHOLE_API, RouteKind, with_former
+from fastflv.control.heapkeeper import HeapKeeper
 from fastflv.control.identity import new_id, server_id
 from fastflv.control.listeners import Listeners, Pairs, Wanted
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
@@ -124,7 +125,8 @@ class Server:
             self.joins, self.clients, self.file_pool.hls, vhost_of=self._hls_vhost, new_id=new_id
         )
         self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self._record_options)
-        self.hub.watchers += (self.hls.muxers, self.recorders, Spooling(self.file_pool.spooling, self.hub))
+        spooling = Spooling(self.file_pool.spooling, self.hub)
+        self.hub.watchers += (self.hls.muxers, self.recorders, spooling, HeapKeeper(loop))
         self.record_api = RecordApi(
             self.hub,
             self.gate,
