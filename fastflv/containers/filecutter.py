@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 
 from fastflv import limits
 from fastflv._ext.syntax.flvtag import traits
-from fastflv.containers.filewriter import CONFIG, KEY, NOTES, OTHER, TAG_HEAD, TAG_TAIL, Entry
-from fastflv.errors import AmfError
-from fastflv.media.amf import amf0
+from fastflv.containers.filewriter import TAG_HEAD, TAG_TAIL, Entry
+from fastflv.containers.flv.metadata import script_fields
 from fastflv.media.amf.values import Value
-from fastflv.media.codecs import AUDIO, VIDEO
-
-SCRIPT = 18
+from fastflv.media.codecs import AUDIO, SCRIPT, VIDEO
+from fastflv.media.tagflags import CONFIG, KEY, NOTES, OTHER
 
 
 @dataclass(slots=True)
@@ -180,11 +178,9 @@ class FileCutter:
         return start or not self.wait_key
 
     def _take_metadata(self, body: bytes) -> None:
-        try:
-            values = amf0.decode_all(body)
-        except AmfError:
-            return
-        self.metadata = next((value for value in values[1:] if isinstance(value, dict)), self.metadata)
+        fields = script_fields(body)
+        if fields is not None:
+            self.metadata = fields
 
     def _take_config(self, entry: Entry) -> bool:
         """Keep a header; return whether the open file takes it too."""

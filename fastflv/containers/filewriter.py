@@ -13,12 +13,6 @@ from fastflv._ext.syntax.flvtag import traits
 from fastflv.media.amf.values import Value
 from fastflv.media.codecs import AUDIO, VIDEO, codec_name
 
-KEY, DISPOSABLE, CONFIG, COMMAND, NOTES = 1, 2, 4, 8, 16
-"Flags of entries of the log (flvtag.pxd)."
-
-OTHER = CONFIG | COMMAND
-"Of entries that are no frame."
-
 Entry = tuple[int, int, int, bytes]
 "`(kind, flags, dts_ms, tag)` as `Cursor.take_tags` returns it."
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from fastflv import limits
 from fastflv._ext.syntax.flvtag import make_tag
-from fastflv.containers.filewriter import OTHER, Entry, FileWriter, Patch
+from fastflv.containers.filewriter import Entry, FileWriter, Patch
 from fastflv.containers.fmp4 import movie_of_fragments
 from fastflv.containers.fmp4reader import Read, read_fragment, read_tracks, top_boxes
 from fastflv.containers.mp4box import box
@@ -23,6 +23,7 @@ from fastflv.containers.packer import Mp4Packer
 from fastflv.errors import MediaFileError
 from fastflv.media.amf.values import Value
 from fastflv.media.codecs import VIDEO
+from fastflv.media.tagflags import OTHER
 
 PLACE: Final = box(b"free", bytes(8))
 "Becomes the head of an `mdat` with a size of 64 bits."

@@ -12,10 +12,10 @@ from fastflv.containers.fmp4 import DISPOSABLE, INTER, SYNC, Run, Sample, fragme
 from fastflv.containers.mp4entry import BY_FRAME, CODECS, VIDEO_TICKS, Mp4Track, audio_track, video_track
 from fastflv.containers.nalunits import to_lengths
 from fastflv.errors import CodecConfigError
+from fastflv.media import tagflags
 from fastflv.media.audioframe import flac_samples, opus_samples
 from fastflv.media.codecs import AUDIO, VIDEO, codec_name
 
-KEY, DROPPABLE = 1, 2
 TAG_HEAD, TAG_TAIL = 11, 4
 TS_PACKET_BYTES = 188
 TICKS_PER_MS = VIDEO_TICKS // 1000
@@ -155,7 +155,7 @@ class Mp4Packer:
             at = max(dts_ms * TICKS_PER_MS, self._video_next)
             self._video_next = at + 1
             shown = (dts_ms + cts_ms) * TICKS_PER_MS - at
-            how = SYNC if flags & KEY else DISPOSABLE if flags & DROPPABLE else INTER
+            how = SYNC if flags & tagflags.KEY else DISPOSABLE if flags & tagflags.DISPOSABLE else INTER
             if track.length_size:
                 body = to_lengths(body, track.length_size)
             self._video.append((at, shown, how, body))
@@ -224,7 +224,7 @@ class Mp4Packer:
         name, record = self._headers[kind]
         try:
             if kind == VIDEO:
-                track = video_track(name, record, body if flags & KEY else b"", self._size)
+                track = video_track(name, record, body if flags & tagflags.KEY else b"", self._size)
             else:
                 track = audio_track(name, record, body)
         except CodecConfigError:

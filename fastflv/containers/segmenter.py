@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastflv import limits
-from fastflv.containers.packer import KEY, Packer
+from fastflv.containers.packer import Packer
 from fastflv.media.codecs import VIDEO
+from fastflv.media.tagflags import KEY
 
 
 @dataclass(frozen=True, slots=True)

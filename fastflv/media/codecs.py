@@ -11,6 +11,7 @@ from typing import Final
 
 AUDIO: Final = 8
 VIDEO: Final = 9
+SCRIPT: Final = 18
 "Tag types."
 
 FOUR_CC_MIN: Final = 16

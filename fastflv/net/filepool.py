@@ -11,6 +11,7 @@ an HLS muxer and a recorder stop reading their stream.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,13 @@ from fastflv.errors import FilesBusyError
 
 Result = TypeVar("Result")
 Job = tuple[asyncio.Future[Any], Callable[[], Any]]
+
+
+def write_whole(fd: int, data: bytes) -> None:
+    """Write all of *data* to a file, where the system takes a part at a time too. Blocks; raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 class FileShare:

@@ -12,17 +12,13 @@ from typing import NamedTuple
 
 from fastflv import limits
 from fastflv.containers.flv.header import BACK_POINTER_BYTES, HEADER_BYTES
-from fastflv.containers.flv.reader import SCRIPT, walk_tags
+from fastflv.containers.flv.metadata import script_fields
+from fastflv.containers.flv.reader import walk_tags
 from fastflv.containers.fmp4reader import find, read_tracks, top_boxes
 from fastflv.errors import FlvError
-from fastflv.media.amf import amf0
-from fastflv.media.codecs import AUDIO, VIDEO, codec_name
+from fastflv.media.codecs import AUDIO, SCRIPT, VIDEO, codec_name
 from fastflv.record.options import ENDINGS
 from fastflv.record.output import TEMPORARY
-
-ENTRIES = {b"avc1": "H264", b"hvc1": "HEVC", b"av01": "AV1", b"vp08": "VP8", b"vp09": "VP9", b"mp4a": "AAC",
-           b"Opus": "Opus", b"fLaC": "FLAC", b"ac-3": "AC3", b"ec-3": "EAC3"}  # fmt: skip
-"Codecs by the names of their sample entries."
 
 
 class Found(NamedTuple):
@@ -109,8 +105,7 @@ def _read_flv(data: bytes) -> tuple[float, tuple[str, ...]]:
     for tag, _ in walk_tags(data, HEADER_BYTES + BACK_POINTER_BYTES):
         if tag.kind != SCRIPT:
             break
-        values = amf0.decode_all(tag.body)
-        fields = next((value for value in values[1:] if isinstance(value, dict)), {})
+        fields = script_fields(tag.body) or {}
         codecs = []
         for kind, name in ((VIDEO, "videocodecid"), (AUDIO, "audiocodecid")):
             number = fields.get(name)
@@ -128,6 +123,12 @@ def _read_mp4(fd: int) -> tuple[float, tuple[str, ...]]:
         movie = os.pread(fd, each.size - each.head, each.at + each.head)
         header = find(movie, b"mvhd")
         ticks, length = struct.unpack_from(">IQ" if header[0] else ">II", header, 20 if header[0] else 12)
-        codecs = tuple(ENTRIES.get(track.entry[4:8], "") for track in read_tracks(movie).values())
+        codecs = tuple(_codec_of(track.entry[4:8]) for track in read_tracks(movie).values())
         return length / max(ticks, 1), codecs
     return 0.0, ()
+
+
+def _codec_of(entry: bytes) -> str:
+    """Return the codec by the name of a sample entry, which is the FourCC of Enhanced RTMP too."""
+    number = int.from_bytes(entry, "big")
+    return codec_name(VIDEO, number) or codec_name(AUDIO, number)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from fastflv import limits
 from fastflv.containers.filewriter import Patch
+from fastflv.net.filepool import write_whole
 
 TEMPORARY = ".tmp"
 "What a file has behind its name while it is written, as in SRS."
@@ -49,14 +50,14 @@ class Output:
     def append(self, data: bytes) -> None:
         """Write *data* behind what is there."""
         with self._named():
-            _write(self._fd, data)
+            write_whole(self._fd, data)
 
     def finish(self, patches: Callable[[Callable[[int, int], bytes]], Iterator[Patch]]) -> None:
         """Complete the file by *patches*, and give it its name."""
         with self._named():
             for offset, data in patches(self._read):
                 os.lseek(self._fd, offset, os.SEEK_SET)
-                _write(self._fd, data)
+                write_whole(self._fd, data)
             os.fsync(self._fd)
             os.rename(self.path + TEMPORARY, self.path)
             self.finished = True
@@ -87,9 +88,3 @@ class _Named:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError) and not error.filename:
             error.filename = self._path
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

@@ -15,9 +15,8 @@ from fastflv._ext.fanout.cursor import Cursor
 from fastflv._ext.log.observer import LogObserver
 from fastflv.containers.filecutter import FileCutter, FilePart
 from fastflv.containers.filewriter import FileWriter
-from fastflv.containers.flv.filewriter import FlvFileWriter
 from fastflv.containers.flv.reader import walk_tags
-from fastflv.containers.mp4file import Mp4FileWriter
+from fastflv.containers.partwriter import part_writer
 from fastflv.record.event import RecordEvent, RecordStep
 from fastflv.record.options import RecordOptions, path_fault
 from fastflv.record.output import Output
@@ -288,12 +287,8 @@ def _do(steps: list[Step]) -> None:
 
 
 def _writer(options: RecordOptions, part: FilePart) -> FileWriter:
-    if options.mp4:
-        return Mp4FileWriter(part.metadata, part.headers, part.base_ms)
     keys = limits.RECORD_KEYS_MAX
     if options.most_ms:
         wanted = options.most_ms * limits.RECORD_KEYS_PER_SECOND // 1000
         keys = min(max(wanted, limits.RECORD_KEYS_MIN), keys)
-    return FlvFileWriter(
-        part.metadata, part.headers, part.base_ms, keys=keys, slack=limits.RECORD_METADATA_SLACK_BYTES
-    )
+    return part_writer(part, mp4=options.mp4, keys=keys)

@@ -17,17 +17,17 @@ from fastflv.containers.filewriter import Patch
 from fastflv.containers.flv.filehead import FRAME_BYTES, file_head, room_for
 from fastflv.containers.flv.header import HEADER_BYTES, read_header
 from fastflv.containers.flv.keyindex import KeyIndex
-from fastflv.containers.flv.reader import SCRIPT, TAG_HEADER_BYTES, VIDEO
+from fastflv.containers.flv.metadata import script_fields
+from fastflv.containers.flv.reader import TAG_HEADER_BYTES
 from fastflv.containers.mp4file import survey
-from fastflv.errors import AmfError, FlvHeaderError, MediaFileError
-from fastflv.media.amf import amf0
+from fastflv.errors import FlvHeaderError, MediaFileError
 from fastflv.media.amf.values import Value
+from fastflv.media.codecs import SCRIPT, VIDEO
+from fastflv.media.tagflags import KEY
 from fastflv.record.output import TEMPORARY
 
 BESIDE = ".repair"
 "Behind the name of the file that is being written."
-
-KEY = 1
 
 
 class Repaired(NamedTuple):
@@ -117,7 +117,10 @@ def _plan_flv(fd: int, size: int) -> _Plan:
     keys: list[tuple[int, int]] = []
     for offset, kind, flags, _, time_ms, length in _marks(fd, walk):
         if kind == SCRIPT and offset == begin and metadata is None:
-            metadata = _metadata(os.pread(fd, length - TAG_HEADER_BYTES - 4, offset + TAG_HEADER_BYTES))
+            # None: the crash came within its write.
+            metadata = (
+                script_fields(os.pread(fd, length - TAG_HEADER_BYTES - 4, offset + TAG_HEADER_BYTES)) or {}
+            )
             begin += length
         elif kind == VIDEO and flags & KEY:
             keys.append((time_ms, offset))
@@ -151,12 +154,3 @@ def _marks(fd: int, walk: TagWalk) -> Iterator[tuple[int, int, int, int, int, in
         if walk.state != "more" or walk.position == before:
             return
         begin = walk.position - 4
-
-
-def _metadata(body: bytes) -> dict[str, Value]:
-    """Return the fields of onMetaData as far as they can be read: the crash may have come within their write."""
-    try:
-        values = amf0.decode_all(body)
-    except AmfError:
-        return {}
-    return next((value for value in values[1:] if isinstance(value, dict)), {})

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-from fastflv import limits
 from fastflv.containers.filecutter import FileCutter, FilePart
 from fastflv.containers.filewriter import FileWriter
-from fastflv.containers.flv.filewriter import FlvFileWriter
-from fastflv.containers.mp4file import Mp4FileWriter
+from fastflv.containers.partwriter import part_writer
 from fastflv.tools.output import PART, Output
 from fastflv.tools.remuxer import Entry, Remuxer
 
@@ -59,16 +57,7 @@ class FileOutput(Output):
                 self._finish(file, writer)
 
     def _begin(self, part: FilePart) -> None:
-        if self._mp4:
-            self._writer = Mp4FileWriter(part.metadata, part.headers, part.base_ms)
-        else:
-            self._writer = FlvFileWriter(
-                part.metadata,
-                part.headers,
-                part.base_ms,
-                keys=limits.RECORD_KEYS_MAX,
-                slack=limits.RECORD_METADATA_SLACK_BYTES,
-            )
+        self._writer = part_writer(part, mp4=self._mp4)
         stem, ending = os.path.splitext(self.path)
         name = self.path
         # The first name was looked at before; another one must not be taken from anybody.

@@ -16,12 +16,13 @@ from fastflv.containers.flv.reader import FlvTag
 from fastflv.errors import AmfError, ToolError
 from fastflv.media import trackinfo as tracks
 from fastflv.media.amf import amf0
+from fastflv.media.codecs import AUDIO, SCRIPT, VIDEO
+from fastflv.media.tagflags import COMMAND, CONFIG, KEY
 from fastflv.net.peertext import masked, printable
 from fastflv.stream.liveclock import ClockTag, read_clock
 from fastflv.tools.filesource import FileSource, is_file
-from fastflv.tools.source import AUDIO, SCRIPT, VIDEO, Source, connection_fault, open_source
+from fastflv.tools.source import Source, connection_fault, open_source
 
-KEY, CONFIG, COMMAND = 1, 4, 8
 NAMES = {AUDIO: "audio", VIDEO: "video"}
 
 

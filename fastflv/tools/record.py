@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from urllib.parse import parse_qs, urlsplit
 
 from fastflv import limits
-from fastflv.containers.flv.reader import SCRIPT, FlvTag
+from fastflv.containers.flv.reader import FlvTag
 from fastflv.errors import ToolError
+from fastflv.media.codecs import SCRIPT
 from fastflv.net.peertext import masked, printable
 from fastflv.tools.failure import fail
 from fastflv.tools.interrupt import Interrupt

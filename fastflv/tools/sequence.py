@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from fastflv._ext.syntax.flvtag import traits
-from fastflv.containers.flv.reader import SCRIPT, FlvTag
+from fastflv.containers.flv.reader import FlvTag
+from fastflv.media.codecs import SCRIPT
+from fastflv.media.tagflags import COMMAND, CONFIG, NOTES
 
-CONFIG, COMMAND, NOTES = 4, 8, 16
-"Flags of tag bodies (flvtag.pxd)."
 FRAME_MS: Final = 40
 "Assumed length of a last frame without one before it, ms."
 

@@ -29,6 +29,7 @@ from fastflv import __version__, limits
 from fastflv._ext.ingest.sink import CollectSink
 from fastflv.containers.flv.reader import FlvReader, FlvTag
 from fastflv.errors import FlvHeaderError, PeerError, ToolError
+from fastflv.media.codecs import SCRIPT
 from fastflv.net.peertext import masked
 from fastflv.protocols.rtmp.client import ClientSession
 from fastflv.protocols.rtmp.clientevents import ClientEvent, Ended, Failed, Redirected
@@ -38,7 +39,6 @@ from fastflv.tools.interrupt import Interrupt
 
 PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "rtmp": 1935, "rtmps": 443}
 SECURE = ("https", "wss", "rtmps")
-AUDIO, VIDEO, SCRIPT = 8, 9, 18
 AGENT = f"fastflv/{__version__}"
 
 

@@ -10,9 +10,10 @@ from typing import Final
 
 from fastflv.containers.flv.header import BACK_POINTER_BYTES, HEADER_BYTES, flv_header
 from fastflv.containers.flv.keyindex import KeyIndex
-from fastflv.containers.flv.reader import SCRIPT, TAG_HEADER_BYTES
+from fastflv.containers.flv.reader import TAG_HEADER_BYTES
 from fastflv.media.amf import amf0
 from fastflv.media.amf.values import EcmaArray, Value
+from fastflv.media.codecs import SCRIPT
 
 KEY_BYTES: Final = 18
 "A keyframe in the index: two numbers of AMF 0."

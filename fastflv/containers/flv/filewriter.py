@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from fastflv._ext.syntax.flvtag import make_tag
-from fastflv.containers.filewriter import KEY, OTHER, Entry, FileWriter, Patch
+from fastflv.containers.filewriter import Entry, FileWriter, Patch
 from fastflv.containers.flv.filehead import file_head, room_for
 from fastflv.containers.flv.keyindex import KeyIndex
 from fastflv.media.amf.values import Value
 from fastflv.media.codecs import VIDEO
+from fastflv.media.tagflags import KEY, OTHER
 
 
 class FlvFileWriter(FileWriter):

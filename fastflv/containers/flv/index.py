@@ -18,11 +18,10 @@ from fastflv._ext.syntax.tagwalk import TagWalk
 from fastflv.containers.cut import Reading
 from fastflv.containers.flv.header import BACK_POINTER_BYTES, HEADER_BYTES, flv_header, read_header
 from fastflv.containers.flv.metadata import script_name
-from fastflv.containers.flv.reader import SCRIPT, TAG_HEADER_BYTES, VIDEO
+from fastflv.containers.flv.reader import TAG_HEADER_BYTES
 from fastflv.errors import FlvHeaderError, MediaFileError
-
-KEY: Final = 1
-"Flag of a keyframe, as `flvtag.traits` has it."
+from fastflv.media.codecs import SCRIPT, VIDEO
+from fastflv.media.tagflags import KEY
 
 FRAME_BYTES: Final = 15
 "Of a tag beside its body: header and back pointer."

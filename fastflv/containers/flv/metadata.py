@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastflv.containers.variant import HevcLabel, Variant
 from fastflv.errors import AmfError
 from fastflv.media.amf import amf0
+from fastflv.media.amf.values import Value
 
 CODEC_ID = "videocodecid"
 LEGACY_ID = 12.0
@@ -48,6 +49,15 @@ def edit_metadata(body: bytes, variant: Variant) -> bytes:
     if variant.hevc and fields.get(CODEC_ID) == other:
         fields[CODEC_ID] = wanted
     return amf0.encode(*values)
+
+
+def script_fields(body: bytes) -> dict[str, Value] | None:
+    """Return the fields of script data, those of onMetaData for example; None where it has none, or cannot be read."""
+    try:
+        values = amf0.decode_all(body)
+    except AmfError:
+        return None
+    return next((value for value in values[1:] if isinstance(value, dict)), None)
 
 
 def script_name(body: bytes) -> str:

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 from fastflv import limits
 from fastflv.containers.flv.header import BACK_POINTER_BYTES, HEADER_BYTES, read_header
 from fastflv.errors import FlvHeaderError, TagError, TagSizeError
+from fastflv.media.codecs import AUDIO, SCRIPT, VIDEO
 
-AUDIO, VIDEO, SCRIPT = 8, 9, 18
 TAG_HEADER_BYTES: Final = 11
 
 

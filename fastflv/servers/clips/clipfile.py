@@ -10,16 +10,13 @@ from fastflv import limits
 from fastflv._ext.log.excerpt import Excerpt
 from fastflv.containers.filewriter import Entry, Patch
 from fastflv.containers.flv.filewriter import FlvFileWriter
-from fastflv.containers.flv.reader import SCRIPT, walk_tags
+from fastflv.containers.flv.metadata import script_fields
+from fastflv.containers.flv.reader import walk_tags
 from fastflv.containers.mp4file import Mp4FileWriter
 from fastflv.containers.tsfile import TsFileWriter
-from fastflv.errors import AmfError
-from fastflv.media.amf import amf0
-from fastflv.media.amf.values import Value
-from fastflv.media.codecs import VIDEO
-
-NOTES, LEADING = 16, 32
-"Flags of entries of the log (flvtag.pxd)."
+from fastflv.media.codecs import SCRIPT, VIDEO
+from fastflv.media.tagflags import DISPOSABLE, LEADING, NOTES
+from fastflv.net.filepool import write_whole
 
 
 class ClipWriter(Protocol):
@@ -46,12 +43,12 @@ def write_clip(excerpt: Excerpt, container: str) -> int:
             if leads:
                 entries, leads = without_leading(entries)
             writer.add(entries)
-            _append(fd, writer.take())
+            write_whole(fd, writer.take())
         patches = writer.finish(lambda offset, size: os.pread(fd, size, offset))
-        _append(fd, writer.take())
+        write_whole(fd, writer.take())
         for offset, data in patches:
             os.lseek(fd, offset, os.SEEK_SET)
-            _append(fd, data)
+            write_whole(fd, data)
     except BaseException:
         os.close(fd)
         raise
@@ -64,21 +61,12 @@ def writer_of(excerpt: Excerpt, container: str) -> ClipWriter:
     """Return what writes the file of *excerpt*."""
     tags = [(tag.kind, tag.body) for tag, _ in walk_tags(excerpt.headers)]
     headers = [(kind, body) for kind, body in tags if kind != SCRIPT]
-    metadata = next((fields_of(body) for kind, body in tags if kind == SCRIPT), {})
+    metadata = next((script_fields(body) for kind, body in tags if kind == SCRIPT), None) or {}
     if container == "ts":
         return TsFileWriter(headers, excerpt.first_ms)
     if container == "mp4":
         return Mp4FileWriter(metadata, headers, excerpt.first_ms)
     return FlvFileWriter(metadata, headers, excerpt.first_ms, keys=excerpt.keys)
-
-
-def fields_of(body: bytes) -> dict[str, Value]:
-    """Return the fields of an onMetaData; none where it cannot be read."""
-    try:
-        values = amf0.decode_all(body)
-    except AmfError:
-        return {}
-    return next((dict(value) for value in values[1:] if isinstance(value, dict)), {})
 
 
 def without_leading(entries: list[Entry]) -> tuple[list[Entry], bool]:
@@ -92,12 +80,6 @@ def without_leading(entries: list[Entry]) -> tuple[list[Entry], bool]:
         if kind == VIDEO and flags & LEADING:
             continue
         kept.append(entry)
-        if kind == VIDEO and not flags & ~2:
+        if kind == VIDEO and not flags & ~DISPOSABLE:
             return kept + entries[at + 1 :], False
     return kept, True
-
-
-def _append(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
