@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from fastflv import limits
 from fastflv._ext.syntax.flvtag import traits
-from fastflv.containers.filewriter import TAG_HEAD, TAG_TAIL, Entry
+from fastflv.containers.filewriter import Entry
+from fastflv.containers.flv.header import TAG_HEADER_BYTES, body_of
 from fastflv.containers.flv.metadata import script_fields
 from fastflv.media.amf.values import Value
 from fastflv.media.codecs import AUDIO, SCRIPT, VIDEO
@@ -54,8 +55,6 @@ class FileCutter:
         self.most_ms = most_ms
         self.wait_key = wait_key
         self.keep_times = keep_times
-        self.skipped = 0
-        "Pictures left out because they came before a keyframe."
         self.metadata: dict[str, Value] = {}
         "What the publisher said last."
         self._strict = strict
@@ -73,11 +72,6 @@ class FileCutter:
         "The open file ends at the next keyframe, or at the next frame without video."
         self._cut = False
         "The open file ends at the next frame of any kind."
-
-    @property
-    def is_open(self) -> bool:
-        """A file has begun and not ended."""
-        return self._open
 
     def take_headers(self, tags: Iterable[tuple[int, bytes]]) -> None:
         """Take metadata and sequence headers that stand before the first entry, as kinds and bodies."""
@@ -106,7 +100,7 @@ class FileCutter:
             kind, flags, dts_ms, data = entry
             if kind == SCRIPT:
                 if flags & NOTES:
-                    self._take_metadata(data[TAG_HEAD:-TAG_TAIL])
+                    self._take_metadata(body_of(data))
                 elif self._open:
                     part.entries.append(entry)
                 continue
@@ -126,7 +120,6 @@ class FileCutter:
                 self._open = False
             if kind == VIDEO and self._needs_key:
                 if not is_key and self.wait_key:
-                    self.skipped += 1
                     continue
                 self._needs_key = False
             if not self._open:
@@ -220,7 +213,7 @@ class FileCutter:
 def _header(entry: Entry) -> tuple[tuple[int, int, int], bytes]:
     """The key of a header, and its body."""
     kind, flags, _, data = entry
-    body = data[TAG_HEAD:-TAG_TAIL]
+    body = body_of(data)
     return (kind, flags & NOTES, traits(kind, body)[2]), body
 
 
@@ -229,7 +222,7 @@ def _form(entry: Entry) -> int:
 
     -1 with a FourCC (Enhanced RTMP), which may be that of a further track: a sequence header tells of another codec.
     """
-    first = entry[3][TAG_HEAD]
+    first = entry[3][TAG_HEADER_BYTES]
     if entry[0] != VIDEO:
         return first & 0xF0 if first >> 4 != 9 else -1
     return -1 if first & 0x80 else first & 0x0F

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from fastflv._ext.syntax.flvtag import traits
+from fastflv.containers.flv.header import body_of
 from fastflv.media.amf.values import Value
 from fastflv.media.codecs import AUDIO, VIDEO, codec_name
 
@@ -19,13 +20,9 @@ Entry = tuple[int, int, int, bytes]
 Patch = tuple[int, bytes]
 "An offset in the file, and what is written there."
 
-TAG_HEAD, TAG_TAIL = 11, 4
-
 
 class FileWriter(ABC):
     """Base of the writers; one object a file."""
-
-    ending = ""
 
     def __init__(self, metadata: Mapping[str, Value], base_ms: int) -> None:
         self.metadata = metadata
@@ -62,7 +59,7 @@ class FileWriter(ABC):
         if last is None:
             if kind not in (AUDIO, VIDEO):
                 return
-            self.codecs[kind] = codec_name(kind, traits(kind, tag[TAG_HEAD:-TAG_TAIL])[1])
+            self.codecs[kind] = codec_name(kind, traits(kind, body_of(tag))[1])
             self._last[kind] = (time_ms, 0)
         elif time_ms > last[0]:
             self._last[kind] = (time_ms, time_ms - last[0])

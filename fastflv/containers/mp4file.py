@@ -32,8 +32,6 @@ PLACE: Final = box(b"free", bytes(8))
 class Mp4FileWriter(FileWriter):
     """One MP4 file: the default track of pictures and of sound."""
 
-    ending = ".mp4"
-
     def __init__(
         self, metadata: Mapping[str, Value], headers: Iterable[tuple[int, bytes]], base_ms: int
     ) -> None:

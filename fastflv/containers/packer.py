@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from fastflv import limits
 from fastflv._ext.syntax.flvtag import payload
+from fastflv.containers.flv.header import body_of
 from fastflv.containers.flv.reader import walk_tags
 from fastflv.containers.fmp4 import DISPOSABLE, INTER, SYNC, Run, Sample, fragment, init_section
 from fastflv.containers.mp4entry import BY_FRAME, CODECS, VIDEO_TICKS, Mp4Track, audio_track, video_track
@@ -16,7 +17,6 @@ from fastflv.media import tagflags
 from fastflv.media.audioframe import flac_samples, opus_samples
 from fastflv.media.codecs import AUDIO, VIDEO, codec_name
 
-TAG_HEAD, TAG_TAIL = 11, 4
 TS_PACKET_BYTES = 188
 TICKS_PER_MS = VIDEO_TICKS // 1000
 Frame = TypeVar("Frame")
@@ -127,7 +127,7 @@ class Mp4Packer:
     def read(self, kind: int, flags: int, dts_ms: int, data: bytes) -> tuple[bytes, int] | None:
         if kind not in CODECS:
             return None
-        found = payload(kind, data[TAG_HEAD:-TAG_TAIL])
+        found = payload(kind, body_of(data))
         if found is None or found[2] > 1:
             return None
         codec, _, packet, cts_ms, body = found

@@ -8,10 +8,8 @@ from fastflv._ext.fanout.cursor import Cursor
 from fastflv._ext.log.medialog import MediaLog
 from fastflv._ext.syntax.flvtag import make_tag
 from fastflv._ext.ts.mux import TsMux
+from fastflv.containers.flv.header import BACK_POINTER_BYTES, TAG_HEADER_BYTES
 from fastflv.containers.mpegts import describe
-
-HEAD_BYTES, TAIL_BYTES = 11, 4
-"Of a tag, around its body."
 
 
 class TsFileWriter:
@@ -32,7 +30,9 @@ class TsFileWriter:
     def add(self, entries: Iterable[tuple[int, int, int, bytes]]) -> None:
         """Add entries of the log, of some 100 KB at most."""
         for kind, _, dts_ms, tag in entries:
-            self._source.append(kind, max(dts_ms - self._base_ms, 0), memoryview(tag)[HEAD_BYTES:-TAIL_BYTES])
+            self._source.append(
+                kind, max(dts_ms - self._base_ms, 0), memoryview(tag)[TAG_HEADER_BYTES:-BACK_POINTER_BYTES]
+            )
 
     def take(self) -> bytes:
         """Return the bytes to append, b"" without any."""

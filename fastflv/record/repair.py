@@ -15,10 +15,9 @@ from fastflv import limits
 from fastflv._ext.syntax.tagwalk import TagWalk
 from fastflv.containers.filewriter import Patch
 from fastflv.containers.flv.filehead import FRAME_BYTES, file_head, room_for
-from fastflv.containers.flv.header import HEADER_BYTES, read_header
+from fastflv.containers.flv.header import HEADER_BYTES, TAG_HEADER_BYTES, read_header
 from fastflv.containers.flv.keyindex import KeyIndex
 from fastflv.containers.flv.metadata import script_fields
-from fastflv.containers.flv.reader import TAG_HEADER_BYTES
 from fastflv.containers.mp4file import survey
 from fastflv.errors import FlvHeaderError, MediaFileError
 from fastflv.media.amf.values import Value

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from fastflv.containers.flv.header import BACK_POINTER_BYTES, HEADER_BYTES, flv_header
+from fastflv.containers.flv.header import BACK_POINTER_BYTES, HEADER_BYTES, TAG_HEADER_BYTES, flv_header
 from fastflv.containers.flv.keyindex import KeyIndex
-from fastflv.containers.flv.reader import TAG_HEADER_BYTES
 from fastflv.media.amf import amf0
 from fastflv.media.amf.values import EcmaArray, Value
 from fastflv.media.codecs import SCRIPT

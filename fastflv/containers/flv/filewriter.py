@@ -19,8 +19,6 @@ class FlvFileWriter(FileWriter):
     *keys*: keyframes that its index has room for. The head is written at once, with the room; `finish` writes it again.
     """
 
-    ending = ".flv"
-
     def __init__(
         self,
         metadata: Mapping[str, Value],

@@ -8,6 +8,7 @@ from fastflv.errors import FlvHeaderError
 
 SIGNATURE: Final = b"FLV\x01"
 HEADER_BYTES: Final = 9
+TAG_HEADER_BYTES: Final = 11
 BACK_POINTER_BYTES: Final = 4
 HAS_AUDIO, HAS_VIDEO = 4, 1
 
@@ -16,6 +17,11 @@ def flv_header(*, audio: bool, video: bool) -> bytes:
     """Return the 9 bytes of an FLV header and the back pointer 0 (FLV v10.1, E.2, E.3)."""
     flags = HAS_AUDIO * audio + HAS_VIDEO * video
     return SIGNATURE + bytes([flags]) + HEADER_BYTES.to_bytes(4, "big") + bytes(BACK_POINTER_BYTES)
+
+
+def body_of(tag: bytes) -> bytes:
+    """Return the body of a whole tag."""
+    return tag[TAG_HEADER_BYTES:-BACK_POINTER_BYTES]
 
 
 def read_header(data: bytes | bytearray) -> tuple[int, int]:

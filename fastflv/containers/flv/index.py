@@ -16,9 +16,14 @@ from fastflv import limits
 from fastflv._ext.syntax.flvtag import make_tag
 from fastflv._ext.syntax.tagwalk import TagWalk
 from fastflv.containers.cut import Reading
-from fastflv.containers.flv.header import BACK_POINTER_BYTES, HEADER_BYTES, flv_header, read_header
+from fastflv.containers.flv.header import (
+    BACK_POINTER_BYTES,
+    HEADER_BYTES,
+    TAG_HEADER_BYTES,
+    flv_header,
+    read_header,
+)
 from fastflv.containers.flv.metadata import script_name
-from fastflv.containers.flv.reader import TAG_HEADER_BYTES
 from fastflv.errors import FlvHeaderError, MediaFileError
 from fastflv.media.codecs import SCRIPT, VIDEO
 from fastflv.media.tagflags import KEY

@@ -6,14 +6,12 @@ Spec: FLV v10.1, E.2 to E.4.1.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from fastflv import limits
-from fastflv.containers.flv.header import BACK_POINTER_BYTES, HEADER_BYTES, read_header
+from fastflv.containers.flv.header import BACK_POINTER_BYTES, HEADER_BYTES, TAG_HEADER_BYTES, read_header
 from fastflv.errors import FlvHeaderError, TagError, TagSizeError
 from fastflv.media.codecs import AUDIO, SCRIPT, VIDEO
-
-TAG_HEADER_BYTES: Final = 11
 
 
 class FlvTag(NamedTuple):
