@@ -9,6 +9,7 @@ from contextlib import closing
 
 import pytest
 from model.http import looped
+from model.loop import until
 
 from fastflv import limits
 from fastflv.errors import FilesBusyError
@@ -53,8 +54,7 @@ async def test_calls_of_a_share_run_in_their_order_and_no_more_at_once_than_it_h
             return number
 
         calls = [files.hls.run(call, number) for number in range(20)]
-        while len(begun) < limits.FILE_HLS_THREADS:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(begun) == limits.FILE_HLS_THREADS)
         await files.opening.run(os.getpid)
         assert len(begun) == limits.FILE_HLS_THREADS
         disk.set()

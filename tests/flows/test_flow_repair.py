@@ -16,7 +16,7 @@ from clip import Clip
 from flvread import Tag, media
 from publisher import Publisher, film, headers
 from recording import decode, fields_of, files, publish, recording, same, tags_of
-from server import Server, run
+from server import Server, run, until
 
 SEED = 7
 
@@ -82,8 +82,7 @@ def test_a_file_cut_anywhere_repairs_or_is_refused_in_one_line(
         server.log.wait("record of /live/r begins")
         [whole] = files(tmp_path, ".tmp")
         server.log.wait(r"publisher", 0)
-        while whole.stat().st_size < 300_000:
-            time.sleep(0.1)
+        until(lambda: whole.stat().st_size >= 300_000, "300 KB of the file", 60)
         busy = run("repair", str(whole))
         assert busy.returncode == 1 and "the file is being recorded" in busy.stderr
         data = whole.read_bytes()[:300_000]
