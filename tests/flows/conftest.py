@@ -11,6 +11,7 @@ from pathlib import Path
 import clip
 import proxysite
 import pytest
+from pushsite import Casters, serve_casters
 from reloading import ChangingServer, Make
 from server import Server
 from tlsfiles import Pair, make_pair
@@ -32,6 +33,14 @@ def clips(clip_folder: Path) -> dict[str, clip.Clip]:
     with ThreadPoolExecutor(2) as pool:
         made = pool.map(lambda form: clip.make(form, clip_folder), clip.FORMS)
     return {one.form.name: one for one in made if one is not None}
+
+
+@pytest.fixture(scope="session")
+def film(clip_folder: Path) -> clip.Clip:
+    """Ten seconds of H.264 and AAC: 20 pictures a second, a keyframe each second."""
+    made = clip.make(clip.TEN_SECONDS, clip_folder)
+    assert made is not None
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +86,12 @@ def make(tmp_path: Path) -> Iterator[Make]:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     return make_pair(tmp_path_factory.mktemp("pair"))
+
+
+@pytest.fixture(scope="module")
+def casters(serve: Callable[..., Server], pair: Pair) -> Casters:
+    """A server that is published to without RTMP."""
+    return serve_casters(serve, pair)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,10 @@ from browser import HLSJS, MPEGTSJS, Browser, Source, find_chromium, find_script
 from clip import Clip, decode
 from flvread import VIDEO, media
 from player import Player, Recorder
-from pushsite import Casters, serve_casters
-from server import HOST, Server
-from tlsfiles import Pair
+from pushsite import Casters
+from server import HOST
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module")
-def casters(serve: Callable[..., Server], pair: Pair) -> Casters:
-    return serve_casters(serve, pair)
 
 
 def test_a_page_publishes_on_a_mount_and_on_a_caster(casters: Casters, h264: Clip, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,9 @@ from httppush import HttpPush
 from model.ports import free_ports
 from player import Player, Recorder, check_start, numbers
 from publisher import film, headers
-from pushsite import CASTER, Casters, publisher_row, serve_casters
+from pushsite import CASTER, Casters, publisher_row
 from reloading import LEAN, Make, change_of, refused, status
 from server import HOST, Server, run, until, vhost_text
-from tlsfiles import Pair
-
-
-@pytest.fixture(scope="module")
-def casters(serve: Callable[..., Server], pair: Pair) -> Casters:
-    return serve_casters(serve, pair)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from clip import X264, Clip, Form, decode, end, ffmpeg, make, push
+from clip import Clip, decode, end, ffmpeg, push
 from flvread import VIDEO, media, read_flv
 from model import ts
 from player import Player
@@ -19,7 +19,6 @@ from server import HOST, Server, until, vhost_text
 
 from fastflv.media.amf import amf0
 
-FILM = Form("h264_ten_seconds", X264, "aac -ar 44100 -ac 2 -b:a 64k", seconds=10)
 ENDINGS = ("flv", "mp4", "ts")
 TYPES = {"ts": "video/MP2T;charset=utf-8", "flv": "video/x-flv", "mp4": "video/mp4"}
 GUARDED = """
@@ -34,13 +33,6 @@ vhost guarded {
 @pytest.fixture(scope="module")
 def server(serve: Callable[..., Server]) -> Server:
     return serve(vhost_text(more="timeshift { window 60; }") + GUARDED)
-
-
-@pytest.fixture(scope="module")
-def film(clip_folder: Path) -> Clip:
-    made = make(FILM, clip_folder)
-    assert made is not None
-    return made
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,9 @@ from flvread import VIDEO, flv_file, media
 from model.ports import free_ports
 from player import Player, Recorder, check_start, numbers
 from publisher import Publisher, film, headers
-from pushsite import Casters, publisher_row, serve_casters
+from pushsite import Casters, publisher_row
 from server import HOST, Server, until, vhost_text
-from tlsfiles import Pair
 from wsclient import WebSocket
-
-
-@pytest.fixture(scope="module")
-def casters(serve: Callable[..., Server], pair: Pair) -> Casters:
-    return serve_casters(serve, pair)
 
 
 def dial(port: int) -> socket.socket:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,14 +14,8 @@ from command import ask, command, on_terminal
 from flvread import AUDIO, VIDEO, media
 from player import Player, Recorder
 from publisher import Publisher
-from pushsite import Casters, serve_casters
+from pushsite import Casters
 from server import HOST, Server, until
-from tlsfiles import Pair
-
-
-@pytest.fixture(scope="module")
-def casters(serve: Callable[..., Server], pair: Pair) -> Casters:
-    return serve_casters(serve, pair)
 
 
 @pytest.fixture(scope="module")

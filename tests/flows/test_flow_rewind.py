@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from clip import X264, Clip, Form, decode, end, finish, make, push
+from clip import Clip, decode, end, finish, push
 from flvread import VIDEO, Tag, flv_file, media
 from model import ts
 from player import Player, Recorder
@@ -18,18 +18,9 @@ from server import Server, until, vhost_text
 from tlsfiles import Pair, SecureServer, serve_tls, trusting
 from wsclient import WebSocket
 
-FILM = Form("h264_ten_seconds", X264, "aac -ar 44100 -ac 2 -b:a 64k", seconds=10)
-"20 pictures a second, a keyframe each second."
 BACK_MS = 3000
 PROTOCOLS = ("flv", "ws", "ts", "rtmp", "https.flv", "wss", "https.ts", "rtmps")
 Reader = Player | WebSocket | RtmpPlayer
-
-
-@pytest.fixture(scope="module")
-def film(clip_folder: Path) -> Clip:
-    made = make(FILM, clip_folder)
-    assert made is not None
-    return made
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,10 @@ import pytest
 from flvread import flv_file
 from player import Player, check_start, numbers
 from publisher import Publisher, film, headers
-from pushsite import Casters, publisher_row, serve_casters
+from pushsite import Casters, publisher_row
 from server import HOST, Server, until
-from tlsfiles import Pair, trusting
+from tlsfiles import trusting
 from wsclient import BINARY, CONTINUATION, PING, TEXT, WebSocket, encode
-
-
-@pytest.fixture(scope="module")
-def casters(serve: Callable[..., Server], pair: Pair) -> Casters:
-    return serve_casters(serve, pair)
 
 
 @pytest.fixture(scope="module")

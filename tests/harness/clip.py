@@ -52,6 +52,7 @@ class Form:
 
 X264 = "libx264 -preset ultrafast -pix_fmt yuv420p -profile:v main -bf 2 -g 20 -keyint_min 20 -sc_threshold 0"
 H264 = Form("h264_aac", X264, "aac -ar 44100 -ac 2 -b:a 64k")
+TEN_SECONDS = Form("h264_ten_seconds", X264, "aac -ar 44100 -ac 2 -b:a 64k", seconds=10)
 FORMS = (
     H264,
     Form("h264_mp3", X264, "libmp3lame -ar 44100 -b:a 64k"),
