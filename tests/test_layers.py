@@ -20,7 +20,8 @@ LAYERS = (
     ("stream",),
     ("protocols",),
     ("playing",),
-    ("servers", "record", "cluster"),
+    ("record",),
+    ("servers", "cluster"),
     ("control",),
     ("tools",),
 )

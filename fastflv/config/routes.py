@@ -29,6 +29,12 @@ API_PREFIX: Final = "/api/"
 API_PATHS: Final = ("/metrics",)
 "Further paths of the API."
 
+RECORD_PREFIX: Final = "/flv/record/"
+"Streams in the recording API."
+
+RECORDINGS: Final = "/api/v1/recordings"
+"Files in the recording API."
+
 CLIP_PREFIX: Final = "/clip/"
 CLIP_ENDINGS: Final = ("flv", "mp4", "ts")
 "Containers of clips."
@@ -114,8 +120,8 @@ class Route:
 
 
 RECORD_API: Final = (
-    Route(RouteKind.RECORD, "the recording API", prefix="/flv/record/"),
-    Route(RouteKind.RECORD, "the recording API", prefix="/api/v1/recordings"),
+    Route(RouteKind.RECORD, "the recording API", prefix=RECORD_PREFIX),
+    Route(RouteKind.RECORD, "the recording API", prefix=RECORDINGS),
 )
 "Asked before the rest of the API."
 

@@ -18,11 +18,11 @@ from fastflv.config.routes import PAGE, Route, routes_of
 from fastflv.containers.variant import Variant
 from fastflv.errors import ConfigValueError
 from fastflv.net.networkset import NetworkSet
-from fastflv.record.api import RecordSite
 from fastflv.record.options import RecordOptions, path_template
 from fastflv.servers.hls import HlsNames, HlsOptions
 from fastflv.servers.http.live import LiveOptions
 from fastflv.servers.http.router import Site
+from fastflv.servers.recordings.request import RecordSite
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.stream.lag import Lag
 from fastflv.stream.publication import PublishOptions

@@ -39,7 +39,6 @@ from fastflv.playing.spooling import Spooling
 from fastflv.protocols.http import crossdomain
 from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange, Handler
-from fastflv.record.api import RecordApi
 from fastflv.record.options import RecordOptions
 from fastflv.record.recorders import Recorders
 from fastflv.servers.api.api import Api, Identity, VhostEntry
@@ -56,6 +55,10 @@ from fastflv.servers.http.router import PUBLISH_METHODS, Match, Router, Site, re
 from fastflv.servers.http.websocket import wants_upgrade
 from fastflv.servers.push.intake import Intakes
 from fastflv.servers.push.tcp import FlvTcpServer, TcpPlace
+from fastflv.servers.recordings.api import RecordApi
+from fastflv.servers.recordings.files import RecordingFiles
+from fastflv.servers.recordings.request import RecordSite
+from fastflv.servers.recordings.streams import RecordedStreams
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.servers.rtmp.server import RtmpServer
 from fastflv.stream.clients import Client, Clients
@@ -127,14 +130,6 @@ class Server:
         self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self._record_options)
         spooling = Spooling(self.file_pool.spooling, self.hub)
         self.hub.watchers += (self.hls.muxers, self.recorders, spooling, HeapKeeper(loop))
-        self.record_api = RecordApi(
-            self.hub,
-            self.gate,
-            self.recorders,
-            self.file_pool.opening,
-            send=self.files.answer,
-            new_id=new_id,
-        )
         self.api = Api(
             self.hub,
             self.clients,
@@ -145,6 +140,14 @@ class Server:
             windows=lambda: self.players.windows_ms,
             auth=lambda: self.runtime.settings.http_api.auth,
             stats=lambda: self.runtime.settings.stats,
+        )
+        self.record_api = RecordApi(
+            self.gate,
+            RecordedStreams(self.hub, self.recorders),
+            RecordingFiles(self.recorders, self.file_pool.opening, self.files),
+            authorise=self.api.authorise,
+            site_of=self._record_site,
+            new_id=new_id,
         )
         self.page = Page(
             self.hub,
@@ -157,7 +160,7 @@ class Server:
         handlers = {
             RouteKind.PAGE: self._page,
             RouteKind.API: lambda exchange, match: self.api.handle(exchange),
-            RouteKind.RECORD: self._record,
+            RouteKind.RECORD: lambda exchange, match: self.record_api.handle(exchange, match.name.vhost),
             RouteKind.CLIP: self._clip,
             RouteKind.PLAYLIST: self._playlist,
             RouteKind.SEGMENT: lambda exchange, match: self.hls.segment(exchange, match.name),
@@ -397,19 +400,6 @@ class Server:
         """Send the index of the files, or the page of live streams where they have none."""
         self.files.answer(exchange, match.folders, lambda: self.page.handle(exchange, match.name.vhost))
 
-    def _record(self, exchange: Exchange, match: Match) -> None:
-        """Answer the recording API for the vhost of the port, or the one that the request names."""
-        refused = self.api.authorise(exchange.request)
-        args = exchange.request.args
-        host = match.name.vhost or args.get("vhost") or args.get("domain") or exchange.request.host
-        vhost = self.runtime.vhost(host)
-        if refused is not None:
-            exchange.respond(refused)
-        elif vhost is None:
-            refuse_path(exchange)
-        else:
-            self.record_api.handle(exchange, vhost.record_site)
-
     def _clip(self, exchange: Exchange, match: Match) -> bool:
         return self.clips.handle(exchange, match.name, exchange.request.path.rpartition(".")[2])
 
@@ -473,6 +463,10 @@ class Server:
     def _hls_vhost(self, host: str) -> HlsOptions | None:
         found = self.runtime.vhost(host)
         return found.hls if found is not None else None
+
+    def _record_site(self, host: str) -> RecordSite | None:
+        found = self.runtime.vhost(host)
+        return found.record_site if found is not None else None
 
     def _record_options(self, vhost: str) -> RecordOptions | None:
         found = self.runtime.vhosts.get(vhost)

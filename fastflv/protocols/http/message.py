@@ -61,6 +61,12 @@ class Request:
             return host[1:].partition("]")[0]
         return host.partition(":")[0]
 
+    @property
+    def vhost(self) -> str:
+        """The host that the query names instead of the header, as SRS reads it; else that of the header."""
+        named = self.query and (self.args.get("vhost") or self.args.get("domain"))
+        return named or self.host
+
 
 @dataclass(slots=True)
 class Response:

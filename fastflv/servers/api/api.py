@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from fastflv import __version__, limits
+from fastflv import __version__
 from fastflv.config.model.server import Stats
 from fastflv.config.model.webserver import ApiAuth
 from fastflv.media import trackinfo as tracks
@@ -26,6 +26,7 @@ from fastflv.servers.api import machine
 from fastflv.servers.api.disks import DiskMeter
 from fastflv.servers.api.metrics import CONTENT_TYPE as METRICS
 from fastflv.servers.api.metrics import write_metrics
+from fastflv.servers.api.paging import page_of
 from fastflv.servers.api.rate import Rates
 from fastflv.servers.api.sample import Sample, Traffic, take_traffic
 from fastflv.stream.clients import Client, Clients
@@ -341,15 +342,6 @@ def _version() -> dict[str, object]:
 
 
 def _page(request: Request, rows: Iterable[Row]) -> list[Row]:
-    """Return the rows that `start` and `count` choose, PAGE_COUNT_MAX at most; what is no number counts as not given."""
-    args = request.args
-    start = _number(args.get("start", ""), 0)
-    count = min(max(1, _number(args.get("count", ""), limits.PAGE_COUNT_DEFAULT)), limits.PAGE_COUNT_MAX)
+    """Return the rows that `start` and `count` choose."""
+    start, count = page_of(request)
     return list(islice(rows, start, start + count))
-
-
-def _number(text: str, default: int) -> int:
-    """Read a query argument; more digits than any count has mean "all"."""
-    if not (text.isascii() and text.isdecimal()):
-        return default
-    return int(text) if len(text) < 10 else 1_000_000_000

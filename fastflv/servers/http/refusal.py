@@ -62,17 +62,21 @@ def publish_refusal(refused: PublishRefused, url: str) -> Response:
     return _text(STATUS[refused.failure], _named(url, refused.reason))
 
 
+def as_refusal(response: Response) -> Response:
+    """Return *response* with the headers of a refusal: others, or the same client later, may be admitted."""
+    response.headers["Cache-Control"] = "no-store"
+    if response.status == 401:
+        # RFC 9110, 15.5.2: a 401 names a scheme.
+        response.headers["WWW-Authenticate"] = 'Bearer realm="fastflv"'
+    return response
+
+
 def _named(url: str, reason: str) -> str:
     return reason if url in reason else f"{url}: {reason}"
 
 
 def _text(status: int, text: str) -> Response:
-    response = Response.of_text(status, text)
-    response.headers["Cache-Control"] = "no-store"
-    if status == 401:
-        # RFC 9110, 15.5.2: a 401 names a scheme.
-        response.headers["WWW-Authenticate"] = 'Bearer realm="fastflv"'
-    return response
+    return as_refusal(Response.of_text(status, text))
 
 
 def _redirect(url: str) -> Response:

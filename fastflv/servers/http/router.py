@@ -97,7 +97,7 @@ class Router:
 
     def cross_domain(self, request: Request) -> CrossDomain:
         """Return what pages of other sites may do: the first route that matches the path says so, else mounts."""
-        found = self._site(request).matches(request.path)
+        found = self._site_of(request.vhost).matches(request.path)
         return self._cross_domain(found[0].route.kind if found else RouteKind.MOUNT)
 
     @property
@@ -108,7 +108,7 @@ class Router:
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
         allowed: dict[str, None] = {}
-        for match in self._site(request).matches(request.path):
+        for match in self._site_of(request.vhost).matches(request.path):
             if allowed and match.route.kind is RouteKind.FILES:
                 break
             if request.method not in match.methods:
@@ -123,12 +123,6 @@ class Router:
             exchange.respond(Response.of_text(405, Allow=", ".join((*allowed, "OPTIONS"))))
         else:
             refuse_path(exchange)
-
-    def _site(self, request: Request) -> Site:
-        if not request.query:
-            return self._site_of(request.host)
-        args = request.args
-        return self._site_of(args.get("vhost") or args.get("domain") or request.host)
 
 
 def refuse_path(exchange: Exchange) -> None:

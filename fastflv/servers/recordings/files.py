@@ -1,0 +1,112 @@
+"""Requests on files: recordings are listed, sent and deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from fastflv.config.routes import RECORDINGS
+from fastflv.errors import FilesBusyError
+from fastflv.net.filepool import FileShare
+from fastflv.record.library import Described, list_recordings, remove_recording
+from fastflv.record.options import ENDINGS
+from fastflv.record.output import TEMPORARY
+from fastflv.record.recorder import RecordedFile
+from fastflv.record.recorders import Recorders
+from fastflv.servers.api.paging import page_of
+from fastflv.servers.files.server import FileServer
+from fastflv.servers.recordings.request import RecordRequest
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class RecordingFiles:
+    """The files below `record_path`."""
+
+    def __init__(self, recorders: Recorders, share: FileShare, files: FileServer) -> None:
+        self._recorders = recorders
+        self._share = share
+        self._files = files
+
+    def show(self, request: RecordRequest) -> None:
+        start, count = page_of(request.exchange.request)
+        work = partial(list_recordings, request.site.folder, start, count)
+        self._run(request, work, partial(self._listed, request, self._running(request.site.folder)))
+
+    def send(self, request: RecordRequest) -> None:
+        if request.path.endswith(ENDINGS):
+            self._files.answer(
+                request.exchange, ((request.site.folder, request.path),), partial(request.refuse, 404)
+            )
+        else:
+            request.refuse(404)
+
+    def remove(self, request: RecordRequest) -> None:
+        if os.path.normpath(request.path) in self._running(request.site.folder):
+            request.refuse(409, "the file is being recorded")
+            return
+        work = partial(remove_recording, request.site.folder, request.path)
+        self._run(request, work, partial(self._removed, request))
+
+    def _listed(
+        self,
+        request: RecordRequest,
+        running: dict[str, RecordedFile],
+        done: asyncio.Future[tuple[list[Described], int]],
+    ) -> None:
+        if done.exception() is not None:
+            request.refuse(503, "the directory cannot be read")
+            return
+        rows, total = done.result()
+        request.reply(recordings=[_row(each, running.get(each.found.path)) for each in rows], total=total)
+
+    def _removed(self, request: RecordRequest, done: asyncio.Future[bool]) -> None:
+        error = done.exception()
+        if error is not None:
+            request.refuse(403, getattr(error, "strerror", "") or "the file cannot be deleted")
+        elif done.result():
+            ip = request.exchange.request.ip
+            log.info("api: %s deletes the recording %s", ip, request.path, extra={"peer": ip})
+            request.reply()
+        else:
+            request.refuse(404)
+
+    def _running(self, folder: str) -> dict[str, RecordedFile]:
+        """Files that are being written below *folder*, by the relative paths of their temporary names."""
+        root = os.path.abspath(folder)
+        files = (recorder.file for recorder in self._recorders if recorder.file is not None)
+        return {os.path.relpath(os.path.abspath(file.output.path), root) + TEMPORARY: file for file in files}
+
+    def _run(
+        self,
+        request: RecordRequest,
+        work: Callable[[], Result],
+        then: Callable[[asyncio.Future[Result]], None],
+    ) -> None:
+        """Do *work* on a thread, *then* what follows."""
+        try:
+            future = self._share.run(work)
+        except FilesBusyError as error:
+            request.refuse(503, f"{error.detail}; ask again", Retry_After="1")
+        else:
+            future.add_done_callback(lambda done: None if done.cancelled() else then(done))
+
+
+def _row(each: Described, file: RecordedFile | None) -> dict[str, object]:
+    """*file*: where it is being written."""
+    path = each.found.path
+    return {
+        "id": path,
+        "url": f"{RECORDINGS}/{path}",
+        "size": each.found.size,
+        "duration": file.writer.duration_ms / 1000 if file is not None else each.duration,
+        "codecs": list(file.writer.codecs.values()) if file is not None else list(each.codecs),
+        "state": "recording" if file is not None else "broken" if path.endswith(TEMPORARY) else "finished",
+        "changed": round(each.found.changed, 3),
+    }

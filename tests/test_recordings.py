@@ -1,0 +1,102 @@
+"""The recording API of a server in this process: what a refusal says, and questions of the gate that are answered late."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from model.access import Hook
+from model.loop import until
+
+from fastflv.access.request import Action
+from fastflv.access.verdict import ALLOW, Refusal, Refused
+from fastflv.config.load import load_text
+from fastflv.control.server import Server
+
+TEXT = """
+listen 127.0.0.1:0;
+http_api {{ enabled on; listen 127.0.0.1:0; }}
+vhost __defaultVhost__ {{ record_path {folder}; }}
+"""
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[tuple[Server, Hook]]:
+    """Run a server whose gate asks a hook."""
+    server = Server(load_text(TEXT.format(folder=folder)), asyncio.get_running_loop())
+    hook = Hook()
+    server.gate.rules.append(hook)
+    await server.start()
+    try:
+        async with asyncio.timeout(30):
+            yield server, hook
+    finally:
+        await server.stop()
+
+
+async def begin(server: Server, method: str, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    [port] = server.listeners.ports("API")
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+    return reader, writer
+
+
+async def finish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[int, str, bytes]:
+    """Read the answer: status, head and body."""
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    return int(head.split()[1]), head.decode(), body
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/flv/record/start/live/x", "POST, OPTIONS"),
+        ("POST", "/flv/record/status/live/x", "GET, HEAD, OPTIONS"),
+        ("PUT", "/api/v1/recordings", "GET, HEAD, OPTIONS"),
+        ("POST", "/api/v1/recordings/live/x.flv", "GET, DELETE, HEAD, OPTIONS"),
+    ],
+)
+def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(
+    tmp_path: Path, method: str, path: str, allow: str
+) -> None:
+    async def ask() -> None:
+        async with running(tmp_path) as (server, hook):
+            status, head, _ = await finish(*await begin(server, method, path))
+            assert (status, hook.asked) == (405, [])
+            assert f"Allow: {allow}\r\n" in head + "\r\n"
+
+    asyncio.run(ask())
+
+
+def test_a_request_waits_for_the_gate_and_an_unauthorised_one_is_told_how(tmp_path: Path) -> None:
+    async def ask() -> None:
+        async with running(tmp_path) as (server, hook):
+            asked = [await begin(server, "GET", "/api/v1/recordings") for _ in range(2)]
+            await until(lambda: len(hook.answers) == 2)
+            assert {(each.action, each.output) for each in hook.asked} == {(Action.RECORD, "record")}
+            hook.answers[0](ALLOW)
+            hook.answers[1](Refused(Refusal.UNAUTHORIZED, "no token"))
+            answers = [await finish(*each) for each in asked]
+            answers.sort()
+            assert [status for status, _, _ in answers] == [200, 401]
+            assert json.loads(answers[0][2])["total"] == 0
+            assert "WWW-Authenticate: Bearer" in answers[1][1]
+
+    asyncio.run(ask())
+
+
+def test_a_client_that_leaves_takes_its_question_back(tmp_path: Path) -> None:
+    async def ask() -> None:
+        async with running(tmp_path) as (server, hook):
+            _, writer = await begin(server, "DELETE", "/api/v1/recordings/live/x.flv")
+            await until(lambda: len(hook.answers) == 1)
+            assert (hook.asked[0].app, hook.asked[0].stream) == ("live", "x")
+            writer.close()
+            await until(lambda: hook.cancelled == 1)
+
+    asyncio.run(ask())
