@@ -23,12 +23,13 @@ from fastflv.config.model.webserver import HttpApi, Https, HttpServer
 from fastflv.config.mount import Mount
 from fastflv.config.place import change_place
 from fastflv.config.routes import WHOLE_API, RouteKind, with_former
-from fastflv.control.heapkeeper import HeapKeeper
+from fastflv.control.endedstreams import EndedStreams
 from fastflv.control.identity import new_id, server_id
 from fastflv.control.listeners import Listeners, Pairs, Wanted
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.filepool import FilePool
+from fastflv.net.heap import Heap
 from fastflv.net.listener import Connect
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
@@ -124,12 +125,13 @@ class Server:
         self.flv_tcp = FlvTcpServer(loop, intakes, self.connection_limit, place=self._tcp_place)
         self.files = FileServer(self.file_pool)
         self.clips = ClipServer(self.joins, Clips(self.file_pool.clips), new_id=new_id)
+        heap = Heap(loop)
         self.hls = HlsServer(
-            self.joins, self.clients, self.file_pool.hls, vhost_of=self._hls_vhost, new_id=new_id
+            self.joins, self.clients, self.file_pool.hls, heap, vhost_of=self._hls_vhost, new_id=new_id
         )
         self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self._record_options)
         spooling = Spooling(self.file_pool.spooling, self.hub)
-        self.hub.watchers += (self.hls.muxers, self.recorders, spooling, HeapKeeper(loop))
+        self.hub.watchers += (self.hls.muxers, self.recorders, spooling, EndedStreams(heap))
         self.api = Api(
             self.hub,
             self.clients,

@@ -55,9 +55,6 @@ HLS_HOLD_SECONDS: Final = 8.0
 HLS_IDLE_SECONDS: Final = 30.0
 "A muxer on demand closes when no viewer asked for this long and for three target durations, seconds: players ask once per target duration."
 
-HLS_TRIM_SECONDS: Final = 2.0
-"After a muxer closed, free memory goes back to the system after this, seconds: once for many that close."
-
 HLS_TRIM_BYTES: Final = 4 * 1024 * 1024
 "After viewers with as much memory were forgotten, free memory goes back to the system, bytes."
 

@@ -37,5 +37,5 @@ LOG_TRACE_CHARS: Final = 2048
 CLOSED_PIPE_STATUS: Final = 141
 "Exit status when the reader of the output has left: what shells show for SIGPIPE (128 + 13)."
 
-HEAP_TRIM_SECONDS: Final = 5.0
-"From the end of a stream to the giving back of free memory, seconds: 0.5 ms, and 0.2 ms for each MB. The C library keeps what lies below a block that is in use."
+HEAP_TRIM_SECONDS: Final = 2.0
+"From the freeing of much memory to its return to the system, seconds: once for many streams, muxers and viewers that end."

@@ -14,6 +14,7 @@ from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv.access.gate import Gate
 from fastflv.containers.playlist import QUERY
 from fastflv.net.filepool import FilePool
+from fastflv.net.heap import Heap
 from fastflv.net.peer import Peer
 from fastflv.net.turns import Turns
 from fastflv.playing.join import Joins
@@ -74,6 +75,7 @@ class Site:
             joins,
             clients,
             FilePool(self.loop).hls,
+            Heap(self.loop),
             vhost_of=lambda vhost: options,
             new_id=lambda: f"{next(ids):08x}",
         )

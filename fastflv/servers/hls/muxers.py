@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 from fastflv import limits
 from fastflv.net.filepool import FileShare
+from fastflv.net.heap import Heap
 from fastflv.servers.hls.diskstore import Disk, DiskStore
-from fastflv.servers.hls.heap import trim_heap
 from fastflv.servers.hls.keyring import KeyRing
 from fastflv.servers.hls.memorystore import MemoryStore, SharedMemory
 from fastflv.servers.hls.muxer import HlsMuxer
@@ -37,6 +37,7 @@ class HlsMuxers:
         hub: Hub,
         clients: Clients,
         files: FileShare,
+        heap: Heap,
         vhost_of: Callable[[str], HlsOptions | None],
     ) -> None:
         self.vhost_of = vhost_of
@@ -50,7 +51,7 @@ class HlsMuxers:
         "By vhost: path templates from before a reload that running muxers still use."
         self._memory = SharedMemory()
         self._disk = Disk(files)
-        self._trimmer: asyncio.TimerHandle | None = None
+        self._heap = heap
         self._stopped = False
 
     def __iter__(self) -> Iterator[HlsMuxer]:
@@ -163,8 +164,6 @@ class HlsMuxers:
     async def stop(self) -> None:
         """Close all muxers; wait up to STOP_SECONDS for files that are being written. Call it before streams end."""
         self._stopped = True
-        if self._trimmer is not None:
-            self._trimmer.cancel()
         muxers = [*self, *self._replaced]
         for muxer in muxers:
             muxer.stop()
@@ -213,13 +212,7 @@ class HlsMuxers:
             del self._muxers[muxer.name]
             if self._former:
                 self._find_former()
-        if self._trimmer is None and not self._stopped:
-            self._trimmer = self._loop.call_later(limits.HLS_TRIM_SECONDS, self._trim)
-
-    def _trim(self) -> None:
-        """Give back the memory of segments that are gone."""
-        self._trimmer = None
-        trim_heap()
+        self._heap.trim_later()
 
     def _find_former(self) -> None:
         """Find the templates that running muxers have kept over a reload."""

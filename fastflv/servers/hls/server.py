@@ -8,9 +8,9 @@ from fastflv import limits
 from fastflv.access.request import AccessRequest
 from fastflv.net.deadline import Deadline
 from fastflv.net.filepool import FileShare
+from fastflv.net.heap import Heap
 from fastflv.playing.join import Joins
 from fastflv.protocols.http.exchange import Exchange
-from fastflv.servers.hls.heap import trim_heap
 from fastflv.servers.hls.muxers import HlsMuxers
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.playlistrequest import PlaylistRequest
@@ -33,12 +33,14 @@ class HlsServer:
         joins: Joins,
         clients: Clients,
         files: FileShare,
+        heap: Heap,
         *,
         vhost_of: Callable[[str], HlsOptions | None],
         new_id: Callable[[], str],
     ) -> None:
         self.joins = joins
-        self.muxers = HlsMuxers(joins.loop, joins.hub, clients, files, vhost_of)
+        self._heap = heap
+        self.muxers = HlsMuxers(joins.loop, joins.hub, clients, files, heap, vhost_of)
         "To be told of streams by the hub, and of reloads by `reconfigure`."
         self.sessions = HlsSessions(clients, joins.loop.time, new_id)
         self.stopped = False
@@ -111,6 +113,6 @@ class HlsServer:
             return
         if self.sessions.freed_bytes > limits.HLS_TRIM_BYTES:
             self.sessions.freed_bytes = 0
-            trim_heap()
+            self._heap.trim_later()
         if len(self.sessions):
             self._sweep_later(limits.HLS_SWEEP_SECONDS)
