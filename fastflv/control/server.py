@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from fastflv import limits
@@ -16,16 +16,14 @@ from fastflv.access.request import AccessRequest
 from fastflv.access.rules import Rule
 from fastflv.access.verdict import Allowed, Verdict, forbid
 from fastflv.config.diff import differences
-from fastflv.config.model.remux import DEFAULT_MOUNT
-from fastflv.config.model.server import Rtmps, Settings
+from fastflv.config.model.caster import StreamCaster
+from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import DEFAULT_VHOST
-from fastflv.config.model.webserver import HttpApi, Https, HttpServer
-from fastflv.config.mount import Mount
-from fastflv.config.place import change_place
 from fastflv.config.routes import WHOLE_API, RouteKind, with_former
 from fastflv.control.endedstreams import EndedStreams
+from fastflv.control.endpoints import Spoken, wanted
 from fastflv.control.identity import new_id, server_id
-from fastflv.control.listeners import Listeners, Pairs, Wanted
+from fastflv.control.listeners import Listeners
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.filepool import FilePool
@@ -50,10 +48,10 @@ from fastflv.servers.hls import HlsOptions, HlsServer
 from fastflv.servers.http.caster import Caster
 from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.live import Live
+from fastflv.servers.http.mounts import Mounts
 from fastflv.servers.http.page import Page
-from fastflv.servers.http.push import PUBLISH_ARGUMENT, Push
-from fastflv.servers.http.router import PUBLISH_METHODS, Match, Router, Site, refuse_path
-from fastflv.servers.http.websocket import wants_upgrade
+from fastflv.servers.http.push import Push
+from fastflv.servers.http.router import Match, Router, Site, refuse_path
 from fastflv.servers.push.intake import Intakes
 from fastflv.servers.push.tcp import FlvTcpServer, TcpPlace
 from fastflv.servers.recordings.api import RecordApi
@@ -69,9 +67,6 @@ from fastflv.stream.publication import Publication, Publications, PublishOptions
 from fastflv.stream.stream import Stream
 
 log = logging.getLogger(__name__)
-
-NUMBER_MOUNT = Mount.parse(DEFAULT_MOUNT, DEFAULT_VHOST)
-"How streams of `flv_tcp` are played by number."
 
 API_SITE = Site("", WHOLE_API)
 "What any host stands for on the API's own ports."
@@ -159,6 +154,7 @@ class Server:
             # Who asks for a password there does not show the names of streams elsewhere.
             lists=lambda: not self.runtime.settings.http_api.auth.enabled,
         )
+        mounts = Mounts(self.hub, self.live, self.push, self.files)
         handlers = {
             RouteKind.PAGE: self._page,
             RouteKind.API: lambda exchange, match: self.api.handle(exchange),
@@ -167,21 +163,20 @@ class Server:
             RouteKind.PLAYLIST: self._playlist,
             RouteKind.SEGMENT: lambda exchange, match: self.hls.segment(exchange, match.name),
             RouteKind.KEY: lambda exchange, match: self.hls.key(exchange, match.name),
-            RouteKind.MOUNT: self._mount,
-            RouteKind.NUMBER: self._number,
+            RouteKind.MOUNT: mounts.handle,
+            RouteKind.NUMBER: mounts.number,
             RouteKind.FILES: self._files,
         }
-        self._stream_router = Router(
-            self._site_of,
-            handlers,
-            cross_domain=self._cross_domain,
-            trusted=self._trusted,
+        streams, api = (
+            Router(site_of, handlers, cross_domain=self._cross_domain, trusted=self._trusted)
+            for site_of in (self._site_of, lambda host: API_SITE)
         )
-        self._api_router = Router(
-            self._api_site,
-            handlers,
-            cross_domain=self._cross_domain,
-            trusted=self._trusted,
+        self._spoken = Spoken(
+            self.rtmp.connect,
+            partial(self._serve_http, streams),
+            partial(self._serve_http, api),
+            self.flv_tcp.connect,
+            self._caster,
         )
         self.listeners = Listeners(loop, self.connection_limit)
 
@@ -285,93 +280,27 @@ class Server:
 
     def _listen(self, runtime: Runtime, sockets: Sequence[socket.socket]) -> None:
         plan = self.listeners.plan(
-            self._wanted(runtime.settings),
+            wanted(runtime.settings, self._spoken),
             trusted=runtime.trusted,
             empty_ip_ok=runtime.settings.empty_ip_ok,
             inherited=sockets,
         )
         self.listeners.commit(plan)
 
-    def _wanted(self, settings: Settings) -> Iterator[Wanted]:
-        """The listeners of a configuration."""
-        server, api = settings.http_server, settings.http_api
-
-        def want(
-            name: str,
-            block: HttpServer | HttpApi | Https | Rtmps,
-            connect: Connect,
-            *paths: str,
-            pairs: Pairs | None = None,
-            kept: int = 0,
-        ) -> Wanted:
-            return Wanted(
-                name,
-                block.listen,
-                connect,
-                pairs,
-                block.proxy_protocol,
-                kept,
-                _change_place(settings, *paths),
-            )
-
-        kept = limits.API_CONNECTIONS_KEPT
-
-        yield Wanted(
-            "RTMP",
-            settings.listen,
-            self.rtmp.connect,
-            proxied=settings.rtmp.proxy_protocol,
-            place=_change_place(settings, "listen", "rtmp.listen"),
+    def _caster(self, caster: StreamCaster) -> Connect:
+        handler = Caster(
+            self.push,
+            caster.output,
+            vhost_of=self._vhost_name,
+            cross_domain=lambda: self._cross_domain(RouteKind.MOUNT),
+            trusted=self._trusted,
         )
-        if settings.rtmps is not None:
-            rtmps = settings.rtmps
-            yield want("RTMPS", rtmps, self.rtmp.connect, "rtmps.listen", pairs=((rtmps.cert, rtmps.key),))
-        if server.enabled:
-            yield want("HTTP", server, self._serve_streams, "http_server.listen")
-            if server.https.enabled:
-                https = server.https
-                yield want("HTTPS", https, self._serve_streams, "http_server.https.listen", pairs=https.pairs)
-        if api.enabled and not settings.api_shared:
-            yield want("API", api, self._serve_api, "http_api.listen", kept=kept)
-        if api.enabled and api.https.enabled and not settings.api_https_shared:
-            https = api.https
-            yield want(
-                "API over TLS", https, self._serve_api, "http_api.https.listen", pairs=https.pairs, kept=kept
-            )
-
-        for caster in settings.stream_casters:
-            handler = Caster(
-                self.push,
-                caster.output,
-                vhost_of=self._vhost_name,
-                cross_domain=lambda: self._cross_domain(RouteKind.MOUNT),
-                trusted=self._trusted,
-            )
-            place = caster.source.value("listen") if caster.source is not None else None
-            yield Wanted(
-                "HTTP-FLV caster",
-                caster.listen,
-                partial(self._serve_http, handler),
-                place=f"in {place.place}" if place is not None else "with listen in its stream_caster",
-            )
-        if settings.flv_tcp.enabled:
-            yield Wanted(
-                "FLV over TCP",
-                settings.flv_tcp.listen,
-                self.flv_tcp.connect,
-                place=_change_place(settings, "flv_tcp.listen"),
-            )
+        return partial(self._serve_http, handler)
 
     def _serve_http(self, handler: Handler, peer: Peer) -> HttpConnection:
         return HttpConnection(
             self._loop, handler, self.connection_limit, peer, self.turns, self.file_pool.sending
         )
-
-    def _serve_streams(self, peer: Peer) -> HttpConnection:
-        return self._serve_http(self._stream_router, peer)
-
-    def _serve_api(self, peer: Peer) -> HttpConnection:
-        return self._serve_http(self._api_router, peer)
 
     def _trusted(self) -> NetworkSet:
         return self.runtime.trusted
@@ -395,9 +324,6 @@ class Server:
             return vhost.site
         return Site(vhost.vhost.name, with_former(vhost.site.routes, (each.files for each in former)))
 
-    def _api_site(self, host: str) -> Site:
-        return API_SITE
-
     def _page(self, exchange: Exchange, match: Match) -> None:
         """Send the index of the files, or the page of live streams where they have none."""
         self.files.answer(exchange, match.folders, lambda: self.page.handle(exchange, match.name.vhost))
@@ -419,31 +345,6 @@ class Server:
 
     def _files(self, exchange: Exchange, match: Match) -> None:
         self.files.answer(exchange, match.folders, lambda: refuse_path(exchange))
-
-    def _mount(self, exchange: Exchange, match: Match) -> None:
-        """Play, publish, or send a file of that name where there is no such stream."""
-        mount, request = match.route.mount, exchange.request
-        assert mount is not None
-        # A WebSocket asked for by POST is refused as a wrong handshake, not taken for a publisher.
-        if wants_upgrade(request):
-            publish = PUBLISH_ARGUMENT in request.args and mount.container == "flv"
-        else:
-            publish = request.method in PUBLISH_METHODS
-        if publish:
-            self.push.handle(exchange, match.name)
-        else:
-            self._play(exchange, match, mount)
-
-    def _number(self, exchange: Exchange, match: Match) -> None:
-        """Play a stream of `flv_tcp`."""
-        self._play(exchange, match, NUMBER_MOUNT)
-
-    def _play(self, exchange: Exchange, match: Match, mount: Mount) -> None:
-        name = match.name
-        if wants_upgrade(exchange.request) or not match.folders or self.hub.find(name) is not None:
-            self.live.handle(exchange, mount, name)
-        else:
-            self.files.answer(exchange, match.folders, lambda: self.live.handle(exchange, mount, name))
 
     def _vhost_name(self, host: str) -> str | None:
         found = self.runtime.vhost(host)
@@ -485,11 +386,6 @@ class Server:
             )
             for vhost in self.runtime.settings.vhosts.values()
         ]
-
-
-def _change_place(settings: Settings, *paths: str) -> str:
-    """Return with what an operator chooses another value for the setting at one of *paths*, for messages."""
-    return change_place(settings.source, *paths) if settings.source else "in the settings"
 
 
 def _refuse_vhost(request: AccessRequest) -> Verdict:
