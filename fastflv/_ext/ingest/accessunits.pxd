@@ -36,8 +36,8 @@ cdef class AccessUnits:
     # codec: as TagTraits.codec. record: body of the sequence header behind the tag's header; NULL: there is none.
     cdef void configure(self, uint32_t codec, const uint8_t* record, Py_ssize_t size) noexcept
     cdef void clear(self) noexcept
-    # body, size: of a video tag with coded data; set to the new body, which is valid until the next call.
-    cdef int take(self, const Payload* found, const uint8_t** body, uint32_t* size, uint8_t* flags) except -1
+    # body, size, found: of a video tag with coded data; set to the new body, which is valid until the next call.
+    cdef int take(self, Payload* found, const uint8_t** body, uint32_t* size, uint8_t* flags) except -1
     cdef bytes new_record(self, const uint8_t* data, Py_ssize_t size, int length_size)
     cdef bytes mended(self, const uint8_t* body, uint32_t at, uint32_t size)
     cdef bytes sets_in(self, const uint8_t* data, Py_ssize_t size, int length_size)

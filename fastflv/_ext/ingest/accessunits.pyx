@@ -119,7 +119,7 @@ cdef class AccessUnits:
             return 0
         return -1
 
-    cdef int take(self, const Payload* found, const uint8_t** body, uint32_t* size, uint8_t* flags) except -1:
+    cdef int take(self, Payload* found, const uint8_t** body, uint32_t* size, uint8_t* flags) except -1:
         """Take the body of a tag; correct its *flags* by what its units say, and write it anew where needed."""
         cdef const uint8_t* head = body[0]
         cdef const uint8_t* data = head + found.at
@@ -188,6 +188,7 @@ cdef class AccessUnits:
         self.held_recovery = False
         body[0] = self.made
         size[0] = <uint32_t>(out - self.made)
+        found.size = size[0] - found.at
         return UNIT_MADE
 
     cdef int hold(self, const uint8_t* data, const Units* units, int length_size) except -1:

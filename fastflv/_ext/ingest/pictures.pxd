@@ -3,6 +3,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from fastflv._ext.ingest.dependency cimport VideoForm
+from fastflv._ext.log.log cimport Log
+from fastflv._ext.syntax.flvtag cimport Payload
 
 
 cdef class Pictures:
@@ -12,7 +14,7 @@ cdef class Pictures:
 
     cdef void clear(self) noexcept
     cdef void configure(self, const uint8_t* body, uint32_t size) noexcept
-    # flags: as of the tag. has_start: the log offers a start to players.
+    # flags: as of the tag. found: coded data in body; NULL: none that can be read. log: where the picture goes.
     cdef uint8_t flags_of(
-        self, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size, bint has_start
+        self, uint8_t flags, int64_t dts_ms, const Payload* found, const uint8_t* body, const Log* log
     ) noexcept

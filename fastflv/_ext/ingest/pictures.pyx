@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
 from fastflv._ext.ingest.dependency cimport VideoForm, is_disposable, note_key, read_form
+from fastflv._ext.log.log cimport Log, has_start
 from fastflv._ext.syntax.flvtag cimport DISPOSABLE, KEY, LEADING, TAG_VIDEO, Payload, read_payload
 
 from fastflv import limits
@@ -28,19 +29,18 @@ cdef class Pictures:
             read_form(&self.form, found.codec, body + found.at, found.size)
 
     cdef uint8_t flags_of(
-        self, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size, bint has_start
+        self, uint8_t flags, int64_t dts_ms, const Payload* found, const uint8_t* body, const Log* log
     ) noexcept:
         """Return the flags of a picture: KEY, and LEADING and DISPOSABLE as its coded headers say.
 
         Where the log has offered no start for KEY_WAIT_MS, a picture that others refer to becomes one.
         """
-        cdef Payload found
-        cdef bint readable = read_payload(TAG_VIDEO, body, size, &found) and found.packet == 1
+        cdef bint readable = found != NULL
         if readable and not flags & (KEY | DISPOSABLE) and is_disposable(&self.form, body + found.at, found.size):
             flags |= DISPOSABLE
         if self.start_ms < 0 or dts_ms < self.start_ms:
             self.start_ms = dts_ms
-        if not flags & (KEY | DISPOSABLE) and dts_ms - self.start_ms >= KEY_WAIT_MS and not has_start:
+        if not flags & (KEY | DISPOSABLE) and dts_ms - self.start_ms >= KEY_WAIT_MS and not has_start(log):
             flags |= KEY
         if flags & KEY:
             self.start_ms = dts_ms

@@ -58,8 +58,10 @@ cdef class StreamWriter(TagWriter):
     ) except -1
     cdef int take_picture(self, TagTraits* traits, uint32_t timestamp, const uint8_t* body, uint32_t size) except -1
     cdef int take_sound(self, TagTraits* traits, uint32_t timestamp, const uint8_t* body, uint32_t size) except -1
+    # picture: coded data of the default video track in body; NULL: there is none.
     cdef int take_frame(
-        self, uint8_t kind, TagTraits* traits, uint32_t timestamp, const uint8_t* body, uint32_t size
+        self, uint8_t kind, TagTraits* traits, uint32_t timestamp, const uint8_t* body, uint32_t size,
+        const Payload* picture,
     ) except -1
     cdef int show_track(self, uint8_t kind, uint32_t timestamp) except -1
     cdef bint is_watched(self) noexcept

@@ -222,35 +222,37 @@ cdef class StreamWriter(TagWriter):
 
     cdef int take_picture(self, TagTraits* traits, uint32_t timestamp, const uint8_t* body, uint32_t size) except -1:
         cdef Payload found
-        if traits.track == 0 and read_payload(TAG_VIDEO, body, size, &found) and found.packet == 1:
-            if self.units.take(&found, &body, &size, &traits.flags) == UNIT_PART:
-                return 0
-            if traits.flags & KEY:
-                record = self.units.new_record(body + found.at, size - found.at, self.units.size)
-                if record is not None:
-                    self.keep_record(TAG_VIDEO, &found, timestamp, body, record)
-        return self.take_frame(TAG_VIDEO, traits, timestamp, body, size)
+        if traits.track != 0 or not read_payload(TAG_VIDEO, body, size, &found) or found.packet != 1:
+            return self.take_frame(TAG_VIDEO, traits, timestamp, body, size, NULL)
+        if self.units.take(&found, &body, &size, &traits.flags) == UNIT_PART:
+            return 0
+        if traits.flags & KEY:
+            record = self.units.new_record(body + found.at, found.size, self.units.size)
+            if record is not None:
+                self.keep_record(TAG_VIDEO, &found, timestamp, body, record)
+        return self.take_frame(TAG_VIDEO, traits, timestamp, body, size, &found)
 
     cdef int take_sound(self, TagTraits* traits, uint32_t timestamp, const uint8_t* body, uint32_t size) except -1:
         """Take an audio frame, or all those in ADTS."""
         cdef Payload found
         cdef uint32_t after_ms = 0
         if traits.track != 0 or not read_payload(TAG_AUDIO, body, size, &found) or not is_aac(found.codec):
-            return self.take_frame(TAG_AUDIO, traits, timestamp, body, size)
+            return self.take_frame(TAG_AUDIO, traits, timestamp, body, size, NULL)
         if not self.adts.begin(&found, body):
             record = self.adts.full_record(&found, body)
             if record is not None:
                 self.keep_record(TAG_AUDIO, &found, timestamp, body, record)
-            return self.take_frame(TAG_AUDIO, traits, timestamp, body, size)
+            return self.take_frame(TAG_AUDIO, traits, timestamp, body, size, NULL)
         record = self.adts.new_record()
         if record is not None:
             self.keep_record(TAG_AUDIO, &found, timestamp, body, record)
         while self.adts.next(&after_ms, &size):
-            self.take_frame(TAG_AUDIO, traits, timestamp + after_ms, self.adts.body, size)
+            self.take_frame(TAG_AUDIO, traits, timestamp + after_ms, self.adts.body, size, NULL)
         return 0
 
     cdef int take_frame(
-        self, uint8_t kind, TagTraits* traits, uint32_t timestamp, const uint8_t* body, uint32_t size
+        self, uint8_t kind, TagTraits* traits, uint32_t timestamp, const uint8_t* body, uint32_t size,
+        const Payload* picture,
     ) except -1:
         """Write one frame, unless players could do nothing with it."""
         cdef bint video = kind == TAG_VIDEO
@@ -275,7 +277,7 @@ cdef class StreamWriter(TagWriter):
         dts = timeline_stamp(&self.timeline, video, timestamp, self.now_ms)
         self.detect_lost_track(video, dts)
         if video and traits.track == 0:
-            traits.flags = self.pictures.flags_of(traits.flags, dts, body, size, self.log.has_start())
+            traits.flags = self.pictures.flags_of(traits.flags, dts, picture, body, self.log.log)
             key = traits.flags & KEY != 0
         if dts - self.log.log.epoch_ms > EPOCH_MS and (key or not self.has_video):
             self.begin_epoch(dts)

@@ -7,6 +7,7 @@ published head never change.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
+from fastflv._ext.core.atomics cimport load_relaxed
 from fastflv._ext.core.pthreads cimport pthread_mutex_t
 from fastflv._ext.log.block cimport Block
 from fastflv._ext.log.page cimport Page
@@ -51,6 +52,11 @@ cdef struct Log:
     int32_t keep_gop       # 0: no GOP cache
     uint32_t next_capacity  # bytes of the next page
     Timeshift* past        # owned; pages that left the list above, NULL: they are freed
+
+
+cdef inline bint has_start(const Log* log) noexcept nogil:
+    """Return whether a keyframe is a start for players, published or not. Writer's thread only."""
+    return log.pending_key >= 0 or load_relaxed(&log.key_pos) >= 0
 
 
 cdef inline int64_t told_ms(const Log* log, int64_t dts_ms) noexcept nogil:

@@ -15,4 +15,3 @@ cdef class MediaLog:
     cdef int shared_framing
 
     cdef int publish(self, bint urgent) except -1
-    cdef bint has_start(self) noexcept

@@ -197,10 +197,6 @@ cdef class MediaLog:
             PyBuffer_Release(&view)
         self.publish(kind == TAG_VIDEO)
 
-    cdef bint has_start(self) noexcept:
-        """Return whether a keyframe is a start for players, published or not."""
-        return self.log.pending_key >= 0 or load_relaxed(&self.log.key_pos) >= 0
-
     cdef int publish(self, bint urgent) except -1:
         """Publish all committed tags to readers, then to the followers."""
         cdef Follower follower
