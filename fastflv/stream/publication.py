@@ -81,8 +81,8 @@ class Publication:
     """One publish from its admission to its end. The source calls `begin_read` and `end_read` around its media."""
 
     __slots__ = (
-        "_alive", "_bytes", "_bytes_before", "_client", "_fed", "_formats", "_gathering", "_low_water", "_options",
-        "_sent_before", "_settling", "_shared", "_source", "_watch", "sink", "stream",
+        "_bytes", "_bytes_before", "_client", "_fed", "_formats", "_gathering", "_live_bytes", "_live_messages",
+        "_low_water", "_options", "_sent_before", "_settling", "_shared", "_source", "_watch", "sink", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -104,8 +104,10 @@ class Publication:
         "None once the publish has ended: the source holds the publication, and a cycle would keep its stream."
         self._sent_before = source.sent
         self._bytes = self._bytes_before = stream.writer.bytes
-        self._alive = self._progress
-        "Media bytes and messages when the publisher last showed life."
+        self._live_bytes = self._bytes
+        "Media bytes when the publisher last showed life: a byte now and then does not hold a name."
+        self._live_messages = stream.writer.messages
+        "Likewise messages."
         self._formats = stream.writer.formats
         self._fed = False
         "Some media has arrived."
@@ -157,14 +159,20 @@ class Publication:
         """Publish what one read brought to the players, and let them start once the tracks are known."""
         writer = self.sink
         writer.flush()
-        if writer.bytes != self._bytes:
-            self._bytes = writer.bytes
-            if not self._fed:
-                self._fed = True
-                self._alive = self._progress
-                self._watch.set(self._patience)
-            elif self._shows_life():
-                self._watch.heard = now
+        size = writer.bytes
+        if size != self._bytes:
+            self._bytes = size
+            if (
+                not self._fed
+                or size - self._live_bytes >= limits.PUBLISH_LIFE_BYTES
+                or writer.messages - self._live_messages >= limits.PUBLISH_LIFE_MESSAGES
+            ):
+                self._live_bytes, self._live_messages = size, writer.messages
+                if self._fed:
+                    self._watch.heard = now
+                else:
+                    self._fed = True
+                    self._watch.set(self._patience)
         if not self.stream.settled:
             self._settle()
         elif writer.formats != self._formats:
@@ -225,25 +233,8 @@ class Publication:
         """Seconds without media after which the publisher is disconnected."""
         return self._options.silence if self._fed else self._options.first_media
 
-    @property
-    def _progress(self) -> tuple[int, int]:
-        """Bytes and messages of media."""
-        writer = self.stream.writer
-        return writer.bytes, writer.audio_tags + writer.video_tags + writer.ignored
-
-    def _shows_life(self) -> bool:
-        """Whether enough came since the publisher last did so: a byte now and then does not hold a name."""
-        size, count = progress = self._progress
-        if (
-            size - self._alive[0] < limits.PUBLISH_LIFE_BYTES
-            and count - self._alive[1] < limits.PUBLISH_LIFE_MESSAGES
-        ):
-            return False
-        self._alive = progress
-        return True
-
     def _silent(self) -> None:
-        much = "next to no media" if self._fed and self._bytes != self._alive[0] else "no media"
+        much = "next to no media" if self._fed and self._bytes != self._live_bytes else "no media"
         log.info(
             "publisher of %s is disconnected: %s for %g s", self.stream.name.url, much, self._patience,
             extra={"peer": self._address},

@@ -96,6 +96,11 @@ cdef class StreamWriter(TagWriter):
         timeline_restart(&self.timeline, gap_ms)
 
     @property
+    def messages(self):
+        """Media written or left out since creation, in tags and messages."""
+        return self.audio_tags + self.video_tags + self.ignored
+
+    @property
     def audio_head(self):
         """The first bytes of the newest audio body of the default track; empty before one."""
         return self.sound[:self.sound_size]
