@@ -13,9 +13,10 @@ from fastflv._ext.ingest.chunkwrite import write_message
 from fastflv.containers.flv.reader import FlvTag
 from fastflv.errors import ToolError
 from fastflv.media.amf import amf0
+from fastflv.media.codecs import SCRIPT, VIDEO
 from fastflv.protocols.rtmp.events import ConnectWanted, PlayWanted
 from fastflv.protocols.rtmp.server import ServerSession
-from fastflv.tools.source import SCRIPT, VIDEO, open_source
+from fastflv.tools.source import open_source
 
 METADATA = amf0.encode("onMetaData", {"width": 1.0})
 
