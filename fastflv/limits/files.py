@@ -40,6 +40,9 @@ CLIP_BYTES_MAX: Final = 128 * 1024 * 1024
 CLIPS_BYTES_MAX: Final = 512 * 1024 * 1024
 "Clips of a server that are made or kept, bytes of memory; what was not asked for the longest goes first."
 
+CLIPS_MAX: Final = 64
+"Clips likewise, count: each that is kept holds one of the CONNECTIONS_RESERVED descriptors."
+
 CLIP_KEEP_SECONDS: Final = 60.0
 "A clip stays for further ranges of it so long after the last request, seconds."
 

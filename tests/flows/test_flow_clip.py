@@ -17,6 +17,7 @@ from model import ts
 from player import Player
 from server import HOST, Server, until, vhost_text
 
+from fastflv import limits
 from fastflv.media.amf import amf0
 
 ENDINGS = ("flv", "mp4", "ts")
@@ -145,6 +146,16 @@ def test_equal_clips_are_made_once(server: Server, live: Player) -> None:
         answers = list(pool.map(lambda _: Answer(server, target), range(8)))
     assert {answer.status for answer in answers} == {200}
     assert len({answer.headers["etag"] for answer in answers}) == 1
+
+
+@pytest.mark.usefixtures("live")
+def test_clips_that_are_kept_hold_few_descriptors(server: Server) -> None:
+    before, begin = server.fds(), time.time() - 5
+    ends = [begin + 0.5 + number * 0.04 for number in range(limits.CLIPS_MAX + 20)]
+    answers = [Answer(server, f"/clip/live/cam.ts?from={begin:.3f}&to={until_:.3f}") for until_ in ends]
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.headers["etag"] for answer in answers}) > limits.CLIPS_MAX
+    assert server.fds() - before <= limits.CLIPS_MAX + 4
 
 
 @pytest.mark.usefixtures("live")

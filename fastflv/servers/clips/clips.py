@@ -107,9 +107,10 @@ class Clips:
         if excerpt.size > limits.CLIP_BYTES_MAX:
             most = limits.CLIP_BYTES_MAX >> 20
             raise UsageError(f"{wish.text} is a clip of {excerpt.size >> 20} MiB, and it may have {most} MiB")
-        while self.bytes + excerpt.size > limits.CLIPS_BYTES_MAX and self._kept:
+        bound = limits.CLIPS_BYTES_MAX - excerpt.size
+        while self._kept and (self.bytes > bound or len(self._sizes) >= limits.CLIPS_MAX):
             self._drop(next(iter(self._kept)))
-        if self.bytes + excerpt.size > limits.CLIPS_BYTES_MAX:
+        if self.bytes > bound:
             raise FilesBusyError("the clips that are being made take all the memory that they may")
         writing = self._files.run(write_clip, excerpt, container)
         self._sizes[key] = excerpt.size
