@@ -107,3 +107,25 @@ async def test_a_closed_pool_cancels_what_waits_and_what_comes(disk):
     for call in (late, files.opening.run(os.getpid)):
         with pytest.raises(asyncio.CancelledError):
             await call
+
+
+@looped
+async def test_a_call_that_no_thread_could_be_started_for_never_runs(disk, monkeypatch):
+    with closing(pool()) as files:
+        held = files.hls.run(disk.wait)
+        opened = []
+        start = threading.Thread.start
+
+        def refuse(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        lost = files.opening.run(opened.append, 1)
+        monkeypatch.setattr(threading.Thread, "start", start)
+        with pytest.raises(asyncio.CancelledError):
+            await lost
+        disk.set()
+        await held
+        # The only thread of the pool takes its calls in their order.
+        assert await files.opening.run(os.getpid) == os.getpid()
+        assert opened == []

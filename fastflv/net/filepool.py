@@ -54,7 +54,8 @@ class FileShare:
     def run(self, function: Callable[..., Result], *args: Any) -> asyncio.Future[Result]:
         """Call *function* on a thread, after the calls of this share before it.
 
-        A call whose future is cancelled while it waits is left out. Raises FilesBusyError when too many wait.
+        A call whose future is cancelled before a thread has it is left out. Where the machine has no thread to give, or
+        the pool was closed, the future comes back cancelled. Raises FilesBusyError when too many wait.
         """
         future: asyncio.Future[Result] = self.loop.create_future()
         job = future, partial(function, *args)
@@ -70,9 +71,9 @@ class FileShare:
         future, call = job
         self._running += 1
         try:
-            done = self.loop.run_in_executor(self._pool, call)
+            done = self.loop.run_in_executor(self._pool, _unless_cancelled, future, call)
         except RuntimeError:
-            # The pool was closed, or the machine has no thread to give.
+            # Where no thread could be started, the pool still holds the call, and would run it when one is free.
             self._running -= 1
             future.cancel()
             return
@@ -94,6 +95,11 @@ class FileShare:
             future.set_exception(error)
         else:
             future.set_result(done.result())
+
+
+def _unless_cancelled(future: asyncio.Future[Result], call: Callable[[], Result]) -> Result | None:
+    """Run on a thread: nobody would close what a cancelled call opens."""
+    return None if future.cancelled() else call()
 
 
 class FilePool:

@@ -50,6 +50,9 @@ class FileServer:
         opening: asyncio.Future[OpenFile | Unopened],
     ) -> None:
         if opening.cancelled():
+            exchange.respond(
+                Response.of_text(503, "no thread is free to look for it; ask again", Retry_After="1")
+            )
             return
         found = opening.result()
         if found is Unopened.ABSENT or (isinstance(found, OpenFile) and found.body is not None):
