@@ -213,7 +213,7 @@ class Samples:
 
     def _chunk_samples(self, chunk: int) -> tuple[int, int, int]:
         """Return the first sample of a chunk, that behind its last one, and its description."""
-        run = self._chunk_runs[bisect_right(self._chunk_runs, chunk, key=lambda run: run.chunk) - 1]
+        run = self._run_at(chunk)
         first = run.sample + (chunk - run.chunk) * run.samples
         return first, min(first + run.samples, self.count), run.description
 
