@@ -7,7 +7,7 @@ from libc.stdint cimport int32_t, int64_t
 from fastflv._ext.core.atomics cimport add32
 from fastflv._ext.log.page cimport Page, page_drop, page_in_file
 from fastflv._ext.log.past cimport Past
-from fastflv._ext.log.timeshift cimport timeshift_exchange
+from fastflv._ext.log.timeshift cimport Timeshift, timeshift_exchange
 
 import os
 
@@ -61,14 +61,19 @@ cdef class SpoolPage:
 def pages_in_memory(Past past not None, int64_t most):
     """Return the oldest pages of *past* that are in no file, some *most* bytes."""
     cdef list found = []
-    cdef int32_t i
+    cdef Timeshift* pages = past.log.log.past
+    cdef int32_t i, end
     cdef Page* page
     cdef SpoolPage one
-    if past.log.log.past == NULL:
+    if pages == NULL:
         return found
-    for i in range(past.log.log.past.first, past.log.log.past.first + past.log.log.past.count):
-        page = past.log.log.past.pages[i]
-        if page.map != NULL or page.used == 0:
+    # The oldest are moved first, so what is in memory is the end; hours of pages are not walked each time.
+    i = end = pages.first + pages.count
+    while i > pages.first and pages.pages[i - 1].map == NULL:
+        i -= 1
+    for i in range(i, end):
+        page = pages.pages[i]
+        if page.used == 0:
             continue
         if most <= 0:
             break

@@ -188,8 +188,8 @@ cdef void timeshift_prune(Timeshift* past, int64_t head_dts) noexcept nogil:
         drop_place(past)
 
 
-cdef Page* timeshift_page(const Timeshift* past, int64_t position) noexcept nogil:
-    """Return the page that holds *position*, NULL where it is not here."""
+cdef int32_t page_index(const Timeshift* past, int64_t position) noexcept nogil:
+    """Return the index of the page that holds *position*, -1 where it is not here."""
     cdef int32_t low = past.first
     cdef int32_t high = past.first + past.count - 1
     cdef int32_t middle
@@ -202,17 +202,22 @@ cdef Page* timeshift_page(const Timeshift* past, int64_t position) noexcept nogi
         elif position >= page.start + page.used:
             low = middle + 1
         else:
-            return page
-    return NULL
+            return middle
+    return -1
+
+
+cdef Page* timeshift_page(const Timeshift* past, int64_t position) noexcept nogil:
+    """Return the page that holds *position*, NULL where it is not here."""
+    cdef int32_t i = page_index(past, position)
+    return past.pages[i] if i >= 0 else NULL
 
 
 cdef bint timeshift_exchange(Timeshift* past, Page* old, Page* new) noexcept nogil:
     """Put *new* in the place of *old*, which has the same tags, and take over its reference; False: *old* is gone."""
-    cdef int32_t i
-    for i in range(past.first, past.first + past.count):
-        if past.pages[i] == old:
-            past.bytes += <int64_t>new.capacity - old.capacity
-            past.pages[i] = new
-            page_drop(old)
-            return True
-    return False
+    cdef int32_t i = page_index(past, old.start)
+    if i < 0 or past.pages[i] != old:
+        return False
+    past.bytes += <int64_t>new.capacity - old.capacity
+    past.pages[i] = new
+    page_drop(old)
+    return True
