@@ -34,11 +34,9 @@ Step = Callable[[], None]
 class RecordedFile:
     """A file that is being written, and the tags that go into it."""
 
-    def __init__(self, path: str, writer: FileWriter, begun: float) -> None:
+    def __init__(self, path: str, writer: FileWriter) -> None:
         self.output = Output(path)
         self.writer = writer
-        self.begun = begun
-        "Seconds since 1970."
         self.told = False
         "Its begin was told."
 
@@ -63,8 +61,6 @@ class Recorder:
         """*from_begin*: what comes from now on is all there was; else the newest GOP is recorded too."""
         self.stream = stream
         self.options = options
-        self.begun = time.time()
-        "Seconds since 1970."
         self.file: RecordedFile | None = None
         "The file that is being written."
         self.ended = False
@@ -82,8 +78,7 @@ class Recorder:
         "The tracks were known: files may begin."
         self._jumps = 0
         self._finishing = False
-        self._drained = False
-        "The last of the log was read."
+        "The last of the log was read, or is being read."
         self._open: list[RecordedFile] = []
         "Files that began and whose end is not told, the oldest first: the threads may have them open."
         self._work: list[Step] = []
@@ -112,7 +107,7 @@ class Recorder:
         if self.ended or self._finishing:
             return
         self._finishing = True
-        self._pull()
+        self._read()
 
     # --- reading ---
 
@@ -148,8 +143,10 @@ class Recorder:
 
     def _pull(self) -> None:
         """Read what is new, and have it written. A disk that is slow leaves it in the log."""
-        if self._drained or (self._waiting_bytes > limits.RECORD_WAITING_BYTES and not self._finishing):
-            return
+        if not self._finishing and self._waiting_bytes <= limits.RECORD_WAITING_BYTES:
+            self._read()
+
+    def _read(self) -> None:
         entries = self._cursor.take_tags()
         self._read_ms = self.stream.log.head_dts
         if self._cursor.jumps != self._jumps:
@@ -159,8 +156,7 @@ class Recorder:
                 self._report(
                     RecordStep.GAP, self.file, "the disk is too slow: frames are missing in the file"
                 )
-        self._drained = self._finishing
-        parts = self._cutter.take(entries, video=self.stream.writer.has_video, last=self._drained)
+        parts = self._cutter.take(entries, video=self.stream.writer.has_video, last=self._finishing)
         if parts and (fault := path_fault(self.stream.name)):
             self._fail(fault)
             return
@@ -175,10 +171,10 @@ class Recorder:
         if part.begins:
             behind_ms = max(self.stream.log.head_dts - part.entries[0][2], 0)
             # Media that came faster than time must not give two files one name, nor mix up their order.
-            begun = self._newest = max(time.time() - behind_ms / 1000, self._newest + 0.001)
+            self._newest = max(time.time() - behind_ms / 1000, self._newest + 0.001)
             self._client_id = self.stream.publisher_id or self._client_id
             self.file = RecordedFile(
-                self.options.path(self.stream.name, begun), _writer(self.options, part), begun
+                self.options.path(self.stream.name, self._newest), _writer(self.options, part)
             )
             self._open.append(self.file)
         file = self.file
@@ -207,7 +203,7 @@ class Recorder:
             size = self._waiting_bytes
             self._writing_since = self._loop.time()
             self._run(_do, work).add_done_callback(lambda done: self._written(done, size))
-        elif self._drained:
+        elif self._finishing:
             self._end()
 
     def _written(self, done: asyncio.Future[None], size: int) -> None:
@@ -226,8 +222,6 @@ class Recorder:
             log.error("record of %s failed", self.stream.name.url, exc_info=error)
             self._fail("an error of the server, which stands in the log")
             return
-        if self._finishing:
-            self._pull()
         self._write()
 
     def _tell_files(self) -> None:

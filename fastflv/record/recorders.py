@@ -37,7 +37,9 @@ class Recorders:
         self._hub = hub
         self._options_of = options_of
         self._by_publish: dict[StreamName, Recorder] = {}
+        "Of streams that are live; one that failed stays, so that no publisher who returns begins it anew."
         self._by_request: dict[StreamName, Recorder] = {}
+        "Those that run and were not told to finish."
         self._running: set[Recorder] = set()
         "All that write, those that are finishing too."
         self._files = files
@@ -53,16 +55,14 @@ class Recorders:
 
     def start(self, stream: Stream, options: RecordOptions) -> None:
         """Record a stream from its newest keyframe on; no harm where a request has it recorded already."""
-        running = self._by_request.get(stream.name)
-        if (running is None or running.ended) and not self._stopped:
+        if stream.name not in self._by_request and not self._stopped:
             self._by_request[stream.name] = self._record(stream, options, from_begin=False)
 
     def stop_recording(self, name: StreamName) -> Recorder | None:
         """Finish what a request has recorded; None where none has."""
         recorder = self._by_request.pop(name, None)
-        if recorder is None or recorder.ended:
-            return None
-        recorder.finish()
+        if recorder is not None:
+            recorder.finish()
         return recorder
 
     def of(self, name: StreamName) -> Recorder | None:
@@ -133,6 +133,8 @@ class Recorders:
 
     def _ended(self, recorder: Recorder) -> None:
         self._running.discard(recorder)
+        if self._by_request.get(recorder.stream.name) is recorder:
+            del self._by_request[recorder.stream.name]
 
     def _tell(self, event: RecordEvent) -> None:
         write_line(event)

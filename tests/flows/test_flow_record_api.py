@@ -81,6 +81,24 @@ def test_a_stream_is_recorded_on_request(
     assert ask(port, "GET", row["url"])[0] == 404
 
 
+def test_a_requested_recording_that_fails_leaves_that_of_dvr_to_be_shown(
+    serve: Callable[..., Server], tmp_path: Path, h264: Clip
+) -> None:
+    (tmp_path / "asked").mkdir()
+    (tmp_path / "asked" / "live").write_text("no directory")
+    server = serve(site(tmp_path / "asked", f"dvr {{ enabled on; dvr_path {tmp_path}/dvr/[stream].flv; }}"))
+    with Broadcast(server.rtmp, "r", clip=h264):
+        server.log.wait("record of /live/r begins")
+        assert ask(server.api, "POST", "/flv/record/start/live/r")[0] == 200
+        server.log.wait("record of /live/r stops")
+        said = ask(server.api, "GET", "/flv/record/status/live/r")[1]
+        assert said["recording"] is True and said["file"] == f"{tmp_path}/dvr/r.flv"
+        assert ask(server.api, "POST", "/flv/record/stop/live/r")[0] == 404
+    server.log.wait("record of /live/r is finished")
+    # The log of an error is what this test is about.
+    server.log.lines[:] = [each for each in server.log.lines if "record of" not in each]
+
+
 def test_lists_come_in_pages_and_tell_what_a_crash_left(serve: Callable[..., Server], tmp_path: Path) -> None:
     server = serve(site(tmp_path))
     (tmp_path / "live").mkdir()
