@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from model.access import Hook
+from model.flv import AAC_HEADER, AVC_HEADER, Feed, key, sound
 from model.loop import until
 
+from fastflv import limits
 from fastflv.access.request import Action
 from fastflv.access.verdict import ALLOW, Refusal, Refused
 from fastflv.config.load import load_text
+from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.control.server import Server
+from fastflv.stream.name import StreamName
+from fastflv.stream.stream import StreamOptions
 
 TEXT = """
 listen 127.0.0.1:0;
@@ -98,5 +104,37 @@ def test_a_client_that_leaves_takes_its_question_back(tmp_path: Path) -> None:
             assert (hook.asked[0].app, hook.asked[0].stream) == ("live", "x")
             writer.close()
             await until(lambda: hook.cancelled == 1)
+
+    asyncio.run(ask())
+
+
+def test_a_file_that_waits_for_its_end_is_still_being_recorded(tmp_path: Path) -> None:
+    async def ask() -> None:
+        async with running(tmp_path) as (server, _):
+            server.gate.rules.clear()
+            name = StreamName(DEFAULT_VHOST, "live", "x")
+            stream = server.hub.publish(name, StreamOptions(), "c1", 0)
+            feed = Feed(stream.writer)
+            feed.audio(0, AAC_HEADER)
+            feed.video(0, AVC_HEADER)
+            feed.video(0, key())
+            feed.audio(0, sound())
+            server.hub.settle(stream, 0)
+            await finish(*await begin(server, "POST", "/flv/record/start/live/x"))
+            await until(lambda: list(tmp_path.rglob("*.flv.tmp")))
+            [path] = tmp_path.rglob("*.flv.tmp")
+            goes_on = threading.Event()
+            disks = [server.file_pool.recording.run(goes_on.wait) for _ in range(limits.FILE_RECORD_THREADS)]
+            try:
+                await finish(*await begin(server, "POST", "/flv/record/stop/live/x"))
+                _, _, body = await finish(*await begin(server, "GET", "/api/v1/recordings"))
+                [row] = json.loads(body)["recordings"]
+                assert row["state"] == "recording"
+                assert (await finish(*await begin(server, "DELETE", row["url"])))[0] == 409
+            finally:
+                goes_on.set()
+            await asyncio.gather(*disks)
+            await until(path.with_suffix("").exists)
+            assert not list(server.recorders)
 
     asyncio.run(ask())

@@ -62,7 +62,9 @@ class Recorder:
         self.stream = stream
         self.options = options
         self.file: RecordedFile | None = None
-        "The file that is being written."
+        "The file that takes what the stream sends."
+        self.open_files: list[RecordedFile] = []
+        "Files that began and whose end is not told, the oldest first: the threads may have them open."
         self.ended = False
         self._newest = 0.0
         "When the newest file began, seconds since 1970."
@@ -79,8 +81,6 @@ class Recorder:
         self._jumps = 0
         self._finishing = False
         "The last of the log was read, or is being read."
-        self._open: list[RecordedFile] = []
-        "Files that began and whose end is not told, the oldest first: the threads may have them open."
         self._work: list[Step] = []
         "For the threads, once they have done what they were given."
         self._waiting_bytes = 0
@@ -176,7 +176,7 @@ class Recorder:
             self.file = RecordedFile(
                 self.options.path(self.stream.name, self._newest), _writer(self.options, part)
             )
-            self._open.append(self.file)
+            self.open_files.append(self.file)
         file = self.file
         assert file is not None
         file.writer.add(part.entries)
@@ -226,18 +226,18 @@ class Recorder:
 
     def _tell_files(self) -> None:
         """Tell which files the threads have begun and finished."""
-        for file in list(self._open):
+        for file in list(self.open_files):
             if file.output.created and not file.told:
                 file.told = True
                 self._report(RecordStep.BEGAN, file)
             if file.output.finished:
-                self._open.remove(file)
+                self.open_files.remove(file)
                 self._report(RecordStep.FINISHED, file)
 
     # --- the end ---
 
     def _fail(self, reason: str) -> None:
-        broken = next((file for file in self._open if file.output.created), None)
+        broken = next((file for file in self.open_files if file.output.created), None)
         self._report(RecordStep.FAILED, broken, reason)
         self.file = None
         if self._writing_since is None:
@@ -246,9 +246,9 @@ class Recorder:
         self._end()
 
     def _close(self) -> None:
-        for file in self._open:
+        for file in self.open_files:
             file.output.close()
-        self._open.clear()
+        self.open_files.clear()
 
     def _end(self) -> None:
         self.ended = True

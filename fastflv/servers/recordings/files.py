@@ -37,7 +37,7 @@ class RecordingFiles:
     def show(self, request: RecordRequest) -> None:
         start, count = page_of(request.exchange.request)
         work = partial(list_recordings, request.site.folder, start, count)
-        self._run(request, work, partial(self._listed, request, self._running(request.site.folder)))
+        self._run(request, work, partial(self._listed, request, self._running()))
 
     def send(self, request: RecordRequest) -> None:
         if request.path.endswith(ENDINGS):
@@ -48,7 +48,7 @@ class RecordingFiles:
             request.refuse(404)
 
     def remove(self, request: RecordRequest) -> None:
-        if os.path.normpath(request.path) in self._running(request.site.folder):
+        if os.path.abspath(os.path.join(request.site.folder, request.path)) in self._running():
             request.refuse(409, "the file is being recorded")
             return
         work = partial(remove_recording, request.site.folder, request.path)
@@ -63,8 +63,10 @@ class RecordingFiles:
         if done.exception() is not None:
             request.refuse(503, "the directory cannot be read")
             return
-        rows, total = done.result()
-        request.reply(recordings=[_row(each, running.get(each.found.path)) for each in rows], total=total)
+        found, total = done.result()
+        root = os.path.abspath(request.site.folder)
+        rows = [_row(each, running.get(os.path.join(root, each.found.path))) for each in found]
+        request.reply(recordings=rows, total=total)
 
     def _removed(self, request: RecordRequest, done: asyncio.Future[bool]) -> None:
         error = done.exception()
@@ -77,11 +79,12 @@ class RecordingFiles:
         else:
             request.refuse(404)
 
-    def _running(self, folder: str) -> dict[str, RecordedFile]:
-        """Files that are being written below *folder*, by the relative paths of their temporary names."""
-        root = os.path.abspath(folder)
-        files = (recorder.file for recorder in self._recorders if recorder.file is not None)
-        return {os.path.relpath(os.path.abspath(file.output.path), root) + TEMPORARY: file for file in files}
+    def _running(self) -> dict[str, RecordedFile]:
+        """Files that are being written or finished, by the full paths of their temporary names."""
+        # One question for the directory: `abspath` asks for each file, and there may be thousands.
+        here = os.getcwd()
+        files = (file for recorder in self._recorders for file in recorder.open_files)
+        return {os.path.normpath(os.path.join(here, file.output.path)) + TEMPORARY: file for file in files}
 
     def _run(
         self,
