@@ -78,7 +78,7 @@ class SteppedReading(Generic[Result]):
 
 
 def run_reading(reading: Reading[Result], read: Callable[[int, int], bytes]) -> Result:
-    """Return the result of *reading*, read at once, as tools do."""
+    """Return the result of *reading*, read at once. Called by tests and fuzzers alone."""
     steps = SteppedReading(reading, read)
     while not steps.step(limits.VOD_STEP_BYTES):
         pass

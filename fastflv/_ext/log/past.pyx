@@ -94,7 +94,7 @@ cdef class Past:
 
     @property
     def spots(self):
-        """Every place where a player may start, oldest first."""
+        """Every place where a player may start, oldest first. Called by tests alone."""
         return [self.spot(i) for i in range(self.first(), self.count())]
 
     @property
@@ -105,7 +105,7 @@ cdef class Past:
 
     @property
     def newest(self):
-        """The newest place, None without one."""
+        """The newest place, None without one. Called by tests alone."""
         cdef int32_t n = self.count()
         return self.spot(n - 1) if self.first() < n else None
 

@@ -43,7 +43,6 @@ cdef class Replay(Follower):
     cdef readonly bint is_live        # it has all that the source has, and follows it
     cdef readonly bint has_audio
     cdef readonly bint has_video
-    cdef readonly int64_t began_ms    # stream time of its first tag
     cdef readonly int64_t now_ms      # as of a StreamWriter; starts of this log are made once, so it stands still
     cdef Block* headers               # referenced; of the newest place that was passed
     cdef int64_t at                   # position in `source` behind the last tag taken
@@ -60,7 +59,7 @@ cdef class Replay(Follower):
         self.source = source
         self.log = log
         self.at = position
-        self.began_ms = self.from_ms = self.to_ms = place.dts_ms
+        self.from_ms = self.to_ms = place.dts_ms
         self.rate = rate
         self.ready_pos = -1
         log.log.epoch_ms = max(place.dts_ms - LEAD_MS, <int64_t>0)

@@ -197,7 +197,6 @@ class _TrackPart:
         if times.of(first) == 0 or shift < 0:
             late = max(track.delay - round(begin * scale), 0)
             shift = max(shift, track.media_time if late else 0)
-        self._media_time = shift
         # What is shown late, since others are decoded before it, is not hidden.
         hidden = 0 if track.samples.is_shifted else shift
         length = max((self._media_length - hidden) * scale // track.scale, 1)
