@@ -20,6 +20,7 @@ from fastflv.access.verdict import ALLOW, Refusal, Refused
 from fastflv.config.load import load_text
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.control.server import Server
+from fastflv.record.event import RecordEvent, RecordStep
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import StreamOptions
 
@@ -42,6 +43,17 @@ async def running(folder: Path) -> AsyncIterator[tuple[Server, Hook]]:
             yield server, hook
     finally:
         await server.stop()
+
+
+def publish(server: Server) -> None:
+    """Publish `/live/x`, and a picture with sound."""
+    stream = server.hub.publish(StreamName(DEFAULT_VHOST, "live", "x"), StreamOptions(), "c1", 0)
+    feed = Feed(stream.writer)
+    feed.audio(0, AAC_HEADER)
+    feed.video(0, AVC_HEADER)
+    feed.video(0, key())
+    feed.audio(0, sound())
+    server.hub.settle(stream, 0)
 
 
 async def begin(server: Server, method: str, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -108,18 +120,30 @@ def test_a_client_that_leaves_takes_its_question_back(tmp_path: Path) -> None:
     asyncio.run(ask())
 
 
+def test_without_a_thread_a_recording_stops_and_a_list_is_refused(tmp_path: Path) -> None:
+    async def ask() -> None:
+        async with running(tmp_path) as (server, _):
+            server.gate.rules.clear()
+            events: list[RecordEvent] = []
+            server.recorders.watchers.append(events.append)
+            publish(server)
+            server.file_pool.close()
+            await finish(*await begin(server, "POST", "/flv/record/start/live/x"))
+            await until(lambda: events)
+            assert [(each.step, each.reason) for each in events] == [
+                (RecordStep.FAILED, "no thread is free to write it")
+            ]
+            assert not list(server.recorders)
+            assert (await finish(*await begin(server, "GET", "/api/v1/recordings")))[0] == 503
+
+    asyncio.run(ask())
+
+
 def test_a_file_that_waits_for_its_end_is_still_being_recorded(tmp_path: Path) -> None:
     async def ask() -> None:
         async with running(tmp_path) as (server, _):
             server.gate.rules.clear()
-            name = StreamName(DEFAULT_VHOST, "live", "x")
-            stream = server.hub.publish(name, StreamOptions(), "c1", 0)
-            feed = Feed(stream.writer)
-            feed.audio(0, AAC_HEADER)
-            feed.video(0, AVC_HEADER)
-            feed.video(0, key())
-            feed.audio(0, sound())
-            server.hub.settle(stream, 0)
+            publish(server)
             await finish(*await begin(server, "POST", "/flv/record/start/live/x"))
             await until(lambda: list(tmp_path.rglob("*.flv.tmp")))
             [path] = tmp_path.rglob("*.flv.tmp")

@@ -214,6 +214,9 @@ class Recorder:
             self._close()
             return
         self._tell_files()
+        if done.cancelled():
+            self._fail("no thread is free to write it")
+            return
         if isinstance(error, OSError):
             name = f"{error.filename}: " if error.filename else ""
             self._fail(f"{name}{error.strerror or error}")

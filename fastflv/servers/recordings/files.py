@@ -93,12 +93,17 @@ class RecordingFiles:
         then: Callable[[asyncio.Future[Result]], None],
     ) -> None:
         """Do *work* on a thread, *then* what follows."""
+
+        def done(future: asyncio.Future[Result]) -> None:
+            if future.cancelled():
+                request.refuse(503, "no thread is free to do it; ask again", Retry_After="1")
+            else:
+                then(future)
+
         try:
-            future = self._share.run(work)
+            self._share.run(work).add_done_callback(done)
         except FilesBusyError as error:
             request.refuse(503, f"{error.detail}; ask again", Retry_After="1")
-        else:
-            future.add_done_callback(lambda done: None if done.cancelled() else then(done))
 
 
 def _row(each: Described, file: RecordedFile | None) -> dict[str, object]:
