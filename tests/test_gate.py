@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from model.access import Hook, request
 
 from fastflv.access.gate import FAILED, Gate
-from fastflv.access.rules import LateRule, compile_rules
+from fastflv.access.rule import LateRule
+from fastflv.access.rules import compile_rules
 from fastflv.access.verdict import ALLOW, Redirected, Refusal, Refused, forbid
 from fastflv.config.model.access import Refer, Rule, Security
 
@@ -110,6 +111,20 @@ def test_a_prompt_rule_behind_a_late_one_is_asked_too():
     gate(hook, vhost=(refuse,)).admit(request(), answers.append)
     hook.answers[0](ALLOW)
     assert answers == [NO]
+
+
+class Changed(Fixed):
+    """A rule that counts at the gate, and judges clients again."""
+
+    def recheck(self, request):
+        return NO
+
+
+def test_a_late_rule_judges_again_where_it_knows_at_once():
+    made = gate(Changed(ALLOW))
+    assert made.admit(request(), NEVER) is ALLOW
+    assert made.recheck(request()) is NO
+    assert gate(Fixed(NO)).recheck(request()) is ALLOW
 
 
 def test_a_late_answer_delays_no_other_request():

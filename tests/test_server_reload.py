@@ -10,7 +10,7 @@ from model.access import request
 from model.loop import until
 
 from fastflv.access.request import AccessRequest, Action
-from fastflv.access.rules import Answer, LateRule, Waiting
+from fastflv.access.rule import Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Verdict
 from fastflv.config.load import load_text
 from fastflv.control.server import Server

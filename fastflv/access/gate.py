@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from fastflv.access.request import AccessRequest
-from fastflv.access.rules import Answer, LateRule, PromptRule, Rule, Waiting
+from fastflv.access.rule import Answer, LateRule, PromptRule, Rule, Waiting
 from fastflv.access.verdict import ALLOW, Allowed, Redirected, Refused, Verdict, forbid
 
 log = logging.getLogger(__name__)
@@ -43,12 +43,11 @@ class Gate:
         return admission if verdict is None else verdict
 
     def recheck(self, request: AccessRequest) -> Verdict:
-        """Ask the rules that answer at once again, after a reload; all others count as allowing."""
+        """Ask again about a client that was admitted, after a reload: prompt rules, and late ones that know at once."""
         for rule in self._every(request):
-            if not isinstance(rule, LateRule):
-                verdict = _judge(rule, request)
-                if not isinstance(verdict, Allowed):
-                    return verdict
+            verdict = _judge(rule.recheck if isinstance(rule, LateRule) else rule, request)
+            if not isinstance(verdict, Allowed):
+                return verdict
         return ALLOW
 
     def _every(self, request: AccessRequest) -> Iterator[Rule]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastflv import limits
-from fastflv.access.rules import Rule, compile_rules
+from fastflv.access.rule import Rule
+from fastflv.access.rules import compile_rules
 from fastflv.config.filemount import file_mounts
 from fastflv.config.model.dvr import DvrPlan
 from fastflv.config.model.play import TimeJitter

@@ -13,7 +13,7 @@ from fastflv import limits
 from fastflv._ext.fanout.sender import Sender
 from fastflv.access.gate import Gate
 from fastflv.access.request import AccessRequest
-from fastflv.access.rules import Rule
+from fastflv.access.rule import Rule
 from fastflv.access.verdict import Allowed, Verdict, forbid
 from fastflv.config.diff import differences
 from fastflv.config.model.caster import StreamCaster

@@ -11,7 +11,7 @@ from enum import Enum
 from fastflv import limits
 from fastflv.access.gate import Gate
 from fastflv.access.request import AccessRequest
-from fastflv.access.rules import Waiting
+from fastflv.access.rule import Waiting
 from fastflv.access.verdict import ALLOW, Allowed, Redirected, Refusal, Refused, Verdict
 from fastflv.containers.variant import Variant
 from fastflv.net.deadline import Deadline

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from fastflv.access.request import AccessRequest
-from fastflv.access.rules import Waiting
+from fastflv.access.rule import Waiting
 from fastflv.access.verdict import Redirected, Refusal, Refused, Verdict
 from fastflv.errors import StreamBusyError
 from fastflv.net.lowwater import LowWater

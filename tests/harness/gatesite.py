@@ -19,7 +19,7 @@ from server import HOST, until
 from tlsfiles import Pair, make_pair
 
 from fastflv.access.request import AccessRequest, Action
-from fastflv.access.rules import Answer, LateRule, Waiting
+from fastflv.access.rule import Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Redirected, Refusal, Refused, Verdict
 from fastflv.config.load import load_text
 from fastflv.control.server import Server

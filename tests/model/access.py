@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastflv.access.request import AccessRequest, Action
-from fastflv.access.rules import LateRule
+from fastflv.access.rule import LateRule
 from fastflv.net.peer import Peer
 
 
