@@ -16,6 +16,7 @@ from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor
 from fastflv.errors import StreamBusyError
 from fastflv.media.amf import amf0
+from fastflv._ext.log.observer import BehindObserver
 from fastflv.net.lowwater import LowWater
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.stream import Phase, StreamOptions
@@ -363,6 +364,19 @@ def test_a_stream_without_players_wakes_its_publisher_less_often(site):
     source, sock = gathering(site)
     source.stream.open()
     assert sock.marks[-1] == 1, "the first player has it read at once"
+
+
+def test_a_stream_that_is_only_recorded_wakes_its_publisher_as_seldom_as_one_without_players(site):
+    source, sock = gathering(site)
+    log = source.stream.log
+    reader, follower = Cursor(log, position=log.head), BehindObserver(log, lambda: None, 2000)
+    log.attach(follower)
+    source.stream.outlets.unhurried += 1
+    source.go_on(2, size=3000)
+    assert sock.marks[-1] > 1
+    source.stream.open()
+    assert sock.marks[-1] == 1, "a player has it read at once, beside a recorder too"
+    reader.close()
 
 
 def test_a_stream_whose_tracks_are_not_known_is_read_at_once(site):

@@ -192,6 +192,29 @@ def publisher_goals(scenario: str, runs: Runs) -> list[Goal]:
     ]
 
 
+def recording_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """A hundred recordings cost a tenth of a core, and all together less than with SRS."""
+    pairs = zip(of(runs, "fastflv"), of(runs, "fastflv recording"), strict=False)
+    more = [recorded.cpu - plain.cpu for plain, recorded in pairs]
+    return [
+        Goal(scenario, "CPU of the recordings", median(more) if more else None, 10, " % of a core"),
+        Goal(scenario, "CPU fastflv / srs", ratio(runs, "fastflv recording", "srs recording"), 1.0),
+    ]
+
+
+def busy_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """Files, recordings and clips do not disturb players."""
+
+    def later(m: Measured) -> float:
+        return 100 * (m.p99 / m.extra["calm_p99"] - 1)
+
+    return [
+        Goal(scenario, "delay p99 more than in calm", middle(runs, "fastflv", later), 10, " %"),
+        Goal(scenario, "frames missing, players lost", middle(runs, "fastflv", _lost), 0),
+        Goal(scenario, "errands that failed", middle(runs, "fastflv", lambda m: m.extra["failed"]), 0),
+    ]
+
+
 def _lost(m: Measured) -> float:
     """Return what parsed players missed, and how many players were not served."""
     return m.missing + max(0, m.players - m.flowing)

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks.fanout import goals, joins, measure
+from benchmarks.fanout import errands, goals, joins, measure
 from benchmarks.fanout.goals import Goal, Runs
 from benchmarks.fanout.servers import Server
 from benchmarks.fanout.session import Bench, Measured, fan_out, loaded, started, steady
@@ -157,6 +157,20 @@ def publishers(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Mea
     yield m
 
 
+def recordings(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
+    """Many publishers, no players; then the same with each of them recorded."""
+    for label, vhost in ((server.name, ""), (f"{server.name} recording", RECORDED)):
+        m = fan_out(
+            bench, scenario.name, server, 0, scenario.window_of(server.name), label,
+            streams=scenario.players, vhost=vhost,
+        )  # fmt: skip
+        m.extra["publishers"] = scenario.players
+        yield m
+
+
+RECORDED = "dvr { enabled on; dvr_plan session; dvr_path {work}/record/[app]/[stream].[timestamp].flv; }"
+
+
 def hundred(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
     """One publisher, a hundred players by `wrk -t1 -c100`, or by the load client where wrk is absent."""
     window = scenario.window_of(server.name)
@@ -214,6 +228,8 @@ def table(published: float) -> dict[str, Scenario]:
             publishers,
             ("fastflv", "srs", "zlm", "nginx", "nms"),
         ),
+        Scenario("recordings100", 100, 350, goals.recording_goals, recordings, servers=("fastflv", "srs")),
+        Scenario("busy1000", 1000, AUTO, goals.busy_goals, errands.busy, servers=("fastflv",)),
         Scenario("players100", 100, 350, goals.hundred_goals, hundred),
         Scenario("ts1000", 1000, 350, goals.beside_flv_goals("ts", 1.25), beside_flv, MUXERS, protocol="ts"),
         Scenario(

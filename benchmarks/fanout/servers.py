@@ -81,7 +81,7 @@ class Fastflv(Server):
         if importlib.util.find_spec("fastflv") is None:
             raise BenchError("fastflv cannot be imported: run pip install . first")
         conf = work / "fastflv.conf"
-        conf.write_text(settings.fastflv(s))
+        conf.write_text(settings.fastflv(s, work))
         return [sys.executable, "-m", "fastflv", "-c", str(conf)]
 
 
@@ -93,7 +93,7 @@ class Before(Fastflv):
 
     def argv(self, s: Settings, work: Path) -> list[str]:
         conf = work / "before.conf"
-        conf.write_text(settings.fastflv(s))
+        conf.write_text(settings.fastflv(s, work))
         # -P: the current directory is not searched.
         return [
             "env",

@@ -124,10 +124,17 @@ class Live:
     publisher: Talker | None
     work: Path
 
+    streams: int = 1
+
+    @property
+    def stream(self) -> str:
+        """The name of the one stream, or of the first of several."""
+        return STREAM if self.streams == 1 else f"{STREAM}0"
+
     @property
     def url(self) -> str:
-        """Where players find the one stream."""
-        return self.server.url(self.settings, STREAM)
+        """Where players find it."""
+        return self.server.url(self.settings, self.stream)
 
 
 @contextlib.contextmanager
@@ -143,11 +150,12 @@ def started(
     pinned: bool = True,
     protocol: str = "flv",
     extra: str = "",
+    vhost: str = "",
     warm: float = GOP_SECONDS,
 ) -> Iterator[Live]:
     """Start a server and its publisher; end both, and nothing else, at the end.
 
-    *extra*: lines of the play block of fastflv or SRS. *warm*: seconds of publishing before it yields.
+    *extra*, *vhost*: lines of the play block and of the vhost of fastflv or SRS. *warm*: seconds of publishing before it yields.
     """
     with contextlib.ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fanout-")))
@@ -162,6 +170,7 @@ def started(
             bench.clip.path,
             threads,
             extra=extra,
+            vhost=vhost,
             protocol=protocol,
             https_port=https_port,
             certificate=bench.certificate if protocol == "https" else None,
@@ -188,7 +197,7 @@ def started(
                 raise BenchError(f"{server.name} did not accept the publisher: {process.last_words()}")
         bench.progress.sleep(warm, "first GOP")
         process.check()
-        yield Live(server, settings, process, publisher, work)
+        yield Live(server, settings, process, publisher, work, streams)
 
 
 @contextlib.contextmanager

@@ -27,6 +27,9 @@ class Settings:
     extra: str = ""
     "Lines added to the play block of fastflv or SRS."
 
+    vhost: str = ""
+    "Lines added to the vhost of fastflv or SRS; `{work}` stands for the folder of the run."
+
     protocol: str = "flv"
     "What the players speak: one of `PROTOCOLS`."
 
@@ -71,10 +74,11 @@ FLV_MOUNT = "[vhost]/[app]/[stream].flv"
 TS_MOUNT = "[vhost]/[app]/[stream].ts"
 
 
-def fastflv(s: Settings) -> str:
+def fastflv(s: Settings, work: Path) -> str:
     """The same file as SRS's, with the number of sender threads; FLV and TS at once."""
     mounts = f"{FLV_MOUNT} {TS_MOUNT}" if s.protocol == "ts" else FLV_MOUNT
-    return _srs_style(s, f"fanout_threads {s.threads}; srs_log_tank console;", s.extra, mounts)
+    root = f"fanout_threads {s.threads}; srs_log_tank console;"
+    return _srs_style(s, root, s.extra, mounts, s.vhost.replace("{work}", str(work)))
 
 
 def srs(s: Settings, work: Path) -> str:
@@ -92,7 +96,8 @@ heartbeat {{ enabled off; }}
 rtc_server {{ enabled off; }}
 srt_server {{ enabled off; }}"""
     least = "min_latency on;" if s.window_ms == 0 else ""
-    return _srs_style(s, root, s.extra, TS_MOUNT if s.protocol == "ts" else FLV_MOUNT, least)
+    vhost = f"{least} {s.vhost.replace('{work}', str(work))}"
+    return _srs_style(s, root, s.extra, TS_MOUNT if s.protocol == "ts" else FLV_MOUNT, vhost)
 
 
 def zlm(s: Settings, work: Path) -> str:

@@ -7,6 +7,9 @@ from typing import Final
 RECORD_PULL_SECONDS: Final = 0.5
 "How often a recorder reads the log and writes what is new, seconds: after a crash less than a second is missing, and frames in between cost nothing."
 
+RECORD_PHASES: Final = 10
+"Recordings are read in so many groups one after the other within RECORD_PULL_SECONDS: one call of a thread writes a group, and with 100 recordings one turn of the loop reads 10, which takes some 1 ms."
+
 RECORD_BEHIND_MS: Final = 2000
 "Media that waits in the log for this long is read without waiting for the timer, ms: a file that is published faster than it plays would leave the log, which keeps some seconds."
 

@@ -8,27 +8,22 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor
-from fastflv._ext.log.observer import LogObserver
+from fastflv._ext.log.observer import BehindObserver
 from fastflv.containers.filecutter import FileCutter, FilePart
 from fastflv.containers.filewriter import FileWriter
 from fastflv.containers.flv.reader import walk_tags
 from fastflv.containers.partwriter import part_writer
+from fastflv.errors import FilesBusyError
 from fastflv.record.event import RecordEvent, RecordStep
 from fastflv.record.options import RecordOptions, path_fault
 from fastflv.record.output import Output
+from fastflv.record.writes import Step, Writes
 from fastflv.stream.stream import Stream
 
 log = logging.getLogger(__name__)
-
-Run = Callable[..., asyncio.Future[Any]]
-"Runs a blocking function on a thread."
-
-Step = Callable[[], None]
-"One blocking operation on a file."
 
 
 class RecordedFile:
@@ -50,15 +45,19 @@ class Recorder:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        run: Run,
+        writes: Writes,
         stream: Stream,
         options: RecordOptions,
         *,
         from_begin: bool,
+        phase: float,
         tell: Callable[[RecordEvent], None],
         on_end: Callable[[Recorder], None],
     ) -> None:
-        """*from_begin*: what comes from now on is all there was; else the newest GOP is recorded too."""
+        """*from_begin*: what comes from now on is all there was; else the newest GOP is recorded too.
+
+        *phase*: part of the period of reads at which this one is due, 0 to 1.
+        """
         self.stream = stream
         self.options = options
         self.file: RecordedFile | None = None
@@ -69,7 +68,8 @@ class Recorder:
         self._newest = 0.0
         "When the newest file began, seconds since 1970."
         self._loop = loop
-        self._run = run
+        self._writes = writes
+        self._phase = phase
         self._tell = tell
         self._on_end = on_end
         self._client_id = stream.publisher_id
@@ -88,10 +88,8 @@ class Recorder:
         self._writing_since: float | None = None
         "Loop time when the threads were given work that is not done."
         self._cursor = self._open_cursor(from_begin)
-        self._read_ms = stream.log.head_dts
-        "Time of the stream up to which the log was read."
-        stream.outlets.untimed += 1
-        self._observer = LogObserver(self._grown)
+        stream.outlets.unhurried += 1
+        self._observer = BehindObserver(stream.log, self._behind, limits.RECORD_BEHIND_MS)
         stream.log.attach(self._observer)
         self._timer: asyncio.TimerHandle | None = None
         self._wait()
@@ -121,7 +119,9 @@ class Recorder:
         return Cursor(log, position=at)
 
     def _wait(self) -> None:
-        self._timer = self._loop.call_later(limits.RECORD_PULL_SECONDS, self._look)
+        period = limits.RECORD_PULL_SECONDS
+        turn = int(self._loop.time() / period - self._phase) + 1
+        self._timer = self._loop.call_at((turn + self._phase) * period, self._look)
 
     def _look(self) -> None:
         since = self._writing_since
@@ -134,9 +134,9 @@ class Recorder:
         if not self.ended:
             self._wait()
 
-    def _grown(self, urgent: bool) -> None:
-        """The log has grown: read it before the timer where media comes faster than time."""
-        if self.stream.log.head_dts - self._read_ms > limits.RECORD_BEHIND_MS and not self.ended:
+    def _behind(self) -> None:
+        """Media comes faster than time: read it before the timer."""
+        if not self.ended:
             # So much media has all tracks.
             self._known = True
             self._pull()
@@ -148,7 +148,7 @@ class Recorder:
 
     def _read(self) -> None:
         entries = self._cursor.take_tags()
-        self._read_ms = self.stream.log.head_dts
+        self._observer.read_ms = self.stream.log.head_dts
         if self._cursor.jumps != self._jumps:
             self._jumps = self._cursor.jumps
             self._cutter.lose()
@@ -202,20 +202,19 @@ class Recorder:
             work, self._work = self._work, []
             size = self._waiting_bytes
             self._writing_since = self._loop.time()
-            self._run(_do, work).add_done_callback(lambda done: self._written(done, size))
+            self._writes.add(self.stream.name.vhost, work, lambda error: self._written(error, size))
         elif self._finishing:
             self._end()
 
-    def _written(self, done: asyncio.Future[None], size: int) -> None:
+    def _written(self, error: BaseException | None, size: int) -> None:
         self._writing_since = None
         self._waiting_bytes -= size
-        error = None if done.cancelled() else done.exception()
         if self.ended:
             self._close()
             return
         self._tell_files()
-        if done.cancelled():
-            self._fail("no thread is free to write it")
+        if isinstance(error, FilesBusyError):
+            self._fail(error.detail)
             return
         if isinstance(error, OSError):
             name = f"{error.filename}: " if error.filename else ""
@@ -259,7 +258,7 @@ class Recorder:
             self._timer.cancel()
         self._cursor.close()
         self.stream.log.detach(self._observer)
-        self.stream.outlets.untimed -= 1
+        self.stream.outlets.unhurried -= 1
         self._on_end(self)
 
     def _report(self, step: RecordStep, file: RecordedFile | None, reason: str = "") -> None:
@@ -276,11 +275,6 @@ class Recorder:
                 reason=reason,
             )
         )
-
-
-def _do(steps: list[Step]) -> None:
-    for step in steps:
-        step()
 
 
 def _writer(options: RecordOptions, part: FilePart) -> FileWriter:

@@ -11,6 +11,7 @@ from fastflv.net.filepool import FileShare
 from fastflv.record.event import RecordEvent, RecordStep, Watcher
 from fastflv.record.options import RecordOptions
 from fastflv.record.recorder import Recorder
+from fastflv.record.writes import Writes
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
@@ -42,7 +43,9 @@ class Recorders:
         "Those that run and were not told to finish."
         self._running: set[Recorder] = set()
         "All that write, those that are finishing too."
-        self._files = files
+        self._writes = Writes(files)
+        self._begun = 0
+        "Recordings since the start."
         self._stopped = False
 
     def __iter__(self) -> Iterator[Recorder]:
@@ -119,12 +122,15 @@ class Recorders:
             log.error("record of %s: its file is not finished; run fastflv repair", recorder.stream.name.url)
 
     def _record(self, stream: Stream, options: RecordOptions, *, from_begin: bool) -> Recorder:
+        phases = limits.RECORD_PHASES
+        self._begun += 1
         recorder = Recorder(
             self._loop,
-            self._files.run,
+            self._writes,
             stream,
             options,
             from_begin=from_begin,
+            phase=self._begun % phases / phases,
             tell=self._tell,
             on_end=self._ended,
         )

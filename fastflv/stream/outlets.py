@@ -65,8 +65,8 @@ class Outlets:
         self._made: dict[Variant, Outlet] = {PLAIN: self._plain}
         self.paused = 0
         "Players that read nothing for now, and go on with the times that they were told."
-        self.untimed = 0
-        "Readers of the canonical log that go by stream time, whatever stands in its bytes."
+        self.unhurried = 0
+        "Readers of the canonical log that read by a clock of their own and go by stream time. Each follows it too."
 
     def __iter__(self) -> Iterator[Outlet]:
         return iter(self._made.values())
@@ -127,9 +127,15 @@ class Outlets:
         return [outlet.log for variant, outlet in self._made.items() if variant.is_choice]
 
     @property
+    def is_watched(self) -> bool:
+        """Somebody waits for what the stream brings, and is to have it at once."""
+        log = self._plain.log
+        return log.readers > self.unhurried or log.followed > self.unhurried
+
+    @property
     def tell_time(self) -> bool:
         """Somebody reads times as they stand in FLV tags or RTMP messages. TS has a clock of its own."""
-        if self._plain.log.readers > self.untimed or self._plain.holds or self.paused:
+        if self._plain.log.readers > self.unhurried or self._plain.holds or self.paused:
             return True
         self.close_unread(containers=TIMED)
         return any(

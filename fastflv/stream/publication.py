@@ -246,7 +246,7 @@ class Publication:
         if self._low_water is None:
             return
         stream = self.stream
-        self._low_water.look(self.received, stream.is_read or not stream.settled)
+        self._low_water.look(self.received, stream.outlets.is_watched or not stream.settled)
         self._gathering = self._shared.timers.call_later(limits.LOW_WATER_SECONDS, self._gather)
 
     def _stop_gathering(self) -> None:

@@ -300,7 +300,7 @@ class Stream:
 
     def open(self, variant: Variant = PLAIN) -> Outlet:
         """Return the log of *variant* for a reader; from now on the publisher is read without delay."""
-        if self.wake is not None and not self.is_read:
+        if self.wake is not None and not self.outlets.is_watched:
             self.wake()
         if not self.outlets.tell_time:
             self.writer.rebase()
