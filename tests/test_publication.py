@@ -14,9 +14,9 @@ from model.publication import NAME, OPTIONS, Recorder, Site, Source
 
 from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor
+from fastflv._ext.log.observer import BehindObserver
 from fastflv.errors import StreamBusyError
 from fastflv.media.amf import amf0
-from fastflv._ext.log.observer import BehindObserver
 from fastflv.net.lowwater import LowWater
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.stream import Phase, StreamOptions

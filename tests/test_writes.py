@@ -23,7 +23,9 @@ async def test_what_one_turn_brings_for_a_vhost_is_done_by_one_thread_in_its_ord
         told: list[BaseException | None] = []
         for vhost in ("a", "b"):
             for number in range(20):
-                steps = [lambda vhost=vhost, number=number: done.append((vhost, number, threading.get_ident()))]
+                steps = [
+                    lambda vhost=vhost, number=number: done.append((vhost, number, threading.get_ident()))
+                ]
                 writes.add(vhost, steps, told.append)
         await until(lambda: len(told) == 40)
         for vhost in ("a", "b"):
