@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import asyncio
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 from model.access import request
+from model.flv import AVC_HEADER, key
+from model.ports import free_ports
+from prometheus_client.parser import text_string_to_metric_families
 from test_api import NAME, Caller, gop, looped, running
 
 from fastflv import limits
@@ -27,26 +30,15 @@ class Spared:
     received: int = 0
 
 
-SERIES = re.compile(r'([a-z_]+)(\{[a-z]+="[^"]*"\})? (-?[0-9.e+-]+)')
-
-
 def read(text: str) -> dict[str, float]:
-    """Every series by name and labels; what is not of the format is an AssertionError."""
+    """Every series by name and labels, in the order of the labels' names; what Prometheus does not read is an error."""
     found: dict[str, float] = {}
-    typed: dict[str, str] = {}
-    for line in text.splitlines():
-        if line.startswith("# TYPE "):
-            _, _, name, kind = line.split(" ")
-            assert name not in typed, f"{name} twice"
-            typed[name] = kind
-        elif not line.startswith("# HELP "):
-            match = SERIES.fullmatch(line)
-            assert match, line
-            name, labels, value = match.groups()
-            base = re.sub(r"_(bucket|sum|count)$", "", name)
-            assert name in typed or typed.get(base) == "histogram", f"{name} has no type"
-            assert name + (labels or "") not in found
-            found[name + (labels or "")] = float(value)
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
+            key = f"{sample.name}{{{labels}}}" if labels else sample.name
+            assert key not in found, f"{key} twice"
+            found[key] = sample.value
     assert text.endswith("\n")
     return found
 
@@ -101,13 +93,77 @@ async def test_metrics_count_streams_clients_and_bytes():
         assert (await scrape(caller))["fastflv_streams_in_grace"] == 1
 
 
+STREAM = 'stream="live/a",vhost="__defaultVhost__"'
+
+
 @looped
-async def test_more_streams_make_no_more_series():
+async def test_a_stream_has_rows_of_its_own_once_it_has_media():
     async with running() as caller:
-        before = set(await scrape(caller))
-        for i in range(20):
-            caller.publish(NAME._replace(stream=str(i)), str(i))
-        assert set(await scrape(caller)) == before
+        feed = caller.publish()
+        assert f"fastflv_stream_publishers{{{STREAM}}}" not in await scrape(caller)
+        gop(caller, feed)
+        reader, writer = await caller.play()
+        await reader.read(100)
+        found = await scrape(caller)
+        assert found[f"fastflv_stream_publishers{{{STREAM}}}"] == 1
+        assert found[f'fastflv_stream_players{{output="flv",{STREAM}}}'] == 1
+        assert found['fastflv_players{output="flv"}'] == 1
+        assert found[f"fastflv_stream_receive_bytes_total{{{STREAM}}}"] == feed.writer.bytes > 0
+        assert found[f"fastflv_stream_send_bytes_total{{{STREAM}}}"] > 100
+        assert found['fastflv_player_lag_seconds_bucket{le="+Inf"}'] == 1
+        writer.close()
+
+
+@looped
+async def test_streams_beyond_the_bound_share_a_row_whose_counters_do_not_fall():
+    async with running(top="exporter { streams 2; }") as caller:
+        for i in range(5):
+            feed = caller.publish(NAME._replace(stream=f"s{i}"), f"pub{i}")
+            feed.video(0, AVC_HEADER)
+            feed.video(0, key(bytes(1000)))
+        found = await scrape(caller)
+        own = {key for key in found if key.startswith("fastflv_stream_publishers")}
+        assert own == {
+            f'fastflv_stream_publishers{{stream="{stream}",vhost="{vhost}"}}'
+            for stream, vhost in (
+                ("live/s0", "__defaultVhost__"),
+                ("live/s1", "__defaultVhost__"),
+                ("other", "other"),
+            )
+        }
+        other = '{stream="other",vhost="other"}'
+        assert found[f"fastflv_stream_publishers{other}"] == 3
+        before = found[f"fastflv_stream_receive_bytes_total{other}"]
+        assert before == 3 * feed.writer.bytes
+        for i in (4, 0):
+            stream = caller.server.hub.find(NAME._replace(stream=f"s{i}"))
+            caller.server.clients.remove(caller.server.clients.find(f"pub{i}"), EndReason.PEER_CLOSED, 1.0)
+            caller.server.hub.unpublish(stream, 0)
+            caller.server.hub.cut_grace(stream)
+        found = await scrape(caller)
+        assert found[f"fastflv_stream_receive_bytes_total{other}"] == before
+        assert 'fastflv_stream_publishers{stream="live/s2",vhost="__defaultVhost__"}' in found
+
+
+@looped
+async def test_the_exporter_has_a_port_of_its_own_and_names_the_server():
+    (port,) = free_ports(1)
+    top = f'exporter {{ enabled on; listen 127.0.0.1:{port}; label "a\\b"; tag cn-edge; }}'
+    async with running("auth { enabled on; username u; password p; }", top=top) as caller:
+        found = await scrape(caller, port)
+        info = next(key for key in found if key.startswith("srs_build_info"))
+        assert 'tag="cn-edge"' in info and 'label="' in info
+        assert any(key.startswith("srs_node_uname_info") for key in found)
+        assert (await caller.raw("/", port=port))[0] == 404
+        assert (await caller.raw("/api/v1/streams", port=port))[0] == 404
+        assert (await caller.raw("/metrics", port=port, method="DELETE"))[0] == 405
+
+
+@looped
+async def test_scrapes_at_one_time_share_the_work():
+    async with running() as caller:
+        texts = await asyncio.gather(*(caller.raw("/metrics") for _ in range(20)))
+        assert {status for status, _, _ in texts} == {200}
 
 
 @looped

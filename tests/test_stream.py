@@ -256,7 +256,7 @@ def test_players_that_did_not_keep_up_are_counted_by_reason_with_their_lag_steps
         clients.add(each)
         assert each.steps.lag_ms == 9000
         clients.remove(each, reason, 1.0)
-    assert clients.late == {EndReason.TOO_SLOW: 1, EndReason.STALLED: 2}
+    assert (clients.ended[EndReason.TOO_SLOW], clients.ended[EndReason.STALLED]) == (1, 2)
     assert clients.steps_before == Steps(lag_ms=0, drops=8, dropped=120, jumps=4)
 
 

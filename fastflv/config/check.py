@@ -244,6 +244,8 @@ def _listeners(settings: Settings, root: Directive) -> Iterator[tuple[tuple[str,
         yield ("http_api", "https", "listen"), api.https.listen
     if settings.flv_tcp.enabled:
         yield ("flv_tcp", "listen"), settings.flv_tcp.listen
+    if settings.exporter.enabled:
+        yield ("exporter", "listen"), settings.exporter.listen
 
 
 def _check_keys(vhost: Section) -> None:

@@ -52,7 +52,6 @@ FEATURES: Final = (
     Feature("send_min_interval", "vhost.play", LATER, (("send_min_interval", "[1-9]*"),)),
     Feature("kickoff_for_idle", "vhost.publish", LATER, (("kickoff_for_idle", "[1-9]*"),)),
     Feature("heartbeat", "heartbeat", LATER),
-    Feature("exporter", "exporter", LATER),
     # Out of scope: other protocols, transcoding, vendors' clouds, removed parts of SRS.
     Feature("rtc", "rtc_server", NEVER),
     Feature("rtc", "vhost.rtc", NEVER),

@@ -26,6 +26,8 @@ class Spoken:
 
     flv_tcp: Connect
     caster: Callable[[StreamCaster], Connect]
+    exporter: Connect
+    "HTTP with the metrics alone."
 
 
 def wanted(settings: Settings, spoken: Spoken) -> Iterator[Wanted]:
@@ -62,6 +64,14 @@ def wanted(settings: Settings, spoken: Spoken) -> Iterator[Wanted]:
             settings.flv_tcp.listen,
             spoken.flv_tcp,
             place=_place(settings, "flv_tcp.listen"),
+        )
+    if settings.exporter.enabled:
+        yield Wanted(
+            "Exporter",
+            settings.exporter.listen,
+            spoken.exporter,
+            kept=limits.API_CONNECTIONS_KEPT,
+            place=_place(settings, "exporter.listen"),
         )
 
 

@@ -24,6 +24,7 @@ from fastflv.control.endedstreams import EndedStreams
 from fastflv.control.endpoints import Spoken, wanted
 from fastflv.control.identity import new_id, server_id
 from fastflv.control.listeners import Listeners
+from fastflv.control.metrics import make_metrics
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.filepool import FilePool
@@ -52,6 +53,7 @@ from fastflv.servers.http.mounts import Mounts
 from fastflv.servers.http.page import Page
 from fastflv.servers.http.push import Push
 from fastflv.servers.http.router import Match, Router, Site, refuse_path
+from fastflv.servers.metrics.exporter import Exporter
 from fastflv.servers.push.intake import Intakes
 from fastflv.servers.push.tcp import FlvTcpServer, TcpPlace
 from fastflv.servers.recordings.api import RecordApi
@@ -127,14 +129,25 @@ class Server:
         self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self._record_options)
         spooling = Spooling(self.file_pool.spooling, self.hub)
         self.hub.watchers += (self.hls.muxers, self.recorders, spooling, EndedStreams(heap))
+        identity = identity or Identity(server_id(settings.server_id, ""), new_id())
+        self.metrics = make_metrics(
+            loop,
+            self.turns,
+            self.hub,
+            self.clients,
+            self.players,
+            self.connection_limit,
+            identity,
+            lambda: self.runtime.settings.exporter,
+        )
         self.api = Api(
             self.hub,
             self.clients,
             self.connection_limit,
-            identity=identity or Identity(server_id(settings.server_id, ""), new_id()),
+            identity=identity,
             vhosts=self._vhost_entries,
             clock=loop.time,
-            windows=lambda: self.players.windows_ms,
+            metrics=self.metrics.handle,
             auth=lambda: self.runtime.settings.http_api.auth,
             stats=lambda: self.runtime.settings.stats,
         )
@@ -177,6 +190,7 @@ class Server:
             partial(self._serve_http, api),
             self.flv_tcp.connect,
             self._caster,
+            partial(self._serve_http, Exporter(self.metrics, self._trusted)),
         )
         self.listeners = Listeners(loop, self.connection_limit)
 

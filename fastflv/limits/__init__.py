@@ -11,6 +11,7 @@ from fastflv.limits.files import *
 from fastflv.limits.hls import *
 from fastflv.limits.http import *
 from fastflv.limits.log import *
+from fastflv.limits.metrics import *
 from fastflv.limits.net import *
 from fastflv.limits.probe import *
 from fastflv.limits.process import *

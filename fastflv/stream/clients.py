@@ -105,8 +105,8 @@ class Clients:
         "Bytes received from clients that have left."
         self.steps_before = NO_STEPS
         "Sum of the lag steps of players that have left."
-        self.late: Counter[EndReason] = Counter(dict.fromkeys(TOO_LATE, 0))
-        "Players disconnected because they did not keep up, by reason."
+        self.ended: Counter[EndReason] = Counter(dict.fromkeys(EndReason, 0))
+        "Clients that have left, by reason."
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -139,8 +139,10 @@ class Clients:
         self.sent_before[client.stream.name.vhost] += sent
         self.received_before += received
         self.steps_before = self.steps_before.then(steps)._replace(lag_ms=0)
+        self.ended[reason] += 1
+        client.stream.steps_before = client.stream.steps_before.then(steps)._replace(lag_ms=0)
         if reason in TOO_LATE:
-            self.late[reason] += 1
+            client.stream.evicted += 1
         left = self._counts[client.stream.id] - 1
         if left:
             self._counts[client.stream.id] = left

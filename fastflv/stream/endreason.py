@@ -66,3 +66,14 @@ TOO_LATE = (EndReason.TOO_SLOW, EndReason.STALLED)
 
 SERVER_SIDE = (EndReason.STREAM_ENDED, EndReason.SERVER_STOPS, EndReason.CLOCK_RESTARTED)
 "Ends that are complete: nothing that the player should have got is missing."
+
+FAULTS = (
+    *TOO_LATE,
+    EndReason.UNREAD_ANSWERS,
+    EndReason.SILENT,
+    EndReason.PROTOCOL,
+    EndReason.STORE_FAILED,
+    EndReason.OUT_OF_MEMORY,
+    EndReason.NO_DESCRIPTOR,
+)
+"Ends that are errors, of the peer or of the server."

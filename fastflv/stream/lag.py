@@ -54,13 +54,11 @@ class Steps(NamedTuple):
     def then(self, reader: LagCounters | None) -> Steps:
         """Return these with those of *reader*, who came after them; without one nothing lags."""
         if reader is None:
-            return self._replace(lag_ms=0)
-        return Steps(
-            reader.lag_ms,
-            self.drops + reader.drops,
-            self.dropped + reader.dropped,
-            self.jumps + reader.jumps,
-        )
+            return self if not self.lag_ms else self._replace(lag_ms=0)
+        lag, drops, dropped, jumps = reader.lag_ms, reader.drops, reader.dropped, reader.jumps
+        if self is NO_STEPS and not (lag or drops or dropped or jumps):
+            return self
+        return Steps(lag, self.drops + drops, self.dropped + dropped, self.jumps + jumps)
 
     def __str__(self) -> str:
         return f"{self.drops} times thinned by {self.dropped} pictures, {self.jumps} jumps"

@@ -20,7 +20,7 @@ from fastflv.media.codecs import AUDIO, VIDEO
 from fastflv.media.inband import make_record
 from fastflv.stream.announce import Seen, announce, live_fields, promised
 from fastflv.stream.histogram import Delays
-from fastflv.stream.lag import Lag
+from fastflv.stream.lag import NO_STEPS, Lag
 from fastflv.stream.liveclock import NAME as CLOCK
 from fastflv.stream.liveclock import LiveClock
 from fastflv.stream.name import StreamName
@@ -147,6 +147,10 @@ class Stream:
         self.left_ms = 0
         self.sent_before = 0
         "Bytes sent to players that have left."
+        self.steps_before = NO_STEPS
+        "Sum of the lag steps of players that have left."
+        self.evicted = 0
+        "Players disconnected because they did not keep up."
         self.outlets = Outlets(self.writer)
         "The stream in every container that is asked for."
         self.settle_at = 0

@@ -74,7 +74,7 @@ def test_a_player_that_waits_is_refused_when_its_stream_comes_after_the_rule(mak
     server = make(vhost_text(publish=LEAN, remux="on_missing 30;"))
     with Player(server.http, "/live/later.flv") as player:
         until(
-            lambda: re.search(r"^fastflv_requests_waiting 1$", metrics(server), re.M), "a player that waits"
+            lambda: re.search(r"^fastflv_requests_waiting 1.0$", metrics(server), re.M), "a player that waits"
         )
         server.change(("publish {", "security { enabled on; allow publish all; } publish {"))
         with Broadcast(server.rtmp, "later"):

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fastflv._ext.ingest.accessunits cimport AccessUnits
 from fastflv._ext.ingest.adtsframes cimport AdtsFrames
+from fastflv._ext.ingest.figures cimport Figures
 from fastflv._ext.ingest.pictures cimport Pictures
 from fastflv._ext.ingest.tagwriter cimport TagWriter
 from fastflv._ext.syntax.flvtag cimport Payload, TagTraits
@@ -41,6 +42,7 @@ cdef class StreamWriter(TagWriter):
     cdef bint returned                 # players of the publisher before may be there
     cdef int64_t waited_ms             # wall clock of the first picture that video could not begin with, ms; -1: none
 
+    cdef Figures figures               # of this publisher
     cdef AccessUnits units
     cdef Pictures pictures
     cdef AdtsFrames adts

@@ -8,16 +8,17 @@ Spec: RTMP 1.0, 7.1.6 (aggregate); Adobe FLV v10.1, E.4; Enhanced RTMP v2.
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from fastflv._ext.core.atomics cimport store32_release
 from fastflv._ext.core.octets cimport load_be32
 from fastflv._ext.ingest.accessunits cimport UNIT_PART, AccessUnits
 from fastflv._ext.ingest.adtsframes cimport AdtsFrames
+from fastflv._ext.ingest.figures cimport figures_frame, figures_key, figures_rate
 from fastflv._ext.ingest.headers cimport HEADER_SAME, HEADER_STORED, HEADER_TOO_LARGE, Header, make_header
 from fastflv._ext.ingest.pictures cimport Pictures
 from fastflv._ext.ingest.tagwriter cimport TagWriter
-from fastflv._ext.ingest.timeline cimport timeline_place, timeline_restart, timeline_stamp
+from fastflv._ext.ingest.timeline cimport timeline_lead, timeline_place, timeline_restart, timeline_stamp
 from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.syntax.flvtag cimport (
     BACK_POINTER_BYTES, COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO, FlvTag,
@@ -91,6 +92,7 @@ cdef class StreamWriter(TagWriter):
         self.gop_least_ms = 0
         self.key_ms = -1
         self.sound_ms = -PLACE_STEP_MS
+        memset(&self.figures, 0, sizeof(self.figures))
         self.headers.mark_stale()
         self.log.forget_key()
         timeline_restart(&self.timeline, gap_ms)
@@ -104,6 +106,38 @@ cdef class StreamWriter(TagWriter):
     def audio_head(self):
         """The first bytes of the newest audio body of the default track; empty before one."""
         return self.sound[:self.sound_size]
+
+    def frame_rate(self, int64_t now_ms):
+        """Return the pictures a second that arrive, over the newest GOP and what follows it, at *now_ms* (monotonic).
+
+        0 before the first keyframe of the publisher.
+        """
+        return figures_rate(&self.figures, now_ms, self.video_tags)
+
+    @property
+    def key_interval_ms(self):
+        """Time between the two newest keyframes of the publisher, ms by the stream; 0 before the second."""
+        return self.figures.gop_ms
+
+    @property
+    def gop_bytes(self):
+        """Bytes of the tags between them, sound included."""
+        return self.figures.gop_bytes
+
+    @property
+    def arrival_jitter_ms(self):
+        """Mean deviation of the time between two frames from what their timestamps say, ms (RFC 3550, 6.4.1).
+
+        Of pictures, or of sound where there are none. Reads that gather frames show in it.
+        """
+        return self.figures.jitter / 16.0
+
+    @property
+    def skew_ms(self):
+        """How far sound is ahead of the pictures of the same moment, ms; below 0 behind, 0 for one track."""
+        if not (self.has_audio and self.has_video):
+            return 0
+        return timeline_lead(&self.timeline, 0) - timeline_lead(&self.timeline, 1)
 
     def add_script(self, bytes body not None, uint32_t timestamp):
         """Write a script data tag that is no metadata (cue points, captions) at its own time, ms modulo 2**32.
@@ -292,12 +326,16 @@ cdef class StreamWriter(TagWriter):
             self.write_clock(dts)
         at = self.log.log.written
         self.write(kind, dts, traits.flags, body, size)
+        if video or not self.has_video:
+            figures_frame(&self.figures, dts, self.now_ms)
         if not video:
             self.audio_tags += 1
             if not self.has_video and self.log.log.past != NULL and not 0 <= dts - self.sound_ms < PLACE_STEP_MS:
                 self.sound_ms = dts
                 self.mark_place(at, dts)
             return 0
+        if key:
+            figures_key(&self.figures, at, dts, self.now_ms, self.video_tags)
         self.video_tags += 1
         self.urgent = True
         if key:

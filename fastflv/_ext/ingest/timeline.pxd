@@ -32,3 +32,8 @@ cdef void timeline_restart(Timeline* t, int64_t gap_ms) noexcept nogil
 cdef int64_t timeline_stamp(Timeline* t, int track, uint32_t raw, int64_t now_ms) noexcept nogil
 cdef int64_t timeline_place(const Timeline* t, uint32_t raw, int64_t now_ms) noexcept nogil
 cdef int64_t timeline_peek(const Timeline* t, int track, uint32_t raw) noexcept nogil
+
+
+cdef inline int64_t timeline_lead(const Timeline* t, int track) noexcept nogil:
+    """Return the last time of *track* less the clock of its arrival, ms."""
+    return t.tracks[track].out - t.tracks[track].now

@@ -42,6 +42,7 @@ EXTENSIONS: Final = frozenset(
         "flv_tcp.enabled",
         "flv_tcp.listen",
         "flv_tcp.app",
+        "exporter.streams",
         "trusted_proxies",
         "rtmp.proxy_protocol",
         "rtmps.proxy_protocol",
@@ -143,7 +144,7 @@ ROOT: Final = block(
     " inotify_auto_reload auto_reload_for_docker tcmalloc_release_rate query_latest_version"
     " first_wait_for_qlv is_full fanout_threads trusted_proxies",
     circuit_breaker=FREE,
-    exporter=block("enabled listen label tag"),
+    exporter=block("enabled listen label tag streams"),
     flv_tcp=block("enabled listen app"),
     heartbeat=block("enabled interval url device_id summaries ports"),
     http_api=block(

@@ -140,6 +140,9 @@ class Exporter:
     tag: str = ""
     "Label of the build-info metric. Default empty."
 
+    streams: int = bounded(limits.METRICS_STREAMS, 0, limits.METRICS_STREAMS_MAX)
+    "fastflv: streams with series of their own, also at /metrics of the API; the others share a row. Default 500."
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

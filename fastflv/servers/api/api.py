@@ -24,8 +24,6 @@ from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.api import machine
 from fastflv.servers.api.disks import DiskMeter
-from fastflv.servers.api.metrics import CONTENT_TYPE as METRICS
-from fastflv.servers.api.metrics import write_metrics
 from fastflv.servers.api.paging import page_of
 from fastflv.servers.api.rate import Rates
 from fastflv.servers.api.sample import Sample, Traffic, take_traffic
@@ -86,11 +84,11 @@ class Api:
         identity: Identity,
         vhosts: Callable[[], list[VhostEntry]],
         clock: Callable[[], float],
-        windows: Callable[[], Mapping[str, int]],
+        metrics: Callable[[Exchange], None],
         auth: Callable[[], ApiAuth] = ApiAuth,
         stats: Callable[[], Stats] = Stats,
     ) -> None:
-        """*auth* and *stats* return the settings in force."""
+        """*metrics* answers `/metrics`. *auth* and *stats* return the settings in force."""
         self._hub = hub
         self._clients = clients
         self._connection_limit = connection_limit
@@ -106,11 +104,15 @@ class Api:
         self._auth = auth
         self._traffic = Sample(lambda: take_traffic(hub, clients))
         self._summary = Sample(self._take_summary)
-        self._metrics = Sample(lambda: write_metrics(hub, clients, connection_limit, self._cpu, windows()))
+        self._metrics = metrics
 
     def handle(self, exchange: Exchange) -> None:
         """Answer a request whose path is one of the API."""
-        exchange.respond(self._answer(exchange.request))
+        request = exchange.request
+        if request.path.strip("/") == "metrics" and self.authorise(request) is None:
+            self._metrics(exchange)
+        else:
+            exchange.respond(self._answer(request))
 
     def _answer(self, request: Request) -> Response:
         refused = self.authorise(request)
@@ -120,8 +122,6 @@ class Api:
         match parts:
             case [""]:
                 return self._get(request, {"urls": {"api": "the api root"}})
-            case ["metrics"]:
-                return self._show_metrics(request)
             case ["api"]:
                 return self._get(request, {"urls": {"v1": "the api version 1.0"}})
             case ["api", "v1"]:
@@ -168,11 +168,6 @@ class Api:
         if request.method not in ("GET", "HEAD"):
             return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
         return self._reply(fields)
-
-    def _show_metrics(self, request: Request) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            return Response.of_text(405, Allow="GET, HEAD, OPTIONS")
-        return Response(body=self._metrics(), content_type=METRICS)
 
     def _show_vhosts(self, request: Request, id: str = "") -> Response:
         traffic = self._traffic()

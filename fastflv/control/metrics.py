@@ -1,0 +1,49 @@
+"""The metrics of one server: where their figures come from, and who writes their text."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from fastflv.config.model.server import Exporter
+from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.turns import Turns
+from fastflv.playing.players import Players
+from fastflv.servers.api.api import Identity
+from fastflv.servers.api.machine import CpuMeter, resident_kbyte
+from fastflv.servers.metrics.figures import Figures, Survey
+from fastflv.servers.metrics.server import MetricsServer
+from fastflv.servers.metrics.streamrows import StreamRows
+from fastflv.stream.clients import Clients
+from fastflv.stream.hub import Hub
+
+
+def make_metrics(
+    loop: asyncio.AbstractEventLoop,
+    turns: Turns,
+    hub: Hub,
+    clients: Clients,
+    players: Players,
+    connection_limit: ConnectionLimit,
+    identity: Identity,
+    exporter: Callable[[], Exporter],
+) -> MetricsServer:
+    """*exporter* returns the settings in force."""
+    cpu = CpuMeter()
+    rows = StreamRows(lambda: exporter().streams)
+
+    def survey() -> Survey:
+        now_ms = int(loop.time() * 1000)
+        return Survey(hub, clients, connection_limit, windows=players.windows_ms, rows=rows, now_ms=now_ms)
+
+    def write(figures: Figures) -> bytes:
+        # A server that nobody scrapes does not load the library.
+        from fastflv.servers.metrics.exposition import Node, write_text
+
+        settings = exporter()
+        figures.cpu = cpu.shares()[0]
+        figures.memory = resident_kbyte() * 1024
+        node = Node(identity.server, identity.service, settings.label, settings.tag)
+        return write_text(figures, node)
+
+    return MetricsServer(loop, turns, survey=survey, write=write)

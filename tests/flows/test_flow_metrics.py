@@ -1,0 +1,100 @@
+"""What Prometheus finds at the exporter, with a real encoder and real players."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from urllib.request import urlopen
+
+import pytest
+from audience import Audience
+from clip import Clip, end, push
+from model.ports import free_ports
+from prometheus_client.parser import text_string_to_metric_families
+from server import HOST, Server, until, vhost_text
+
+Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
+MOUNTS = "mount [vhost]/[app]/[stream].flv [vhost]/[app]/[stream].ts;"
+
+
+class Exporter:
+    """The exporter of a running server."""
+
+    def __init__(self, server: Server, port: int) -> None:
+        self.server, self.port = server, port
+
+    def scrape(self) -> Series:
+        with urlopen(f"http://{HOST}:{self.port}/metrics", timeout=10) as answer:
+            assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+            text = answer.read().decode()
+        return {
+            (sample.name, frozenset(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    def value(self, name: str, **labels: str) -> float:
+        """The value of one series; 0 where there is none."""
+        return self.scrape().get((name, frozenset(labels.items())), 0)
+
+    def of(self, stream: str, name: str, **labels: str) -> float:
+        """The value of one series of a stream."""
+        return self.value(
+            f"fastflv_stream_{name}", vhost="__defaultVhost__", stream=f"live/{stream}", **labels
+        )
+
+
+@pytest.fixture(scope="module")
+def exporter(serve: Callable[..., Server]) -> Exporter:
+    (port,) = free_ports(1)
+    server = serve(
+        vhost_text(remux=MOUNTS),
+        more=f"exporter {{ enabled on; listen {HOST}:{port}; label test; streams 2; }}",
+    )
+    return Exporter(server, port)
+
+
+@pytest.fixture(scope="module")
+def looped(exporter: Exporter, h264: Clip) -> Iterator[str]:
+    process = push(h264.path, exporter.server.publish_url("looped"), loop=True)
+    until(lambda: "looped" in exporter.server.streams(), "publish", 15)
+    yield "looped"
+    end(process)
+
+
+def test_a_stream_has_its_figures(exporter: Exporter, looped: str) -> None:
+    until(lambda: exporter.of(looped, "keyframe_interval_seconds") > 0, "two keyframes", 20)
+    assert exporter.of(looped, "publishers") == 1
+    assert exporter.of(looped, "keyframe_interval_seconds") == pytest.approx(1.0, abs=0.1)
+    assert exporter.of(looped, "gop_bytes") > 1000
+    until(lambda: 15 < exporter.of(looped, "frame_rate") < 26, "about 20 pictures a second", 20)
+    assert exporter.of(looped, "ingest_jitter_seconds") < 0.5
+    assert abs(exporter.of(looped, "av_skew_seconds")) < 0.5
+    received = exporter.of(looped, "receive_bytes_total")
+    until(lambda: exporter.of(looped, "receive_bytes_total") > received, "more media", 10)
+
+
+def test_players_are_counted_by_what_they_are_sent(exporter: Exporter, looped: str) -> None:
+    audience = Audience(exporter.server, looped, ("flv", "ts", "rtmp")).ready()
+    for output in ("flv", "ts", "rtmp"):
+        assert exporter.of(looped, "players", output=output) == 1
+        assert exporter.value("fastflv_players", output=output) == 1
+    assert exporter.of(looped, "send_bytes_total") > 1000
+    seen = exporter.value("fastflv_player_lag_seconds_count")
+    assert exporter.value("fastflv_player_lag_seconds_count") > seen
+    for seat in audience.seats.values():
+        seat.player.close()
+    until(lambda: not exporter.of(looped, "players", output="flv"), "no player", 10)
+    assert exporter.value("fastflv_clients_ended_total", reason="peer closed") >= 3
+
+
+def test_streams_beyond_the_bound_are_one(exporter: Exporter, looped: str, h264: Clip) -> None:
+    exporter.scrape()
+    more = [push(h264.path, exporter.server.publish_url(name), loop=True) for name in ("b", "c", "d")]
+    other = {"vhost": "other", "stream": "other"}
+    until(lambda: exporter.value("fastflv_stream_publishers", **other) == 2, "two streams too many", 20)
+    assert exporter.value("srs_streams") == 4
+    assert exporter.of(looped, "publishers") == 1, "who has a row keeps it"
+    for process in more:
+        end(process)
+    until(lambda: exporter.value("srs_streams") == 1, "the end of three streams", 20)
+    assert exporter.value("fastflv_stream_receive_bytes_total", **other) > 1000
