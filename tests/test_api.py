@@ -62,8 +62,8 @@ class Source:
 class Caller:
     """Asks the API of a running server."""
 
-    def __init__(self, server: Server, http: int, api: int) -> None:
-        self.server, self.http, self.api = server, http, api
+    def __init__(self, server: Server, rtmp: int, http: int, api: int) -> None:
+        self.server, self.rtmp, self.http, self.api = server, rtmp, http, api
         self.dropped: list[tuple[str, EndReason]] = []
         "Publishers that were disconnected, and why."
 
@@ -111,7 +111,7 @@ async def running(more: str = "", top: str = "", default: str = ""):
         load_text(CONF.format(*ports, more=more, top=top, default=default)), asyncio.get_running_loop()
     )
     await server.start()
-    caller = Caller(server, *ports[1:])
+    caller = Caller(server, *ports)
     try:
         yield caller
     finally:
@@ -203,6 +203,44 @@ async def test_deleting_a_player_ends_its_response():
         await until(lambda: len(caller.server.clients) == 1)
         assert (await caller.get(f"clients/{player['id']}", method="DELETE"))["code"] == 2049
         writer.close()
+
+
+@looped
+async def test_a_player_of_an_absent_stream_is_shown_disconnected_and_remembered():
+    async with running() as caller:
+        reader, writer = await asyncio.open_connection("127.0.0.1", caller.http)
+        writer.write(b"GET /live/none.flv HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: len(caller.server.clients.arrivals) == 1)
+        answer = await caller.get("clients")
+        [row] = answer["clients"]
+        assert (answer["total"], row["state"], row["stream"], row["name"]) == (1, "waiting", "", "none.flv")
+        assert (await caller.get(f"clients/{row['id']}"))["client"]["state"] == "waiting"
+        assert (await caller.get(f"clients/{row['id']}", method="DELETE"))["code"] == 0
+        assert b" 403 " in await reader.readline()
+        writer.close()
+        assert (await caller.get("clients"))["total"] == 0
+        gone = await caller.get("clients?ended=1")
+        assert gone["total"] == 1
+        [row] = gone["clients"]
+        assert (row["url"], row["admitted"], row["reason"]) == (
+            "/live/none", False, "forbidden: disconnected by the API",
+        )  # fmt: skip
+
+
+@looped
+async def test_an_rtmp_peer_that_only_connected_is_shown_and_can_be_disconnected():
+    async with running() as caller:
+        reader, writer = await asyncio.open_connection("127.0.0.1", caller.rtmp)
+        await until(lambda: len(caller.server.clients.arrivals) == 1)
+        [row] = (await caller.get("clients"))["clients"]
+        assert (row["state"], row["type"], row["publish"]) == ("connected", "Unknown", False)
+        assert (await caller.get(f"clients/{row['id']}", method="DELETE"))["code"] == 0
+        async with asyncio.timeout(5):
+            await reader.read()
+        writer.close()
+        await until(lambda: len(caller.server.clients.history) == 1)
+        [gone] = (await caller.get("clients?ended=1"))["clients"]
+        assert (gone["id"], gone["reason"]) == (row["id"], "disconnected by the API")
 
 
 @looped

@@ -21,6 +21,7 @@ from fastflv.access.gate import Gate
 from fastflv.access.verdict import ALLOW, Redirected, Refusal, Refused, forbid
 from fastflv.containers.variant import Variant
 from fastflv.playing.join import Join, JoinFailure, JoinRefused, Joins
+from fastflv.stream.clients import Clients
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import StreamOptions
@@ -38,7 +39,7 @@ class Site:
         self.loop = loop or FakeLoop()
         self.hub = Hub(lambda: next(ids))
         self.gate = Gate(lambda vhost: ())
-        self.joins = Joins(self.loop, self.hub, self.gate, Unhurried())
+        self.joins = Joins(self.loop, self.hub, self.gate, Unhurried(), Clients())
 
     def ask_later(self) -> Hook:
         hook = Hook()

@@ -11,6 +11,7 @@ from model.loop import FakeLoop
 
 from fastflv.access.gate import Gate
 from fastflv.playing.join import Join, Joins
+from fastflv.stream.clients import Clients
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import StreamOptions
@@ -43,7 +44,7 @@ class Site:
         self.loop, self.turns = FakeLoop(), Turns()
         ids = map(str, count())
         self.hub = Hub(lambda: next(ids))
-        self.joins = Joins(self.loop, self.hub, Gate(lambda vhost: ()), self.turns)
+        self.joins = Joins(self.loop, self.hub, Gate(lambda vhost: ()), self.turns, Clients())
         self.told: list[tuple[int, object]] = []
         self.crowd = [self.join(number) for number in range(5)]
 

@@ -95,7 +95,7 @@ class Server:
         self.file_pool = FilePool(loop)
         self.gate = Gate(self._rules_of)
         self.players = Players(loop, Sender(fanout_threads(settings)), self.hub)
-        self.joins = Joins(loop, self.hub, self.gate, self.turns)
+        self.joins = Joins(loop, self.hub, self.gate, self.turns, self.clients)
         self.publications = Publications(loop, self.hub, self.clients, self.gate)
         self.rtmp = RtmpServer(
             self.joins,

@@ -126,3 +126,12 @@ REWIND_BYTES_MAX: Final = 512 * 1024 * 1024
 
 CHASE_RATE_MAX: Final = 1.5
 "Highest `?chase=`: 1 s of the stream is played in two thirds of it. Players change the pitch of sound, or drop some, well below."
+
+ENDED_CLIENTS_MAX: Final = 1000
+"Clients that are remembered after their end, count: what an operator looks at when somebody calls, the last minutes of a busy server."
+
+ENDED_CLIENTS_BYTES_MAX: Final = 1024 * 1024
+"Likewise bytes: 1 KiB each. A tcUrl has up to 13 KiB."
+
+ENDED_CLIENT_BYTES: Final = 400
+"What one costs besides its texts, bytes."

@@ -18,6 +18,9 @@ from fastflv.net.deadline import Deadline
 from fastflv.net.peertext import masked
 from fastflv.net.turns import Turns
 from fastflv.playing.rewinds import Rewinds
+from fastflv.stream.arrival import Applicant, ClientState
+from fastflv.stream.clients import Clients
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
 from fastflv.stream.moment import ClipWish, RewindWish
 from fastflv.stream.name import StreamName
@@ -63,15 +66,18 @@ class JoinRefused:
 class Joins:
     """What all joins of a server share."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, hub: Hub, gate: Gate, turns: Turns) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, hub: Hub, gate: Gate, turns: Turns, clients: Clients
+    ) -> None:
         self.loop = loop
+        self.clients = clients
         self.turns = turns
         self.hub = hub
         self.gate = gate
         self.rewinds = Rewinds(loop)
 
 
-class Join:
+class Join(Applicant):
     """One pending play: gate, then the stream, then its tracks.
 
     After `begin` exactly one of *ready* and *refused* is called, within `begin` or later, and none after
@@ -80,7 +86,7 @@ class Join:
 
     __slots__ = (
         "_admitted", "_joins", "_name", "_on_missing", "_past", "_patience", "_ready", "_refused", "_room",
-        "_variant", "_waiting", "request",
+        "_variant", "_waiting",
     )  # fmt: skip
 
     def __init__(
@@ -103,7 +109,7 @@ class Join:
         *admitted* is called once the gate has admitted the request; when it returns True the request is
         answered already, and no stream is looked for.
         """
-        self.request = request
+        super().__init__(request)
         self._joins = joins
         self._name = name
         self._on_missing = on_missing
@@ -123,10 +129,26 @@ class Join:
             self._judged(verdict)
         else:
             self._waiting = verdict
+            self._joins.clients.arrivals.add(self, self._joins.loop.time())
+
+    @property
+    def state(self) -> ClientState:
+        return ClientState.ASKING if self._waiting is not None else ClientState.WAITING
+
+    def drop(self, reason: EndReason) -> None:
+        """Refuse a join that waits."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
+        self._stop_waiting()
+        if self._refused is not None:
+            self.refuse(JoinFailure.FORBIDDEN, reason.value)
 
     def cancel(self) -> None:
         """The player is gone, or wants no more."""
         self._forget_owner()
+        joins = self._joins
+        joins.clients.arrivals.withdraw(self, EndReason.PEER_CLOSED.value, joins.loop.time())
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
@@ -141,6 +163,7 @@ class Join:
         elif isinstance(verdict, Redirected):
             self.refuse(JoinFailure.REDIRECTED, verdict.url)
         elif self._admitted is not None and self._admitted():
+            self._joins.clients.arrivals.settle(self)
             self._forget_owner()
         else:
             self._find()
@@ -153,6 +176,7 @@ class Join:
             self._missed()
         else:
             self._joins.hub.wait(self._name, self._appeared)
+            self._joins.clients.arrivals.add(self, self._joins.loop.time())
             seconds = max(self._on_missing, limits.MISSING_SECONDS_MIN)
             self._patience = Deadline(self._joins.loop, self._missed)
             self._patience.set(seconds)
@@ -192,6 +216,7 @@ class Join:
             self.refuse(JoinFailure.NO_ROOM, full, limits.NO_ROOM_SECONDS)
         else:
             ready = self._ready
+            self._joins.clients.arrivals.settle(self)
             self._forget_owner()
             if ready is not None:
                 ready(stream)
@@ -205,10 +230,11 @@ class Join:
         refused = self._refused
         self._forget_owner()
         request = self.request
+        shown = masked(reason) if failure is JoinFailure.REDIRECTED else reason
+        self._joins.clients.arrivals.refuse(self, f"{failure.value}: {shown}", self._joins.loop.time())
         log.info(
             "player %s from %s of %s refused: %s, %s",
-            request.client_id, request.peer.ip, self._name.url, failure.value,
-            masked(reason) if failure is JoinFailure.REDIRECTED else reason,
+            request.client_id, request.peer.ip, self._name.url, failure.value, shown,
             extra={"peer": request.peer.ip},
         )  # fmt: skip
         if refused is not None:

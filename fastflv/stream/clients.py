@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol, cast
 
 from fastflv.access.request import AccessRequest, Action
+from fastflv.stream.arrival import Arrivals, ClientState
 from fastflv.stream.endreason import TOO_LATE, EndReason
+from fastflv.stream.history import History
 from fastflv.stream.lag import NO_STEPS, Steps
 from fastflv.stream.stream import Stream, StreamOptions
 
@@ -80,6 +82,10 @@ class Client:
         return self.request.action is Action.PUBLISH
 
     @property
+    def state(self) -> ClientState:
+        return ClientState.PUBLISHING if self.publish else ClientState.PLAYING
+
+    @property
     def player(self) -> PlayerLink | None:
         """The link of a player; None for a publisher."""
         return None if self.publish else cast(PlayerLink, self.link)
@@ -91,12 +97,29 @@ class Client:
         return player.steps if player is not None else NO_STEPS
 
 
+class ClientWatcher(Protocol):
+    """Is told of every player and publisher; of arrivals it is not."""
+
+    def client_joined(self, client: Client) -> None:
+        """The client is admitted, and its stream is there."""
+
+    def client_left(self, client: Client, reason: EndReason) -> None:
+        """The client is gone; called once for each that has joined."""
+
+
 class Clients:
-    """All clients by id, in the order they came."""
+    """All clients by id, in the order they came.
+
+    Iteration, counts and `find` know players and publishers; `arrivals` are those who are neither yet.
+    """
 
     def __init__(self) -> None:
         self._clients: dict[str, Client] = {}
         self._counts: dict[str, int] = {}
+        self.watchers: list[ClientWatcher] = []
+        "Told in this order."
+        self.history = History()
+        self.arrivals = Arrivals(self._clients, self.history)
         self.total = 0
         "Clients since the start."
         self.sent_before: Counter[str] = Counter()
@@ -116,6 +139,7 @@ class Clients:
 
     def add(self, client: Client) -> None:
         request = client.request
+        self.arrivals.become(client.id)
         self._clients[client.id] = client
         self._counts[client.stream.id] = self._counts.get(client.stream.id, 0) + 1
         self.total += 1
@@ -129,6 +153,8 @@ class Clients:
                 "player %s from %s joins %s by %s",
                 client.id, request.peer.ip, client.stream.name.url, request.scheme, extra={"peer": request.peer.ip},
             )  # fmt: skip
+        for watcher in self.watchers:
+            _tell(watcher.client_joined, client)
 
     def remove(self, client: Client, reason: EndReason, now: float) -> None:
         """Forget a client, which ended for *reason* at *now* (monotonic clock, seconds); its bytes stay counted."""
@@ -166,6 +192,9 @@ class Clients:
                 steps,
                 extra=extra,
             )
+        self.history.keep_client(client.request, reason.value, seconds=seconds, sent=sent, received=received)
+        for watcher in self.watchers:
+            _tell(watcher.client_left, client, reason)
 
     def find(self, id: str) -> Client | None:
         return self._clients.get(id)
@@ -173,3 +202,11 @@ class Clients:
     def count(self, stream: Stream) -> int:
         """Clients of a stream, its publisher included (as SRS counts)."""
         return self._counts.get(stream.id, 0)
+
+
+def _tell(told: Callable[..., None], client: Client, *more: object) -> None:
+    """Call *told*, and log what it fails at: the others are told too, and the client stays as it is."""
+    try:
+        told(client, *more)
+    except Exception:
+        log.exception("client %s: one that was told of it failed", client.id)

@@ -13,6 +13,8 @@ from fastflv.access.verdict import Redirected, Refusal, Refused, Verdict
 from fastflv.errors import StreamBusyError
 from fastflv.net.lowwater import LowWater
 from fastflv.net.peertext import masked
+from fastflv.stream.arrival import Applicant, ClientState
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName
 from fastflv.stream.publication import Publication, Publications, PublishOptions, Source
 
@@ -44,7 +46,7 @@ class PublishRefused:
     "One sentence; the URL where redirected."
 
 
-class PendingPublish:
+class PendingPublish(Applicant):
     """One pending publish: the gate, then the name, which has one publisher at a time.
 
     After `begin` exactly one of *admitted* and *refused* is called, within `begin` or later, and none after
@@ -52,7 +54,7 @@ class PendingPublish:
     """
 
     __slots__ = (
-        "_admitted", "_low_water", "_name", "_options", "_publications", "_refused", "_source", "_waiting", "request",
+        "_admitted", "_low_water", "_name", "_options", "_publications", "_refused", "_source", "_waiting",
     )  # fmt: skip
 
     def __init__(
@@ -71,7 +73,7 @@ class PendingPublish:
 
         *source* feeds the publication; *low_water*: of a plain socket that carries no other publish.
         """
-        self.request = request
+        super().__init__(request)
         self._publications = publications
         self._name = name
         self._source = source
@@ -88,12 +90,26 @@ class PendingPublish:
             self._judged(verdict)
         else:
             self._waiting = verdict
+            self._publications.clients.arrivals.add(self, self._publications.timers.time())
+
+    @property
+    def state(self) -> ClientState:
+        return ClientState.ASKING
+
+    def drop(self, reason: EndReason) -> None:
+        """Refuse a publish that waits."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+            self._refuse(PublishFailure.FORBIDDEN, reason.value)
 
     def cancel(self) -> None:
         """The publisher is gone; no harm when it has its answer."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
+            shared = self._publications
+            shared.clients.arrivals.withdraw(self, EndReason.PEER_CLOSED.value, shared.timers.time())
 
     def _judged(self, verdict: Verdict) -> None:
         self._waiting = None
@@ -116,10 +132,12 @@ class PendingPublish:
 
     def _refuse(self, failure: PublishFailure, reason: str) -> None:
         request = self.request
+        shown = masked(reason) if failure is PublishFailure.REDIRECTED else reason
+        shared = self._publications
+        shared.clients.arrivals.refuse(self, f"{failure.value}: {shown}", shared.timers.time())
         log.info(
             "publisher %s from %s of %s refused: %s, %s",
-            request.client_id, request.peer.ip, self._name.url, failure.value,
-            masked(reason) if failure is PublishFailure.REDIRECTED else reason,
+            request.client_id, request.peer.ip, self._name.url, failure.value, shown,
             extra={"peer": request.peer.ip},
         )  # fmt: skip
         self._refused(PublishRefused(failure, reason))

@@ -69,8 +69,8 @@ class Site:
         self.loop = asyncio.new_event_loop()
         ids = count(1)
         hub = Hub(lambda: f"vid-{next(ids)}")
-        joins = Joins(self.loop, hub, Gate(lambda vhost: ()), Turns(self.loop))
         clients = Clients()
+        joins = Joins(self.loop, hub, Gate(lambda vhost: ()), Turns(self.loop), clients)
         self.server = HlsServer(
             joins,
             clients,

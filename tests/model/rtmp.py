@@ -137,7 +137,7 @@ class Site:
         )
         self.players = Players(self.loop, sender, self.hub) if sender is not None else None
         self.server = RtmpServer(
-            Joins(self.loop, self.hub, self.gate, Unhurried()),
+            Joins(self.loop, self.hub, self.gate, Unhurried(), self.clients),
             Publications(self.loop, self.hub, self.clients, self.gate),
             self.players,
             self.limit,

@@ -11,10 +11,11 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeVar
 
 from fastflv import __version__
+from fastflv.access.request import Action
 from fastflv.config.model.server import Stats
 from fastflv.config.model.webserver import ApiAuth
 from fastflv.media import trackinfo as tracks
@@ -27,9 +28,12 @@ from fastflv.servers.api.disks import DiskMeter
 from fastflv.servers.api.paging import page_of
 from fastflv.servers.api.rate import Rates
 from fastflv.servers.api.sample import Sample, Traffic, take_traffic
+from fastflv.stream.arrival import Arrival
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
+from fastflv.stream.history import EndedClient
 from fastflv.stream.hub import Hub
+from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Phase, Stream
 
 log = logging.getLogger(__name__)
@@ -37,6 +41,9 @@ log = logging.getLogger(__name__)
 Row = TypeVar("Row")
 
 VHOST_NOT_FOUND, STREAM_NOT_FOUND, CLIENT_NOT_FOUND = 2014, 2048, 2049
+
+UNKNOWN = "Unknown"
+"Kind of a client that has asked for nothing, as SRS says it."
 
 URLS = {
     "versions": "the version of fastflv",
@@ -193,23 +200,25 @@ class Api:
 
     def _show_clients(self, request: Request, id: str = "") -> Response:
         if request.method == "DELETE":
-            client = self._clients.find(id)
-            if client is None:
+            found = self._clients.find(id) or self._clients.arrivals.find(id)
+            if found is None:
                 return Response.of_json({"code": CLIENT_NOT_FOUND})
-            url = client.stream.name.url
-            log.info("api: %s disconnects client %s of %s", request.ip, id, url, extra={"peer": request.ip})
-            client.drop(EndReason.KICKED)
+            log.info("api: %s disconnects client %s", request.ip, id, extra={"peer": request.ip})
+            (found if isinstance(found, Client) else found[0]).drop(EndReason.KICKED)
             return self._reply({})
+        vhosts = self._entries()
+        if not id and request.args.get("ended", "0") not in ("", "0"):
+            gone = [_gone(each, vhosts) for each in _page(request, self._clients.history)]
+            return self._get(request, {"clients": gone, "total": len(self._clients.history)})
         if not id:
-            rows = _page(request, self._clients)
-            vhosts = self._entries()
-            return self._get(
-                request, {"clients": [self._client(c, vhosts) for c in rows], "total": len(self._clients)}
-            )
-        client = self._clients.find(id)
-        if client is None:
+            everyone = chain[Client | tuple[Arrival, float]](self._clients, self._clients.arrivals)
+            rows = _page(request, everyone)
+            total = len(self._clients) + len(self._clients.arrivals)
+            return self._get(request, {"clients": [self._listed(c, vhosts) for c in rows], "total": total})
+        found = self._clients.find(id) or self._clients.arrivals.find(id)
+        if found is None:
             return Response.of_json({"code": CLIENT_NOT_FOUND})
-        return self._get(request, {"client": self._client(client, self._entries())})
+        return self._get(request, {"client": self._listed(found, vhosts)})
 
     # --- objects ---
 
@@ -282,6 +291,33 @@ class Api:
             "audio": _audio(stream),
         }
 
+    def _listed(
+        self, found: Client | tuple[Arrival, float], vhosts: Mapping[str, VhostEntry]
+    ) -> dict[str, object]:
+        return self._client(found, vhosts) if isinstance(found, Client) else self._arrival(*found, vhosts)
+
+    def _arrival(self, arrival: Arrival, since: float, vhosts: Mapping[str, VhostEntry]) -> dict[str, object]:
+        request = arrival.request
+        vhost = vhosts.get(request.vhost) if request is not None else None
+        return {
+            "id": arrival.id,
+            "vhost": vhost.id if vhost is not None else "",
+            "stream": "",
+            "ip": arrival.peer.ip,
+            "pageUrl": masked(arrival.page_url),
+            "swfUrl": "",
+            "tcUrl": masked(arrival.tc_url),
+            "url": StreamName(request.vhost, request.app, request.stream).url if request is not None else "",
+            "name": request.file or request.stream if request is not None else "",
+            "type": request.output if request is not None else UNKNOWN,
+            "publish": request is not None and request.action is Action.PUBLISH,
+            "state": arrival.state.value,
+            "alive": round(self._clock() - since, 2),
+            "send_bytes": 0,
+            "recv_bytes": 0,
+            "kbps": {"recv_30s": 0, "send_30s": 0},
+        }
+
     def _client(self, client: Client, vhosts: Mapping[str, VhostEntry]) -> dict[str, object]:
         vhost = vhosts.get(client.stream.name.vhost)
         sent, received = client.sent, client.received
@@ -298,6 +334,7 @@ class Api:
             "name": client.request.file or client.request.stream,
             "type": client.request.output,
             "publish": client.publish,
+            "state": client.state.value,
             "alive": round(now - client.joined, 2),
             **({} if client.publish else client.steps._asdict()),
             "send_bytes": sent,
@@ -311,6 +348,27 @@ class Api:
             "recv_30s": self._rates.kbps((id, "recv"), received, since, now),
             "send_30s": self._rates.kbps((id, "send"), sent, since, now),
         }
+
+
+def _gone(ended: EndedClient, vhosts: Mapping[str, VhostEntry]) -> dict[str, object]:
+    vhost = vhosts.get(ended.vhost)
+    return {
+        "id": ended.id,
+        "vhost": vhost.id if vhost is not None else "",
+        "ip": ended.ip,
+        "pageUrl": masked(ended.page_url),
+        "tcUrl": masked(ended.tc_url),
+        "url": ended.url,
+        "name": ended.name,
+        "type": ended.output or UNKNOWN,
+        "publish": ended.publish,
+        "admitted": ended.admitted,
+        "reason": ended.reason,
+        "alive": round(ended.seconds, 2),
+        "ended_ms": int(ended.ended * 1000),
+        "send_bytes": ended.sent,
+        "recv_bytes": ended.received,
+    }
 
 
 def _video(stream: Stream, *, parsed: bool) -> dict[str, object] | None:

@@ -25,6 +25,7 @@ from fastflv.protocols.rtmp.states import ConnectionState
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.servers.rtmp.play import RtmpPlay
 from fastflv.servers.rtmp.publish import BAD_NAME, DENIED, RtmpPublish
+from fastflv.stream.arrival import ClientState
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.publication import Publication
 
@@ -42,6 +43,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
     def __init__(self, server: RtmpServer, peer: Peer) -> None:
         self.server = server
         self.peer = peer
+        self.id = server.new_id()
+        "Of its first client too; publishes beside that have ids of their own."
         self.tc_url = ""
         self.page_url = ""
         self.sent = 0
@@ -63,6 +66,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
         "A play asked for while the one before comes to its end."
         self._handling = False
         self._reason = EndReason.PEER_CLOSED
+        self._fault = ""
+        "How the peer broke the protocol."
         self._deadline = Deadline(server.loop, self._expire, step=limits.WATCH_SECONDS_MIN)
         self._patience = limits.HANDSHAKE_SECONDS
         self._why = "the handshake and connect took"
@@ -76,6 +81,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._transport = transport  # type: ignore[assignment]
         self._session.on_data = self._take_script
         self._session.has_turn = self.server.turns.open
+        self._list()
         self._deadline.set(self._patience)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -138,7 +144,10 @@ class RtmpConnection(asyncio.BufferedProtocol):
             if play is not None:
                 play.lost()
         finally:
-            # Whatever fails above, no place of the limit and no timer stays.
+            # Whatever fails above, no place of the limit, no timer and no entry stays.
+            self.server.publications.clients.arrivals.withdraw(
+                self, self._fault or self._reason.value, self._loop.time()
+            )
             self._session.on_data = None
             self._transport = None
             self._deadline.cancel()
@@ -146,6 +155,27 @@ class RtmpConnection(asyncio.BufferedProtocol):
                 self._closing.cancel()
                 self._closing = None
             self.server.limit.release()
+
+    # --- Arrival ---
+
+    @property
+    def request(self) -> None:
+        """A command's request stands for the connection in the list of clients."""
+        return None
+
+    @property
+    def state(self) -> ClientState:
+        return ClientState.CONNECTED
+
+    def drop(self, reason: EndReason) -> None:
+        """Disconnect a peer that neither publishes nor plays."""
+        self._log("rtmp %s closed: %s", reason)
+        self._reason = reason
+        self._close_after_output()
+
+    def _list(self) -> None:
+        """List the connection while it neither publishes nor plays."""
+        self.server.publications.clients.arrivals.add(self, self._loop.time())
 
     # --- events ---
 
@@ -267,6 +297,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
             if self._low_water is not None:
                 self._low_water.wake()
                 self._low_water = None
+            self._list()
             self._expect(limits.COMMAND_SECONDS, "no publish or play for")
 
     def _forget_ended(self) -> None:
@@ -358,6 +389,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         if asked is not None:
             self._start_play(asked)
         else:
+            self._list()
             self._expect(limits.COMMAND_SECONDS, "no publish or play for")
 
     # --- answers ---
@@ -415,6 +447,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
     def _fail(self, error: PeerError) -> None:
         self._log("rtmp %s closed: %s", error)
         self._reason = EndReason.PROTOCOL
+        self._fault = str(error)
         self._close_after_output()
 
     def _close_after_output(self) -> None:

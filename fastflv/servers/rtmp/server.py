@@ -59,11 +59,11 @@ class RtmpServer:
     ) -> AccessRequest:
         """Return what rules see of a publish or play."""
         publish = isinstance(wanted, PublishWanted)
-        peer = connection.peer
+        peer, publications = connection.peer, self.publications
         return AccessRequest(
             action=Action.PUBLISH if publish else Action.PLAY,
             peer=peer,
-            client_id=self.new_id(),
+            client_id=connection.id if publications.clients.find(connection.id) is None else self.new_id(),
             vhost=vhost,
             app=wanted.app,
             stream=wanted.stream,

@@ -1,0 +1,138 @@
+"""Arrivals: who has come and is no player or publisher yet."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from enum import Enum
+from typing import Protocol
+
+from fastflv.access.request import AccessRequest
+from fastflv.net.peer import Peer
+from fastflv.stream.endreason import EndReason
+from fastflv.stream.history import History
+
+
+class ClientState(Enum):
+    """How far a client has come; the values are words of the HTTP API."""
+
+    CONNECTED = "connected"
+    "An RTMP peer that has not asked to publish or play."
+
+    ASKING = "asking"
+    "A rule has yet to answer."
+
+    WAITING = "waiting"
+    "For a stream, or for its tracks."
+
+    PLAYING = "playing"
+    PUBLISHING = "publishing"
+
+
+class Arrival(Protocol):
+    """Who holds it tells `Clients` when it is over."""
+
+    @property
+    def id(self) -> str:
+        """That of the client that it becomes."""
+
+    @property
+    def peer(self) -> Peer: ...
+
+    @property
+    def request(self) -> AccessRequest | None:
+        """None before the first command."""
+
+    @property
+    def tc_url(self) -> str:
+        """As `AccessRequest.tc_url`; empty before an RTMP peer has said it."""
+
+    @property
+    def page_url(self) -> str: ...
+
+    @property
+    def state(self) -> ClientState: ...
+
+    def drop(self, reason: EndReason) -> None:
+        """Refuse or disconnect it."""
+
+
+class Applicant:
+    """An arrival with a request. Base of joins and pending publishes."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, request: AccessRequest) -> None:
+        self.request = request
+
+    @property
+    def id(self) -> str:
+        return self.request.client_id
+
+    @property
+    def peer(self) -> Peer:
+        return self.request.peer
+
+    @property
+    def tc_url(self) -> str:
+        return self.request.tc_url
+
+    @property
+    def page_url(self) -> str:
+        return self.request.page_url
+
+
+class Arrivals:
+    """Those who wait, by id, in the order they came. One costs an entry; who is answered at once has none."""
+
+    def __init__(self, taken: Container[str], history: History) -> None:
+        """*taken*: ids of players and publishers."""
+        self._taken = taken
+        self._history = history
+        self._arrivals: dict[str, tuple[Arrival, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._arrivals)
+
+    def __iter__(self) -> Iterator[tuple[Arrival, float]]:
+        """Each with the time at which it came (monotonic clock, seconds)."""
+        return iter(self._arrivals.values())
+
+    def find(self, id: str) -> tuple[Arrival, float] | None:
+        return self._arrivals.get(id)
+
+    def add(self, arrival: Arrival, now: float) -> None:
+        """List *arrival*, at *now* (monotonic clock, seconds), in the place of one with its id."""
+        known = self._arrivals.get(arrival.id)
+        if known is None:
+            if arrival.id not in self._taken:
+                self._arrivals[arrival.id] = arrival, now
+        elif known[0].peer.ip == arrival.peer.ip:
+            # Session ids of HLS are the client's choice: nobody takes another's place.
+            self._arrivals[arrival.id] = arrival, known[1]
+
+    def become(self, id: str) -> None:
+        """An arrival becomes a player or publisher; no harm where it never had to wait."""
+        self._arrivals.pop(id, None)
+
+    def settle(self, arrival: Arrival) -> None:
+        """*arrival* has its answer; no harm where it is not listed."""
+        if self._lists(arrival):
+            del self._arrivals[arrival.id]
+
+    def withdraw(self, arrival: Arrival, reason: str, now: float) -> None:
+        """*arrival* went away; no harm where it is not listed. *reason*: one clause."""
+        if self._lists(arrival):
+            self.refuse(arrival, reason, now)
+
+    def refuse(self, arrival: Arrival, reason: str, now: float) -> None:
+        """*arrival*, listed or not, does not get what it asked for. *reason*: one clause."""
+        known = self._arrivals.get(arrival.id)
+        since = now
+        if known is not None and known[0].peer.ip == arrival.peer.ip:
+            since = known[1]
+            del self._arrivals[arrival.id]
+        self._history.keep_arrival(arrival, reason, seconds=now - since)
+
+    def _lists(self, arrival: Arrival) -> bool:
+        known = self._arrivals.get(arrival.id)
+        return known is not None and known[0] is arrival
