@@ -15,6 +15,7 @@ FRAME_RATE = 25
 GOP_FRAMES = 50
 VIDEO_KBIT = 420  # with 64 of audio and tag framing about 500 kbit/s on the wire
 AUDIO_KBIT = 64
+FAT_KBIT = 19_900  # 20 Mbit/s on the wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,11 @@ def ffmpeg_path() -> str:
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
-def make(path: Path, seconds: int, gop_frames: int, *coding: str) -> None:
+def make(
+    path: Path, seconds: int, gop_frames: int, *coding: str, size: str = "640x360", kbit: int = VIDEO_KBIT
+) -> None:
     """Encode a moving, noisy picture (so that the encoder needs all its bits) and a tone. *coding*: options of x264."""
-    picture = f"testsrc2=size=640x360:rate={FRAME_RATE}:duration={seconds},noise=alls=12:allf=t"
+    picture = f"testsrc2=size={size}:rate={FRAME_RATE}:duration={seconds},noise=alls=12:allf=t"
     tone = f"sine=frequency=440:sample_rate=44100:duration={seconds}"
     part = path.with_suffix(".part.flv")
     # fmt: off
@@ -50,7 +53,7 @@ def make(path: Path, seconds: int, gop_frames: int, *coding: str) -> None:
         ffmpeg_path(), "-v", "error", "-y", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone,
         "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", *coding,
         "-g", str(gop_frames), "-keyint_min", str(gop_frames), "-sc_threshold", "0",
-        "-b:v", f"{VIDEO_KBIT}k", "-maxrate", f"{VIDEO_KBIT}k", "-bufsize", f"{VIDEO_KBIT}k",
+        "-b:v", f"{kbit}k", "-maxrate", f"{kbit}k", "-bufsize", f"{kbit}k",
         "-c:a", "aac", "-b:a", f"{AUDIO_KBIT}k", "-ac", "2", "-flvflags", "no_duration_filesize",
         "-f", "flv", str(part),
     ]
@@ -84,7 +87,16 @@ def read(path: Path) -> Clip:
 
 def cached(cache: Path) -> Clip:
     """Return the clip, making it on first use (a few seconds)."""
-    path = cache / f"clip-{SECONDS}s-{VIDEO_KBIT}k.flv"
+    return _kept(cache, "640x360", VIDEO_KBIT)
+
+
+def fat(cache: Path) -> Clip:
+    """Return a clip of 20 Mbit/s, making it on first use (half a minute)."""
+    return _kept(cache, "1920x1080", FAT_KBIT)
+
+
+def _kept(cache: Path, size: str, kbit: int) -> Clip:
+    path = cache / f"clip-{SECONDS}s-{kbit}k.flv"
     if not path.exists():
-        make(path, SECONDS, GOP_FRAMES, "-profile:v", "baseline", "-bf", "0")
+        make(path, SECONDS, GOP_FRAMES, "-profile:v", "baseline", "-bf", "0", size=size, kbit=kbit)
     return read(path)

@@ -34,7 +34,7 @@ def busy(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]
             bench, server, window_ms=window, players=players + 100, streams=STREAMS, vhost=VHOST,
             warm=PAST_SECONDS,
         ) as live,
-        loaded(bench, live, players, m.notes) as load,
+        loaded(bench, live, players, m.notes, live.url) as load,
     ):  # fmt: skip
         html = live.work / "html"
         html.mkdir()

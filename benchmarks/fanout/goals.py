@@ -192,6 +192,54 @@ def publisher_goals(scenario: str, runs: Runs) -> list[Goal]:
     ]
 
 
+def crowd_goals(cpu: float, rss_mib: float) -> Callable[[str, Runs], list[Goal]]:
+    """Many publishers without players."""
+
+    def judge(scenario: str, runs: Runs) -> list[Goal]:
+        return [
+            Goal(scenario, "CPU", middle(runs, "fastflv", lambda m: m.cpu), cpu, " %"),
+            Goal(scenario, "RSS", middle(runs, "fastflv", lambda m: m.rss / 1024), rss_mib, " MiB"),
+        ]
+
+    return judge
+
+
+def wall_goals(cpu: float, memory: float, p99_ms: float = 0) -> Callable[[str, Runs], list[Goal]]:
+    """Many streams with few players each, beside ZLMediaKit; *p99_ms*: of the delay, 0 asks nothing."""
+
+    def judge(scenario: str, runs: Runs) -> list[Goal]:
+        found = [
+            Goal(scenario, "CPU fastflv / zlm", served_ratio(runs, "fastflv", "zlm"), cpu),
+            Goal(
+                scenario,
+                "RSS fastflv / zlm",
+                ratio(runs, "fastflv", "zlm", lambda m: float(m.rss)),
+                memory,
+            ),
+            Goal(scenario, "frames missing, players lost", middle(runs, "fastflv", _lost), 0),
+        ]
+        if p99_ms:
+            found.append(Goal(scenario, "delay p99", middle(runs, "fastflv", lambda m: m.p99), p99_ms, " ms"))
+        return found
+
+    return judge
+
+
+def fat_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """Where bytes are the work: little more than a bare send loop."""
+    return [
+        Goal(scenario, "CPU fastflv / floor", served_ratio(runs, "fastflv", "floor"), 1.2),
+        Goal(scenario, "CPU fastflv / srs", served_ratio(runs, "fastflv", "srs"), 0.7),
+        Goal(scenario, "frames missing, players lost", middle(runs, "fastflv", _lost), 0),
+    ]
+
+
+def first_byte_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """Joins at the default window."""
+    first = middle(runs, "fastflv", lambda m: m.extra["first_byte_p99"])
+    return [Goal(scenario, "first body byte p99", first, 20, " ms"), *storm_goals(scenario, runs)[1:]]
+
+
 def recording_goals(scenario: str, runs: Runs) -> list[Goal]:
     """A hundred recordings cost a tenth of a core, and all together less than with SRS."""
     pairs = zip(of(runs, "fastflv"), of(runs, "fastflv recording"), strict=False)

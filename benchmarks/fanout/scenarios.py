@@ -6,9 +6,9 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from benchmarks.fanout import errands, goals, joins, measure
+from benchmarks.fanout import clip, errands, goals, joins, measure, native
 from benchmarks.fanout.goals import Goal, Runs
 from benchmarks.fanout.servers import Server
 from benchmarks.fanout.session import Bench, Measured, fan_out, loaded, started, steady
@@ -157,6 +157,24 @@ def publishers(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Mea
     yield m
 
 
+def wall(per_stream: int) -> Measure:
+    """Return a measurement of as many streams as the scenario has players, by *per_stream*."""
+
+    def measure_wall(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
+        streams = max(scenario.players // per_stream, 1)
+        window = scenario.window_of(server.name)
+        m = fan_out(bench, scenario.name, server, scenario.players, window, streams=streams)
+        m.extra["publishers"] = streams
+        yield m
+
+    return measure_wall
+
+
+def fat(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
+    """Few players of a stream of 20 Mbit/s."""
+    yield from plain(replace(bench, clip=clip.fat(native.cache_dir())), scenario, server)
+
+
 def recordings(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
     """Many publishers, no players; then the same with each of them recorded."""
     for label, vhost in ((server.name, ""), (f"{server.name} recording", RECORDED)):
@@ -206,6 +224,9 @@ def hundred(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measur
     yield m
 
 
+SEND_AT_ONCE = (("srs", 10), ("zlm", 0), ("floor", 0))
+"What others are asked for beside `mw_latency auto`."
+
 MUXERS = ("fastflv", "srs", "zlm")  # who speaks more than HTTP-FLV
 
 
@@ -228,6 +249,13 @@ def table(published: float) -> dict[str, Scenario]:
             publishers,
             ("fastflv", "srs", "zlm", "nginx", "nms"),
         ),
+        Scenario("publishers300", 300, 350, goals.crowd_goals(8, 60), publishers, MUXERS),
+        Scenario("publishers1000", 1000, 350, goals.crowd_goals(15, 150), publishers, MUXERS),
+        Scenario("wall300", 900, 350, goals.wall_goals(0.5, 1.0), wall(3), MUXERS, (("zlm", 300),)),
+        Scenario("wall300auto", 900, AUTO, goals.wall_goals(0.6, 1.0, 30), wall(3), MUXERS, SEND_AT_ONCE),
+        Scenario("wall1000", 1000, 350, goals.wall_goals(0.5, 1.0), wall(1), MUXERS, (("zlm", 300),)),
+        Scenario("fat", 100, 350, goals.fat_goals, fat),
+        Scenario("joinstormauto", 1000, AUTO, goals.first_byte_goals, joins.join_storm, windows=SEND_AT_ONCE),
         Scenario("recordings100", 100, 350, goals.recording_goals, recordings, servers=("fastflv", "srs")),
         Scenario("busy1000", 1000, AUTO, goals.busy_goals, errands.busy, servers=("fastflv",)),
         Scenario("players100", 100, 350, goals.hundred_goals, hundred),

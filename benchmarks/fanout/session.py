@@ -136,6 +136,12 @@ class Live:
         """Where players find it."""
         return self.server.url(self.settings, self.stream)
 
+    @property
+    def urls(self) -> str:
+        """Where players find all streams in turn, as the load client reads it."""
+        count = "" if self.streams == 1 else f"{{{self.streams}}}"
+        return self.server.url(self.settings, STREAM + count)
+
 
 @contextlib.contextmanager
 def started(
@@ -160,7 +166,7 @@ def started(
     with contextlib.ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fanout-")))
         rtmp_port, http_port, api_port, https_port = free_ports(4)
-        room = players + bench.never_read + bench.slow + 100
+        room = players + streams + bench.never_read + bench.slow + 100
         settings = Settings(
             rtmp_port,
             http_port,
@@ -201,10 +207,12 @@ def started(
 
 
 @contextlib.contextmanager
-def loaded(bench: Bench, live: Live, players: int, notes: list[str]) -> Iterator[Talker]:
-    """Bring the players; go on with those that came, and note it, when not all do."""
+def loaded(
+    bench: Bench, live: Live, players: int, notes: list[str], url: str | None = None
+) -> Iterator[Talker]:
+    """Bring the players of all streams, or of *url*; go on with those that came, and note it, when not all do."""
     program = bench.programs["load-tls" if live.settings.protocol == "https" else "load"]
-    command = [str(program), live.url]
+    command = [str(program), url or live.urls]
     counts = [
         str(players),
         str(bench.sample),

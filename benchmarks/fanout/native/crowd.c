@@ -28,7 +28,7 @@ struct player {
     struct session *session; /* until the player flows */
 };
 
-static struct target target;
+static const struct targets *targets;
 static struct player *players;
 static int total;
 static double pace;
@@ -108,14 +108,15 @@ static void *run(void *unused)
     struct epoll_event ready[512];
     for (;;) {
         while (next < total && (double)(mono_ns() - start) * 1e-9 * pace >= next) {
+            const struct target *to = targets_at(targets, next);
             struct player *p = &players[next++];
-            p->fd = peer_connect(&target, 0);
+            p->fd = peer_connect(to, 0);
             if (p->fd < 0) {
                 p->state = GONE;
                 refused++;
                 continue;
             }
-            p->session = session_new(&target, p->fd);
+            p->session = session_new(to, p->fd);
             struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = p};
             epoll_ctl(epfd, EPOLL_CTL_ADD, p->fd, &e);
         }
@@ -133,10 +134,10 @@ static void *run(void *unused)
     return unused;
 }
 
-void crowd_start(const struct target *t, int count, double per_second, int nap_ms)
+void crowd_start(const struct targets *all, int count, double per_second, int nap_ms)
 {
     pthread_t thread;
-    target = *t;
+    targets = all;
     total = count;
     pace = per_second;
     nap_ns = (int64_t)nap_ms * 1000000;

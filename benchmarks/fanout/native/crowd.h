@@ -9,13 +9,13 @@
 
 /* crowd.c: players whose bytes are counted, not copied. With nap_ms > 0 they look for bytes that often instead of
    waiting in epoll: over loopback the server's send pays for waking a waiter, over a network it does not. */
-void crowd_start(const struct target *t, int players, double per_second, int nap_ms);
+void crowd_start(const struct targets *all, int players, double per_second, int nap_ms);
 int crowd_flowing(void); /* players that have had media */
 void crowd_begin(void);
 void crowd_end(FILE *to, double seconds); /* prints "crowd":{...} */
 
 /* probe.c: players whose every byte is parsed and whose frames are timed */
-void probe_start(const struct target *t, int players, double per_second);
+void probe_start(const struct targets *all, int players, double per_second);
 int probe_flowing(void);
 void probe_begin(void);
 void probe_end(FILE *to); /* prints "probe":{...} */

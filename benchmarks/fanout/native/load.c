@@ -4,6 +4,7 @@
  * usage: load URL PLAYERS SAMPLE JOINS_PER_SECOND [keep|close [NAP_MS]]
  *
  * The URL tells what they speak: http, https, ws, wss or rtmp; a path that ends in .ts carries MPEG-TS, any other FLV.
+ * A "{N}" in it stands for 0 to N-1: players take these streams in turn; storm, joins and lazy play the first.
  * Prints {"event":"ready",...} when every player has had media. Commands, one a line, on stdin:
  *   begin                       start a measurement
  *   end                         answer with {"event":"measured",...}
@@ -27,7 +28,7 @@
 #include "crowd.h"
 #include "tls.h"
 
-static struct target target;
+static struct targets targets;
 static int64_t begin_ns, begin_cpu_ns;
 
 void event(const char *format, ...)
@@ -71,15 +72,15 @@ static void command(const char *line)
     } else if (strncmp(line, "status", 6) == 0) {
         event("{\"event\":\"status\",\"flowing\":%d}", crowd_flowing() + probe_flowing());
     } else if (sscanf(line, "storm %lf %lf %d", &a, &b, &c) == 3) {
-        storm_start(&target, a, b, c);
+        storm_start(targets.each, a, b, c);
     } else if (sscanf(line, "joins %d %lf %d %d %200s", &players, &a, &c, &seed, text) == 5) {
-        joins_start(&target, players, a, c, seed, text);
+        joins_start(targets.each, players, a, c, seed, text);
     } else if (strncmp(line, "lazies", 6) == 0) {
         lazy_report();
     } else if (sscanf(line, "lazy %d %lf %d %200s", &players, &a, &c, text) == 4) {
-        lazy_start(&target, players, a, c, text);
+        lazy_start(targets.each, players, a, c, text);
     } else if (sscanf(line, "lazy %d %lf", &players, &a) == 2) {
-        lazy_start(&target, players, a, 0, "");
+        lazy_start(targets.each, players, a, 0, "");
     } else {
         event("{\"event\":\"error\",\"text\":\"unknown command\"}");
     }
@@ -100,12 +101,12 @@ int main(int argc, char **argv)
     if (sample > players)
         sample = players;
     setvbuf(stdin, NULL, _IONBF, 0); /* poll() must see the second of two lines */
-    target_init(&target, argv[1], argc > 5 && strcmp(argv[5], "close") == 0);
-    if (target.tls)
+    targets_init(&targets, argv[1], argc > 5 && strcmp(argv[5], "close") == 0);
+    if (targets.each->tls)
         tls_setup();
     int64_t start = mono_ns();
-    crowd_start(&target, players - sample, pace, argc > 6 ? atoi(argv[6]) : 0);
-    probe_start(&target, sample, pace * sample / (players > 0 ? players : 1)); /* among the crowd, not before it */
+    crowd_start(&targets, players - sample, pace, argc > 6 ? atoi(argv[6]) : 0);
+    probe_start(&targets, sample, pace * sample / (players > 0 ? players : 1)); /* among the crowd, not before it */
 
     char line[256];
     for (;;) {

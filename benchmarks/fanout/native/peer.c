@@ -80,6 +80,28 @@ void target_init(struct target *t, const char *url, int close_wanted)
     t->request_size = (size_t)n;
 }
 
+void targets_init(struct targets *all, const char *url, int close_wanted)
+{
+    const char *open = strchr(url, '{'), *end = open ? strchr(open, '}') : NULL;
+    char text[512];
+    all->count = end ? atoi(open + 1) : 1;
+    if (all->count < 1 || strlen(url) > sizeof text - 16)
+        die("load: the URL is long, or names no stream: %s", url);
+    all->each = calloc((size_t)all->count, sizeof *all->each);
+    if (!all->each)
+        die("load: out of memory");
+    for (int i = 0; i < all->count; i++) {
+        if (end)
+            snprintf(text, sizeof text, "%.*s%d%s", (int)(open - url), url, i, end + 1);
+        target_init(&all->each[i], end ? text : url, close_wanted);
+    }
+}
+
+const struct target *targets_at(const struct targets *all, int player)
+{
+    return &all->each[player % all->count];
+}
+
 int peer_connect(const struct target *t, int buffer)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;

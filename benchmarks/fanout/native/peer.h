@@ -23,6 +23,17 @@ struct target {
    "Connection: close" to an HTTP request. Exits when it is none of these. */
 void target_init(struct target *t, const char *url, int close_wanted);
 
+/* The streams of a run: players take them in turn. */
+struct targets {
+    struct target *each;
+    int count;
+};
+
+/* A "{N}" in the URL stands for 0 to N-1, a target each; without it there is one. Never freed. */
+void targets_init(struct targets *all, const char *url, int close_wanted);
+
+const struct target *targets_at(const struct targets *all, int player);
+
 /* Start a non-blocking connect; -1 when the system refuses. Source addresses 127.0.0.2, .3, ... are used in turn,
    20,000 connections each, so that local ports do not run out. `buffer` > 0 fixes the receive buffer, bytes. */
 int peer_connect(const struct target *t, int buffer);

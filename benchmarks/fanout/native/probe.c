@@ -20,7 +20,7 @@ struct sample {
     struct session *session;
 };
 
-static struct target target;
+static const struct targets *targets;
 static struct sample *samples;
 static int total;
 static double pace;
@@ -82,13 +82,14 @@ static void *run(void *unused)
     urgent();
     for (;;) {
         while (next < total && (double)(mono_ns() - start) * 1e-9 * pace >= next) {
+            const struct target *to = targets_at(targets, next);
             struct sample *s = &samples[next++];
             struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
-            s->fd = peer_connect(&target, 0);
+            s->fd = peer_connect(to, 0);
             s->closed = s->fd < 0;
             if (s->closed)
                 continue;
-            s->session = session_new(&target, s->fd);
+            s->session = session_new(to, s->fd);
             s->session->flow.on_frame = on_frame;
             s->session->flow.owner = s;
             peer_note_arrival(s->fd);
@@ -103,10 +104,10 @@ static void *run(void *unused)
     return unused;
 }
 
-void probe_start(const struct target *t, int count, double per_second)
+void probe_start(const struct targets *all, int count, double per_second)
 {
     pthread_t thread;
-    target = *t;
+    targets = all;
     total = count;
     pace = per_second;
     samples = calloc((size_t)count + 1, sizeof *samples);
