@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
-
 import pytest
 from model.access import request
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, inter, key, sound
@@ -94,8 +92,7 @@ def plain(data: bytes) -> list[tuple[int, int, bytes]]:
 
 
 def shared(site: Site, turns: Busy) -> Intakes:
-    ids = count()
-    return Intakes(site.publications, turns, lambda vhost: OPTIONS, lambda: f"c{next(ids)}")
+    return Intakes(site.publications, turns, lambda vhost: OPTIONS)
 
 
 @pytest.mark.parametrize("every", [1, 2, 3, 1000])

@@ -125,7 +125,7 @@ def test_a_traceback_keeps_its_lines_and_is_printable(book):
 
 
 def test_the_format_of_the_server_has_no_field_that_a_peer_writes_but_the_message():
-    assert FORMAT.count("%(") == 4
+    assert FORMAT.count("%(") == 5
 
 
 def calls_of_loggers() -> list[tuple[str, ast.Call]]:
@@ -148,5 +148,5 @@ def test_a_line_that_shows_an_address_names_the_peer_that_it_is_folded_by():
     assert len(calls) > 40
     for place, call in calls:
         shown = [ast.unparse(each) for each in call.args[1:]]
-        if any(each.endswith((".ip", "_ip")) or each == "ip" for each in shown):
-            assert any(each.arg == "extra" for each in call.keywords), f"{place} has no extra={{'peer': ip}}"
+        if any(each.endswith((".ip", "_ip", "client_id", "client.id")) or each == "ip" for each in shown):
+            assert any(each.arg == "extra" for each in call.keywords), f"{place} has no extra=peer.marks"

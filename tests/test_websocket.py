@@ -60,7 +60,7 @@ class Wire:
             self.connection.connection_made(self.transport)
             return
         self.connection = WebSocketConnection(
-            self.loop, turns or Unhurried(), handshake.ws, "::1", self.left.append, self._lose
+            self.loop, turns or Unhurried(), handshake.ws, Peer("::1", "::1"), self.left.append, self._lose
         )
         self.connection.connection_made(self.transport)
         self.play = Play(self.transport)

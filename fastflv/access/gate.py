@@ -103,7 +103,7 @@ class _Admission:
         try:
             given = rule.ask(self._request, settle)
         except Exception:
-            log.exception("access rule %r failed", rule)
+            log.exception("access rule %r failed", rule, extra=self._request.peer.marks)
             self._turn += 1
             return FAILED
         asking = False
@@ -133,7 +133,7 @@ def _judge(rule: PromptRule, request: AccessRequest) -> Verdict:
     try:
         verdict = rule(request)
     except Exception:
-        log.exception("access rule %r failed", rule)
+        log.exception("access rule %r failed", rule, extra=request.peer.marks)
         return FAILED
     return _sound(verdict, rule)
 

@@ -98,6 +98,7 @@ WHEN: Final = {
 DIRECTIVES: Final = {
     "log.tank": "srs_log_tank",
     "log.file": "srs_log_file",
+    "log.format": "srs_log_format",
     "log.level": "srs_log_level",
     "stream_casters": "stream_caster",
     "vhost.http_remux.mounts": "vhost.http_remux.mount",

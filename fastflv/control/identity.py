@@ -7,26 +7,14 @@ import errno
 import logging
 import os
 import re
-import secrets
-import string
 from pathlib import Path
 from typing import Final
 
+from fastflv.net.clientid import new_id
+
 log = logging.getLogger(__name__)
 
-ALPHABET: Final = string.ascii_lowercase + string.digits
 SERVER_ID: Final = re.compile(r"[0-9a-zA-Z_-]{1,64}")
-
-
-def new_id(length: int = 8) -> str:
-    """Return random letters and digits: what SRS calls a context id."""
-    # 64 bits more than needed: what the remainder prefers does not show. One call of the kernel, not one a letter.
-    number = int.from_bytes(secrets.token_bytes(8 + length), "big")
-    letters = []
-    for _ in range(length):
-        number, letter = divmod(number, len(ALPHABET))
-        letters.append(ALPHABET[letter])
-    return "".join(letters)
 
 
 def _not_followed(path: str, flags: int) -> int:

@@ -22,10 +22,11 @@ from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.routes import WHOLE_API, RouteKind, with_former
 from fastflv.control.endedstreams import EndedStreams
 from fastflv.control.endpoints import Spoken, wanted
-from fastflv.control.identity import new_id, server_id
+from fastflv.control.identity import server_id
 from fastflv.control.listeners import Listeners
 from fastflv.control.metrics import make_metrics
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
+from fastflv.net.clientid import new_id
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.filepool import FilePool
 from fastflv.net.heap import Heap
@@ -113,15 +114,12 @@ class Server:
             self.connection_limit,
             turns=self.turns,
             vhost_of=lambda vhost: self.runtime.vhosts[vhost].live,
-            new_id=new_id,
         )
-        intakes = Intakes(
-            self.publications, self.turns, lambda vhost: self.runtime.vhosts[vhost].publish, new_id
-        )
+        intakes = Intakes(self.publications, self.turns, lambda vhost: self.runtime.vhosts[vhost].publish)
         self.push = Push(loop, intakes, self.connection_limit)
         self.flv_tcp = FlvTcpServer(loop, intakes, self.connection_limit, place=self._tcp_place)
         self.files = FileServer(self.file_pool)
-        self.clips = ClipServer(self.joins, Clips(self.file_pool.clips), new_id=new_id)
+        self.clips = ClipServer(self.joins, Clips(self.file_pool.clips))
         heap = Heap(loop)
         self.hls = HlsServer(
             self.joins, self.clients, self.file_pool.hls, heap, vhost_of=self._hls_vhost, new_id=new_id
@@ -157,7 +155,6 @@ class Server:
             RecordingFiles(self.recorders, self.file_pool.opening, self.files),
             authorise=self.api.authorise,
             site_of=self._record_site,
-            new_id=new_id,
         )
         self.page = Page(
             self.hub,

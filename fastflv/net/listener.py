@@ -124,7 +124,7 @@ class Listener:
             log.info("%s: a peer without an address is refused (empty_ip_ok off)", self.name)
             return None
         if not self._limit.take(acceptance.kept):
-            extra = {"peer": peer.ip}
+            extra = peer.marks
             limit = self._limit.limit
             log.warning(
                 "%s %s refused: max_connections %d is reached", self.name, peer.ip, limit, extra=extra
@@ -173,10 +173,10 @@ class Listener:
             # The protocol releases the place from here on.
             opened = True
         except ProxyHeaderError as error:
-            log.info("%s %s closed: %s", self.name, peer.socket_ip, error, extra={"peer": peer.socket_ip})
+            log.info("%s %s closed: %s", self.name, peer.socket_ip, error, extra=peer.marks)
         except OSError as error:
             reason = _reason_of(error, secure=context is not None)
-            log.info("%s %s closed: %s", self.name, peer.ip, reason, extra={"peer": peer.ip})
+            log.info("%s %s closed: %s", self.name, peer.ip, reason, extra=peer.marks)
         finally:
             if not opened:
                 sock.close()

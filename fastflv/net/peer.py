@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from fastflv.net.clientid import new_id
 from fastflv.net.forwarded import read_viewer
 from fastflv.net.ip import canonical
 from fastflv.net.networkset import NetworkSet
@@ -30,11 +31,19 @@ class Peer:
     secure: bool = False
     "The viewer's own connection uses TLS, here or at a trusted proxy."
 
+    id: str = field(default_factory=new_id, compare=False)
+    "Of the connection: each line of the log about it has this id, and so has its first client."
+
     @classmethod
     def accepted(cls, remote: object, local_port: int, secure: bool = False) -> Peer:
         """Make the Peer of a new socket; *remote* is what `getpeername()` or `accept()` calls its address."""
         ip, port = _read_address(remote)
         return cls(ip, ip, port, local_port, secure)
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """`extra` of a log line about the peer: lines are counted by `peer`, and found by `client`."""
+        return {"peer": self.ip, "client": self.id}
 
     def proxied(self, header: Header, trusted: NetworkSet) -> Peer:
         """Return the Peer behind a PROXY protocol header, which the listener demands of all connections.
@@ -50,6 +59,7 @@ class Peer:
             header.source_port,
             self.local_port,
             self.secure or header.secure,
+            self.id,
         )
 
     def told(self, fields: Mapping[str, str], trusted: NetworkSet) -> Peer:
@@ -63,11 +73,11 @@ class Peer:
         viewer = read_viewer(fields, trusted)
         secure = self.secure if viewer.secure is None else viewer.secure
         if viewer.ip:
-            return Peer(viewer.ip, self.socket_ip, viewer.port, self.local_port, secure)
+            return Peer(viewer.ip, self.socket_ip, viewer.port, self.local_port, secure, self.id)
         return (
             self
             if secure == self.secure
-            else Peer(self.ip, self.socket_ip, self.port, self.local_port, secure)
+            else Peer(self.ip, self.socket_ip, self.port, self.local_port, secure, self.id)
         )
 
 

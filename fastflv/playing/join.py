@@ -235,7 +235,7 @@ class Join(Applicant):
         log.info(
             "player %s from %s of %s refused: %s, %s",
             request.client_id, request.peer.ip, self._name.url, failure.value, shown,
-            extra={"peer": request.peer.ip},
+            extra=request.peer.marks,
         )  # fmt: skip
         if refused is not None:
             refused(JoinRefused(failure, reason, retry_after))

@@ -75,7 +75,10 @@ class Client:
         try:
             self.link.drop(reason)
         except Exception:
-            log.exception("client %s of %s could not be disconnected", self.id, self.stream.name.url)
+            log.exception(
+                "client %s of %s could not be disconnected",
+                self.id, self.stream.name.url, extra=self.request.peer.marks,
+            )  # fmt: skip
 
     @property
     def publish(self) -> bool:
@@ -146,12 +149,12 @@ class Clients:
         if client.publish:
             log.info(
                 "publisher %s from %s publishes %s",
-                client.id, request.peer.ip, client.stream.name.url, extra={"peer": request.peer.ip},
+                client.id, request.peer.ip, client.stream.name.url, extra=request.peer.marks,
             )  # fmt: skip
         else:
             log.info(
                 "player %s from %s joins %s by %s",
-                client.id, request.peer.ip, client.stream.name.url, request.scheme, extra={"peer": request.peer.ip},
+                client.id, request.peer.ip, client.stream.name.url, request.scheme, extra=request.peer.marks,
             )  # fmt: skip
         for watcher in self.watchers:
             _tell(watcher.client_joined, client)
@@ -175,7 +178,7 @@ class Clients:
         else:
             del self._counts[client.stream.id]
         url, seconds = client.stream.name.url, now - client.joined
-        extra = {"peer": client.request.peer.ip}
+        extra = client.request.peer.marks
         if client.publish:
             log.info(
                 "publisher %s of %s left: %s; %d bytes in %.1f s, %d clock repairs",
@@ -209,4 +212,4 @@ def _tell(told: Callable[..., None], client: Client, *more: object) -> None:
     try:
         told(client, *more)
     except Exception:
-        log.exception("client %s: one that was told of it failed", client.id)
+        log.exception("client %s: one that was told of it failed", client.id, extra=client.request.peer.marks)

@@ -138,6 +138,6 @@ class PendingPublish(Applicant):
         log.info(
             "publisher %s from %s of %s refused: %s, %s",
             request.client_id, request.peer.ip, self._name.url, failure.value, shown,
-            extra={"peer": request.peer.ip},
+            extra=request.peer.marks,
         )  # fmt: skip
         self._refused(PublishRefused(failure, reason))

@@ -178,7 +178,7 @@ class Publication:
         elif writer.formats != self._formats:
             self._formats = writer.formats
             for why in self.stream.misfits():
-                log.warning("tracks have changed: %s", why, extra={"peer": self._address})
+                log.warning("tracks have changed: %s", why, extra=self._marks)
 
     def adopt(self, options: PublishOptions) -> None:
         """Take the settings of a new configuration."""
@@ -224,9 +224,9 @@ class Publication:
             self._settle()
 
     @property
-    def _address(self) -> str:
-        """IP address of the publisher, for the log; empty after the end."""
-        return self._client.request.peer.ip if self._client is not None else ""
+    def _marks(self) -> dict[str, str]:
+        """Of the publisher, for the log; empty after the end."""
+        return self._client.request.peer.marks if self._client is not None else {}
 
     @property
     def _patience(self) -> float:
@@ -237,7 +237,7 @@ class Publication:
         much = "next to no media" if self._fed and self._bytes != self._live_bytes else "no media"
         log.info(
             "publisher of %s is disconnected: %s for %g s", self.stream.name.url, much, self._patience,
-            extra={"peer": self._address},
+            extra=self._marks,
         )  # fmt: skip
         self.drop(EndReason.SILENT)
 

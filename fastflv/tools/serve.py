@@ -15,7 +15,7 @@ from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import LogTank, Settings
 from fastflv.config.notice import NoticeKind
 from fastflv.control.background import go_to_background
-from fastflv.control.identity import new_id, server_id
+from fastflv.control.identity import server_id
 from fastflv.control.life import Life
 from fastflv.control.log import end_log, place_of, start_log
 from fastflv.control.process import PidFile, ignore_early_signals
@@ -23,6 +23,7 @@ from fastflv.control.server import Server
 from fastflv.control.starturls import start_urls
 from fastflv.errors import StartupError
 from fastflv.net.activation import inherited_sockets
+from fastflv.net.clientid import new_id
 from fastflv.servers.api.api import Identity
 
 log = logging.getLogger("fastflv")

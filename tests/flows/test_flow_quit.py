@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -165,11 +166,12 @@ def test_signals_up_to_the_last_moment_spoil_no_end(
     assert not pid.exists()
 
 
-def test_sigusr1_opens_the_log_file_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["plain", "json"])
+def test_sigusr1_opens_the_log_file_anew(tmp_path: Path, form: str) -> None:
     rtmp, http, api = free_ports(3)
     file, log, old = (tmp_path / name for name in ("server.conf", "server.log", "server.log.1"))
     file.write_text(
-        f"listen {rtmp}; daemon off; srs_log_tank file; srs_log_file {log};"
+        f"listen {rtmp}; daemon off; srs_log_tank file; srs_log_file {log}; srs_log_format {form};"
         f"http_server {{ enabled on; listen {http}; }} http_api {{ enabled on; listen {api}; }}{VHOST}"
     )
     process = start(["-c", str(file)])
@@ -182,6 +184,18 @@ def test_sigusr1_opens_the_log_file_anew(tmp_path: Path) -> None:
             publisher.publish("later")
             until(lambda: "publishes /live/later" in log.read_text(), "a line in the new file", 15)
         assert "later" not in old.read_text()
+        until(
+            lambda: "publisher" in log.read_text() and "left" in log.read_text(), "the end of the publish", 15
+        )
+        about = [line for line in log.read_text().splitlines() if "/live/later" in line]
+        if form == "json":
+            for line in old.read_text().splitlines():
+                assert {"time", "level", "message"} <= json.loads(line).keys()
+            ids = {json.loads(line).get("client") for line in about}
+        else:
+            ids = {line.split("[")[1].split("]")[0] for line in about}
+        assert len(ids) == 1, "one id on each line of a connection"
+        assert f"publisher {ids.pop()} " in about[0], "which is that of the client"
     finally:
         assert stop(process) == 0
 

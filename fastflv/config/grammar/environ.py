@@ -15,6 +15,7 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
     "srs_log_level": ("SRS_SRS_LOG_LEVEL", "SRS_LOG_LEVEL"),
     "srs_log_level_v2": ("SRS_SRS_LOG_LEVEL_V2", "SRS_LOG_LEVEL_V2"),
     "srs_log_file": ("SRS_SRS_LOG_FILE", "SRS_LOG_FILE"),
+    "srs_log_format": ("SRS_SRS_LOG_FORMAT", "SRS_LOG_FORMAT"),
     "chunk_size": ("SRS_CHUNK_SIZE", "SRS_RTMP_CHUNK_SIZE", "SRS_VHOST_CHUNK_SIZE"),
     "listen": ("SRS_LISTEN", "SRS_RTMP_LISTEN"),
 }

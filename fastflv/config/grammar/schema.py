@@ -43,6 +43,7 @@ EXTENSIONS: Final = frozenset(
         "flv_tcp.listen",
         "flv_tcp.app",
         "exporter.streams",
+        "srs_log_format",
         "trusted_proxies",
         "rtmp.proxy_protocol",
         "rtmps.proxy_protocol",
@@ -139,7 +140,7 @@ VHOST: Final = block(
 
 ROOT: Final = block(
     "listen chunk_size max_connections pid daemon work_dir asprocess server_id utc_time pithy_print_ms"
-    " srs_log_tank srs_log_level srs_log_level_v2 srs_log_file ff_log_dir ff_log_level"
+    " srs_log_tank srs_log_level srs_log_level_v2 srs_log_file srs_log_format ff_log_dir ff_log_level"
     " grace_start_wait grace_final_wait force_grace_quit empty_ip_ok in_docker disable_daemon_for_docker"
     " inotify_auto_reload auto_reload_for_docker tcmalloc_release_rate query_latest_version"
     " first_wait_for_qlv is_full fanout_threads trusted_proxies",

@@ -48,6 +48,13 @@ LEVELS: Final = dict(zip(OldLogLevel, LogLevel, strict=True))
 "SRS's `trace` is the normal level, which today's names call `info`; its `info` is our `debug`."
 
 
+class LogFormat(Enum):
+    """How a line is written."""
+
+    PLAIN = "plain"
+    JSON = "json"
+
+
 @dataclass(frozen=True, slots=True)
 class LogSettings:
     """`srs_log_*`."""
@@ -60,6 +67,9 @@ class LogSettings:
 
     file: str = "./objs/srs.log"
     "Path, for tank file. Default ./objs/srs.log."
+
+    format: LogFormat = LogFormat.PLAIN
+    "fastflv: plain, or json: one object a line. Default plain."
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,4 +331,5 @@ def read_log(section: Section, in_docker: bool) -> LogSettings:
         LogTank.CONSOLE if tank == "console" else LogTank.FILE,
         section.choice("srs_log_level_v2", level),
         section.text("srs_log_file", LogSettings().file),
+        section.choice("srs_log_format", LogFormat.PLAIN),
     )

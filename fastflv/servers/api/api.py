@@ -203,7 +203,7 @@ class Api:
             found = self._clients.find(id) or self._clients.arrivals.find(id)
             if found is None:
                 return Response.of_json({"code": CLIENT_NOT_FOUND})
-            log.info("api: %s disconnects client %s", request.ip, id, extra={"peer": request.ip})
+            log.info("api: %s disconnects client %s", request.ip, id, extra=request.peer.marks)
             (found if isinstance(found, Client) else found[0]).drop(EndReason.KICKED)
             return self._reply({})
         vhosts = self._entries()

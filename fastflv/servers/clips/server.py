@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from fastflv.access.request import Action
 from fastflv.containers.variant import Variant
 from fastflv.errors import FilesBusyError, UsageError
@@ -25,10 +23,9 @@ CARRIERS = {"flv": "flv", "ts": "ts", "mp4": "hls-fmp4"}
 class ClipServer:
     """Answers requests for clips."""
 
-    def __init__(self, joins: Joins, clips: Clips, *, new_id: Callable[[], str]) -> None:
+    def __init__(self, joins: Joins, clips: Clips) -> None:
         self.joins = joins
         self.clips = clips
-        self.new_id = new_id
 
     def handle(self, exchange: Exchange, name: StreamName, container: str) -> bool:
         """Answer with a clip of *name*; False for a request that names no part of its past."""
@@ -60,9 +57,7 @@ class ClipRequest:
         self._wish = wish
         self._join = Join(
             server.joins,
-            access_request(
-                exchange.request, Action.PLAY, name, f"{container}-clip", exchange.scheme, server.new_id()
-            ),
+            access_request(exchange.request, Action.PLAY, name, f"{container}-clip", exchange.scheme),
             name,
             on_missing=0,
             ready=self._ready,

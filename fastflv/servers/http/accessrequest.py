@@ -11,11 +11,11 @@ from fastflv.stream.name import StreamName
 
 
 def access_request(
-    request: Request, action: Action, name: StreamName, output: str, scheme: str, client_id: str
+    request: Request, action: Action, name: StreamName, output: str, scheme: str, client_id: str = ""
 ) -> AccessRequest:
     """Describe a publish or play of *name*; *output*: as SRS names the kind of client, for example `flv-play`.
 
-    The page is that of Referer. Browsers send none with a WebSocket: there it is Origin.
+    *client_id*: empty: that of the connection. The page is that of Referer. Browsers send none with a WebSocket: there it is Origin.
     """
     headers = request.headers
     page = headers.get("referer", "")
@@ -24,7 +24,7 @@ def access_request(
     return AccessRequest(
         action=action,
         peer=request.peer,
-        client_id=client_id,
+        client_id=client_id or request.peer.id,
         vhost=name.vhost,
         app=name.app,
         stream=name.stream,

@@ -370,7 +370,7 @@ class HttpConnection(asyncio.Protocol):
     def _refuse(self, refusal: Refusal) -> None:
         if self.transport is None or self._deaf:
             return
-        log.info("http %s: %s", self.peer.ip, refusal.why, extra={"peer": self.peer.ip})
+        log.info("http %s: %s", self.peer.ip, refusal.why, extra=self.peer.marks)
         self._give_up()
         response = refusal.response
         self.write(sized_head(response, len(response.body), keep_alive=False) + response.body)

@@ -33,7 +33,7 @@ def dispatch(handler: Handler, exchange: Exchange) -> None:
 def fail(exchange: Exchange) -> None:
     """Log the exception in hand, and end its request."""
     request = exchange.request
-    log.exception("request %s %s failed", request.method, request.path, extra={"peer": request.ip})
+    log.exception("request %s %s failed", request.method, request.path, extra=request.peer.marks)
     if exchange.answered and not exchange.done:
         exchange.break_off()
     exchange.respond(Response.of_text(500))

@@ -232,7 +232,7 @@ class H1Exchange(Exchange):
                 self.request.ip,
                 self.request.path,
                 error,
-                extra={"peer": self.request.ip},
+                extra=self.request.peer.marks,
             )
             self.break_off()
 

@@ -77,7 +77,6 @@ class Live:
         *,
         turns: Turns,
         vhost_of: Callable[[str], LiveOptions],
-        new_id: Callable[[], str],
     ) -> None:
         """*vhost_of*: the present options of a vhost by its own name."""
         self.joins = joins
@@ -85,7 +84,6 @@ class Live:
         self.players = players
         self.limit = limit
         self.turns = turns
-        self.new_id = new_id
         self._vhost_of = vhost_of
         self._heads: dict[bytes, MediaBlock] = {}
 

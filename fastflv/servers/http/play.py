@@ -75,7 +75,7 @@ class LivePlay(ABC):
         self.wish = wish
         self.join = Join(
             live.joins,
-            access_request(request, Action.PLAY, wish.name, output, scheme or exchange.scheme, live.new_id()),
+            access_request(request, Action.PLAY, wish.name, output, scheme or exchange.scheme),
             wish.name,
             on_missing=wish.on_missing,
             ready=self.ready,

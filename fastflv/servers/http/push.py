@@ -58,8 +58,8 @@ class Push:
 
 def refuse_publish(exchange: Exchange, what: str, response: Response) -> None:
     """Answer a publish that does not reach the gate, with a line in the log; *what*: the stream or path asked for."""
-    ip, reason = exchange.request.ip, response.body.decode()
-    log.info("publisher from %s of %s refused: %s", ip, what, reason, extra={"peer": ip})
+    peer, reason = exchange.request.peer, response.body.decode()
+    log.info("publisher from %s of %s refused: %s", peer.ip, what, reason, extra=peer.marks)
     response.headers["Connection"] = "close"
     exchange.respond(response)
 
@@ -76,9 +76,7 @@ class HttpPublish:
     def __init__(self, intakes: Intakes, exchange: Exchange, name: StreamName) -> None:
         self._exchange = exchange
         self._name = name
-        request = access_request(
-            exchange.request, Action.PUBLISH, name, "flv-publish", exchange.scheme, intakes.new_id()
-        )
+        request = access_request(exchange.request, Action.PUBLISH, name, "flv-publish", exchange.scheme)
         self._intake = Intake(intakes, self, request, name)
 
     def begin(self) -> None:

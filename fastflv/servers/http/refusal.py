@@ -40,8 +40,8 @@ the handshake and close; a redirect, a missing or an unplayable stream is answer
 
 def refuse_play(exchange: Exchange, what: str, response: Response) -> None:
     """Answer a play that fails before or behind its join, with a line in the log; *what*: the stream or path asked for."""
-    ip, reason = exchange.request.ip, response.body.decode()
-    log.info("player from %s of %s refused: %s", ip, what, reason, extra={"peer": ip})
+    peer, reason = exchange.request.peer, response.body.decode()
+    log.info("player from %s of %s refused: %s", peer.ip, what, reason, extra=peer.marks)
     exchange.respond(response)
 
 

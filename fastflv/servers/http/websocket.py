@@ -23,6 +23,7 @@ from wsproto.utilities import RemoteProtocolError
 from fastflv import limits
 from fastflv.errors import WebSocketHandshakeError
 from fastflv.net.deadline import Deadline
+from fastflv.net.peer import Peer
 from fastflv.net.turns import Turns
 from fastflv.playing.player import Player
 from fastflv.protocols.http.message import SERVER, Request, Response
@@ -124,7 +125,7 @@ class WebSocketConnection(asyncio.Protocol):
         loop: asyncio.AbstractEventLoop,
         turns: Turns,
         ws: WSConnection,
-        ip: str,
+        peer: Peer,
         left: Callable[[EndReason], None],
         lost: Callable[[], None],
     ) -> None:
@@ -132,7 +133,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._loop = loop
         self._turns = turns
         self._ws = ws
-        self._ip = ip
+        self._peer = peer
         self._left = left
         self._lost = lost
         self._silence = Deadline(loop, self._silent)
@@ -218,7 +219,7 @@ class WebSocketConnection(asyncio.Protocol):
         if self._farewell is None:
             # For text the library says what Python's decoder says, which depends on where a read ended.
             why = "text that is not UTF-8" if fault.code == NOT_TEXT else str(fault.reason)
-            log.info("websocket %s closed: %s", self._ip, why, extra={"peer": self._ip})
+            log.info("websocket %s closed: %s", self._peer.ip, why, extra=self._peer.marks)
             self.close(fault.code, why)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -282,9 +283,9 @@ class WebSocketConnection(asyncio.Protocol):
     def _silent(self) -> None:
         log.info(
             "websocket %s closed: no answer to a ping for %.0f s",
-            self._ip,
+            self._peer.ip,
             limits.WEBSOCKET_SILENCE_SECONDS,
-            extra={"peer": self._ip},
+            extra=self._peer.marks,
         )
         self.close(1002, "no answer to a ping")
 

@@ -33,7 +33,7 @@ class WebSocketPlay(LivePlay):
             live.joins.loop,
             live.turns,
             self._handshake.ws,
-            self.join.request.peer.ip,
+            self.join.request.peer,
             running.leave,
             live.limit.release,
         )

@@ -57,11 +57,9 @@ class WebSocketPublish(asyncio.Protocol):
         self._name = name
         self._handshake = handshake
         self._ws: WSConnection = handshake.ws
-        self._ip = exchange.request.ip
+        self._peer = exchange.request.peer
         scheme = "wss" if exchange.request.peer.secure else "ws"
-        request = access_request(
-            exchange.request, Action.PUBLISH, name, "flv-publish", scheme, intakes.new_id()
-        )
+        request = access_request(exchange.request, Action.PUBLISH, name, "flv-publish", scheme)
         self._intake = Intake(intakes, self, request, name)
         self._transport: asyncio.Transport | None = None
         self._unread = b""
@@ -208,8 +206,8 @@ class WebSocketPublish(asyncio.Protocol):
         if transport.get_write_buffer_size() > limits.ANSWER_BYTES_MAX:
             log.info(
                 "websocket %s closed: it asks and does not read the answers",
-                self._ip,
-                extra={"peer": self._ip},
+                self._peer.ip,
+                extra=self._peer.marks,
             )
             self._intake.cancel(EndReason.UNREAD_ANSWERS)
             transport.abort()
@@ -219,7 +217,7 @@ class WebSocketPublish(asyncio.Protocol):
     def _refuse(self, code: int, why: str) -> None:
         """Close for what the peer sent, once."""
         if self._timer is None:
-            log.info("websocket %s closed: %s", self._ip, why, extra={"peer": self._ip})
+            log.info("websocket %s closed: %s", self._peer.ip, why, extra=self._peer.marks)
             self._intake.cancel(EndReason.PROTOCOL)
             self._close(code, why)
 

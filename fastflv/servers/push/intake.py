@@ -58,8 +58,6 @@ class Intakes:
     turns: Turns
     options_of: Callable[[str], PublishOptions]
     "The present options of a vhost by its own name."
-    new_id: Callable[[], str]
-    "Makes the id of a client."
 
 
 class Intake:
@@ -192,7 +190,7 @@ class Intake:
         request = self._request
         log.info(
             "%s %s: publish of %s refused: %s",
-            request.scheme, request.peer.ip, self._name.url, why, extra={"peer": request.peer.ip},
+            request.scheme, request.peer.ip, self._name.url, why, extra=request.peer.marks,
         )  # fmt: skip
         carrier = self._end(EndReason.PROTOCOL)
         if carrier is not None:

@@ -162,7 +162,7 @@ class FlvTcpConnection(asyncio.BufferedProtocol):
         request = AccessRequest(
             action=Action.PUBLISH,
             peer=peer,
-            client_id=server.intakes.new_id(),
+            client_id=peer.id,
             vhost=name.vhost,
             app=name.app,
             stream=name.stream,
@@ -221,8 +221,7 @@ class FlvTcpConnection(asyncio.BufferedProtocol):
     def _close(self, why: str) -> None:
         """Close a connection that never was a publish."""
         if not self._ended:
-            ip = self._peer.ip
-            log.info("flv_tcp %s closed: %s", ip, why, extra={"peer": ip})
+            log.info("flv_tcp %s closed: %s", self._peer.ip, why, extra=self._peer.marks)
             self._shut()
 
     def _shut(self) -> None:

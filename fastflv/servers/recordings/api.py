@@ -48,13 +48,11 @@ class RecordApi:
         *,
         authorise: Callable[[Request], Response | None],
         site_of: Callable[[str], RecordSite | None],
-        new_id: Callable[[], str],
     ) -> None:
         """*authorise*: the refusal of a request without the password of the API. *site_of*: None: no vhost serves that host."""
         self._gate = gate
         self._authorise = authorise
         self._site_of = site_of
-        self._new_id = new_id
         self._list: Mapping[str, Act] = {"GET": files.show}
         self._file: Mapping[str, Act] = {"GET": files.send, "DELETE": files.remove}
         self._verbs: Mapping[str, Mapping[str, Act]] = {
@@ -106,9 +104,7 @@ class RecordApi:
     def _admit(self, request: RecordRequest, act: Act) -> None:
         """Ask the gate, then act."""
         exchange = request.exchange
-        asked = access_request(
-            exchange.request, Action.RECORD, request.name, "record", exchange.scheme, self._new_id()
-        )
+        asked = access_request(exchange.request, Action.RECORD, request.name, "record", exchange.scheme)
 
         def judged(verdict: Verdict) -> None:
             exchange.on_lost = None
@@ -129,6 +125,6 @@ def _refuse(exchange: Exchange, verdict: Refused | Redirected) -> None:
         failure, reason = REFUSALS[verdict.kind], verdict.reason
     else:
         failure, reason = JoinFailure.FORBIDDEN, "the stream is recorded elsewhere"
-    ip = exchange.request.ip
-    log.info("record request from %s refused: %s", ip, reason, extra={"peer": ip})
+    peer = exchange.request.peer
+    log.info("record request from %s refused: %s", peer.ip, reason, extra=peer.marks)
     exchange.respond(as_refusal(refusal(STATUS[failure], reason)))

@@ -73,8 +73,8 @@ class RecordingFiles:
         if error is not None:
             request.refuse(403, getattr(error, "strerror", "") or "the file cannot be deleted")
         elif done.result():
-            ip = request.exchange.request.ip
-            log.info("api: %s deletes the recording %s", ip, request.path, extra={"peer": ip})
+            peer = request.exchange.request.peer
+            log.info("api: %s deletes the recording %s", peer.ip, request.path, extra=peer.marks)
             request.reply()
         else:
             request.refuse(404)

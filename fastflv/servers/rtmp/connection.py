@@ -43,7 +43,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
     def __init__(self, server: RtmpServer, peer: Peer) -> None:
         self.server = server
         self.peer = peer
-        self.id = server.new_id()
+        self.id = peer.id
         "Of its first client too; publishes beside that have ids of their own."
         self.tc_url = ""
         self.page_url = ""
@@ -313,9 +313,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
                 publish.end(reason)
             except Exception:
                 # The streams of the others must not stay busy.
-                log.exception(
-                    "rtmp %s: a publish could not be ended", self.peer.ip, extra={"peer": self.peer.ip}
-                )
+                log.exception("rtmp %s: a publish could not be ended", self.peer.ip, extra=self.peer.marks)
 
     def _close_unless_used(self) -> None:
         if not self._publishes:
@@ -440,7 +438,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
 
     def _log(self, line: str, *more: object) -> None:
         """Write a line whose first word of the peer is its address."""
-        log.info(line, self.peer.ip, *more, extra={"peer": self.peer.ip})
+        log.info(line, self.peer.ip, *more, extra=self.peer.marks)
 
     # --- closing ---
 
