@@ -35,6 +35,7 @@ class Code(IntEnum):
     MEDIA_PLACE = 2502
     NET_PROXY = 2401
     WEBSOCKET_HANDSHAKE = 2402
+    TOKEN = 2403
     CONFIG_SYNTAX = 3001
     CONFIG_NAME = 3002
     CONFIG_VALUE = 3003
@@ -211,6 +212,12 @@ class WebSocketHandshakeError(PeerError):
         """*version*: the client speaks another version of the protocol."""
         super().__init__(detail)
         self.version = version
+
+
+class TokenError(PeerError):
+    """A token, or the signature of a URL, that proves nothing here. ``detail`` says why, without the token."""
+
+    code = Code.TOKEN
 
 
 class ConfigError(FlvError):

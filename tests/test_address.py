@@ -14,6 +14,9 @@ from fastflv.net.peer import Peer
 from fastflv.protocols.http.h1 import H1
 from fastflv.protocols.rtmp import address
 
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.c2ln"
+"A JSON Web Token, as far as its form goes."
+
 CASES = {
     # tcUrl, stream: vhost, app, stream, param
     "plain": ("rtmp://h/live", "room", "h", "live", "room", ""),
@@ -24,6 +27,17 @@ CASES = {
     "nested app": ("rtmp://h/a/b", "room", "h", "a/b", "room", ""),
     "slash in the stream": ("rtmp://h/a", "b/room", "h", "a/b", "room", ""),
     "token in the stream": ("rtmp://h/live", "room?token=a/b=c", "h", "live", "room", "?token=a/b=c"),
+    "token behind the stream": ("rtmp://h/live", f"room/{TOKEN}", "h", "live", "room", f"?token={TOKEN}"),
+    "token for the stream": ("rtmp://h/live/room", TOKEN, "h", "live", "room", f"?token={TOKEN}"),
+    "token behind the app": (f"rtmp://h/live/{TOKEN}", "room", "h", "live", "room", f"?token={TOKEN}"),
+    "token and a query": (
+        "rtmp://h/live",
+        f"room/{TOKEN}?only=audio",
+        "h",
+        "live",
+        "room",
+        f"?only=audio&token={TOKEN}",
+    ),
     "vhost in the app": ("rtmp://h/live?vhost=v", "room", "v", "live", "room", "?vhost=v"),
     "domain in the app": ("rtmp://h/live?domain=v", "room", "v", "live", "room", "?domain=v"),
     "vhost before domain": (

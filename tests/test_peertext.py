@@ -32,6 +32,7 @@ def test_shown_text_is_printable_whatever_it_was(text):
 
 
 URLS = {
+    "rtmp://h/live/x/eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.c2ln": "rtmp://h/live/x/***",
     "rtmp://h/live": "rtmp://h/live",
     "rtmp://user:pass@h:1935/live": "rtmp://***@h:1935/live",
     "rtmp://token@[2001:db8::1]/live?k=v": "rtmp://***@[2001:db8::1]/live?k=***",

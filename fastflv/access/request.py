@@ -55,3 +55,9 @@ class AccessRequest:
 
     file: str = ""
     "Last part of an HTTP player's path, with its extension; the API shows it, as SRS does. Empty for others."
+
+    bearer: str = ""
+    "Token of `Authorization: Bearer`; empty without one."
+
+    path: str = ""
+    "Path of an HTTP request, percent-decoded; empty for others."

@@ -87,6 +87,7 @@ WHEN: Final = {
     "vhost.http_hooks": LIVE,
     "vhost.refer": LIVE,
     "vhost.security": LIVE,
+    "vhost.auth": LIVE,
     "vhost.forward": LIVE,
     "vhost.cluster": RESTART,
     "vhost.dvr": LIVE,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fastflv import limits
 from fastflv.access.rule import Rule
 from fastflv.access.rules import compile_rules
+from fastflv.access.tokens.store import TokenStore
 from fastflv.config.filemount import file_mounts
 from fastflv.config.model.dvr import DvrPlan
 from fastflv.config.model.play import TimeJitter
@@ -17,6 +18,7 @@ from fastflv.config.model.vhost import Vhost
 from fastflv.config.mount import parse_mounts
 from fastflv.config.routes import PAGE, Route, routes_of
 from fastflv.containers.variant import Variant
+from fastflv.control.authrules import auth_rules
 from fastflv.errors import ConfigValueError
 from fastflv.net.networkset import NetworkSet
 from fastflv.record.options import RecordOptions, path_template
@@ -75,8 +77,14 @@ class Runtime:
         return self.vhosts[found.name] if found is not None else None
 
 
-def compile_runtime(settings: Settings, number: int) -> Runtime:
-    """Compile *settings*. Raises ConfigValueError, with file and line, for a value that no layer can use."""
+def compile_runtime(
+    settings: Settings, number: int, tokens: TokenStore | None = None, *, folder: str = ""
+) -> Runtime:
+    """Compile *settings*. Raises ConfigValueError, with file and line, for a value that no layer can use.
+
+    *tokens*: of the server; None: one of its own. *folder*: where relative paths of key files start.
+    """
+    tokens = TokenStore() if tokens is None else tokens
     shared = settings.api_shared
     files = file_mounts(settings.vhosts, settings.http_server.dir)
     routes = {
@@ -86,7 +94,10 @@ def compile_runtime(settings: Settings, number: int) -> Runtime:
     return Runtime(
         number,
         settings,
-        {name: _compile_vhost(vhost, settings, routes[name]) for name, vhost in settings.vhosts.items()},
+        {
+            name: _compile_vhost(vhost, settings, routes[name], auth_rules(vhost, tokens, folder))
+            for name, vhost in settings.vhosts.items()
+        },
         NetworkSet(settings.trusted_proxies),
         Site("", routes_of(Vhost(), api_shared=shared, files=files[""])),
     )
@@ -97,9 +108,11 @@ def fanout_threads(settings: Settings) -> int:
     return settings.fanout_threads or min(len(os.sched_getaffinity(0)), limits.THREADS_MAX)
 
 
-def _compile_vhost(vhost: Vhost, settings: Settings, routes: tuple[Route, ...]) -> VhostRuntime:
+def _compile_vhost(
+    vhost: Vhost, settings: Settings, routes: tuple[Route, ...], auth: tuple[Rule, ...]
+) -> VhostRuntime:
     try:
-        rules = compile_rules(vhost.security, vhost.refer)
+        rules = (*compile_rules(vhost.security, vhost.refer), *auth)
     except ValueError as error:
         at = vhost.directive
         raise ConfigValueError(

@@ -14,6 +14,7 @@ from fastflv._ext.fanout.sender import Sender
 from fastflv.access.gate import Gate
 from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Rule
+from fastflv.access.tokens.store import TokenStore
 from fastflv.access.verdict import Allowed, Verdict, forbid
 from fastflv.config.diff import differences
 from fastflv.config.model.caster import StreamCaster
@@ -85,7 +86,8 @@ class Server:
         self, settings: Settings, loop: asyncio.AbstractEventLoop, *, identity: Identity | None = None
     ) -> None:
         """*identity*: None: made for this process. Raises ConfigValueError for settings that cannot be used."""
-        self.runtime = compile_runtime(settings, 1)
+        self.tokens = TokenStore()
+        self.runtime = compile_runtime(settings, 1, self.tokens)
         self._loop = loop
         self._ids: dict[str, str] = {}
         "Ids of vhosts by name; they outlive a reload."
@@ -235,7 +237,7 @@ class Server:
         configuration refuses are disconnected, and nobody else.
         """
         old = self.runtime
-        runtime = compile_runtime(settings, old.number + 1)
+        runtime = compile_runtime(settings, old.number + 1, self.tokens)
         self._listen(runtime, ())
         self.runtime = runtime
         self.connection_limit.limit = settings.max_connections

@@ -3,6 +3,7 @@
 Code names them as `limits.NAME` and never repeats a value.
 """
 
+from fastflv.limits.access import *
 from fastflv.limits.api import *
 from fastflv.limits.config import *
 from fastflv.limits.containers import *

@@ -10,6 +10,9 @@ CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 HIDDEN: Final = "***"
 
+TOKEN: Final = re.compile(r"eyJ[A-Za-z0-9_-]*\.eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*")
+"A JSON Web Token wherever it stands: header and claims are JSON objects in base64url, so both begin with `eyJ`."
+
 _USER = re.compile(r"(//)[^/?#]*@")
 _PAIR = re.compile(r"([^&;?#=]*)(=?)([^&;?#]*)")
 _OPEN: Final = frozenset({"vhost", "domain", "only", "hevc", "start"})
@@ -24,11 +27,11 @@ def printable(text: str) -> str:
 
 
 def masked(url: str) -> str:
-    """Return a URL of any scheme, or a path with a query, without user and password and without values of parameters.
+    """Return a URL of any scheme, or a path with a query, without user and password, tokens and values of parameters.
 
     The parameters that choose a vhost or a form of the stream stay. A word without `=` is hidden as a whole.
     """
-    url = _USER.sub(rf"\1{HIDDEN}@", url)
+    url = TOKEN.sub(HIDDEN, _USER.sub(rf"\1{HIDDEN}@", url))
     at = re.search(r"[?#]", url)
     if at is None:
         return url

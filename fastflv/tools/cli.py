@@ -66,7 +66,7 @@ def run(argv: Sequence[str] | None) -> int:
     try:
         settings = load_now(stamps)
         # Lists of rules and routes are refused here, before anything starts and by -t too.
-        compile_runtime(settings, 1)
+        compile_runtime(settings, 1, folder=_folder(settings))
         check_certificates(settings)
     except (ConfigError, StartupError) as error:
         print(f"fastflv: {error}", file=sys.stderr)
@@ -102,8 +102,7 @@ def check_certificates(settings: Settings) -> None:
         for name in path.split("."):
             section = section.sub(name)
         at = section.value("cert") or section.value("key") or section.directive
-        # As the server sees them once it is in its work_dir.
-        folder = "" if settings.work_dir == "./" else settings.work_dir
+        folder = _folder(settings)
         for cert, key in pairs:
             try:
                 Certificates([(os.path.join(folder, cert), os.path.join(folder, key))])
@@ -111,6 +110,11 @@ def check_certificates(settings: Settings) -> None:
                 raise ConfigValueError(
                     f"{path}: {error}", file=at.file if at else "", line=at.line if at else 0
                 ) from error
+
+
+def _folder(settings: Settings) -> str:
+    """Return where relative paths of files start once the server is in its work_dir."""
+    return "" if settings.work_dir == "./" else settings.work_dir
 
 
 def load_checked(args: argparse.Namespace, *, folder: str, stamps: FileStamps) -> Settings:

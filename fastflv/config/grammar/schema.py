@@ -66,6 +66,14 @@ EXTENSIONS: Final = frozenset(
         "vhost.record_api",
         "vhost.record_path",
         "vhost.http_remux.on_missing",
+        "vhost.auth",
+        "vhost.auth.enabled",
+        "vhost.auth.apply",
+        "vhost.auth.key",
+        "vhost.auth.algorithms",
+        "vhost.auth.issuer",
+        "vhost.auth.audience",
+        "vhost.auth.enforce_expiry",
         "vhost.timeshift",
         "vhost.timeshift.window",
         "vhost.timeshift.max_bytes",
@@ -88,6 +96,7 @@ ENGINE: Final = block(
 
 VHOST: Final = block(
     "enabled chunk_size min_latency tcp_nodelay in_ack_size out_ack_size record_api record_path",
+    auth=block("enabled apply key algorithms issuer audience enforce_expiry"),
     bandcheck=FREE,
     cluster=block(
         "mode origin token_traverse vhost debug_srs_upnode coworkers origin_cluster protocol follow_client"

@@ -12,6 +12,7 @@ from fastflv import limits
 from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.section import Section, bounded
 from fastflv.config.model.access import Refer, Security, read_security
+from fastflv.config.model.auth import Auth, read_auth
 from fastflv.config.model.cluster import Cluster
 from fastflv.config.model.dvr import Dvr
 from fastflv.config.model.files import HTML_DIR, HttpStatic
@@ -81,6 +82,9 @@ class Vhost:
     security: Security = field(default_factory=Security)
     "Addresses that may publish and play."
 
+    auth: Auth = field(default_factory=Auth)
+    "Tokens and signed URLs."
+
     forward: Forward = field(default_factory=Forward)
     "Pushing to other servers."
 
@@ -125,6 +129,7 @@ def read_vhost(section: Section) -> Vhost:
         http_hooks=section.sub("http_hooks").fill(Hooks),
         refer=section.sub("refer").fill(Refer),
         security=read_security(section.sub("security")),
+        auth=read_auth(section.sub("auth")),
         forward=section.sub("forward").fill(Forward),
         cluster=section.sub("cluster").fill(Cluster),
         dvr=section.sub("dvr").fill(Dvr),

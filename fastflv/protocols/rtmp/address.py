@@ -1,7 +1,8 @@
 """Which stream a peer means: tcUrl, app and stream name, in all the forms that encoders write.
 
 The forms: ``rtmp://host:port/app`` with stream ``name?k=v``; ``app?vhost=x`` or ``app#vhost=x``;
-``app...vhost...x``; ``app/_definst_``; the whole address in tcUrl and an empty stream name.
+``app...vhost...x``; ``app/_definst_``; the whole address in tcUrl and an empty stream name; ``name/TOKEN``, which is
+``name?token=TOKEN``.
 Names are percent-decoded as HTTP decodes its path; parameters are not.
 """
 
@@ -14,7 +15,7 @@ from typing import Final
 from fastflv import limits
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.errors import CommandError
-from fastflv.net.peertext import CONTROL
+from fastflv.net.peertext import CONTROL, TOKEN
 from fastflv.stream.name import decode_name, fault_of
 
 DEFAULT_APP: Final = "__defaultApp__"
@@ -72,9 +73,11 @@ def parse(tc_url: str, stream: str | None = None, *, app: str = "") -> Address:
         parts = url_parts
     if stream is not None:
         parts += _parts(name.replace("/_definst_", ""))
+    token = _take_token(parts)
+    if stream is not None:
         name = parts.pop() if parts else ""
     app = "/".join(parts) or DEFAULT_APP
-    queries = list(dict.fromkeys(part for part in (own_query, app_query, query) if part))
+    queries = list(dict.fromkeys(part for part in (own_query, token, app_query, query) if part))
     vhost = _vhost(queries) or host
     param = "?" + "&".join(queries) if queries else ""
     if param == f"?vhost={DEFAULT_VHOST}":
@@ -85,6 +88,18 @@ def parse(tc_url: str, stream: str | None = None, *, app: str = "") -> Address:
     if len(param) > limits.PARAM_CHARS_MAX or CONTROL.search(param):
         raise CommandError(f"parameters of {len(param)} characters, or with control characters")
     return Address(schema, host, port, vhost, app, name, param)
+
+
+def _take_token(parts: list[str]) -> str:
+    """Take JSON Web Tokens out of *parts*; return the last as a parameter, or empty without one.
+
+    Encoders that take no `?` in a stream key have it behind a slash, and it must not become part of a name.
+    """
+    tokens = [part for part in parts if TOKEN.fullmatch(part)]
+    if not tokens:
+        return ""
+    parts[:] = (part for part in parts if part not in tokens)
+    return f"token={tokens[-1]}"
 
 
 def query_value(param: str, key: str) -> str:

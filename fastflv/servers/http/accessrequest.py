@@ -35,4 +35,12 @@ def access_request(
         page_url=intern(page[: limits.PAGE_URL_CHARS_MAX]),
         tc_url=intern(f"{scheme}://{headers.get('host', '')}/{name.app}"),
         file=intern(request.path.rpartition("/")[2]) if action is Action.PLAY else "",
+        bearer=_bearer(headers.get("authorization", "")),
+        path=intern(request.path),
     )
+
+
+def _bearer(authorization: str) -> str:
+    """Return the token of `Authorization: Bearer TOKEN` (RFC 6750, 2.1); empty for any other scheme."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

@@ -1,0 +1,153 @@
+"""Verifies tokens of one vhost: form, algorithm, signature, claims, in this order."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from fastflv import limits
+from fastflv.access.tokens.grant import Grant, read_claims
+from fastflv.access.tokens.key import ALGORITHMS, Key
+from fastflv.access.tokens.keysource import KeySource
+from fastflv.errors import TokenError
+
+if TYPE_CHECKING:
+    from jwt import PyJWS
+
+_FORM: Final = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+"Compact serialisation (RFC 7515, 7.1)."
+
+
+class UnknownKeyError(TokenError):
+    """No key has the `kid` of the token: the issuer may have begun to use another one."""
+
+
+class TokenCache:
+    """Verified tokens of a server by their hash, oldest first. A grant counts as long as its key is configured."""
+
+    __slots__ = ("_grants",)
+
+    def __init__(self) -> None:
+        self._grants: dict[tuple[bytes, str, str], Grant] = {}
+
+    def __len__(self) -> int:
+        return len(self._grants)
+
+    def find(self, key: tuple[bytes, str, str]) -> Grant | None:
+        return self._grants.get(key)
+
+    def add(self, key: tuple[bytes, str, str], grant: Grant) -> None:
+        if len(self._grants) >= limits.TOKEN_CACHE_MAX:
+            del self._grants[next(iter(self._grants))]
+        self._grants[key] = grant
+
+
+class Verifier:
+    """The keys of one vhost and what it demands of a token besides."""
+
+    def __init__(
+        self,
+        keys: Sequence[Key],
+        sources: Sequence[KeySource] = (),
+        *,
+        algorithms: Sequence[str] = (),
+        issuer: str = "",
+        audience: str = "",
+        cache: TokenCache | None = None,
+    ) -> None:
+        """*algorithms*: those allowed; empty: each that a key has."""
+        self._fixed = tuple(keys)
+        self.sources = tuple(sources)
+        self._algorithms = frozenset(algorithms or ALGORITHMS)
+        self._issuer = issuer
+        self._audience = audience
+        self._cache = TokenCache() if cache is None else cache
+        self._heads: dict[str, tuple[str, str]] = {}
+        "Algorithm and `kid` by the encoded header."
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The keys of now: a set that is read again may have others than before."""
+        if not self.sources:
+            return self._fixed
+        return (*self._fixed, *(key for source in self.sources for key in source.keys))
+
+    def holds(self, grant: Grant) -> bool:
+        """Return whether the key that has verified *grant* still counts."""
+        return any(key.print == grant.key and key.algorithm in self._algorithms for key in self.keys)
+
+    def verify(self, token: str) -> Grant:
+        """Return what *token* allows. Raises TokenError, UnknownKeyError where no key has its `kid`."""
+        if len(token) > limits.TOKEN_CHARS_MAX:
+            raise TokenError(f"the token has more than {limits.TOKEN_CHARS_MAX} characters")
+        form = _FORM.fullmatch(token)
+        if form is None:
+            raise TokenError("the token is no JSON Web Token")
+        digest = hashlib.sha256(token.encode("ascii")).digest()
+        place = (digest, self._issuer, self._audience)
+        grant = self._cache.find(place)
+        if grant is not None and self.holds(grant):
+            return grant
+        grant = self._read(token, form[1], digest.hex()[:32])
+        self._cache.add(place, grant)
+        return grant
+
+    def _read(self, token: str, head: str, id: str) -> Grant:
+        from jwt import PyJWTError
+
+        algorithm, kid = self._head(token, head)
+        if algorithm not in self._algorithms:
+            raise TokenError(
+                f"{algorithm} is not allowed here"
+                if algorithm in ALGORITHMS
+                else f"the token's algorithm is none of {', '.join(sorted(self._algorithms))}"
+            )
+        # A key without a name is of the configuration: the signature alone says whether it is the one.
+        keys = [key for key in self.keys if not kid or not key.kid or key.kid == kid]
+        fitting = [key for key in keys if key.algorithm == algorithm]
+        for key in fitting:
+            try:
+                found = _jws(algorithm).decode_complete(token, key.value, algorithms=[algorithm])
+            except (PyJWTError, ValueError):
+                continue
+            return read_claims(
+                found["payload"], id=id, key=key.print, issuer=self._issuer, audience=self._audience
+            )
+        named = any(key.kid == kid for key in fitting)
+        if self.sources and not named:
+            raise UnknownKeyError("no key has the kid of the token, or its signature is wrong")
+        raise TokenError(
+            "the signature of the token is wrong" if fitting else f"no key is for {algorithm} and its kid"
+        )
+
+    def _head(self, token: str, head: str) -> tuple[str, str]:
+        found = self._heads.get(head)
+        if found is None:
+            found = _read_head(token)
+            if len(self._heads) >= limits.TOKEN_HEADERS_MAX:
+                self._heads.clear()
+            self._heads[head] = found
+        return found
+
+
+def _read_head(token: str) -> tuple[str, str]:
+    """Return algorithm and `kid` of a token whose signature is yet to be verified."""
+    from jwt import PyJWTError
+
+    try:
+        header = _jws(ALGORITHMS[0]).get_unverified_header(token)
+    except (PyJWTError, ValueError):
+        raise TokenError("the token is no JSON Web Token") from None
+    algorithm, kid = header.get("alg"), header.get("kid", "")
+    return (algorithm if isinstance(algorithm, str) else "", kid)
+
+
+@cache
+def _jws(algorithm: str) -> PyJWS:
+    """Return what verifies one algorithm, and no other, whatever a token says."""
+    from jwt import PyJWS
+
+    return PyJWS(algorithms=[algorithm])
