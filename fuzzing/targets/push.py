@@ -100,9 +100,7 @@ class Site:
         ids = map(str, itertools.count())
         self.hub = Hub(lambda: next(ids))
         self.publications = Publications(self.loop, self.hub, Clients(), Gate(lambda vhost: ()))
-        self.intakes = Intakes(
-            self.publications, self.loop, lambda vhost: PublishOptions(), lambda: next(ids)
-        )
+        self.intakes = Intakes(self.publications, self.loop, lambda vhost: PublishOptions())
         self.limit = ConnectionLimit(1)
         assert self.limit.take()
         self.line = Line()

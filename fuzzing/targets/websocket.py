@@ -83,7 +83,7 @@ def talk(wire: bytes, step: int, *, refused: bool) -> bytes:
         connection.connection_made(transport)
     else:
         connection = WebSocketConnection(
-            clock, clock, handshake.ws, "192.0.2.1", lambda reason: None, lambda: None
+            clock, clock, handshake.ws, Peer("192.0.2.1", "192.0.2.1"), lambda reason: None, lambda: None
         )
         connection.connection_made(transport)
         connection.serve(Play(transport))
