@@ -238,3 +238,22 @@ def test_a_replay_ends_with_what_it_has_not_shown_yet():
     assert not copy.ended
     replay.advance(publisher.log.head_dts)
     assert copy.ended
+
+
+@settings(max_examples=60)
+@given(STEPS, st.integers(1, 5))
+def test_steps_are_the_places_with_what_lies_before_them(rows, most):
+    log, past, model = play(rows, 1 << 30, 1 << 30)
+    found, behind = [], -1
+    while part := past.steps(behind, most):
+        assert len(part) <= most and part[0].headers is not None
+        found += part
+        behind = found[-1].position
+    assert [each[:3] for each in found] == past.spots
+    headers = b""
+    for step in found:
+        before = [tag.dts_ms for at, tag in model.tags if at < step.position]
+        assert not before or step.before_ms == before[-1]
+        headers = step.headers if step.headers is not None else headers
+        told = Replay(log, MediaLog(), step.position, 1).header_tags(0)
+        assert [tag.body for tag in read_tags(headers)] == [tag.body for tag in read_tags(told)]

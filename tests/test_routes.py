@@ -14,7 +14,7 @@ from fastflv.config.routes import PAGE as PAGE_ROUTE
 from fastflv.config.routes import RouteKind, play_paths, routes_of
 from fastflv.servers.hls.names import HlsNames
 
-API, RECORD, PLAYLIST, SEGMENT, KEY, MOUNT, _, NUMBER, CLIP, FILES = RouteKind
+API, RECORD, PLAYLIST, SEGMENT, KEY, MOUNT, _, NUMBER, CLIP, WINDOW, FILES = RouteKind
 
 
 def table(body, *, api_shared=False):
@@ -64,6 +64,13 @@ def test_clips_are_asked_for_before_mounts_where_the_past_is_kept():
         (MOUNT, named("clip/live", "cam")),
     ]
     assert taken(table(""), "/clip/live/cam.ts") == []
+
+
+def test_segments_of_the_past_have_paths_where_hls_and_the_past_are_on():
+    routes = table("timeshift { window 60; } hls { enabled on; }")
+    for path in ("/clip/live/cam/17.m4s", "/clip/live/cam/init-17.m4s"):
+        assert taken(routes, path)[0] == (WINDOW, named("live", "cam"))
+    assert taken(routes, "/clip/live/cam/x.m4s") == taken(table("timeshift { window 60; }"), path) == []
 
 
 def test_the_api_takes_what_is_below_it_on_shared_ports_and_one_path_on_others():

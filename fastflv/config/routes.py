@@ -39,6 +39,10 @@ CLIP_PREFIX: Final = "/clip/"
 CLIP_ENDINGS: Final = ("flv", "mp4", "ts")
 "Containers of clips."
 
+WINDOW_SEGMENT: Final = PathTemplate.parse(f"{CLIP_PREFIX}[app]/[stream]/[seq].m4s", "")
+WINDOW_INIT: Final = PathTemplate.parse(f"{CLIP_PREFIX}[app]/[stream]/init-[seq].m4s", "")
+"Segments of playlists with `?window=`, and their initialisation sections."
+
 PROBE_PATH: Final = "/api/v1/versions"
 "Answered on the ports of `http_server` even where the API has others, as in SRS: load balancers probe it."
 
@@ -60,6 +64,8 @@ class RouteKind(Enum):
     "`/0`, `/1` and so on: the streams of `flv_tcp`, as FLV."
     CLIP = "clip"
     "Takes a path only when the query names a part of the past; else the next route is asked."
+    WINDOW = "window"
+    "Takes a path only when that segment of the past is known; else the next route is asked."
     FILES = "files"
     "Takes a path only when that file exists; a mount or a playlist without a stream asks for a file too."
 
@@ -228,7 +234,10 @@ def _clips(vhost: Vhost) -> Iterator[Route]:
     if vhost.timeshift.window > 0:
         paths = (f"{CLIP_PREFIX}[app]/[stream].{ending}" for ending in CLIP_ENDINGS)
         templates = tuple(PathTemplate.parse(path, vhost.name) for path in paths)
-        yield Route(RouteKind.CLIP, "clips of timeshift", templates, at=_place(vhost, "timeshift", "window"))
+        at = _place(vhost, "timeshift", "window")
+        yield Route(RouteKind.CLIP, "clips of timeshift", templates, at=at)
+        if vhost.hls.enabled:
+            yield Route(RouteKind.WINDOW, "segments of timeshift", (WINDOW_SEGMENT, WINDOW_INIT), at=at)
 
 
 def _hls(vhost: Vhost) -> Iterator[Route]:

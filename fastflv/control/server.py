@@ -124,11 +124,17 @@ class Server:
         self.clips = ClipServer(self.joins, Clips(self.file_pool.clips))
         heap = Heap(loop)
         self.hls = HlsServer(
-            self.joins, self.clients, self.file_pool.hls, heap, vhost_of=self._hls_vhost, new_id=new_id
+            self.joins,
+            self.clients,
+            self.file_pool.hls,
+            heap,
+            clips=self.clips.clips,
+            vhost_of=self._hls_vhost,
+            new_id=new_id,
         )
         self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self._record_options)
         spooling = Spooling(self.file_pool.spooling, self.hub)
-        self.hub.watchers += (self.hls.muxers, self.recorders, spooling, EndedStreams(heap))
+        self.hub.watchers += (self.hls.muxers, self.hls.windows, self.recorders, spooling, EndedStreams(heap))
         identity = identity or Identity(server_id(settings.server_id, ""), new_id())
         self.metrics = make_metrics(
             loop,
@@ -174,6 +180,7 @@ class Server:
             RouteKind.CLIP: self._clip,
             RouteKind.PLAYLIST: self._playlist,
             RouteKind.SEGMENT: lambda exchange, match: self.hls.segment(exchange, match.name),
+            RouteKind.WINDOW: lambda exchange, match: self.hls.past(exchange, match.name),
             RouteKind.KEY: lambda exchange, match: self.hls.key(exchange, match.name),
             RouteKind.MOUNT: mounts.handle,
             RouteKind.NUMBER: mounts.number,

@@ -99,3 +99,12 @@ HLS_WAKE_COUNT: Final = 50
 
 HLS_WAKE_SECONDS: Final = 0.005
 "Pause before the next ones are answered, seconds: 5,000 have their answer within 1 s."
+
+HLS_WINDOW_SEGMENTS_MAX: Final = 2000
+"Segments in a playlist with `?window=`, count: an hour of 2 s each, and 4 ms to write its text, which all viewers of one window share. Older ones are left out."
+
+HLS_WINDOW_TEXTS: Final = 8
+"Texts of such playlists that are kept for a stream, count: one for each window that is asked for, some 200 KB of an hour."
+
+HLS_WINDOW_STEPS: Final = 4000
+"Keyframes of the past that are looked at in one turn of the event loop: 4 ms. A playlist over more waits for the next turns."

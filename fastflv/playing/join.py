@@ -22,7 +22,7 @@ from fastflv.stream.arrival import Applicant, ClientState
 from fastflv.stream.clients import Clients
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
-from fastflv.stream.moment import ClipWish, RewindWish
+from fastflv.stream.moment import ClipWish, RewindWish, WindowWish
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
 
@@ -99,7 +99,7 @@ class Join(Applicant):
         ready: Callable[[Stream], None],
         refused: Callable[[JoinRefused], None],
         variant: Variant | None = None,
-        past: RewindWish | ClipWish | None = None,
+        past: RewindWish | ClipWish | WindowWish | None = None,
         room: Callable[[], str] | None = None,
         admitted: Callable[[], bool] | None = None,
     ) -> None:

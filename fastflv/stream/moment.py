@@ -87,6 +87,25 @@ class ClipWish:
         return f"from={self.start.text}&to={self.end.text}"
 
 
+@dataclass(frozen=True, slots=True)
+class WindowWish:
+    """How far back a playlist reaches."""
+
+    seconds: float
+    text: str
+    "The parameter as it was written."
+
+
+def window_of(args: Mapping[str, str]) -> WindowWish | None:
+    """What the query *args* ask with `window`, seconds; None without it. Raises UsageError for what cannot be."""
+    text = args.get("window", "")
+    if not text:
+        return None
+    if not SECONDS.fullmatch(text) or float(text) <= 0:
+        raise UsageError(f"window={text}: write how many seconds of the past the playlist has")
+    return WindowWish(float(text), f"window={text}")
+
+
 def rewind_of(args: Mapping[str, str]) -> RewindWish | None:
     """What the query *args* ask with `from` and `chase`; None without `from`. Raises UsageError for what cannot be.
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from fastflv import limits
 from fastflv._ext.log.excerpt import Excerpt
 from fastflv._ext.log.medialog import MediaLog
-from fastflv._ext.log.past import Past, Spot
+from fastflv._ext.log.past import Past, Spot, Step
 from fastflv._ext.log.spool import SpoolPage, pages_in_memory
 from fastflv.errors import UsageError
-from fastflv.stream.moment import ClipWish, Moment, RewindWish, wall_text
+from fastflv.stream.moment import ClipWish, Moment, RewindWish, WindowWish, wall_text
 
 
 class TimeshiftOptions(NamedTuple):
@@ -83,15 +83,33 @@ class Timeshift:
             raise UsageError(f"{wish.text}: the end is not behind the start")
         return Excerpt(self._log, spot.position, until)
 
-    def refusal(self, name: str, wish: RewindWish | ClipWish) -> str:
+    def steps(self, behind: int, most: int) -> list[Step]:
+        """Return the places behind the log position *behind*, oldest first, *most* of them."""
+        return self._past.steps(behind, most) if self._past is not None else []
+
+    @property
+    def tail(self) -> int:
+        """Log position of the oldest place; -1 without any."""
+        oldest = self._past.oldest if self._past is not None else None
+        return oldest.position if oldest is not None else -1
+
+    def part(self, start: int, stop: int) -> Excerpt:
+        """Return what lies between two places, by their log positions. Raises UsageError where it is not kept."""
+        return Excerpt(self._log, start, stop=stop)
+
+    def refusal(self, name: str, wish: RewindWish | ClipWish | WindowWish) -> str:
         """Why the stream *name* cannot be had from the moments of *wish*, in one sentence; empty when it can."""
         what = wish.text
         if self._past is None:
             return f"`{name}` keeps no past, so {what} cannot be had; `timeshift` would keep it"
+        if isinstance(wish, WindowWish) and wish.seconds * 1000 <= self.options.window_ms:
+            # A stream that is younger has its whole past in the playlist.
+            return ""
         oldest = self._past.oldest
         if oldest is None:
             return f"`{name}` has no past yet, so {what} cannot be had"
-        if all(oldest.dts_ms <= self.time_of(moment) <= self._log.head_dts for moment in wish.moments):
+        moments = wish.moments if not isinstance(wish, WindowWish) else None
+        if moments and all(oldest.dts_ms <= self.time_of(moment) <= self._log.head_dts for moment in moments):
             return ""
         seconds = (self._log.head_dts - oldest.dts_ms) / 1000
         return (

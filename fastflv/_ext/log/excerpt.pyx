@@ -1,7 +1,7 @@
 """A part of a log for a thread that is in no hurry: its pages are pinned, and nothing of them changes."""
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t
 from libc.stdlib cimport free, realloc
 
 from fastflv._ext.core.atomics cimport add32, load32_acquire, load_relaxed
@@ -14,10 +14,12 @@ from fastflv._ext.syntax.flvtag cimport KEY
 
 from fastflv.errors import UsageError
 
+cdef int64_t ANY = INT64_MAX
+
 
 @cython.final
 cdef class Excerpt:
-    """The tags of *log* from the place at *position* up to the first one behind *until_ms*, stream time.
+    """The tags of *log* from the place at *position* up to the first one behind *until_ms*, stream time, or at *stop*.
 
     Made by the event loop; then it belongs to one thread at a time. Raises UsageError where there is no such place.
     """
@@ -35,7 +37,7 @@ cdef class Excerpt:
     cdef int64_t at
     cdef int64_t touched          # start of the page that was read into memory
 
-    def __init__(self, MediaLog log not None, int64_t position, int64_t until_ms):
+    def __init__(self, MediaLog log not None, int64_t position, int64_t until_ms=ANY, *, int64_t stop=ANY):
         cdef Place* place = place_at(log.log.past, position) if log.log.past != NULL else NULL
         cdef int64_t head = load_relaxed(&log.log.head)
         cdef int64_t at = position
@@ -56,7 +58,7 @@ cdef class Excerpt:
             self.pin(page)
             i = page_tag_at(page, at)
             while i < page.tag_count and at < head:
-                if page.tags[i].dts_ms > until_ms:
+                if page.tags[i].dts_ms > until_ms or at >= stop:
                     self.stop = at
                     return
                 at = page.start + page.tags[i].offset + page.tags[i].size

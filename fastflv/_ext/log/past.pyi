@@ -9,6 +9,17 @@ class Spot(NamedTuple):
     dts_ms: int
     wall_ms: int
 
+class Step(NamedTuple):
+    """A place, and what a cut before it needs to know."""
+
+    position: int
+    dts_ms: int
+    wall_ms: int
+    before_ms: int
+    audio: bool
+    video: bool
+    headers: bytes | None
+
 @final
 class Past:
     """Keeps the pages of a log beyond its own bounds."""
@@ -26,6 +37,7 @@ class Past:
     def oldest(self) -> Spot | None: ...
     @property
     def newest(self) -> Spot | None: ...
+    def steps(self, behind: int, most: int) -> list[Step]: ...
     def nearest(self, dts_ms: int) -> Spot | None: ...
     def before(self, dts_ms: int) -> Spot | None: ...
     def dts_at(self, wall_ms: int) -> int: ...

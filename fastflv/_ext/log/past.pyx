@@ -2,11 +2,13 @@
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memcmp
 
 from fastflv._ext.core.atomics cimport load_relaxed
+from fastflv._ext.log.block cimport Block
 from fastflv._ext.log.log cimport Log
 from fastflv._ext.log.medialog cimport MediaLog
-from fastflv._ext.log.page cimport Page
+from fastflv._ext.log.page cimport Page, page_tag_at
 from fastflv._ext.log.timeshift cimport (
     Place, Timeshift, place_before, timeshift_free, timeshift_new, timeshift_page, timeshift_prune,
 )
@@ -22,6 +24,18 @@ class Spot(NamedTuple):
     wall_ms: int  # Unix time at which it was written
 
 
+class Step(NamedTuple):
+    """A place, and what a cut before it needs to know."""
+
+    position: int
+    dts_ms: int     # stream time
+    wall_ms: int    # Unix time at which it was written
+    before_ms: int  # stream time of the tag before it; -1 where that is not kept
+    audio: bool     # the stream has audio
+    video: bool     # the tag is a keyframe
+    headers: bytes | None  # metadata and sequence headers as whole FLV tags; None: those of the step before
+
+
 cdef Page* kept_page(const Log* log, int64_t position) noexcept nogil:
     """Return the page that holds *position*, NULL where it is not kept. Writer's thread only."""
     cdef int32_t i = log.first + log.count
@@ -32,6 +46,10 @@ cdef Page* kept_page(const Log* log, int64_t position) noexcept nogil:
         if log.pages[i].start <= position:
             return log.pages[i] if position < log.pages[i].start + log.pages[i].used else NULL
     return NULL
+
+
+cdef bint same_bytes(const Block* one, const Block* other) noexcept nogil:
+    return one == other or (one.size == other.size and memcmp(one.bytes, other.bytes, one.size) == 0)
 
 
 @cython.final
@@ -108,6 +126,42 @@ cdef class Past:
         """The newest place, None without one. Called by tests alone."""
         cdef int32_t n = self.count()
         return self.spot(n - 1) if self.first() < n else None
+
+    def steps(self, int64_t behind, int32_t most):
+        """Return *most* places behind the position *behind*, oldest first; the first of them has its headers."""
+        cdef int32_t n = self.count()
+        cdef int32_t low = self.first()
+        cdef int32_t high = n
+        cdef int32_t middle, i
+        cdef Place* rows = self.log.log.past.places + self.log.log.past.place_first if n else NULL
+        cdef Page* page
+        cdef Block* block
+        cdef Block* told = NULL
+        cdef int64_t before
+        cdef list found = []
+        while low < high:
+            middle = low + (high - low) // 2
+            if rows[middle].position <= behind:
+                low = middle + 1
+            else:
+                high = middle
+        for low in range(low, min(n, low + most)):
+            page = kept_page(self.log.log, rows[low].position - 1)
+            i = page_tag_at(page, rows[low].position - 1) if page != NULL else -1
+            before = page.tags[i].dts_ms if i >= 0 else -1
+            block = rows[low].headers
+            if told != NULL and same_bytes(told, block):
+                headers = None
+            else:
+                headers = block.bytes[:block.size]
+            told = block
+            found.append(
+                Step(
+                    rows[low].position, rows[low].dts_ms, rows[low].wall_ms, before, bool(rows[low].audio),
+                    bool(rows[low].video), headers,
+                )
+            )
+        return found
 
     def nearest(self, int64_t dts_ms):
         """Return the place nearest to *dts_ms*, of two equally near ones the older; None without one."""

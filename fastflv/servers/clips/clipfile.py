@@ -13,6 +13,7 @@ from fastflv.containers.flv.filewriter import FlvFileWriter
 from fastflv.containers.flv.metadata import script_fields
 from fastflv.containers.flv.reader import walk_tags
 from fastflv.containers.mp4file import Mp4FileWriter
+from fastflv.containers.segmentfile import SegmentFileWriter
 from fastflv.containers.tsfile import TsFileWriter
 from fastflv.media.codecs import SCRIPT, VIDEO
 from fastflv.media.tagflags import DISPOSABLE, LEADING, NOTES
@@ -31,12 +32,24 @@ class ClipWriter(Protocol):
         """Yield offsets, and what is written there."""
 
 
-def write_clip(excerpt: Excerpt, container: str) -> int:
+def write_clip(container: str, excerpt: Excerpt) -> int:
     """Write *excerpt* as a file; return its descriptor, which belongs to the caller. Raises OSError without memory."""
+    return write_excerpt(excerpt, writer_of(excerpt, container), leads=True)
+
+
+def write_segment(
+    excerpt: Excerpt, end_ms: int, kinds: tuple[int, ...], size: tuple[int, int], *, init: bool
+) -> int:
+    """Likewise as a segment of HLS, or as its initialisation section. The parameters are those of `SegmentFileWriter`."""
+    headers = [(tag.kind, tag.body) for tag, _ in walk_tags(excerpt.headers)]
+    writer = SegmentFileWriter(headers, end_ms, kinds, size, init=init)
+    return write_excerpt(excerpt, writer, leads=False)
+
+
+def write_excerpt(excerpt: Excerpt, writer: ClipWriter, *, leads: bool) -> int:
+    """Write *excerpt* with *writer*. *leads*: without the leading pictures of its first keyframe."""
     fd = os.memfd_create("clip", os.MFD_CLOEXEC)
     try:
-        writer = writer_of(excerpt, container)
-        leads = True
         while entries := excerpt.take(limits.CLIP_STEP_BYTES):
             # Metadata has time 0 in a file, and stands in its head.
             entries = [entry for entry in entries if entry[0] != SCRIPT or not entry[1] & NOTES]

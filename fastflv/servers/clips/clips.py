@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from fastflv import limits
+from fastflv._ext.log.excerpt import Excerpt
 from fastflv.errors import FilesBusyError, UsageError
 from fastflv.net.filepool import FileShare
 from fastflv.protocols.http.validators import Validators
@@ -95,24 +96,31 @@ class Clips:
         Raises UsageError where nothing lies between its ends or too much, FilesBusyError without room.
         """
         excerpt = stream.timeshift.excerpt(wish)
+        if excerpt.size > limits.CLIP_BYTES_MAX:
+            most = limits.CLIP_BYTES_MAX >> 20
+            raise UsageError(f"{wish.text} is a clip of {excerpt.size >> 20} MiB, and it may have {most} MiB")
         key = ClipKey(stream.name, stream.id, container, excerpt.position, excerpt.stop)
+        self.cut(key, excerpt, partial(write_clip, container), partial(self._take, asker, taken))
+
+    def cut(self, key: ClipKey, excerpt: Excerpt, write: Callable[[Excerpt], int], taken: Taken) -> None:
+        """Have *write* make the file of *excerpt* on a thread, or take the one of *key* that is there.
+
+        *taken* is called at once or later. Raises FilesBusyError without room.
+        """
         known = self._kept.get(key)
-        taken = partial(self._take, asker, taken)
         if known is not None:
+            self._use(known)
             taken(known)
             return
         if key in self._made:
             self._made[key].append(taken)
             return
-        if excerpt.size > limits.CLIP_BYTES_MAX:
-            most = limits.CLIP_BYTES_MAX >> 20
-            raise UsageError(f"{wish.text} is a clip of {excerpt.size >> 20} MiB, and it may have {most} MiB")
         bound = limits.CLIPS_BYTES_MAX - excerpt.size
         while self._kept and (self.bytes > bound or len(self._sizes) >= limits.CLIPS_MAX):
             self._drop(next(iter(self._kept)))
         if self.bytes > bound:
             raise FilesBusyError("the clips that are being made take all the memory that they may")
-        writing = self._files.run(write_clip, excerpt, container)
+        writing = self._files.run(write, excerpt)
         self._sizes[key] = excerpt.size
         self._made[key] = [taken]
         writing.add_done_callback(partial(self._finished, key))
@@ -131,12 +139,12 @@ class Clips:
         clip = Clip(key, fd, status.st_size, validators, 0.0)
         self._kept[key] = clip
         self._sizes[key] = clip.size
+        self._use(clip)
         for taken in waiting:
             taken(clip)
 
     def _take(self, asker: str, taken: Taken, clip: Clip | str) -> None:
         if isinstance(clip, Clip):
-            self._use(clip)
             clip.askers.add(asker)
         taken(clip)
 

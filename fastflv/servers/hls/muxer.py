@@ -121,6 +121,10 @@ class HlsMuxer:
         """How long a watched playlist may go without a request."""
         return max(limits.HLS_IDLE_SECONDS, 3.0 * max(self._writer.segments.playlist.target, 1))
 
+    def wait(self, woken: Callable[[], None]) -> None:
+        """Have *woken* called when there is a playlist, or when there will be none."""
+        self.waiting.add(woken)
+
     def fetch(self, path: str) -> Stored | None:
         """Return a segment or initialisation section; None for an unknown path."""
         return None if self._is_key(path) else self.store.fetch(path)

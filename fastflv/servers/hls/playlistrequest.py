@@ -12,12 +12,13 @@ from fastflv.net.deadline import Deadline
 from fastflv.playing.join import Join, JoinRefused
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
-from fastflv.servers.hls.muxer import HlsMuxer
 from fastflv.servers.hls.options import HlsOptions
+from fastflv.servers.hls.presentation import Presentation
 from fastflv.servers.hls.segmentreader import carried, rendition
 from fastflv.servers.hls.sessions import ARGUMENT
 from fastflv.servers.http.accessrequest import access_request
 from fastflv.servers.http.refusal import join_refusal, refuse_play
+from fastflv.stream.moment import WindowWish
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
 
@@ -42,18 +43,28 @@ class PlaylistRequest:
         "_options",
         "_patience",
         "_server",
+        "_wish",
         "_word",
     )
 
-    def __init__(self, server: HlsServer, exchange: Exchange, name: StreamName, options: HlsOptions) -> None:
+    def __init__(
+        self,
+        server: HlsServer,
+        exchange: Exchange,
+        name: StreamName,
+        options: HlsOptions,
+        wish: WindowWish | None,
+    ) -> None:
+        """*wish*: how far the playlist reaches back; None for that of the live edge."""
         self._server = server
         self._exchange = exchange
         self._name = name
         self._options = options
+        self._wish = wish
         self._word = exchange.request.args.get(ARGUMENT, "") if options.sessions else ""
         "Session id of the request; empty without one, and where sessions are off."
         self._client_id = self._word or server.sessions.new_word()
-        self._muxer: HlsMuxer | None = None
+        self._muxer: Presentation | None = None
         self._patience: Deadline | None = None
         self._join: Join | None = None
         "None while no gate and no stream is asked: a viewer that is known gets its playlist without."
@@ -86,6 +97,7 @@ class PlaylistRequest:
             on_missing=min(self._options.on_missing, limits.HLS_HOLD_SECONDS),
             ready=self._ready,
             refused=self._refused,
+            past=self._wish,
             admitted=self._admitted,
         )
         self._join.begin(ask=ask)
@@ -100,7 +112,7 @@ class PlaylistRequest:
         if response is not None:
             self._respond(response)
             return True
-        muxer = self._server.muxers.find(self._name)
+        muxer = self._find()
         if muxer is None:
             return False
         if muxer.ended and self._server.joins.hub.find(self._name) is None:
@@ -115,7 +127,7 @@ class PlaylistRequest:
         if response is not None:
             self._respond(response)
             return
-        muxer = self._server.muxers.find(self._name)
+        muxer = self._find()
         if muxer is None:
             self._respond(self._missing())
         else:
@@ -128,9 +140,9 @@ class PlaylistRequest:
 
     # --- waiting for a segment ---
 
-    def _wait_for(self, muxer: HlsMuxer) -> None:
+    def _wait_for(self, muxer: Presentation) -> None:
         self._muxer = muxer
-        muxer.waiting.add(self._woken)
+        muxer.wait(self._woken)
         if self._patience is None:
             self._patience = Deadline(self._server.joins.loop, self._expired)
             self._patience.set(limits.HLS_HOLD_SECONDS)
@@ -141,7 +153,7 @@ class PlaylistRequest:
             self._respond(_stopping())
             return
         response = self._answer()
-        muxer = self._server.muxers.find(self._name)
+        muxer = self._find()
         if response is None and muxer is not None and not muxer.ended:
             self._wait_for(muxer)
         else:
@@ -176,17 +188,32 @@ class PlaylistRequest:
 
     # --- answers ---
 
+    def _find(self) -> Presentation | None:
+        """Return whose playlist is asked for; None where it is not there yet."""
+        if self._wish is None:
+            return self._server.muxers.find(self._name)
+        return self._server.windows.find(self._name, self._options, self._wish)
+
+    def _start(self, stream: Stream) -> Presentation | None:
+        """Make it; None where HLS cannot have the name of the stream."""
+        if self._wish is None:
+            return self._server.muxers.start(stream)
+        return self._server.windows.start(stream, self._options, self._wish)
+
     def _answer(self) -> Response | None:
         """Return the answer; None when there is nothing yet to answer with."""
         server, options = self._server, self._options
         stream = server.joins.hub.find(self._name)
         if stream is not None and stream.settled and not carried(stream.writer, options):
             return Response.of_text(404, f"{self._name.url} has nothing that HLS can carry; play .flv")
-        muxer = server.muxers.find(self._name)
+        if stream is not None and self._wish is not None and stream.timeshift.refusal("", self._wish):
+            # The join says why.
+            return None
+        muxer = self._find()
         if muxer is None:
             if stream is None or not stream.settled:
                 return None
-            muxer = server.muxers.start(stream)
+            muxer = self._start(stream)
             if muxer is None:
                 return Response.of_text(404, f"{self._name.url} has no HLS")
         muxer.asked = server.joins.loop.time()
@@ -219,7 +246,7 @@ class PlaylistRequest:
             parts.insert(0, urlencode({ARGUMENT: self._word}))
         return f"?{'&'.join(parts)}" if parts else ""
 
-    def _master(self, muxer: HlsMuxer, stream: Stream | None) -> Response | None:
+    def _master(self, muxer: Presentation, stream: Stream | None) -> Response | None:
         """Send a viewer to a playlist of its own."""
         if stream is None and not muxer.text:
             return None
@@ -234,7 +261,7 @@ class PlaylistRequest:
         response.headers["Cache-Control"] = "no-store"
         return response
 
-    def _count(self, muxer: HlsMuxer, stream: Stream | None, size: int) -> None:
+    def _count(self, muxer: Presentation, stream: Stream | None, size: int) -> None:
         """Count the viewer, and *size* bytes sent to it."""
         request = self._exchange.request
         if not self._options.sessions or request.method != "GET":

@@ -6,17 +6,25 @@ from collections.abc import Callable, Iterator
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest
+from fastflv.errors import UsageError
 from fastflv.net.deadline import Deadline
 from fastflv.net.filepool import FileShare
 from fastflv.net.heap import Heap
 from fastflv.playing.join import Joins
 from fastflv.protocols.http.exchange import Exchange
+from fastflv.protocols.http.message import Response
+from fastflv.servers.clips.clips import Clips
 from fastflv.servers.hls.muxers import HlsMuxers
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.playlistrequest import PlaylistRequest
 from fastflv.servers.hls.sessions import HlsSessions
-from fastflv.servers.hls.storedrequest import KeyRequest, SegmentRequest, gone
+from fastflv.servers.hls.storedrequest import KeyRequest, SegmentRequest
+from fastflv.servers.hls.viewerrequest import gone
+from fastflv.servers.hls.windowrequest import WindowRequest
+from fastflv.servers.hls.windows import HlsWindows
+from fastflv.servers.http.refusal import refuse_play
 from fastflv.stream.clients import Clients
+from fastflv.stream.moment import window_of
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
 
@@ -35,6 +43,7 @@ class HlsServer:
         files: FileShare,
         heap: Heap,
         *,
+        clips: Clips,
         vhost_of: Callable[[str], HlsOptions | None],
         new_id: Callable[[], str],
     ) -> None:
@@ -42,6 +51,9 @@ class HlsServer:
         self._heap = heap
         self.muxers = HlsMuxers(joins.loop, joins.hub, clients, files, heap, vhost_of)
         "To be told of streams by the hub, and of reloads by `reconfigure`."
+        self.windows = HlsWindows(joins.loop)
+        "To be told of streams by the hub."
+        self.clips = clips
         self.sessions = HlsSessions(clients, joins.loop.time, new_id)
         self.stopped = False
         self._sweeper: Deadline | None = None
@@ -54,6 +66,7 @@ class HlsServer:
         if self._sweeper is not None:
             self._sweeper.cancel()
         self.sessions.close()
+        self.windows.stop()
         await self.muxers.stop()
 
     def playlist(self, exchange: Exchange, name: StreamName) -> bool:
@@ -62,7 +75,16 @@ class HlsServer:
         found = self.muxers.stream_of(options, exchange.request.path, name) if options is not None else None
         if options is None or found is None:
             return False
-        PlaylistRequest(self, exchange, found, options).begin()
+        try:
+            wish = window_of(exchange.request.args)
+        except UsageError as error:
+            refuse_play(exchange, found.url, Response.of_text(400, f"{found.url}: {error.detail}"))
+            return True
+        if wish is not None and options.names.keys:
+            text = f"{found.url}: `hls_keys` is on, and its past is not encrypted"
+            refuse_play(exchange, found.url, Response.of_text(404, text))
+            return True
+        PlaylistRequest(self, exchange, found, options, wish).begin()
         return True
 
     def segment(self, exchange: Exchange, name: StreamName) -> bool:
@@ -80,6 +102,19 @@ class HlsServer:
             exchange.respond(gone(SegmentRequest.what))
             return True
         SegmentRequest(self, exchange, muxer).begin()
+        return True
+
+    def past(self, exchange: Exchange, name: StreamName) -> bool:
+        """Answer a request for a segment of the past. False where the path is none."""
+        options = self.muxers.vhost_of(name.vhost)
+        if options is None or options.names.keys or self.windows.get(name) is None:
+            return False
+        found = self.windows.segment(exchange.request.path, name)
+        if found is None:
+            exchange.respond(gone(WindowRequest.what))
+            return True
+        window, segment, init = found
+        WindowRequest(self, exchange, window, segment, init=init).begin()
         return True
 
     def key(self, exchange: Exchange, name: StreamName) -> bool:
