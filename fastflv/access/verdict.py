@@ -16,6 +16,12 @@ class Refusal(Enum):
     FORBIDDEN = "forbidden"
     "This client may not, whatever credentials it has."
 
+    TOO_MANY = "too many"
+    "Its address has as much as it may have."
+
+    FULL = "full"
+    "The stream, the vhost or the server has as much as it may have."
+
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
@@ -30,6 +36,9 @@ class Refused:
 
     reason: str
     "One sentence for the log and the client; it names the rule."
+
+    retry_after: float = 0.0
+    "Seconds after which a new request makes sense, for TOO_MANY and FULL."
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ WHEN: Final = {
     "stats": LIVE,
     "heartbeat": LIVE,
     "exporter": LIVE,
+    "limits": LIVE,
     "vhost.enabled": LIVE,
     "vhost.chunk_size": NEW_CONNECTIONS,
     "vhost.min_latency": LIVE,
@@ -88,6 +89,7 @@ WHEN: Final = {
     "vhost.refer": LIVE,
     "vhost.security": LIVE,
     "vhost.auth": LIVE,
+    "vhost.limits": LIVE,
     "vhost.forward": LIVE,
     "vhost.cluster": RESTART,
     "vhost.dvr": LIVE,
@@ -104,6 +106,8 @@ DIRECTIVES: Final = {
     "stream_casters": "stream_caster",
     "vhost.http_remux.mounts": "vhost.http_remux.mount",
     "vhost.security.rules": "vhost.security",
+    "limits.lines": "limits",
+    "vhost.limits.lines": "vhost.limits",
     "vhost.hls.on_disk": "vhost.hls.hls_path",
 }
 "Directives of the settings whose names in the model differ."

@@ -18,6 +18,7 @@ from fastflv.config.grammar.environ import NO_OPTIONS, Environment
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.grammar.section import Section
 from fastflv.config.model.caster import FlvTcp, read_casters
+from fastflv.config.model.limits import read_limits
 from fastflv.config.model.server import (
     Exporter,
     Heartbeat,
@@ -110,6 +111,7 @@ def _build(
         stats=section.sub("stats").fill(Stats),
         heartbeat=section.sub("heartbeat").fill(Heartbeat),
         exporter=section.sub("exporter").fill(Exporter),
+        limits=read_limits(section.sub("limits")),
         vhosts=vhosts,
         notices=(),
         source=section,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fastflv.config.model.server import Exporter
 from fastflv.net.connectionlimit import ConnectionLimit
@@ -25,16 +25,25 @@ def make_metrics(
     clients: Clients,
     players: Players,
     connection_limit: ConnectionLimit,
+    limited: Mapping[str, int],
     identity: Identity,
     exporter: Callable[[], Exporter],
 ) -> MetricsServer:
-    """*exporter* returns the settings in force."""
+    """*limited*: refusals by name of the limit. *exporter* returns the settings in force."""
     cpu = CpuMeter()
     rows = StreamRows(lambda: exporter().streams)
 
     def survey() -> Survey:
         now_ms = int(loop.time() * 1000)
-        return Survey(hub, clients, connection_limit, windows=players.windows_ms, rows=rows, now_ms=now_ms)
+        return Survey(
+            hub,
+            clients,
+            connection_limit,
+            limited=limited,
+            windows=players.windows_ms,
+            rows=rows,
+            now_ms=now_ms,
+        )
 
     def write(figures: Figures) -> bytes:
         # A server that nobody scrapes does not load the library.

@@ -24,6 +24,7 @@ from fastflv.config.routes import WHOLE_API, RouteKind, with_former
 from fastflv.control.endedstreams import EndedStreams
 from fastflv.control.endpoints import Spoken, wanted
 from fastflv.control.identity import server_id
+from fastflv.control.limiting import Limiter
 from fastflv.control.listeners import Listeners
 from fastflv.control.metrics import make_metrics
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
@@ -96,6 +97,8 @@ class Server:
         self.connection_limit = ConnectionLimit(settings.max_connections)
         self.turns = Turns(loop)
         self.file_pool = FilePool(loop)
+        self.limiter = Limiter(loop, self.turns, self.clients)
+        self.limiter.adopt(settings)
         self.gate = Gate(self._rules_of)
         self.players = Players(loop, Sender(fanout_threads(settings)), self.hub)
         self.joins = Joins(loop, self.hub, self.gate, self.turns, self.clients)
@@ -143,6 +146,7 @@ class Server:
             self.clients,
             self.players,
             self.connection_limit,
+            self.limiter.refused,
             identity,
             lambda: self.runtime.settings.exporter,
         )
@@ -217,6 +221,7 @@ class Server:
     async def stop(self) -> None:
         """Close the listeners, end every stream, disconnect every player."""
         self.listeners.close()
+        self.limiter.close()
         for client in list(self.clients):
             if client.publish:
                 client.drop(EndReason.SERVER_STOPS)
@@ -248,6 +253,7 @@ class Server:
         self._listen(runtime, ())
         self.runtime = runtime
         self.connection_limit.limit = settings.max_connections
+        self.limiter.adopt(settings)
         waiting = self.hls.muxers.reconfigure(self._hls_vhost)
         self.recorders.reconfigure()
         dropped = self._recheck()
@@ -377,7 +383,9 @@ class Server:
     def _rules_of(self, vhost: str) -> Sequence[Rule]:
         found = self.runtime.vhosts.get(vhost)
         # A reload may have removed the vhost of a request that waits for its verdict.
-        return found.rules if found is not None and found.vhost.enabled else (_refuse_vhost,)
+        if found is None or not found.vhost.enabled:
+            return (_refuse_vhost,)
+        return (*found.rules, *self.limiter.rules[vhost])
 
     def _rtmp_vhost(self, host: str) -> RtmpOptions | None:
         found = self.runtime.vhost(host)

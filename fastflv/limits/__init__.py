@@ -16,6 +16,7 @@ from fastflv.limits.metrics import *
 from fastflv.limits.net import *
 from fastflv.limits.probe import *
 from fastflv.limits.process import *
+from fastflv.limits.quota import *
 from fastflv.limits.record import *
 from fastflv.limits.rtmp import *
 from fastflv.limits.stream import *

@@ -44,11 +44,17 @@ class JoinFailure(Enum):
     OUTSIDE = "outside of the past"
     "The stream keeps no such past."
 
+    TOO_MANY = "too many"
+    "The address of the player has as much as it may have."
+
+    FULL = "full"
+    "The stream, the vhost or the server has as much as it may have."
+
     NO_ROOM = "no room"
     "Too many choices of the stream are being played already."
 
 
-REFUSALS = {Refusal.UNAUTHORIZED: JoinFailure.UNAUTHORIZED, Refusal.FORBIDDEN: JoinFailure.FORBIDDEN}
+REFUSALS = {kind: JoinFailure(kind.value) for kind in Refusal}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class JoinRefused:
     "One sentence; the URL where redirected."
 
     retry_after: float = 0.0
-    "Seconds after which a new request makes sense, for MISSING and NO_ROOM."
+    "Seconds after which a new request makes sense, for MISSING, NO_ROOM, TOO_MANY and FULL."
 
 
 class Joins:
@@ -159,7 +165,7 @@ class Join(Applicant):
         if self._ready is None:
             return
         if isinstance(verdict, Refused):
-            self.refuse(REFUSALS[verdict.kind], verdict.reason)
+            self.refuse(REFUSALS[verdict.kind], verdict.reason, verdict.retry_after)
         elif isinstance(verdict, Redirected):
             self.refuse(JoinFailure.REDIRECTED, verdict.url)
         elif self._admitted is not None and self._admitted():

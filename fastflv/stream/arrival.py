@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Protocol
 
 from fastflv.access.request import AccessRequest
+from fastflv.access.tally import Tally
 from fastflv.net.peer import Peer
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.history import History
@@ -84,9 +85,10 @@ class Applicant:
 class Arrivals:
     """Those who wait, by id, in the order they came. One costs an entry; who is answered at once has none."""
 
-    def __init__(self, taken: Container[str], history: History) -> None:
-        """*taken*: ids of players and publishers."""
+    def __init__(self, taken: Container[str], history: History, tally: Tally) -> None:
+        """*taken*: ids of players and publishers. *tally*: counts those who have asked."""
         self._taken = taken
+        self._tally = tally
         self._history = history
         self._arrivals: dict[str, tuple[Arrival, float]] = {}
 
@@ -105,19 +107,21 @@ class Arrivals:
         known = self._arrivals.get(arrival.id)
         if known is None:
             if arrival.id not in self._taken:
-                self._arrivals[arrival.id] = arrival, now
+                self._put(arrival, now)
         elif known[0].peer.ip == arrival.peer.ip:
             # Session ids of HLS are the client's choice: nobody takes another's place.
-            self._arrivals[arrival.id] = arrival, known[1]
+            self._tally.leave(arrival.id)
+            self._put(arrival, known[1])
 
     def become(self, id: str) -> None:
         """An arrival becomes a player or publisher; no harm where it never had to wait."""
-        self._arrivals.pop(id, None)
+        if self._arrivals.pop(id, None) is not None:
+            self._tally.leave(id)
 
     def settle(self, arrival: Arrival) -> None:
         """*arrival* has its answer; no harm where it is not listed."""
         if self._lists(arrival):
-            del self._arrivals[arrival.id]
+            self.become(arrival.id)
 
     def withdraw(self, arrival: Arrival, reason: str, now: float) -> None:
         """*arrival* went away; no harm where it is not listed. *reason*: one clause."""
@@ -130,8 +134,13 @@ class Arrivals:
         since = now
         if known is not None and known[0].peer.ip == arrival.peer.ip:
             since = known[1]
-            del self._arrivals[arrival.id]
+            self.become(arrival.id)
         self._history.keep_arrival(arrival, reason, seconds=now - since)
+
+    def _put(self, arrival: Arrival, since: float) -> None:
+        self._arrivals[arrival.id] = arrival, since
+        if arrival.request is not None:
+            self._tally.enter(arrival.request)
 
     def _lists(self, arrival: Arrival) -> bool:
         known = self._arrivals.get(arrival.id)

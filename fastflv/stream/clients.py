@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol, cast
 
 from fastflv.access.request import AccessRequest, Action
+from fastflv.access.tally import Tally
 from fastflv.stream.arrival import Arrivals, ClientState
 from fastflv.stream.endreason import TOO_LATE, EndReason
 from fastflv.stream.history import History
@@ -122,7 +123,9 @@ class Clients:
         self.watchers: list[ClientWatcher] = []
         "Told in this order."
         self.history = History()
-        self.arrivals = Arrivals(self._clients, self.history)
+        self.tally = Tally()
+        "What limits count: players, publishers and those who wait to be one."
+        self.arrivals = Arrivals(self._clients, self.history, self.tally)
         self.total = 0
         "Clients since the start."
         self.sent_before: Counter[str] = Counter()
@@ -144,6 +147,7 @@ class Clients:
         request = client.request
         self.arrivals.become(client.id)
         self._clients[client.id] = client
+        self.tally.enter(request)
         self._counts[client.stream.id] = self._counts.get(client.stream.id, 0) + 1
         self.total += 1
         if client.publish:
@@ -163,6 +167,7 @@ class Clients:
         """Forget a client, which ended for *reason* at *now* (monotonic clock, seconds); its bytes stay counted."""
         if self._clients.pop(client.id, None) is None:
             return
+        self.tally.leave(client.id)
         sent, received, steps = client.link.sent, client.link.received, client.steps
         client.stream.sent_before += sent
         self.sent_before[client.stream.name.vhost] += sent

@@ -42,6 +42,9 @@ class EndReason(Enum):
     SILENT = "silent"
     "A publisher sent no media in time, or a viewer of HLS asked no more."
 
+    OVER_RATE = "above ingest_rate"
+    "A publisher sent more than `limits { ingest_rate }` for too long."
+
     PROTOCOL = "protocol error"
     "The peer broke the protocol."
 

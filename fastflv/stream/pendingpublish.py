@@ -27,14 +27,17 @@ class PublishFailure(Enum):
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
     REDIRECTED = "redirected"
+    TOO_MANY = "too many"
+    "The address of the publisher has as much as it may have."
+
+    FULL = "full"
+    "The vhost or the server has as much as it may have."
+
     BUSY = "busy"
     "The name has a publisher already."
 
 
-REFUSALS = {
-    Refusal.UNAUTHORIZED: PublishFailure.UNAUTHORIZED,
-    Refusal.FORBIDDEN: PublishFailure.FORBIDDEN,
-}
+REFUSALS = {kind: PublishFailure(kind.value) for kind in Refusal}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,9 @@ class PublishRefused:
     failure: PublishFailure
     reason: str
     "One sentence; the URL where redirected."
+
+    retry_after: float = 0.0
+    "Seconds after which a new request makes sense, for TOO_MANY and FULL."
 
 
 class PendingPublish(Applicant):
@@ -114,7 +120,7 @@ class PendingPublish(Applicant):
     def _judged(self, verdict: Verdict) -> None:
         self._waiting = None
         if isinstance(verdict, Refused):
-            self._refuse(REFUSALS[verdict.kind], verdict.reason)
+            self._refuse(REFUSALS[verdict.kind], verdict.reason, verdict.retry_after)
         elif isinstance(verdict, Redirected):
             self._refuse(PublishFailure.REDIRECTED, verdict.url)
         else:
@@ -130,7 +136,7 @@ class PendingPublish(Applicant):
         else:
             self._admitted(publication)
 
-    def _refuse(self, failure: PublishFailure, reason: str) -> None:
+    def _refuse(self, failure: PublishFailure, reason: str, retry_after: float = 0.0) -> None:
         request = self.request
         shown = masked(reason) if failure is PublishFailure.REDIRECTED else reason
         shared = self._publications
@@ -140,4 +146,4 @@ class PendingPublish(Applicant):
             request.client_id, request.peer.ip, self._name.url, failure.value, shown,
             extra=request.peer.marks,
         )  # fmt: skip
-        self._refused(PublishRefused(failure, reason))
+        self._refused(PublishRefused(failure, reason, retry_after))

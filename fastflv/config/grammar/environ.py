@@ -24,6 +24,7 @@ NO_OPTIONS: Final[Mapping[str, tuple[str, str]]] = {}
 
 NOT_OVERRIDDEN: Final = (
     "is_full",
+    "limits",
     "stats",
     "stream_caster",
     "vhost.cluster",
@@ -31,6 +32,7 @@ NOT_OVERRIDDEN: Final = (
     "vhost.enabled",
     "vhost.exec",
     "vhost.ingest",
+    "vhost.limits",
     "vhost.refer",
     "vhost.security",
     "vhost.transcode",

@@ -35,6 +35,8 @@ def block(values: str = "", **blocks: BlockSchema) -> BlockSchema:
 
 FREE: Final = BlockSchema(frozenset(), {}, free=True)
 
+LIMITS: Final = block("conn req publish send_rate ingest_rate")
+
 EXTENSIONS: Final = frozenset(
     {
         "fanout_threads",
@@ -74,6 +76,9 @@ EXTENSIONS: Final = frozenset(
         "vhost.auth.issuer",
         "vhost.auth.audience",
         "vhost.auth.enforce_expiry",
+        "limits",
+        *(f"{where}limits.{name}" for where in ("", "vhost.") for name in LIMITS.values),
+        "vhost.limits",
         "vhost.timeshift",
         "vhost.timeshift.window",
         "vhost.timeshift.max_bytes",
@@ -131,6 +136,7 @@ VHOST: Final = block(
         " send_min_interval reduce_sequence_header start start_burst_max_ms start_burst_max_bytes gop_cache_max_bytes"
         " on_missing lag_drop lag_jump lag_close pacing live_clock"
     ),
+    limits=LIMITS,
     publish=block(
         "mr mr_latency firstpkt_timeout normal_timeout parse_sps try_annexb_first kickoff_for_idle grace"
     ),
@@ -157,6 +163,7 @@ ROOT: Final = block(
     exporter=block("enabled listen label tag streams"),
     flv_tcp=block("enabled listen app"),
     heartbeat=block("enabled interval url device_id summaries ports"),
+    limits=LIMITS,
     http_api=block(
         "enabled listen crossdomain proxy_protocol",
         raw_api=block("enabled allow_reload allow_query allow_update"),

@@ -12,6 +12,7 @@ from fastflv.config.endpoint import Endpoint, same_ports
 from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.section import Section, bounded
 from fastflv.config.model.caster import FlvTcp, StreamCaster
+from fastflv.config.model.limits import Limits
 from fastflv.config.model.vhost import DEFAULT_VHOST, Vhost, read_chunk_size
 from fastflv.config.model.webserver import HttpApi, HttpServer
 from fastflv.config.notice import Notice
@@ -247,6 +248,9 @@ class Settings:
 
     exporter: Exporter = field(default_factory=Exporter)
     "Prometheus metrics."
+
+    limits: Limits = field(default_factory=Limits)
+    "fastflv: how much clients may have, of all vhosts together."
 
     vhosts: dict[str, Vhost] = field(default_factory=dict)
     "Vhosts by name, disabled ones too; of two with one name, the first. Ask through `vhost`."

@@ -19,6 +19,7 @@ from fastflv.config.model.files import HTML_DIR, HttpStatic
 from fastflv.config.model.forward import Forward
 from fastflv.config.model.hls import Hls, read_hls
 from fastflv.config.model.hooks import Hooks
+from fastflv.config.model.limits import Limits, read_limits
 from fastflv.config.model.play import Play, read_play
 from fastflv.config.model.publish import Publish
 from fastflv.config.model.remux import HttpRemux, read_remux
@@ -85,6 +86,9 @@ class Vhost:
     auth: Auth = field(default_factory=Auth)
     "Tokens and signed URLs."
 
+    limits: Limits = field(default_factory=Limits)
+    "fastflv: how much its clients may have, beside the limits of the server."
+
     forward: Forward = field(default_factory=Forward)
     "Pushing to other servers."
 
@@ -130,6 +134,7 @@ def read_vhost(section: Section) -> Vhost:
         refer=section.sub("refer").fill(Refer),
         security=read_security(section.sub("security")),
         auth=read_auth(section.sub("auth")),
+        limits=read_limits(section.sub("limits")),
         forward=section.sub("forward").fill(Forward),
         cluster=section.sub("cluster").fill(Cluster),
         dvr=section.sub("dvr").fill(Dvr),

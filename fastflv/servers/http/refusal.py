@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Final
 
 from fastflv.playing.join import JoinFailure, JoinRefused
@@ -18,9 +19,13 @@ STATUS: Final = {
     JoinFailure.MISSING: 404,
     JoinFailure.UNPLAYABLE: 406,
     JoinFailure.OUTSIDE: 416,
+    JoinFailure.TOO_MANY: 429,
+    JoinFailure.FULL: 503,
     JoinFailure.NO_ROOM: 503,
     PublishFailure.UNAUTHORIZED: 401,
     PublishFailure.FORBIDDEN: 403,
+    PublishFailure.TOO_MANY: 429,
+    PublishFailure.FULL: 503,
     PublishFailure.BUSY: 409,
 }
 
@@ -49,17 +54,14 @@ def join_refusal(refused: JoinRefused, url: str) -> Response:
     """Return the response for a player that does not get the stream *url*, which the body names."""
     if refused.failure is JoinFailure.REDIRECTED:
         return _redirect(refused.reason)
-    response = _text(STATUS[refused.failure], _named(url, refused.reason))
-    if refused.retry_after:
-        response.headers["Retry-After"] = str(max(1, round(refused.retry_after)))
-    return response
+    return _text(STATUS[refused.failure], _named(url, refused.reason), refused.retry_after)
 
 
 def publish_refusal(refused: PublishRefused, url: str) -> Response:
     """Return the response for a publisher that does not get the name *url*, which the body has."""
     if refused.failure is PublishFailure.REDIRECTED:
         return _redirect(refused.reason)
-    return _text(STATUS[refused.failure], _named(url, refused.reason))
+    return _text(STATUS[refused.failure], _named(url, refused.reason), refused.retry_after)
 
 
 def as_refusal(response: Response) -> Response:
@@ -75,8 +77,11 @@ def _named(url: str, reason: str) -> str:
     return reason if url in reason else f"{url}: {reason}"
 
 
-def _text(status: int, text: str) -> Response:
-    return as_refusal(Response.of_text(status, text))
+def _text(status: int, text: str, retry_after: float) -> Response:
+    response = as_refusal(Response.of_text(status, text))
+    if retry_after:
+        response.headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
+    return response
 
 
 def _redirect(url: str) -> Response:

@@ -163,6 +163,14 @@ def _of_server(figures: Figures) -> Iterator[Metric]:
         ended.add_metric((reason.value,), count)
     yield evicted
     yield ended
+    limited = CounterMetricFamily(
+        "fastflv_limited",
+        "Clients refused by limits, and publishers closed by ingest_rate.",
+        labels=("limit",),
+    )
+    for name, count in sorted(figures.limited.items()):
+        limited.add_metric((name,), count)
+    yield limited
     windows = GaugeMetricFamily(
         "fastflv_merge_window_seconds", "Merge window that the load asks for, by thread.", labels=("thread",)
     )

@@ -36,6 +36,8 @@ class Figures:
     received: int
     sent: int
     ended: Mapping[EndReason, int]
+    limited: Mapping[str, int]
+    "Refusals and closed publishers by name of the limit."
     windows_ms: Mapping[str, int]
     histograms: Mapping[str, Counts]
     cpu: float = 0.0
@@ -65,11 +67,12 @@ class Survey:
         clients: Clients,
         limit: ConnectionLimit,
         *,
+        limited: Mapping[str, int],
         windows: Mapping[str, int],
         rows: StreamRows,
         now_ms: int,
     ) -> None:
-        """*windows*: merge windows by thread, ms. *now_ms*: monotonic clock."""
+        """*limited*: refusals by name of the limit. *windows*: merge windows by thread, ms. *now_ms*: monotonic clock."""
         self._rows = rows
         self._hub = hub
         self._now_ms = now_ms
@@ -91,6 +94,7 @@ class Survey:
             received=clients.received_before,
             sent=clients.sent_before.total(),
             ended=Counter(clients.ended),
+            limited=dict(limited),
             windows_ms=windows,
             histograms={},
         )

@@ -1,0 +1,91 @@
+"""The limits of one server: their rules, and what they are compared with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from fastflv import limits
+from fastflv.access.limits import Applied, LimitRule, Usage
+from fastflv.access.rule import Rule
+from fastflv.access.tally import Counted
+from fastflv.access.tokenbucket import Buckets
+from fastflv.config.model.limits import Kind
+from fastflv.config.model.server import Settings
+from fastflv.config.model.vhost import Vhost
+from fastflv.net.turns import Turns
+from fastflv.stream.clients import Clients
+from fastflv.stream.meter import Meter
+
+
+class Limiter:
+    """What limits count outlives a reload; which of it they compare, the configuration says."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, turns: Turns, clients: Clients) -> None:
+        self._loop = loop
+        self._turns = turns
+        self._clients = clients
+        self.refused: Counter[str] = Counter()
+        "Refusals and closed publishers by name of the limit."
+        self.rules: Mapping[str, tuple[Rule, ...]] = {}
+        "By name of the vhost."
+        self._meter = Meter(clients, self._count_closed)
+        self._usage = Usage(clients.tally, Buckets(loop.time), self._meter.rate_of, self.refused)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def _rule(self, vhost: Vhost, settings: Settings) -> tuple[Rule, ...]:
+        """Return the rule of the clients of *vhost*, where *settings* have limits for them."""
+        lines = [
+            *(Applied(limit, "") for limit in settings.limits.lines),
+            *(Applied(limit, vhost.name) for limit in vhost.limits.lines),
+        ]
+        return (LimitRule(lines, self._usage),) if any(each.limit.scope for each in lines) else ()
+
+    def adopt(self, settings: Settings) -> None:
+        """Compare clients with the limits of *settings* from now on, and count and measure what they ask for."""
+        self.rules = {name: self._rule(vhost, settings) for name, vhost in settings.vhosts.items()}
+        counted, measured = list[Counted](), list[Counted]()
+        blocks = {"": settings.limits, **{name: vhost.limits for name, vhost in settings.vhosts.items()}}
+        for name, block in blocks.items():
+            for limit in block.lines:
+                if limit.scope is not None and limit.kind is not Kind.REQ:
+                    kind = measured if limit.kind is Kind.SEND_RATE else counted
+                    kind.append(Counted(name, limit.kind, limit.scope))
+        present = [client.request for client in self._clients]
+        waiting = [each.request for each, _ in self._clients.arrivals if each.request is not None]
+        self._clients.tally.count_by(counted, present + waiting)
+        ingest = {
+            name: min(
+                (
+                    limit.most
+                    for limit in (*settings.limits.lines, *vhost.limits.lines)
+                    if limit.kind is Kind.INGEST_RATE
+                ),
+                default=0.0,
+            )
+            for name, vhost in settings.vhosts.items()
+        }
+        self._meter.measure(measured, lambda vhost: ingest.get(vhost, 0.0))
+        self.close()
+        if measured or any(ingest.values()):
+            self._look()
+
+    def close(self) -> None:
+        """Measure no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _count_closed(self) -> None:
+        self.refused[Kind.INGEST_RATE.value] += 1
+
+    def _look(self) -> None:
+        self._timer = self._loop.call_later(limits.LIMIT_LOOK_SECONDS, self._look)
+        self._go_on(self._meter.look(self._loop.time()))
+
+    def _go_on(self, steps: Iterator[None]) -> None:
+        while self._turns.open():
+            if next(steps, self) is self:
+                return
+        self._turns.queue(lambda: self._go_on(steps))
