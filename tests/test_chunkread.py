@@ -384,3 +384,19 @@ def test_announced_bytes_are_not_allocated():
     assert (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
     )  # KiB; 7,400 messages of 8 MiB
+
+
+def test_a_reader_is_inside_until_the_last_byte_of_the_last_message_that_is_open():
+    encoder = Encoder()
+    encoder.begin(Message(9, 0, 1, 6, bytes(300)), 0, False)
+    encoder.write(Message(8, 0, 1, 4, bytes(20)))
+    while 6 in encoder.left:
+        encoder.go_on(6, False)
+    wire = bytes(encoder.wire)
+    reader = ChunkReader()
+    reader.set_sink(1, CollectSink())
+    told = []
+    for byte in wire:
+        reader.feed(bytes([byte]))
+        told.append(reader.inside)
+    assert told == [True] * (len(wire) - 1) + [False]

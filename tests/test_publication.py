@@ -379,6 +379,22 @@ def test_a_stream_that_is_only_recorded_wakes_its_publisher_as_seldom_as_one_wit
     reader.close()
 
 
+def test_a_stream_with_players_wakes_its_publisher_with_pictures_and_not_with_sound(site):
+    source, sock = gathering(site)
+    source.stream.open()
+    player = Cursor(source.stream.log)
+    for _ in range(500):
+        source.read((AUDIO, sound(bytes(200))), (VIDEO, inter(bytes(2000))))
+        source.site.loop.advance(0.04)
+    assert 200 < sock.marks[-1] < 2000
+    mark = sock.marks[-1]
+    source.publication.end_read(site.loop.time(), inside=True)
+    assert sock.marks[-1] == 1, "the rest of a picture does not wait"
+    source.publication.end_read(site.loop.time())
+    assert sock.marks[-1] == mark
+    player.close()
+
+
 def test_a_stream_whose_tracks_are_not_known_is_read_at_once(site):
     sock = Recorder()
     source = site.publish(low_water=LowWater(sock))

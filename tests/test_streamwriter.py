@@ -186,3 +186,16 @@ def test_the_repair_of_timestamps_may_change_at_any_tag(rows, origin):
             assert dts - last["dts"] == now - last["now"]
         last = {"dts": dts, "now": now}
         changes = 0
+
+
+def test_a_writer_tells_the_bytes_of_sound_and_the_smallest_picture_since_the_last_question(feed):
+    start(feed)
+    feed.writer.take_least_picture()
+    before = feed.writer.sound_bytes
+    for size in (900, 300, 5000):
+        feed.video(1000, inter(bytes(size)))
+        feed.audio(1000, sound(bytes(100)))
+    feed.video(1000, AVC_HEADER)
+    assert feed.writer.take_least_picture() == len(inter(bytes(300)))
+    assert feed.writer.take_least_picture() == 0
+    assert feed.writer.sound_bytes - before == 3 * len(sound(bytes(100)))

@@ -172,3 +172,15 @@ def test_no_python_object_is_left_per_media_tag():
 @example(b"\x03" + write_file([Tag(SCRIPT, 1, b"s"), Tag(VIDEO, 2, bytes(50)), Tag(AUDIO, 3, b"")]))
 def test_the_fuzz_target_holds(data):
     flv_tags.check(data)
+
+
+def test_a_reader_is_inside_until_the_back_pointer_of_a_tag_is_whole():
+    tag = write_tag(Tag(VIDEO, 40, b"\x27\x01" + bytes(20)))
+    reader = TagReader()
+    reader.sink = CollectSink()
+    reader.feed(HEADER)
+    told = []
+    for byte in tag + tag:
+        reader.feed(bytes([byte]))
+        told.append(reader.inside)
+    assert told == 2 * ([True] * (len(tag) - 1) + [False])

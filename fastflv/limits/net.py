@@ -46,6 +46,15 @@ LOW_WATER_SECONDS: Final = 0.25
 LOW_WATER_GATHER_SECONDS: Final = 0.1
 "A publisher that nobody watches gathers about this much media before it wakes the event loop, seconds: 10 wake-ups a second instead of 70."
 
+LOW_WATER_SOUND_SECONDS: Final = 0.06
+"Sound waits for the next picture for so long at most where a stream is watched, seconds: players are sent both together, and below 16 pictures a second sound goes by itself."
+
+LOW_WATER_GROWTH: Final = 8
+"The smallest picture that is expected grows by so much a look at most, one part in count: one large picture says nothing about the next."
+
+LOW_WATER_BYTES_MIN: Final = 64
+"A mark below this gathers nothing, bytes: one frame of sound has more."
+
 LOW_WATER_BYTES_MAX: Final = 16 * 1024
 "And never more than this, bytes: well below the smallest receive buffer, so that the sender is never held up."
 

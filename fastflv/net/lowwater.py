@@ -1,7 +1,9 @@
-"""A publisher that nobody watches wakes the event loop less often: its socket gathers bytes first.
+"""A publisher wakes the event loop no more often than its players need: its socket gathers bytes first.
 
-Nothing is lost and nobody waits: the first player of the stream, silence, and the end of the connection
-all make the socket eager again. With 100 publishers and no players, wake-ups are most of the CPU.
+Wake-ups are most of what many publishers cost. Nobody watches: the socket gathers some 100 ms of media. Somebody does:
+players are sent sound with the next picture, so sound alone wakes nobody, and each picture does.
+
+Nothing is lost: the first player of the stream, silence, and the end of the connection make the socket eager again.
 """
 
 from __future__ import annotations
@@ -21,34 +23,75 @@ class Socket(Protocol):
 class LowWater:
     """The receive low-water mark (SO_RCVLOWAT, socket(7)) of one publisher."""
 
-    __slots__ = ("_mark", "_received", "_socket")
+    __slots__ = ("_least", "_mark", "_parted", "_received", "_set", "_socket", "_sound")
 
     def __init__(self, sock: Socket) -> None:
         self._socket = sock
         self._mark = 1
+        "Wanted between two messages."
+        self._set = 1
+        "What the socket has."
+        self._parted = False
+        "Somebody watches: the rest of a message that was read in part is read as it comes."
         self._received = -1
+        self._sound = 0
+        self._least = 0
+        "Pictures are hardly smaller than this, bytes; 0: not known."
 
-    def look(self, received: int, watched: bool) -> None:
-        """Choose the mark anew; call every LOW_WATER_SECONDS with the bytes received so far.
+    def look(self, received: int) -> None:
+        """Nobody watches: choose the mark anew. Call this or `look_watched` every LOW_WATER_SECONDS.
 
-        *watched*: somebody reads the stream, or is about to.
+        *received*: bytes of media so far.
         """
-        fresh = received - self._received if self._received >= 0 else 0
-        self._received = received
+        fresh = self._fresh(received)
+        self._parted = False
+        share = limits.LOW_WATER_GATHER_SECONDS / limits.LOW_WATER_SECONDS
+        self._want(min(int(fresh * share), limits.LOW_WATER_BYTES_MAX))
+
+    def look_watched(self, received: int, sound: int, picture: int) -> None:
+        """Somebody watches: choose the mark anew.
+
+        *received*, *sound*: bytes of all media and of sound so far. *picture*: the smallest picture since the last
+        look, bytes; 0 without one.
+        """
+        fresh, fresh_sound = self._fresh(received), sound - self._sound
+        self._sound = sound
+        if picture:
+            least = self._least
+            self._least = min(picture, least + least // limits.LOW_WATER_GROWTH) if least else picture
         mark = 1
-        if not watched and fresh > 0:
-            share = limits.LOW_WATER_GATHER_SECONDS / limits.LOW_WATER_SECONDS
-            mark = max(1, min(int(fresh * share), limits.LOW_WATER_BYTES_MAX))
-        # Small changes are not worth the system call; waking up always is.
-        if mark == 1 or not 0.7 < mark / self._mark < 1.5:
-            self._set(mark)
+        if fresh and 0 < fresh_sound < fresh:
+            # Where pictures are few, sound wakes the loop by itself.
+            share = limits.LOW_WATER_SOUND_SECONDS / limits.LOW_WATER_SECONDS
+            mark = min(self._least // 2, int(fresh_sound * share), limits.LOW_WATER_BYTES_MAX)
+        self._want(mark if mark >= limits.LOW_WATER_BYTES_MIN else 1)
+        self._parted = self._mark > 1
+
+    def end_read(self, inside: bool) -> None:
+        """A read is done; *inside*: it ended within a message."""
+        if self._parted:
+            self._apply(1 if inside else self._mark)
 
     def wake(self) -> None:
-        """Somebody watches from now on: hand over what is there, and every byte at once."""
-        self._set(1)
+        """Hand over what is there, and every byte at once, until the next look."""
+        self._mark = 1
+        self._parted = False
+        self._apply(1)
 
-    def _set(self, mark: int) -> None:
-        if mark != self._mark:
+    def _fresh(self, received: int) -> int:
+        fresh = received - self._received if self._received >= 0 else 0
+        self._received = received
+        return fresh
+
+    def _want(self, mark: int) -> None:
+        mark = max(mark, 1)
+        # Small changes are not worth the system call; waking up always is.
+        if mark == 1 or not 0.7 < mark / self._mark < 1.5:
             self._mark = mark
+            self._apply(mark)
+
+    def _apply(self, mark: int) -> None:
+        if mark != self._set:
+            self._set = mark
             # The kernel reports at once when the new mark is already reached.
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, mark)

@@ -155,10 +155,15 @@ class Publication:
         """Take script data in its place among the media; *timestamp*: ms modulo 2**32."""
         self.stream.take_data(name, payload, timestamp)
 
-    def end_read(self, now: float) -> None:
-        """Publish what one read brought to the players, and let them start once the tracks are known."""
+    def end_read(self, now: float, *, inside: bool = False) -> None:
+        """Publish what one read brought to the players, and let them start once the tracks are known.
+
+        *inside*: the read ended within a message.
+        """
         writer = self.sink
         writer.flush()
+        if self._low_water is not None:
+            self._low_water.end_read(inside)
         size = writer.bytes
         if size != self._bytes:
             self._bytes = size
@@ -246,7 +251,14 @@ class Publication:
         if self._low_water is None:
             return
         stream = self.stream
-        self._low_water.look(self.received, stream.outlets.is_watched or not stream.settled)
+        writer = stream.writer
+        picture = writer.take_least_picture()
+        if not stream.settled:
+            self._low_water.wake()
+        elif stream.outlets.is_watched:
+            self._low_water.look_watched(writer.bytes, writer.sound_bytes, picture)
+        else:
+            self._low_water.look(writer.bytes)
         self._gathering = self._shared.timers.call_later(limits.LOW_WATER_SECONDS, self._gather)
 
     def _stop_gathering(self) -> None:

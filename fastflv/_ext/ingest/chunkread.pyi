@@ -9,6 +9,9 @@ class ChunkReader:
     """Put RTMP chunks together to messages."""
 
     @property
+    def inside(self) -> bool:
+        """Whether the bytes so far end within a message."""
+    @property
     def message(self) -> tuple[int, int, int, int, bytes] | None:
         """(kind, timestamp ms, message stream id, chunk stream id, payload) of the last feed."""
     @property

@@ -113,6 +113,17 @@ cdef class ChunkReader:
         self.routes.append(route)
         return route
 
+    @property
+    def inside(self):
+        """Whether the bytes so far end within a message."""
+        cdef Py_ssize_t i
+        if self.head_size > 0 or self.current >= 0:
+            return True
+        for i in range(self.stream_count):
+            if self.streams[i].got > 0:
+                return True
+        return False
+
     def feed(self, block, Py_ssize_t start=0):
         """Take bytes of *block* from *start*; return the offset of the first byte not used.
 

@@ -28,6 +28,8 @@ cdef class StreamWriter(TagWriter):
     cdef readonly uint64_t audio_tags  # since creation
     cdef readonly uint64_t video_tags
     cdef readonly uint64_t bytes       # of media bodies, since creation
+    cdef readonly uint64_t sound_bytes  # of audio bodies, since creation
+    cdef uint32_t least_picture        # bytes of the smallest video message since it was asked for; 0: none came
     cdef readonly uint64_t ignored     # messages left out: empty, timecode, before the first keyframe
     cdef int64_t sound_ms              # time of the newest place of the past that is sound, ms
     cdef bint wait_video               # the log had video before: start with a keyframe

@@ -107,6 +107,12 @@ cdef class StreamWriter(TagWriter):
         """The first bytes of the newest audio body of the default track; empty before one."""
         return self.sound[:self.sound_size]
 
+    def take_least_picture(self):
+        """Return the size of the smallest video message since the last call, bytes; 0 where none came."""
+        cdef uint32_t least = self.least_picture
+        self.least_picture = 0
+        return least
+
     def frame_rate(self, int64_t now_ms):
         """Return the pictures a second that arrive, over the newest GOP and what follows it, at *now_ms* (monotonic).
 
@@ -200,7 +206,10 @@ cdef class StreamWriter(TagWriter):
             self.ignored += 1
             return 0
         if kind == TAG_VIDEO:
+            if self.least_picture == 0 or <uint32_t>size < self.least_picture:
+                self.least_picture = <uint32_t>size
             return self.take_picture(&traits, timestamp, body, <uint32_t>size)
+        self.sound_bytes += <uint64_t>size
         return self.take_sound(&traits, timestamp, body, <uint32_t>size)
 
     # --- headers --------------------------------------------------------------------------------

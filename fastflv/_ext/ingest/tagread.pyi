@@ -10,6 +10,9 @@ class TagReader:
 
     sink: MediaSink | None
     @property
+    def inside(self) -> bool:
+        """Whether the bytes so far end within a message."""
+    @property
     def message(self) -> tuple[int, int, bytes] | None:
         """(kind, timestamp ms, body) of the script tag that the last feed stopped behind."""
     @property

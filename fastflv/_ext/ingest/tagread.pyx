@@ -48,6 +48,11 @@ cdef class TagReader:
     def __dealloc__(self):
         free(self.body)
 
+    @property
+    def inside(self):
+        """Whether the bytes so far end within a tag, or before its back pointer."""
+        return self.head_size > 0 or self.passing > 0
+
     def feed(self, block, Py_ssize_t start=0):
         """Take bytes of *block* from *start*; return the offset of the first byte not used.
 

@@ -107,6 +107,11 @@ class ServerSession(ServerCommands):
             return 0
         return limits.HELD_BYTES_MAX - len(self._held) if self.waiting else limits.RECEIVE_BYTES
 
+    @property
+    def inside(self) -> bool:
+        """Whether the bytes so far end within a message."""
+        return self.reader.inside or bool(self._held)
+
     # --- bytes of the peer ---------------------------------------------------------------------
 
     def receive(self, data: Buffer) -> list[Event]:

@@ -177,7 +177,7 @@ class Intake:
         except PeerError as error:
             self._fail(publication, str(error))
             return
-        publication.end_read(now)
+        publication.end_read(now, inside=reader.inside)
 
     def _go_on(self) -> None:
         rest, self._rest = self._rest, None

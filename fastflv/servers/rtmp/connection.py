@@ -102,7 +102,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._fail(error)
             return
         for publication in self._feeding:
-            publication.end_read(now)
+            publication.end_read(now, inside=session.inside)
         if self._messages is not None and self._messages != session.messages:
             # Bytes alone would let a peer hold half messages for ever.
             self._messages = session.messages
