@@ -19,7 +19,7 @@ from fastflv import limits
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.histogram import Histogram
-from fastflv.stream.lag import Steps
+from fastflv.stream.lag import UNBEGUN, Beginning, Steps
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Spared:
     """The link of a player that lags."""
 
     steps: Steps
+    beginning: Beginning = UNBEGUN
     sent: int = 0
     received: int = 0
 

@@ -16,6 +16,7 @@ from fastflv.servers.metrics.server import MetricsServer
 from fastflv.servers.metrics.streamrows import StreamRows
 from fastflv.stream.clients import Clients
 from fastflv.stream.hub import Hub
+from fastflv.stream.joindelays import JoinDelays
 
 
 def make_metrics(
@@ -31,6 +32,8 @@ def make_metrics(
 ) -> MetricsServer:
     """*limited*: refusals by name of the limit. *exporter* returns the settings in force."""
     cpu = CpuMeter()
+    joins = JoinDelays(hub.delays)
+    clients.watchers.append(joins)
     rows = StreamRows(lambda: exporter().streams)
 
     def survey() -> Survey:
@@ -42,6 +45,7 @@ def make_metrics(
             limited=limited,
             windows=players.windows_ms,
             rows=rows,
+            joins=joins,
             now_ms=now_ms,
         )
 

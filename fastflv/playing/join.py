@@ -92,7 +92,7 @@ class Join(Applicant):
 
     __slots__ = (
         "_admitted", "_joins", "_name", "_on_missing", "_past", "_patience", "_ready", "_refused", "_room",
-        "_variant", "_waiting",
+        "_variant", "_waiting", "asked",
     )  # fmt: skip
 
     def __init__(
@@ -116,6 +116,8 @@ class Join(Applicant):
         answered already, and no stream is looked for.
         """
         super().__init__(request)
+        self.asked = joins.loop.time()
+        "When the request came, monotonic clock, seconds."
         self._joins = joins
         self._name = name
         self._on_missing = on_missing

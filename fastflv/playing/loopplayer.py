@@ -18,7 +18,7 @@ from fastflv._ext.fanout.pace import bytes_per_second, limit_unsent, pace_socket
 from fastflv._ext.log.block import MediaBlock
 from fastflv.playing.player import Ended, Framing, Player, Wire
 from fastflv.stream.endreason import EndReason
-from fastflv.stream.lag import Steps
+from fastflv.stream.lag import UNBEGUN, Beginning, Steps
 from fastflv.stream.outlets import Outlet
 from fastflv.stream.start import Start
 from fastflv.stream.stream import StreamOptions
@@ -62,6 +62,7 @@ class LoopPlayer(Player):
     """A player that the event loop serves: TLS encrypts one large record per send."""
 
     __slots__ = (
+        "_beginning",
         "_cursor",
         "_full_since",
         "_late",
@@ -69,6 +70,7 @@ class LoopPlayer(Player):
         "_looked",
         "_paced",
         "_paced_at",
+        "_pictured",
         "_start",
         "_unread",
         "_wire",
@@ -97,6 +99,8 @@ class LoopPlayer(Player):
         self._late = self._full_since is not None
         "The socket was full, and not all that it missed since was sent and acknowledged."
         self._looked = 0.0
+        self._beginning = UNBEGUN
+        self._pictured = False
 
     @property
     def sent(self) -> int:
@@ -111,6 +115,10 @@ class LoopPlayer(Player):
     def steps(self) -> Steps:
         return self._steps.then(self._cursor)
 
+    @property
+    def beginning(self) -> Beginning:
+        return self._beginning
+
     def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
         self._cursor = Cursor(
             outlet.log,
@@ -123,6 +131,11 @@ class LoopPlayer(Player):
         head, tail = frame_ends(self._framing, len(start.block))
         pieces = (preamble if preamble is not None else b"", head, start.block, tail)
         self._start.extend(memoryview(piece) for piece in pieces if len(piece))
+        self._pictured = start.pictured
+        if self._beginning is UNBEGUN and not (
+            outlet.starts.has_video and (start.pictured or start.until_key)
+        ):
+            self._beginning = Beginning(key=-1.0)
         if self._wire.socket is not None:
             limit_unsent(self._wire.socket.fileno(), bytes_per_second(outlet.log))
         self._leave = self._players.ticker(outlet.log, self._options.merge_window_ms).join(self)
@@ -144,6 +157,8 @@ class LoopPlayer(Player):
             self._write(data)
             if unacked >= 0:
                 unacked += len(data)
+        if not self._beginning.key and not self._start and (self._pictured or not cursor.waits):
+            self._beginning = self._beginning._replace(key=now)
         if self._full_since is not None:
             self._look(cursor, now, self._full_since)
         elif cursor.expired:
@@ -247,6 +262,8 @@ class LoopPlayer(Player):
         self.serve(self._players.now())
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._beginning.first:
+            self._beginning = self._beginning._replace(first=self._players.now())
         self._bytes += len(data)
         self._wire.write(data)
 

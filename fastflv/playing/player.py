@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fastflv._ext.log.block import MediaBlock
 from fastflv.stream.endreason import EndReason
-from fastflv.stream.lag import NO_STEPS, Steps
+from fastflv.stream.lag import NO_STEPS, Beginning, Steps
 from fastflv.stream.outlets import Outlet
 from fastflv.stream.start import Start
 from fastflv.stream.stream import StreamOptions
@@ -84,6 +84,10 @@ class Player(ABC):
     @property
     @abstractmethod
     def steps(self) -> Steps: ...
+
+    @property
+    @abstractmethod
+    def beginning(self) -> Beginning: ...
 
     @abstractmethod
     def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:

@@ -12,7 +12,7 @@ from fastflv._ext.fanout.sender import SendHandle
 from fastflv._ext.log.block import MediaBlock
 from fastflv.playing.player import Ended, Framing, Player
 from fastflv.stream.endreason import EndReason
-from fastflv.stream.lag import Steps
+from fastflv.stream.lag import UNBEGUN, Beginning, Steps
 from fastflv.stream.outlets import Outlet
 from fastflv.stream.start import Start
 from fastflv.stream.stream import StreamOptions
@@ -30,6 +30,8 @@ class Next(NamedTuple):
     until_key: bool = False
     pin: memoryview | None = None
     "Of the block: it counts as in use while it waits."
+    pictured: bool = False
+    "As `Start.pictured`."
 
 
 NOTHING: Final = Next(None, -1, None)
@@ -44,6 +46,7 @@ class ThreadPlayer(Player):
 
     __slots__ = (
         "_before",
+        "_beginning",
         "_dropped",
         "_fd",
         "_held",
@@ -71,6 +74,7 @@ class ThreadPlayer(Player):
             # The event loop says when its last byte is in the socket.
             transport.set_write_buffer_limits(high=0)
         self._player: SendHandle | None = None
+        self._beginning = UNBEGUN
         self._before: SendHandle | None = None
         "Itself, before it was called back."
         self._dropped: EndReason | None = None
@@ -89,10 +93,24 @@ class ThreadPlayer(Player):
     def steps(self) -> Steps:
         return self._steps.then(self._player)
 
+    @property
+    def beginning(self) -> Beginning:
+        player = self._player or self._before
+        return self._beginning if player is None else Beginning(player.first_at, player.key_at)
+
     def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
         self._outlet = outlet
         self._before = None
-        self._hold(Next(start.block, start.position, preamble, start.until_key, memoryview(start.block)))
+        self._hold(
+            Next(
+                start.block,
+                start.position,
+                preamble,
+                start.until_key,
+                memoryview(start.block),
+                start.pictured,
+            )
+        )
         self.resume_writing()
 
     def _hold(self, following: Next) -> None:
@@ -107,7 +125,7 @@ class ThreadPlayer(Player):
         if self._players.stopping:
             self._end(EndReason.SERVER_STOPS, True)
             return
-        block, position, preamble, until_key, _ = self._next
+        block, position, preamble, until_key, _, pictured = self._next
         # The sender has its own references: the block must not live as long as the player.
         self._next = NOTHING
         fd, self._fd = self._fd, -1
@@ -131,6 +149,7 @@ class ThreadPlayer(Player):
             pace_percent=self._options.pace_percent,
             nodelay=self._options.nodelay,
             until_key=until_key,
+            pictured=pictured,
             owner=self,
             before=self._before,
         )
@@ -196,6 +215,7 @@ class ThreadPlayer(Player):
         """The sender thread let it go."""
         self._bytes += player.sent
         self._steps = self._steps.then(player)
+        self._beginning = Beginning(player.first_at, player.key_at)
         self._player = None
         if self._why is not None:
             self._end(self._why, False)

@@ -12,7 +12,7 @@ from fastflv.access.tally import Tally
 from fastflv.stream.arrival import Arrivals, ClientState
 from fastflv.stream.endreason import TOO_LATE, EndReason
 from fastflv.stream.history import History
-from fastflv.stream.lag import NO_STEPS, Steps
+from fastflv.stream.lag import NO_STEPS, UNBEGUN, Beginning, Steps
 from fastflv.stream.stream import Stream, StreamOptions
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,9 @@ class PlayerLink(Link, Protocol):
     @property
     def steps(self) -> Steps: ...
 
+    @property
+    def beginning(self) -> Beginning: ...
+
     def adopt(self, options: StreamOptions) -> None:
         """Take the settings of a new configuration."""
 
@@ -46,15 +49,22 @@ class PlayerLink(Link, Protocol):
 class Client:
     """One publisher or player."""
 
-    __slots__ = ("joined", "link", "request", "stream")
+    __slots__ = ("asked", "began", "joined", "link", "request", "stream")
 
-    def __init__(self, request: AccessRequest, stream: Stream, link: Link, joined: float) -> None:
+    def __init__(
+        self, request: AccessRequest, stream: Stream, link: Link, joined: float, asked: float | None = None
+    ) -> None:
+        """*asked*: when a player's request came; None: with *joined*."""
         self.request = request
         "The admitted request: identity, address, URL. Rules are asked about it again after a reload."
         self.stream = stream
         self.link = link
         self.joined = joined
         "Monotonic clock, seconds."
+        self.asked = joined if asked is None else asked
+        "Likewise."
+        self.began = UNBEGUN
+        "What of its beginning is counted."
 
     @property
     def id(self) -> str:

@@ -50,6 +50,15 @@ class Delays:
         self.origin = Histogram()
         "From the server that took a stream in first to the log of this one, one for each GOP of streams that bring a clock."
 
+        self.first_byte = Histogram()
+        "From a player's request to its first byte."
+
+        self.first_key = Histogram()
+        "From a player's request to its first keyframe."
+
+        self.hook = Histogram()
+        "From the call of a hook to its answer, or to the time-out."
+
         self.lag = Histogram()
         "Age of the oldest media that a player's peer has not got, one for each player and look at the metrics."
 

@@ -64,5 +64,17 @@ class Steps(NamedTuple):
         return f"{self.drops} times thinned by {self.dropped} pictures, {self.jumps} jumps"
 
 
+class Beginning(NamedTuple):
+    """When a player was sent its first things, seconds by the monotonic clock; 0: not yet, below 0: nobody knows."""
+
+    first: float = 0.0
+    "A first byte."
+
+    key: float = 0.0
+    "A first keyframe, whole or begun."
+
+
+UNBEGUN: Final = Beginning()
+
 NO_STEPS: Final = Steps()
 "Shared: most players of thousands take none."

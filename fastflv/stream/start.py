@@ -57,6 +57,9 @@ class Start(NamedTuple):
     until_key: bool = False
     "The pictures before the next keyframe are left out, for KEY_WAIT_MS at most: they refer to what is not in the block."
 
+    pictured: bool = False
+    "A keyframe is in the block, or follows it."
+
 
 class Key(NamedTuple):
     """Players whose keys are equal are sent the same block."""
@@ -180,7 +183,7 @@ class StartBlocks:
                 block = MediaBlock(tags_as_ts(ts, bytes(block)))
             elif self._remux is not None and self._variant.container != "flv":
                 block = MediaBlock(self._remux.headers(bytes(block)))
-            start = Start(block, self._log.head, still)
+            start = Start(block, self._log.head, still, True)
             self._compact_made = {key: start}
             self._given.append(start.block)
             spent_ms = len(start.block) * 1000 // limits.COMPACT_BYTES_PER_SECOND
@@ -233,7 +236,7 @@ class StartBlocks:
             else:
                 # Those of TS tell of a jump; whoever starts has nothing that could go on.
                 headers = self._log.key_headers if self._variant.container != "ts" else b""
-            start = Start(MediaBlock(self._prefix(claims) + headers), position, until_key)
+            start = Start(MediaBlock(self._prefix(claims) + headers), position, until_key, not until_key)
             # Only the newest GOP, or the present head, is asked for again.
             self._made = {key: start}
         return start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from urllib.request import urlopen
 
@@ -9,8 +10,10 @@ import pytest
 from audience import Audience
 from clip import Clip, end, push
 from model.ports import free_ports
+from player import Player
 from prometheus_client.parser import text_string_to_metric_families
 from server import HOST, Server, until, vhost_text
+from tlsfiles import Pair, serve_tls, trusting
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 MOUNTS = "mount [vhost]/[app]/[stream].flv [vhost]/[app]/[stream].ts;"
@@ -98,3 +101,57 @@ def test_streams_beyond_the_bound_are_one(exporter: Exporter, looped: str, h264:
         end(process)
     until(lambda: exporter.value("srs_streams") == 1, "the end of three streams", 20)
     assert exporter.value("fastflv_stream_receive_bytes_total", **other) > 1000
+
+
+def beginnings(exporter: Exporter) -> tuple[float, float]:
+    """Players of which the first byte, and the first keyframe, is counted."""
+    series = exporter.scrape()
+    names = ("fastflv_join_first_byte_seconds_count", "fastflv_join_first_keyframe_seconds_count")
+    first, key = (series[name, frozenset()] for name in names)
+    return first, key
+
+
+def test_the_beginning_of_each_player_is_counted_once(exporter: Exporter, looped: str) -> None:
+    first, key = beginnings(exporter)
+    audience = Audience(exporter.server, looped, ("flv", "ws", "rtmp", "ts")).ready()
+    until(lambda: beginnings(exporter) == (first + 4, key + 4), "four beginnings", 10)
+    assert beginnings(exporter) == (first + 4, key + 4)
+    for seat in audience.seats.values():
+        seat.player.close()
+    until(lambda: len(exporter.server.clients()) == 1, "the end of the players", 10)
+    assert beginnings(exporter) == (first + 4, key + 4)
+    # Nobody looks while it is there.
+    with Player(exporter.server.http, f"/live/{looped}.flv") as player:
+        player.frames(3)
+    until(lambda: beginnings(exporter) == (first + 5, key + 5), "one that came and went", 10)
+
+
+def test_a_player_that_waits_for_its_publisher_waits_for_its_first_byte(
+    exporter: Exporter, h264: Clip
+) -> None:
+    name = "fastflv_join_first_byte_seconds_bucket"
+    slow = exporter.value(name, le="+Inf") - exporter.value(name, le="0.5")
+    with Player(exporter.server.http, "/live/late.flv") as player:
+        exporter.server.log.wait("RTMP on")
+        until(lambda: exporter.value("fastflv_requests_waiting") == 1, "a player that waits", 10)
+        time.sleep(0.6)
+        process = push(h264.path, exporter.server.publish_url("late"), loop=True)
+        player.frames(3)
+    until(
+        lambda: exporter.value(name, le="+Inf") - exporter.value(name, le="0.5") == slow + 1,
+        "one slow join",
+        10,
+    )
+    end(process)
+
+
+def test_players_over_tls_are_counted_too(serve: Callable[..., Server], h264: Clip, pair: Pair) -> None:
+    secure = serve_tls(serve, vhost_text(), pair)
+    server = secure.server
+    process = push(h264.path, server.publish_url("one"), loop=True)
+    until(lambda: "one" in server.streams(), "publish", 15)
+    exporter = Exporter(server, server.api)
+    with Player(secure.https, "/live/one.flv", tls=trusting(pair)) as player:
+        player.frames(3)
+        until(lambda: beginnings(exporter) == (1, 1), "its beginning", 10)
+    end(process)

@@ -11,7 +11,7 @@ from libc.string cimport memcpy
 from fastflv._ext.core.atomics cimport add32, load32_relaxed, load_relaxed
 from fastflv._ext.fanout.framing cimport FRAME_HEADER_MAX, FRAMING_CHUNKED, FRAMING_RAW, write_frame_header
 from fastflv._ext.fanout.ladder cimport choose_skip, skip_leading, skip_pictures, skip_stop
-from fastflv._ext.fanout.lag cimport Mark, Thinning, mark_lag
+from fastflv._ext.fanout.lag cimport INTER, Mark, Thinning, mark_lag
 from fastflv._ext.log.block cimport Block, block_drop
 from fastflv._ext.log.log cimport Log, log_drop, log_hold
 from fastflv._ext.log.medialog cimport MediaLog
@@ -276,6 +276,11 @@ cdef class Cursor:
             out = head + before + tail + out
         self.given += len(out)
         return out
+
+    @property
+    def waits(self):
+        """No picture is taken before the next keyframe."""
+        return bool(self.waiting or self.thin.skip & INTER)
 
     def take_tags(self):
         """Return `(kind, flags, dts_ms, bytes)` of each new entry of the log, oldest first.

@@ -71,6 +71,9 @@ cdef struct PlayerState:
     uint8_t mark[FRAME_HEADER_MAX]   # framing bytes that did not fit into the socket
     uint8_t mark_at
     uint8_t mark_size
+    uint8_t pictured           # 1: the start has a keyframe, in its block or right behind it
+    int64_t first_us           # relaxed: clock when the socket had taken a first byte; 0: not yet
+    int64_t key_us             # relaxed: likewise a first keyframe; -1: nobody knows
     int64_t progress_us        # clock of the last byte the socket took, while blocked
     int64_t sent               # counters, relaxed: bytes the socket took
     int64_t sends              # system calls that sent bytes

@@ -86,6 +86,16 @@ cdef class SendHandle:
         return load_relaxed(&self.state.lag_ms)
 
     @property
+    def first_at(self):
+        """When the socket had taken a first byte, seconds by the monotonic clock; 0: it has not."""
+        return load_relaxed(&self.state.first_us) / 1e6
+
+    @property
+    def key_at(self):
+        """When it had taken a first keyframe, likewise; below 0 where nobody knows: start `live`, no video."""
+        return load_relaxed(&self.state.key_us) / 1e6
+
+    @property
     def closed(self):
         return bool(load32_acquire(&self.state.closed))
 
@@ -246,13 +256,15 @@ cdef class Sender:
         int64_t pace_percent=0,
         bint nodelay=True,
         bint until_key=False,
+        bint pictured=False,
         object owner=None,
         SendHandle before=None,
     ):
         """Take over the connected, non-blocking socket *fd*; the Sender closes it, also when it raises an error.
 
         The player is sent *preamble* without framing, *start* in a frame, then the log from *position* on. Position -1
-        is the next keyframe; with *until_key*, pictures before the next keyframe are left out. *framing*: FRAMING_*.
+        is the next keyframe; with *until_key*, pictures before the next keyframe are left out. *pictured*: the
+        start has a keyframe. *framing*: FRAMING_*.
 
         A player that lags more than *drop_ms* is sent no disposable pictures. Beyond *jump_ms* it jumps to a keyframe;
         beyond *close_ms* it is disconnected. With *pace_percent* above 0, the kernel sends at most that part of the
@@ -301,9 +313,14 @@ cdef class Sender:
         if start is not None:
             p.block = start.block
             block_hold(p.block)
+        p.pictured = pictured
+        if not load32_acquire(&log.log.has_video) or not (pictured or until_key or position < 0):
+            p.key_us = -1
         p.credit_ms = -1
         if before is not None and load32_acquire(&before.state.closed):
             p.credit_ms = before.state.credit_ms
+            p.first_us = before.state.first_us
+            p.key_us = before.state.key_us
             if before.log is log:
                 p.epoch_pos = before.state.epoch_pos
             p.thin.skip = before.state.thin.skip

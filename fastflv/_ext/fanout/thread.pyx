@@ -30,6 +30,7 @@ from fastflv._ext.fanout.group cimport (
     set_window,
 )
 from fastflv._ext.fanout.ladder cimport give_credit, measure_lag
+from fastflv._ext.fanout.lag cimport INTER
 from fastflv._ext.fanout.loadwindow cimport load_look
 from fastflv._ext.fanout.pace cimport pace, view_rate
 from fastflv._ext.fanout.player cimport (
@@ -84,6 +85,8 @@ cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogi
     if p.epoch_pos != epoch_pos:
         head = min(head, epoch_pos)
     outcome = player_send(p, g.log, &g.view, head, &g.burst)
+    if p.key_us == 0 or p.first_us == 0:
+        note_start(p)
     if outcome == SEND_BLOCKED:
         note_blocked(t, p)
     elif outcome == SEND_FAILED:
@@ -94,6 +97,16 @@ cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogi
         if p.pace_percent:
             p.paced = pace(p.fd, group_rate(g, head) * p.pace_percent // 100, p.paced)
         end_response(t, g, p)
+
+
+cdef void note_start(PlayerState* p) noexcept nogil:
+    """Note when the player was sent its first byte and its first keyframe."""
+    if p.first_us == 0 and p.sent:
+        store_relaxed(&p.first_us, clock_us())
+    if p.key_us == 0 and p.sent and p.block == NULL and p.preamble == NULL and (
+        p.pictured or not (p.waiting or p.thin.skip & INTER)
+    ):
+        store_relaxed(&p.key_us, clock_us())
 
 
 cdef int64_t group_rate(Group* g, int64_t head) noexcept nogil:

@@ -9,7 +9,7 @@ from fastflv import limits
 from fastflv.access.request import AccessRequest
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
-from fastflv.stream.lag import NO_STEPS, Steps
+from fastflv.stream.lag import NO_STEPS, UNBEGUN, Beginning, Steps
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream, StreamOptions
 
@@ -50,6 +50,10 @@ class HlsSession:
     def steps(self) -> Steps:
         """Viewers of segments do not lag: they ask for what they want."""
         return NO_STEPS
+
+    @property
+    def beginning(self) -> Beginning:
+        return UNBEGUN
 
     def admits(self, name: StreamName, ip: str) -> bool:
         """Return whether the gate has admitted a viewer of that stream and address: rules differ by stream and vhost."""

@@ -120,7 +120,7 @@ class RunningPlay:
     ) -> None:
         """Enter the player among the clients, and let it send."""
         wish, live = play.wish, self._live
-        self._client = Client(play.join.request, stream, link, live.joins.loop.time())
+        self._client = Client(play.join.request, stream, link, live.joins.loop.time(), play.join.asked)
         live.clients.add(self._client)
         if wish.rewind is not None:
             self._rewind = live.joins.rewinds.begin(stream, wish.rewind)

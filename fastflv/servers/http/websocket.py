@@ -28,7 +28,7 @@ from fastflv.net.turns import Turns
 from fastflv.playing.player import Player
 from fastflv.protocols.http.message import SERVER, Request, Response
 from fastflv.stream.endreason import EndReason
-from fastflv.stream.lag import Steps
+from fastflv.stream.lag import Beginning, Steps
 from fastflv.stream.stream import StreamOptions
 
 log = logging.getLogger(__name__)
@@ -165,6 +165,10 @@ class WebSocketConnection(asyncio.Protocol):
     @property
     def steps(self) -> Steps:
         return self.player.steps
+
+    @property
+    def beginning(self) -> Beginning:
+        return self.player.beginning
 
     def drop(self, reason: EndReason) -> None:
         """End the play at the next message's end, and close with the reason."""

@@ -39,6 +39,18 @@ HISTOGRAMS: Final = {
         "fastflv_origin_delay_seconds",
         "From the server that took a stream in first to the log of this one; with live_clock.",
     ),
+    "first_byte": (
+        "fastflv_join_first_byte_seconds",
+        "From a player's request to its first byte, waits for hooks and for a publisher included.",
+    ),
+    "first_key": (
+        "fastflv_join_first_keyframe_seconds",
+        "From a player's request to its first keyframe, where there is video.",
+    ),
+    "hook": (
+        "fastflv_hook_seconds",
+        "From the call of a hook to its answer or its time-out.",
+    ),
     "lag": (
         "fastflv_player_lag_seconds",
         "Age of the oldest media that a player has not got, one for each player and scrape.",

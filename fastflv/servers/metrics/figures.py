@@ -14,6 +14,7 @@ from fastflv.stream.clients import Client, Clients, PlayerLink
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.histogram import Counts
 from fastflv.stream.hub import Hub
+from fastflv.stream.joindelays import JoinDelays
 from fastflv.stream.lag import NO_STEPS, Steps
 from fastflv.stream.stream import Phase, Stream
 
@@ -70,10 +71,12 @@ class Survey:
         limited: Mapping[str, int],
         windows: Mapping[str, int],
         rows: StreamRows,
+        joins: JoinDelays,
         now_ms: int,
     ) -> None:
         """*limited*: refusals by name of the limit. *windows*: merge windows by thread, ms. *now_ms*: monotonic clock."""
         self._rows = rows
+        self._joins = joins
         self._hub = hub
         self._now_ms = now_ms
         self._row_of: dict[Stream, StreamRow] = {}
@@ -133,6 +136,7 @@ class Survey:
         figures.sent += sent
         figures.players[output] += 1
         self._hub.delays.lag.observe(steps.lag_ms)
+        self._joins.look(client)
         row = self._row_of.get(client.stream)
         if row is not None:
             row.players[output] += 1

@@ -18,7 +18,7 @@ from fastflv.protocols.rtmp.events import PlayWanted
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
-from fastflv.stream.lag import NO_STEPS, Steps
+from fastflv.stream.lag import NO_STEPS, UNBEGUN, Beginning, Steps
 from fastflv.stream.moment import RewindWish, rewind_of
 from fastflv.stream.name import StreamName
 from fastflv.stream.rewind import Rewind
@@ -182,6 +182,10 @@ class RtmpPlay:
     def steps(self) -> Steps:
         return self._player.steps if self._player is not None else NO_STEPS
 
+    @property
+    def beginning(self) -> Beginning:
+        return self._player.beginning if self._player is not None else UNBEGUN
+
     def drop(self, reason: EndReason) -> None:
         if self._player is not None:
             self._player.drop(reason)
@@ -207,7 +211,7 @@ class RtmpPlay:
             self._rewind = server.joins.rewinds.begin(stream, self._rewind_wish)
         connection.accept_play(self)
         self._player = server.players.play(connection.transport, stream.options, Framing.RAW, self._ended)
-        self._client = Client(self._join.request, stream, self, server.loop.time())
+        self._client = Client(self._join.request, stream, self, server.loop.time(), self._join.asked)
         server.publications.clients.add(self._client)
         if 0 < self._wanted.duration < limits.PLAY_DURATION_MS_MAX:
             self._timer = server.loop.call_later(self._wanted.duration / 1000, self._end)
