@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from model.settings import BASE, one, refusal
-from model.tokens import SECRET, pem, private_pem
+from model.tokens import SECRET, key_set, pem, private_pem, row
 
 from fastflv.access.tokens.key import INSTALL
 from fastflv.config.load import load_text
@@ -39,7 +39,7 @@ def test_by_default_there_is_no_auth_and_keys_are_not_read():
 def test_a_block_that_is_on_has_a_key():
     error = refusal(f"{BASE}\nvhost a {{ auth {{\nenabled on; }} }}")
     assert (error.file, error.line) == ("a.conf", 3)
-    assert "there is no key" in error.detail
+    assert "there is no key for it" in error.detail
 
 
 def test_words_are_checked():
@@ -109,3 +109,41 @@ def test_a_public_key_needs_the_package_cryptography(tmp_path, monkeypatch):
 
 def test_a_secret_is_not_shown_by_the_model():
     assert SECRET not in repr(one(f"auth {{ enabled on; key {SECRET}; }}"))
+
+
+def test_signed_urls_have_a_form_and_an_action():
+    found = one("auth { enabled on; apply play; aliyun b play K1 K2; tencent play K3; }").auth
+    assert [(each.form, each.action, each.keys) for each in found.aliyun] == [("B", "play", ("K1", "K2"))]
+    assert found.tencent[0].keys == ("K3",)
+    assert "K1" not in repr(found) and "K3" not in repr(found)
+    for words in ("aliyun D play K", "aliyun A K", "aliyun A play", "tencent K", "tencent record K"):
+        error = refusal(f"{BASE} vhost a {{ auth {{ {words}; }} }}")
+        assert "publish|play KEY;'" in error.hint
+    error = refusal(f"{BASE} vhost a {{ auth {{ aliyun A play K; aliyun B publish K; }} }}")
+    assert "has two forms" in error.detail
+
+
+def test_an_action_that_no_key_can_prove_is_refused():
+    error = refusal(f"{BASE}\nvhost a {{ auth {{ enabled on;\ntencent play K; }} }}")
+    assert "wants a proof of 'publish', but there is no key for it" in error.detail
+    assert "tencent publish KEY;" in error.hint
+    assert one("auth { enabled on; tencent play K; tencent publish L; }").auth.enabled
+
+
+def test_a_set_of_keys_in_a_file_is_read(tmp_path):
+    assert "cannot read" in fault("enabled on; jwks ./keys.json;", tmp_path).detail
+    for data, why in (
+        (b"[]", "is no JWK set"),
+        (b'{"keys": []}', "has no key that verifies tokens: it has no keys"),
+        (key_set({"kty": "RSA"}), "a key cannot be read"),
+        (key_set({**row("ES256", "a"), "use": "enc"}), "a key is not for signatures"),
+        (key_set({**row("RS256", "a"), "alg": "RS512"}), "a key is for RS512"),
+    ):
+        (tmp_path / "keys.json").write_bytes(data)
+        assert why in fault("enabled on; jwks ./keys.json;", tmp_path).detail
+    rows = (row("ES256", "a"), row("EdDSA", "b"), row("RS256", "c"), {"kty": "odd"})
+    (tmp_path / "keys.json").write_bytes(key_set(*rows))
+    (auth,) = rules("enabled on; jwks ./keys.json;", tmp_path)
+    assert [(key.algorithm, key.kid) for key in auth.sources[0].keys] == [
+        ("ES256", "a"), ("EdDSA", "b"), ("RS256", "c"),
+    ]  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastflv import limits
+from fastflv.access.auth import AuthRule
 from fastflv.access.rule import Rule
 from fastflv.access.rules import compile_rules
 from fastflv.access.tokens.store import TokenStore
@@ -18,7 +19,7 @@ from fastflv.config.model.vhost import Vhost
 from fastflv.config.mount import parse_mounts
 from fastflv.config.routes import PAGE, Route, routes_of
 from fastflv.containers.variant import Variant
-from fastflv.control.authrules import auth_rules
+from fastflv.control.authrules import auth_rule
 from fastflv.errors import ConfigValueError
 from fastflv.net.networkset import NetworkSet
 from fastflv.record.options import RecordOptions, path_template
@@ -49,6 +50,8 @@ class VhostRuntime:
     "For the recording API."
     rules: tuple[Rule, ...]
     "Who may publish and play, in the order asked."
+    auth: AuthRule | None
+    "One of them; None: `auth` is off."
     site: Site
     "URLs in the order in which a request is compared with them."
 
@@ -95,7 +98,7 @@ def compile_runtime(
         number,
         settings,
         {
-            name: _compile_vhost(vhost, settings, routes[name], auth_rules(vhost, tokens, folder))
+            name: _compile_vhost(vhost, settings, routes[name], auth_rule(vhost, tokens, folder))
             for name, vhost in settings.vhosts.items()
         },
         NetworkSet(settings.trusted_proxies),
@@ -109,10 +112,10 @@ def fanout_threads(settings: Settings) -> int:
 
 
 def _compile_vhost(
-    vhost: Vhost, settings: Settings, routes: tuple[Route, ...], auth: tuple[Rule, ...]
+    vhost: Vhost, settings: Settings, routes: tuple[Route, ...], auth: AuthRule | None
 ) -> VhostRuntime:
     try:
-        rules = (*compile_rules(vhost.security, vhost.refer), *auth)
+        rules = (*compile_rules(vhost.security, vhost.refer), *((auth,) if auth is not None else ()))
     except ValueError as error:
         at = vhost.directive
         raise ConfigValueError(
@@ -127,7 +130,8 @@ def _compile_vhost(
         record_options(vhost, settings),
         record_site(vhost, settings),
         rules,
-        Site(vhost.name, (PAGE, *routes)),
+        auth,
+        Site(vhost.name, (PAGE, *routes), vhost.auth.aliyun_form if auth is not None else ""),
     )
 
 

@@ -14,7 +14,6 @@ from fastflv._ext.fanout.sender import Sender
 from fastflv.access.gate import Gate
 from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Rule
-from fastflv.access.tokens.store import TokenStore
 from fastflv.access.verdict import Allowed, Verdict, forbid
 from fastflv.config.diff import differences
 from fastflv.config.model.caster import StreamCaster
@@ -28,6 +27,7 @@ from fastflv.control.limiting import Limiter
 from fastflv.control.listeners import Listeners
 from fastflv.control.metrics import make_metrics
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
+from fastflv.control.tokenwatch import TokenWatch
 from fastflv.net.clientid import new_id
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.filepool import FilePool
@@ -87,16 +87,17 @@ class Server:
         self, settings: Settings, loop: asyncio.AbstractEventLoop, *, identity: Identity | None = None
     ) -> None:
         """*identity*: None: made for this process. Raises ConfigValueError for settings that cannot be used."""
-        self.tokens = TokenStore()
-        self.runtime = compile_runtime(settings, 1, self.tokens)
+        self.clients = Clients()
+        self.file_pool = FilePool(loop)
+        self.tokens = TokenWatch(loop, self.clients, self.file_pool.opening, lambda: self.runtime)
+        self.clients.watchers.append(self.tokens)
+        self.runtime = compile_runtime(settings, 1, self.tokens.store)
         self._loop = loop
         self._ids: dict[str, str] = {}
         "Ids of vhosts by name; they outlive a reload."
         self.hub = Hub(lambda: f"vid-{new_id(7)}")
-        self.clients = Clients()
         self.connection_limit = ConnectionLimit(settings.max_connections)
         self.turns = Turns(loop)
-        self.file_pool = FilePool(loop)
         self.limiter = Limiter(loop, self.turns, self.clients)
         self.limiter.adopt(settings)
         self.gate = Gate(self._rules_of)
@@ -208,6 +209,7 @@ class Server:
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Open every listener; *sockets*: listening ones that were opened elsewhere. Raises StartupError."""
+        self.tokens.begin()
         try:
             self._listen(self.runtime, sockets)
         except BaseException:
@@ -222,6 +224,7 @@ class Server:
         """Close the listeners, end every stream, disconnect every player."""
         self.listeners.close()
         self.limiter.close()
+        await self.tokens.stop()
         for client in list(self.clients):
             if client.publish:
                 client.drop(EndReason.SERVER_STOPS)
@@ -249,7 +252,7 @@ class Server:
         configuration refuses are disconnected, and nobody else.
         """
         old = self.runtime
-        runtime = compile_runtime(settings, old.number + 1, self.tokens)
+        runtime = compile_runtime(settings, old.number + 1, self.tokens.store)
         self._listen(runtime, ())
         self.runtime = runtime
         self.connection_limit.limit = settings.max_connections
@@ -257,6 +260,7 @@ class Server:
         waiting = self.hls.muxers.reconfigure(self._hls_vhost)
         self.recorders.reconfigure()
         dropped = self._recheck()
+        self.tokens.begin()
         self._adopt()
         for change in differences(old.settings, settings):
             place = f"{change.place}: " if change.place else ""
@@ -348,7 +352,8 @@ class Server:
         former = self.hls.muxers.former_names(vhost.vhost.name)
         if not former:
             return vhost.site
-        return Site(vhost.vhost.name, with_former(vhost.site.routes, (each.files for each in former)))
+        routes = with_former(vhost.site.routes, (each.files for each in former))
+        return Site(vhost.vhost.name, routes, vhost.site.signed)
 
     def _page(self, exchange: Exchange, match: Match) -> None:
         """Send the index of the files, or the page of live streams where they have none."""

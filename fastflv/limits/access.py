@@ -39,3 +39,30 @@ TOKEN_USES_MAX: Final = 1_000_000
 
 TOKEN_TIME_MAX: Final = 253_402_300_799
 "Largest `exp` and `nbf`, seconds: the end of the year 9999. Milliseconds, a usual mistake, are above it."
+
+SIGNED_TTL_SECONDS_MAX: Final = 31_536_000
+"Largest `cdn_ttl`, seconds: a year, as the consoles of the CDNs take it."
+
+JWKS_BYTES_MAX: Final = 256 * 1024
+"Largest JWK set that is read, bytes: sixteen RSA keys with their certificates have some 60 KB."
+
+JWKS_SECONDS: Final = 300.0
+"How often a JWK set at a URL is fetched again, seconds: issuers publish a key long before they sign with it."
+
+JWKS_RENEW_SECONDS: Final = 10.0
+"Least time between two fetches of a set, seconds, whatever tokens ask for: any peer can send a `kid` that nobody knows."
+
+JWKS_TIMEOUT_SECONDS: Final = 5.0
+"What one fetch may take, seconds; tokens with an unknown `kid` wait so long."
+
+JWKS_LOOK_SECONDS: Final = 2.0
+"How often a JWK set in a file is looked at for changes, seconds: one stat on a thread."
+
+REVOKED_MAX: Final = 100_000
+"Revocations that are kept, count, some 200 bytes each: more of them are a key that has to be changed."
+
+TOKEN_USES_SWEEP: Final = 4096
+"Counted clients beyond which those that came to nothing are looked for, count; then twice as many as are left. 1 ms."
+
+TOKEN_END_STEP_SECONDS: Final = 1.0
+"Least time until the end of a token is looked at again, seconds: a clock that was set back makes it later."

@@ -24,6 +24,12 @@ class EndReason(Enum):
     FORBIDDEN = "forbidden"
     "A rule of a new configuration refuses the client."
 
+    REVOKED = "token revoked"
+    "An operator took the client's token back."
+
+    EXPIRED = "token expired"
+    "The time of the client's token is over, and `enforce_expiry` is on."
+
     STOPPED = "stopped"
     "The client ended it by a command; the connection stays."
 
@@ -80,3 +86,6 @@ FAULTS = (
     EndReason.NO_DESCRIPTOR,
 )
 "Ends that are errors, of the peer or of the server."
+
+CONSENT_LOST = (EndReason.FORBIDDEN, EndReason.REVOKED, EndReason.EXPIRED)
+"Ends of clients that were admitted and would not be now: the gate answers them when they come again."

@@ -33,6 +33,9 @@ class Grant:
     max: int
     "Simultaneous uses; 0: any number."
 
+    issued: float
+    "`iat`, seconds since 1970; 0 without one."
+
     begins: float
     "`nbf`, seconds since 1970; 0 without one."
 
@@ -40,7 +43,10 @@ class Grant:
     "`exp`, seconds since 1970."
 
     key: str
-    "`Key.print` of the key that has verified it."
+    "Hash of the key that has verified it."
+
+    kind: str = "token"
+    "What it is called in reasons."
 
 
 def read_claims(payload: bytes, *, id: str, key: str, issuer: str = "", audience: str = "") -> Grant:
@@ -64,6 +70,7 @@ def read_claims(payload: bytes, *, id: str, key: str, issuer: str = "", audience
         actions=_actions(claims),
         networks=_networks(claims),
         max=_max(claims),
+        issued=_time(claims, "iat") if "iat" in claims else 0,
         begins=_time(claims, "nbf") if "nbf" in claims else 0,
         expires=_time(claims, "exp"),
         key=key,
@@ -83,9 +90,9 @@ def check_grant(grant: Grant, request: AccessRequest) -> None:
 def check_times(grant: Grant, now: float) -> None:
     """Raise TokenError outside of the times of *grant*, by the clock of 1970 in seconds."""
     if now < grant.begins - limits.TOKEN_LEEWAY_SECONDS:
-        raise TokenError(f"the token is valid in {grant.begins - now:.0f} s only")
+        raise TokenError(f"the {grant.kind} is valid in {grant.begins - now:.0f} s only")
     if now >= grant.expires + limits.TOKEN_LEEWAY_SECONDS:
-        raise TokenError(f"the token expired {now - grant.expires:.0f} s ago")
+        raise TokenError(f"the {grant.kind} expired {now - grant.expires:.0f} s ago")
 
 
 def covers(prefix: str, path: str) -> bool:

@@ -64,19 +64,19 @@ def read_key(word: str, folder: str = "") -> Key:
     return secret(data.rstrip(b"\r\n"), word)
 
 
-def read_file(path: str) -> bytes:
-    """Return the bytes of a small file. Raises KeyFault."""
+def read_file(path: str, most: int = limits.TOKEN_KEY_FILE_BYTES_MAX) -> bytes:
+    """Return the bytes of a file of *most* bytes at most. Raises KeyFault."""
     try:
         with open(path, "rb") as source:
-            data = source.read(limits.TOKEN_KEY_FILE_BYTES_MAX + 1)
+            data = source.read(most + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise KeyFault(
             f"cannot read {path}: {reason.lower()}",
             "a key that begins with '/' or '.' is the path of a file; any other one is the secret itself",
         ) from None
-    if len(data) > limits.TOKEN_KEY_FILE_BYTES_MAX:
-        raise KeyFault(f"{path} is larger than {limits.TOKEN_KEY_FILE_BYTES_MAX} bytes")
+    if len(data) > most:
+        raise KeyFault(f"{path} is larger than {most} bytes")
     return data
 
 

@@ -72,6 +72,10 @@ EXTENSIONS: Final = frozenset(
         "vhost.auth.enabled",
         "vhost.auth.apply",
         "vhost.auth.key",
+        "vhost.auth.jwks",
+        "vhost.auth.tencent",
+        "vhost.auth.aliyun",
+        "vhost.auth.cdn_ttl",
         "vhost.auth.algorithms",
         "vhost.auth.issuer",
         "vhost.auth.audience",
@@ -101,7 +105,7 @@ ENGINE: Final = block(
 
 VHOST: Final = block(
     "enabled chunk_size min_latency tcp_nodelay in_ack_size out_ack_size record_api record_path",
-    auth=block("enabled apply key algorithms issuer audience enforce_expiry"),
+    auth=block("enabled apply key jwks algorithms issuer audience enforce_expiry tencent aliyun cdn_ttl"),
     bandcheck=FREE,
     cluster=block(
         "mode origin token_traverse vhost debug_srs_upnode coworkers origin_cluster protocol follow_client"

@@ -53,6 +53,12 @@ class Request:
                     self._args.setdefault(key, value)
         return self._args
 
+    def move(self, path: str, query: str) -> None:
+        """Ask for *path*; *query* is added to the parameters."""
+        self.path = path
+        self.query = f"{self.query}&{query}" if self.query else query
+        self._args = None
+
     @property
     def host(self) -> str:
         """Host header without the port, lower case; empty without the header."""

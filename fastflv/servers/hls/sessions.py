@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from fastflv import limits
 from fastflv.access.request import AccessRequest
 from fastflv.stream.clients import Client, Clients
-from fastflv.stream.endreason import EndReason
+from fastflv.stream.endreason import CONSENT_LOST, EndReason
 from fastflv.stream.lag import NO_STEPS, UNBEGUN, Beginning, Steps
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream, StreamOptions
@@ -62,9 +62,9 @@ class HlsSession:
     def drop(self, reason: EndReason) -> None:
         """Disconnect the viewer: its requests are answered with 404 until the session expires.
 
-        A viewer that a rule forbids loses its session: the gate answers its next request.
+        A viewer that has lost its consent loses its session: the gate answers its next request.
         """
-        self.kicked = reason is not EndReason.FORBIDDEN
+        self.kicked = reason not in CONSENT_LOST
         self._sessions.leave(self, reason)
         if not self.kicked:
             self._sessions.forget(self)

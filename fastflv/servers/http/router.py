@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from fastflv import limits
+from fastflv.access.signedurl import unsign
 from fastflv.config.routes import Route, RouteKind
 from fastflv.net.networkset import NetworkSet
 from fastflv.protocols.http.crossdomain import CrossDomain
@@ -36,13 +37,15 @@ class Match(NamedTuple):
 class Site:
     """What a host name stands for. It never changes; a reload makes another."""
 
-    __slots__ = ("_known", "routes", "vhost")
+    __slots__ = ("_known", "routes", "signed", "vhost")
 
-    def __init__(self, vhost: str, routes: tuple[Route, ...]) -> None:
+    def __init__(self, vhost: str, routes: tuple[Route, ...], signed: str = "") -> None:
         self.vhost = vhost
         "Name of the vhost; empty for a host that none serves."
         self.routes = routes
         "The table that `-t` checked, in the order asked."
+        self.signed = signed
+        "Form of the signatures that stand in paths (`unsign`); empty without."
         self._known: dict[str, tuple[Match, ...]] = {}
         "Matches of the paths asked last: a playlist is asked for by all of its viewers, every few seconds."
 
@@ -97,7 +100,7 @@ class Router:
 
     def cross_domain(self, request: Request) -> CrossDomain:
         """Return what pages of other sites may do: the first route that matches the path says so, else mounts."""
-        found = self._site_of(request.vhost).matches(request.path)
+        found = self._find(request)
         return self._cross_domain(found[0].route.kind if found else RouteKind.MOUNT)
 
     @property
@@ -108,7 +111,7 @@ class Router:
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
         allowed: dict[str, None] = {}
-        for match in self._site_of(request.vhost).matches(request.path):
+        for match in self._find(request):
             if allowed and match.route.kind is RouteKind.FILES:
                 break
             if request.method not in match.methods:
@@ -123,6 +126,14 @@ class Router:
             exchange.respond(Response.of_text(405, Allow=", ".join((*allowed, "OPTIONS"))))
         else:
             refuse_path(exchange)
+
+    def _find(self, request: Request) -> tuple[Match, ...]:
+        """Return what the path may be for; a signature in it becomes parameters, as all other signatures are."""
+        site = self._site_of(request.vhost)
+        unsigned = unsign(site.signed, request.path) if site.signed else None
+        if unsigned is not None:
+            request.move(*unsigned)
+        return site.matches(request.path)
 
 
 def refuse_path(exchange: Exchange) -> None:
