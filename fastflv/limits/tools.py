@@ -27,3 +27,21 @@ TOOL_STALL_SECONDS: Final = 30.0
 
 TOOL_HLS_MS: Final = 6000
 "Length of HLS segments that `fastflv remux` writes, ms, as the HLS authoring specification recommends."
+
+TOP_SECONDS: Final = 2.0
+"Time between two looks of `fastflv top`, seconds."
+
+TOP_SECONDS_MIN: Final = 0.2
+"And the shortest, seconds: a look at thousands of clients costs the server 10 ms."
+
+TOP_FIRST_SECONDS: Final = 1.0
+"Time between the two looks of `fastflv top --once`, seconds: frames are counted in it."
+
+TOP_STREAMS_MAX: Final = 2000
+"Streams that `fastflv top` asks for, count: four answers."
+
+TOP_CLIENTS_MAX: Final = 2000
+"Clients whose lag it looks at, count: four answers, 24 ms of the server's event loop each look."
+
+TOP_PLAYERS: Final = 8
+"Players that it names, those that lag most, count."

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "record": "fastflv.tools.record",
     "repair": "fastflv.tools.repair",
     "remux": "fastflv.tools.remux",
+    "top": "fastflv.tools.top",
 }
 "Modules of the commands beside the server."
 
