@@ -223,19 +223,30 @@ class TokenError(PeerError):
 class ConfigError(FlvError):
     """The configuration is refused; nothing was started.
 
-    ``file`` and ``line`` (from 1) say where, ``hint`` what to write instead ("" where there is none).
+    ``file``, ``line`` and ``column`` (both from 1, 0 where there is none) say where, ``hint`` what to write
+    instead ("" where there is none).
     """
 
-    def __init__(self, detail: str, *, file: str = "", line: int = 0, hint: str = "") -> None:
+    def __init__(
+        self, detail: str, *, file: str = "", line: int = 0, column: int = 0, hint: str = ""
+    ) -> None:
         super().__init__(detail)
         self.file = file
         self.line = line
+        self.column = column
         self.hint = hint
+        self.others: tuple[ConfigError, ...] = ()
+        "Further problems of the same configuration."
+
+    @property
+    def problems(self) -> tuple[ConfigError, ...]:
+        """This problem and the further ones."""
+        return (self, *self.others)
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.line else (f"{self.file}: " if self.file else "")
+        place = ":".join(map(str, filter(None, (self.file, self.line, self.column))))
         hint = f"; {self.hint}" if self.hint else ""
-        return f"{place}{self.detail}{hint}"
+        return f"{place}: {self.detail}{hint}" if place else f"{self.detail}{hint}"
 
 
 class ConfigSyntaxError(ConfigError):

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from model import conf as model
 
 from fastflv import limits
-from fastflv.config.grammar.directive import Directive, parse, parse_file
+from fastflv.config.grammar.directive import Directive
+from fastflv.config.grammar.parse import parse, parse_file
 from fastflv.errors import ConfigError, ConfigFileError, ConfigSyntaxError
 
 WORDS = st.text(
-    st.characters(blacklist_characters="\r\n\ufeff", blacklist_categories=["Cs"]), min_size=1, max_size=8
+    st.characters(blacklist_characters="\r\n\ufeff\0", blacklist_categories=["Cs"]), min_size=1, max_size=8
 ).filter(lambda word: not ("'" in word and '"' in word) and word != "include")
 
 
@@ -68,8 +69,10 @@ def test_any_text_is_read_or_refused_with_its_line(text):
         parse(text, "a.conf")
     except ConfigSyntaxError as error:
         assert error.file == "a.conf"
-        assert 1 <= error.line <= text.count("\n") + 1
-        assert error.hint or "deeper" in error.detail
+        lines = text.split("\n")
+        for each in error.problems:
+            assert 1 <= each.line <= len(lines) and 1 <= each.column <= len(lines[each.line - 1]) + 1
+            assert each.hint
 
 
 FORMS = {
@@ -105,32 +108,32 @@ def test_the_grammar_takes(text, expected):
 
 
 WRONG = {
-    "a line that ends inside of a statement": ("listen 1935\npid x;", 1),
-    "a line that ends after the name": ("\nlisten\n1935;", 2),
-    "a comment inside of a statement": ("listen 1935 # ;\n;", 1),
-    "a statement without an end": ("a 1;\nlisten 1935", 2),
-    "an end without a statement": ("a 1;\n;", 2),
-    "a block without a name": ("\n\n{ }", 3),
-    "a block that is never closed": ("a 1;\nvhost x {\n b 1;\n", 2),
-    "a bracket that closes nothing": ("a 1;\n}\n", 2),
-    "a bracket inside of a statement": ("vhost x {\n  enabled on }\n", 2),
-    "a quote that is never closed": ("a 'b;\nc 'd';", 1),
-    "a word right after a quote": ('a "b"c;', 1),
-    "a bracket right after a quote": ("x { a 'b'} ", 1),
-    "an empty string for a name": ('"" ;', 1),
-    "a byte order mark": ("\ufefflisten 1935;", 1),
-    "blocks without end": ("a{" * (limits.CONFIG_DEPTH_MAX + 2), 1),
-    "an include of nothing": ("a 1;\ninclude;", 2),
-    "an include with a block": ("include a.conf {\n}", 1),
+    "a line that ends inside of a statement": ("listen 1935\npid x;", 1, 1),
+    "a line that ends after the name": ("\nlisten\n1935;", 2, 1),
+    "a comment inside of a statement": ("listen 1935 # ;\n;", 1, 1),
+    "a statement without an end": ("a 1;\nlisten 1935", 2, 1),
+    "an end without a statement": ("a 1;\n;", 2, 1),
+    "a block without a name": ("\n\n{ }", 3, 1),
+    "a block that is never closed": ("a 1;\nvhost x {\n b 1;\n", 2, 1),
+    "a bracket that closes nothing": ("a 1;\n}\n", 2, 1),
+    "a bracket inside of a statement": ("vhost x {\n  enabled on }\n", 2, 3),
+    "a quote that is never closed": ("a 'b;\nc 'd';", 1, 3),
+    "a word right after a quote": ('a "b"c;', 1, 6),
+    "a bracket right after a quote": ("x { a 'b'} ", 1, 5),
+    "an empty string for a name": ('"" ;', 1, 1),
+    "a byte order mark": ("\ufefflisten 1935;", 1, 1),
+    "blocks without end": ("a{" * (limits.CONFIG_DEPTH_MAX + 2), 1, 67),
+    "an include of nothing": ("a 1;\ninclude;", 2, 1),
+    "an include with a block": ("include a.conf {\n}", 1, 1),
 }
 
 
-@pytest.mark.parametrize(("text", "line"), WRONG.values(), ids=WRONG)
-def test_the_grammar_refuses(text, line):
+@pytest.mark.parametrize(("text", "line", "column"), WRONG.values(), ids=WRONG)
+def test_the_grammar_refuses(text, line, column):
     with pytest.raises(ConfigSyntaxError) as caught:
         parse(text, "a.conf")
-    assert (caught.value.file, caught.value.line) == ("a.conf", line)
-    assert str(caught.value).startswith(f"a.conf:{line}: ")
+    assert (caught.value.file, caught.value.line, caught.value.column) == ("a.conf", line, column)
+    assert str(caught.value).startswith(f"a.conf:{line}:{column}: ")
 
 
 def test_every_directive_knows_its_file_and_line():
@@ -220,6 +223,14 @@ def test_a_file_beyond_the_bound_is_refused_unread(folder, monkeypatch):
         parse_file("main.conf")
 
 
-def test_bytes_that_are_not_utf_8_pass_in_comments_and_words(folder):
-    folder(main=b"# \xce\xd2\na \xff;")
-    assert parse_file("main.conf").first("a").args[0].encode("utf-8", "surrogateescape") == b"\xff"
+def test_bytes_that_are_not_utf_8_pass_in_comments_and_not_in_words(folder):
+    folder(main=b"# \xce\xd2\na b \xff;")
+    with pytest.raises(ConfigSyntaxError, match="not UTF-8") as caught:
+        parse_file("main.conf")
+    assert (caught.value.line, caught.value.column, caught.value.others) == (2, 5, ())
+
+
+def test_the_words_know_their_columns():
+    root = parse("a 1  'b c';\n\tx { d 2; }\r\n  e 3;")
+    (a, x, e), (d,) = root.children, root.children[1].children
+    assert [each.columns for each in (a, x, d, e)] == [(1, 3, 6), (2,), (6, 8), (3, 5)]

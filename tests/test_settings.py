@@ -96,7 +96,7 @@ def test_a_flag_that_is_neither_on_nor_off_is_pointed_out():
     settings = load_text(f"{BASE}vhost a {{\n play {{ atc yes; }} }}", "a.conf")
     [notice] = settings.notices
     assert (notice.kind, notice.line) == (NoticeKind.ADVICE, 2)
-    assert str(notice) == "a.conf:2: vhost.play.atc is neither 'on' nor 'off', so it stays off"
+    assert str(notice) == "a.conf:2:13: vhost.play.atc is neither 'on' nor 'off', so it stays off"
 
 
 def test_a_second_value_is_pointed_out_and_left_out():

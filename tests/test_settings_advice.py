@@ -37,6 +37,17 @@ ODD = {
         4,
         "vhost a is written at a.conf:2 already",
     ),
+    "two blocks of one name": (
+        "listen 1;\nvhost a { play { }\nplay { atc on; } }",
+        3,
+        "vhost.play is written at a.conf:2 already; that one counts, and this one is ignored",
+    ),
+    "two values": ("listen 1; vhost a { }\npid a;\npid b;", 3, "pid is written at a.conf:2 already"),
+    "two values in a block": (
+        "listen 1; vhost a { hls { hls_path a;\nhls_path b; } }",
+        2,
+        "vhost.hls.hls_path is written at a.conf:1 already",
+    ),
 }
 
 
@@ -56,6 +67,7 @@ def test_what_makes_a_server_useless_is_pointed_out_with_its_place(text, line, w
         "listen 1; vhost a { hls { enabled on; hls_path /tmp; } }",
         "listen 1; http_server { enabled on; listen 80; } http_api { enabled on; listen 80; } vhost a { }",
         f"listen 1; vhost a {{ }} vhost b {{ enabled off; {REMUX} }}",
+        "listen 1; vhost a { security { allow play all; allow publish all; } ingest a { } ingest b { } }",
     ],
 )
 def test_what_somebody_can_use_is_taken_in_silence(text):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from fastflv import limits
+from fastflv.config.grammar import schema
 from fastflv.config.grammar.directive import Directive
+from fastflv.config.grammar.schema import BlockSchema
 from fastflv.config.grammar.section import Section
 from fastflv.config.model.server import Settings
 from fastflv.config.notice import Notice, NoticeKind
@@ -16,8 +18,11 @@ def advice(settings: Settings) -> tuple[Notice, ...]:
     """
     assert settings.source is not None
     notices: list[Notice] = []
-    root = Section(settings.source.directive, "", settings.source.environment, notices)
+    root = Section(
+        settings.source.directive, "", settings.source.environment, notices, settings.source.problems
+    )
     _advise_twins(root)
+    _advise_repeated(root.directive, schema.ROOT, "", root)
     if not any(vhost.enabled for vhost in settings.vhosts.values()):
         why = "every vhost is off" if settings.vhosts else "there is no vhost"
         root.notify(
@@ -59,6 +64,22 @@ def _advise_twins(root: Section) -> None:
                 directive,
             )
         first.setdefault(name, directive)
+
+
+def _advise_repeated(block: Directive | None, allowed: BlockSchema, path: str, root: Section) -> None:
+    """Point out a statement or block that is written again where the first one counts."""
+    first: dict[str, Directive] = {}
+    for child in block.children if block is not None and not allowed.free else ():
+        inner = f"{path}.{child.name}" if path else child.name
+        if child.name in first and inner not in schema.REPEATED:
+            root.notify(
+                NoticeKind.ADVICE,
+                f"{inner} is written at {first[child.name].place} already; that one counts, and this one is ignored",
+                child,
+            )
+        elif child.name in allowed.blocks:
+            _advise_repeated(child, allowed.blocks[child.name], inner, root)
+        first.setdefault(child.name, child)
 
 
 def _advise_http(settings: Settings, root: Section) -> None:

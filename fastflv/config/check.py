@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from posixpath import normpath
 
@@ -11,6 +12,7 @@ from fastflv import limits
 from fastflv.config.endpoint import Endpoint, same_ports
 from fastflv.config.filemount import file_mounts
 from fastflv.config.grammar.directive import Directive
+from fastflv.config.grammar.problems import Problems, value_error
 from fastflv.config.grammar.section import Section
 from fastflv.config.model.caster import RTMP_PORT
 from fastflv.config.model.server import Settings
@@ -53,27 +55,37 @@ def check_filled(root: Directive) -> None:
 
 
 def check_meaning(settings: Settings, root: Section, env_only: bool) -> None:
-    """Raise ConfigValueError for the first combination that cannot be; write notices for odd ones.
+    """Add a problem for each combination that cannot be; write notices for odd ones.
 
-    *env_only*: a start without a file may go without an RTMP listener.
+    What is missing is no problem beside others, which may be why. *env_only*: a start without a file may go
+    without an RTMP listener.
     """
     assert root.directive is not None
-    if not settings.listen and not env_only:
-        raise _error(root.directive, (), "there is no RTMP listener", "add 'listen 1935;'")
-    _check_http(settings, root.directive)
-    _check_distinct(settings, root.directive)
+    problems = root.problems
+    if not settings.listen and not env_only and not problems:
+        problems.add(_error(root.directive, (), "there is no RTMP listener", "add 'listen 1935;'"))
+    with problems.collected():
+        _check_http(settings, root.directive)
+    _check_distinct(settings, root.directive, problems)
     _check_proxied(settings, root)
-    _check_casters(settings)
+    _check_casters(settings, problems)
     for section in root.subs("vhost"):
         _check_vhost(section)
-    files = file_mounts(settings.vhosts, settings.http_server.dir)
-    for name, vhost in settings.vhosts.items():
-        check_routes(
-            vhost, api_shared=settings.api_shared, files=files[name], numbered=settings.numbered_app(name)
-        )
+    with problems.collected():
+        files = file_mounts(settings.vhosts, settings.http_server.dir)
+        for name, vhost in settings.vhosts.items():
+            check_routes(
+                vhost,
+                problems,
+                api_shared=settings.api_shared,
+                files=files[name],
+                numbered=settings.numbered_app(name),
+            )
     if settings.daemon and settings.asprocess:
-        raise _error(
-            root.directive, ("asprocess",), "asprocess and daemon exclude each other", "add 'daemon off;'"
+        problems.add(
+            _error(
+                root.directive, ("asprocess",), "asprocess and daemon exclude each other", "add 'daemon off;'"
+            )
         )
     if settings.daemon and settings.log.tank.value == "console":
         root.notify(
@@ -82,19 +94,20 @@ def check_meaning(settings: Settings, root: Section, env_only: bool) -> None:
             root.value("srs_log_tank"),
         )
     # Last, as in SRS: the file is checked whole before it is refused for being documentation.
-    if root.flag("is_full", False):
-        raise _error(
-            root.directive,
-            ("is_full",),
-            f"never use {root.directive.file}: it documents, it does not run",
-            "start from a small file and add what you need",
+    if root.flag("is_full", False) and not problems:
+        problems.add(
+            _error(
+                root.directive,
+                ("is_full",),
+                f"never use {root.directive.file}: it documents, it does not run",
+                "start from a small file and add what you need",
+            )
         )
 
 
 def _error(root: Directive, path: tuple[str, ...], detail: str, hint: str = "") -> ConfigValueError:
     """An error at the directive at *path* under *root*, or at the nearest block around it."""
-    at = _at(root, path)
-    return ConfigValueError(detail, file=at.file, line=at.line, hint=hint)
+    return value_error(_at(root, path), detail, hint)
 
 
 def _at(root: Directive, path: tuple[str, ...]) -> Directive:
@@ -131,7 +144,7 @@ def _check_http(settings: Settings, root: Directive) -> None:
         )
 
 
-def _check_distinct(settings: Settings, root: Directive) -> None:
+def _check_distinct(settings: Settings, root: Directive, problems: Problems) -> None:
     """Two listeners on one endpoint could never start; a server and API that share theirs are one listener."""
     bound: list[tuple[Endpoint, str, Directive]] = []
     places = [
@@ -143,23 +156,38 @@ def _check_distinct(settings: Settings, root: Directive) -> None:
         assert block is not None
         places.append((f"stream_caster (line {block.line})", _at(block, ("listen",)), caster.listen))
     for name, at, listen in places:
-        for endpoint in listen:
+        # In place of a value that cannot be stands the default, which nobody wrote.
+        for endpoint in () if problems.at(at) else listen:
             for taken, other, place in bound:
                 if other != name and endpoint.overlaps(taken):
                     where = (
                         str(endpoint) if endpoint == taken else f"{endpoint} and {taken}, which are one port"
                     )
-                    raise ConfigValueError(
-                        f"{name} and {other} ({place.place}) both listen on {where}",
-                        file=at.file,
-                        line=at.line,
-                        hint="give one another port",
+                    problems.add(
+                        value_error(
+                            _endpoint_place(at, endpoint),
+                            f"{name} and {other} ({place.place}) both listen on {where}",
+                            "give one another port",
+                        )
                     )
+                    break
             bound.append((endpoint, name, at))
 
 
+def _endpoint_place(listen: Directive, endpoint: Endpoint) -> Directive:
+    """The word of *listen* that names *endpoint*, else *listen*: defaults and variables have no word there."""
+    if listen.name == "listen":
+        for word, column in zip(listen.args, listen.columns[1:], strict=False):
+            try:
+                if Endpoint.parse(word) == endpoint:
+                    return replace(listen, columns=(column,))
+            except ValueError:
+                continue
+    return listen
+
+
 def _check_proxied(settings: Settings, root: Section) -> None:
-    """Raise for a `proxy_protocol` without proxies: headers of other addresses are not believed."""
+    """Find a `proxy_protocol` without proxies: headers of other addresses are not believed."""
     server, api = settings.http_server, settings.http_api
     blocks = {
         "rtmp": settings.rtmp.proxy_protocol,
@@ -176,14 +204,16 @@ def _check_proxied(settings: Settings, root: Section) -> None:
                 section = section.sub(name)
             at = section.value("proxy_protocol")
             assert at is not None
-            raise at.error(
-                "is on, but no proxy is trusted",
-                "write 'trusted_proxies 10.0.0.0/8;' at the top of the file, with the addresses of the proxies",
+            root.problems.add(
+                at.error(
+                    "is on, but no proxy is trusted",
+                    "write 'trusted_proxies 10.0.0.0/8;' at the top of the file, with the addresses of the proxies",
+                )
             )
 
 
-def _check_casters(settings: Settings) -> None:
-    """Raise for a caster whose streams would go to another server or to no vhost, and likewise of `flv_tcp`."""
+def _check_casters(settings: Settings, problems: Problems) -> None:
+    """Find a caster whose streams would go to another server or to no vhost, and likewise of `flv_tcp`."""
     rtmp = settings.rtmps.listen if settings.rtmps else ()
     for caster in settings.stream_casters:
         output, source = caster.output, caster.source
@@ -191,38 +221,45 @@ def _check_casters(settings: Settings) -> None:
         at = source.value("output")
         where = at or source.directive
         assert where is not None
-        if not output.is_here(tuple(settings.vhosts), (*settings.listen, *rtmp)):
+        # Without a listener, which is a problem of its own, no output can be here.
+        if settings.listen and not output.is_here(tuple(settings.vhosts), (*settings.listen, *rtmp)):
             port = next((each.port for each in settings.listen), RTMP_PORT)
             here = "127.0.0.1" if port == RTMP_PORT else f"127.0.0.1:{port}"
-            raise ConfigValueError(
-                f"stream_caster.output {output} is no stream of this server",
-                file=where.file,
-                line=where.line,
-                hint=f"write rtmp://{here}/[app]/[stream]; a caster publishes here, and forwards to nobody",
+            problems.add(
+                value_error(
+                    where,
+                    f"stream_caster.output {output} is no stream of this server",
+                    f"write rtmp://{here}/[app]/[stream]; a caster publishes here, and forwards to nobody",
+                )
             )
         if settings.vhost(output.vhost) is None:
-            raise ConfigValueError(
-                f"stream_caster.output {output} is of a vhost that is not served",
-                file=where.file,
-                line=where.line,
-                hint="add the vhost, or name another one with ?vhost=NAME",
+            problems.add(
+                value_error(
+                    where,
+                    f"stream_caster.output {output} is of a vhost that is not served",
+                    "add the vhost, or name another one with ?vhost=NAME",
+                )
             )
     tcp = settings.flv_tcp
     if not tcp.enabled:
         return
     if not tcp.app.strip("/") or tcp.app.strip("/") != tcp.app:
-        raise _error(
-            settings.directive,
-            ("flv_tcp", "app"),
-            f"flv_tcp.app cannot be '{tcp.app}'",
-            "write a name without slashes at its ends, as live",
+        problems.add(
+            _error(
+                settings.directive,
+                ("flv_tcp", "app"),
+                f"flv_tcp.app cannot be '{tcp.app}'",
+                "write a name without slashes at its ends, as live",
+            )
         )
     if settings.vhost(DEFAULT_VHOST) is None:
-        raise _error(
-            settings.directive,
-            ("flv_tcp",),
-            f"flv_tcp is on, but {DEFAULT_VHOST}, which takes its streams, is not served",
-            f"add 'vhost {DEFAULT_VHOST} {{ }}'",
+        problems.add(
+            _error(
+                settings.directive,
+                ("flv_tcp",),
+                f"flv_tcp is on, but {DEFAULT_VHOST}, which takes its streams, is not served",
+                f"add 'vhost {DEFAULT_VHOST} {{ }}'",
+            )
         )
 
 
@@ -249,19 +286,21 @@ def _listeners(settings: Settings, root: Directive) -> Iterator[tuple[tuple[str,
 
 
 def _check_keys(vhost: Section) -> None:
-    """Raise for `hls_keys on` without the package that encrypts, or with keys that nobody serves."""
+    """Find `hls_keys on` without the package that encrypts, or with keys that nobody serves."""
     hls = vhost.sub("hls")
     keys = hls.value("hls_keys")
     if keys is None or not (hls.flag("enabled", False) and hls.flag("hls_keys", False)):
         return
     if find_spec("cryptography") is None:
-        raise keys.error("needs the package cryptography", "run: pip install 'fastflv[keys]'")
+        vhost.problems.add(keys.error("needs the package cryptography", "run: pip install 'fastflv[keys]'"))
     path, folder = hls.value("hls_key_file_path"), hls.value("hls_path")
     together = path and folder and normpath(path.words[0]) == normpath(folder.words[0])
     if path and not together and hls.value("hls_key_url") is None:
-        raise path.error(
-            "puts keys where another server has them, but playlists do not name that server",
-            "write hls_key_url, for example 'hls_key_url https://keys.example.com/;', or leave hls_key_file_path out",
+        vhost.problems.add(
+            path.error(
+                "puts keys where another server has them, but playlists do not name that server",
+                "write hls_key_url, for example 'hls_key_url https://keys.example.com/;', or leave hls_key_file_path out",
+            )
         )
 
 
@@ -269,24 +308,29 @@ def _check_vhost(vhost: Section) -> None:
     directive = vhost.directive
     assert directive is not None
     _check_keys(vhost)
-    name = directive.args[0]
-    remuxes = directive.every("http_remux")
-    if len(remuxes) > 1:
-        raise _error(
-            remuxes[1],
-            (),
-            f"vhost {name} has more than one http_remux",
-            "write all mounts into one block",
+    name = " ".join(directive.args)
+    for remux in directive.every("http_remux")[1:]:
+        vhost.problems.add(
+            value_error(
+                remux, f"vhost {name} has more than one http_remux", "write all mounts into one block"
+            )
         )
     if vhost.sub("forward").flag("enabled", False) and vhost.sub("publish").number("kickoff_for_idle", 0.0):
-        raise _error(
-            directive,
-            ("publish", "kickoff_for_idle"),
-            f"vhost {name} has forward and kickoff_for_idle, which exclude each other",
-            "turn one of them off",
+        vhost.problems.add(
+            _error(
+                directive,
+                ("publish", "kickoff_for_idle"),
+                f"vhost {name} has forward and kickoff_for_idle, which exclude each other",
+                "turn one of them off",
+            )
         )
     ids = Counter(ingest.args[:1] for ingest in directive.every("ingest"))
-    for ingest in directive.every("ingest"):
-        if ids[ingest.args[:1]] > 1:
-            shown = ingest.args[0] if ingest.args else ""
-            raise _error(ingest, (), f"vhost {name} has two ingests called '{shown}'", "give each its own id")
+    for args in (args for args, count in ids.items() if count > 1):
+        ingest = next(each for each in directive.every("ingest") if each.args[:1] == args)
+        vhost.problems.add(
+            value_error(
+                ingest,
+                f"vhost {name} has two ingests called '{''.join(args)}'",
+                "give each its own id",
+            )
+        )

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastflv.config.grammar.directive import Directive
+from fastflv.config.grammar.problems import Problems, value_error
 from fastflv.config.grammar.section import Value
 from fastflv.config.model.vhost import DEFAULT_VHOST, Vhost
-from fastflv.errors import ConfigValueError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,13 @@ def file_mounts(vhosts: Mapping[str, Vhost], root: str) -> dict[str, tuple[FileM
     """
     own: dict[str, list[FileMount]] = {name: [] for name in vhosts}
     shared: list[FileMount] = []
+    problems = Problems()
     for name, vhost in vhosts.items():
         if vhost.enabled and vhost.http_static.enabled:
-            mount, everywhere = _parse(vhost)
-            (shared if everywhere else own[name]).append(mount)
+            with problems.collected():
+                mount, everywhere = _parse(vhost)
+                (shared if everywhere else own[name]).append(mount)
+    problems.raise_found()
     shared.append(FileMount("/", root))
     return {name: (*mounts, *shared) for name, mounts in own.items()} | {"": tuple(shared)}
 
@@ -49,10 +52,9 @@ def _parse(vhost: Vhost) -> tuple[FileMount, bool]:
     host, _, path = text.partition("/")
     prefix = f"/{path.strip('/')}/".replace("//", "/")
     if host not in ("", "[vhost]", vhost.name) or "[" in path:
-        raise ConfigValueError(
+        raise value_error(
+            at,
             f"http_static.mount {text} is not a path of vhost {vhost.name}",
-            file=at.file if at else "",
-            line=at.line if at else 0,
-            hint="write '[vhost]/' or '[vhost]/hls' for this vhost, '/' or '/hls' for all hosts",
+            "write '[vhost]/' or '[vhost]/hls' for this vhost, '/' or '/hls' for all hosts",
         )
     return FileMount(prefix, folder, at), not host or vhost.name == DEFAULT_VHOST

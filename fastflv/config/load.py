@@ -7,15 +7,19 @@ what values mean together, `is_full` last. Nothing is opened but the files thems
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from importlib import resources
 
 from fastflv.config import check
 from fastflv.config.feature import survey
 from fastflv.config.grammar import legacy, schema
-from fastflv.config.grammar.directive import Directive, parse, parse_file
+from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.environ import NO_OPTIONS, Environment
 from fastflv.config.grammar.filestamp import FileStamps
+from fastflv.config.grammar.parse import parse, parse_file
+from fastflv.config.grammar.problems import Problems, TooManyProblems
 from fastflv.config.grammar.section import Section
 from fastflv.config.model.caster import FlvTcp, read_casters
 from fastflv.config.model.limits import read_limits
@@ -47,6 +51,7 @@ def load(
     stamps: FileStamps | None = None,
     contained: bool = False,
     options: Mapping[str, tuple[str, str]] = NO_OPTIONS,
+    problems: Problems | None = None,
 ) -> Settings:
     """Read the configuration file at *path*, with the SRS_* variables of *environ* over it.
 
@@ -56,21 +61,50 @@ def load(
     process runs in a container, so it stays in the foreground and logs to the console unless the configuration says otherwise.
     *options*: of the command line, by directive path, as `Environment` takes them.
     *stamps* is given how each file looked before it was read, also where this fails.
-    Raises ConfigFileError, ConfigSyntaxError, ConfigNameError or ConfigValueError, with file and line.
+    *problems* is given what is wrong, and the settings are what could be read; None: raises ConfigFileError,
+    ConfigSyntaxError, ConfigNameError or ConfigValueError, with the place; the error carries all `problems`.
     """
+    found = Problems() if problems is None else problems
+    try:
+        settings = _load(path, environ, env_only, folder, stamps, contained, options, found)
+    except TooManyProblems:
+        if problems is not None:
+            raise
+        settings = Settings()
+    if problems is None:
+        found.raise_found()
+    return settings
+
+
+def _load(
+    path: str | None,
+    environ: Mapping[str, str],
+    env_only: bool,
+    folder: str,
+    stamps: FileStamps | None,
+    contained: bool,
+    options: Mapping[str, tuple[str, str]],
+    problems: Problems,
+) -> Settings:
     environment = Environment(environ, options)
     if env_only or environment.only:
-        return _build(_without_file(), environment, env_only=True, contained=contained)
+        return _build(_without_file(), environment, problems, env_only=True, contained=contained)
     path = environment.config_file or path
     if path is not None:
-        return _build(parse_file(path, folder, stamps), environment, contained=contained)
+        root = parse_file(path, folder, stamps, problems)
+        return _build(root, environment, problems, contained=contained)
     built_in = resources.files("fastflv.config").joinpath("default.conf").read_text("utf-8")
-    return _build(parse(built_in, BUILT_IN), environment)
+    return _build(parse(built_in, BUILT_IN), environment, problems)
 
 
 def load_text(text: str, file: str = "<text>", *, environ: Mapping[str, str] | None = None) -> Settings:
     """As `load`, for a configuration in memory; *file* labels places in messages."""
-    return _build(parse(text, file), Environment(environ or {}))
+    problems = Problems()
+    settings = Settings()
+    with suppress(TooManyProblems):
+        settings = _build(parse(text, file, problems=problems), Environment(environ or {}), problems)
+    problems.raise_found()
+    return settings
 
 
 def _without_file() -> Directive:
@@ -81,16 +115,23 @@ def _without_file() -> Directive:
 
 
 def _build(
-    root: Directive, environment: Environment, *, env_only: bool = False, contained: bool = False
+    root: Directive,
+    environment: Environment,
+    problems: Problems,
+    *,
+    env_only: bool = False,
+    contained: bool = False,
 ) -> Settings:
     notices: list[Notice] = []
-    check.check_filled(root)
+    if not problems:
+        with problems.collected():
+            check.check_filled(root)
     root = legacy.rewrite(root, notices)
-    schema.check_names(root)
-    section = Section(root, "", environment, notices)
+    schema.check_names(root, problems)
+    section = Section(root, "", environment, notices, problems)
     vhosts: dict[str, Vhost] = {}
     for each in section.subs("vhost"):
-        vhost = read_vhost(each)
+        vhost = problems.attempt(partial(read_vhost, each), Vhost())
         vhosts.setdefault(vhost.name, vhost)
     # What was written counts, `off` too.
     in_docker = section.flag("in_docker", False) if section.value("in_docker") else contained
@@ -118,5 +159,6 @@ def _build(
     )
     survey(section)
     survey_unused(settings, section)
-    check.check_meaning(settings, section, env_only)
+    with problems.collected():
+        check.check_meaning(settings, section, env_only)
     return replace(settings, notices=tuple(dict.fromkeys(notices)))

@@ -41,9 +41,12 @@ class Notice:
     line: int = 0
     "Line from 1, or 0."
 
+    column: int = 0
+    "Where the word begins in its line, from 1, or 0."
+
     feature: str = ""
     "For LATER and NEVER: the feature's name in the table of features; else empty."
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.line else (f"{self.file}: " if self.file else "")
-        return place + self.text
+        place = ":".join(map(str, filter(None, (self.file, self.line, self.column))))
+        return f"{place}: {self.text}" if place else self.text

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from fastflv.config.filemount import FileMount
 from fastflv.config.grammar.directive import Directive
+from fastflv.config.grammar.problems import Problems, value_error
 from fastflv.config.grammar.section import Section, Value
 from fastflv.config.hlsfiles import HlsFiles
 from fastflv.config.model.vhost import Vhost
@@ -197,25 +198,35 @@ def with_former(routes: tuple[Route, ...], former: Iterable[HlsFiles]) -> tuple[
 
 
 def check_routes(
-    vhost: Vhost, *, api_shared: bool, files: Iterable[FileMount] = (), numbered: str = ""
+    vhost: Vhost,
+    problems: Problems,
+    *,
+    api_shared: bool,
+    files: Iterable[FileMount] = (),
+    numbered: str = "",
 ) -> None:
-    """Raise ConfigValueError for the first two routes of *vhost* between which their order does not decide."""
+    """Add a ConfigValueError for each two routes of *vhost* between which their order does not decide."""
     routes = routes_of(vhost, api_shared=api_shared, files=files, numbered=numbered)
     for first, second in combinations(routes, 2):
-        if first.kind is RouteKind.API:
-            _check_behind_api(first, second)
-        elif second.kind is RouteKind.KEY:
-            _check_key(first, second)
-        elif second.mount is None:
-            continue
-        elif first.mount is not None:
-            _check_mounts(first, second, first.mount, second.mount)
-        else:
-            found = _overlap(first, second)
-            # A segment that exists is answered before a stream is looked for: something must be left.
-            if found and (first.kind is RouteKind.PLAYLIST or not found.second_only):
-                name = first.what.partition(" ")[0]
-                raise _refused(first, second, found.path, f"give {name} a path that no mount matches")
+        with problems.collected():
+            _check_pair(first, second)
+
+
+def _check_pair(first: Route, second: Route) -> None:
+    if first.kind is RouteKind.API:
+        _check_behind_api(first, second)
+    elif second.kind is RouteKind.KEY:
+        _check_key(first, second)
+    elif second.mount is None:
+        return
+    elif first.mount is not None:
+        _check_mounts(first, second, first.mount, second.mount)
+    else:
+        found = _overlap(first, second)
+        # A segment that exists is answered before a stream is looked for: something must be left.
+        if found and (first.kind is RouteKind.PLAYLIST or not found.second_only):
+            name = first.what.partition(" ")[0]
+            raise _refused(first, second, found.path, f"give {name} a path that no mount matches")
 
 
 def _check_key(other: Route, key: Route) -> None:
@@ -276,8 +287,8 @@ def _mounts(vhost: Vhost) -> Iterator[Route]:
         return
     words: dict[str, Value] = {}
     for value in _block(vhost, "http_remux").values("mount", split=True) if vhost.source else ():
-        for word in value.words:
-            words.setdefault(word, value)
+        for index, word in enumerate(value.words):
+            words.setdefault(word, value.only(index))
     for mount in parse_mounts(remux.mounts, vhost.name):
         at = words.get(mount.text) or _place(vhost, "http_remux", "mount")
         yield Route(RouteKind.MOUNT, f"mount {mount.text}", (mount.template,), mount=mount, at=at)
@@ -318,11 +329,10 @@ def _check_behind_api(api: Route, other: Route) -> None:
         if found.path and not found.second_only:
             taken = found.path
     if taken:
-        raise ConfigValueError(
+        raise value_error(
+            other.at,
             f"{other.what} is never reached: the API answers {taken} on the same port",
-            file=other.at.file if other.at else "",
-            line=other.at.line if other.at else 0,
-            hint="give it another path, or the API another port",
+            "give it another path, or the API another port",
         )
 
 
@@ -365,9 +375,4 @@ def _ended(template: PathTemplate) -> bool:
 
 def _refused(at: Route, other: Route, path: str, hint: str) -> ConfigValueError:
     """The error at the route *at*, which takes a path of *other*."""
-    return ConfigValueError(
-        f"{at.what} and {other.what} ({other.place}) both take {path}",
-        file=at.at.file if at.at else "",
-        line=at.at.line if at.at else 0,
-        hint=hint,
-    )
+    return value_error(at.at, f"{at.what} and {other.what} ({other.place}) both take {path}", hint)

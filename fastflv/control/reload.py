@@ -47,7 +47,9 @@ class Reloader:
             settings = self._load(self._stamps)
             self._apply(settings)
         except (ConfigError, StartupError) as error:
-            log.error("%s: the configuration stays as it is: %s", why, error)
+            problems = error.problems if isinstance(error, ConfigError) else (error,)
+            for problem in problems:
+                log.error("%s: the configuration stays as it is: %s", why, problem)
             return False
         self._settings = settings
         for notice in settings.notices:

@@ -16,6 +16,9 @@ INCLUDE_FILES_MAX: Final = 1024
 INCLUDE_DEPTH_MAX: Final = 16
 "Deepest chain of includes. Nobody nests more than three."
 
+CONFIG_PROBLEMS_MAX: Final = 100
+"Problems of one configuration that are reported; beyond that the file is hardly a configuration, and nobody reads on."
+
 CHUNK_BYTES_ADVISED: Final = (128, 65536)
 "Chunk sizes that pass without a warning, bytes (as SRS): below, headers cost more than media; above, some clients fail."
 

@@ -1,9 +1,10 @@
-"""Configurations: any text gives settings or a ConfigError that names a place, never another exception."""
+"""Configurations: any text gives settings or a ConfigError whose problems all have a place, never another exception."""
 
 from __future__ import annotations
 
 from importlib import resources
 
+from fastflv import limits
 from fastflv.config.load import load_text
 from fastflv.errors import ConfigError
 
@@ -27,10 +28,17 @@ def check(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape")
     # No file is opened: what follows an include is a name by chance.
     text = text.replace("include", "inc1ude")
+    lines = text.split("\n")
     try:
         settings = load_text(text, "a.conf")
     except ConfigError as error:
-        assert error.detail and error.line <= text.count("\n") + 1
-        str(error)
+        assert len(error.problems) <= limits.CONFIG_PROBLEMS_MAX
+        for problem in error.problems:
+            assert problem.detail and problem.file == "a.conf" and str(problem).startswith("a.conf:")
+            assert 0 <= problem.line <= len(lines)
+            if problem.line:
+                assert 0 < problem.column <= len(lines[problem.line - 1]) + 1
+        places = [(problem.line, problem.column) for problem in error.problems]
+        assert places == sorted(places)
         return
     assert all(str(notice) for notice in settings.notices)

@@ -95,22 +95,22 @@ def test_t_names_a_file_with_which_nobody_can_publish(tmp_path: Path) -> None:
     file.write_text("daemon off;\nlisten 1935;\n")
     done = run("-t", "-c", str(file))
     assert done.returncode == 0
-    assert f"warning: {file}:2: there is no vhost" in done.stderr
+    assert f"warning: {file}:2:8: there is no vhost" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("damage", "words"),
+    ("damage", "place", "words"),
     [
-        (lambda folder: (folder / "cert.pem").unlink(), "cert.pem does not exist"),
-        (lambda folder: (folder / "key.pem").unlink(), "key.pem does not exist"),
-        (lambda folder: (folder / "cert.pem").write_text("garbage"), "holds no certificate"),
-        (lambda folder: (folder / "key.pem").write_text("garbage"), "holds no private key"),
+        (lambda folder: (folder / "cert.pem").unlink(), "3:6", "cert.pem does not exist"),
+        (lambda folder: (folder / "key.pem").unlink(), "2:5", "key.pem does not exist"),
+        (lambda folder: (folder / "cert.pem").write_text("garbage"), "3:6", "holds no certificate"),
+        (lambda folder: (folder / "key.pem").write_text("garbage"), "3:6", "holds no private key"),
     ],
     ids=["no certificate", "no key", "garbage", "garbage for a key"],
 )
 @pytest.mark.parametrize("block", ["rtmps", "http_server.https", "http_api.https"])
 def test_t_looks_at_certificates(
-    tmp_path: Path, certificate: Path, block: str, damage: Callable[[Path], object], words: str
+    tmp_path: Path, certificate: Path, block: str, damage: Callable[[Path], object], place: str, words: str
 ) -> None:
     for name in ("key.pem", "cert.pem"):
         shutil.copyfile(certificate / name, tmp_path / name)
@@ -124,7 +124,7 @@ def test_t_looks_at_certificates(
     done = run("-t", "-c", str(file))
     assert done.returncode == 1
     said = one_line("".join(line for line in done.stderr.splitlines(True) if "warning" not in line))
-    assert said.startswith(f"fastflv: {file}:3: {block}: ") and words in said
+    assert said.startswith(f"fastflv: {file}:{place}: {block}: ") and words in said
 
 
 def test_two_outputs_for_one_url_are_refused_with_the_place_of_both(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_two_outputs_for_one_url_are_refused_with_the_place_of_both(tmp_path: Pa
     done = run("-t", "-c", str(file))
     assert done.returncode != 0
     said = one_line(done.stderr)
-    assert f"{file}:4: " in said and f"({file}:3)" in said
+    assert f"{file}:4:7: " in said and f"({file}:3)" in said
 
 
 def test_v_shows_the_version() -> None:

@@ -48,6 +48,8 @@ def lex(text: str) -> list[str | tuple[str]]:
 
 def parse(text: str) -> Directive:
     """The root of *text*; raises Refused."""
+    if "\0" in text or text.startswith("\ufeff"):
+        raise Refused
     tokens = lex(text)
 
     def children(inside: bool) -> tuple[Directive, ...]:

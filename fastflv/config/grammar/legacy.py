@@ -97,7 +97,7 @@ def rewrite(root: Directive, notices: list[Notice]) -> Directive:
 
 def _notify(notices: list[Notice], at: Directive, old: str, new: str) -> None:
     text = f"{old} is written {new} today" if new else f"{old} has no effect"
-    notices.append(Notice(NoticeKind.LEGACY, text, at.file, at.line))
+    notices.append(Notice(NoticeKind.LEGACY, text, at.file, at.line, at.column))
 
 
 def _renamed(at: Directive, name: str, old: str, new: str, notices: list[Notice]) -> Directive:
@@ -145,10 +145,10 @@ def _put(parent: Directive, child: Directive) -> Directive:
 def _move(parent: Directive, old: Directive, home: str, name: str, args: tuple[str, ...]) -> Directive:
     """*parent* with the statement ``name args`` in its block *home*, standing where *old* stood."""
     block = next((each for each in parent.children if each.name == home and each.block), None)
-    block = block or Directive(home, block=True, file=old.file, line=old.line)
+    block = block or Directive(home, block=True, file=old.file, line=old.line, columns=old.columns)
     if home in SWITCHED_ON and block.first("enabled") is None:
-        block = _put(block, Directive("enabled", ("on",), file=old.file, line=old.line))
-    return _put(parent, _put(block, Directive(name, args, file=old.file, line=old.line)))
+        block = _put(block, Directive("enabled", ("on",), file=old.file, line=old.line, columns=old.columns))
+    return _put(parent, _put(block, Directive(name, args, file=old.file, line=old.line, columns=old.columns)))
 
 
 def _caster(caster: Directive, notices: list[Notice]) -> Directive:
@@ -207,5 +207,7 @@ def _modern(block: Directive, notices: list[Notice]) -> Directive:
                 _notify(notices, found, f"vhost.rtc.{old}", f"vhost.rtc.{new}")
                 block = replace(block, children=tuple(child for child in block.children if child.name != old))
                 value = "on" if found.args[:1] == (on,) else "off"
-                block = _put(block, Directive(new, (value,), file=found.file, line=found.line))
+                block = _put(
+                    block, Directive(new, (value,), file=found.file, line=found.line, columns=found.columns)
+                )
     return block

@@ -12,7 +12,8 @@ from difflib import get_close_matches
 from typing import Final
 
 from fastflv.config.grammar.directive import Directive
-from fastflv.errors import ConfigNameError, ConfigValueError
+from fastflv.config.grammar.problems import Problems
+from fastflv.errors import ConfigError, ConfigNameError, ConfigValueError
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +199,27 @@ ROOT: Final = block(
     vhost=VHOST,
 )
 
+NAMES_LISTED_MAX: Final = 12
+"Directives of a block that a message lists when none of them is near."
+
+REPEATED: Final = frozenset(
+    {
+        "stream_caster",
+        "trusted_proxies",
+        "vhost",
+        "vhost.exec.publish",
+        "vhost.http_remux",
+        "vhost.http_remux.mount",
+        "vhost.ingest",
+        "vhost.ingest.engine",
+        "vhost.security.allow",
+        "vhost.security.deny",
+        "vhost.transcode",
+        "vhost.transcode.engine",
+    }
+)
+"Statements that may stand several times, and blocks that are checked elsewhere when they do."
+
 KNOWN_ELSEWHERE: Final = {
     "worker_processes": "this looks like an nginx file; fastflv reads SRS-style files",
     "events": "this looks like an nginx file; fastflv reads SRS-style files",
@@ -207,53 +229,74 @@ KNOWN_ELSEWHERE: Final = {
 "Words that people bring from elsewhere, and what to say to them."
 
 
-def check_names(root: Directive) -> None:
-    """Raise ConfigNameError for the first name that no block of that kind has, with a suggestion.
+def check_names(root: Directive, problems: Problems) -> None:
+    """Add a ConfigNameError for each name that no block of that kind has, with a suggestion.
 
-    Raises ConfigValueError where a value stands for a block or a block for a value. Legacy
-    spellings must have been rewritten.
+    Adds a ConfigValueError where a value stands for a block or a block for a value. Legacy
+    spellings must have been rewritten. Where blocks are misnested, only names that exist nowhere are reported.
     """
-    _check(root, ROOT, "")
+    _check(root, ROOT, "", problems)
 
 
-def _check(parent: Directive, allowed: BlockSchema, path: str) -> None:
+def _check(parent: Directive, allowed: BlockSchema, path: str, problems: Problems) -> None:
     if allowed.free:
         return
     for child in parent.children:
         name = child.name
         if name in allowed.blocks:
             if not child.block:
-                raise ConfigValueError(
-                    f"{name} is a block", file=child.file, line=child.line, hint=f"write '{name} {{ … }}'"
-                )
-            _check(child, allowed.blocks[name], f"{path}.{name}" if path else name)
+                problems.add(_error(ConfigValueError, child, f"{name} is a block", f"write '{name} {{ … }}'"))
+            _check(child, allowed.blocks[name], f"{path}.{name}" if path else name, problems)
         elif name not in allowed.values:
-            raise ConfigNameError(
-                f"unknown directive '{name}' " + (f"in {path}" if path else "at the top of the file"),
-                file=child.file,
-                line=child.line,
-                hint=suggest(name, allowed, path),
+            if problems.misnested and _homes(name):
+                continue
+            problems.add(
+                _error(
+                    ConfigNameError,
+                    child,
+                    f"unknown directive '{name}' " + (f"in {path}" if path else "at the top of the file"),
+                    suggest(name, allowed, path),
+                )
             )
         elif child.block:
-            raise ConfigValueError(
-                f"{name} takes values, not a block",
-                file=child.file,
-                line=child.line,
-                hint=f"write '{name} …;'",
+            problems.add(
+                _error(ConfigValueError, child, f"{name} takes values, not a block", f"write '{name} …;'")
             )
+
+
+def _error(kind: type[ConfigError], at: Directive, detail: str, hint: str) -> ConfigError:
+    return kind(detail, file=at.file, line=at.line, column=at.column, hint=hint)
+
+
+def _homes(name: str) -> list[str]:
+    """The blocks that have *name*, by dotted path."""
+    return [where for where, known in names() if known == name]
 
 
 def suggest(name: str, allowed: BlockSchema, path: str) -> str:
-    """What to write instead of *name* in the block at *path*; '' when nothing is near."""
+    """What to write instead of *name* in the block at *path*, else what may stand there."""
     if name in KNOWN_ELSEWHERE:
         return KNOWN_ELSEWHERE[name]
-    homes = [where for where, known in names() if known == name]
+    odd = next((char for char in name if not char.isascii() or not char.isprintable()), "")
+    if odd:
+        return f"there is a character U+{ord(odd):04X} in it; type the word anew"
+    homes = _homes(name)
     if homes:
         # The nearest home first: a play directive in a vhost belongs in that vhost's play.
         homes.sort(key=lambda home: (not home.startswith(path), home.count(".")))
         return f"it belongs in {homes[0]}" if homes[0] else "it belongs at the top of the file"
-    close = get_close_matches(name, [*allowed.values, *allowed.blocks], n=1)
-    return f"did you mean '{close[0]}'?" if close else ""
+    here = sorted((*allowed.values, *allowed.blocks))
+    close = get_close_matches(name.lower(), here, n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    far = {known: where for where, known in reversed(list(names()))}
+    close = get_close_matches(name.lower(), sorted(far), n=1, cutoff=0.8)
+    if close:
+        where = far[close[0]]
+        return f"did you mean '{close[0]}', which belongs {f'in {where}' if where else 'at the top of the file'}?"
+    if len(here) <= NAMES_LISTED_MAX:
+        return f"allowed are {', '.join(here)}"
+    return f"docs/configure.md lists what {f'{path} may hold' if path else 'stands there'}"
 
 
 def names(allowed: BlockSchema = ROOT, path: str = "") -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from fastflv.config.endpoint import Endpoint
 from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.environ import Environment
+from fastflv.config.grammar.problems import Problems
 from fastflv.config.notice import Notice, NoticeKind
 from fastflv.errors import ConfigValueError
 
@@ -50,6 +51,14 @@ class Value:
     line: int
     "Line from 1; 0 for the environment and options."
 
+    columns: tuple[int, ...] = ()
+    "Where each word begins in its line, from 1; empty where there is no line."
+
+    @property
+    def column(self) -> int:
+        """Where the first word begins; 0 for the environment and options."""
+        return self.columns[0] if self.columns else 0
+
     @property
     def from_environment(self) -> bool:
         return self.line == 0
@@ -59,26 +68,43 @@ class Value:
         """File and line, for messages about another value."""
         return f"{self.file}:{self.line}" if self.line else self.file
 
-    def error(self, detail: str, hint: str = "") -> ConfigValueError:
-        """The error for this value: ``<label> <detail>``."""
-        return ConfigValueError(f"{self.label} {detail}", file=self.file, line=self.line, hint=hint)
+    def only(self, word: int) -> Value:
+        """This value with the word of that index alone, and its place."""
+        columns = self.columns[word : word + 1] or self.columns[:1]
+        return Value((self.words[word],), self.label, self.file, self.line, columns)
+
+    def error(self, detail: str, hint: str = "", *, word: int = 0) -> ConfigValueError:
+        """The error for this value, at the word of that index: ``<label> <detail>``."""
+        column = self.columns[word] if word < len(self.columns) else self.column
+        return ConfigValueError(
+            f"{self.label} {detail}", file=self.file, line=self.line, column=column, hint=hint
+        )
 
 
 class Section:
-    """One block, or the lack of it, with the environment over it. Notices go to a list shared by all."""
+    """One block, or the lack of it, with the environment over it. Notices and problems go to lists shared by all.
 
-    __slots__ = ("directive", "environment", "notices", "path")
+    A value that cannot be is a problem, and the default is read instead.
+    """
+
+    __slots__ = ("directive", "environment", "notices", "path", "problems")
 
     def __init__(
-        self, directive: Directive | None, path: str, environment: Environment, notices: list[Notice]
+        self,
+        directive: Directive | None,
+        path: str,
+        environment: Environment,
+        notices: list[Notice],
+        problems: Problems,
     ) -> None:
         self.directive = directive
         self.path = path
         self.environment = environment
         self.notices = notices
+        self.problems = problems
 
     def _at(self, directive: Directive | None, name: str) -> Section:
-        return Section(directive, self._path(name), self.environment, self.notices)
+        return Section(directive, self._path(name), self.environment, self.notices, self.problems)
 
     def _path(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
@@ -102,7 +128,7 @@ class Section:
         found = self.directive.first(name) if self.directive else None
         if found is None or not found.args:
             return None
-        return Value(found.args, path, found.file, found.line)
+        return Value(found.args, path, found.file, found.line, found.columns[1:])
 
     def values(self, name: str, *, split: bool = False) -> tuple[Value, ...]:
         """Every statement *name*, in file order, for what may stand several times; a variable replaces them all."""
@@ -110,7 +136,11 @@ class Section:
         if found is not None and found.from_environment:
             return (found,)
         every = self.directive.every(name) if self.directive else ()
-        return tuple(Value(each.args, self._path(name), each.file, each.line) for each in every if each.args)
+        return tuple(
+            Value(each.args, self._path(name), each.file, each.line, each.columns[1:])
+            for each in every
+            if each.args
+        )
 
     def word(self, name: str) -> Value | None:
         """As `value`, for a directive with one argument; more earn a notice and are left out."""
@@ -121,7 +151,8 @@ class Section:
 
     def notify(self, kind: NoticeKind, text: str, at: Value | Directive | None, feature: str = "") -> None:
         """Write a notice about the place *at*."""
-        self.notices.append(Notice(kind, text, at.file if at else "", at.line if at else 0, feature))
+        place = (at.file, at.line, at.column) if at else ("", 0, 0)
+        self.notices.append(Notice(kind, text, *place, feature))
 
     def text(self, name: str, default: str) -> str:
         found = self.word(name)
@@ -152,10 +183,12 @@ class Section:
             return default
         word = found.words[0]
         if WHOLE.fullmatch(word):
-            return self._within(int(word), found, low, high)
+            return self._within(int(word), default, found, low, high)
         if truncate and DECIMAL.fullmatch(word):
-            return self._within(int(float(word)), found, low, high)
-        raise found.error(f"is not a whole number: '{word}'", self._number_hint(word))
+            return self._within(int(float(word)), default, found, low, high)
+        hint = self._number_hint(word, default, low, high)
+        self.problems.add(found.error(f"is not a whole number: '{word}'", hint))
+        return default
 
     def number(self, name: str, default: float, low: float = 0.0, high: float | None = None) -> float:
         found = self.word(name)
@@ -163,8 +196,10 @@ class Section:
             return default
         word = found.words[0]
         if not DECIMAL.fullmatch(word):
-            raise found.error(f"is not a number: '{word}'", self._number_hint(word))
-        return self._within(float(word), found, low, high)
+            hint = self._number_hint(word, default, low, high)
+            self.problems.add(found.error(f"is not a number: '{word}'", hint))
+            return default
+        return self._within(float(word), default, found, low, high)
 
     def size(self, name: str, default: int, low: int = 0, high: int | None = None) -> int:
         """Bytes; `k`, `m` and `g` behind the number stand for powers of 1024."""
@@ -173,22 +208,33 @@ class Section:
             return default
         match = SIZE.fullmatch(found.words[0])
         if match is None:
-            raise found.error(
-                f"is no size: '{found.words[0]}'", "write bytes, or a number and k, m or g, as 512m"
+            self.problems.add(
+                found.error(
+                    f"is no size: '{found.words[0]}'", "write bytes, or a number and k, m or g, as 512m"
+                )
             )
-        return self._within(int(match[1]) << 10 * " kmg".index(match[2].lower() or " "), found, low, high)
+            return default
+        size = int(match[1]) << 10 * " kmg".index(match[2].lower() or " ")
+        return self._within(size, default, found, low, high)
 
     @staticmethod
-    def _number_hint(word: str) -> str:
-        return "leave the unit out; every directive has a fixed one" if SUFFIXED.fullmatch(word) else ""
+    def _number_hint(word: str, default: Number, low: Number, high: Number | None) -> str:
+        if SUFFIXED.fullmatch(word):
+            return "leave the unit out; every directive has a fixed one"
+        bounds = f"from {low:g}" + (f" to {high:g}" if high is not None else "")
+        return f"write a number {bounds}; the default is {default:g}"
 
-    @staticmethod
-    def _within(number: Number, found: Value, low: Number, high: Number | None) -> Number:
+    def _within(
+        self, number: Number, default: Number, found: Value, low: Number, high: Number | None
+    ) -> Number:
         if number < low:
-            raise found.error(f"is {number}, and must be at least {low}")
-        if high is not None and number > high:
-            raise found.error(f"is {number}, and may be at most {high}")
-        return number
+            detail = f"is {number}, and must be at least {low}"
+        elif high is not None and number > high:
+            detail = f"is {number}, and may be at most {high}"
+        else:
+            return number
+        self.problems.add(found.error(detail, f"the default is {default:g}"))
+        return default
 
     def choice(self, name: str, default: Choice) -> Choice:
         found = self.word(name)
@@ -199,17 +245,21 @@ class Section:
             return kinds(found.words[0])
         except ValueError:
             names = ", ".join(str(kind.value) for kind in kinds)
-            raise found.error(f"cannot be '{found.words[0]}'", f"write one of {names}") from None
+            self.problems.add(found.error(f"cannot be '{found.words[0]}'", f"write one of {names}"))
+            return default
 
     def endpoints(self, name: str, default: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
         """Endpoints to listen on, in the order given, each one once."""
         found = self.value(name, split=True)
         if found is None:
             return default
-        try:
-            return tuple(dict.fromkeys(Endpoint.parse(word) for word in found.words))
-        except ValueError as error:
-            raise found.error(f"cannot be '{' '.join(found.words)}'", str(error)) from None
+        endpoints: dict[Endpoint, None] = {}
+        for index, word in enumerate(found.words):
+            try:
+                endpoints[Endpoint.parse(word)] = None
+            except ValueError as error:
+                self.problems.add(found.error(f"cannot be '{word}'", str(error), word=index))
+        return tuple(endpoints) or default
 
     def fill(self, kind: type[Filled], **given: Any) -> Filled:
         """Build a *kind*: each field that is not *given* is read from the directive of the field's name.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
+from fastflv.config.grammar.problems import value_error
 from fastflv.config.grammar.section import Section
-from fastflv.errors import ConfigValueError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +55,24 @@ class Security:
 
 
 def read_security(section: Section) -> Security:
-    """Build the rules of *section*; raise ConfigValueError for one that names nobody."""
+    """Build the rules of *section*; one that names nobody is a problem."""
     rules = []
     for directive in section.directive.children if section.directive else ():
-        if directive.name == "enabled":
+        if directive.name not in ("allow", "deny"):
             continue
         if (
             len(directive.args) != 2
             or directive.args[0] not in ("publish", "play", "record")
             or not _names_peers(directive.args[1])
         ):
-            raise ConfigValueError(
-                f"cannot be '{' '.join((directive.name, *directive.args))}'",
-                file=directive.file,
-                line=directive.line,
-                hint=f"write '{directive.name} publish|play|record all|ADDRESS|NETWORK;'",
+            section.problems.add(
+                value_error(
+                    directive,
+                    f"{section.path} cannot have '{' '.join((directive.name, *directive.args))}'",
+                    f"write '{directive.name} publish|play|record all|ADDRESS|NETWORK;'",
+                )
             )
+            continue
         rules.append(Rule(directive.name == "allow", *directive.args))
     return section.fill(Security, rules=tuple(rules))
 

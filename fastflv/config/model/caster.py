@@ -123,7 +123,7 @@ class FlvTcp:
 
 
 def read_casters(root: Section) -> tuple[StreamCaster, ...]:
-    """Build every enabled `stream_caster { caster flv; }`; raise ConfigValueError for an output that cannot be."""
+    """Build every enabled `stream_caster { caster flv; }`; an output that cannot be is a problem, and the caster is left out."""
     found = []
     for section in root.subs("stream_caster"):
         if not section.flag("enabled", False) or section.text("caster", "") != "flv":
@@ -133,6 +133,7 @@ def read_casters(root: Section) -> tuple[StreamCaster, ...]:
             output = CasterOutput.parse(value.words[0] if value else DEFAULT_OUTPUT)
         except ValueError as error:
             assert value is not None
-            raise value.error(f"cannot be '{value.words[0]}'", str(error)) from None
+            root.problems.add(value.error(f"cannot be '{value.words[0]}'", str(error)))
+            continue
         found.append(section.fill(StreamCaster, output=output, source=section))
     return tuple(found)

@@ -117,9 +117,11 @@ def read_play(vhost: Section) -> Play:
     if 0 < pacing < limits.PACE_PERCENT_MIN:
         found = section.value("pacing")
         assert found is not None
-        raise found.error(
-            f"cannot be {pacing}",
-            f"percent of the stream's rate: {limits.PACE_PERCENT_MIN} or more, 0 for off",
+        section.problems.add(
+            found.error(
+                f"cannot be {pacing}",
+                f"percent of the stream's rate: {limits.PACE_PERCENT_MIN} or more, 0 for off",
+            )
         )
     given |= read_lag(section)
     return section.fill(Play, **given)
@@ -134,7 +136,7 @@ def read_window(section: Section, realtime: bool) -> int | None:
 
 
 def read_lag(section: Section) -> dict[str, int]:
-    """Read the steps for players that lag; raise ConfigValueError where they do not rise."""
+    """Read the steps for players that lag; steps that do not rise are a problem."""
     jump = section.integer("lag_jump", Play().lag_jump, 1)
     if section.value("queue_length") is not None and section.value("lag_jump") is None:
         jump = 1000 * section.integer("queue_length", Play().queue_length, 1)
@@ -146,8 +148,10 @@ def read_lag(section: Section) -> dict[str, int]:
     for low, high in pairwise(steps):
         at = section.value(low) or section.value(high)
         if at is not None and steps[low] > steps[high]:
-            raise at.error(
-                f"makes {low} {steps[low]} more than {high} {steps[high]}",
-                "a player lags through lag_drop, lag_jump and lag_close in that order: let them rise",
+            section.problems.add(
+                at.error(
+                    f"makes {low} {steps[low]} more than {high} {steps[high]}",
+                    "a player lags through lag_drop, lag_jump and lag_close in that order: let them rise",
+                )
             )
     return steps

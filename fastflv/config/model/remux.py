@@ -44,14 +44,15 @@ class HttpRemux:
 
 
 def read_remux(section: Section, play: Play, vhost: str) -> HttpRemux:
-    """Build `http_remux` of *vhost*; raise ConfigValueError for a mount that cannot be."""
+    """Build `http_remux` of *vhost*; a mount that cannot be is a problem."""
     mounts: dict[str, None] = {}
     for value in section.values("mount", split=True):
-        for text in value.words:
+        for index, text in enumerate(value.words):
             try:
                 Mount.parse(text, vhost)
             except ValueError as error:
-                raise value.error(f"cannot be '{text}'", str(error)) from None
+                section.problems.add(value.error(f"cannot be '{text}'", str(error), word=index))
+                continue
             mounts[text] = None
     on_missing = section.number("on_missing", play.on_missing, 0.0, 3600.0)
     return section.fill(HttpRemux, mounts=tuple(mounts) or (DEFAULT_MOUNT,), on_missing=on_missing)

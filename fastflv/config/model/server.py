@@ -305,17 +305,20 @@ def read_listen(section: Section) -> tuple[Endpoint, ...]:
 
 
 def read_trusted_proxies(section: Section) -> tuple[str, ...]:
-    """Read `trusted_proxies`, whose statements add up; raise ConfigValueError for a word that is no address or network."""
+    """Read `trusted_proxies`, whose statements add up; a word that is no address or network is a problem."""
     found: dict[str, None] = {}
     for value in section.values("trusted_proxies", split=True):
-        for word in value.words:
+        for index, word in enumerate(value.words):
             try:
                 found[str(ipaddress.ip_network(word, strict=False))] = None
             except ValueError:
-                raise value.error(
-                    f"cannot be '{word}'",
-                    "write IP addresses and networks, as 10.0.0.0/8; names are not looked up",
-                ) from None
+                section.problems.add(
+                    value.error(
+                        f"cannot be '{word}'",
+                        "write IP addresses and networks, as 10.0.0.0/8; names are not looked up",
+                        word=index,
+                    )
+                )
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from fastflv import limits
 from fastflv.config.grammar.directive import Directive
+from fastflv.config.grammar.problems import value_error
 from fastflv.config.grammar.section import Section, bounded
 from fastflv.config.model.access import Refer, Security, read_security
 from fastflv.config.model.auth import Auth, read_auth
@@ -25,7 +26,6 @@ from fastflv.config.model.publish import Publish
 from fastflv.config.model.remux import HttpRemux, read_remux
 from fastflv.config.model.timeshift import Timeshift, read_timeshift
 from fastflv.config.notice import NoticeKind
-from fastflv.errors import ConfigValueError
 
 DEFAULT_VHOST: Final = "__defaultVhost__"
 "The vhost for requests whose name no vhost has."
@@ -114,21 +114,20 @@ class Vhost:
 
 
 def read_vhost(section: Section) -> Vhost:
-    """Build the vhost of *section*; raise ConfigValueError where a value cannot be."""
+    """Build the vhost of *section*."""
     directive = section.directive
     assert directive is not None
     if len(directive.args) != 1:
-        raise ConfigValueError(
-            "a vhost has one name", file=directive.file, line=directive.line, hint="write 'vhost NAME { … }'"
-        )
+        section.problems.add(value_error(directive, "a vhost has one name", "write 'vhost NAME { … }'"))
+    name = directive.args[0] if directive.args else ""
     play = read_play(section)
     return section.fill(
         Vhost,
-        name=directive.args[0],
+        name=name,
         chunk_size=read_chunk_size(section, 0) or None,
         play=play,
         publish=section.sub("publish").fill(Publish),
-        http_remux=read_remux(section.sub("http_remux"), play, directive.args[0]),
+        http_remux=read_remux(section.sub("http_remux"), play, name),
         http_static=section.sub("http_static").fill(HttpStatic),
         http_hooks=section.sub("http_hooks").fill(Hooks),
         refer=section.sub("refer").fill(Refer),

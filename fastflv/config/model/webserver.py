@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fastflv.config.endpoint import Endpoint, same_ports
+from fastflv.config.grammar.problems import value_error
 from fastflv.config.grammar.section import Section
 from fastflv.config.model.files import HTML_DIR
 from fastflv.config.notice import NoticeKind
-from fastflv.errors import ConfigValueError
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class HttpApi:
 
 
 def read_http_server(root: Section) -> HttpServer:
-    """Build `http_server`; raise ConfigValueError where a value cannot be."""
+    """Build `http_server`."""
     section = root.sub("http_server")
     return section.fill(HttpServer, https=read_https(section.sub("https"), Https()))
 
@@ -123,7 +123,7 @@ def read_http_server(root: Section) -> HttpServer:
 def read_https(section: Section, default: Https) -> Https:
     """Build `https`, which takes listeners and certificates that are not written from *default*.
 
-    Raises ConfigValueError where it is on and certificates and keys do not make pairs.
+    Where it is on, certificates and keys that do not make pairs are a problem.
     """
     cert, key = (section.texts(name, getattr(default, name)) for name in ("cert", "key"))
     enabled = section.flag("enabled", False)
@@ -131,12 +131,13 @@ def read_https(section: Section, default: Https) -> Https:
         at = section.value("cert", split=True) or section.value("key", split=True)
         assert at is not None
         if enabled:
-            raise ConfigValueError(
-                f"{section.path} has {len(cert)} {'certificates' if len(cert) > 1 else 'certificate'}"
-                f" and {len(key)} {'keys' if len(key) > 1 else 'key'}",
-                file=at.file,
-                line=at.line,
-                hint="write as many, in the same order: 'cert a.crt b.crt; key a.key b.key;'",
+            section.problems.add(
+                value_error(
+                    at,
+                    f"{section.path} has {len(cert)} {'certificates' if len(cert) > 1 else 'certificate'}"
+                    f" and {len(key)} {'keys' if len(key) > 1 else 'key'}",
+                    "write as many, in the same order: 'cert a.crt b.crt; key a.key b.key;'",
+                )
             )
         cert, key = cert[:1], key[:1]
     return section.fill(
@@ -145,7 +146,7 @@ def read_https(section: Section, default: Https) -> Https:
 
 
 def read_http_api(root: Section) -> HttpApi:
-    """Build `http_api`, which takes some defaults from `http_server`; raises as `read_http_server`."""
+    """Build `http_api`, which takes some defaults from `http_server`."""
     server = read_http_server(root)
     section = root.sub("http_api")
     listen = section.endpoints("listen", HttpApi().listen)
@@ -161,12 +162,12 @@ def read_http_api(root: Section) -> HttpApi:
     _check_proxied(section, server, https, shared)
     auth = section.sub("auth").fill(ApiAuth)
     if auth.enabled and not (auth.username and auth.password):
-        at = section.sub("auth").directive
-        raise ConfigValueError(
-            "http_api.auth is on without a username and a password",
-            file=at.file if at else "environment",
-            line=at.line if at else 0,
-            hint="write both, or 'enabled off;'",
+        section.problems.add(
+            value_error(
+                section.sub("auth").value("enabled"),
+                "http_api.auth is on without a username and a password",
+                "write both, or 'enabled off;'",
+            )
         )
     return section.fill(
         HttpApi,
