@@ -26,7 +26,7 @@ def rules(body, folder=""):
 def fault(body, folder=""):
     with pytest.raises(ConfigValueError) as caught:
         rules(body, folder)
-    assert str(caught.value).startswith("a.conf:3: vhost.auth.")
+    assert str(caught.value).startswith("a.conf:3:") and ": vhost.auth." in str(caught.value)
     return caught.value
 
 

@@ -127,7 +127,7 @@ def _build(
         with problems.collected():
             check.check_filled(root)
     root = legacy.rewrite(root, notices)
-    schema.check_names(root, problems)
+    root = schema.check_names(root, problems)
     section = Section(root, "", environment, notices, problems)
     vhosts: dict[str, Vhost] = {}
     for each in section.subs("vhost"):

@@ -7,7 +7,7 @@ into a default. Blocks that SRS does not look into are FREE here and take anythi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
 
@@ -229,39 +229,44 @@ KNOWN_ELSEWHERE: Final = {
 "Words that people bring from elsewhere, and what to say to them."
 
 
-def check_names(root: Directive, problems: Problems) -> None:
-    """Add a ConfigNameError for each name that no block of that kind has, with a suggestion.
+def check_names(root: Directive, problems: Problems) -> Directive:
+    """Return *root* without what no block of its kind has; each such name is a ConfigNameError with a suggestion.
 
-    Adds a ConfigValueError where a value stands for a block or a block for a value. Legacy
-    spellings must have been rewritten. Where blocks are misnested, only names that exist nowhere are reported.
+    A value that stands for a block, or a block for a value, is left out too, with a ConfigValueError. Legacy
+    spellings must have been rewritten. Where blocks are misnested, only names that exist nowhere are problems.
     """
-    _check(root, ROOT, "", problems)
+    return _checked(root, ROOT, "", problems)
 
 
-def _check(parent: Directive, allowed: BlockSchema, path: str, problems: Problems) -> None:
+def _checked(parent: Directive, allowed: BlockSchema, path: str, problems: Problems) -> Directive:
     if allowed.free:
-        return
+        return parent
+    kept: list[Directive] = []
     for child in parent.children:
         name = child.name
         if name in allowed.blocks:
-            if not child.block:
+            if child.block:
+                inner = f"{path}.{name}" if path else name
+                kept.append(_checked(child, allowed.blocks[name], inner, problems))
+            else:
                 problems.add(_error(ConfigValueError, child, f"{name} is a block", f"write '{name} {{ … }}'"))
-            _check(child, allowed.blocks[name], f"{path}.{name}" if path else name, problems)
         elif name not in allowed.values:
-            if problems.misnested and _homes(name):
-                continue
-            problems.add(
-                _error(
-                    ConfigNameError,
-                    child,
-                    f"unknown directive '{name}' " + (f"in {path}" if path else "at the top of the file"),
-                    suggest(name, allowed, path),
+            if not (problems.misnested and _homes(name)):
+                problems.add(
+                    _error(
+                        ConfigNameError,
+                        child,
+                        f"unknown directive '{name}' " + (f"in {path}" if path else "at the top of the file"),
+                        suggest(name, allowed, path),
+                    )
                 )
-            )
         elif child.block:
             problems.add(
                 _error(ConfigValueError, child, f"{name} takes values, not a block", f"write '{name} …;'")
             )
+        else:
+            kept.append(child)
+    return replace(parent, children=tuple(kept))
 
 
 def _error(kind: type[ConfigError], at: Directive, detail: str, hint: str) -> ConfigError:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final
 
 from fastflv.config.grammar.directive import Directive
+from fastflv.config.grammar.problems import value_error
 from fastflv.config.grammar.section import Section
 from fastflv.errors import ConfigValueError
 
@@ -94,11 +95,12 @@ class Limits:
 
 
 def read_limits(section: Section) -> Limits:
-    """Build the limits of *section*; raise ConfigValueError for a line that is none."""
+    """Build the limits of *section*; a line that is none is a problem."""
     found: dict[str, Limit] = {}
     for directive in section.directive.children if section.directive else ():
-        limit = _read(directive)
-        found.setdefault(limit.name, limit)
+        with section.problems.collected():
+            limit = _read(directive)
+            found.setdefault(limit.name, limit)
     return Limits(tuple(found.values()))
 
 
@@ -137,9 +139,8 @@ def _error(directive: Directive) -> ConfigValueError:
         Kind.SEND_RATE: "8g, in bits a second",
         Kind.INGEST_RATE: "20m, in bits a second",
     }.get(kind, "COUNT")
-    return ConfigValueError(
-        f"cannot be '{' '.join((directive.name, *directive.args))}'",
-        file=directive.file,
-        line=directive.line,
-        hint=f"write '{' '.join(filter(None, (directive.name, scopes, value)))}'",
+    return value_error(
+        directive,
+        f"limits cannot have '{' '.join((directive.name, *directive.args))}'",
+        f"write '{' '.join(filter(None, (directive.name, scopes, value)))}'",
     )
