@@ -184,5 +184,5 @@ def test_an_output_on_another_server_is_refused_by_the_test_of_the_file(tmp_path
     )
     done = run("-t", "-c", str(file))
     assert done.returncode == 1
-    assert "a.conf:2:37: stream_caster.output rtmp://127.0.0.1/[app]/[stream]" in done.stderr
+    assert "a.conf:2:48: stream_caster.output rtmp://127.0.0.1/[app]/[stream]" in done.stderr
     assert "write rtmp://127.0.0.1:1936/[app]/[stream]" in done.stderr
