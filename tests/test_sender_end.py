@@ -12,6 +12,7 @@ import weakref
 import pytest
 from model.viewer import CHUNKED, FLV, HEAD, RAW, Publisher, Viewer, numbers, stall
 
+from fastflv import limits
 from fastflv._ext.fanout.sender import Sender
 from fastflv._ext.log.block import MediaBlock
 from fastflv._ext.log.medialog import MediaLog
@@ -44,6 +45,40 @@ def test_a_player_that_is_kicked_while_its_socket_is_full_leaves(senders, tcp, r
     sender.kick(viewer.player)
     assert [player.reason for player in reaped(sender)] == ["kicked"]
     assert publisher.log.readers == 0
+
+
+@pytest.mark.parametrize("how", ["ended", "kicked"])
+def test_a_crowd_that_is_to_leave_at_once_leaves_over_several_turns(senders, tcp, reaped, how):
+    publisher = Publisher()
+    publisher.frames(1)
+    sender = senders(1)
+    viewers = [Viewer(sender, tcp, publisher.log) for _ in range(4 * limits.LEAVE_COUNT)]
+    for viewer in viewers:
+        viewer.read(len(HEAD) + len(FLV))
+    before = sender.wakeups
+    if how == "ended":
+        publisher.log.end()
+    else:
+        for viewer in viewers:
+            sender.kick(viewer.player)
+    left = reaped(sender, len(viewers))
+    assert set(left) == {viewer.player for viewer in viewers}
+    assert sender.wakeups - before >= 4
+
+
+def test_one_that_is_asked_for_again_and_again_leaves_once(senders, tcp, reaped):
+    publisher = Publisher()
+    publisher.frames(1)
+    sender = senders(1)
+    viewers = [Viewer(sender, tcp, publisher.log) for _ in range(50)]
+    for _ in range(20):
+        for viewer in viewers[::2]:
+            sender.recall(viewer.player)
+    for viewer in viewers:
+        sender.kick(viewer.player)
+        viewer.socket.close()
+    assert set(reaped(sender, 50)) == {viewer.player for viewer in viewers}
+    assert sender.count == 0 and publisher.log.readers == 0
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])

@@ -1,7 +1,7 @@
 """One player: a position in a log, a socket, and the state of the frame that is being sent.
 
 Threads: after `Sender.add` a PlayerState belongs to one sender thread. Exceptions: the event loop may read the counters
-(relaxed); `asked` is guarded by the thread's lock; `closed` hands the player back (release by the thread, acquire by
+(relaxed); `asked` and its place are guarded by the thread's lock; `closed` hands the player back (release by the thread, acquire by
 the event loop).
 """
 
@@ -49,6 +49,7 @@ cdef struct PlayerState:
     uint8_t leaving            # LEFT_*; 0 while it stays
     uint8_t recalled           # 1: stops at the end of the next tag
     uint8_t asked              # request of the event loop, ASKED_*; guarded by the thread's lock
+    int32_t asked_at           # its place in the thread's `asked`, from 1; 0: none. Guarded as `asked`
     uint8_t whole              # set on release; 1: no tag and no frame was half sent
     uint8_t finished           # 1: the end of the response was sent, or is in `mark`
     int64_t pos                # log position of the next byte

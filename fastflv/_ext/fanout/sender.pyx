@@ -409,7 +409,7 @@ cdef class Sender:
         if load32_acquire(&player.state.closed) or player.state.asked == ASKED_LEAVE:
             pthread_mutex_unlock(&t.lock)
             return 0
-        if t.asked_count == t.asked_room:
+        if not player.state.asked_at and t.asked_count == t.asked_room:
             grown = <PlayerState**>realloc(t.asked, (t.asked_room * 2 + 16) * sizeof(PlayerState*))
             if grown == NULL:
                 pthread_mutex_unlock(&t.lock)
@@ -417,8 +417,10 @@ cdef class Sender:
             t.asked = grown
             t.asked_room = t.asked_room * 2 + 16
         player.state.asked = what
-        t.asked[t.asked_count] = &player.state
-        t.asked_count += 1
+        if not player.state.asked_at:
+            t.asked[t.asked_count] = &player.state
+            t.asked_count += 1
+            player.state.asked_at = t.asked_count
         pthread_mutex_unlock(&t.lock)
         write(t.fd, &one, sizeof(one))
         return 0

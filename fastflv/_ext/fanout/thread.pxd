@@ -26,7 +26,7 @@ cdef struct Thread:
     pthread_mutex_t lock       # guards `joining`, `changes` and `asked`
     PlayerState* joining       # borrowed; newest first
     Change* changes            # owned list, at most one for each log
-    PlayerState** asked        # owned array of borrowed pointers: players with a request in their `asked`
+    PlayerState** asked        # owned array of borrowed pointers: players with a request in their `asked`, NULL once gone
     int32_t asked_count
     int32_t asked_room
     int32_t stop               # atomic; release by the event loop, acquire by the thread
@@ -37,7 +37,8 @@ cdef struct Thread:
     uint8_t excused            # 1: the last check came late, and was put off by as much
     int64_t wakeups            # counters; relaxed, the event loop reads them
     int64_t players
-    PlayerState** gone         # owned array of borrowed pointers: players to release at the end of this turn
+    PlayerState** gone         # owned array of borrowed pointers: players to release, in this turn or a later one
+    int32_t gone_at            # the next of them
     int32_t gone_count
     int32_t gone_room
 

@@ -44,6 +44,7 @@ from fastflv import limits
 
 cdef int64_t CHECK_US = limits.BLOCKED_CHECK_MS * 1000
 cdef int64_t LATE_US = <int64_t>(limits.LATE_SECONDS * 1000000)
+cdef int32_t LEAVE_COUNT = limits.LEAVE_COUNT
 cdef int64_t RATE_LOOK_US = limits.RATE_SPAN_MS * 1000
 cdef enum:
     EVENTS = 256
@@ -52,7 +53,7 @@ cdef enum:
 # --- players of a thread --------------------------------------------------------------------
 
 cdef void mark_leaving(Thread* t, PlayerState* p, uint8_t why) noexcept nogil:
-    """Mark a player to be released at the end of this turn; all lists stay as they are until then."""
+    """Mark a player to be released, at the end of this turn or a later one; all lists stay as they are until then."""
     cdef PlayerState** grown
     if p.leaving:
         return
@@ -195,7 +196,6 @@ cdef void hand_back(Thread* t, PlayerState* p) noexcept nogil:
     cdef Crew* crew = t.crew
     cdef uint64_t one = 1
     cdef bint first
-    cdef int32_t i, kept
     # Closing does not end the registration while a duplicate of the descriptor is open elsewhere.
     epoll_ctl(t.epfd, EPOLL_CTL_DEL, p.fd, NULL)
     close(p.fd)
@@ -204,12 +204,8 @@ cdef void hand_back(Thread* t, PlayerState* p) noexcept nogil:
     store_relaxed(&t.players, t.players - 1)
     # `asked` must not hold the player any more: the event loop may free it once it is reaped.
     pthread_mutex_lock(&t.lock)
-    kept = 0
-    for i in range(t.asked_count):
-        if t.asked[i] != p:
-            t.asked[kept] = t.asked[i]
-            kept += 1
-    t.asked_count = kept
+    if p.asked_at:
+        t.asked[p.asked_at - 1] = NULL
     # Release, paired with the acquire in SendHandle: the event loop that sees `closed` sees the last counters.
     store32_release(&p.closed, 1)
     pthread_mutex_unlock(&t.lock)
@@ -306,16 +302,20 @@ cdef bint take_asked(Thread* t) noexcept nogil:
     asked, count = t.asked, t.asked_count
     t.asked, t.asked_count, t.asked_room = NULL, 0, 0
     for i in range(count):
-        if asked[i].asked == ASKED_BACK:
-            asked[i].recalled = 1
+        p = asked[i]
+        if p == NULL:
+            continue
+        p.asked_at = 0
+        if p.asked == ASKED_BACK:
+            p.recalled = 1
         else:
-            mark_leaving(t, asked[i], LEFT_KICKED)
+            mark_leaving(t, p, LEFT_KICKED)
     pthread_mutex_unlock(&t.lock)
     # Outside the lock, so that the event loop does not wait for sends. No player is freed before the end of this turn.
     for i in range(count):
         p = asked[i]
         # A blocked player goes on when its socket is writable.
-        if p.recalled and not p.blocked and not p.leaving:
+        if p != NULL and p.recalled and not p.blocked and not p.leaving:
             g = <Group*>p.group
             serve(t, g, p, g.seen)
     free(asked)
@@ -372,13 +372,14 @@ cdef void unblock(Thread* t, PlayerState* p) noexcept nogil:
         p.progress_us = progress
 
 
-cdef void release_left(Thread* t) noexcept nogil:
-    """Release the players that were marked in this turn."""
-    cdef int32_t i
+cdef void release_left(Thread* t, int32_t most) noexcept nogil:
+    """Release players that were marked, *most* of them, oldest first."""
     cdef PlayerState* p
     cdef Group* empty
-    for i in range(t.gone_count):
-        p = t.gone[i]
+    while t.gone_at < t.gone_count and most > 0:
+        p = t.gone[t.gone_at]
+        t.gone_at += 1
+        most -= 1
         if p.blocked:
             t.blocked -= 1
         p.whole = player_is_whole(p, &(<Group*>p.group).view)
@@ -386,13 +387,16 @@ cdef void release_left(Thread* t) noexcept nogil:
         if empty != NULL:
             remove_group(&t.groups, empty)
         hand_back(t, p)
-    t.gone_count = 0
+    if t.gone_at == t.gone_count:
+        t.gone_at = t.gone_count = 0
 
 
 cdef int64_t next_timeout(Thread* t, int64_t now) noexcept nogil:
     """Return how long the thread may sleep, ms; -1: until it is woken."""
     cdef int64_t due = -1
     cdef Group* g = t.groups
+    if t.gone_count:
+        return 0
     while g != NULL:
         if g.due_us >= 0 and (due < 0 or g.due_us < due):
             due = g.due_us
@@ -470,7 +474,7 @@ cdef void* run_thread(void* arg) noexcept nogil:
                 t.excused = 0
                 t.check_us = now + CHECK_US
                 check_blocked(t, now)
-        release_left(t)
+        release_left(t, LEAVE_COUNT)
         now = clock_us()
         t.load.busy_us += now - woke
         if load_look(&t.load, now):
@@ -481,5 +485,5 @@ cdef void* run_thread(void* arg) noexcept nogil:
             for n in range(g.slots[i].count):
                 mark_leaving(t, g.slots[i].players[n], LEFT_SHUTDOWN)
         g = g.next
-    release_left(t)
+    release_left(t, t.gone_count)
     return NULL
