@@ -19,6 +19,9 @@ class Clock:
     def call_later(self, seconds: float, call: Callable[..., object], *args: object) -> Clock:
         return self
 
+    def call_soon(self, call: Callable[..., object], *args: object) -> None:
+        """Nothing is called: no time passes."""
+
     def cancel(self) -> None:
         """Cancel a timer, which would not run anyway."""
 

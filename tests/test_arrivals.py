@@ -39,7 +39,7 @@ class Site:
         self.hub = Hub(lambda: next(ids))
         self.clients = Clients()
         self.gate = Gate(lambda vhost: ())
-        self.joins = Joins(self.loop, self.hub, self.gate, Unhurried(), self.clients)
+        self.joins = Joins(self.loop, self.hub, self.gate, Unhurried(self.loop), self.clients)
         self.answers: list[object] = []
 
     def join(self, id: str = "c1", ip: str = "192.0.2.1", on_missing: float = 5.0) -> Join:

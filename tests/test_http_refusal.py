@@ -16,6 +16,7 @@ from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.filepool import FilePool
 from fastflv.net.peer import Peer
+from fastflv.net.quiet import QuietSockets
 from fastflv.protocols.http.message import Response
 from fastflv.servers.http.connection import HttpConnection
 
@@ -107,7 +108,8 @@ class Wire(FakeTransport):
 def test_a_field_without_end_that_comes_in_pieces_is_refused_wherever_it_stands(begin):
     loop = FakeLoop()
     peer = Peer("192.0.2.1", "192.0.2.1")
-    connection = HttpConnection(loop, Echo(), ConnectionLimit(1), peer, Unhurried(), FilePool(loop).sending)
+    turns, quiet = Unhurried(loop), QuietSockets(loop)
+    connection = HttpConnection(loop, Echo(), ConnectionLimit(1), peer, turns, quiet, FilePool(loop).sending)
     wire = Wire(loop)
     connection.connection_made(wire)
     connection.data_received(begin)

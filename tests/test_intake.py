@@ -15,6 +15,8 @@ from fastflv.containers.flv.reader import walk_tags
 from fastflv.media.amf import amf0
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.peer import Peer
+from fastflv.net.quiet import QuietSockets
+from fastflv.net.turns import Turns
 from fastflv.servers.push.intake import Intake, Intakes
 from fastflv.servers.push.tcp import FlvTcpServer, TcpPlace
 from fastflv.stream.endreason import EndReason
@@ -22,10 +24,11 @@ from fastflv.stream.endreason import EndReason
 SCRIPT = 18
 
 
-class Busy:
+class Busy(Turns):
     """Turns that are open every so often; what waits runs when the test says so."""
 
-    def __init__(self, every: int) -> None:
+    def __init__(self, every: int, loop: FakeLoop | None = None) -> None:
+        super().__init__(loop or FakeLoop())  # type: ignore[arg-type]
         self._every = every
         self._asked = 0
         self.waiting: list = []
@@ -132,7 +135,7 @@ def test_a_tcp_connection_reads_nothing_while_it_waits(every, step):
     place = TcpPlace(NAME.vhost, NAME.app)
     limit = ConnectionLimit(1)
     assert limit.take()
-    server = FlvTcpServer(loop, shared(site, turns), limit, place=lambda: place)
+    server = FlvTcpServer(loop, shared(site, turns), limit, QuietSockets(loop), place=lambda: place)
     connection, transport = server.connect(Peer("192.0.2.1", "192.0.2.1")), Line(loop)
     connection.connection_made(transport)
     data = film()

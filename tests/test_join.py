@@ -39,7 +39,7 @@ class Site:
         self.loop = loop or FakeLoop()
         self.hub = Hub(lambda: next(ids))
         self.gate = Gate(lambda vhost: ())
-        self.joins = Joins(self.loop, self.hub, self.gate, Unhurried(), Clients())
+        self.joins = Joins(self.loop, self.hub, self.gate, Unhurried(self.loop), Clients())
 
     def ask_later(self) -> Hook:
         hook = Hook()

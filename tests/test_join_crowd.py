@@ -10,7 +10,8 @@ from model.flv import AAC_HEADER, AVC_HEADER, Feed, key, sound
 from model.loop import FakeLoop
 
 from fastflv.access.gate import Gate
-from fastflv.playing.join import Join, Joins
+from fastflv.net.turns import Turns
+from fastflv.playing.join import Join, JoinRefused, Joins
 from fastflv.stream.clients import Clients
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
@@ -19,10 +20,11 @@ from fastflv.stream.stream import StreamOptions
 NAME = StreamName("a.example", "live", "x")
 
 
-class Turns:
+class TurnsOfTwo(Turns):
     """Turns that the test begins, of two joins each."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: FakeLoop) -> None:
+        super().__init__(loop)  # type: ignore[arg-type]
         self.left = 2
         self.waiting: deque = deque()
 
@@ -41,7 +43,8 @@ class Turns:
 
 class Site:
     def __init__(self) -> None:
-        self.loop, self.turns = FakeLoop(), Turns()
+        self.loop = FakeLoop()
+        self.turns = TurnsOfTwo(self.loop)
         ids = map(str, count())
         self.hub = Hub(lambda: next(ids))
         self.joins = Joins(self.loop, self.hub, Gate(lambda vhost: ()), self.turns, Clients())
@@ -87,6 +90,16 @@ def test_one_that_leaves_before_its_turn_enters_nothing():
     site.crowd[2].cancel()
     site.turns.begin()
     assert site.entered == [0, 1, 3]
+
+
+def test_one_whose_time_is_up_before_its_turn_enters_all_the_same():
+    site = Site()
+    site.publish()
+    site.loop.advance(6)
+    while site.turns.waiting:
+        site.turns.begin()
+    assert site.entered == [0, 1, 2, 3, 4]
+    assert not [what for _, what in site.told if isinstance(what, JoinRefused)]
 
 
 def test_those_whose_stream_is_gone_before_their_turn_wait_again():

@@ -17,7 +17,7 @@ from model.flv import (
     read_tags,
     sound,
 )
-from model.loop import FakeLoop, FakeTransport
+from model.loop import FakeLoop, FakeTransport, Unhurried
 
 from fastflv import limits
 from fastflv._ext.fanout.framing import frame_ends
@@ -45,7 +45,7 @@ class Stage:
     def __init__(self, window_ms: int = 0, **options: object) -> None:
         self.loop = FakeLoop()
         self.hub = Hub(lambda: "vid-1")
-        self.players = Players(self.loop, Sender(1), self.hub)  # type: ignore[arg-type]
+        self.players = Players(self.loop, Unhurried(self.loop), Sender(1), self.hub)  # type: ignore[arg-type]
         self.options = StreamOptions(merge_window_ms=window_ms, **options)  # type: ignore[arg-type]
         self.stream = self.hub.publish(NAME, self.options, "publisher", 0)
         self.feed = Feed(self.stream.writer)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from model.flv import AAC_HEADER, AVC_HEADER, Feed, inter, key
-from model.loop import FakeLoop
+from model.loop import FakeLoop, Unhurried
 
 from fastflv._ext.fanout.sender import Sender
 from fastflv._ext.log.block import MediaBlock
@@ -51,7 +51,8 @@ class Scene:
 
     def __init__(self, tcp) -> None:
         hub = Hub(lambda: "vid-1")
-        self.players = Players(FakeLoop(), Sender(1), hub)  # type: ignore[arg-type]
+        loop = FakeLoop()
+        self.players = Players(loop, Unhurried(loop), Sender(1), hub)  # type: ignore[arg-type]
         self.stream = hub.publish(StreamName(DEFAULT_VHOST, "live", "a"), OPTIONS, "publisher", 0)
         self.feed = Feed(self.stream.writer)
         self.feed.audio(0, AAC_HEADER)

@@ -9,6 +9,8 @@ from wsproto.events import AcceptConnection, CloseConnection, Ping, Request
 
 from fastflv import limits
 from fastflv.net.peer import Peer
+from fastflv.net.quiet import QuietSockets
+from fastflv.net.turns import Turns
 from fastflv.protocols.http import message
 from fastflv.servers.http.websocket import Handshake, RefusedWebSocket, WebSocketConnection
 from fastflv.stream.endreason import EndReason
@@ -60,7 +62,13 @@ class Wire:
             self.connection.connection_made(self.transport)
             return
         self.connection = WebSocketConnection(
-            self.loop, turns or Unhurried(), handshake.ws, Peer("::1", "::1"), self.left.append, self._lose
+            self.loop,
+            turns or Unhurried(self.loop),
+            QuietSockets(self.loop),
+            handshake.ws,
+            Peer("::1", "::1"),
+            self.left.append,
+            self._lose,
         )
         self.connection.connection_made(self.transport)
         self.play = Play(self.transport)
@@ -86,10 +94,11 @@ def test_a_player_that_answers_pings_stays():
     assert not wire.transport.gone and not wire.play.halted
 
 
-class Turn:
+class Turn(Turns):
     """Turns with time for three pieces each."""
 
     def __init__(self) -> None:
+        super().__init__(FakeLoop())  # type: ignore[arg-type]
         self.waiting: list = []
         self.left = 3
 

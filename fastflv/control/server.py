@@ -14,7 +14,7 @@ from fastflv._ext.fanout.sender import Sender
 from fastflv.access.gate import Gate
 from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Rule
-from fastflv.access.verdict import Allowed, Verdict, forbid
+from fastflv.access.verdict import Verdict, forbid
 from fastflv.config.diff import differences
 from fastflv.config.model.caster import StreamCaster
 from fastflv.config.model.server import Settings
@@ -26,6 +26,7 @@ from fastflv.control.identity import server_id
 from fastflv.control.limiting import Limiter
 from fastflv.control.listeners import Listeners
 from fastflv.control.metrics import make_metrics
+from fastflv.control.recheck import Recheck
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
 from fastflv.control.tokenwatch import TokenWatch
 from fastflv.net.clientid import new_id
@@ -35,6 +36,7 @@ from fastflv.net.heap import Heap
 from fastflv.net.listener import Connect
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
+from fastflv.net.quiet import QuietSockets
 from fastflv.net.turns import Turns
 from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
@@ -98,18 +100,21 @@ class Server:
         self.hub = Hub(lambda: f"vid-{new_id(7)}")
         self.connection_limit = ConnectionLimit(settings.max_connections)
         self.turns = Turns(loop)
+        self.quiet = QuietSockets(loop)
         self.limiter = Limiter(loop, self.turns, self.clients)
         self.limiter.adopt(settings)
         self.gate = Gate(self._rules_of)
-        self.players = Players(loop, Sender(fanout_threads(settings)), self.hub)
+        self._recheck = Recheck(self.turns, self.clients, self.gate)
+        self.players = Players(loop, self.turns, Sender(fanout_threads(settings)), self.hub)
         self.joins = Joins(loop, self.hub, self.gate, self.turns, self.clients)
-        self.publications = Publications(loop, self.hub, self.clients, self.gate)
+        self.publications = Publications(self.turns, self.hub, self.clients, self.gate)
         self.rtmp = RtmpServer(
             self.joins,
             self.publications,
             self.players,
             self.connection_limit,
             turns=self.turns,
+            quiet=self.quiet,
             vhost_of=self._rtmp_vhost,
             new_id=new_id,
         )
@@ -119,11 +124,12 @@ class Server:
             self.players,
             self.connection_limit,
             turns=self.turns,
+            quiet=self.quiet,
             vhost_of=lambda vhost: self.runtime.vhosts[vhost].live,
         )
         intakes = Intakes(self.publications, self.turns, lambda vhost: self.runtime.vhosts[vhost].publish)
         self.push = Push(loop, intakes, self.connection_limit)
-        self.flv_tcp = FlvTcpServer(loop, intakes, self.connection_limit, place=self._tcp_place)
+        self.flv_tcp = FlvTcpServer(loop, intakes, self.connection_limit, self.quiet, place=self._tcp_place)
         self.files = FileServer(self.file_pool)
         self.clips = ClipServer(self.joins, Clips(self.file_pool.clips))
         heap = Heap(loop)
@@ -237,6 +243,7 @@ class Server:
         deadline = self._loop.time() + limits.STOP_SECONDS
         while self.players.count and self._loop.time() < deadline:
             await asyncio.sleep(limits.STOP_STEP_SECONDS)
+        self.quiet.close()
         self.players.stop()
         self.clips.clips.close()
         self.file_pool.close()
@@ -249,7 +256,7 @@ class Server:
         """Put *settings* in force beside what runs.
 
         Raises ConfigValueError or StartupError; then nothing has changed. Clients that a rule or vhost of the new
-        configuration refuses are disconnected, and nobody else.
+        configuration refuses are disconnected, thousands of them within some turns of the loop, and nobody else.
         """
         old = self.runtime
         runtime = compile_runtime(settings, old.number + 1, self.tokens.store)
@@ -259,7 +266,6 @@ class Server:
         self.limiter.adopt(settings)
         waiting = self.hls.muxers.reconfigure(self._hls_vhost)
         self.recorders.reconfigure()
-        dropped = self._recheck()
         self.tokens.begin()
         self._adopt()
         for change in differences(old.settings, settings):
@@ -267,16 +273,11 @@ class Server:
             log.info("reload: %s%s, %s", place, change, change.when.value)
         for name in waiting:
             log.info("reload: %s counts for running streams from their next publish on", name)
-        log.info("reload: configuration %d is in force; %d clients are disconnected", runtime.number, dropped)
-
-    def _recheck(self) -> int:
-        """Disconnect the clients that the present rules refuse; return how many."""
-        dropped = 0
-        for client in list(self.clients):
-            if not isinstance(self.gate.recheck(client.request), Allowed):
-                client.drop(EndReason.FORBIDDEN)
-                dropped += 1
-        return dropped
+        self._recheck.begin(
+            lambda dropped: log.info(
+                "reload: configuration %d is in force; %d clients are disconnected", runtime.number, dropped
+            )
+        )
 
     def _adopt(self) -> None:
         """Give streams, publications and players the options in force."""
@@ -329,7 +330,7 @@ class Server:
 
     def _serve_http(self, handler: Handler, peer: Peer) -> HttpConnection:
         return HttpConnection(
-            self._loop, handler, self.connection_limit, peer, self.turns, self.file_pool.sending
+            self._loop, handler, self.connection_limit, peer, self.turns, self.quiet, self.file_pool.sending
         )
 
     def _trusted(self) -> NetworkSet:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
 from fastflv import limits
+from fastflv.net.deadline import Handle
 
 
 class Turns:
@@ -19,13 +21,16 @@ class Turns:
     A connection asks `open` before each request, and before each message that is no media. When the answer is
     False it stops reading and calls `queue`. Queued connections go on in their order, each with one
     request at least, and sockets are read between two turns. Media never asks.
+
+    Deadlines take it for the timers of the loop (`Timers`): what they call soon has its turn too, so that peers whose
+    time is up at one moment are closed some at a time.
     """
 
     __slots__ = ("_armed", "_ends", "_fresh", "_loop", "_queue", "_serving")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._queue: deque[Callable[[], None]] = deque()
+        self._queue: deque[Callable[[], object]] = deque()
         self._armed = False
         "The loop will call `_next`."
         self._serving = False
@@ -45,11 +50,23 @@ class Turns:
             return True
         return (self._serving or not self._queue) and perf_counter() < self._ends
 
-    def queue(self, go_on: Callable[[], None]) -> None:
+    def queue(self, go_on: Callable[[], object]) -> None:
         """Call *go_on* when its turn has come; once for each call."""
         self._queue.append(go_on)
         if not self._armed:
             self._arm()
+
+    def time(self) -> float:
+        """Clock of the loop, seconds."""
+        return self._loop.time()
+
+    def call_later(self, delay: float, callback: Callable[..., object], /, *args: object) -> Handle:
+        """Call *callback* after *delay* seconds, in no turn."""
+        return self._loop.call_later(delay, callback, *args)
+
+    def call_soon(self, callback: Callable[..., object], /, *args: object) -> None:
+        """Call *callback* when its turn has come."""
+        self.queue(partial(callback, *args))
 
     def _arm(self) -> None:
         self._armed = True

@@ -186,12 +186,12 @@ class Join(Applicant):
             self._joins.hub.wait(self._name, self._appeared)
             self._joins.clients.arrivals.add(self, self._joins.loop.time())
             seconds = max(self._on_missing, limits.MISSING_SECONDS_MIN)
-            self._patience = Deadline(self._joins.loop, self._missed)
+            self._patience = Deadline(self._joins.turns, self._missed)
             self._patience.set(seconds)
 
     def _appeared(self, stream: Stream) -> None:
         """The stream that was waited for is there. A crowd that waited enters it in turns."""
-        self._stop_waiting()
+        # Thousands are told at one moment, and their publisher waits: all but the first do no more than this here.
         if self._joins.turns.open():
             self._enter()
         else:
@@ -201,6 +201,7 @@ class Join(Applicant):
         """Go on after the wait. The rules may have changed in the meantime, and the stream may be gone again."""
         if self._ready is None:
             return
+        self._stop_waiting()
         verdict = self._joins.gate.recheck(self.request)
         if isinstance(verdict, Allowed):
             self._find()
@@ -230,6 +231,10 @@ class Join(Applicant):
                 ready(stream)
 
     def _missed(self) -> None:
+        stream = self._joins.hub.find(self._name)
+        if stream is not None and stream.settled:
+            # Its turn to enter comes.
+            return
         self._stop_waiting()
         self.refuse(JoinFailure.MISSING, f"no stream {self._name.url} is live", max(1.0, self._on_missing))
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 from itertools import chain
 from time import monotonic
 
 from fastflv import limits
 from fastflv._ext.fanout.loadwindow import LoadMeter
-from fastflv._ext.fanout.sender import Sender
+from fastflv._ext.fanout.sender import Sender, SendHandle
 from fastflv._ext.log.medialog import MediaLog
+from fastflv.net.turns import Turns
 from fastflv.playing.loopplayer import LoopPlayer, TransportWire
 from fastflv.playing.loopticker import LoopTicker
 from fastflv.playing.player import Ended, Framing, Wire
@@ -25,8 +27,14 @@ from fastflv.stream.stream import AUTO_WINDOW, Stream, StreamOptions
 class Players:
     """Starts plays, and learns from the sender threads which of them ended."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sender: Sender, hub: Hub) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, turns: Turns, sender: Sender, hub: Hub) -> None:
+        """*turns*: of the loop."""
         self.sender = sender
+        self._turns = turns
+        self._left: deque[SendHandle] = deque()
+        "Those that the sender threads have given up, and whose plays are to be told."
+        self._queued = False
+        "The next of them waits for a turn of the loop."
         self.now = loop.time
         self._loop = loop
         self._hub = hub
@@ -94,7 +102,7 @@ class Players:
     @property
     def count(self) -> int:
         """Players being served."""
-        return self.sender.count + sum(map(len, self._tickers.values()))
+        return self.sender.count + len(self._left) + sum(map(len, self._tickers.values()))
 
     def reason(self, reason: EndReason) -> EndReason:
         """Say *reason*, why a play ended, as it is for the player: streams that end with the server did not end."""
@@ -104,13 +112,30 @@ class Players:
         """Disconnect all players and end the threads; blocks until they have ended."""
         self._loop.remove_reader(self.sender.fd)
         self.sender.stop()
-        self.reap()
+        self._left.extend(self.sender.reap())
+        while self._left:
+            self._tell_next()
+        self.close_unread()
 
     def reap(self) -> None:
-        """Tell the plays whose sockets the sender threads have given up."""
-        for player in self.sender.reap():
-            player.owner.left(player)
+        """Tell the plays whose sockets the sender threads have given up, as far as the time of the turn allows."""
+        self._left.extend(self.sender.reap())
+        if not self._queued:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._queued = False
+        while self._left:
+            if not self._turns.open():
+                self._queued = True
+                self._turns.queue(self._tell)
+                return
+            self._tell_next()
         self.close_unread()
+
+    def _tell_next(self) -> None:
+        player = self._left.popleft()
+        player.owner.left(player)
 
     def close_unread(self) -> None:
         """Free the logs without a reader, once all that runs now is done."""

@@ -13,6 +13,7 @@ from typing import Any, cast
 from fastflv.access.gate import Gate
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.peer import Peer
+from fastflv.net.quiet import QuietSockets
 from fastflv.protocols.http.h1 import H1
 from fastflv.protocols.http.message import Request
 from fastflv.servers.http.websocket import Handshake
@@ -107,7 +108,9 @@ class Site:
 
     def over_tcp(self, wire: bytes, step: int) -> None:
         place = TcpPlace(NAME.vhost, NAME.app)
-        server = FlvTcpServer(self.loop, self.intakes, self.limit, place=lambda: place)
+        server = FlvTcpServer(
+            self.loop, self.intakes, self.limit, QuietSockets(self.loop), place=lambda: place
+        )
         connection = server.connect(Peer("192.0.2.1", "192.0.2.1"))
         connection.connection_made(cast(Any, self.line))
         for at in range(0, len(wire), step):

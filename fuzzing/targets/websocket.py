@@ -9,6 +9,7 @@ from __future__ import annotations
 from fastflv import limits
 from fastflv.errors import WebSocketHandshakeError
 from fastflv.net.peer import Peer
+from fastflv.net.quiet import QuietSockets
 from fastflv.protocols.http.h1 import H1
 from fastflv.protocols.http.message import Request
 from fastflv.servers.http.websocket import Handshake, RefusedWebSocket, WebSocketConnection, refuse_handshake
@@ -83,7 +84,13 @@ def talk(wire: bytes, step: int, *, refused: bool) -> bytes:
         connection.connection_made(transport)
     else:
         connection = WebSocketConnection(
-            clock, clock, handshake.ws, Peer("192.0.2.1", "192.0.2.1"), lambda reason: None, lambda: None
+            clock,
+            clock,
+            QuietSockets(clock),
+            handshake.ws,
+            Peer("192.0.2.1", "192.0.2.1"),
+            lambda reason: None,
+            lambda: None,
         )
         connection.connection_made(transport)
         connection.serve(Play(transport))

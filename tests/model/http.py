@@ -16,6 +16,7 @@ from fastflv.net.filepool import FilePool
 from fastflv.net.listener import Acceptance, Listener
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
+from fastflv.net.quiet import QuietSockets
 from fastflv.net.turns import Turns
 from fastflv.protocols.http.crossdomain import MANAGE, CrossDomain
 from fastflv.protocols.http.exchange import Exchange
@@ -94,13 +95,13 @@ async def serving(handler, connection_limit: ConnectionLimit | None = None):
 def listen(handler, connection_limit: ConnectionLimit, context: ssl.SSLContext | None = None) -> Listener:
     """Accept HTTP connections on a free port of 127.0.0.1; *context*: over TLS."""
     loop = asyncio.get_running_loop()
-    turns = Turns(loop)
+    turns, quiet = Turns(loop), QuietSockets(loop)
     pool = FilePool(loop)
     sock = socket.create_server(("127.0.0.1", 0))
     sock.setblocking(False)
 
     def connect(peer: Peer) -> HttpConnection:
-        return HttpConnection(loop, handler, connection_limit, peer, turns, pool.sending)
+        return HttpConnection(loop, handler, connection_limit, peer, turns, quiet, pool.sending)
 
     return Listener(loop, sock, connection_limit, "HTTP", Acceptance(connect, context))
 

@@ -7,6 +7,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from fastflv.net.turns import Turns
+
 
 class Handle:
     def __init__(self, when: float, call: Callable[[], object]) -> None:
@@ -46,6 +48,9 @@ class FakeLoop:
     def add_reader(self, fd: int, call: Callable[..., object]) -> None:
         """Nobody else is served."""
 
+    def remove_reader(self, fd: int) -> None:
+        """Nobody was."""
+
     @property
     def timers(self) -> list[Handle]:
         """Those that will run."""
@@ -72,7 +77,7 @@ class FakeLoop:
         self.now = end
 
 
-class Unhurried:
+class Unhurried(Turns):
     """Turns of a loop that has all the time there is."""
 
     def open(self) -> bool:

@@ -13,6 +13,7 @@ from model.loop import FakeLoop, FakeTransport, Unhurried
 from fastflv.access.gate import Gate
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.peer import Peer as Address
+from fastflv.net.quiet import QuietSockets
 from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
 from fastflv.servers.rtmp.options import RtmpOptions
@@ -135,13 +136,16 @@ class Site:
         self.options = RtmpOptions(
             "v", PublishOptions(StreamOptions(grace_ms=grace_ms, merge_window_ms=0)), on_missing=on_missing
         )
-        self.players = Players(self.loop, sender, self.hub) if sender is not None else None
+        self.players = (
+            Players(self.loop, Unhurried(self.loop), sender, self.hub) if sender is not None else None
+        )
         self.server = RtmpServer(
-            Joins(self.loop, self.hub, self.gate, Unhurried(), self.clients),
+            Joins(self.loop, self.hub, self.gate, Unhurried(self.loop), self.clients),
             Publications(self.loop, self.hub, self.clients, self.gate),
             self.players,
             self.limit,
-            turns=Unhurried(),
+            turns=Unhurried(self.loop),
+            quiet=QuietSockets(self.loop),
             vhost_of=lambda name: None if name == "off.example" else self.options,
             new_id=lambda: next(ids),
         )

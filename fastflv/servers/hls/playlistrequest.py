@@ -144,7 +144,7 @@ class PlaylistRequest:
         self._muxer = muxer
         muxer.wait(self._woken)
         if self._patience is None:
-            self._patience = Deadline(self._server.joins.loop, self._expired)
+            self._patience = Deadline(self._server.joins.turns, self._expired)
             self._patience.set(limits.HLS_HOLD_SECONDS)
 
     def _woken(self) -> None:

@@ -10,6 +10,7 @@ from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.deadline import Deadline
 from fastflv.net.filepool import FileShare
 from fastflv.net.peer import Peer
+from fastflv.net.quiet import QuietSockets
 from fastflv.net.turns import Turns
 from fastflv.protocols.http import crossdomain
 from fastflv.protocols.http.exchange import Handler, UpgradedProtocol
@@ -32,7 +33,7 @@ class HttpConnection(asyncio.Protocol):
 
     __slots__ = (
         "_deaf", "_driving", "_exchange", "_h1", "_handler", "_held", "_in_head", "_limit", "_out", "_patience",
-        "_queued", "_turns", "_unread", "_unsent_before", "deadline", "files", "loop", "peer", "transport",
+        "_queued", "_quiet", "_turns", "_unread", "_unsent_before", "deadline", "files", "loop", "peer", "transport",
     )  # fmt: skip
 
     def __init__(
@@ -42,19 +43,21 @@ class HttpConnection(asyncio.Protocol):
         limit: ConnectionLimit,
         peer: Peer,
         turns: Turns,
+        quiet: QuietSockets,
         files: FileShare,
     ) -> None:
-        """The connection holds one place of *limit*. *turns*: of the loop. *files*: the threads that send files."""
+        """The connection holds one place of *limit*. *turns*, *quiet*: of the loop. *files*: the threads that send files."""
         self.loop = loop
         self.peer = peer
         self.files = files
         self.transport: asyncio.Transport | None = None
         "None before the connection, after it, and when it belongs to another protocol."
-        self.deadline = Deadline(loop, self._expire)
+        self.deadline = Deadline(turns, self._expire)
         self._out: Transmit | None = None
         self._handler = handler
         self._limit = limit
         self._turns = turns
+        self._quiet = quiet
         self._h1: H1 | None = None
         self._exchange: H1Exchange | None = None
         self._unread = b""
@@ -77,11 +80,13 @@ class HttpConnection(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]
         self._out = Transmit(transport, self._turns, self._filled)  # type: ignore[arg-type]
         self._h1 = H1(self.peer)
+        self._quiet.heard(self.transport)  # type: ignore[arg-type]
         self.deadline.set(limits.HTTP_IDLE_SECONDS)
 
     def data_received(self, data: bytes) -> None:
         if self.transport is None or self._deaf:
             return
+        self._quiet.heard(self.transport)
         exchange = self._exchange
         if exchange is not None and exchange.last and exchange.whole:
             # Nothing behind the last answer is asked; a full receive buffer would hide the client's end.
@@ -112,6 +117,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._free()
         if self.transport is not None:
+            self._quiet.forget(self.transport)
             self.transport = None
             self._limit.release()
         self._give_up()
@@ -243,9 +249,11 @@ class HttpConnection(asyncio.Protocol):
         if hold != self._held:
             self._held = hold
             if hold:
+                self._quiet.forget(transport)
                 transport.pause_reading()
             else:
                 transport.resume_reading()
+                self._quiet.heard(transport)
 
     # --- of the exchange ---
 
@@ -314,6 +322,7 @@ class HttpConnection(asyncio.Protocol):
         self._free()
         self._exchange = None
         if transport is not None:
+            self._quiet.forget(transport)
             # Closing a descriptor that has a duplicate sends nothing.
             transport.abort()
 
@@ -321,6 +330,7 @@ class HttpConnection(asyncio.Protocol):
         """Answer with *head*, and let *protocol* read the connection from now on."""
         transport, self.transport = self.transport, None
         assert transport is not None and self._h1 is not None
+        self._quiet.forget(transport)
         transport.write(head)
         transport.set_protocol(protocol)  # type: ignore[arg-type]
         rest = self._h1.take_rest() + self._unread

@@ -13,6 +13,7 @@ from fastflv.config.mount import Mount
 from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError, WebSocketHandshakeError
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.quiet import QuietSockets
 from fastflv.net.turns import Turns
 from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
@@ -76,6 +77,7 @@ class Live:
         limit: ConnectionLimit,
         *,
         turns: Turns,
+        quiet: QuietSockets,
         vhost_of: Callable[[str], LiveOptions],
     ) -> None:
         """*vhost_of*: the present options of a vhost by its own name."""
@@ -84,6 +86,7 @@ class Live:
         self.players = players
         self.limit = limit
         self.turns = turns
+        self.quiet = quiet
         self._vhost_of = vhost_of
         self._heads: dict[bytes, MediaBlock] = {}
 

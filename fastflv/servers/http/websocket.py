@@ -24,6 +24,7 @@ from fastflv import limits
 from fastflv.errors import WebSocketHandshakeError
 from fastflv.net.deadline import Deadline
 from fastflv.net.peer import Peer
+from fastflv.net.quiet import QuietSockets
 from fastflv.net.turns import Turns
 from fastflv.playing.player import Player
 from fastflv.protocols.http.message import SERVER, Request, Response
@@ -124,19 +125,21 @@ class WebSocketConnection(asyncio.Protocol):
         self,
         loop: asyncio.AbstractEventLoop,
         turns: Turns,
+        quiet: QuietSockets,
         ws: WSConnection,
         peer: Peer,
         left: Callable[[EndReason], None],
         lost: Callable[[], None],
     ) -> None:
-        """*turns*: of the loop. *left* is called once when the play is over, *lost* once when the connection is gone."""
+        """*turns*, *quiet*: of the loop. *left* is called once when the play is over, *lost* once when the connection is gone."""
         self._loop = loop
         self._turns = turns
+        self._quiet = quiet
         self._ws = ws
         self._peer = peer
         self._left = left
         self._lost = lost
-        self._silence = Deadline(loop, self._silent)
+        self._silence = Deadline(turns, self._silent)
         self._silence.set(limits.WEBSOCKET_SILENCE_SECONDS)
         self._timer = loop.call_later(limits.WEBSOCKET_PING_SECONDS, self._ping)
         self._farewell: CloseConnection | None = None
@@ -151,6 +154,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
+        self._quiet.heard(self.transport)
 
     def serve(self, player: Player) -> None:
         """Let *player* send the media."""
@@ -181,6 +185,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._silence.heard = self._loop.time()
+        self._quiet.heard(self.transport)
         self.received += len(data)
         self._said += len(data)
         if self._said > limits.WEBSOCKET_SAID_BYTES_MAX:
@@ -227,6 +232,7 @@ class WebSocketConnection(asyncio.Protocol):
             self.close(fault.code, why)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._quiet.forget(self.transport)
         self._timer.cancel()
         self._silence.cancel()
         self._unread = b""

@@ -32,6 +32,7 @@ class WebSocketPlay(LivePlay):
         socket = WebSocketConnection(
             live.joins.loop,
             live.turns,
+            live.quiet,
             self._handshake.ws,
             self.join.request.peer,
             running.leave,

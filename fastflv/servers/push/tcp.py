@@ -19,6 +19,7 @@ from fastflv.net.deadline import Deadline
 from fastflv.net.ip import canonical
 from fastflv.net.lowwater import LowWater
 from fastflv.net.peer import Peer
+from fastflv.net.quiet import QuietSockets
 from fastflv.net.readpace import ReadPace
 from fastflv.servers.push.intake import Intake, Intakes
 from fastflv.stream.endreason import EndReason
@@ -46,13 +47,15 @@ class FlvTcpServer:
         loop: asyncio.AbstractEventLoop,
         intakes: Intakes,
         limit: ConnectionLimit,
+        quiet: QuietSockets,
         *,
         place: Callable[[], TcpPlace | None],
     ) -> None:
-        """*place* returns the present one; None: the vhost is not served, or `flv_tcp` is off."""
+        """*quiet*: of the loop. *place* returns the present one; None: the vhost is not served, or `flv_tcp` is off."""
         self.loop = loop
         self.intakes = intakes
         self.limit = limit
+        self.quiet = quiet
         self.place = place
         self._next = 0
         # Shared by all connections: a read is used up before the next one begins.
@@ -95,12 +98,13 @@ class FlvTcpConnection(asyncio.BufferedProtocol):
         self._held = False
         "The gate is asked, or script data waits for a turn of the loop."
         self._ended = False
-        self._deadline = Deadline(server.loop, self._expire)
+        self._deadline = Deadline(server.intakes.turns, self._expire)
 
     # --- asyncio ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
+        self._server.quiet.heard(transport)  # type: ignore[arg-type]
         self._deadline.set(limits.HANDSHAKE_SECONDS)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -137,6 +141,7 @@ class FlvTcpConnection(asyncio.BufferedProtocol):
                 self._intake.cancel()
         finally:
             self._deadline.cancel()
+            self._forget()
             self._transport = None
             self._server.limit.release()
 
@@ -158,6 +163,7 @@ class FlvTcpConnection(asyncio.BufferedProtocol):
             self._close("flv_tcp is off, or its vhost is not served")
             return
         assert self._transport is not None
+        self._forget()
         name = server.next_name(place)
         request = AccessRequest(
             action=Action.PUBLISH,
@@ -214,6 +220,10 @@ class FlvTcpConnection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     # --- closing ---
+
+    def _forget(self) -> None:
+        if self._transport is not None:
+            self._server.quiet.forget(self._transport)
 
     def _expire(self) -> None:
         self._close(f"no FLV header within {limits.HANDSHAKE_SECONDS:g} s")

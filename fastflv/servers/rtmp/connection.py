@@ -68,7 +68,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._reason = EndReason.PEER_CLOSED
         self._fault = ""
         "How the peer broke the protocol."
-        self._deadline = Deadline(server.loop, self._expire, step=limits.WATCH_SECONDS_MIN)
+        self._deadline = Deadline(server.turns, self._expire, step=limits.WATCH_SECONDS_MIN)
         self._patience = limits.HANDSHAKE_SECONDS
         self._why = "the handshake and connect took"
         self._messages: int | None = None
@@ -82,6 +82,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._session.on_data = self._take_script
         self._session.has_turn = self.server.turns.open
         self._list()
+        self.server.quiet.heard(self.transport)
         self._deadline.set(self._patience)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -112,19 +113,21 @@ class RtmpConnection(asyncio.BufferedProtocol):
             return
         gives_way = self._pace.spent(nbytes, began, perf_counter())
         if not session.room:
-            self._transport.pause_reading()
+            self._hold()
             if session.deferred:
                 self.server.turns.queue(self._go_on)
         elif gives_way:
-            self._transport.pause_reading()
+            self._hold()
             self._loop.call_soon(self._read_on)
+        else:
+            self._heard()
 
     def pause_writing(self) -> None:
         if self._play is not None:
             self._play.pause_writing()
         elif self._transport is not None:
             # Backpressure: answers must not pile up for a peer that does not read them.
-            self._transport.pause_reading()
+            self._hold()
 
     def resume_writing(self) -> None:
         if self._play is not None:
@@ -149,6 +152,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
                 self, self._fault or self._reason.value, self._loop.time()
             )
             self._session.on_data = None
+            self.server.quiet.forget(self.transport)
             self._transport = None
             self._deadline.cancel()
             if self._closing is not None:
@@ -242,6 +246,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._close_unless_used()
             return
         self._stop_watch()
+        self.server.quiet.forget(self.transport)
         low_water = None
         for other in self._publishes.values():
             if other.publication is not None:
@@ -419,6 +424,17 @@ class RtmpConnection(asyncio.BufferedProtocol):
         """Resume reading, unless the session still waits with its room used up."""
         if self._transport is not None and not self._transport.is_closing() and self._session.room:
             self._transport.resume_reading()
+            self._heard()
+
+    def _hold(self) -> None:
+        """Read no more until `_read_on`."""
+        self.server.quiet.forget(self.transport)
+        self.transport.pause_reading()
+
+    def _heard(self) -> None:
+        """The loop reads on: a publisher always, any other peer as long as it has something to say."""
+        if not self._publishes:
+            self.server.quiet.heard(self.transport)
 
     def _flush(self) -> None:
         """Write what the session has to say."""

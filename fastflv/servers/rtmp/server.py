@@ -9,6 +9,7 @@ from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.peer import Peer
+from fastflv.net.quiet import QuietSockets
 from fastflv.net.turns import Turns
 from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
@@ -30,6 +31,7 @@ class RtmpServer:
         limit: ConnectionLimit,
         *,
         turns: Turns,
+        quiet: QuietSockets,
         vhost_of: Callable[[str], RtmpOptions | None],
         new_id: Callable[[], str],
     ) -> None:
@@ -39,6 +41,7 @@ class RtmpServer:
         self.players = players
         self.limit = limit
         self.turns = turns
+        self.quiet = quiet
         self.vhost_of = vhost_of
         self.new_id = new_id
         self.idle = IdlePlays()
