@@ -1,8 +1,8 @@
 """One player: a position in a log, a socket, and the state of the frame that is being sent.
 
 Threads: after `Sender.add` a PlayerState belongs to one sender thread. Exceptions: the event loop may read the counters
-(relaxed); `asked` and its place are guarded by the thread's lock; `closed` hands the player back (release by the thread, acquire by
-the event loop).
+(relaxed); `asked` and its place are guarded by the thread's lock; `closed` hands the player back (release by the
+thread, acquire by the event loop).
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t

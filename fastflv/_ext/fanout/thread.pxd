@@ -26,7 +26,7 @@ cdef struct Thread:
     pthread_mutex_t lock       # guards `joining`, `changes` and `asked`
     PlayerState* joining       # borrowed; newest first
     Change* changes            # owned list, at most one for each log
-    PlayerState** asked        # owned array of borrowed pointers: players with a request in their `asked`, NULL once gone
+    PlayerState** asked        # owned array of borrowed pointers: players with a request, NULL for one that left
     int32_t asked_count
     int32_t asked_room
     int32_t stop               # atomic; release by the event loop, acquire by the thread
