@@ -14,7 +14,7 @@ from test_metrics import scrape_until
 
 from fastflv import limits
 from fastflv.access.request import Action
-from fastflv.access.tally import Counted, Key, Tally, network_of
+from fastflv.access.tally import Counted, Tally, network_of
 from fastflv.access.tokenbucket import Buckets
 from fastflv.config.load import load_text
 from fastflv.config.model.limits import Kind, Scope
@@ -86,7 +86,7 @@ def test_one_network_is_one_address():
 def test_a_tally_counts_who_is_there(steps):
     """Against a plain set."""
     tally, there = Tally(), {}
-    tally.count_by([Counted("", Kind.CONN, Scope.IP), Counted("", Kind.PUBLISH, Scope.IP)], [])
+    tally.count_by([Counted.of("", Kind.CONN, Scope.IP), Counted.of("", Kind.PUBLISH, Scope.IP)], [])
     for ip, publish, number in steps:
         asked = replace(
             request(Action.PUBLISH if publish else Action.PLAY, ip=ip), client_id=f"{ip}{publish}{number}"
@@ -101,10 +101,10 @@ def test_a_tally_counts_who_is_there(steps):
     for ip in "ab":
         of_ip = [each for each in there.values() if each.peer.ip == ip]
         publishers = [each for each in of_ip if each.action is Action.PUBLISH]
-        assert tally.count(Key("", Kind.CONN, Scope.IP, ip), "") == len(of_ip)
-        assert tally.count(Key("", Kind.PUBLISH, Scope.IP, ip), "") == len(publishers)
+        assert tally.count((Counted.of("", Kind.CONN, Scope.IP), ip), "") == len(of_ip)
+        assert tally.count((Counted.of("", Kind.PUBLISH, Scope.IP), ip), "") == len(publishers)
         for each in of_ip[:1]:
-            assert tally.count(Key("", Kind.CONN, Scope.IP, ip), each.client_id) == len(of_ip) - 1
+            assert tally.count((Counted.of("", Kind.CONN, Scope.IP), ip), each.client_id) == len(of_ip) - 1
 
 
 def test_a_bucket_fills_by_its_rate_up_to_its_burst():
@@ -175,8 +175,8 @@ async def test_a_rate_is_what_was_sent_lately():
     async with running() as caller:
         caller.publish()
         stage = Stage(caller.server.hub.find(NAME))
-        key = Key("", Kind.SEND_RATE, Scope.IP, "192.0.2.1")
-        stage.meter.measure([Counted("", Kind.SEND_RATE, Scope.IP)], lambda vhost: 0.0)
+        key = (Counted.of("", Kind.SEND_RATE, Scope.IP), "192.0.2.1")
+        stage.meter.measure([Counted.of("", Kind.SEND_RATE, Scope.IP)], lambda vhost: 0.0)
         line, other = stage.client("a", Action.PLAY), stage.client("b", Action.PLAY, "192.0.2.2")
         for _ in range(20):
             line.sent += 125_000

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.access import request
@@ -16,6 +19,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from test_api import NAME, Caller, gop, looped, running
 
 from fastflv import limits
+from fastflv.config.endpoint import Endpoint
+from fastflv.config.model.server import Exporter
+from fastflv.servers.metrics.streamrows import StreamRow, StreamRows
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.histogram import Histogram
@@ -196,3 +202,65 @@ def test_a_histogram_counts_each_duration_once(values):
     assert histogram.count == len(values)
     for i, bound in enumerate(bounds):
         assert sum(histogram.counts[: i + 1]) == sum(value <= bound for value in values)
+
+
+def test_a_server_that_nobody_scrapes_does_not_load_the_library():
+    code = (
+        "import sys, fastflv.tools.cli, fastflv.control.server; sys.exit('prometheus_client' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@looped
+async def test_the_exporter_comes_and_goes_by_a_reload():
+    (port,) = free_ports(1)
+    async with running() as caller:
+        before = caller.server.runtime.settings
+        caller.server.reload(
+            replace(before, exporter=Exporter(True, (Endpoint("127.0.0.1", port),), tag="x"))
+        )
+        assert any('tag="x"' in key for key in await scrape(caller, port))
+        caller.server.reload(before)
+        with pytest.raises(OSError):
+            await scrape(caller, port)
+        await scrape(caller)
+
+
+def test_a_row_of_other_streams_is_made_in_steps():
+    rows = StreamRows(lambda: 1)
+    many = [StreamRow("v", f"live/{number}", str(number), received=10) for number in range(1000)]
+    steps = rows.finish(many)
+    count = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            shown = end.value
+            break
+        count += 1
+    assert count == len(many) // limits.METRICS_STEP
+    assert [row.stream for row in shown] == ["live/0", "other"]
+    assert shown[-1].received == 10 * 999
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 100)), max_size=60), st.integers(0, 5))
+def test_counters_of_other_streams_never_fall(changes, room):
+    """Streams grow, end (0) and come again under another id."""
+    rows = StreamRows(lambda: room)
+    streams: dict[int, StreamRow] = {}
+    seen = 0
+    for number, grown in changes:
+        if grown == 0:
+            streams.pop(number, None)
+        else:
+            found = streams.setdefault(number, StreamRow("v", str(number), f"{number}.{len(streams)}"))
+            found.received += grown
+        steps = rows.finish([replace(row) for row in streams.values()])
+        try:
+            while True:
+                next(steps)
+        except StopIteration as end:
+            *own, other = end.value
+        assert len(own) == min(room, len(streams))
+        assert other.received >= seen
+        seen = other.received

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
 from fastflv.access.rule import Answer, LateRule
-from fastflv.access.tally import Key, Tally, key_of
+from fastflv.access.tally import Counted, Key, Tally, key_of
 from fastflv.access.tokenbucket import Buckets
 from fastflv.access.verdict import ALLOW, Refusal, Refused, Verdict
 from fastflv.config.model.limits import Kind, Limit, Scope
@@ -42,42 +42,40 @@ class LimitRule(LateRule):
     takes no token of another.
     """
 
-    __slots__ = ("_lines", "_usage")
+    __slots__ = ("_play", "_publish", "_usage")
 
     def __init__(self, lines: Iterable[Applied], usage: Usage) -> None:
-        self._lines = tuple(each for each in lines if each.limit.scope is not None)
+        known = [
+            (limit, Counted.of(vhost, limit.kind, limit.scope))
+            for limit, vhost in lines
+            if limit.scope is not None
+        ]
+        self._play = tuple(each for each in known if each[0].kind is not Kind.PUBLISH)
+        self._publish = tuple(each for each in known if each[0].kind is not Kind.SEND_RATE)
         self._usage = usage
 
     def ask(self, request: AccessRequest, answer: Answer) -> Verdict:
-        buckets = self._usage.buckets
+        if request.action is Action.RECORD:
+            return ALLOW
+        usage = self._usage
         taken: list[tuple[Key, Limit]] = []
-        for limit, vhost in self._lines:
-            scope = limit.scope
-            assert scope is not None
-            if request.action is Action.RECORD or not _concerns(limit, request):
-                continue
-            key = key_of(vhost, limit.kind, scope, request)
+        for limit, counted in self._play if request.action is Action.PLAY else self._publish:
+            key = key_of(counted, request)
             if limit.kind is Kind.REQ:
-                seconds = buckets.wait(key, limit.most, limit.burst)
+                seconds = usage.buckets.wait(key, limit.most, limit.burst)
                 if seconds > 0:
                     return self._refuse(limit, seconds)
                 taken.append((key, limit))
             elif limit.kind is Kind.SEND_RATE:
-                if self._usage.rate_of(key) > limit.most:
+                if usage.rate_of(key) > limit.most:
                     return self._refuse(limit, limits.LIMIT_RETRY_SECONDS)
-            elif self._usage.tally.count(key, request.client_id) >= limit.most:
+            elif usage.tally.count(key, request.client_id) >= limit.most:
                 return self._refuse(limit, limits.LIMIT_RETRY_SECONDS)
         for key, limit in taken:
-            buckets.take(key, limit.most, limit.burst)
+            usage.buckets.take(key, limit.most, limit.burst)
         return ALLOW
 
     def _refuse(self, limit: Limit, retry_after: float) -> Refused:
         self._usage.refused[limit.name] += 1
         kind = Refusal.TOO_MANY if limit.scope is Scope.IP else Refusal.FULL
         return Refused(kind, f"limits '{limit}' is reached", retry_after)
-
-
-def _concerns(limit: Limit, request: AccessRequest) -> bool:
-    if limit.kind is Kind.PUBLISH:
-        return request.action is Action.PUBLISH
-    return limit.kind is not Kind.SEND_RATE or request.action is Action.PLAY

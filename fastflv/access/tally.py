@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -11,16 +10,28 @@ from fastflv.access.request import AccessRequest, Action
 from fastflv.config.model.limits import Kind, Scope
 
 
-class Key(NamedTuple):
-    """Who shares one limit."""
+class Counted(NamedTuple):
+    """A limit that is counted or measured, in words: members of an enumeration are slow keys."""
 
     vhost: str
     "Empty: a limit of the whole server."
 
-    kind: Kind
-    scope: Scope
-    who: str
-    "Network or stream; empty for all."
+    kind: str
+    "As `Kind`."
+
+    scope: str
+    "As `Scope`."
+
+    @classmethod
+    def of(cls, vhost: str, kind: Kind, scope: Scope) -> Counted:
+        return cls(vhost, kind.value, scope.value)
+
+
+Key = tuple[Counted, str]
+"Who shares one limit: a network or a stream, empty for all."
+
+IP, STREAM = Scope.IP.value, Scope.STREAM.value
+CONN = Kind.CONN.value
 
 
 def network_of(ip: str) -> str:
@@ -33,22 +44,13 @@ def network_of(ip: str) -> str:
         return ip
 
 
-def key_of(vhost: str, kind: Kind, scope: Scope, request: AccessRequest) -> Key:
-    """Return the key of *request* for a limit of *vhost*."""
-    who = ""
-    if scope is Scope.IP:
-        who = network_of(request.peer.ip)
-    elif scope is Scope.STREAM:
-        who = f"{request.vhost}/{request.app}/{request.stream}"
-    return Key(vhost, kind, scope, who)
-
-
-class Counted(NamedTuple):
-    """A limit whose clients are counted."""
-
-    vhost: str
-    kind: Kind
-    scope: Scope
+def key_of(counted: Counted, request: AccessRequest) -> Key:
+    """Return the key of *request* for a limit."""
+    if counted.scope == IP:
+        return counted, network_of(request.peer.ip)
+    if counted.scope == STREAM:
+        return counted, f"{request.vhost}/{request.app}/{request.stream}"
+    return counted, ""
 
 
 class Tally:
@@ -58,7 +60,7 @@ class Tally:
         self._wanted: tuple[Counted, ...] = ()
         self._held: dict[str, tuple[Key, ...]] = {}
         "By id of the client."
-        self._counts: Counter[Key] = Counter()
+        self._counts: dict[Key, int] = {}
 
     def count_by(self, wanted: Iterable[Counted], present: Iterable[AccessRequest]) -> None:
         """Count by other keys from now on: *present* are there already."""
@@ -73,13 +75,13 @@ class Tally:
         if not self._wanted or request.client_id in self._held:
             return
         keys = tuple(
-            key_of(each.vhost, each.kind, each.scope, request)
+            key_of(each, request)
             for each in self._wanted
-            if each.vhost in ("", request.vhost)
-            and (each.kind is Kind.CONN or request.action is Action.PUBLISH)
+            if each.vhost in ("", request.vhost) and (each.kind == CONN or request.action is Action.PUBLISH)
         )
         self._held[request.client_id] = keys
-        self._counts.update(keys)
+        for key in keys:
+            self._counts[key] = self._counts.get(key, 0) + 1
 
     def leave(self, client_id: str) -> None:
         """A client is gone; no harm when it is not counted."""

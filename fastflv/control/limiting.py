@@ -51,7 +51,7 @@ class Limiter:
             for limit in block.lines:
                 if limit.scope is not None and limit.kind is not Kind.REQ:
                     kind = measured if limit.kind is Kind.SEND_RATE else counted
-                    kind.append(Counted(name, limit.kind, limit.scope))
+                    kind.append(Counted.of(name, limit.kind, limit.scope))
         present = [client.request for client in self._clients]
         waiting = [each.request for each, _ in self._clients.arrivals if each.request is not None]
         self._clients.tally.count_by(counted, present + waiting)

@@ -35,7 +35,7 @@ class Meter:
         """Measure what is sent to *wanted*. *ingest*: bits a second that a publisher of a vhost may send; 0: any."""
         self._wanted = tuple(wanted)
         self._ingest = ingest
-        self._rates = {key: rate for key, rate in self._rates.items() if Counted(*key[:3]) in self._wanted}
+        self._rates = {key: rate for key, rate in self._rates.items() if key[0] in self._wanted}
 
     def rate_of(self, key: Key) -> float:
         """Return the bits a second that were sent to *key* lately."""
@@ -55,7 +55,7 @@ class Meter:
                 size -= self._sent.get(client.id, 0)
                 for each in self._wanted:
                     if each.vhost in ("", client.request.vhost):
-                        grown[key_of(*each, client.request)] += size
+                        grown[key_of(each, client.request)] += size
             if count % limits.LIMIT_LOOK_CLIENTS == 0:
                 yield
         self._sent, self._taken = sent, taken
