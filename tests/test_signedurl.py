@@ -125,6 +125,16 @@ def test_a_path_with_escapes_is_taken_as_it_is_and_as_it_was_sent():
         assert aliyun("A", f"/live/名.flv?auth_key={end}-0-0-{digest}", end) is ALLOW
 
 
+@pytest.mark.parametrize("form", EXAMPLES)
+def test_bytes_that_are_no_text_are_refused_as_any_other(form):
+    url, _, end = EXAMPLES[form]
+    assert (
+        "signature"
+        in aliyun(form, url.replace("/", "/\udcfe", 1) if form == "A" else url + "\udcfe", end).reason
+    )
+    assert "signature" in tencent(TENCENT, stream="\udcfe").reason
+
+
 def test_a_path_without_a_signature_is_left_alone():
     for form, (url, path, _) in EXAMPLES.items():
         assert unsign(form, path) is None

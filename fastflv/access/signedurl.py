@@ -26,6 +26,9 @@ UTC8_SECONDS: Final = 8 * 3600
 SIGN, TIME = "KEY1", "KEY2"
 "Parameters of form C in the query, as Aliyun's console names them; B and C in the path become these."
 
+ODD: Final = "surrogatepass"
+"How bytes that are no UTF-8 are hashed: nobody has signed them, and they must not raise."
+
 _PATHS: Final = {
     "B": re.compile(r"/(?P<time>[0-9]{12})/(?P<sign>[0-9A-Fa-f]{32})(?P<path>/.+)"),
     "C": re.compile(r"/(?P<sign>[0-9A-Fa-f]{32})/(?P<time>[0-9A-Fa-f]{8})(?P<path>/.+)"),
@@ -47,6 +50,27 @@ def unsign(form: str, path: str) -> Unsigned | None:
     return Unsigned(found["path"], f"{SIGN}={found['sign']}&{TIME}={found['time']}") if found else None
 
 
+def tencent_query(key: str, stream: str, end: int) -> str:
+    """Return the parameters that sign *stream* for Tencent until *end*, seconds since 1970."""
+    time = f"{end:X}"
+    return f"txSecret={hashlib.md5(f'{key}{stream}{time}'.encode()).hexdigest()}&txTime={time}"
+
+
+def aliyun_url(form: str, key: str, path: str, end: int) -> str:
+    """Return *path*, which begins with a slash, signed in Aliyun's *form* for *end*, seconds since 1970.
+
+    The time of form B is the minute in which *end* lies.
+    """
+    if form == "A":
+        digest = hashlib.md5(f"{path}-{end}-0-0-{key}".encode()).hexdigest()
+        return f"{path}?auth_key={end}-0-0-{digest}"
+    if form == "B":
+        time = datetime.fromtimestamp(end + UTC8_SECONDS, UTC).strftime("%Y%m%d%H%M")
+        return f"/{time}/{hashlib.md5(f'{key}{time}{path}'.encode()).hexdigest()}{path}"
+    time = f"{end:X}"
+    return f"/{hashlib.md5(f'{key}{path}{time}'.encode()).hexdigest()}/{time}{path}"
+
+
 class Signer(ABC):
     """Keys of one CDN for one action. A request has its signature, another one, or none."""
 
@@ -55,7 +79,7 @@ class Signer(ABC):
     def __init__(self, action: Action, keys: Sequence[str], ttl: float) -> None:
         """*ttl*: how long a URL is good beyond the time that stands in it, seconds."""
         self._action = action
-        self._keys = tuple(key.encode() for key in keys)
+        self._keys = tuple(key.encode("utf-8", "surrogateescape") for key in keys)
         self._ttl = ttl
 
     def grant(self, request: AccessRequest) -> Grant | None:
@@ -71,7 +95,7 @@ class Signer(ABC):
         given, time, texts = signature
         for key in self._keys:
             for head, tail in texts:
-                text = head.encode() + key + tail.encode()
+                text = head.encode("utf-8", ODD) + key + tail.encode("utf-8", ODD)
                 if hmac.compare_digest(_digest(given, text), given.lower()):
                     return self._granted(request, time, key)
         raise TokenError("the signature of the URL is wrong")
@@ -155,8 +179,9 @@ def _spelled(request: AccessRequest) -> Iterator[str]:
     """Yield the path as signers may have spelled it: with percent escapes, and without."""
     path = request.path or f"/{request.app}/{request.stream}"
     yield path
-    if quote(path) != path:
-        yield quote(path)
+    spelled = quote(path, errors=ODD)
+    if spelled != path:
+        yield spelled
 
 
 def _minute(text: str) -> float:

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "repair": "fastflv.tools.repair",
     "remux": "fastflv.tools.remux",
     "top": "fastflv.tools.top",
+    "token": "fastflv.tools.token",
 }
 "Modules of the commands beside the server."
 

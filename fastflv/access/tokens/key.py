@@ -56,7 +56,7 @@ def is_file(word: str) -> bool:
 def read_key(word: str, folder: str = "") -> Key:
     """Return the key that *word* is or whose file it names; paths are relative to *folder*. Raises KeyFault."""
     if not is_file(word):
-        return secret(word.encode())
+        return secret(word.encode("utf-8", "surrogateescape"))
     data = read_file(os.path.join(folder, word))
     if b"-----BEGIN" in data:
         return public_key(data, word)
