@@ -36,11 +36,18 @@ MPEGTSJS = Script("mpegts.js", "1.8.2", "dist/mpegts.js", "FASTFLV_MPEGTSJS")
 
 
 class Source(NamedTuple):
-    """What a page plays. *kind*: `hls`, or what mpegts.js calls it: `flv`, `mpegts`; *keep* its media for `Browser.media`."""
+    """What a page plays. *kind*: `hls`, `file` for the browser alone, or what mpegts.js calls it: `flv`, `mpegts`."""
 
     kind: str
     url: str
     keep: bool = False
+    "Its media are for `Browser.media`."
+
+    live: bool = True
+    "For mpegts.js: it does not end."
+
+    seek: float | None = None
+    "Where the player goes once it has played for a second: so far behind the start of `video.seekable`, seconds."
 
 
 def find_chromium() -> str:
