@@ -7,15 +7,12 @@ from typing import Any
 
 import pytest
 from browser import HLSJS, MPEGTSJS, Browser, Source, find_chromium, find_script
-from clip import Clip, end, finish, push
-from recording import files
-from server import HOST, Server, until, vhost_text
+from clip import Clip
+from seeksite import SECONDS, WINDOW, seek_site
+from server import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-SECONDS = 10
-"Of the film that is recorded, and that the live stream repeats."
-WINDOW = 20
 TARGETS = {"recording.mp4": 6.0, "recording.flv": 6.0, "clip.mp4": 5.0, "window": 2.0}
 "Where each player is sent, seconds behind the start of what it says can be sought."
 
@@ -26,28 +23,12 @@ def told(
 ) -> Iterator[dict[str, Any]]:
     """What a page told of all players when each had been sent back or forth, and had played on."""
     find_chromium(), find_script(HLSJS), find_script(MPEGTSJS)
-    folder = tmp_path_factory.mktemp("www")
-    dvr = "dvr {{ enabled on; dvr_path {0}/[stream].{1}; }}"
-    live = f"timeshift {{ window {WINDOW + 10}; }} hls {{ enabled on; hls_fragment 1; hls_window 4; }}"
-    server = serve(
-        vhost_text(more=live)
-        + f"vhost mp4.example.com {{ publish {{ grace 0; }} {dvr.format(folder, 'mp4')} }}\n"
-        + f"vhost flv.example.com {{ publish {{ grace 0; }} {dvr.format(folder, 'flv')} }}",
-        web=f"dir {folder};",
-    )
-    camera = push(film.path, server.publish_url("cam"), loop=True)
-    try:
-        for kind in ("mp4", "flv"):
-            url = f"{server.publish_url('recording')}?vhost={kind}.example.com"
-            finish(push(film.path, url, rate=5))
-            until(lambda kind=kind: len(files(folder, f".{kind}")) == 1, "a finished recording", 20)
-        until(lambda: server.streams()["cam"]["frames"] > WINDOW * 20, "the past", 60)
-        site = f"http://{HOST}:{server.http}"
+    with seek_site(serve, film, tmp_path_factory.mktemp("www")) as site:
         urls = {
-            "recording.mp4": ("file", f"{site}/recording.mp4"),
-            "recording.flv": ("flv", f"{site}/recording.flv"),
-            "clip.mp4": ("file", f"{site}/clip/live/cam.mp4?from=-{SECONDS}&to=-1"),
-            "window": ("hls", f"{site}/live/cam.m3u8?window={WINDOW}"),
+            "recording.mp4": ("file", site.mp4),
+            "recording.flv": ("flv", site.flv),
+            "clip.mp4": ("file", f"{site.clip}.mp4?from=-{SECONDS}&to=-1"),
+            "window": ("hls", site.playlist),
         }
         sources = {
             name: Source(kind, url, live=False, seek=TARGETS[name]) for name, (kind, url) in urls.items()
@@ -56,8 +37,6 @@ def told(
             browser.wait(lambda said: True, 120)
             browser.go()
             yield browser.wait(done, 90)["players"]
-    finally:
-        end(camera)
 
 
 def done(said: dict[str, Any]) -> bool:
