@@ -79,15 +79,19 @@ def test_a_stream_has_its_figures(exporter: Exporter, looped: str) -> None:
 def test_players_are_counted_by_what_they_are_sent(exporter: Exporter, looped: str) -> None:
     audience = Audience(exporter.server, looped, ("flv", "ts", "rtmp")).ready()
     for output in ("flv", "ts", "rtmp"):
-        assert exporter.of(looped, "players", output=output) == 1
+        until(
+            lambda output=output: exporter.of(looped, "players", output=output) == 1,
+            f"a player of {output}",
+            10,
+        )
         assert exporter.value("fastflv_players", output=output) == 1
-    assert exporter.of(looped, "send_bytes_total") > 1000
+    until(lambda: exporter.of(looped, "send_bytes_total") > 1000, "bytes", 10)
     seen = exporter.value("fastflv_player_lag_seconds_count")
-    assert exporter.value("fastflv_player_lag_seconds_count") > seen
+    until(lambda: exporter.value("fastflv_player_lag_seconds_count") > seen, "another look", 10)
     for seat in audience.seats.values():
         seat.player.close()
     until(lambda: not exporter.of(looped, "players", output="flv"), "no player", 10)
-    assert exporter.value("fastflv_clients_ended_total", reason="peer closed") >= 3
+    until(lambda: exporter.value("fastflv_clients_ended_total", reason="peer closed") >= 3, "their ends", 10)
 
 
 def test_streams_beyond_the_bound_are_one(exporter: Exporter, looped: str, h264: Clip) -> None:
@@ -95,7 +99,7 @@ def test_streams_beyond_the_bound_are_one(exporter: Exporter, looped: str, h264:
     more = [push(h264.path, exporter.server.publish_url(name), loop=True) for name in ("b", "c", "d")]
     other = {"vhost": "other", "stream": "other"}
     until(lambda: exporter.value("fastflv_stream_publishers", **other) == 2, "two streams too many", 20)
-    assert exporter.value("srs_streams") == 4
+    until(lambda: exporter.value("srs_streams") == 4, "four streams", 10)
     assert exporter.of(looped, "publishers") == 1, "who has a row keeps it"
     for process in more:
         end(process)
@@ -130,18 +134,20 @@ def test_a_player_that_waits_for_its_publisher_waits_for_its_first_byte(
     exporter: Exporter, h264: Clip
 ) -> None:
     name = "fastflv_join_first_byte_seconds_bucket"
-    slow = exporter.value(name, le="+Inf") - exporter.value(name, le="0.5")
+    series = exporter.scrape()
+    slow = series[name, frozenset({("le", "+Inf")})] - series[name, frozenset({("le", "0.5")})]
     with Player(exporter.server.http, "/live/late.flv") as player:
         exporter.server.log.wait("RTMP on")
         until(lambda: exporter.value("fastflv_requests_waiting") == 1, "a player that waits", 10)
         time.sleep(0.6)
         process = push(h264.path, exporter.server.publish_url("late"), loop=True)
         player.frames(3)
-    until(
-        lambda: exporter.value(name, le="+Inf") - exporter.value(name, le="0.5") == slow + 1,
-        "one slow join",
-        10,
-    )
+
+    def more() -> float:
+        series = exporter.scrape()
+        return series[name, frozenset({("le", "+Inf")})] - series[name, frozenset({("le", "0.5")})] - slow
+
+    until(lambda: more() == 1, "one slow join", 10)
     end(process)
 
 
