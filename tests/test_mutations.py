@@ -130,9 +130,9 @@ DAMAGES: dict[str, tuple[str, str, str]] = {
     "a second typo of one kind": ("enabled         on;\n    listen          8080;", "^enabld on;\n    ^listn 8080;", "did you mean 'enabled'? & did you mean 'listen'?"),
     # Values.
     "a unit of time": ("mw_latency  350;", "mw_latency  ^350ms;", "vhost.play.mw_latency is not a whole number: '350ms'; leave the unit out"),
-    "a word for a number": ("max_connections     100;", "max_connections     ^many;", "write a number from 1; the default is 1000"),
-    "a number below its least": ("max_connections     100;", "max_connections     ^0;", "max_connections is 0, and must be at least 1; the default is 1000"),
-    "a negative number": ("normal_timeout 5000;", "normal_timeout ^-1;", "must be at least 1; the default is 5000"),
+    "a word for a number": ("max_connections     100;", "max_connections     ^many;", "write a number from 1"),
+    "a number below its least": ("max_connections     100;", "max_connections     ^0;", "max_connections is 0, and must be at least 1; write a number from 1"),
+    "a negative number": ("normal_timeout 5000;", "normal_timeout ^-1;", "must be at least 1; write a number from 1"),
     "a number above its most": ("100;", "100; fanout_threads ^100000;", "may be at most"),
     "a fraction of a millisecond": ("mw_latency  350;", "mw_latency  ^3.5;", "is not a whole number: '3.5'"),
     "a length that is not a number": ("hls_fragment 10;", "hls_fragment ^ten;", "vhost.hls.hls_fragment is not a number: 'ten'"),

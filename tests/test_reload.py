@@ -12,6 +12,7 @@ from fastflv import limits
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.load import load
 from fastflv.config.model.server import Settings
+from fastflv.control.outcome import Outcome
 from fastflv.control.reload import Reloader
 
 TEXT = "listen 1935; inotify_auto_reload on; vhost __defaultVhost__ {{ }} include {0}/part.conf;"
@@ -38,9 +39,11 @@ class Site:
         stamps: FileStamps = {}
         settings = self.load(stamps)
         meanwhile()
-        return Reloader(
-            self.loop, self.load, lambda each: self.applied.append(each.max_connections), settings, stamps
-        )
+        return Reloader(self.loop, self.load, self.apply, settings, stamps)
+
+    def apply(self, settings: Settings) -> Outcome:
+        self.applied.append(settings.max_connections)
+        return Outcome(1 + len(self.applied))
 
     def look(self) -> None:
         """Time for a change to be seen, and to be seen at rest."""

@@ -144,8 +144,14 @@ class Change:
     secret: bool = False
     "The values are kept out of logs."
 
+    @property
+    def texts(self) -> tuple[str, str]:
+        """The values before and after, as a file would have them; secrets are hidden."""
+        return self._shown(self.old), self._shown(self.new)
+
     def __str__(self) -> str:
-        return f"{self.path}: {self._shown(self.old)} -> {self._shown(self.new)}"
+        old, new = self.texts
+        return f"{self.path}: {old} -> {new}"
 
     def _shown(self, value: object) -> str:
         if value is None and self.setting in UNSET:

@@ -11,6 +11,7 @@ from fastflv import limits
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import Settings
 from fastflv.control.log import reopen_log, set_level, set_utc
+from fastflv.control.outcome import Outcome
 from fastflv.control.process import CALM, watch_parent
 from fastflv.control.reload import Reloader
 from fastflv.control.server import Server
@@ -62,10 +63,24 @@ class Life:
             await self._pause(seconds)
         self._ignore_signals()
 
-    def _apply(self, settings: Settings) -> None:
-        self._server.reload(settings)
+    @property
+    def commands(self) -> dict[str, Callable[[], object]]:
+        """What `fastflv reload` asks by the socket of the server."""
+        return {
+            "reload": lambda: self._command(lambda: self._reloader.reload("fastflv reload")),
+            "plan": lambda: self._command(self._reloader.plan),
+        }
+
+    def _command(self, ask: Callable[[], Outcome]) -> object:
+        if self._leaving.done() or self._ended.done():
+            return {"good": False, "problems": ["no reload, the server is quitting"]}
+        return ask().as_json()
+
+    def _apply(self, settings: Settings) -> Outcome:
+        outcome = self._server.reload(settings)
         set_level(settings.log.level)
         set_utc(settings.utc_time)
+        return outcome
 
     def _reload(self) -> None:
         if self._leaving.done() or self._ended.done():

@@ -7,8 +7,11 @@ import logging
 from collections.abc import Callable
 
 from fastflv import limits
+from fastflv.config.diff import differences
 from fastflv.config.grammar.filestamp import FileStamps, stamp_of
 from fastflv.config.model.server import Settings
+from fastflv.control.outcome import Outcome
+from fastflv.control.runtime import compile_runtime
 from fastflv.errors import ConfigError, StartupError
 
 log = logging.getLogger(__name__)
@@ -21,7 +24,7 @@ class Reloader:
         self,
         loop: asyncio.AbstractEventLoop,
         load: Callable[[FileStamps], Settings],
-        apply: Callable[[Settings], None],
+        apply: Callable[[Settings], Outcome],
         settings: Settings,
         stamps: FileStamps,
     ) -> None:
@@ -34,28 +37,39 @@ class Reloader:
         self._load = load
         self._apply = apply
         self._settings = settings
+        self._number = 1
         self._stamps = stamps
         "Of the files that were read last, good or bad."
         self._timer: asyncio.TimerHandle | None = None
         self._changed = False
         self._watch_later()
 
-    def reload(self, why: str) -> bool:
-        """Reload now; return whether the new configuration is in force. *why* stands in the log."""
+    def reload(self, why: str) -> Outcome:
+        """Reload now; return what came of it. *why* stands in the log."""
         self._stamps = {}
         try:
             settings = self._load(self._stamps)
-            self._apply(settings)
+            outcome = self._apply(settings)
         except (ConfigError, StartupError) as error:
-            problems = error.problems if isinstance(error, ConfigError) else (error,)
-            for problem in problems:
+            outcome = Outcome.refused(self._number, error)
+            for problem in outcome.problems:
                 log.error("%s: the configuration stays as it is: %s", why, problem)
-            return False
+            return outcome
         self._settings = settings
+        self._number = outcome.number
         for notice in settings.notices:
             log.warning("%s", notice)
         self._watch_later()
-        return True
+        return outcome
+
+    def plan(self) -> Outcome:
+        """Return what a reload would change, and change nothing. Whether its ports are free is not tried."""
+        try:
+            settings = self._load({})
+            compile_runtime(settings, self._number)
+        except (ConfigError, StartupError) as error:
+            return Outcome.refused(self._number, error)
+        return Outcome(self._number, tuple(differences(self._settings, settings)))
 
     def close(self) -> None:
         """Watch no more."""

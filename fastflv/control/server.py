@@ -26,6 +26,7 @@ from fastflv.control.identity import server_id
 from fastflv.control.limiting import Limiter
 from fastflv.control.listeners import Listeners
 from fastflv.control.metrics import make_metrics
+from fastflv.control.outcome import Outcome
 from fastflv.control.recheck import Recheck
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
 from fastflv.control.tokenwatch import TokenWatch
@@ -252,8 +253,8 @@ class Server:
 
     # --- reload ---
 
-    def reload(self, settings: Settings) -> None:
-        """Put *settings* in force beside what runs.
+    def reload(self, settings: Settings) -> Outcome:
+        """Put *settings* in force beside what runs; return what differs.
 
         Raises ConfigValueError or StartupError; then nothing has changed. Clients that a rule or vhost of the new
         configuration refuses are disconnected, thousands of them within some turns of the loop, and nobody else.
@@ -268,7 +269,8 @@ class Server:
         self.recorders.reconfigure()
         self.tokens.begin()
         self._adopt()
-        for change in differences(old.settings, settings):
+        outcome = Outcome(runtime.number, tuple(differences(old.settings, settings)), tuple(waiting))
+        for change in outcome.changes:
             place = f"{change.place}: " if change.place else ""
             log.info("reload: %s%s, %s", place, change, change.when.value)
         for name in waiting:
@@ -278,6 +280,7 @@ class Server:
                 "reload: configuration %d is in force; %d clients are disconnected", runtime.number, dropped
             )
         )
+        return outcome
 
     def _adopt(self) -> None:
         """Give streams, publications and players the options in force."""

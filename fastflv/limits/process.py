@@ -16,6 +16,18 @@ STOP_STEP_SECONDS: Final = 0.02
 RELOAD_LOOK_SECONDS: Final = 1.0
 "How often the files of the configuration are looked at for `inotify_auto_reload`, seconds: one stat each. A change is taken once it rests for one more look (SRS waits 3 s)."
 
+COMMAND_LINE_BYTES: Final = 256
+"Longest line of a command that a running server is asked by its socket, bytes; the longest is `reload`."
+
+COMMAND_BACKLOG: Final = 4
+"Commands that may wait to be accepted at once: operators and their scripts."
+
+COMMAND_SECONDS: Final = 5.0
+"Time to send a command, and to take its answer, seconds: both are local."
+
+COMMAND_ANSWER_SECONDS: Final = 60.0
+"Time that `fastflv reload` waits for the outcome, seconds: a reload of a large server takes some hundred milliseconds."
+
 GRACE_LOOK_SECONDS: Final = 1.0
 "How often a server that quits gracefully looks whether clients are left, seconds (as SRS)."
 

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "push": "fastflv.tools.push",
     "record": "fastflv.tools.record",
     "repair": "fastflv.tools.repair",
+    "reload": "fastflv.tools.reload",
     "remux": "fastflv.tools.remux",
     "top": "fastflv.tools.top",
     "token": "fastflv.tools.token",

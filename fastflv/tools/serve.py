@@ -15,6 +15,7 @@ from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import LogTank, Settings
 from fastflv.config.notice import NoticeKind
 from fastflv.control.background import go_to_background
+from fastflv.control.commandsocket import CommandSocket
 from fastflv.control.identity import server_id
 from fastflv.control.life import Life
 from fastflv.control.log import end_log, place_of, start_log
@@ -63,7 +64,8 @@ def serve(
             loop = runner.get_loop()
             server = Server(settings, loop, identity=identity)
             life = Life(server, loop, load_again, stamps)
-            return runner.run(_serve(server, life, sockets, demo=demo, ready=ready))
+            commands = CommandSocket(settings.pid, life.commands) if pid is not None else None
+            return runner.run(_serve(server, life, sockets, commands, demo=demo, ready=ready))
     except StartupError as error:
         if settings.log.tank is LogTank.FILE:
             log.error("%s", error)
@@ -78,11 +80,14 @@ async def _serve(
     server: Server,
     life: Life,
     sockets: Sequence[socket.socket],
+    commands: CommandSocket | None,
     *,
     demo: bool,
     ready: Callable[[str], None] | None,
 ) -> int:
     await server.start(sockets)
+    if commands is not None:
+        await commands.start()
     if ready is not None:
         ready(
             f"fastflv runs in the background: process {os.getpid()}, {place_of(server.runtime.settings.log)}"
@@ -101,6 +106,8 @@ async def _serve(
         host = server.runtime.settings.listen[0].host
         player = asyncio.get_running_loop().create_task(publish_demo(Endpoint(host, rtmp[0])))
     await life.run()
+    if commands is not None:
+        await commands.stop()
     if player is not None:
         player.cancel()
     return 0

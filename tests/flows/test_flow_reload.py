@@ -47,11 +47,14 @@ def test_a_file_that_did_not_change_is_taken_without_a_change(make: Make) -> Non
 @pytest.mark.parametrize(
     ("new", "why"),
     [
-        ("mw_latencyy 5;", r"server\.conf:\d+: .*mw_latency"),
-        ("mw_latency many;", r"server\.conf:\d+: "),
-        ("mw_latency 5; }", r"server\.conf:\d+: "),
-        ("mw_latency 5; } security { allow play nobody; } play {", r"server\.conf:\d+: .*allow play nobody"),
-        ("mw_latency 5; } http_remux { mount /live/a.flv; } play {", r"server\.conf:\d+: "),
+        ("mw_latencyy 5;", r"server\.conf:\d+:\d+: .*mw_latency"),
+        ("mw_latency many;", r"server\.conf:\d+:\d+: "),
+        ("mw_latency 5; }", r"server\.conf:\d+:\d+: "),
+        (
+            "mw_latency 5; } security { allow play nobody; } play {",
+            r"server\.conf:\d+:\d+: .*allow play nobody",
+        ),
+        ("mw_latency 5; } http_remux { mount /live/a.flv; } play {", r"server\.conf:\d+:\d+: "),
     ],
     ids=["name", "value", "brace", "rule", "mount"],
 )

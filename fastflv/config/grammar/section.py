@@ -186,7 +186,7 @@ class Section:
             return self._within(int(word), default, found, low, high)
         if truncate and DECIMAL.fullmatch(word):
             return self._within(int(float(word)), default, found, low, high)
-        hint = self._number_hint(word, default, low, high)
+        hint = self._number_hint(word, low, high)
         self.problems.add(found.error(f"is not a whole number: '{word}'", hint))
         return default
 
@@ -196,7 +196,7 @@ class Section:
             return default
         word = found.words[0]
         if not DECIMAL.fullmatch(word):
-            hint = self._number_hint(word, default, low, high)
+            hint = self._number_hint(word, low, high)
             self.problems.add(found.error(f"is not a number: '{word}'", hint))
             return default
         return self._within(float(word), default, found, low, high)
@@ -218,11 +218,10 @@ class Section:
         return self._within(size, default, found, low, high)
 
     @staticmethod
-    def _number_hint(word: str, default: Number, low: Number, high: Number | None) -> str:
+    def _number_hint(word: str, low: Number, high: Number | None) -> str:
         if SUFFIXED.fullmatch(word):
             return "leave the unit out; every directive has a fixed one"
-        bounds = f"from {low:g}" + (f" to {high:g}" if high is not None else "")
-        return f"write a number {bounds}; the default is {default:g}"
+        return f"write a number from {low:g}" + (f" to {high:g}" if high is not None else "")
 
     def _within(
         self, number: Number, default: Number, found: Value, low: Number, high: Number | None
@@ -233,7 +232,7 @@ class Section:
             detail = f"is {number}, and may be at most {high}"
         else:
             return number
-        self.problems.add(found.error(detail, f"the default is {default:g}"))
+        self.problems.add(found.error(detail, self._number_hint("", low, high)))
         return default
 
     def choice(self, name: str, default: Choice) -> Choice:
