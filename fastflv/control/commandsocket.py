@@ -67,11 +67,11 @@ class CommandSocket:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with asyncio.timeout(limits.COMMAND_SECONDS):
+            async with asyncio.timeout(limits.COMMAND_IDLE_SECONDS):
                 line = await reader.readline()
             answer = self._answer(writer, line.decode("ascii", "replace").strip())
             writer.write(json.dumps(answer).encode() + b"\n")
-            async with asyncio.timeout(limits.COMMAND_SECONDS):
+            async with asyncio.timeout(limits.COMMAND_IDLE_SECONDS):
                 await writer.drain()
         except (TimeoutError, ValueError, OSError) as error:
             log.info("a command was not answered: %s", error or "nothing came")

@@ -22,7 +22,7 @@ COMMAND_LINE_BYTES: Final = 256
 COMMAND_BACKLOG: Final = 4
 "Commands that may wait to be accepted at once: operators and their scripts."
 
-COMMAND_SECONDS: Final = 5.0
+COMMAND_IDLE_SECONDS: Final = 5.0
 "Time to send a command, and to take its answer, seconds: both are local."
 
 COMMAND_ANSWER_SECONDS: Final = 60.0
