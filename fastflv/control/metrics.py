@@ -9,7 +9,7 @@ from fastflv.config.model.server import Exporter
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.turns import Turns
 from fastflv.playing.players import Players
-from fastflv.servers.api.api import Identity
+from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.machine import CpuMeter, resident_kbyte
 from fastflv.servers.metrics.figures import Figures, Survey
 from fastflv.servers.metrics.server import MetricsServer

@@ -47,7 +47,10 @@ from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange, Handler
 from fastflv.record.options import RecordOptions
 from fastflv.record.recorders import Recorders
-from fastflv.servers.api.api import Api, Identity, VhostEntry
+from fastflv.servers.api.api import Api
+from fastflv.servers.api.census import Census, VhostEntry
+from fastflv.servers.api.identity import Identity
+from fastflv.servers.api.password import Password
 from fastflv.servers.clips.clips import Clips
 from fastflv.servers.clips.server import ClipServer
 from fastflv.servers.files.server import FileServer
@@ -158,22 +161,20 @@ class Server:
             identity,
             lambda: self.runtime.settings.exporter,
         )
+        password = Password(lambda: self.runtime.settings.http_api.auth)
         self.api = Api(
-            self.hub,
-            self.clients,
+            Census(self.hub, self.clients, self._vhost_entries, loop.time),
             self.connection_limit,
             identity=identity,
-            vhosts=self._vhost_entries,
-            clock=loop.time,
+            password=password,
             metrics=self.metrics.handle,
-            auth=lambda: self.runtime.settings.http_api.auth,
             stats=lambda: self.runtime.settings.stats,
         )
         self.record_api = RecordApi(
             self.gate,
             RecordedStreams(self.hub, self.recorders),
             RecordingFiles(self.recorders, self.file_pool.opening, self.files),
-            authorise=self.api.authorise,
+            authorise=password.refusal,
             site_of=self._record_site,
         )
         self.page = Page(

@@ -25,7 +25,7 @@ from fastflv.control.starturls import start_urls
 from fastflv.errors import StartupError
 from fastflv.net.activation import inherited_sockets
 from fastflv.net.clientid import new_id
-from fastflv.servers.api.api import Identity
+from fastflv.servers.api.identity import Identity
 
 log = logging.getLogger("fastflv")
 

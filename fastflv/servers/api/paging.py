@@ -2,8 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final, TypeVar
+
 from fastflv import limits
 from fastflv.protocols.http.message import Request
+from fastflv.servers.api.operation import Parameter
+
+Row = TypeVar("Row")
+
+PAGE: Final = (
+    Parameter(
+        "start", {"type": "integer", "minimum": 0, "default": 0}, "Number of the first row; 0 without it."
+    ),
+    Parameter(
+        "count",
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": limits.PAGE_COUNT_MAX,
+            "default": limits.PAGE_COUNT_DEFAULT,
+        },
+        f"How many rows; {limits.PAGE_COUNT_DEFAULT} without it, {limits.PAGE_COUNT_MAX} at most.",
+    ),
+)
+"What is no number counts as not given, as in SRS."
 
 
 def page_of(request: Request) -> tuple[int, int]:
@@ -11,6 +35,12 @@ def page_of(request: Request) -> tuple[int, int]:
     args = request.args
     count = _number(args.get("count", ""), limits.PAGE_COUNT_DEFAULT)
     return _number(args.get("start", ""), 0), min(max(1, count), limits.PAGE_COUNT_MAX)
+
+
+def rows_of(request: Request, rows: Iterable[Row]) -> list[Row]:
+    """Return those of *rows* that the request asks for."""
+    start, count = page_of(request)
+    return list(islice(rows, start, start + count))
 
 
 def _number(text: str, default: int) -> int:

@@ -1,0 +1,224 @@
+"""`/api/v1/clients`: who is there, who waits, and who is gone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Final
+
+from fastflv.access.request import Action
+from fastflv.net.peertext import masked
+from fastflv.protocols.http.message import Response
+from fastflv.servers.api.census import TRAFFIC, Census, VhostEntry
+from fastflv.servers.api.operation import Call, Fields, Operation, Parameter, refused
+from fastflv.servers.api.paging import PAGE, rows_of
+from fastflv.servers.api.schema import COUNT, FLAG, NUMBER, TEXT, about, one_of, record
+from fastflv.stream.arrival import Arrival, ClientState
+from fastflv.stream.clients import Client
+from fastflv.stream.endreason import EndReason
+from fastflv.stream.history import EndedClient
+from fastflv.stream.name import StreamName
+
+log = logging.getLogger(__name__)
+
+CLIENT_NOT_FOUND: Final = 2049
+UNKNOWN: Final = "Unknown"
+"Kind of a client that has asked for nothing, as SRS says it."
+
+ID: Final = Parameter("id", TEXT, "Id of a client.", in_path=True)
+ENDED: Final = Parameter(
+    "ended",
+    one_of("0", "1"),
+    "1: those that are gone, the newest first. 0, or without it: those that are there.",
+)
+
+ASKED: Final = {
+    "id": TEXT,
+    "vhost": about(TEXT, "Id of the vhost; empty where none was asked for."),
+    "ip": TEXT,
+    "pageUrl": TEXT,
+    "tcUrl": about(TEXT, "Secrets masked."),
+    "url": about(TEXT, "Of the stream."),
+    "name": TEXT,
+    "type": about(TEXT, "`fmle-publish`, `flv-play`, `hls-play`, ...; `Unknown` before the first command."),
+    "publish": FLAG,
+}
+STEPS: Final = {
+    "lag_ms": about(COUNT, "How far a player is behind, ms."),
+    "drops": about(COUNT, "How often pictures were left out for it."),
+    "dropped": about(COUNT, "Pictures left out."),
+    "jumps": about(COUNT, "How often it was moved on to a keyframe."),
+}
+CLIENT: Final = record(
+    {
+        **ASKED,
+        "stream": about(TEXT, "Id of the stream; empty until it is found."),
+        "swfUrl": TEXT,
+        "state": one_of(*(state.value for state in ClientState)),
+        "alive": about(NUMBER, "Seconds since it came or joined."),
+        **TRAFFIC,
+    },
+    STEPS,
+)
+GONE: Final = record(
+    {
+        **ASKED,
+        "admitted": about(FLAG, "It has played or published."),
+        "reason": about(TEXT, "Why it went."),
+        "alive": about(NUMBER, "Seconds that it was there."),
+        "ended_ms": about(COUNT, "Wall clock, ms since 1970."),
+        "send_bytes": COUNT,
+        "recv_bytes": COUNT,
+    }
+)
+
+Vhosts = Mapping[str, VhostEntry]
+Waiting = tuple[Arrival, float]
+
+
+class ClientRows:
+    """The operations on clients."""
+
+    def __init__(self, census: Census) -> None:
+        self._census = census
+
+    def operations(self) -> Iterable[Operation]:
+        absent = {CLIENT_NOT_FOUND: "no client has that id"}
+        rows = {"type": "array", "items": {"anyOf": [CLIENT, GONE]}}
+        return (
+            Operation(
+                "GET",
+                "/api/v1/clients",
+                "manage all clients or specified client, default query top 10 clients",
+                self._list,
+                record({"clients": rows, "total": COUNT}),
+                (*PAGE, ENDED),
+            ),
+            Operation(
+                "DELETE",
+                "/api/v1/clients",
+                "names no client, and disconnects none",
+                lambda call: refused(CLIENT_NOT_FOUND),
+                codes={CLIENT_NOT_FOUND: "always"},
+            ),
+            Operation(
+                "GET",
+                "/api/v1/clients/{id}",
+                "one client",
+                self._show,
+                record({"client": CLIENT}),
+                (ID,),
+                codes=absent,
+            ),
+            Operation(
+                "DELETE",
+                "/api/v1/clients/{id}",
+                "disconnect a player or publisher, or refuse one that waits",
+                self._drop,
+                record({}),
+                (ID,),
+                codes=absent,
+            ),
+        )
+
+    def _list(self, call: Call) -> Fields:
+        clients, vhosts = self._census.clients, self._census.by_name()
+        if call.request.args.get("ended", "0") not in ("", "0"):
+            gone = rows_of(call.request, clients.history)
+            return {"clients": [_gone(each, vhosts) for each in gone], "total": len(clients.history)}
+        everyone = chain[Client | Waiting](clients, clients.arrivals)
+        rows = rows_of(call.request, everyone)
+        return {
+            "clients": [self._row(each, vhosts) for each in rows],
+            "total": len(clients) + len(clients.arrivals),
+        }
+
+    def _find(self, call: Call) -> Client | Waiting | None:
+        id = call.args["id"]
+        return self._census.clients.find(id) or self._census.clients.arrivals.find(id)
+
+    def _show(self, call: Call) -> Fields | Response:
+        found = self._find(call)
+        if found is None:
+            return refused(CLIENT_NOT_FOUND)
+        return {"client": self._row(found, self._census.by_name())}
+
+    def _drop(self, call: Call) -> Fields | Response:
+        found = self._find(call)
+        if found is None:
+            return refused(CLIENT_NOT_FOUND)
+        client = found if isinstance(found, Client) else found[0]
+        peer = call.request.peer
+        log.info("api: %s disconnects client %s", peer.ip, client.id, extra=peer.marks)
+        client.drop(EndReason.KICKED)
+        return {}
+
+    def _row(self, found: Client | Waiting, vhosts: Vhosts) -> dict[str, object]:
+        return self._client(found, vhosts) if isinstance(found, Client) else self._arrival(*found, vhosts)
+
+    def _client(self, client: Client, vhosts: Vhosts) -> dict[str, object]:
+        request = client.request
+        return {
+            "id": client.id,
+            "vhost": _id_of(client.stream.name.vhost, vhosts),
+            "stream": client.stream.id,
+            "ip": request.peer.ip,
+            "pageUrl": masked(request.page_url),
+            "swfUrl": "",
+            "tcUrl": masked(request.tc_url),
+            "url": client.stream.name.url,
+            "name": request.file or request.stream,
+            "type": request.output,
+            "publish": client.publish,
+            "state": client.state.value,
+            "alive": round(self._census.clock() - client.joined, 2),
+            **({} if client.publish else client.steps._asdict()),
+            **self._census.moved(client.id, client.received, client.sent, client.joined),
+        }
+
+    def _arrival(self, arrival: Arrival, since: float, vhosts: Vhosts) -> dict[str, object]:
+        request = arrival.request
+        return {
+            "id": arrival.id,
+            "vhost": _id_of(request.vhost, vhosts) if request is not None else "",
+            "stream": "",
+            "ip": arrival.peer.ip,
+            "pageUrl": masked(arrival.page_url),
+            "swfUrl": "",
+            "tcUrl": masked(arrival.tc_url),
+            "url": StreamName(request.vhost, request.app, request.stream).url if request is not None else "",
+            "name": request.file or request.stream if request is not None else "",
+            "type": request.output if request is not None else UNKNOWN,
+            "publish": request is not None and request.action is Action.PUBLISH,
+            "state": arrival.state.value,
+            "alive": round(self._census.clock() - since, 2),
+            "send_bytes": 0,
+            "recv_bytes": 0,
+            "kbps": {"recv_30s": 0, "send_30s": 0},
+        }
+
+
+def _gone(ended: EndedClient, vhosts: Vhosts) -> dict[str, object]:
+    return {
+        "id": ended.id,
+        "vhost": _id_of(ended.vhost, vhosts),
+        "ip": ended.ip,
+        "pageUrl": masked(ended.page_url),
+        "tcUrl": masked(ended.tc_url),
+        "url": ended.url,
+        "name": ended.name,
+        "type": ended.output or UNKNOWN,
+        "publish": ended.publish,
+        "admitted": ended.admitted,
+        "reason": ended.reason,
+        "alive": round(ended.seconds, 2),
+        "ended_ms": int(ended.ended * 1000),
+        "send_bytes": ended.sent,
+        "recv_bytes": ended.received,
+    }
+
+
+def _id_of(name: str, vhosts: Vhosts) -> str:
+    vhost = vhosts.get(name)
+    return vhost.id if vhost is not None else ""

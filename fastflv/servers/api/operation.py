@@ -1,0 +1,82 @@
+"""Operations: one method of one path of the API each. The table of them is the API: dispatch, index pages and the OpenAPI
+document are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from fastflv.protocols.http.exchange import Exchange
+from fastflv.protocols.http.message import Request, Response
+from fastflv.servers.api.schema import Schema
+
+JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a path or of a query."""
+
+    name: str
+    schema: Schema
+    about: str
+    "One sentence."
+    in_path: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of an operation."""
+
+    exchange: Exchange
+    args: Mapping[str, str]
+    "What the parameters of the path are."
+
+    @property
+    def request(self) -> Request:
+        return self.exchange.request
+
+
+Fields = Mapping[str, object]
+Handler = Callable[[Call], Fields | Response | None]
+"""Returns the fields of an answer, which `code`, `server`, `service` and `pid` are added to; or the whole answer; or None:
+it answers by the exchange, now or later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A row of the table."""
+
+    method: str
+    "GET answers HEAD too."
+
+    path: str
+    "With `{name}` for one part, `{name*}` for all parts that follow."
+
+    about: str
+    "What it is, a clause; index pages show it."
+
+    handler: Handler
+
+    answer: Schema = field(default_factory=dict)
+    "Of the fields in a good answer besides those that all have; of a text: its schema."
+
+    parameters: tuple[Parameter, ...] = ()
+
+    content: str = JSON
+    "Media type of a good answer."
+
+    codes: Mapping[int, str] = field(default_factory=dict)
+    "Values of `code` other than 0, with what they mean."
+
+    statuses: Mapping[int, str] = field(default_factory=dict)
+    "HTTP statuses other than 200, with what they mean; those that the table itself answers are not among them."
+
+    enveloped: bool = True
+    "A good answer has `server`, `service` and `pid`."
+
+
+def refused(code: int) -> Response:
+    """Return the answer with an error of SRS's numbers, which stands in `code` with HTTP status 200."""
+    return Response.of_json({"code": code})

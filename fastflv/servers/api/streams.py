@@ -1,0 +1,137 @@
+"""`/api/v1/streams`: streams, live and in grace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from fastflv.media import trackinfo as tracks
+from fastflv.net.peertext import masked
+from fastflv.protocols.http.message import Response
+from fastflv.servers.api import machine
+from fastflv.servers.api.census import TRAFFIC, Census, VhostEntry
+from fastflv.servers.api.operation import Call, Fields, Operation, Parameter, refused
+from fastflv.servers.api.paging import PAGE, rows_of
+from fastflv.servers.api.sample import Traffic
+from fastflv.servers.api.schema import COUNT, FLAG, TEXT, about, listed, nullable, one_of, record
+from fastflv.stream.stream import Phase, Stream
+
+STREAM_NOT_FOUND: Final = 2048
+ID: Final = Parameter("id", TEXT, "Id of a stream.", in_path=True)
+
+VIDEO: Final = record({"codec": TEXT, "profile": TEXT, "level": TEXT, "width": COUNT, "height": COUNT})
+AUDIO: Final = record({"codec": TEXT, "sample_rate": COUNT, "channel": COUNT, "profile": TEXT})
+STREAM: Final = record(
+    {
+        "id": TEXT,
+        "name": TEXT,
+        "vhost": about(TEXT, "Id of the vhost."),
+        "app": TEXT,
+        "tcUrl": about(TEXT, "Of the publisher, secrets masked."),
+        "url": TEXT,
+        "live_ms": about(COUNT, "Wall clock, ms since 1970."),
+        "clients": about(COUNT, "Players, and the publisher."),
+        "frames": about(COUNT, "As video_frames."),
+        "audio_frames": COUNT,
+        "video_frames": COUNT,
+        **TRAFFIC,
+        "publish": record(
+            {
+                "active": FLAG,
+                "cid": about(TEXT, "Id of the publisher."),
+                "state": one_of(*(phase.value for phase in Phase)),
+            }
+        ),
+        "video": nullable(VIDEO),
+        "audio": nullable(AUDIO),
+    }
+)
+
+
+class Streams:
+    """The operations on streams."""
+
+    def __init__(self, census: Census) -> None:
+        self._census = census
+
+    def operations(self) -> Iterable[Operation]:
+        absent = {STREAM_NOT_FOUND: "no stream has that id"}
+        return (
+            Operation(
+                "GET",
+                "/api/v1/streams",
+                "manage all streams or specified stream",
+                self._list,
+                record({"streams": listed(STREAM), "total": COUNT}),
+                PAGE,
+            ),
+            Operation(
+                "GET",
+                "/api/v1/streams/{id}",
+                "one stream",
+                self._show,
+                record({"stream": STREAM}),
+                (ID,),
+                codes=absent,
+            ),
+        )
+
+    def _list(self, call: Call) -> Fields:
+        census = self._census
+        vhosts, traffic = census.by_name(), census.traffic()
+        rows = rows_of(call.request, census.hub)
+        return {
+            "streams": [self._row(stream, vhosts, traffic) for stream in rows],
+            "total": len(census.hub),
+        }
+
+    def _show(self, call: Call) -> Fields | Response:
+        census = self._census
+        stream = next((each for each in census.hub if each.id == call.args["id"]), None)
+        if stream is None:
+            return refused(STREAM_NOT_FOUND)
+        return {"stream": self._row(stream, census.by_name(), census.traffic())}
+
+    def _row(self, stream: Stream, vhosts: Mapping[str, VhostEntry], traffic: Traffic) -> dict[str, object]:
+        writer, census = stream.writer, self._census
+        publisher = census.clients.find(stream.publisher_id)
+        vhost = vhosts.get(stream.name.vhost)
+        return {
+            "id": stream.id,
+            "name": stream.name.stream,
+            "vhost": vhost.id if vhost is not None else "",
+            "app": stream.name.app,
+            "tcUrl": masked(publisher.request.tc_url) if publisher else "",
+            "url": stream.name.url,
+            "live_ms": machine.now_ms(),
+            "clients": census.clients.count(stream),
+            "frames": writer.video_tags,
+            "audio_frames": writer.audio_tags,
+            "video_frames": writer.video_tags,
+            **census.moved(stream.id, writer.bytes, traffic.stream_sent[stream.id], stream.began),
+            "publish": {
+                "active": stream.phase is Phase.LIVE,
+                "cid": stream.publisher_id,
+                "state": stream.phase.value,
+            },
+            "video": _video(stream, parsed=vhost is None or vhost.parse_sps),
+            "audio": _audio(stream),
+        }
+
+
+def _video(stream: Stream, *, parsed: bool) -> dict[str, object] | None:
+    writer, said = stream.writer, stream.metadata
+    if not writer.has_video:
+        return None
+    width, height = (
+        int(value) if isinstance(value, float) and 0 < value < 65536 else 0
+        for value in (said.get("width"), said.get("height"))
+    )
+    return tracks.describe_video(writer.video_codec, writer.config(9) if parsed else None, width, height)
+
+
+def _audio(stream: Stream) -> dict[str, object] | None:
+    writer = stream.writer
+    if not writer.has_audio:
+        return None
+    return tracks.describe_audio(writer.audio_codec, writer.config(8), (writer.audio_head or b"\0")[0])

@@ -1,0 +1,94 @@
+"""What the process and the machine do: `/api/v1/summaries` and its like."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from fastflv import __version__
+from fastflv.config.model.server import Stats
+from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.servers.api import machine
+from fastflv.servers.api.census import Census
+from fastflv.servers.api.disks import DiskMeter
+from fastflv.servers.api.operation import Call, Fields, Operation
+from fastflv.servers.api.sample import Sample
+from fastflv.servers.api.schema import COUNT, FLAG, NUMBER, TEXT, about, record
+
+log = logging.getLogger(__name__)
+
+SELF: Final = record(
+    {
+        "version": TEXT,
+        "pid": COUNT,
+        "ppid": COUNT,
+        "argv": TEXT,
+        "cwd": TEXT,
+        "mem_kbyte": COUNT,
+        "mem_percent": about(NUMBER, "Part of the memory, 0 to 1."),
+        "cpu_percent": about(NUMBER, "Cores."),
+        "srs_uptime": about(COUNT, "Seconds."),
+    }
+)
+SYSTEM: Final = record(
+    {
+        **dict.fromkeys(("disk_read_KBps", "disk_write_KBps", "mem_ram_kbyte", "mem_swap_kbyte"), COUNT),
+        **dict.fromkeys(("cpu_percent", "disk_busy_percent", "mem_ram_percent", "mem_swap_percent"), NUMBER),
+        **dict.fromkeys(("cpus", "cpus_online"), COUNT),
+        **dict.fromkeys(("uptime", "ilde_time", "load_1m", "load_5m", "load_15m"), NUMBER),
+        **dict.fromkeys(
+            ("net_sample_time", "net_recv_bytes", "net_send_bytes", "net_recvi_bytes", "net_sendi_bytes"),
+            COUNT,
+        ),
+        **dict.fromkeys(("srs_sample_time", "srs_recv_bytes", "srs_send_bytes"), COUNT),
+        **dict.fromkeys(("conn_sys", "conn_sys_et", "conn_sys_tw", "conn_sys_udp", "conn_srs"), COUNT),
+    }
+)
+SUMMARY: Final = record({"ok": FLAG, "now_ms": COUNT, "self": SELF, "system": SYSTEM})
+
+
+class System:
+    """The operations on process and machine."""
+
+    def __init__(self, census: Census, connection_limit: ConnectionLimit, stats: Callable[[], Stats]) -> None:
+        """*stats* returns the settings in force."""
+        self._census = census
+        self._connection_limit = connection_limit
+        self._stats = stats
+        self._checked: Stats | None = None
+        self._cpu = machine.CpuMeter()
+        self._disks = DiskMeter()
+        self._summary = Sample(self._take_summary)
+
+    def operations(self) -> Iterable[Operation]:
+        return (
+            Operation(
+                "GET",
+                "/api/v1/summaries",
+                "the summary(pid, argv, pwd, cpu, mem) of fastflv",
+                self._summaries,
+                record({"data": SUMMARY}),
+            ),
+        )
+
+    def _summaries(self, call: Call) -> Fields:
+        return {"data": self._summary()}
+
+    def _take_summary(self) -> dict[str, object]:
+        traffic = self._census.traffic()
+        stats = self._stats()
+        if stats != self._checked:
+            self._checked = stats
+            for sentence in machine.absent(stats):
+                log.warning("%s; its counters stay 0", sentence)
+        return machine.summary(
+            self._cpu,
+            self._disks,
+            stats,
+            version=__version__,
+            uptime=self._census.clock() - self._census.started,
+            received=traffic.received,
+            sent=traffic.sent,
+            connections=self._connection_limit.taken,
+        )
