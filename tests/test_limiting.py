@@ -207,6 +207,21 @@ async def test_a_publisher_above_its_rate_is_closed_after_a_while_and_a_burst_is
         assert stage.closed == len(much.dropped)
 
 
+@looped
+async def test_two_looks_at_one_moment_are_one():
+    async with running() as caller:
+        caller.publish()
+        stage = Stage(caller.server.hub.find(NAME))
+        stage.meter.measure([Counted.of("", Kind.SEND_RATE, Scope.ALL)], lambda vhost: 0.0)
+        line = stage.client("a", Action.PLAY)
+        for _ in range(20):
+            line.sent += 125_000
+            stage.second()
+            list(stage.meter.look(stage.now))
+        rate = stage.meter.rate_of((Counted.of("", Kind.SEND_RATE, Scope.ALL), ""))
+        assert rate == pytest.approx(1e6, rel=0.01)
+
+
 # --- a server ---
 
 

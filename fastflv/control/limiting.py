@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -17,6 +18,8 @@ from fastflv.config.model.vhost import Vhost
 from fastflv.net.turns import Turns
 from fastflv.stream.clients import Clients
 from fastflv.stream.meter import Meter
+
+log = logging.getLogger(__name__)
 
 
 class Limiter:
@@ -33,6 +36,8 @@ class Limiter:
         self._meter = Meter(clients, self._count_closed)
         self._usage = Usage(clients.tally, Buckets(loop.time), self._meter.rate_of, self.refused)
         self._timer: asyncio.TimerHandle | None = None
+        self._steps: Iterator[None] | None = None
+        "Of the look that is under way."
 
     def _rule(self, vhost: Vhost, settings: Settings) -> tuple[Rule, ...]:
         """Return the rule of the clients of *vhost*, where *settings* have limits for them."""
@@ -69,7 +74,7 @@ class Limiter:
         self._meter.measure(measured, lambda vhost: ingest.get(vhost, 0.0))
         self.close()
         if measured or any(ingest.values()):
-            self._look()
+            self._look_later()
 
     def close(self) -> None:
         """Measure no more."""
@@ -80,12 +85,23 @@ class Limiter:
     def _count_closed(self) -> None:
         self.refused[Kind.INGEST_RATE.value] += 1
 
-    def _look(self) -> None:
+    def _look_later(self) -> None:
         self._timer = self._loop.call_later(limits.LIMIT_LOOK_SECONDS, self._look)
-        self._go_on(self._meter.look(self._loop.time()))
 
-    def _go_on(self, steps: Iterator[None]) -> None:
-        while self._turns.open():
-            if next(steps, self) is self:
-                return
-        self._turns.queue(lambda: self._go_on(steps))
+    def _look(self) -> None:
+        self._look_later()
+        # One look at a time: where the loop is busy, the next one is later.
+        if self._steps is None:
+            self._steps = self._meter.look(self._loop.time())
+            self._go_on()
+
+    def _go_on(self) -> None:
+        try:
+            while self._steps is not None and self._turns.open():
+                if next(self._steps, self) is self:
+                    self._steps = None
+        except Exception:
+            log.exception("the rates of clients could not be measured")
+            self._steps = None
+        if self._steps is not None:
+            self._turns.queue(self._go_on)

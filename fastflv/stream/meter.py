@@ -43,7 +43,10 @@ class Meter:
 
     def look(self, now: float) -> Generator[None, None, None]:
         """Look at each client, in steps that may be turns apart; *now*: clock, seconds."""
-        passed, self._looked = now - self._looked, now
+        passed = now - self._looked
+        if passed <= 0:
+            return
+        self._looked = now
         sent, taken = dict[str, int](), dict[str, tuple[int, float]]()
         grown: dict[Key, int] = defaultdict(int)
         for count, client in enumerate(list(self._clients), 1):
