@@ -22,6 +22,9 @@ class Refusal(Enum):
     FULL = "full"
     "The stream, the vhost or the server has as much as it may have."
 
+    UNAVAILABLE = "unavailable"
+    "Who decides about it does not answer."
+
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
@@ -38,7 +41,7 @@ class Refused:
     "One sentence for the log and the client; it names the rule."
 
     retry_after: float = 0.0
-    "Seconds after which a new request makes sense, for TOO_MANY and FULL."
+    "Seconds after which a new request makes sense, for TOO_MANY, FULL and UNAVAILABLE."
 
 
 @dataclass(frozen=True, slots=True)

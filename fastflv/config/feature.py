@@ -42,7 +42,6 @@ class Feature:
 
 FEATURES: Final = (
     # Going to be supported. Delete the row with the change that supports it.
-    Feature("http_hooks", "vhost.http_hooks", LATER),
     Feature("forward", "vhost.forward", LATER),
     Feature("edge", "vhost.cluster", LATER, (("mode", "remote"),)),
     Feature("origin_cluster", "vhost.cluster", LATER, (("origin_cluster", "on"),)),

@@ -72,10 +72,8 @@ UNUSED: Final = (
     Unused("vhost.play.atc_auto", Why.FEATURE, "atc_auto"),
     Unused("vhost.play.send_min_interval", Why.FEATURE, "send_min_interval"),
     Unused("vhost.publish.kickoff_for_idle", Why.FEATURE, "kickoff_for_idle"),
-    Unused("vhost.http_hooks", Why.FEATURE, "http_hooks"),
     Unused("vhost.forward", Why.FEATURE, "forward"),
     Unused("vhost.cluster", Why.FEATURE, "edge"),
-    Unused("vhost.hls.hls_nb_notify", Why.FEATURE, "http_hooks"),
 )
 "Unread settings. A block in it stands for all of its settings."
 

@@ -20,6 +20,7 @@ from fastflv.config.mount import parse_mounts
 from fastflv.config.routes import PAGE, Route, routes_of
 from fastflv.containers.variant import Variant
 from fastflv.control.authrules import auth_rule
+from fastflv.control.hooks import check_hooks
 from fastflv.errors import ConfigValueError
 from fastflv.net.networkset import NetworkSet
 from fastflv.record.options import RecordOptions, path_template
@@ -114,6 +115,7 @@ def fanout_threads(settings: Settings) -> int:
 def _compile_vhost(
     vhost: Vhost, settings: Settings, routes: tuple[Route, ...], auth: AuthRule | None
 ) -> VhostRuntime:
+    check_hooks(vhost)
     try:
         rules = (*compile_rules(vhost.security, vhost.refer), *((auth,) if auth is not None else ()))
     except ValueError as error:

@@ -22,6 +22,7 @@ from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.routes import WHOLE_API, RouteKind, with_former
 from fastflv.control.endedstreams import EndedStreams
 from fastflv.control.endpoints import Spoken, wanted
+from fastflv.control.hooks import ServerHooks
 from fastflv.control.identity import server_id
 from fastflv.control.limiting import Limiter
 from fastflv.control.listeners import Listeners
@@ -107,6 +108,8 @@ class Server:
         self.quiet = QuietSockets(loop)
         self.limiter = Limiter(loop, self.turns, self.clients)
         self.limiter.adopt(settings)
+        identity = identity or Identity(server_id(settings.server_id, ""), new_id())
+        self.hooks = ServerHooks(loop, self.hub, self.clients, identity)
         self.gate = Gate(self._rules_of)
         self._recheck = Recheck(self.turns, self.clients, self.gate)
         self.players = Players(loop, self.turns, Sender(fanout_threads(settings)), self.hub)
@@ -149,7 +152,7 @@ class Server:
         self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self._record_options)
         spooling = Spooling(self.file_pool.spooling, self.hub)
         self.hub.watchers += (self.hls.muxers, self.hls.windows, self.recorders, spooling, EndedStreams(heap))
-        identity = identity or Identity(server_id(settings.server_id, ""), new_id())
+        self.hooks.watch(self.rtmp, self.recorders, self.hls.muxers)
         self.metrics = make_metrics(
             loop,
             self.turns,
@@ -218,6 +221,7 @@ class Server:
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Open every listener; *sockets*: listening ones that were opened elsewhere. Raises StartupError."""
         self.tokens.begin()
+        self.hooks.adopt(self.runtime.settings)
         try:
             self._listen(self.runtime, sockets)
         except BaseException:
@@ -249,6 +253,7 @@ class Server:
         self.players.stop()
         self.clips.clips.close()
         self.file_pool.close()
+        await self.hooks.stop()
         # Last messages leave with the loop's next turns.
         await asyncio.sleep(limits.STOP_STEP_SECONDS)
 
@@ -266,6 +271,7 @@ class Server:
         self.runtime = runtime
         self.connection_limit.limit = settings.max_connections
         self.limiter.adopt(settings)
+        self.hooks.adopt(settings)
         waiting = self.hls.muxers.reconfigure(self._hls_vhost)
         self.recorders.reconfigure()
         self.tokens.begin()
@@ -395,7 +401,7 @@ class Server:
         # A reload may have removed the vhost of a request that waits for its verdict.
         if found is None or not found.vhost.enabled:
             return (_refuse_vhost,)
-        return (*found.rules, *self.limiter.rules[vhost])
+        return (*found.rules, *self.limiter.rules[vhost], *self.hooks.rules.get(vhost, ()))
 
     def _rtmp_vhost(self, host: str) -> RtmpOptions | None:
         found = self.runtime.vhost(host)

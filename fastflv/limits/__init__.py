@@ -10,6 +10,7 @@ from fastflv.limits.containers import *
 from fastflv.limits.fanout import *
 from fastflv.limits.files import *
 from fastflv.limits.hls import *
+from fastflv.limits.hooks import *
 from fastflv.limits.http import *
 from fastflv.limits.log import *
 from fastflv.limits.metrics import *

@@ -50,6 +50,9 @@ class JoinFailure(Enum):
     FULL = "full"
     "The stream, the vhost or the server has as much as it may have."
 
+    UNAVAILABLE = "unavailable"
+    "Who decides about it does not answer."
+
     NO_ROOM = "no room"
     "Too many choices of the stream are being played already."
 
@@ -66,7 +69,7 @@ class JoinRefused:
     "One sentence; the URL where redirected."
 
     retry_after: float = 0.0
-    "Seconds after which a new request makes sense, for MISSING, NO_ROOM, TOO_MANY and FULL."
+    "Seconds after which a new request makes sense, for MISSING, NO_ROOM, TOO_MANY, FULL and UNAVAILABLE."
 
 
 class Joins:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from fastflv.access.request import AccessRequest
 from fastflv.stream.name import StreamName
 
 
@@ -31,6 +32,8 @@ class RecordEvent:
     stream_id: str
     client_id: str
     "Of the publisher when the file began."
+    publisher: AccessRequest | None = None
+    "Likewise; None where no request made the stream."
     path: str = ""
     "Of the file, as the configuration has it: relative to the directory of the server."
     size: int = 0

@@ -12,6 +12,7 @@ from functools import partial
 from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor
 from fastflv._ext.log.observer import BehindObserver
+from fastflv.access.request import AccessRequest
 from fastflv.containers.filecutter import FileCutter, FilePart
 from fastflv.containers.filewriter import FileWriter
 from fastflv.containers.flv.reader import walk_tags
@@ -73,6 +74,7 @@ class Recorder:
         self._tell = tell
         self._on_end = on_end
         self._client_id = stream.publisher_id
+        self._publisher: AccessRequest | None = None
         self._cutter = FileCutter(
             options.most_ms, wait_key=options.wait_key, keep_times=options.keep_times, strict=options.mp4
         )
@@ -173,6 +175,7 @@ class Recorder:
             # Media that came faster than time must not give two files one name, nor mix up their order.
             self._newest = max(time.time() - behind_ms / 1000, self._newest + 0.001)
             self._client_id = self.stream.publisher_id or self._client_id
+            self._publisher = self.stream.publisher
             self.file = RecordedFile(
                 self.options.path(self.stream.name, self._newest), _writer(self.options, part)
             )
@@ -268,6 +271,7 @@ class Recorder:
                 self.stream.name,
                 self.stream.id,
                 self._client_id,
+                self._publisher,
                 path=os.path.normpath(file.output.path) if file is not None else "",
                 size=file.writer.size if file is not None else 0,
                 duration_ms=file.writer.duration_ms if file is not None else 0,

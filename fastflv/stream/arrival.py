@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from enum import Enum
 from typing import Protocol
 
@@ -91,6 +91,8 @@ class Arrivals:
         self._tally = tally
         self._history = history
         self._arrivals: dict[str, tuple[Arrival, float]] = {}
+        self.watchers: list[Callable[[str], None]] = []
+        "Called with the id of each arrival that is over, whether it was listed or not."
 
     def __len__(self) -> int:
         return len(self._arrivals)
@@ -127,6 +129,8 @@ class Arrivals:
         """*arrival* went away; no harm where it is not listed. *reason*: one clause."""
         if self._lists(arrival):
             self.refuse(arrival, reason, now)
+        else:
+            self._tell(arrival)
 
     def refuse(self, arrival: Arrival, reason: str, now: float) -> None:
         """*arrival*, listed or not, does not get what it asked for. *reason*: one clause."""
@@ -136,6 +140,13 @@ class Arrivals:
             since = known[1]
             self.become(arrival.id)
         self._history.keep_arrival(arrival, reason, seconds=now - since)
+        self._tell(arrival)
+
+    def _tell(self, arrival: Arrival) -> None:
+        """A player or publisher of that id goes on, and is told of when it leaves."""
+        if arrival.id not in self._taken:
+            for watcher in self.watchers:
+                watcher(arrival.id)
 
     def _put(self, arrival: Arrival, since: float) -> None:
         self._arrivals[arrival.id] = arrival, since

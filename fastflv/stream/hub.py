@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from fastflv import limits
 from fastflv.errors import StreamBusyError
 from fastflv.stream.histogram import Delays
 from fastflv.stream.name import StreamName
@@ -39,6 +40,8 @@ class Hub:
         self._streams: dict[StreamName, Stream] = {}
         self._waiters: dict[StreamName, dict[Waiter, None]] = {}
         self._new_id = new_id
+        self._promised: dict[StreamName, str] = {}
+        "Ids of streams that are not there yet, the one asked for longest ago first."
         self.delays = Delays()
         self.memory = TrackMemory()
         "The tracks that streams had when their publishers left."
@@ -57,6 +60,17 @@ class Hub:
         """Return the stream, live or in grace, or None."""
         return self._streams.get(name)
 
+    def id_of(self, name: StreamName) -> str:
+        """Return the id of a stream, or the one that it will have when it begins."""
+        stream = self._streams.get(name)
+        if stream is not None:
+            return stream.id
+        id = self._promised.pop(name, "") or self._new_id()
+        self._promised[name] = id
+        if len(self._promised) > limits.STREAM_IDS_PROMISED:
+            del self._promised[next(iter(self._promised))]
+        return id
+
     def publish(self, name: StreamName, options: StreamOptions, publisher_id: str, now_ms: int) -> Stream:
         """Begin a publish; within the grace period of the last publisher the same stream goes on.
 
@@ -66,7 +80,8 @@ class Hub:
         if stream is not None and stream.phase is Phase.LIVE:
             raise StreamBusyError(f"stream {name.url} has a publisher already, client {stream.publisher_id}")
         if stream is None:
-            stream = Stream(name, options, id=self._new_id(), now_ms=now_ms, delays=self.delays)
+            id = self._promised.pop(name, "") or self._new_id()
+            stream = Stream(name, options, id=id, now_ms=now_ms, delays=self.delays)
             self._streams[name] = stream
         elif stream.options != options:
             stream.adopt(options)

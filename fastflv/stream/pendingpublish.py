@@ -33,6 +33,9 @@ class PublishFailure(Enum):
     FULL = "full"
     "The vhost or the server has as much as it may have."
 
+    UNAVAILABLE = "unavailable"
+    "Who decides about it does not answer."
+
     BUSY = "busy"
     "The name has a publisher already."
 
@@ -49,7 +52,7 @@ class PublishRefused:
     "One sentence; the URL where redirected."
 
     retry_after: float = 0.0
-    "Seconds after which a new request makes sense, for TOO_MANY and FULL."
+    "Seconds after which a new request makes sense, for TOO_MANY, FULL and UNAVAILABLE."
 
 
 class PendingPublish(Applicant):

@@ -73,6 +73,7 @@ class Publications:
         name has a publisher already.
         """
         stream = self.hub.publish(name, options.stream, request.client_id, self.now_ms())
+        stream.publisher = request
         self.graces.cancel(name)
         return Publication(self, stream, options, request, source, low_water)
 

@@ -10,6 +10,7 @@ from typing import Final
 from fastflv import limits
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
+from fastflv.access.request import AccessRequest
 from fastflv.config.model.play import StartMode, TimeJitter
 from fastflv.containers import carriage
 from fastflv.containers.variant import PLAIN, Variant
@@ -144,6 +145,8 @@ class Stream:
         self.wake: Callable[[], None] | None = None
         "Tells the publisher's connection that somebody watches; None where it need not be told."
         self.publisher_id = ""
+        self.publisher: AccessRequest | None = None
+        "Request of the publisher; of the last one when it has left."
         self.left_ms = 0
         self.sent_before = 0
         "Bytes sent to players that have left."

@@ -102,6 +102,7 @@ class ClipRequest:
 
     def _answer(self, clip: Clip | str) -> None:
         self._exchange.on_lost = None
+        self._join.cancel()
         if isinstance(clip, str):
             self._refuse(503, clip, Retry_After="1")
             return

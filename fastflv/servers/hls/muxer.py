@@ -9,11 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from fastflv import limits
+from fastflv.access.request import AccessRequest
 from fastflv.config.model.hls import HlsOnError
 from fastflv.net.deadline import Deadline
 from fastflv.servers.hls.crowd import Crowd
+from fastflv.servers.hls.event import SegmentEvent
 from fastflv.servers.hls.keyring import KeyRing
 from fastflv.servers.hls.options import HlsOptions
+from fastflv.servers.hls.segmentlist import NamedSegment
 from fastflv.servers.hls.segmentreader import SegmentReader, carried
 from fastflv.servers.hls.segmentwriter import SegmentWriter
 from fastflv.servers.hls.store import SegmentStore, Stored
@@ -42,6 +45,7 @@ class HlsMuxer:
         *,
         on_closed: Callable[[HlsMuxer], None],
         drop_publisher: Callable[[Stream], None],
+        tell: Callable[[SegmentEvent], None],
     ) -> None:
         self.name = name
         self.options = options
@@ -58,6 +62,9 @@ class HlsMuxer:
         self._hub = hub
         self._on_closed = on_closed
         self._drop_publisher = drop_publisher
+        self._tell = tell
+        self._published: tuple[AccessRequest | None, str] = (None, "")
+        "Request of the newest publisher and id of its stream: the last segments may be stored after the end."
         self._writer = SegmentWriter(
             loop,
             name,
@@ -66,6 +73,7 @@ class HlsMuxer:
             keys,
             on_change=self._wake,
             on_recovered=self._open,
+            on_stored=self._stored,
             on_ended=self._has_ended,
             on_error=self._fail,
         )
@@ -158,6 +166,8 @@ class HlsMuxer:
     def pause(self) -> None:
         """The publisher left: store what was published."""
         self._hub.forget(self.name, self._settled)
+        if self.stream is not None:
+            self._published = self.stream.publisher, self.stream.id
         self._close_reader()
 
     def end(self) -> None:
@@ -329,6 +339,18 @@ class HlsMuxer:
             segmenter.least_ms = min(segmenter.least_ms, limits.HLS_FIRST_MS)
         if not count:
             segmenter.most_ms = min(options.most_ms, limits.HLS_FIRST_MS_MAX)
+
+    def _stored(self, segment: NamedSegment, number: int) -> None:
+        if self.stream is not None:
+            self._published = self.stream.publisher, self.stream.id
+        publisher, stream_id = self._published
+        if publisher is not None:
+            names, folder = self.options.names, self.options.folder
+            uri, duration_ms = names.uri(segment.path, self.path), segment.duration_ms
+            event = SegmentEvent(
+                publisher, stream_id, segment.path, self.path, folder, uri, number, duration_ms
+            )
+            self._tell(event)
 
     def _fail(self, error: OSError) -> None:
         """A segment could not be stored: do what `hls_on_error` demands."""

@@ -10,6 +10,7 @@ from fastflv import limits
 from fastflv.net.filepool import FileShare
 from fastflv.net.heap import Heap
 from fastflv.servers.hls.diskstore import Disk, DiskStore
+from fastflv.servers.hls.event import SegmentEvent, Watcher
 from fastflv.servers.hls.keyring import KeyRing
 from fastflv.servers.hls.memorystore import MemoryStore, SharedMemory
 from fastflv.servers.hls.muxer import HlsMuxer
@@ -41,6 +42,8 @@ class HlsMuxers:
         vhost_of: Callable[[str], HlsOptions | None],
     ) -> None:
         self.vhost_of = vhost_of
+        self.watchers: list[Watcher] = []
+        "Told of each segment that is listed."
         self._loop = loop
         self._hub = hub
         self._clients = clients
@@ -194,6 +197,7 @@ class HlsMuxers:
             keys,
             on_closed=self._closed,
             drop_publisher=self._drop_publisher,
+            tell=self._tell,
         )
         return muxer
 
@@ -226,6 +230,13 @@ class HlsMuxers:
         """The path templates of a vhost, then those that running muxers have kept."""
         yield options.names
         yield from self._former.get(options.names.vhost, ())
+
+    def _tell(self, event: SegmentEvent) -> None:
+        for watcher in self.watchers:
+            try:
+                watcher(event)
+            except Exception:
+                log.exception("a watcher of segments failed")
 
     def _drop_publisher(self, stream: Stream) -> None:
         client = self._clients.find(stream.publisher_id)

@@ -15,7 +15,7 @@ from fastflv.containers.playlist import read_playlist, target_of
 from fastflv.containers.segmenter import Segment
 from fastflv.servers.hls.keyring import KeyRing
 from fastflv.servers.hls.options import HlsOptions
-from fastflv.servers.hls.segmentlist import SegmentList
+from fastflv.servers.hls.segmentlist import NamedSegment, SegmentList
 from fastflv.servers.hls.store import SegmentStore
 from fastflv.stream.name import StreamName
 
@@ -26,7 +26,7 @@ class SegmentWriter:
     """A queue of segments before a store, and the playlist of those that are stored.
 
     Callbacks: *on_change*, the playlist changed or ended; *on_recovered*, an old playlist was resumed, or there was
-    none; *on_ended*, the end that was put is stored, or could not be; *on_error*, a segment could not be stored.
+    none; *on_stored*, a segment with its number is listed; *on_ended*, the end that was put is stored, or could not be; *on_error*, a segment could not be stored.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class SegmentWriter:
         *,
         on_change: Callable[[], None],
         on_recovered: Callable[[], None],
+        on_stored: Callable[[NamedSegment, int], None],
         on_ended: Callable[[], None],
         on_error: Callable[[OSError], None],
     ) -> None:
@@ -58,6 +59,7 @@ class SegmentWriter:
         self._keys = keys
         self._on_change = on_change
         self._on_recovered = on_recovered
+        self._on_stored = on_stored
         self._on_ended = on_ended
         self._on_error = on_error
         self._queue: deque[tuple[Segment, int] | None] = deque()
@@ -138,6 +140,7 @@ class SegmentWriter:
         self._queue.clear()
         # They refer to the owner: both would stay until the collector comes.
         self._on_change = self._on_recovered = self._on_ended = lambda: None
+        self._on_stored = lambda segment, number: None
         self._on_error = lambda error: None
 
     async def written(self) -> None:
@@ -220,7 +223,9 @@ class SegmentWriter:
         self.segments.append(named, target, self._loop.time())
         while self._store.is_full and (paths := self.segments.evict()):
             self.drop(paths, delete=True)
+        number = self.segments.playlist.next - 1
         await self._show()
+        self._on_stored(named, number)
 
     async def _complete(self) -> None:
         self.segments.playlist.ended = True

@@ -21,11 +21,13 @@ STATUS: Final = {
     JoinFailure.OUTSIDE: 416,
     JoinFailure.TOO_MANY: 429,
     JoinFailure.FULL: 503,
+    JoinFailure.UNAVAILABLE: 503,
     JoinFailure.NO_ROOM: 503,
     PublishFailure.UNAUTHORIZED: 401,
     PublishFailure.FORBIDDEN: 403,
     PublishFailure.TOO_MANY: 429,
     PublishFailure.FULL: 503,
+    PublishFailure.UNAVAILABLE: 503,
     PublishFailure.BUSY: 409,
 }
 

@@ -159,6 +159,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
                 self._closing.cancel()
                 self._closing = None
             self.server.limit.release()
+            for watcher in self.server.watchers:
+                watcher(self.id, self.sent, self._session.reader.received)
 
     # --- Arrival ---
 

@@ -44,6 +44,8 @@ class RtmpServer:
         self.quiet = quiet
         self.vhost_of = vhost_of
         self.new_id = new_id
+        self.watchers: list[Callable[[str, int, int], None]] = []
+        "Called at the end of each connection with its id, the bytes sent besides the media of players, and those received."
         self.idle = IdlePlays()
         joins.hub.watchers.append(self.idle)
         # Shared by all connections: a read is used up before the next one begins.

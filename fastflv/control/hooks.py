@@ -1,0 +1,93 @@
+"""The hooks of one server: their rules, their events, and the client that both send with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import fields
+
+from fastflv.access.hookbody import Bodies
+from fastflv.access.hooks import HookRule
+from fastflv.access.request import AccessRequest
+from fastflv.access.rule import Rule
+from fastflv.access.visits import Visits
+from fastflv.config.model.hooks import Hooks
+from fastflv.config.model.server import Settings
+from fastflv.config.model.vhost import Vhost
+from fastflv.net.httpclient import HttpClient, url_fault
+from fastflv.record.recorders import Recorders
+from fastflv.servers.api.api import Identity
+from fastflv.servers.hls.muxers import HlsMuxers
+from fastflv.servers.hooks.events import HookEvents
+from fastflv.servers.rtmp.server import RtmpServer
+from fastflv.stream.clients import Clients
+from fastflv.stream.hub import Hub
+from fastflv.stream.name import StreamName
+
+
+def check_hooks(vhost: Vhost) -> None:
+    """Raise ConfigValueError for a hook of *vhost* that cannot be asked."""
+    if not vhost.enabled or not vhost.http_hooks.enabled or vhost.source is None:
+        return
+    for each in fields(Hooks):
+        urls = getattr(vhost.http_hooks, each.name)
+        for url in urls if isinstance(urls, tuple) else ():
+            fault = url_fault(url)
+            if fault:
+                at = vhost.source.sub("http_hooks").value(each.name)
+                assert at is not None
+                raise at.error(f"'{url}' {fault}", "write the whole URL of the hook")
+
+
+class ServerHooks:
+    """What hooks have admitted outlives a reload; which of them are asked, the configuration says."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, hub: Hub, clients: Clients, identity: Identity
+    ) -> None:
+        def stream_id_of(request: AccessRequest) -> str:
+            return hub.id_of(StreamName(request.vhost, request.app, request.stream))
+
+        self.rules: Mapping[str, tuple[Rule, ...]] = {}
+        "By name of the vhost."
+        self._settings = Settings()
+        self._client = HttpClient(loop)
+        self._bodies = Bodies(identity.server, identity.service, stream_id_of)
+        self._visits = Visits()
+        self._events = HookEvents(
+            loop,
+            self._client,
+            self._bodies,
+            self._visits,
+            hooks_of=self._hooks_of,
+            notify_bytes_of=lambda vhost: self._settings.vhosts[vhost].hls.hls_nb_notify,
+        )
+        clients.watchers.append(self._events)
+        clients.arrivals.watchers.append(self._events.arrival_over)
+
+    def watch(self, rtmp: RtmpServer, recorders: Recorders, muxers: HlsMuxers) -> None:
+        """Tell hooks of what happens there."""
+        rtmp.watchers.append(self._events.connection_closed)
+        recorders.watchers.append(self._events.recorded)
+        muxers.watchers.append(self._events.segment_stored)
+
+    def adopt(self, settings: Settings) -> None:
+        """Ask the hooks of *settings* from the next request on."""
+        self._settings = settings
+        hooks = {name: self._hooks_of(name) for name in settings.vhosts}
+        self.rules = {
+            name: (HookRule(each, self._bodies, self._client.post, self._visits),)
+            for name, each in hooks.items()
+            if each is not None
+        }
+        if self.rules:
+            self._client.prepare()
+
+    async def stop(self) -> None:
+        """Send the last events, and close the connections."""
+        await self._events.stop()
+        await self._client.close()
+
+    def _hooks_of(self, vhost: str) -> Hooks | None:
+        found = self._settings.vhosts.get(vhost)
+        return found.http_hooks if found is not None and found.enabled and found.http_hooks.enabled else None

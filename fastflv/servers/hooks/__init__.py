@@ -1,0 +1,1 @@
+"""What hooks are told after the fact: events of clients, connections, recordings and segments."""
