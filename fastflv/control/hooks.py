@@ -16,7 +16,7 @@ from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import Vhost
 from fastflv.net.httpclient import HttpClient, url_fault
 from fastflv.record.recorders import Recorders
-from fastflv.servers.api.api import Identity
+from fastflv.servers.api.identity import Identity
 from fastflv.servers.hls.muxers import HlsMuxers
 from fastflv.servers.hooks.events import HookEvents
 from fastflv.servers.rtmp.server import RtmpServer
