@@ -38,6 +38,9 @@ class Arguments(argparse.ArgumentParser):
         self.add_argument("-c", metavar="FILE", dest="file", help="configuration file (SRS style)")
         self.add_argument("-t", action="store_true", dest="test", help="test the configuration and exit")
         self.add_argument(
+            "--explain", metavar="URL", help="with -t: show what a play or publish of URL would meet"
+        )
+        self.add_argument(
             "--json", action="store_true", help="with -t: write what is found as JSON to stdout"
         )
         self.add_argument(
@@ -72,8 +75,8 @@ class Arguments(argparse.ArgumentParser):
         args, rest = self.parse_known_args(argv)
         if rest:
             self._refuse(rest)
-        if args.json and not args.test:
-            self.error("--json goes with -t")
+        if (args.json or args.explain) and not args.test:
+            self.error(f"{'--json' if args.json else '--explain'} goes with -t")
         args.options = {
             path: (name, value)
             for path, name in OPTIONS.items()

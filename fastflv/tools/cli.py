@@ -17,7 +17,7 @@ from fastflv.tools.configtest import load_checked, print_findings
 from fastflv.tools.serve import serve
 
 COMMANDS: Final = {
-    "config": "fastflv.tools.sample",
+    "config": "fastflv.tools.config",
     "probe": "fastflv.tools.probe",
     "push": "fastflv.tools.push",
     "record": "fastflv.tools.record",
@@ -62,6 +62,11 @@ def run(argv: Sequence[str] | None) -> int:
     except (ConfigError, StartupError) as error:
         print_findings(error, (), as_json=args.json)
         return 1
+    if args.test and args.explain:
+        # Loaded for it alone: neither the server nor a plain test pays for it.
+        from fastflv.tools.explain import answer
+
+        return answer(settings, args.explain, as_json=args.json)
     if args.test:
         print_findings(None, settings.notices, as_json=args.json)
         if not args.json:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import sys
-from collections.abc import Sequence
 from importlib import resources
 
 
@@ -18,15 +16,8 @@ def samples() -> dict[str, str]:
     return {each.name.removesuffix(".conf"): each.read_text("utf-8") for each in files}
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the command; return the exit status: 1 for a name that there is not."""
-    parser = argparse.ArgumentParser(
-        prog="fastflv config",
-        description="Sample configurations, one use each: `fastflv config sample http.flv.live >live.conf`.",
-    )
-    parser.add_argument("what", choices=["sample"], help="sample: write one to stdout")
-    parser.add_argument("name", nargs="?", help="name of the sample; without it, the list")
-    name = parser.parse_args(argv).name
+def write_sample(name: str | None) -> int:
+    """Write the sample, or the list of them, to stdout; return the exit status: 1 for a name that there is not."""
     texts = samples()
     if name is None:
         width = max(map(len, texts))
