@@ -96,6 +96,17 @@ class Recorder:
         self._timer: asyncio.TimerHandle | None = None
         self._wait()
 
+    @property
+    def newest(self) -> RecordedFile | None:
+        """The file that takes what the stream sends, else the one that is being finished."""
+        return self.file or (self.open_files[-1] if self.open_files else None)
+
+    def begin(self) -> None:
+        """Read what is there before the timer: whoever asked for the recording is told which file it is."""
+        if self.stream.settled:
+            self._known = True
+            self._pull()
+
     def adopt(self, options: RecordOptions) -> None:
         """Take new options: lengths act on the open file, the path and the container on the next one."""
         self.options = options

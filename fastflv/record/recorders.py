@@ -59,7 +59,8 @@ class Recorders:
     def start(self, stream: Stream, options: RecordOptions) -> None:
         """Record a stream from its newest keyframe on; no harm where a request has it recorded already."""
         if stream.name not in self._by_request and not self._stopped:
-            self._by_request[stream.name] = self._record(stream, options, from_begin=False)
+            recorder = self._by_request[stream.name] = self._record(stream, options, from_begin=False)
+            recorder.begin()
 
     def stop_recording(self, name: StreamName) -> Recorder | None:
         """Finish what a request has recorded; None where none has."""

@@ -46,6 +46,8 @@ def test_a_stream_is_recorded_on_request(
         until(lambda: server.streams().get("r", {}).get("frames", 0) > 30, "frames", 20)
         status, said, _ = ask(port, "POST", "/flv/record/start/live/r")
         assert (status, said["recording"]) == (200, True)
+        begun = said["file"]
+        assert begun.startswith(f"{tmp_path}/live/r.")
 
         def state() -> Any:
             return ask(port, "GET", "/flv/record/status/live/r")[1]
@@ -53,14 +55,15 @@ def test_a_stream_is_recorded_on_request(
         until(lambda: state()["duration"] > 1, "a second", 20)
         said = state()
         assert said["recording"] is True and said["tracks"] == ["H264", "AAC"] and said["size"] > 10_000
-        assert said["file"].startswith(f"{tmp_path}/live/r.")
+        assert said["file"] == begun
         [row] = ask(port, "GET", "/flv/record/list")[1]["recordings"]
         assert row["state"] == "recording" and row["id"].endswith(".flv.tmp")
         assert ask(port, "DELETE", row["url"])[0] == 409
         # Once more is no second recording.
         assert ask(port, "POST", "/flv/record/start/live/r")[1]["file"] == said["file"]
         status, said, _ = ask(port, "POST", "/flv/record/stop/live/r")
-        assert (status, said["recording"]) == (200, False)
+        assert (status, said["recording"], said["file"]) == (200, False, begun)
+        assert said["duration"] > 1 and said["size"] > 10_000 and said["tracks"] == ["H264", "AAC"]
         server.log.wait("record of /live/r is finished")
         assert state()["recording"] is False
         assert server.streams()["r"]["publish"]["active"]

@@ -41,7 +41,7 @@ class RecordedStreams:
 
 
 def _state(recorder: Recorder) -> dict[str, object]:
-    file = recorder.file
+    file = recorder.newest
     return {
         "recording": not recorder.ended,
         "stream": recorder.stream.name.url,
