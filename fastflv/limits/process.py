@@ -7,6 +7,9 @@ from typing import Final
 GC_OBJECTS: Final = 50_000
 "Objects made before the collector of cycles looks at the young ones (Python's default is 700 or 2,000): a live server makes few cycles, and a look costs by what it finds alive."
 
+SWITCH_SECONDS: Final = 0.001
+"Time after which a thread that runs Python lets another one run, seconds (Python's default is 0.005): the event loop waits for so long where a thread packs a clip."
+
 STOP_SECONDS: Final = 2.0
 "Time that players get to take their last bytes when the server stops, seconds."
 

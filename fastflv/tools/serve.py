@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable, Sequence
 
 from fastflv import limits
@@ -96,6 +97,7 @@ async def _serve(
     # a quarter of the time of 200 such players.
     gc.freeze()
     gc.set_threshold(limits.GC_OBJECTS, *gc.get_threshold()[1:])
+    sys.setswitchinterval(limits.SWITCH_SECONDS)
     for line in start_urls(server):
         log.info("%s", line)
     player = None
