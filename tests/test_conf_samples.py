@@ -13,6 +13,7 @@ import pytest
 from fastflv.config import feature
 from fastflv.config.grammar import schema
 from fastflv.config.load import load, load_text
+from fastflv.config.model.auth import Auth
 from fastflv.config.model.caster import FlvTcp, StreamCaster
 from fastflv.config.model.dvr import Dvr
 from fastflv.config.model.hls import Hls
@@ -61,6 +62,7 @@ def test_the_samples_do_what_their_names_say():
     assert sample("realtime.flv").vhost("x").play.mw_latency == 0
     assert sample("low.latency").vhost("x").play.mw_latency == 0
     assert sample("rtmps").rtmps is not None
+    assert sample("auth.token").vhost("x").auth.enabled and sample("auth.signed").vhost("x").auth.tencent
     assert sample("timeshift").vhost("x").timeshift == Timeshift(120, 256 << 20)
     assert sample("http.api.auth").http_api.auth.password == "change me; please"
     assert sample("http.api.one.port").http_api.listen == sample("http.api.one.port").http_server.listen
@@ -125,6 +127,7 @@ TABLES = {
     "http_remux": (HttpRemux, "vhost.http_remux"),
     "hls": (Hls, "vhost.hls"),
     "timeshift": (Timeshift, "vhost.timeshift"),
+    "auth": (Auth, "vhost.auth"),
 }
 DOCUMENTED_OTHERWISE = {
     "name": "the vhost's argument",

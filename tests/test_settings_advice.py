@@ -8,6 +8,7 @@ from fastflv import limits
 from fastflv.config.advice import advice, open_files_advice
 from fastflv.config.load import load, load_text
 
+AUTH = "auth { enabled on; key 0123456789abcdef0123456789abcdef; }"
 REMUX = "http_remux { enabled on; }"
 ODD = {
     "no vhost": ("daemon off;\nlisten 1;", 2, "there is no vhost, so each publish and each play is refused"),
@@ -31,6 +32,16 @@ ODD = {
         "listen 1; vhost a {\nhls { enabled on; } }",
         2,
         "hls of vhost a is on, but http_server is off",
+    ),
+    "segments that inherit no consent": (
+        f"listen 1; http_server {{ enabled on; }} vhost a {{ {AUTH} hls {{ enabled on;\nhls_ctx off; }} }}",
+        2,
+        "auth of vhost a is asked for each segment",
+    ),
+    "publishes that carry no token": (
+        f"listen 1; vhost __defaultVhost__ {{ {AUTH} }}\nflv_tcp {{ enabled on; listen 2; }}",
+        2,
+        "flv_tcp carries no token",
     ),
     "two vhosts of one name": (
         "listen 1;\nvhost a { }\nvhost b { }\nvhost a { play { } }",

@@ -147,3 +147,9 @@ def test_a_set_of_keys_in_a_file_is_read(tmp_path):
     assert [(key.algorithm, key.kid) for key in auth.sources[0].keys] == [
         ("ES256", "a"), ("EdDSA", "b"), ("RS256", "c"),
     ]  # fmt: skip
+
+
+def test_keys_may_stand_in_several_statements():
+    found = one(f"auth {{ enabled on; key {SECRET}; key ./b ./c; jwks ./d; jwks ./e; }}").auth
+    assert found.key == (SECRET, "./b", "./c")
+    assert found.jwks == ("./d", "./e")

@@ -8,6 +8,7 @@ from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.schema import BlockSchema
 from fastflv.config.grammar.section import Section
 from fastflv.config.model.server import Settings
+from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.notice import Notice, NoticeKind
 
 
@@ -32,6 +33,7 @@ def advice(settings: Settings) -> tuple[Notice, ...]:
         )
     else:
         _advise_http(settings, root)
+        _advise_auth(settings, root)
     return tuple(notices)
 
 
@@ -110,3 +112,33 @@ def _advise_http(settings: Settings, root: Section) -> None:
                     " 'http_server { enabled on; }'",
                     vhost.source.sub(name).directive,
                 )
+
+
+def _advise_auth(settings: Settings, root: Section) -> None:
+    """Point out where clients cannot have the proof that `auth` demands."""
+    for vhost in settings.vhosts.values():
+        auth, hls = vhost.auth, vhost.hls
+        if not vhost.enabled or not auth.enabled:
+            continue
+        assert vhost.source is not None
+        inherited = hls.hls_ctx and hls.hls_ts_ctx
+        if hls.enabled and "play" in auth.apply and not inherited and not hls.hls_forward_query:
+            root.notify(
+                NoticeKind.ADVICE,
+                f"auth of vhost {vhost.name} is asked for each segment, since HLS has no sessions whose consent they"
+                " could inherit; set hls_ctx and hls_ts_ctx on, or hls_forward_query on",
+                vhost.source.sub("hls").value("hls_ctx") or vhost.source.sub("hls").directive,
+            )
+    default = settings.vhost(DEFAULT_VHOST)
+    if (
+        settings.flv_tcp.enabled
+        and default is not None
+        and default.auth.enabled
+        and "publish" in default.auth.apply
+    ):
+        root.notify(
+            NoticeKind.ADVICE,
+            "flv_tcp carries no token, so auth of the default vhost refuses all that is published there; take publish"
+            " out of 'apply', or close the port",
+            root.sub("flv_tcp").directive,
+        )

@@ -84,6 +84,8 @@ def read_auth(section: Section) -> Auth:
     aliyun = tuple(_read_aliyun(each) for each in section.values("aliyun", split=True))
     auth = section.fill(
         Auth,
+        key=_words(section, "key"),
+        jwks=_words(section, "jwks"),
         tencent=tuple(
             _read_signing(each, each.words, "tencent") for each in section.values("tencent", split=True)
         ),
@@ -124,6 +126,11 @@ def _read_signing(found: Value, words: tuple[str, ...], name: str, form: str = "
     if len(words) < 2 or words[0] not in ("publish", "play"):
         raise found.error("names no action and key", f"write '{name} publish|play KEY;'")
     return Signing(words[0], words[1:], form)
+
+
+def _words(section: Section, name: str) -> tuple[str, ...]:
+    """Return the words of all statements *name*."""
+    return tuple(word for each in section.values(name, split=True) for word in each.words)
 
 
 def _check_words(found: Value | None, words: tuple[str, ...], known: tuple[str, ...]) -> None:
