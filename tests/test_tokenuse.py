@@ -102,6 +102,15 @@ def test_all_tokens_of_a_path_are_revoked_that_were_issued_before():
     assert made.find(old, "other/x", NOW) is not None
 
 
+def test_a_revocation_knows_whom_it_is_about():
+    made = Revocations()
+    by_name, by_path = made.add(NOW, jti="t"), made.add(NOW, path="live")
+    named, new = grant_of(token(jti="t", iat=NOW + 5)), grant_of(token(iat=NOW + 5))
+    assert by_name.takes(named, "other/x") and not by_name.takes(new, "live/x")
+    assert by_path.takes(grant_of(token()), "live/x") and not by_path.takes(grant_of(token()), "lives/x")
+    assert not by_path.takes(named, "live/x")
+
+
 def test_revocations_are_bounded_and_none_that_counts_is_forgotten(monkeypatch):
     monkeypatch.setattr(limits, "REVOKED_MAX", 2)
     made = Revocations()
@@ -119,13 +128,12 @@ def test_a_rule_refuses_what_was_revoked_at_the_gate_and_when_it_is_asked_again(
     made = AuthRule(Action, store, Verifier(read_set(key_set(row("HS256", "a")), "it")))
     client = asked(token(jti="t"))
     assert made.ask(client, pytest.fail) is ALLOW
-    assert not made.revoked(client)
+    assert made.granted(client).id == "t"
     store.revocations.add(NOW, jti="t")
-    assert made.revoked(client)
     assert made.ask(client, pytest.fail).reason == "the token was revoked"
     assert made.recheck(client).reason == "the token was revoked"
-    assert not made.revoked(asked(""))
-    assert not made.revoked(asked("x.y.z"))
+    assert made.granted(asked("")) is None
+    assert made.granted(asked("x.y.z")) is None
 
 
 def test_a_rule_counts_uses_of_those_who_are_admitted_only():

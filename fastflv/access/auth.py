@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fastflv import limits
 from fastflv.access.query import query_value
 from fastflv.access.request import AccessRequest, Action
 from fastflv.access.rule import Answer, LateRule, Waiting
@@ -72,23 +71,13 @@ class AuthRule(LateRule):
             return forbid(error.detail)
         return ALLOW
 
-    def expires(self, request: AccessRequest) -> float | None:
-        """Return when the proof of an admitted *request* ends it, seconds since 1970; None where it does not."""
-        if not self.enforce_expiry:
-            return None
+    def granted(self, request: AccessRequest) -> Grant | None:
+        """Return what the proof of an admitted *request* allows; None where it needs none, or the key is gone."""
         try:
             grant = self._find(request)
         except TokenError:
             return None
-        return None if isinstance(grant, Refused | Allowed) else grant.expires + limits.TOKEN_LEEWAY_SECONDS
-
-    def revoked(self, request: AccessRequest) -> bool:
-        """Return whether the proof of an admitted *request* was taken back."""
-        try:
-            grant = self._find(request)
-        except TokenError:
-            return False
-        return not isinstance(grant, Refused | Allowed) and self._is_revoked(request, grant)
+        return None if isinstance(grant, Refused | Allowed) else grant
 
     @property
     def sources(self) -> tuple[KeySource, ...]:
@@ -112,8 +101,7 @@ class AuthRule(LateRule):
             raise TokenError(f"the {grant.kind} was revoked")
 
     def _is_revoked(self, request: AccessRequest, grant: Grant) -> bool:
-        path = f"{request.app}/{request.stream}"
-        return self._store.revocations.find(grant, path, self._store.clock()) is not None
+        return self._store.revocations.find(grant, request.app_stream, self._store.clock()) is not None
 
     def _find(self, request: AccessRequest) -> Grant | Allowed | Refused:
         """Return what the proof of *request* allows; a verdict where it needs none, or has none. Raises TokenError."""

@@ -61,3 +61,8 @@ class AccessRequest:
 
     path: str = ""
     "Path of an HTTP request, percent-decoded; empty for others."
+
+    @property
+    def app_stream(self) -> str:
+        """`app/stream`, as tokens name streams."""
+        return f"{self.app}/{self.stream}"

@@ -103,7 +103,7 @@ class Signer(ABC):
     def _granted(self, request: AccessRequest, time: float, key: bytes) -> Grant:
         return Grant(
             id="",
-            path=f"{request.app}/{request.stream}",
+            path=request.app_stream,
             actions=frozenset((self._action,)),
             networks=None,
             max=0,

@@ -52,6 +52,7 @@ from fastflv.servers.api.api import Api
 from fastflv.servers.api.census import Census, VhostEntry
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.password import Password
+from fastflv.servers.api.tokens import TokenRows
 from fastflv.servers.clips.clips import Clips
 from fastflv.servers.clips.server import ClipServer
 from fastflv.servers.files.server import FileServer
@@ -173,6 +174,7 @@ class Server:
             metrics=self.metrics.handle,
             stats=lambda: self.runtime.settings.stats,
         )
+        self.api.table.add(*TokenRows(self.tokens.store, self.tokens.drop_revoked).operations())
         self.record_api = RecordApi(
             self.gate,
             RecordedStreams(self.hub, self.recorders),

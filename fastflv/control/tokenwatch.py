@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from fastflv import limits
 from fastflv.access.auth import AuthRule
+from fastflv.access.tokens.grant import Grant
+from fastflv.access.tokens.revocations import Revocation
 from fastflv.access.tokens.store import TokenStore
 from fastflv.access.verdict import Allowed
 from fastflv.control.keysets import KeySets
@@ -34,6 +36,8 @@ class TokenWatch:
         self._runtime = runtime
         self._sets = KeySets(loop, files)
         self.store = TokenStore(is_here=self._is_here, source_of=self._sets.source_of)
+        self._grants: dict[str, Grant] = {}
+        "By the id of the client that it has admitted."
         self._timers: dict[str, asyncio.TimerHandle] = {}
         "By the id of a client whose token is to end it."
 
@@ -44,40 +48,57 @@ class TokenWatch:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        if any(rule.enforce_expiry for rule in rules):
+        self._grants.clear()
+        if rules:
             for client in self._clients:
-                self._schedule(client)
+                self._enter(client)
 
     async def stop(self) -> None:
         """Read no more keys."""
         await self._sets.stop()
 
-    def drop_revoked(self) -> int:
-        """Disconnect the clients whose tokens are revoked now; return how many."""
-        dropped = 0
-        for client in list(self._clients):
-            rule = self._rule(client)
-            if rule is not None and rule.revoked(client.request):
+    def drop_revoked(self, revocation: Revocation) -> int:
+        """Disconnect the clients that *revocation* is about, some in each turn of the loop; return how many."""
+        found = []
+        for id, grant in self._grants.items():
+            client = self._clients.find(id)
+            if client is not None and revocation.takes(grant, client.request.app_stream):
+                found.append(client)
+        self._drop(found)
+        return len(found)
+
+    def _drop(self, clients: list[Client]) -> None:
+        for client in clients[: limits.TOKEN_DROPS]:
+            if self._clients.find(client.id) is client:
                 client.drop(EndReason.REVOKED)
-                dropped += 1
-        return dropped
+        if len(clients) > limits.TOKEN_DROPS:
+            self._loop.call_soon(self._drop, clients[limits.TOKEN_DROPS :])
 
     # --- ClientWatcher ---
 
     def client_joined(self, client: Client) -> None:
-        rule = self._rule(client)
-        if rule is None:
-            return
-        if rule.revoked(client.request):
+        grant = self._enter(client)
+        path = client.request.app_stream
+        if grant is not None and self.store.revocations.find(grant, path, self.store.clock()) is not None:
             # It waited for its stream while its token was revoked.
             self._loop.call_soon(client.drop, EndReason.REVOKED)
-        self._schedule(client)
 
     def client_left(self, client: Client, reason: EndReason) -> None:
         self.store.uses.release(client.id)
+        self._grants.pop(client.id, None)
         timer = self._timers.pop(client.id, None)
         if timer is not None:
             timer.cancel()
+
+    def _enter(self, client: Client) -> Grant | None:
+        rule = self._rule(client)
+        grant = rule.granted(client.request) if rule is not None else None
+        if rule is None or grant is None:
+            return None
+        self._grants[client.id] = grant
+        if rule.enforce_expiry:
+            self._schedule(client, grant)
+        return grant
 
     def _rule(self, client: Client) -> AuthRule | None:
         vhost = self._runtime().vhosts.get(client.request.vhost)
@@ -86,20 +107,19 @@ class TokenWatch:
     def _is_here(self, client: str) -> bool:
         return self._clients.find(client) is not None or self._clients.arrivals.find(client) is not None
 
-    def _schedule(self, client: Client) -> None:
-        rule = self._rule(client)
-        end = rule.expires(client.request) if rule is not None else None
-        if end is not None:
-            # The clocks of servers are set now and then: the time is looked at again when it is due.
-            seconds = max(end - self.store.clock(), limits.TOKEN_END_STEP_SECONDS)
-            self._timers[client.id] = self._loop.call_later(seconds, self._expire, client)
+    def _schedule(self, client: Client, grant: Grant) -> None:
+        # The clocks of servers are set now and then: the time is looked at again when it is due.
+        seconds = max(
+            grant.expires + limits.TOKEN_LEEWAY_SECONDS - self.store.clock(), limits.TOKEN_END_STEP_SECONDS
+        )
+        self._timers[client.id] = self._loop.call_later(seconds, self._expire, client, grant)
 
-    def _expire(self, client: Client) -> None:
+    def _expire(self, client: Client, grant: Grant) -> None:
         del self._timers[client.id]
         rule = self._rule(client)
         if rule is None:
             return
         if isinstance(rule.recheck(client.request), Allowed):
-            self._schedule(client)
+            self._schedule(client, grant)
         else:
             client.drop(EndReason.EXPIRED)

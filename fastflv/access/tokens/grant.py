@@ -81,7 +81,7 @@ def check_grant(grant: Grant, request: AccessRequest) -> None:
     """Raise TokenError unless *grant* covers the action, the stream and the address of *request*."""
     if request.action not in grant.actions:
         raise TokenError(f"the token is not for '{request.action.value}'")
-    if not covers(grant.path, f"{request.app}/{request.stream}"):
+    if not covers(grant.path, request.app_stream):
         raise TokenError(f"the token is for '{grant.path}'")
     if grant.networks is not None and request.peer.ip not in grant.networks:
         raise TokenError(f"the token is not for the address {request.peer.ip or 'of a local socket'}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fastflv import limits
-from fastflv.access.tokens.grant import Grant
+from fastflv.access.tokens.grant import Grant, covers
 from fastflv.errors import UsageError
 
 
@@ -21,6 +21,12 @@ class Revocation(NamedTuple):
     "When, seconds since 1970: tokens issued later (`iat`) are good."
     until: float
     "When it is forgotten, seconds since 1970; infinite: never."
+
+    def takes(self, grant: Grant, path: str) -> bool:
+        """Return whether *grant* is taken back by this for the stream at *path*, as long as it counts."""
+        if self.jti:
+            return grant.id == self.jti
+        return grant.issued <= self.revoked and covers(self.path, path)
 
 
 class Revocations:
