@@ -35,7 +35,7 @@ CONFIG = (
     ("variable", "overlap", "template", "mount", "hlsfiles"),
     ("model",),
     ("filemount",),
-    ("routes", "check", "advice", "feature", "unused", "diff", "place"),
+    ("routes", "check", "advice", "feature", "unused", "diff", "effective", "place"),
     ("load",),
 )
 "Modules and folders of `config`, from left to right; those of one row may import each other."

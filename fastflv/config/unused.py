@@ -71,7 +71,6 @@ UNUSED: Final = (
     Unused("vhost.play.mix_correct", Why.FEATURE, "mix_correct"),
     Unused("vhost.play.atc_auto", Why.FEATURE, "atc_auto"),
     Unused("vhost.play.send_min_interval", Why.FEATURE, "send_min_interval"),
-    Unused("vhost.publish.kickoff_for_idle", Why.FEATURE, "kickoff_for_idle"),
     Unused("vhost.forward", Why.FEATURE, "forward"),
     Unused("vhost.cluster", Why.FEATURE, "edge"),
 )

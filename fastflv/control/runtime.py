@@ -181,6 +181,7 @@ def rtmp_options(vhost: Vhost, settings: Settings, live: LiveOptions) -> RtmpOpt
             stream=stream_options(vhost, live),
             first_media=vhost.publish.firstpkt_timeout / 1000,
             silence=vhost.publish.normal_timeout / 1000,
+            idle=vhost.publish.kickoff_for_idle,
         ),
         on_missing=vhost.play.on_missing,
         chunk_size=vhost.chunk_size or settings.chunk_size,

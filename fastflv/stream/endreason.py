@@ -48,6 +48,9 @@ class EndReason(Enum):
     SILENT = "silent"
     "A publisher sent no media in time, or a viewer of HLS asked no more."
 
+    IDLE = "idle"
+    "Nobody played a publisher's stream for `kickoff_for_idle`."
+
     OVER_RATE = "above ingest_rate"
     "A publisher sent more than `limits { ingest_rate }` for too long."
 

@@ -16,6 +16,7 @@ from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.graces import Graces
 from fastflv.stream.hub import Hub
+from fastflv.stream.idle import IdlePublishers
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream, StreamOptions
 
@@ -33,6 +34,9 @@ class PublishOptions:
 
     silence: float = 5.0
     "Silence after which a publisher is disconnected, seconds (`normal_timeout`)."
+
+    idle: float = 0.0
+    "Time without players after which a publisher is disconnected, seconds; 0: never (`kickoff_for_idle`)."
 
 
 class Source(Protocol):
@@ -55,6 +59,7 @@ class Publications:
         self.clients = clients
         self.gate = gate
         self.graces = Graces(timers, hub)
+        self.idle = IdlePublishers(timers, clients)
 
     def now_ms(self) -> int:
         return int(self.timers.time() * 1000)
@@ -117,6 +122,7 @@ class Publication:
         self._gathering: Handle | None = None
         self._client: Client | None = Client(request, stream, self, now)
         shared.clients.add(self._client)
+        shared.idle.watch(self._client, options.idle)
         self._watch = Deadline(shared.timers, self._silent, step=limits.WATCH_SECONDS_MIN)
         "Moved by media."
         self._watch.set(self._patience)
@@ -188,6 +194,8 @@ class Publication:
 
     def adopt(self, options: PublishOptions) -> None:
         """Take the settings of a new configuration."""
+        if self._client is not None and options.idle != self._options.idle:
+            self._shared.idle.watch(self._client, options.idle)
         self._options = options
         self._watch.set(self._patience, since=self._watch.heard)
 
