@@ -257,3 +257,19 @@ def test_steps_are_the_places_with_what_lies_before_them(rows, most):
         headers = step.headers if step.headers is not None else headers
         told = Replay(log, MediaLog(), step.position, 1).header_tags(0)
         assert [tag.body for tag in read_tags(headers)] == [tag.body for tag in read_tags(told)]
+
+
+@settings(max_examples=60)
+@given(STEPS, st.data())
+def test_the_tag_before_a_time_is_the_newest_frame_of_its_kind(rows, data):
+    log, past, model = play(rows, 1 << 30, 1 << 30)
+    spot = data.draw(st.sampled_from(past.spots))
+    kind = data.draw(st.sampled_from([AUDIO, VIDEO]))
+    until = data.draw(st.integers(spot.dts_ms - 10, log.head_dts + 10))
+    rows = [
+        (at, tag.dts_ms)
+        for at, tag in model.tags
+        if at > spot.position and tag.kind == kind and not tag.is_header
+    ]
+    late = next((number for number, (_, dts) in enumerate(rows) if dts > until), len(rows))
+    assert past.tag_before(spot.position, until, kind) == (rows[late - 1] if late else None)

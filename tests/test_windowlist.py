@@ -33,9 +33,22 @@ def step(
     return Step(position or at_ms * 1024, at_ms, WALL_MS + at_ms, at_ms - pause, audio, True, headers)
 
 
+NEVER = 1 << 40
+
+
+def no_frame(position: int, dts_ms: int, kind: int) -> None:
+    """A log that says of no frame where it is."""
+
+
+def each_frame(position: int, dts_ms: int, kind: int) -> tuple[int, int] | None:
+    """A log with a frame each 40 ms."""
+    found = dts_ms // 40 * 40
+    return (found * 1024, found) if found * 1024 > position else None
+
+
 def listed(*steps: Step, least_ms: int = 2000) -> WindowList:
     found = WindowList(1000)
-    found.take(steps, least_ms)
+    found.take(steps, least_ms, NEVER, no_frame)
     return found
 
 
@@ -58,10 +71,12 @@ def test_segments_end_at_the_first_keyframe_after_the_least_length_and_the_first
 def test_it_does_not_matter_in_which_parts_the_places_come(parts):
     whole, pieces = WindowList(1), WindowList(1)
     steps = camera(sum(parts))
-    whole.take(steps, 2000)
+    whole.take(steps, 2000, NEVER, no_frame)
     at = 0
     for size in parts:
-        pieces.take([s._replace(headers=s.headers or AVC + AAC) for s in steps[at : at + size]], 2000)
+        pieces.take(
+            [s._replace(headers=s.headers or AVC + AAC) for s in steps[at : at + size]], 2000, NEVER, no_frame
+        )
         at += size
     assert whole.segments == pieces.segments
 
@@ -128,7 +143,7 @@ def test_what_the_past_lost_is_forgotten_and_numbers_go_on():
     assert found.of_run(1000) is found.segments[0]
     # Nobody asked for so long that the past has nothing of what was seen.
     found.forget(1 << 40)
-    found.take([step(1 << 21, headers=AVC + AAC), step((1 << 21) + 2000)], 2000)
+    found.take([step(1 << 21, headers=AVC + AAC), step((1 << 21) + 2000)], 2000, NEVER, no_frame)
     (segment,) = found.segments
     assert segment.number == 1007 and segment.discontinuity
 
@@ -152,3 +167,33 @@ def test_a_playlist_begins_with_the_segment_nearest_to_its_length_before_the_liv
 
     assert got == found.segments[-len(got) :]
     assert distance(got[0]) == min(map(distance, found.segments))
+
+
+def test_without_a_keyframe_segments_end_at_frames_within_the_longest_length():
+    found = WindowList(1)
+    rows = [step(1000, headers=AVC), step(31_000), step(33_000), step(35_000)]
+    found.take(rows, 2000, 4499, each_frame)
+    lengths = [segment.duration_ms for segment in found.segments]
+    assert sum(lengths) == 34_000 and max(lengths) <= 4499
+    assert all(before.stop == after.position for before, after in pairwise(found.segments))
+    assert all(
+        before.end_ms == after.end_ms - after.duration_ms for before, after in pairwise(found.segments)
+    )
+    assert not any(segment.discontinuity for segment in found.segments)
+    # Each has the headers of the keyframe before it, and one that has none ends at the next.
+    places = [row.position for row in rows]
+    for segment in found.segments:
+        assert segment.place == max(place for place in places if place <= segment.position)
+    assert set(places) <= {segment.position for segment in found.segments} | {35_000 * 1024}
+    assert [segment.begun_ms - WALL_MS for segment in found.segments][:2] == [1000, 1000 + lengths[0]]
+    # The headers of a segment are forgotten with its keyframe.
+    found.forget(2000 * 1024)
+    assert found.segments[0].position == 31_000 * 1024
+
+
+def test_the_open_segment_is_split_up_to_the_live_edge():
+    found = listed(step(1000, headers=AVC))
+    found.split(20_000 * 1024, 20_000, 4000, each_frame)
+    assert [segment.duration_ms for segment in found.segments] == [4000] * 4
+    found.split(20_000 * 1024, 20_000, 4000, no_frame)
+    assert len(found.segments) == 4

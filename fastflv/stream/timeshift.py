@@ -93,9 +93,13 @@ class Timeshift:
         oldest = self._past.oldest if self._past is not None else None
         return oldest.position if oldest is not None else -1
 
-    def part(self, start: int, stop: int) -> Excerpt:
-        """Return what lies between two places, by their log positions. Raises UsageError where it is not kept."""
-        return Excerpt(self._log, start, stop=stop)
+    def tag_before(self, position: int, dts_ms: int, kind: int) -> tuple[int, int] | None:
+        """Return log position and time of the newest frame of *kind* behind *position* that is not behind *dts_ms*."""
+        return self._past.tag_before(position, dts_ms, kind) if self._past is not None else None
+
+    def part(self, start: int, stop: int, place: int) -> Excerpt:
+        """Return what lies between two log positions, with the headers of *place*. Raises UsageError where it is not kept."""
+        return Excerpt(self._log, start, stop=stop, place=place)
 
     def refusal(self, name: str, wish: RewindWish | ClipWish | WindowWish) -> str:
         """Why the stream *name* cannot be had from the moments of *wish*, in one sentence; empty when it can."""

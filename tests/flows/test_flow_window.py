@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 
 import av
 import pytest
-from clip import Clip, end, ffmpeg, push
+from clip import Clip, decode, end, ffmpeg, push
 from flvread import VIDEO, media
 from model import m3u8
 from model.ports import free_ports
@@ -238,6 +238,29 @@ def test_a_young_stream_has_all_of_its_past_and_the_playlist_ends_with_it(server
         end(process)
     last = playlist(server, path)[1]
     assert [body for _, body in pictures(server, path, last.segments)] == sent(film)[: len(sent(film)) // 30]
+
+
+def test_a_stream_whose_keyframes_are_rare_is_cut_without_them(server: Server, tmp_path: Path) -> None:
+    source = f"{ffmpeg()} -v error -nostdin -re -f lavfi -i testsrc2=size=320x180:rate=20 -c:v libx264 -preset ultrafast -g 1000"
+    publisher = subprocess.Popen([*source.split(), "-t", "30", "-f", "flv", server.publish_url("rare")])
+    try:
+        until(lambda: "rare" in server.streams(), "publish", 20)
+        path, first = playlist(server, "/live/rare.m3u8?window=25")
+        until(lambda: playlist(server, path)[1].length > 8, "more", 30)
+        found = playlist(server, path)[1]
+        assert found.target == first.target and found.discontinuities == 0
+        assert max(segment.duration for segment in found.segments) <= found.target + 0.5
+        got = [Got(server, urljoin(path, found.segments[0].map_uri)).body]
+        got += [Got(server, urljoin(path, segment.uri)).body for segment in found.segments]
+        file = tmp_path / "rare.mp4"
+        file.write_bytes(b"".join(got))
+        decode(file)
+        with av.open(str(file)) as container:
+            times = [packet.pts for packet in container.demux(video=0) if packet.size]
+            assert len(set(times)) == len(times) == round(found.length * 20)
+    finally:
+        publisher.terminate()
+        publisher.wait(20)
 
 
 def test_windows_over_tls_are_the_same(serve: Callable[..., Server], film: Clip, tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ cdef int64_t ANY = INT64_MAX
 
 @cython.final
 cdef class Excerpt:
-    """The tags of *log* from the place at *position* up to the first one behind *until_ms*, stream time, or at *stop*.
+    """The tags of *log* from *position* up to the first one behind *until_ms*, stream time, or at *stop*.
 
+    *place*: position of the place whose headers count; -1: that at *position*.
     Made by the event loop; then it belongs to one thread at a time. Raises UsageError where there is no such place.
     """
 
@@ -37,20 +38,26 @@ cdef class Excerpt:
     cdef int64_t at
     cdef int64_t touched          # start of the page that was read into memory
 
-    def __init__(self, MediaLog log not None, int64_t position, int64_t until_ms=ANY, *, int64_t stop=ANY):
-        cdef Place* place = place_at(log.log.past, position) if log.log.past != NULL else NULL
+    def __init__(
+        self, MediaLog log not None, int64_t position, int64_t until_ms=ANY, *, int64_t stop=ANY, int64_t place=-1
+    ):
+        cdef Place* start = NULL
         cdef int64_t head = load_relaxed(&log.log.head)
         cdef int64_t at = position
         cdef Page* page
         cdef int32_t i
-        if place == NULL or place.headers == NULL:
-            raise UsageError(f"the past has no place at {position}")
-        block_hold(place.headers)
-        self.block = place.headers
+        if place < 0:
+            place = position
+        if log.log.past != NULL:
+            start = place_at(log.log.past, place)
+        if start == NULL or start.headers == NULL:
+            raise UsageError(f"the past has no place at {place}")
+        block_hold(start.headers)
+        self.block = start.headers
         self.touched = -1
         self.position = self.at = self.stop = position
-        self.first_ms = place.dts_ms
-        self.has_video = place.video
+        self.first_ms = start.dts_ms
+        self.has_video = start.video
         while at < head:
             page = kept_page(log.log, at)
             if page == NULL:

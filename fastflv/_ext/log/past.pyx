@@ -12,6 +12,7 @@ from fastflv._ext.log.page cimport Page, page_tag_at
 from fastflv._ext.log.timeshift cimport (
     Place, Timeshift, place_before, timeshift_free, timeshift_new, timeshift_page, timeshift_prune,
 )
+from fastflv._ext.syntax.flvtag cimport COMMAND, CONFIG
 
 from typing import NamedTuple
 
@@ -161,6 +162,29 @@ cdef class Past:
                     bool(rows[low].video), headers,
                 )
             )
+        return found
+
+    def tag_before(self, int64_t position, int64_t dts_ms, int kind):
+        """Return position and time of the newest frame of *kind* (8, 9) that is not behind *dts_ms*.
+
+        It comes behind the tag at *position*, before which nothing is looked for; None without one.
+        """
+        cdef Log* log = self.log.log
+        cdef int64_t head = load_relaxed(&log.head)
+        cdef int64_t at = position
+        cdef Page* page = kept_page(log, at)
+        cdef int32_t i
+        found = None
+        while page != NULL:
+            i = page_tag_at(page, at)
+            while 0 <= i < page.tag_count and at < head:
+                if at > position and page.tags[i].kind == kind and not page.tags[i].flags & (CONFIG | COMMAND):
+                    if page.tags[i].dts_ms > dts_ms:
+                        return found
+                    found = at, page.tags[i].dts_ms
+                at = page.start + page.tags[i].offset + page.tags[i].size
+                i += 1
+            page = kept_page(log, at) if i > 0 and at < head else NULL
         return found
 
     def nearest(self, int64_t dts_ms):

@@ -61,11 +61,19 @@ class HlsWindow:
 
     def follow(self) -> None:
         """Look at what was published since the last call, a bounded part of it."""
-        timeshift = self.stream.timeshift
+        timeshift, log, options = self.stream.timeshift, self.stream.log, self.options
         steps = timeshift.steps(self.list.seen, limits.HLS_WINDOW_STEPS)
         self.list.forget(timeshift.tail)
-        self.list.take(steps, self.options.least_ms)
+        least, most = options.least_ms, options.most_ms
+        if self.target:
+            least = min(least, 1000 * self.target)
+            most = min(most, 1000 * self.target + limits.HLS_TARGET_ROUND_MS)
+        self.list.take(steps, least, most, timeshift.tag_before)
         self._behind = len(steps) == limits.HLS_WINDOW_STEPS
+        if not self._behind:
+            # The first viewer of a stream whose keyframes are rare does not wait for the second one.
+            most = most if self.list.segments else min(most, limits.HLS_FIRST_MS_MAX)
+            self.list.split(log.head, log.head_dts, most, timeshift.tag_before)
         if self.ended and not self._behind:
             self.list.finish(self.stream.log.head, self.stream.log.head_dts)
 
@@ -117,7 +125,7 @@ class HlsWindow:
         return playlist.text()
 
     def _set_target(self) -> None:
-        """The target duration counts for the segments to come too, and grows where keyframes become rarer."""
+        """The target duration counts for the segments to come too. It grows where a single picture lasts longer."""
         longest = self.list.longest_ms
         if not self.target:
             writer, options = self.stream.writer, self.options

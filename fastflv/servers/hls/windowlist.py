@@ -1,19 +1,19 @@
 """The segments of a past: where it is cut, for playlists that reach as far back as their viewers ask. Sans-IO.
 
-A cut is a place where a player may start, so a segment is two positions of the log, and costs nothing until it is asked for.
-Cuts never move: each segment has a number, and its bytes are the same for all who ask.
+A cut is a place where a player may start, or a frame where there is none for too long. So a segment is two positions of the log, and costs nothing
+until it is asked for. Cuts never move: each segment has a number, and its bytes are the same for all who ask.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from fastflv import limits
 from fastflv._ext.log.past import Step
 from fastflv.containers.flv.reader import walk_tags
-from fastflv.media.codecs import AUDIO, SCRIPT
+from fastflv.media.codecs import AUDIO, SCRIPT, VIDEO
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class PastSegment:
     "Log position of its first tag."
     stop: int
     "And behind its last one."
+    place: int
+    "Of the place whose headers it has: its first tag, or one before."
     end_ms: int
     "Stream time at which it ends."
     duration_ms: int
@@ -40,6 +42,10 @@ class PastSegment:
     "Whether it does not continue the segment before."
 
 
+TagBefore = Callable[[int, int, int], tuple[int, int] | None]
+"As `Timeshift.tag_before`."
+
+
 class WindowList:
     """The segments of one stream, oldest first. *number*: of the first one."""
 
@@ -52,6 +58,8 @@ class WindowList:
         self._next = self._run = number
         self._open: Step | None = None
         "Where the segment begins that is not finished."
+        self._place = 0
+        "Log position of the place before it."
         self._config: tuple[object, ...] = ()
         self._headers: tuple[tuple[int, bytes], ...] = ()
         "Sequence headers of the newest place."
@@ -62,8 +70,15 @@ class WindowList:
         "The open segment begins behind a discontinuity."
         self._length_ms = 0
 
-    def take(self, steps: Iterable[Step], least_ms: int) -> None:
-        """Take the next places; a segment ends at the first one after *least_ms*, and where a player has to begin anew."""
+    def take(
+        self,
+        steps: Iterable[Step],
+        least_ms: int,
+        most_ms: int,
+        tag_before: TagBefore,
+    ) -> None:
+        """Take the next places. A segment ends at the first one after *least_ms*, where a player has to begin anew,
+        and at the last frame within *most_ms*."""
         for step in steps:
             if step.headers is not None:
                 self._headers = sequence_headers(step.headers)
@@ -71,23 +86,46 @@ class WindowList:
             audio = step.audio or any(kind == AUDIO for kind, _ in self._headers)
             config = (self._headers, audio, step.video)
             pause = max(step.dts_ms - step.before_ms, 0) if step.before_ms >= 0 else 0
+            paused = pause > max(limits.HLS_GAP_MS, 2 * self._pause_ms)
+            end_ms = step.before_ms + limits.HLS_STEP_MS if paused else step.dts_ms
+            self.split(step.position, end_ms, most_ms, tag_before)
             opened = self._open
             if opened is None:
                 self._begin(step, config, broken=self._length_ms > 0)
             else:
                 length = step.dts_ms - opened.dts_ms
-                gap = length <= 0 or pause > max(limits.HLS_GAP_MS, 2 * self._pause_ms)
+                gap = length <= 0 or paused
                 broken = gap or config != self._config
-                enough = least_ms if len(self.segments) >= limits.HLS_FIRST_SEGMENTS else limits.HLS_FIRST_MS
                 if (
                     broken
-                    or length >= min(enough, least_ms)
+                    or length >= self._enough(least_ms)
                     or step.position - opened.position >= limits.HLS_SEGMENT_BYTES_MAX
                 ):
                     self._end(step.position, step.before_ms + limits.HLS_STEP_MS if gap else step.dts_ms)
                     self._begin(step, config, broken=broken)
             self._pause_ms = pause
             self.seen = step.position
+
+    def _enough(self, least_ms: int) -> int:
+        """Return how long the open segment has to be before it ends at a keyframe."""
+        assert self._open is not None
+        if self._open.position != self._place:
+            return limits.HLS_SEGMENT_MS_MIN
+        first = len(self.segments) < limits.HLS_FIRST_SEGMENTS
+        return min(least_ms, limits.HLS_FIRST_MS) if first else least_ms
+
+    def split(self, stop: int, end_ms: int, most_ms: int, tag_before: TagBefore) -> None:
+        """End the open segment at frames, until what is left of it before the log position *stop*, at *end_ms*, is no longer than *most_ms*."""
+        while self._open is not None and end_ms - self._open.dts_ms > most_ms:
+            opened = self._open
+            found = tag_before(opened.position, opened.dts_ms + most_ms, VIDEO if opened.video else AUDIO)
+            if found is None or found[0] >= stop:
+                return
+            position, dts_ms = found
+            self._end(position, dts_ms)
+            begun = opened.wall_ms + dts_ms - opened.dts_ms
+            self._open = opened._replace(position=position, dts_ms=dts_ms, wall_ms=begun)
+            self._broken = False
 
     def finish(self, stop: int, last_ms: int) -> None:
         """The stream ends at the log position *stop*; its last tag has the time *last_ms*."""
@@ -99,11 +137,11 @@ class WindowList:
         """Forget segments that begin before the log position *tail*, and those that no playlist has room for."""
         most = max(len(self.segments) - limits.HLS_WINDOW_SEGMENTS_MAX, 0)
         gone = next(
-            (at for at, segment in enumerate(self.segments) if at >= most and segment.position >= tail),
+            (at for at, segment in enumerate(self.segments) if at >= most and segment.place >= tail),
             len(self.segments),
         )
         del self.segments[:gone]
-        if self._open is not None and self._open.position < tail:
+        if self._open is not None and self._place < tail:
             self._open = None
 
     def find(self, number: int) -> PastSegment | None:
@@ -129,6 +167,7 @@ class WindowList:
         if config != self._config:
             self._run = self._next
         self._open, self._config, self._broken = step, config, broken
+        self._place = step.position
         self._breaks += broken
 
     def _end(self, stop: int, end_ms: int) -> None:
@@ -137,7 +176,7 @@ class WindowList:
         duration = max(end_ms - opened.dts_ms, limits.HLS_STEP_MS)
         self.segments.append(
             PastSegment(
-                self._next, opened.position, stop, opened.dts_ms + duration, duration, self._length_ms,
+                self._next, opened.position, stop, self._place, opened.dts_ms + duration, duration, self._length_ms,
                 opened.wall_ms, self._run, self._breaks, self._broken,
             )
         )  # fmt: skip

@@ -44,7 +44,7 @@ class WindowRequest(ViewerRequest):
             write_segment, end_ms=segment.end_ms, kinds=kinds, size=size_of(stream), init=self._init
         )
         try:
-            excerpt = stream.timeshift.part(segment.position, segment.stop)
+            excerpt = stream.timeshift.part(segment.position, segment.stop, segment.place)
             self._server.clips.cut(key, excerpt, write, self._answer)
         except UsageError:
             self._exchange.respond(gone(self.what))
