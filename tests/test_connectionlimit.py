@@ -73,3 +73,22 @@ def test_the_counts_are_those_of_a_list_of_connections(first, steps):
             limit.release()
             places.pop()
         assert (limit.taken, limit.total, limit.refused) == (len(places), taken, refused)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["192.0.2.1", "2001:db8::1", "2001:db8::2", ""]), st.booleans())))
+def test_connections_of_an_address_are_those_of_its_network(steps):
+    limit = ConnectionLimit(100)
+    limit.each = 2
+    places: list[str] = []
+    for address, comes in steps:
+        of_it = [each for each in places if each[:6] == address[:6]]
+        if comes:
+            assert limit.is_crowded(address) == (bool(address) and len(of_it) >= 2)
+            assert limit.take(address=address)
+            places.append(address)
+        elif address in places:
+            places.remove(address)
+            limit.release(address)
+    assert limit.taken == len(places)
+    limit.each = 0
+    assert not limit.is_crowded("192.0.2.1")

@@ -14,11 +14,12 @@ from test_metrics import scrape_until
 
 from fastflv import limits
 from fastflv.access.request import Action
-from fastflv.access.tally import Counted, Tally, network_of
+from fastflv.access.tally import Counted, Tally
 from fastflv.access.tokenbucket import Buckets
 from fastflv.config.load import load_text
 from fastflv.config.model.limits import Kind, Scope
-from fastflv.errors import ConfigValueError
+from fastflv.errors import ConfigNameError, ConfigValueError
+from fastflv.net.ip import network_of
 from fastflv.net.peer import Peer
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
@@ -33,10 +34,11 @@ BASE = "listen 1935; vhost __defaultVhost__ {} "
 def test_lines_are_read():
     lines = load_text(
         BASE
-        + "limits { conn ip 10; conn all 5000; req ip 30r/m burst=7; req stream 5r/s; publish all 3;"
+        + "limits { accept ip 200; conn ip 10; conn all 5000; req ip 30r/m burst=7; req stream 5r/s; publish all 3;"
         + " send_rate all 1.5g; ingest_rate 20M; }"
     ).limits.lines
     assert [(line.name, line.most, line.burst) for line in lines] == [
+        ("accept ip", 200, 0),
         ("conn ip", 10, 0),
         ("conn all", 5000, 0),
         ("req ip", 0.5, 7),
@@ -71,6 +73,13 @@ def test_a_line_that_is_no_limit_is_an_error_at_its_place_with_a_hint(line):
         load_text(f"listen 1935;\nvhost a {{ limits {{\n{line}; }} }}", "live.conf")
     assert (caught.value.file, caught.value.line) == ("live.conf", 3)
     assert "write '" in caught.value.hint
+
+
+def test_connections_are_bounded_for_the_whole_server_alone():
+    with pytest.raises(ConfigNameError, match="accept"):
+        load_text("listen 1935; vhost a { limits { accept ip 10; } }")
+    with pytest.raises(ConfigValueError, match="accept"):
+        load_text(BASE + "limits { accept all 10; }")
 
 
 # --- counting ---
@@ -250,6 +259,45 @@ async def test_one_address_has_so_many_clients_and_a_place_that_is_free_is_given
             await asyncio.sleep(0.05)
         assert (await ask(caller))[0] == 200
         await scrape_until(caller, lambda found: found.get('fastflv_limited_total{limit="conn ip"}') == 1)
+
+
+@looped
+async def test_one_address_has_so_many_connections_whatever_they_ask_for():
+    top = "limits { accept ip 3; } trusted_proxies 127.0.0.9;"
+    async with running(top=top) as caller:
+        limit = caller.server.connection_limit
+
+        async def connect(source: str = "127.0.0.1"):
+            return await asyncio.open_connection("127.0.0.1", caller.http, local_addr=(source, 0))
+
+        async def refused(source: str = "127.0.0.1") -> bool:
+            reader, writer = await connect(source)
+            try:
+                writer.write(b"GET /crossdomain.xml HTTP/1.1\r\nHost: a\r\n\r\n")
+                return not await reader.read(1)
+            except ConnectionError:
+                return True
+            finally:
+                writer.close()
+
+        idle = [await connect() for _ in range(3)]
+        while limit.taken < 3:
+            await asyncio.sleep(0.01)
+        assert await refused()
+        assert not await refused("127.0.0.2"), "another address"
+        for _ in range(5):
+            kept = await connect("127.0.0.9")
+            idle.append(kept)
+        assert not await refused("127.0.0.9"), "a proxy"
+        found = await scrape_until(
+            caller, lambda found: found.get('fastflv_limited_total{limit="accept ip"}') == 1
+        )
+        assert found["fastflv_connections_refused_total"] == 0
+        for _, writer in idle:
+            writer.close()
+        while limit.taken:
+            await asyncio.sleep(0.01)
+        assert not await refused()
 
 
 @looped

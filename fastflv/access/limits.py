@@ -48,7 +48,7 @@ class LimitRule(LateRule):
         known = [
             (limit, Counted.of(vhost, limit.kind, limit.scope))
             for limit, vhost in lines
-            if limit.scope is not None
+            if limit.scope is not None and limit.kind is not Kind.ACCEPT
         ]
         self._play = tuple(each for each in known if each[0].kind is not Kind.PUBLISH)
         self._publish = tuple(each for each in known if each[0].kind is not Kind.SEND_RATE)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from fastflv.access.request import AccessRequest, Action
 from fastflv.config.model.limits import Kind, Scope
+from fastflv.net.ip import network_of
 
 
 class Counted(NamedTuple):
@@ -32,16 +32,6 @@ Key = tuple[Counted, str]
 
 IP, STREAM = Scope.IP.value, Scope.STREAM.value
 CONN = Kind.CONN.value
-
-
-def network_of(ip: str) -> str:
-    """Return the address, or the /64 of an IPv6 address: a host has as many addresses in it as it likes."""
-    if ":" not in ip:
-        return ip
-    try:
-        return str(ipaddress.IPv6Network((ip, 64), strict=False))
-    except ValueError:
-        return ip
 
 
 def key_of(counted: Counted, request: AccessRequest) -> Key:

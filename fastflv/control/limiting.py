@@ -45,7 +45,8 @@ class Limiter:
             *(Applied(limit, "") for limit in settings.limits.lines),
             *(Applied(limit, vhost.name) for limit in vhost.limits.lines),
         ]
-        return (LimitRule(lines, self._usage),) if any(each.limit.scope for each in lines) else ()
+        own = (Kind.ACCEPT, Kind.INGEST_RATE)
+        return (LimitRule(lines, self._usage),) if any(each.limit.kind not in own for each in lines) else ()
 
     def adopt(self, settings: Settings) -> None:
         """Compare clients with the limits of *settings* from now on, and count and measure what they ask for."""
@@ -54,7 +55,7 @@ class Limiter:
         blocks = {"": settings.limits, **{name: vhost.limits for name, vhost in settings.vhosts.items()}}
         for name, block in blocks.items():
             for limit in block.lines:
-                if limit.scope is not None and limit.kind is not Kind.REQ:
+                if limit.scope is not None and limit.kind not in (Kind.ACCEPT, Kind.REQ):
                     kind = measured if limit.kind is Kind.SEND_RATE else counted
                     kind.append(Counted.of(name, limit.kind, limit.scope))
         present = [client.request for client in self._clients]

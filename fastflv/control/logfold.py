@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastflv import limits
+from fastflv.net.ip import network_of
 
 OTHERS: Final = "other addresses"
 "In place of an address, where too many of them write."
@@ -84,7 +84,7 @@ class LogFold(logging.Filter):
             self._handler.release()
 
     def _form_of(self, record: logging.LogRecord) -> Form:
-        key = (str(record.msg), _network_of(getattr(record, "peer", "")))
+        key = (str(record.msg), network_of(getattr(record, "peer", "")))
         if key not in self._forms and len(self._forms) >= limits.LOG_FOLD_FORMS:
             key = ("", OTHERS)
         return self._forms.setdefault(key, Form())
@@ -101,13 +101,3 @@ def _count(who: str, form: Form) -> logging.LogRecord:
         (form.folded, by, form.newest),
         None,
     )
-
-
-def _network_of(ip: str) -> str:
-    """The address, or the /64 of an IPv6 address: a host has as many addresses in it as it likes."""
-    if ":" not in ip:
-        return ip
-    try:
-        return str(ipaddress.IPv6Network((ip, 64), strict=False))
-    except ValueError:
-        return ip

@@ -42,7 +42,9 @@ def make_metrics(
             hub,
             clients,
             connection_limit,
-            limited=limited,
+            limited={**limited, "accept ip": connection_limit.crowded}
+            if connection_limit.crowded
+            else limited,
             windows=players.windows_ms,
             rows=rows,
             joins=joins,

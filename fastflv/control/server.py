@@ -105,6 +105,7 @@ class Server:
         "Ids of vhosts by name; they outlive a reload."
         self.hub = Hub(lambda: f"vid-{new_id(7)}")
         self.connection_limit = ConnectionLimit(settings.max_connections)
+        self.connection_limit.each = settings.limits.accepted
         self.turns = Turns(loop)
         self.quiet = QuietSockets(loop)
         self.limiter = Limiter(loop, self.turns, self.clients)
@@ -272,6 +273,7 @@ class Server:
         self._listen(runtime, ())
         self.runtime = runtime
         self.connection_limit.limit = settings.max_connections
+        self.connection_limit.each = settings.limits.accepted
         self.limiter.adopt(settings)
         self.hooks.adopt(settings)
         waiting = self.hls.muxers.reconfigure(self._hls_vhost)

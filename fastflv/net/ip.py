@@ -31,3 +31,11 @@ def spelled(address: bytes) -> str:
             return socket.inet_ntop(socket.AF_INET6, address)
         address = address[12:]
     return socket.inet_ntop(socket.AF_INET, address) if address else ""
+
+
+def network_of(ip: str) -> str:
+    """Return an IPv4 address as it is, and the /64 of an IPv6 address: a host has as many addresses in it as it likes."""
+    if ":" not in ip:
+        return ip
+    address = packed(ip)
+    return f"{spelled(address[:8] + bytes(8))}/64" if address else ip

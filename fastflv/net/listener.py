@@ -123,7 +123,19 @@ class Listener:
         if not peer.ip and not acceptance.empty_ip_ok:
             log.info("%s: a peer without an address is refused (empty_ip_ok off)", self.name)
             return None
-        if not self._limit.take(acceptance.kept):
+        # Proxies, and who manages the server, come from few addresses.
+        if (
+            not (acceptance.proxied or acceptance.kept)
+            and self._limit.is_crowded(peer.socket_ip)
+            and peer.socket_ip not in acceptance.trusted
+        ):
+            self._limit.crowded += 1
+            log.warning(
+                "%s %s refused: limits 'accept ip %d' is reached",
+                self.name, peer.ip, self._limit.each, extra=peer.marks,
+            )  # fmt: skip
+            return None
+        if not self._limit.take(acceptance.kept, peer.socket_ip):
             extra = peer.marks
             limit = self._limit.limit
             log.warning(
@@ -180,7 +192,7 @@ class Listener:
         finally:
             if not opened:
                 sock.close()
-                self._limit.release()
+                self._limit.release(peer.socket_ip)
 
     async def _read_proxy_header(self, sock: socket.socket, peer: Peer, trusted: NetworkSet) -> Peer:
         """Take the header off the socket, and not one byte more: what follows belongs to TLS or the protocol."""

@@ -8,8 +8,10 @@ import urllib.request
 from collections.abc import Callable
 
 import pytest
+from audience import Audience
 from clip import Clip, end, push
-from flvread import media
+from flvread import Tag, media
+from httppush import HttpPush
 from player import Player
 from prometheus_client.parser import text_string_to_metric_families
 from publisher import Publisher
@@ -115,3 +117,28 @@ def test_nobody_more_may_play_while_too_much_is_sent_and_players_stay(
         first.until(lambda me: len(me.tags) > before + 50)
     until(lambda: not full(), "room again", 60)
     end(process)
+
+
+def test_connections_of_every_protocol_give_their_places_back(
+    serve: Callable[..., Server], h264: Clip
+) -> None:
+    mounts = "mount [vhost]/[app]/[stream].flv [vhost]/[app]/[stream].ts;"
+    server = serve(vhost_text(remux=mounts), more="limits { accept ip 6; }")
+    process = push(h264.path, server.publish_url("one"), loop=True)
+    until(lambda: "one" in server.streams(), "publish", 15)
+    for _ in range(4):
+        audience = Audience(server, "one", ("flv", "ws", "rtmp", "ts")).ready()
+        with HttpPush(server.http, "/live/two.flv") as feed:
+            feed.begin(flv_tags(h264))
+            until(lambda: "two" in server.streams(), "another publisher", 10)
+            with pytest.raises(OSError):
+                urllib.request.urlopen(f"http://{HOST}:{server.http}/nothing", timeout=10)
+        for seat in audience.seats.values():
+            seat.player.close()
+        until(lambda: len(server.clients()) == 1, "the end of all but one", 10)
+    assert limited(server) == {"accept ip": 4}
+    end(process)
+
+
+def flv_tags(clip: Clip) -> list[Tag]:
+    return list(clip.flv.tags[:40])

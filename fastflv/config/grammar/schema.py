@@ -82,6 +82,7 @@ EXTENSIONS: Final = frozenset(
         "vhost.auth.audience",
         "vhost.auth.enforce_expiry",
         "limits",
+        "limits.accept",
         *(f"{where}limits.{name}" for where in ("", "vhost.") for name in LIMITS.values),
         "vhost.limits",
         "vhost.timeshift",
@@ -168,7 +169,7 @@ ROOT: Final = block(
     exporter=block("enabled listen label tag streams"),
     flv_tcp=block("enabled listen app"),
     heartbeat=block("enabled interval url device_id summaries ports"),
-    limits=LIMITS,
+    limits=BlockSchema(LIMITS.values | {"accept"}, {}),
     http_api=block(
         "enabled listen crossdomain proxy_protocol",
         raw_api=block("enabled allow_reload allow_query allow_update"),

@@ -16,6 +16,9 @@ from fastflv.errors import ConfigValueError
 class Kind(Enum):
     """What is limited; the values are the directives."""
 
+    ACCEPT = "accept"
+    "Connections at one time, whatever they ask for; at the top of the file."
+
     CONN = "conn"
     "Publishers and players at one time."
 
@@ -45,6 +48,7 @@ class Scope(Enum):
 
 
 SCOPES: Final = {
+    Kind.ACCEPT: (Scope.IP,),
     Kind.CONN: (Scope.IP, Scope.STREAM, Scope.ALL),
     Kind.REQ: (Scope.IP, Scope.STREAM, Scope.ALL),
     Kind.PUBLISH: (Scope.IP, Scope.ALL),
@@ -93,6 +97,11 @@ class Limits:
     lines: tuple[Limit, ...] = ()
     "Default none: only `max_connections` bounds clients."
 
+    @property
+    def accepted(self) -> int:
+        """Connections that one address may have; 0: no bound."""
+        return next((int(line.most) for line in self.lines if line.kind is Kind.ACCEPT), 0)
+
 
 def read_limits(section: Section) -> Limits:
     """Build the limits of *section*; a line that is none is a problem."""
@@ -121,7 +130,7 @@ def _read(directive: Directive) -> Limit:
         most = int(rate[1]) / SPANS[rate[2]]
         return Limit(kind, scope, most, float(burst[1]) if burst else max(1.0, most), text)
     value = words[0] if len(words) == 1 else ""
-    if kind in (Kind.CONN, Kind.PUBLISH):
+    if kind in (Kind.ACCEPT, Kind.CONN, Kind.PUBLISH):
         if COUNT.fullmatch(value) is None:
             raise _error(directive)
         return Limit(kind, scope, int(value), text=text)

@@ -119,7 +119,7 @@ class HttpConnection(asyncio.Protocol):
         if self.transport is not None:
             self._quiet.forget(self.transport)
             self.transport = None
-            self._limit.release()
+            self._limit.release(self.peer.socket_ip)
         self._give_up()
 
     # --- requests ---

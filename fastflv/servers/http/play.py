@@ -144,7 +144,8 @@ class DetachedPlay(RunningPlay):
     __slots__ = ()
 
     def ended(self, reason: EndReason, whole: bool) -> None:
-        self._live.limit.release()
+        assert self._client is not None
+        self._live.limit.release(self._client.request.peer.socket_ip)
         self.leave(reason)
 
 

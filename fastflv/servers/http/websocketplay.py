@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastflv.playing.join import JoinRefused
@@ -36,7 +37,7 @@ class WebSocketPlay(LivePlay):
             self._handshake.ws,
             self.join.request.peer,
             running.leave,
-            live.limit.release,
+            partial(live.limit.release, self.join.request.peer.socket_ip),
         )
         if self.exchange.upgrade(socket, self._handshake.answer):
             player = live.players.play(socket.transport, stream.options, Framing.WEBSOCKET, socket.ended)
@@ -50,7 +51,6 @@ class WebSocketPlay(LivePlay):
             return
         self.exchange.on_lost = None
         live = self.live
-        socket = RefusedWebSocket(
-            live.joins.loop, self._handshake.ws, code, refused.reason, live.limit.release
-        )
+        release = partial(live.limit.release, self.join.request.peer.socket_ip)
+        socket = RefusedWebSocket(live.joins.loop, self._handshake.ws, code, refused.reason, release)
         self.exchange.upgrade(socket, self._handshake.answer)

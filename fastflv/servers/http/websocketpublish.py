@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from functools import partial
 from typing import Final
 
 from wsproto import WSConnection
@@ -97,7 +98,8 @@ class WebSocketPublish(asyncio.Protocol):
         if code is None:
             exchange.respond(publish_refusal(refused, self._name.url))
             return
-        socket = RefusedWebSocket(self._loop, self._ws, code, refused.reason, self._limit.release)
+        release = partial(self._limit.release, self._peer.socket_ip)
+        socket = RefusedWebSocket(self._loop, self._ws, code, refused.reason, release)
         exchange.upgrade(socket, self._handshake.answer)
 
     def failed(self, why: str) -> None:
@@ -131,7 +133,7 @@ class WebSocketPublish(asyncio.Protocol):
             self._forget()
             if self._timer is not None:
                 self._timer.cancel()
-            self._limit.release()
+            self._limit.release(self._peer.socket_ip)
 
     # --- frames ---
 

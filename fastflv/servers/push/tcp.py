@@ -143,7 +143,7 @@ class FlvTcpConnection(asyncio.BufferedProtocol):
             self._deadline.cancel()
             self._forget()
             self._transport = None
-            self._server.limit.release()
+            self._server.limit.release(self._peer.socket_ip)
 
     # --- the header ---
 

@@ -158,7 +158,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
             if self._closing is not None:
                 self._closing.cancel()
                 self._closing = None
-            self.server.limit.release()
+            self.server.limit.release(self.peer.socket_ip)
             for watcher in self.server.watchers:
                 watcher(self.id, self.sent, self._session.reader.received)
 
