@@ -51,7 +51,7 @@ class ServerHooks:
         self.rules: Mapping[str, tuple[Rule, ...]] = {}
         "By name of the vhost."
         self._settings = Settings()
-        self._client = HttpClient(loop)
+        self._client = HttpClient(loop, hub.delays.hook.observe)
         self._bodies = Bodies(identity.server, identity.service, stream_id_of)
         self._visits = Visits()
         self._events = HookEvents(

@@ -62,8 +62,12 @@ class HttpClient:
     The library is loaded by a thread at the first request, or by `prepare`. Redirects are not followed.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, observe: Callable[[float], None] | None = None
+    ) -> None:
+        """*observe* is told how long each request took, ms, whether or not there was an answer."""
         self._loop = loop
+        self._observe = observe
         self._opening: asyncio.Task[aiohttp.ClientSession] | None = None
         self._session: aiohttp.ClientSession | None = None
         self._faults: tuple[type[Exception], ...] = (OSError, ValueError)
@@ -118,6 +122,13 @@ class HttpClient:
         seconds: float = limits.HTTP_CALL_SECONDS,
     ) -> HttpReply:
         """Send a request and return the reply. *most*: bytes of the answer that are read. Raises nothing but cancelling."""
+        began = self._loop.time()
+        reply = await self._attempt(method, url, body, most, seconds)
+        if self._observe is not None:
+            self._observe(1000 * (self._loop.time() - began))
+        return reply
+
+    async def _attempt(self, method: str, url: str, body: bytes, most: int, seconds: float) -> HttpReply:
         try:
             async with asyncio.timeout(seconds):
                 if self._session is None:

@@ -9,6 +9,7 @@ from urllib.request import urlopen
 import pytest
 from audience import Audience
 from clip import Clip, end, push
+from hookserver import HookServer
 from model.ports import free_ports
 from player import Player
 from prometheus_client.parser import text_string_to_metric_families
@@ -101,10 +102,13 @@ def test_streams_beyond_the_bound_are_one(exporter: Exporter, looped: str, h264:
     until(lambda: exporter.value("fastflv_stream_publishers", **other) == 2, "two streams too many", 20)
     until(lambda: exporter.value("srs_streams") == 4, "four streams", 10)
     assert exporter.of(looped, "publishers") == 1, "who has a row keeps it"
+    name = "fastflv_stream_receive_bytes_total"
+    until(lambda: exporter.value(name, **other) > 1000, "what they send", 20)
+    seen = exporter.value(name, **other)
     for process in more:
         end(process)
     until(lambda: exporter.value("srs_streams") == 1, "the end of three streams", 20)
-    assert exporter.value("fastflv_stream_receive_bytes_total", **other) > 1000
+    assert exporter.value(name, **other) >= seen
 
 
 def beginnings(exporter: Exporter) -> tuple[float, float]:
@@ -161,3 +165,16 @@ def test_players_over_tls_are_counted_too(serve: Callable[..., Server], h264: Cl
         player.frames(3)
         until(lambda: beginnings(exporter) == (1, 1), "its beginning", 10)
     end(process)
+
+
+def test_the_time_of_hooks_is_counted(serve: Callable[..., Server], h264: Clip) -> None:
+    with HookServer() as hooks:
+        server = serve(vhost_text(more=hooks.block("on_publish", "on_play")))
+        process = push(h264.path, server.publish_url("one"), loop=True)
+        until(lambda: "one" in server.streams(), "publish", 15)
+        with Player(server.http, "/live/one.flv") as player:
+            player.frames(3)
+        exporter = Exporter(server, server.api)
+        until(lambda: exporter.value("fastflv_hook_seconds_count") == 2, "two hooks", 10)
+        assert 0 < exporter.value("fastflv_hook_seconds_sum") < 20
+        end(process)
