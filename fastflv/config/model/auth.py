@@ -118,7 +118,7 @@ def _check_proofs(section: Section, auth: Auth) -> None:
 def _read_aliyun(found: Value) -> Signing:
     form, *words = found.words
     if form.upper() not in ALIYUN_FORMS:
-        raise found.error(f"has no form '{form}'", "write 'aliyun A|B|C publish|play KEY;'")
+        raise found.error("names no form", "write 'aliyun A|B|C publish|play KEY;'")
     return _read_signing(found, tuple(words), f"aliyun {form.upper()}", form.upper())
 
 
