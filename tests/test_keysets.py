@@ -22,15 +22,15 @@ def kids(source):
     return [key.kid for key in source.keys]
 
 
-def run(check, *args):
-    """Run *check* with sets of its own."""
+def run(check, files=None):
+    """Run *check* with sets of its own. *files*: what makes their share of threads of the pool's."""
 
     async def body():
         loop = asyncio.get_running_loop()
         pool = FilePool(loop)
-        sets = KeySets(loop, pool.opening)
+        sets = KeySets(loop, pool.opening if files is None else files(pool.opening))
         try:
-            await asyncio.wait_for(check(sets, *args), 20)
+            await asyncio.wait_for(check(sets), 20)
         finally:
             await sets.stop()
             pool.close()
@@ -162,3 +162,40 @@ def test_who_waits_is_answered_when_the_set_is_read_no_more_and_not_when_it_has_
             assert answered == ["first"]
 
     run(check)
+
+
+class FailingOnce:
+    """A share of threads whose first call ends as *end* says."""
+
+    def __init__(self, share, end):
+        self.share, self.end = share, end
+
+    def run(self, function, *args):
+        end, self.end = self.end, None
+        if end is None:
+            return self.share.run(function, *args)
+        future = asyncio.get_running_loop().create_future()
+        end(future)
+        return future
+
+
+ODD = {
+    "no thread": lambda future: future.cancel(),
+    "a library": lambda future: future.set_exception(RuntimeError("odd")),
+}
+
+
+@pytest.mark.parametrize("end", ODD.values(), ids=ODD)
+def test_a_reading_that_fails_in_an_odd_way_is_followed_by_another(tmp_path, monkeypatch, end):
+    monkeypatch.setattr(limits, "JWKS_LOOK_SECONDS", 0.01)
+    file = tmp_path / "keys.json"
+    file.write_bytes(FIRST)
+
+    async def check(sets):
+        source = sets.source_of(str(file), ())
+        await renewed(source)
+        assert kids(source) == []
+        while kids(source) != ["one"]:
+            await asyncio.sleep(0.01)
+
+    run(check, lambda share: FailingOnce(share, end))

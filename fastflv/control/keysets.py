@@ -65,7 +65,11 @@ class KeySets:
 
     async def _look(self, place: str) -> bytes | None:
         """Return the bytes of a file; None where it was not written since the last look. Raises KeyFault."""
-        stamp, data = await self._files.run(_read_changed, place, self._stamps.get(place))
+        look = self._files.run(_read_changed, place, self._stamps.get(place))
+        await asyncio.wait((look,))
+        if look.cancelled():
+            raise KeyFault(f"{place} cannot be read: the machine has no thread to give")
+        stamp, data = look.result()
         self._stamps[place] = stamp
         return data
 
@@ -160,6 +164,10 @@ class KeySet:
             fault = ""
         except (KeyFault, FilesBusyError) as error:
             fault = str(error)
+        except Exception as error:
+            # Whatever a library fails at, the set is read again later, and nobody waits for ever.
+            log.exception("jwks: %s", masked(self._place))
+            fault = type(error).__name__
         if fault and fault != self._fault:
             kept = "the keys of before count" if self.keys else "tokens of its keys are refused"
             log.warning("jwks: %s; %s", fault, kept)
