@@ -29,6 +29,8 @@ CASES = (
     "TestFast_RtmpPublish_HttpMp3Play_CodecMP3_Basic",
     "TestFast_RtmpPublish_HttpTsPlay_CodecMP3_Basic",
     "TestFast_RtmpPublish_HlsPlay_CodecMP3_Basic",
+    "TestFast_RtmpPublish_DvrFlv_Basic",
+    "TestFast_RtmpPublish_DvrMp4_Basic",
     "TestFast_Http_Api_Basic_Auth",
     "TestSlow_RtmpPublish_RtmpPlay_HEVC_Basic",
     "TestSlow_RtmpPublish_HttpFlvPlay_HEVC_Basic",
@@ -88,6 +90,9 @@ def test_a_case_of_srs_passes(tmp_path: Path, case: str) -> None:
         f"-srs-ffmpeg={ffmpeg}",
         f"-srs-ffprobe={ffprobe}",
         f"-srs-publish-avatar={bench / 'avatar.flv'}",
+        # A recording ends with the grace of its publisher, which SRS does not have.
+        "-srs-timeout=80000",
+        "-srs-ffprobe-timeout=40000",
         "-srs-log",
         "-srs-stdout",
     ]

@@ -29,6 +29,7 @@ class Outbox:
         self._tasks: set[asyncio.Task[None]] = set()
         self._held = 0
         self._lost = 0
+        self._closed = False
 
     def __len__(self) -> int:
         """Events that are not sent yet, those under way too."""
@@ -59,13 +60,13 @@ class Outbox:
 
     def close(self) -> int:
         """Send no more; return how many events are lost."""
-        self._ready.clear()
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         return self._held
 
     def _start(self) -> None:
-        while self._ready and len(self._tasks) < limits.HOOK_EVENTS_AT_ONCE:
+        while self._ready and not self._closed and len(self._tasks) < limits.HOOK_EVENTS_AT_ONCE:
             client_id = self._ready.popleft()
             task = self._loop.create_task(self._waiting[client_id].popleft()())
             self._tasks.add(task)
