@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from fastflv import limits
 from fastflv.access.hookbody import Bodies, refusal_of
+from fastflv.access.hookfaults import HookFaults
 from fastflv.access.request import AccessRequest, Action
 from fastflv.access.rule import Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Refusal, Refused, Verdict, forbid
 from fastflv.access.visits import Visits
 from fastflv.config.model.hooks import Hooks
 from fastflv.net.httpclient import HttpReply
-from fastflv.net.peertext import masked
-
-log = logging.getLogger(__name__)
 
 RTMP: Final = ("rtmp", "rtmps")
 "Schemes whose connections are told by on_connect and on_close, as in SRS."
@@ -36,18 +33,19 @@ class HookRule(LateRule):
     The first command of an RTMP connection is asked about with on_connect, then with on_publish or on_play, as in SRS.
     """
 
-    __slots__ = ("_bodies", "_hooks", "_post", "_visits")
+    __slots__ = ("_bodies", "_faults", "_hooks", "_post", "_visits")
 
-    def __init__(self, hooks: Hooks, bodies: Bodies, post: Post, visits: Visits) -> None:
+    def __init__(self, hooks: Hooks, bodies: Bodies, post: Post, visits: Visits, faults: HookFaults) -> None:
         self._hooks = hooks
         self._bodies = bodies
         self._post = post
         self._visits = visits
+        self._faults = faults
 
     def ask(self, request: AccessRequest, answer: Answer) -> Verdict | Waiting:
         if request.action is Action.RECORD:
             return ALLOW
-        asking = _Asking(request, self._questions(request), self._post, answer)
+        asking = _Asking(self._questions(request), self._post, self._faults, answer)
         return asking.advance() or asking
 
     def _questions(self, request: AccessRequest) -> Iterator[_Question]:
@@ -77,14 +75,14 @@ class _Question(NamedTuple):
 class _Asking:
     """One request on its way through the URLs."""
 
-    __slots__ = ("_answer", "_call", "_post", "_questions", "_request")
+    __slots__ = ("_answer", "_call", "_faults", "_post", "_questions")
 
     def __init__(
-        self, request: AccessRequest, questions: Iterator[_Question], post: Post, answer: Answer
+        self, questions: Iterator[_Question], post: Post, faults: HookFaults, answer: Answer
     ) -> None:
-        self._request = request
         self._questions = questions
         self._post = post
+        self._faults = faults
         self._answer = answer
         self._call: Waiting | None = None
 
@@ -94,7 +92,9 @@ class _Asking:
         if question is None:
             return ALLOW
         self._call = self._post(question.url, question.body, partial(self._replied, question))
-        return None if self._call is not None else self._unavailable(question, "has too many to answer")
+        return (
+            None if self._call is not None else self._unavailable(question, "too many requests wait for it")
+        )
 
     def cancel(self) -> None:
         if self._call is not None:
@@ -103,16 +103,16 @@ class _Asking:
     def _replied(self, question: _Question, reply: HttpReply) -> None:
         verdict: Verdict | None
         if reply.fault:
-            verdict = self._unavailable(question, f"does not answer: {reply.fault}")
-        elif why := refusal_of(reply.status, reply.body, limits.HOOK_REPLY_BYTES_MAX):
-            verdict = forbid(f"{question.action} answers with {why}")
+            verdict = self._unavailable(question, reply.fault)
         else:
-            verdict = self.advance()
+            self._faults.note(question.action, question.url, "")
+            why = refusal_of(reply.status, reply.body, limits.HOOK_REPLY_BYTES_MAX)
+            verdict = forbid(f"{question.action} answers with {why}") if why else self.advance()
         if verdict is not None:
             self._answer(verdict)
 
     def _unavailable(self, question: _Question, why: str) -> Refused:
         # Clients are told no address of the operator's servers.
-        log.warning("%s %s %s", question.action, masked(question.url), why, extra=self._request.peer.marks)
+        self._faults.note(question.action, question.url, why)
         reason = f"the server of {question.action} does not answer"
         return Refused(Refusal.UNAVAILABLE, reason, limits.HOOK_RETRY_SECONDS)

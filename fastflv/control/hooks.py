@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from fastflv.access.hookbody import Bodies
+from fastflv.access.hookfaults import HookFaults
 from fastflv.access.hooks import HookRule
 from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Rule
@@ -54,11 +55,13 @@ class ServerHooks:
         self._client = HttpClient(loop, hub.delays.hook.observe)
         self._bodies = Bodies(identity.server, identity.service, stream_id_of)
         self._visits = Visits()
+        self._faults = HookFaults()
         self._events = HookEvents(
             loop,
             self._client,
             self._bodies,
             self._visits,
+            self._faults,
             hooks_of=self._hooks_of,
             notify_bytes_of=lambda vhost: self._settings.vhosts[vhost].hls.hls_nb_notify,
         )
@@ -76,7 +79,7 @@ class ServerHooks:
         self._settings = settings
         hooks = {name: self._hooks_of(name) for name in settings.vhosts}
         self.rules = {
-            name: (HookRule(each, self._bodies, self._client.post, self._visits),)
+            name: (HookRule(each, self._bodies, self._client.post, self._visits, self._faults),)
             for name, each in hooks.items()
             if each is not None
         }

@@ -198,7 +198,7 @@ def test_a_hook_server_that_is_away_refuses_with_503_and_a_kept_connection_that_
         urllib.request.urlopen(f"http://{HOST}:{server.http}/live/one.flv", timeout=20)
     assert (caught.value.code, caught.value.headers["Retry-After"]) == (503, "5")
     assert caught.value.read().decode() == "/live/one: the server of on_play does not answer"
-    server.log.wait("WARNING.* on_play http://.* does not answer: ")
+    server.log.wait("WARNING.* on_play http://.* fails: ")
     end(process)
 
 

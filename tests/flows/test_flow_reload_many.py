@@ -1,4 +1,4 @@
-"""500 reloads under 300 players of all outputs: nobody leaves whom no rule forbids, and nothing piles up."""
+"""500 reloads under 300 players of all outputs, with hooks: nobody leaves whom no rule forbids, and nothing piles up."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from crowd import OUTPUTS, Crowd, Ports, Studio, Viewer, viewer
+from hookserver import HookServer
 from model.ports import free_ports
 from player import Player, Recorder, check_complete
 from reloading import ChangingServer
@@ -31,6 +32,9 @@ WINDOWS = (0, 400)
 VICTIMS = ("flv", "ws", "https", "rtmp", "ts", "aac", "hls")
 "Outputs whose players come from OTHER, one a turn."
 
+HOOKS = ("on_connect", "on_close", "on_publish", "on_unpublish", "on_stop")
+"Besides on_play, whose URL changes with the mounts."
+
 LAG = "lag_drop 60000; lag_jump 60000; lag_close 120000;"
 "A machine that is busy must not thin the pictures that are counted."
 
@@ -39,8 +43,14 @@ class Site:
     """The server, its configuration of the moment, and what must be seen of each change."""
 
     def __init__(
-        self, server: ChangingServer, ports: Ports, spare: tuple[int, int], pairs: tuple[Pair, Pair]
+        self,
+        server: ChangingServer,
+        ports: Ports,
+        spare: tuple[int, int],
+        pairs: tuple[Pair, Pair],
+        hooks: HookServer,
     ) -> None:
+        self.hooks = hooks
         self.server = server
         self.ports = ports
         self._spare = spare
@@ -68,7 +78,10 @@ class Site:
             f"http_api {{ enabled on; listen {self.server.api}; }}\n"
             + vhost_text(
                 play=f"mw_latency {WINDOWS[self.window]}; {LAG}",
-                more="hls { enabled on; hls_fragment 1; hls_window 6; }\n"
+                more=self.hooks.block(*HOOKS).replace(
+                    "}", f" on_play {self.hooks.url(f'play{self.mount}')}; }}"
+                )
+                + " hls { enabled on; hls_fragment 1; hls_window 6; }\n"
                 + (f"security {{ enabled on; deny play {OTHER}; }}" if self.denied else ""),
             ).replace(f"mount {base}.flv;", f"mount {mounts};")
         )
@@ -123,13 +136,19 @@ class Windows:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
+    with HookServer() as hooks:
+        yield from running(tmp_path, hooks)
+
+
+def running(tmp_path: Path, hooks: HookServer) -> Iterator[Site]:
     https, *spare = free_ports(3)
     pairs = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         pairs.append(make_pair(tmp_path / name, f"{name}.example.com"))
     server = ChangingServer(tmp_path)
-    made = Site(server, Ports(server.rtmp, server.http, https), (spare[0], spare[1]), (pairs[0], pairs[1]))
+    ports = Ports(server.rtmp, server.http, https)
+    made = Site(server, ports, (spare[0], spare[1]), (pairs[0], pairs[1]), hooks)
     server.file.write_text(made.text())
     with server:
         yield made
@@ -210,6 +229,8 @@ def test_500_reloads_under_300_players_disconnect_nobody_who_may_stay(site: Site
                     "media for all",
                     20,
                 )
+                # Connections to hooks are kept for some seconds.
+                until(lambda: not site.hooks.open, "the hooks rest", 30)
                 fds.append(settled(server, fds[0] if fds else None))
         spent = time.monotonic() - began
         print(f"{RELOADS} reloads in {spent:.1f} s, descriptors {fds}, sends a picture {averages(windows)}")
@@ -221,6 +242,13 @@ def test_500_reloads_under_300_players_disconnect_nobody_who_may_stay(site: Site
         rows = [row for row in server.clients() if not row["publish"]]
         assert len(rows) == PLAYERS + len(witnesses)
         assert not server.log.find(r"left: (stalled|too slow|protocol error|peer closed)")
+        hooks = site.hooks
+        played = [each.fields["client_id"] for each in hooks.of("play0") + hooks.of("play1")]
+        assert len(hooks.of("play0")) > len(STREAMS) and len(hooks.of("play1")) > acted["mount"] // 4
+        assert set(played) >= {row["id"] for row in rows}
+        stopped = {each.fields["client_id"] for each in hooks.of("on_stop")}
+        assert not stopped & {row["id"] for row in rows} and stopped <= set(played)
+        assert len(hooks.of("on_publish")) == len(STREAMS) and not hooks.of("on_unpublish")
         # The end of the streams ends the witnesses.
         server.process.send_signal(signal.SIGTERM)
         for each in witnesses:

@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 from fastflv import limits
 from fastflv.access.hookbody import Bodies, refusal_of
+from fastflv.access.hookfaults import HookFaults
 from fastflv.access.hooks import RTMP
 from fastflv.access.request import AccessRequest, Action
 from fastflv.access.visits import Visits
 from fastflv.config.model.hooks import Hooks
 from fastflv.net.httpclient import HttpClient
-from fastflv.net.peertext import masked
 from fastflv.record.event import RecordEvent, RecordStep
 from fastflv.servers.hls.event import SegmentEvent
 from fastflv.servers.hooks.outbox import Job, Outbox
@@ -38,6 +38,7 @@ class HookEvents:
         client: HttpClient,
         bodies: Bodies,
         visits: Visits,
+        faults: HookFaults,
         *,
         hooks_of: Callable[[str], Hooks | None],
         notify_bytes_of: Callable[[str], int],
@@ -47,6 +48,7 @@ class HookEvents:
         self._client = client
         self._bodies = bodies
         self._visits = visits
+        self._faults = faults
         self._hooks_of = hooks_of
         self._notify_bytes_of = notify_bytes_of
         self._boxes: dict[str, Outbox] = {}
@@ -132,7 +134,7 @@ class HookEvents:
             self._post(publisher, "on_hls", hooks.on_hls, body)
         for url in hooks.on_hls_notify:
             filled = event.uri if _is_url(event.uri) else self._filled(url, publisher, event.uri)
-            self._put(publisher, partial(self._notify, publisher, filled))
+            self._put(publisher, partial(self._notify, publisher, url, filled))
 
     def _filled(self, url: str, publisher: AccessRequest, ts_url: str) -> str:
         values = {
@@ -154,10 +156,7 @@ class HookEvents:
             for url in urls:
                 reply = await self._client.send("POST", url, body)
                 why = reply.fault or refusal_of(reply.status, reply.body, limits.HOOK_REPLY_BYTES_MAX)
-                if why:
-                    log.warning(
-                        "%s %s failed: %s", action, masked(url), why, extra=request.peer.marks
-                    )  # fmt: skip
+                self._faults.note(action, url, why)
 
         self._put(request, tell)
 
@@ -167,7 +166,7 @@ class HookEvents:
             box = self._boxes[request.vhost] = Outbox(self._loop, request.vhost)
         box.put(request.peer.id if request.scheme in RTMP else request.client_id, job)
 
-    async def _notify(self, publisher: AccessRequest, url: str) -> None:
+    async def _notify(self, publisher: AccessRequest, template: str, url: str) -> None:
         """Have a cache fetch a segment; what it answers is of no interest."""
         reply = await self._client.send(
             "GET",
@@ -175,10 +174,7 @@ class HookEvents:
             most=self._notify_bytes_of(publisher.vhost),
             seconds=limits.HOOK_NOTIFY_SECONDS,
         )
-        if reply.fault:
-            log.warning(
-                "on_hls_notify %s failed: %s", masked(url), reply.fault, extra=publisher.peer.marks
-            )  # fmt: skip
+        self._faults.note("on_hls_notify", template, reply.fault)
 
 
 def _is_url(uri: str) -> bool:
