@@ -72,7 +72,7 @@ class Site:
         base = "[vhost]/[app]/[stream]"
         mounts = f"{base}.flv {base}.ts {base}.aac" + (" /extra/[app]/[stream].flv" if self.mount else "")
         return (
-            f"listen {self.ports.rtmp} {extra}; max_connections 1000; daemon off; srs_log_tank console;\n"
+            f"listen {self.ports.rtmp} {extra}; max_connections 2000; daemon off; srs_log_tank console;\n"
             f"http_server {{ enabled on; listen {self.ports.http};"
             f" https {{ enabled on; listen {self.ports.https}; cert {pair.cert}; key {pair.key}; }} }}\n"
             f"http_api {{ enabled on; listen {self.server.api}; }}\n"
