@@ -19,6 +19,8 @@ OTHER = make_tag(VIDEO, 0, AVC_HEADER + b"\1")
 AAC = make_tag(AUDIO, 0, AAC_HEADER)
 NOTE = make_tag(SCRIPT, 0, b"\x02\x00\x0aonMetaData\x05")
 WALL_MS = 1_800_000_000_000
+FIRST = (WALL_MS + 1000) // 100
+"Number of the first segment: the clock has tenths of a second."
 
 
 def step(
@@ -47,7 +49,7 @@ def each_frame(position: int, dts_ms: int, kind: int) -> tuple[int, int] | None:
 
 
 def listed(*steps: Step, least_ms: int = 2000) -> WindowList:
-    found = WindowList(1000)
+    found = WindowList()
     found.take(steps, least_ms, NEVER, no_frame)
     return found
 
@@ -60,16 +62,16 @@ def test_segments_end_at_the_first_keyframe_after_the_least_length_and_the_first
     found = listed(*camera(12))
     lengths = [segment.duration_ms for segment in found.segments]
     assert lengths == [1000, 1000, 1000, 2000, 2000, 2000, 2000]
-    assert [segment.number for segment in found.segments] == list(range(1000, 1007))
+    assert [segment.number for segment in found.segments] == list(range(FIRST, FIRST + 7))
     assert all(before.stop == after.position for before, after in pairwise(found.segments))
     assert not any(segment.discontinuity for segment in found.segments)
-    assert {segment.run for segment in found.segments} == {1000}
+    assert {segment.run for segment in found.segments} == {FIRST}
 
 
 @settings(max_examples=100)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=12))
 def test_it_does_not_matter_in_which_parts_the_places_come(parts):
-    whole, pieces = WindowList(1), WindowList(1)
+    whole, pieces = WindowList(), WindowList()
     steps = camera(sum(parts))
     whole.take(steps, 2000, NEVER, no_frame)
     at = 0
@@ -138,14 +140,14 @@ def test_a_last_segment_lasts_to_the_end_of_the_stream():
 def test_what_the_past_lost_is_forgotten_and_numbers_go_on():
     found = listed(*camera(12))
     found.forget(3500 * 1024)
-    assert [segment.number for segment in found.segments] == list(range(1003, 1007))
-    assert found.find(1002) is None and found.find(1003) is found.segments[0]
-    assert found.of_run(1000) is found.segments[0]
+    assert [segment.number for segment in found.segments] == list(range(FIRST + 3, FIRST + 7))
+    assert found.find(FIRST + 2) is None and found.find(FIRST + 3) is found.segments[0]
+    assert found.of_run(FIRST) is found.segments[0]
     # Nobody asked for so long that the past has nothing of what was seen.
     found.forget(1 << 40)
     found.take([step(1 << 21, headers=AVC + AAC), step((1 << 21) + 2000)], 2000, NEVER, no_frame)
     (segment,) = found.segments
-    assert segment.number == 1007 and segment.discontinuity
+    assert segment.number == FIRST + 7 and segment.discontinuity
 
 
 def test_the_list_is_bounded(monkeypatch):
@@ -170,7 +172,7 @@ def test_a_playlist_begins_with_the_segment_nearest_to_its_length_before_the_liv
 
 
 def test_without_a_keyframe_segments_end_at_frames_within_the_longest_length():
-    found = WindowList(1)
+    found = WindowList()
     rows = [step(1000, headers=AVC), step(31_000), step(33_000), step(35_000)]
     found.take(rows, 2000, 4499, each_frame)
     lengths = [segment.duration_ms for segment in found.segments]

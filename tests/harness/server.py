@@ -242,7 +242,7 @@ def run(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess
         [sys.executable, "-P", "-m", "fastflv", *arguments],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         env=environment(environ),
     )
 

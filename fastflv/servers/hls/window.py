@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -24,7 +23,10 @@ from fastflv.stream.stream import Stream
 class HlsWindow:
     """The past of one stream as segments. It has no reader of the log and writes nothing: it knows where to cut."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, stream: Stream, options: HlsOptions) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, stream: Stream, options: HlsOptions, number: int
+    ) -> None:
+        """*number*: of its first segment, at least."""
         self.stream = stream
         self.options = options
         self.asked = loop.time()
@@ -35,8 +37,7 @@ class HlsWindow:
         "The stream has ended: so do the playlists."
         self.target = 0
         "Target duration, seconds; 0 before the first playlist."
-        # Numbers never recur in caches, nor go back for players that slept.
-        self.list = WindowList(int(time.time() * 1000) // limits.HLS_SEGMENT_MS_MIN)
+        self.list = WindowList(number)
         self._loop = loop
         self._timer: Deadline | None = None
         self._texts: OrderedDict[tuple[int, int], str] = OrderedDict()

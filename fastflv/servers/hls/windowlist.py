@@ -47,15 +47,20 @@ TagBefore = Callable[[int, int, int], tuple[int, int] | None]
 
 
 class WindowList:
-    """The segments of one stream, oldest first. *number*: of the first one."""
+    """The segments of one stream, oldest first.
 
-    def __init__(self, number: int) -> None:
+    Numbers begin at the clock of the first segment, and at *number* at least: they never recur in caches, nor go back
+    for players that slept.
+    """
+
+    def __init__(self, number: int = 0) -> None:
         self.segments: list[PastSegment] = []
         self.seen = -1
         "Log position of the newest place that was looked at."
         self.longest_ms = 0
         "Of all segments so far."
-        self._next = self._run = number
+        self.next = self._run = number
+        "Number of the next segment."
         self._open: Step | None = None
         "Where the segment begins that is not finished."
         self._place = 0
@@ -164,8 +169,10 @@ class WindowList:
         return iter(rows[at:])
 
     def _begin(self, step: Step, config: tuple[object, ...], *, broken: bool) -> None:
+        if not self._length_ms:
+            self.next = max(self.next, step.wall_ms // limits.HLS_SEGMENT_MS_MIN)
         if config != self._config:
-            self._run = self._next
+            self._run = self.next
         self._open, self._config, self._broken = step, config, broken
         self._place = step.position
         self._breaks += broken
@@ -176,11 +183,11 @@ class WindowList:
         duration = max(end_ms - opened.dts_ms, limits.HLS_STEP_MS)
         self.segments.append(
             PastSegment(
-                self._next, opened.position, stop, self._place, opened.dts_ms + duration, duration, self._length_ms,
+                self.next, opened.position, stop, self._place, opened.dts_ms + duration, duration, self._length_ms,
                 opened.wall_ms, self._run, self._breaks, self._broken,
             )
         )  # fmt: skip
-        self._next += 1
+        self.next += 1
         self._length_ms += duration
         self.longest_ms = max(self.longest_ms, duration)
 

@@ -21,6 +21,8 @@ class HlsWindows:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._windows: dict[StreamName, HlsWindow] = {}
+        self._next = 0
+        "No window that is gone had this number, or a higher one."
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -40,7 +42,7 @@ class HlsWindows:
         """Make the window of a stream; None where its name cannot be that of a playlist."""
         if not options.names.playlist_path(stream.name):
             return None
-        self._windows[stream.name] = HlsWindow(self._loop, stream, options)
+        self._windows[stream.name] = HlsWindow(self._loop, stream, options, self._next)
         return self.find(stream.name, options, wish)
 
     def segment(self, path: str, name: StreamName) -> tuple[HlsWindow, PastSegment, bool] | None:
@@ -67,7 +69,7 @@ class HlsWindows:
     def stream_began(self, stream: Stream) -> None:
         window = self._windows.get(stream.name)
         if window is not None and window.stream is not stream:
-            del self._windows[stream.name]
+            self._drop(window)
 
     def stream_left(self, stream: Stream) -> None: ...
 
@@ -85,4 +87,5 @@ class HlsWindows:
 
     def _drop(self, window: HlsWindow) -> None:
         if self._windows.get(window.name) is window:
+            self._next = max(self._next, window.list.next)
             del self._windows[window.name]
