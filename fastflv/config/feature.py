@@ -49,7 +49,6 @@ FEATURES: Final = (
     Feature("mix_correct", "vhost.play", LATER, (("mix_correct", "on"),)),
     Feature("atc_auto", "vhost.play", LATER, (("atc_auto", "on"),)),
     Feature("send_min_interval", "vhost.play", LATER, (("send_min_interval", "[1-9]*"),)),
-    Feature("heartbeat", "heartbeat", LATER),
     # Out of scope: other protocols, transcoding, vendors' clouds, removed parts of SRS.
     Feature("rtc", "rtc_server", NEVER),
     Feature("rtc", "vhost.rtc", NEVER),

@@ -67,7 +67,6 @@ UNUSED: Final = (
     Unused("vhost.min_latency", Why.FOLDED, "mw_latency"),
     Unused("vhost.play.queue_length", Why.FOLDED, "lag_jump"),
     Unused("http_api.raw_api", Why.FEATURE, "raw_api"),
-    Unused("heartbeat", Why.FEATURE, "heartbeat"),
     Unused("vhost.play.mix_correct", Why.FEATURE, "mix_correct"),
     Unused("vhost.play.atc_auto", Why.FEATURE, "atc_auto"),
     Unused("vhost.play.send_min_interval", Why.FEATURE, "send_min_interval"),

@@ -20,6 +20,7 @@ from fastflv.config.mount import parse_mounts
 from fastflv.config.routes import PAGE, Route, routes_of
 from fastflv.containers.variant import Variant
 from fastflv.control.authrules import auth_rule
+from fastflv.control.heartbeat import check_heartbeat
 from fastflv.control.hooks import check_hooks
 from fastflv.errors import ConfigValueError
 from fastflv.net.networkset import NetworkSet
@@ -89,6 +90,7 @@ def compile_runtime(
     *tokens*: of the server; None: one of its own. *folder*: where relative paths of key files start.
     """
     tokens = TokenStore() if tokens is None else tokens
+    check_heartbeat(settings)
     shared = settings.api_shared
     files = file_mounts(settings.vhosts, settings.http_server.dir)
     routes = {

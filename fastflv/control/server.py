@@ -22,6 +22,7 @@ from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.routes import WHOLE_API, RouteKind, with_former
 from fastflv.control.endedstreams import EndedStreams
 from fastflv.control.endpoints import Spoken, wanted
+from fastflv.control.heartbeat import HeartbeatTimer
 from fastflv.control.hooks import ServerHooks
 from fastflv.control.identity import server_id
 from fastflv.control.limiting import Limiter
@@ -176,6 +177,7 @@ class Server:
             stats=lambda: self.runtime.settings.stats,
         )
         self.api.table.add(*TokenRows(self.tokens.store, self.tokens.drop_revoked).operations())
+        self.heartbeat = HeartbeatTimer(loop, identity, self.api.summary)
         self.record_api = RecordApi(
             self.gate,
             RecordedStreams(self.hub, self.recorders),
@@ -225,6 +227,7 @@ class Server:
         """Open every listener; *sockets*: listening ones that were opened elsewhere. Raises StartupError."""
         self.tokens.begin()
         self.hooks.adopt(self.runtime.settings)
+        self.heartbeat.adopt(self.runtime.settings)
         try:
             self._listen(self.runtime, sockets)
         except BaseException:
@@ -256,6 +259,7 @@ class Server:
         self.players.stop()
         self.clips.clips.close()
         self.file_pool.close()
+        await self.heartbeat.stop()
         await self.hooks.stop()
         # Last messages leave with the loop's next turns.
         await asyncio.sleep(limits.STOP_STEP_SECONDS)
@@ -276,6 +280,7 @@ class Server:
         self.connection_limit.each = settings.limits.accepted
         self.limiter.adopt(settings)
         self.hooks.adopt(settings)
+        self.heartbeat.adopt(settings)
         waiting = self.hls.muxers.reconfigure(self._hls_vhost)
         self.recorders.reconfigure()
         self.tokens.begin()

@@ -42,9 +42,12 @@ class Api:
         "Other rooms add their rows."
         self._identity = identity
         self._password = password
+        system = System(census, connection_limit, stats)
+        self.summary = system.summary
+        "`data` of /api/v1/summaries; it is a sample of some tenths of a second ago at most."
         rooms = (
             About(self.table),
-            System(census, connection_limit, stats),
+            system,
             Vhosts(census),
             Streams(census),
             ClientRows(census),

@@ -44,6 +44,18 @@ def interfaces() -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda name: name == LOOPBACK))
 
 
+def address(index: int) -> str:
+    """Return the IPv4 address of the interface *index* of `interfaces`; empty for one that is not there."""
+    names = interfaces()
+    if index >= len(names):
+        return ""
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        found = fcntl.ioctl(asker, SIOCGIFADDR, struct.pack("256s", names[index].encode()[:15]))
+        # A `struct ifreq`: the name, then a `struct sockaddr_in`.
+        return socket.inet_ntoa(found[20:24])
+    return ""
+
+
 def network_bytes(
     index: int, *, names: Sequence[str] | None = None, path: str = "/proc/net/dev"
 ) -> NetworkBytes:

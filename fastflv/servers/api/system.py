@@ -59,7 +59,8 @@ class System:
         self._checked: Stats | None = None
         self._cpu = machine.CpuMeter()
         self._disks = DiskMeter()
-        self._summary = Sample(self._take_summary)
+        self.summary = Sample(self._take_summary)
+        "`data` of /api/v1/summaries."
 
     def operations(self) -> Iterable[Operation]:
         return (
@@ -73,7 +74,7 @@ class System:
         )
 
     def _summaries(self, call: Call) -> Fields:
-        return {"data": self._summary()}
+        return {"data": self.summary()}
 
     def _take_summary(self) -> dict[str, object]:
         traffic = self._census.traffic()
