@@ -20,6 +20,7 @@ from fastflv.net.turns import Turns
 from fastflv.playing.join import Joins
 from fastflv.protocols.http.h1 import H1
 from fastflv.protocols.http.message import Request, Response
+from fastflv.servers.clips.clips import Clips
 from fastflv.servers.hls.names import HlsNames, is_inside
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.server import HlsServer
@@ -71,11 +72,13 @@ class Site:
         hub = Hub(lambda: f"vid-{next(ids)}")
         clients = Clients()
         joins = Joins(self.loop, hub, Gate(lambda vhost: ()), Turns(self.loop), clients)
+        pool = FilePool(self.loop)
         self.server = HlsServer(
             joins,
             clients,
-            FilePool(self.loop).hls,
+            pool.hls,
             Heap(self.loop),
+            clips=Clips(pool.clips),
             vhost_of=lambda vhost: options,
             new_id=lambda: f"{next(ids):08x}",
         )
