@@ -47,7 +47,6 @@ FEATURES: Final = (
     Feature("origin_cluster", "vhost.cluster", LATER, (("origin_cluster", "on"),)),
     Feature("raw_api", "http_api.raw_api", LATER),
     Feature("mix_correct", "vhost.play", LATER, (("mix_correct", "on"),)),
-    Feature("atc_auto", "vhost.play", LATER, (("atc_auto", "on"),)),
     Feature("send_min_interval", "vhost.play", LATER, (("send_min_interval", "[1-9]*"),)),
     # Out of scope: other protocols, transcoding, vendors' clouds, removed parts of SRS.
     Feature("rtc", "rtc_server", NEVER),

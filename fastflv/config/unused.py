@@ -68,7 +68,6 @@ UNUSED: Final = (
     Unused("vhost.play.queue_length", Why.FOLDED, "lag_jump"),
     Unused("http_api.raw_api", Why.FEATURE, "raw_api"),
     Unused("vhost.play.mix_correct", Why.FEATURE, "mix_correct"),
-    Unused("vhost.play.atc_auto", Why.FEATURE, "atc_auto"),
     Unused("vhost.play.send_min_interval", Why.FEATURE, "send_min_interval"),
     Unused("vhost.forward", Why.FEATURE, "forward"),
     Unused("vhost.cluster", Why.FEATURE, "edge"),

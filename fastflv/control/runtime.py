@@ -154,6 +154,7 @@ def stream_options(vhost: Vhost, live: LiveOptions) -> StreamOptions:
         merge_window_ms=AUTO_WINDOW if play.mw_latency is None else play.mw_latency,
         pace_percent=play.pacing,
         jitter=TimeJitter.OFF if play.atc else play.time_jitter,
+        atc_auto=play.atc_auto,
         reduce_sequence_header=play.reduce_sequence_header,
         grace_ms=round(vhost.publish.grace * 1000),
         nodelay=vhost.tcp_nodelay,

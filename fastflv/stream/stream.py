@@ -74,6 +74,9 @@ class StreamOptions:
     jitter: TimeJitter = TimeJitter.FULL
     "Repair of timestamps."
 
+    atc_auto: bool = False
+    "Times of a publisher whose metadata has `bravo_atc` are not repaired."
+
     reduce_sequence_header: bool = False
     "Leave out sequence headers that repeat the last."
 
@@ -129,6 +132,8 @@ class Stream:
         self.writer.clock = self.clock
         self.metadata: dict[str, Value] = {}
         "What the publisher says, as far as it is of a live stream."
+        self._absolute = False
+        "The publisher's metadata has `bravo_atc`: its times are absolute on purpose."
         self._misfits: set[str] = set()
         self._told = b""
         "The metadata that players were told last."
@@ -163,7 +168,7 @@ class Stream:
         """Take the settings of a new configuration, while players read. What each player is told is not kept here."""
         self.options = options
         self.timeshift.adopt(options.timeshift)
-        self.writer.jitter = JITTER_MODES[options.jitter]
+        self._set_jitter()
         self.writer.reduce_headers = options.reduce_sequence_header
         if options.live_clock != (self.clock is not None):
             self.clock = LiveClock(self.writer, self._delays) if options.live_clock else None
@@ -184,6 +189,8 @@ class Stream:
         self.phase = Phase.LIVE
         self.publisher_id = publisher_id
         self.metadata = {}
+        self._absolute = False
+        self._set_jitter()
         self.settled = False
         self.settle_at = 0
         self._expected = expected
@@ -225,9 +232,19 @@ class Stream:
             self.writer.set_metadata(payload, timestamp)
             return
         fields = next((value for value in values[1:] if isinstance(value, dict)), {})
+        # As SRS: the string and nothing else.
+        self._absolute = fields.get("bravo_atc") == "true"
+        self._set_jitter()
         self.metadata = live_fields(fields)
         self._told = self._announcement()
         self.writer.set_metadata(self._told, timestamp)
+
+    def _set_jitter(self) -> None:
+        """Tell the writer how times are repaired."""
+        keeps = self.options.atc_auto and self._absolute
+        mode = JITTER_MODES[TimeJitter.OFF if keeps else self.options.jitter]
+        if self.writer.jitter != mode:
+            self.writer.jitter = mode
 
     @property
     def had_media(self) -> bool:
