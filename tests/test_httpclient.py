@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import subprocess
+import sys
 import time
 
 import pytest
 from hookserver import HookServer, Reply
+from server import environment
 from tlsfiles import make_pair
 
 from fastflv import limits
@@ -106,7 +109,7 @@ def test_more_requests_than_a_server_is_given_are_refused_and_those_of_others_ar
     run(test)
 
 
-def test_a_certificate_is_verified(tmp_path, monkeypatch):
+def test_a_certificate_is_verified_by_the_authorities_of_the_environment(tmp_path):
     pair = make_pair(tmp_path, "localhost")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(pair.cert, pair.key)
@@ -116,7 +119,24 @@ def test_a_certificate_is_verified(tmp_path, monkeypatch):
             return await client.send("POST", server.url("x"), b"1")
 
         assert "certificate" in run(test).fault.lower()
-    assert server.told == []
+        assert server.told == []
+        # The environment is read when the library is loaded.
+        code = (
+            "import asyncio\nfrom fastflv.net.httpclient import HttpClient\n"
+            "async def main():\n"
+            "    client = HttpClient(asyncio.get_running_loop())\n"
+            f"    print((await client.send('POST', '{server.url('x')}', b'1')))\n"
+            "    await client.close()\n"
+            "asyncio.run(main())"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment({"SSL_CERT_FILE": str(pair.cert)}),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert "status=200" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -230,7 +230,7 @@ def test_500_reloads_under_300_players_disconnect_nobody_who_may_stay(site: Site
                     20,
                 )
                 # Connections to hooks are kept for some seconds.
-                until(lambda: not site.hooks.open, "the hooks rest", 30)
+                until(lambda: not site.hooks.open, "the hooks rest", 60)
                 fds.append(settled(server, fds[0] if fds else None))
         spent = time.monotonic() - began
         print(f"{RELOADS} reloads in {spent:.1f} s, descriptors {fds}, sends a picture {averages(windows)}")
