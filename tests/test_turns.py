@@ -8,7 +8,9 @@ import pytest
 from model.http import looped
 from model.loop import FakeLoop
 
+from fastflv import limits
 from fastflv.net import turns as module
+from fastflv.net.deadline import after
 from fastflv.net.turns import Turns
 
 
@@ -125,3 +127,36 @@ def _pair(served: list[bytes]):
 
     loop.add_reader(there, echo)
     return here
+
+
+class CountingLoop(FakeLoop):
+    """Counts the turns that were asked for."""
+
+    asked = 0
+
+    def call_soon(self, call, *args):
+        self.asked += 1
+        return super().call_soon(call, *args)
+
+
+def test_a_turn_ends_after_so_many_peers_however_little_each_did():
+    loop = CountingLoop()
+    turns, done = Turns(loop), []
+    for number in range(3 * limits.TURN_COUNT):
+        turns.queue(lambda number=number: done.append((loop.asked, number)))
+    loop.turn()
+    assert [number for _, number in done] == list(range(3 * limits.TURN_COUNT))
+    assert len({turn for turn, _ in done}) == 3
+
+
+def test_deadlines_that_are_due_at_one_moment_are_judged_in_turns():
+    loop = CountingLoop()
+    turns, judged = Turns(loop), []
+    for _ in range(3 * limits.TURN_COUNT):
+        after(turns, 5, lambda: judged.append(loop.asked))
+    loop.now += 5
+    for timer in list(loop.timers):
+        timer.call()
+    loop.turn()
+    assert len(judged) == 3 * limits.TURN_COUNT
+    assert len(set(judged)) == 3

@@ -58,7 +58,7 @@ class Wire:
         self.lost = 0
         self._heard = 0
         if refused is not None:
-            self.connection = RefusedWebSocket(self.loop, handshake.ws, *refused, self._lose)
+            self.connection = RefusedWebSocket(Unhurried(self.loop), handshake.ws, *refused, self._lose)
             self.connection.connection_made(self.transport)
             return
         self.connection = WebSocketConnection(

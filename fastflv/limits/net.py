@@ -25,6 +25,9 @@ LISTEN_BACKLOG: Final = 4096
 TURN_SECONDS: Final = 0.004
 "Time that requests and messages besides media may take in one turn of the event loop, seconds: ten of usual cost. What is over waits for the next turn, behind media and behind who waited before. The longest single one takes 5 ms, so a turn stays below 10 ms."
 
+TURN_COUNT: Final = 64
+"Peers that have their turn in one turn of the loop, count: what is begun there may end later, above all a close, which takes 50 us behind it."
+
 READ_SECONDS: Final = 0.002
 "What the reads of an RTMP connection in one turn may cost, seconds: half of TURN_SECONDS. A read of 256 KiB of usual media costs 0.1 to 0.3 ms."
 

@@ -36,10 +36,10 @@ class Deadline:
     heard: float
     "When the time began, monotonic clock, seconds. Writing it moves the deadline later."
 
-    def __init__(self, timers: Timers, expired: Callable[[], None], *, step: float = 0.0) -> None:
+    def __init__(self, timers: Timers, expired: Callable[[], object], *, step: float = 0.0) -> None:
         """*step*: once moved, it is looked at no more often than this, seconds."""
         self._timers = timers
-        self._expired: Callable[[], None] | None = expired
+        self._expired: Callable[[], object] | None = expired
         self._step = step
         self._seconds: float | None = None
         self._timer: Handle | None = None
@@ -103,3 +103,10 @@ class Deadline:
             return False
         self._start(max(left, self._step))
         return True
+
+
+def after(timers: Timers, seconds: float, callback: Callable[[], object]) -> Deadline:
+    """Call *callback* once after *seconds*; cancel what is returned when its owner ends."""
+    deadline = Deadline(timers, callback)
+    deadline.set(seconds)
+    return deadline

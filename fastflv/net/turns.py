@@ -81,7 +81,7 @@ class Turns:
         self._arm()
         self._serving = True
         try:
-            for _ in range(len(self._queue)):
+            for _ in range(min(len(self._queue), limits.TURN_COUNT)):
                 self._fresh = True
                 self._queue.popleft()()
                 if perf_counter() >= self._ends:

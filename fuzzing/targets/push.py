@@ -131,7 +131,7 @@ class Site:
         assert isinstance(request, Request)
         exchange = Greeted(request)
         exchange.line = self.line
-        connection = WebSocketPublish(self.loop, self.intakes, self.limit, exchange, NAME, Handshake(request))
+        connection = WebSocketPublish(self.intakes, self.limit, exchange, NAME, Handshake(request))
         connection.begin()
         for at in range(0, len(wire), step):
             if self.line.is_closing():

@@ -7,7 +7,6 @@ Spec: RFC 9110, 9.3.3 and 10.1.1 (POST, Expect).
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Final
 
@@ -37,9 +36,8 @@ DROPPED: Final = {EndReason.SILENT: 408, EndReason.SERVER_STOPS: 503}
 class Push:
     """All publishing over HTTP and WebSocket."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, intakes: Intakes, limit: ConnectionLimit) -> None:
+    def __init__(self, intakes: Intakes, limit: ConnectionLimit) -> None:
         self.intakes = intakes
-        self._loop = loop
         self._limit = limit
 
     def handle(self, exchange: Exchange, name: StreamName) -> None:
@@ -53,7 +51,7 @@ class Push:
         except WebSocketHandshakeError as error:
             refuse_publish(exchange, name.url, refuse_handshake(error))
         else:
-            WebSocketPublish(self._loop, self.intakes, self._limit, exchange, name, handshake).begin()
+            WebSocketPublish(self.intakes, self._limit, exchange, name, handshake).begin()
 
 
 def refuse_publish(exchange: Exchange, what: str, response: Response) -> None:

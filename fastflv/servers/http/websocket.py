@@ -22,7 +22,7 @@ from wsproto.utilities import RemoteProtocolError
 
 from fastflv import limits
 from fastflv.errors import WebSocketHandshakeError
-from fastflv.net.deadline import Deadline
+from fastflv.net.deadline import Deadline, after
 from fastflv.net.peer import Peer
 from fastflv.net.quiet import QuietSockets
 from fastflv.net.turns import Turns
@@ -141,7 +141,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._lost = lost
         self._silence = Deadline(turns, self._silent)
         self._silence.set(limits.WEBSOCKET_SILENCE_SECONDS)
-        self._timer = loop.call_later(limits.WEBSOCKET_PING_SECONDS, self._ping)
+        self._timer = after(turns, limits.WEBSOCKET_PING_SECONDS, self._ping)
         self._farewell: CloseConnection | None = None
         self._why: EndReason | None = None
         "Reason of a close that began before the play was over."
@@ -288,7 +288,7 @@ class WebSocketConnection(asyncio.Protocol):
     def _expect_end(self) -> None:
         self._timer.cancel()
         self._silence.clear()
-        self._timer = self._loop.call_later(limits.WEBSOCKET_CLOSE_SECONDS, self.transport.abort)
+        self._timer = after(self._turns, limits.WEBSOCKET_CLOSE_SECONDS, self.transport.abort)
 
     def _silent(self) -> None:
         log.info(
@@ -301,7 +301,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def _ping(self) -> None:
         self._said = 0
-        self._timer = self._loop.call_later(limits.WEBSOCKET_PING_SECONDS, self._ping)
+        self._timer = after(self._turns, limits.WEBSOCKET_PING_SECONDS, self._ping)
         self.player.say(self._ws.send(Ping(payload=b"fastflv")))
 
 
@@ -310,14 +310,14 @@ class RefusedWebSocket(asyncio.Protocol):
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        turns: Turns,
         ws: WSConnection,
         code: int,
         reason: str,
         lost: Callable[[], None],
     ) -> None:
-        """*lost* is called once, when the connection is gone."""
-        self._loop = loop
+        """*turns*: of the loop. *lost* is called once, when the connection is gone."""
+        self._turns = turns
         self._ws = ws
         # A close frame holds 125 bytes, two of them the code (RFC 6455, 5.5).
         self._farewell = CloseConnection(code, reason.encode()[:123].decode(errors="ignore"))
@@ -325,7 +325,7 @@ class RefusedWebSocket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self._timer = self._loop.call_later(limits.WEBSOCKET_CLOSE_SECONDS, self._transport.abort)
+        self._timer = after(self._turns, limits.WEBSOCKET_CLOSE_SECONDS, self._transport.abort)
         self._transport.write(self._ws.send(self._farewell))
 
     def data_received(self, data: bytes) -> None:

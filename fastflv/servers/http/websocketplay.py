@@ -52,5 +52,5 @@ class WebSocketPlay(LivePlay):
         self.exchange.on_lost = None
         live = self.live
         release = partial(live.limit.release, self.join.request.peer.socket_ip)
-        socket = RefusedWebSocket(live.joins.loop, self._handshake.ws, code, refused.reason, release)
+        socket = RefusedWebSocket(live.turns, self._handshake.ws, code, refused.reason, release)
         self.exchange.upgrade(socket, self._handshake.answer)

@@ -20,6 +20,7 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessa
 from fastflv import limits
 from fastflv.access.request import Action
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.deadline import Deadline, after
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.servers.http.accessrequest import access_request
 from fastflv.servers.http.refusal import CLOSE_CODES as REFUSED_CODES
@@ -42,7 +43,6 @@ class WebSocketPublish(asyncio.Protocol):
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
         intakes: Intakes,
         limit: ConnectionLimit,
         exchange: Exchange,
@@ -50,7 +50,6 @@ class WebSocketPublish(asyncio.Protocol):
         handshake: Handshake,
     ) -> None:
         """*limit*: the connection of *exchange* holds one place of it."""
-        self._loop = loop
         self._turns = intakes.turns
         self._limit = limit
         self._exchange: Exchange | None = exchange
@@ -70,7 +69,7 @@ class WebSocketPublish(asyncio.Protocol):
         "Frames behind script data that waits for a turn of the loop."
         self._held = False
         self._queued = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Deadline | None = None
         "Runs from the first close frame on, and cuts the peer off."
         self.sent = 0
         "Bytes of control frames."
@@ -99,7 +98,7 @@ class WebSocketPublish(asyncio.Protocol):
             exchange.respond(publish_refusal(refused, self._name.url))
             return
         release = partial(self._limit.release, self._peer.socket_ip)
-        socket = RefusedWebSocket(self._loop, self._ws, code, refused.reason, release)
+        socket = RefusedWebSocket(self._turns, self._ws, code, refused.reason, release)
         exchange.upgrade(socket, self._handshake.answer)
 
     def failed(self, why: str) -> None:
@@ -243,7 +242,7 @@ class WebSocketPublish(asyncio.Protocol):
     def _expect_end(self, transport: asyncio.Transport) -> None:
         """Cut the peer off when it takes too long, with the close frame too."""
         if self._timer is None:
-            self._timer = self._loop.call_later(limits.WEBSOCKET_CLOSE_SECONDS, transport.abort)
+            self._timer = after(self._turns, limits.WEBSOCKET_CLOSE_SECONDS, transport.abort)
 
     def _forget(self) -> None:
         self._unread, self._at = b"", 0

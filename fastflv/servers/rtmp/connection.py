@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fastflv import limits
 from fastflv.errors import PeerError, PeerTimeoutError
-from fastflv.net.deadline import Deadline
+from fastflv.net.deadline import Deadline, after
 from fastflv.net.keepalive import keep_alive
 from fastflv.net.lowwater import LowWater
 from fastflv.net.peer import Peer
@@ -73,7 +73,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._why = "the handshake and connect took"
         self._messages: int | None = None
         "Messages when the peer was last heard; None: they do not move the deadline."
-        self._closing: asyncio.TimerHandle | None = None
+        self._closing: Deadline | None = None
 
     # --- asyncio ---
 
@@ -476,7 +476,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._play.cancel()
         if self._transport is not None and not self._transport.is_closing():
             self._stop_watch()
-            self._closing = self._loop.call_later(limits.CLOSE_SECONDS, self._transport.abort)
+            self._closing = after(self.server.turns, limits.CLOSE_SECONDS, self._transport.abort)
             self._transport.close()
 
     def _expect(self, seconds: float, why: str) -> None:
