@@ -208,7 +208,7 @@ def test_a_server_that_nobody_scrapes_does_not_load_the_library():
     code = (
         "import sys, fastflv.tools.cli, fastflv.control.server; sys.exit('prometheus_client' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-P", "-c", code], timeout=60).returncode == 0
 
 
 @looped

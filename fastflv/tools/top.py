@@ -14,6 +14,7 @@ from fastflv import limits
 from fastflv.errors import ToolError
 from fastflv.net.peertext import printable
 from fastflv.tools.failure import INTERRUPTED, fail
+from fastflv.tools.interrupt import Interrupt
 from fastflv.tools.overview import Api, Look, take_look
 
 Column = tuple[str, str, str]
@@ -156,16 +157,19 @@ def main(argv: Sequence[str]) -> int:
     def show(look: Look) -> None:
         print(json.dumps(look.as_json()) if args.json else f"{text_of(look)}\n", flush=True)
 
+    interrupt = Interrupt()
+    interrupt.install()
     try:
-        api = Api(args.url)
-        if args.once or args.json or not sys.stdout.isatty():
-            watch(api, seconds, show, once=args.once)
-        elif find_spec("rich") is None:
-            raise ToolError(
-                "the live view needs the package rich: pip install 'fastflv[progress]', or ask with --once"
-            )
-        else:
-            live_view(api, seconds)
+        with interrupt.waiting():
+            api = Api(args.url)
+            if args.once or args.json or not sys.stdout.isatty():
+                watch(api, seconds, show, once=args.once)
+            elif find_spec("rich") is None:
+                raise ToolError(
+                    "the live view needs the package rich: pip install 'fastflv[progress]', or ask with --once"
+                )
+            else:
+                live_view(api, seconds)
     except KeyboardInterrupt:
         # A view without an end is done when nobody looks any more.
         return INTERRUPTED if args.once else 0

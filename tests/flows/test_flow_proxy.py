@@ -101,7 +101,7 @@ def test_a_connection_without_a_header_is_refused(proxied: Site, listener: str) 
     mark = len(proxied.server.log.lines)
     assert is_dropped(connect(proxied.ports[listener], before=OPENINGS[listener]))
     said = proxied.server.log.wait(r"127.0.0.1 closed: .*a PROXY header was expected", mark)
-    assert said.split()[3].lower() == listener
+    assert said.split()[4].lower() == listener
 
 
 @pytest.mark.parametrize("listener", ALL)
