@@ -45,7 +45,6 @@ FEATURES: Final = (
     Feature("forward", "vhost.forward", LATER),
     Feature("edge", "vhost.cluster", LATER, (("mode", "remote"),)),
     Feature("origin_cluster", "vhost.cluster", LATER, (("origin_cluster", "on"),)),
-    Feature("raw_api", "http_api.raw_api", LATER),
     Feature("mix_correct", "vhost.play", LATER, (("mix_correct", "on"),)),
     Feature("send_min_interval", "vhost.play", LATER, (("send_min_interval", "[1-9]*"),)),
     # Out of scope: other protocols, transcoding, vendors' clouds, removed parts of SRS.

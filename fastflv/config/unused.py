@@ -66,7 +66,6 @@ UNUSED: Final = (
     Unused("disable_daemon_for_docker", Why.FOLDED, "daemon"),
     Unused("vhost.min_latency", Why.FOLDED, "mw_latency"),
     Unused("vhost.play.queue_length", Why.FOLDED, "lag_jump"),
-    Unused("http_api.raw_api", Why.FEATURE, "raw_api"),
     Unused("vhost.play.mix_correct", Why.FEATURE, "mix_correct"),
     Unused("vhost.play.send_min_interval", Why.FEATURE, "send_min_interval"),
     Unused("vhost.forward", Why.FEATURE, "forward"),

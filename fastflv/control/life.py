@@ -43,6 +43,7 @@ class Life:
         self._leaving = loop.create_future()
         self._ended = loop.create_future()
         self._reloader = Reloader(loop, load, self._apply, server.runtime.settings, stamps)
+        server.api.raw.reload = self._reload_by_api
         for number in ENDS:
             loop.add_signal_handler(number, self._stop, number)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
@@ -88,6 +89,12 @@ class Life:
             log.info("SIGHUP: no reload, the server is quitting")
         else:
             self._reloader.reload("SIGHUP")
+
+    def _reload_by_api(self) -> str:
+        """Return why the new configuration is not in force."""
+        if self._leaving.done() or self._ended.done():
+            return "the server is quitting"
+        return "; ".join(map(str, self._reloader.reload("rpc=reload").problems))
 
     def _stay(self) -> None:
         log.info("SIGUSR2: no effect; to run another version, start it after a SIGQUIT of this one")

@@ -53,6 +53,7 @@ from fastflv.servers.api.api import Api
 from fastflv.servers.api.census import Census, VhostEntry
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.password import Password
+from fastflv.servers.api.raw import Raw
 from fastflv.servers.api.tokens import TokenRows
 from fastflv.servers.clips.clips import Clips
 from fastflv.servers.clips.server import ClipServer
@@ -172,6 +173,7 @@ class Server:
             Census(self.hub, self.clients, self._vhost_entries, loop.time),
             self.connection_limit,
             identity=identity,
+            raw=Raw(loop, lambda: self.runtime.settings.http_api),
             password=password,
             metrics=self.metrics.handle,
             stats=lambda: self.runtime.settings.stats,

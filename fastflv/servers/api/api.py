@@ -9,13 +9,16 @@ from fastflv.config.model.server import Stats
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
+from fastflv.servers.api import jsonp
 from fastflv.servers.api.about import About
 from fastflv.servers.api.census import Census
 from fastflv.servers.api.clients import ClientRows
+from fastflv.servers.api.echo import Echo
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.openapi import Document
 from fastflv.servers.api.operation import Call, Operation
 from fastflv.servers.api.password import Password
+from fastflv.servers.api.raw import Raw
 from fastflv.servers.api.streams import Streams
 from fastflv.servers.api.system import System
 from fastflv.servers.api.table import Table
@@ -33,6 +36,7 @@ class Api:
         connection_limit: ConnectionLimit,
         *,
         identity: Identity,
+        raw: Raw,
         password: Password,
         metrics: Callable[[Exchange], None],
         stats: Callable[[], Stats] = Stats,
@@ -40,6 +44,7 @@ class Api:
         """*metrics* answers `/metrics`. *stats* returns the settings in force."""
         self.table = Table()
         "Other rooms add their rows."
+        self.raw = raw
         self._identity = identity
         self._password = password
         system = System(census, connection_limit, stats)
@@ -51,6 +56,8 @@ class Api:
             Vhosts(census),
             Streams(census),
             ClientRows(census),
+            raw,
+            Echo(),
             Document(self.table),
         )
         for room in rooms:
@@ -66,14 +73,14 @@ class Api:
     def handle(self, exchange: Exchange) -> None:
         """Answer, at once or later."""
         request = exchange.request
-        unauthorised = self._password.refusal(request)
+        refused = self._password.refusal(request) or jsonp.refusal(request, password=self._password.asked)
         resource = self.table.find(request.path)
-        if unauthorised is not None:
-            exchange.respond(unauthorised)
+        if refused is not None:
+            exchange.respond(refused)
         elif resource is None:
             exchange.respond(Response.of_text(404))
         else:
-            operation = resource.operation(request.method)
+            operation = resource.operation(jsonp.method_of(request))
             if operation is None:
                 exchange.respond(resource.wrong_method())
             else:
@@ -83,4 +90,4 @@ class Api:
         answer = operation.handler(call)
         if answer is not None:
             whole = answer if isinstance(answer, Response) else self._identity.reply(answer)
-            call.exchange.respond(whole)
+            call.exchange.respond(jsonp.wrap(call.request, whole))

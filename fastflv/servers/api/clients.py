@@ -11,9 +11,9 @@ from fastflv.access.request import AccessRequest, Action
 from fastflv.net.peertext import masked
 from fastflv.protocols.http.message import Response
 from fastflv.servers.api.census import TRAFFIC, Census, VhostEntry
-from fastflv.servers.api.operation import Call, Fields, Operation, Parameter, refused
+from fastflv.servers.api.operation import CLIENT_NOT_FOUND, Call, Fields, Operation, Parameter, refused
 from fastflv.servers.api.paging import PAGE, rows_of
-from fastflv.servers.api.schema import COUNT, FLAG, NUMBER, TEXT, about, one_of, record
+from fastflv.servers.api.schema import COUNT, FLAG, NUMBER, TEXT, about, nullable, one_of, record
 from fastflv.stream.arrival import Arrival, ClientState
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
@@ -22,7 +22,6 @@ from fastflv.stream.name import StreamName
 
 log = logging.getLogger(__name__)
 
-CLIENT_NOT_FOUND: Final = 2049
 UNKNOWN: Final = "Unknown"
 "Kind of a client that has asked for nothing, as SRS says it."
 
@@ -49,6 +48,11 @@ STEPS: Final = {
     "drops": about(COUNT, "How often pictures were left out for it."),
     "dropped": about(COUNT, "Pictures left out."),
     "jumps": about(COUNT, "How often it was moved on to a keyframe."),
+    "waited_ms": about(COUNT, "From its request to its join: rules, and an absent stream."),
+    "first_byte_ms": about(
+        nullable(COUNT), "From its join to its first byte; null before it, or where nobody knows."
+    ),
+    "first_key_ms": about(nullable(COUNT), "Likewise to its first keyframe."),
 }
 CLIENT: Final = record(
     {
@@ -174,7 +178,7 @@ class ClientRows:
             "publish": client.publish,
             "state": client.state.value,
             "alive": round(self._census.clock() - client.joined, 2),
-            **({} if client.publish else client.steps._asdict()),
+            **_player(client),
             **self._census.moved(client.id, client.received, client.sent, client.joined),
         }
 
@@ -198,6 +202,24 @@ class ClientRows:
             "recv_bytes": 0,
             "kbps": {"recv_30s": 0, "send_30s": 0},
         }
+
+
+def _player(client: Client) -> dict[str, object]:
+    """The fields of STEPS; none for a publisher."""
+    player = client.player
+    if player is None:
+        return {}
+    first, key = player.beginning
+    return {
+        **player.steps._asdict(),
+        "waited_ms": _ms(client.joined - client.asked),
+        "first_byte_ms": _ms(first - client.joined) if first > 0 else None,
+        "first_key_ms": _ms(key - client.joined) if key > 0 else None,
+    }
+
+
+def _ms(seconds: float) -> int:
+    return max(round(seconds * 1000), 0)
 
 
 def _gone(ended: EndedClient, vhosts: Vhosts) -> dict[str, object]:

@@ -17,7 +17,8 @@ from fastflv.servers.api.network import NetworkBytes, interfaces, network_bytes
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def _read(path: str) -> str:
+def read_proc(path: str) -> str:
+    """Return a text of the kernel; empty where it cannot be read."""
     with suppress(OSError):
         return Path(path).read_text("ascii", "replace")
     return ""
@@ -48,20 +49,20 @@ class CpuMeter:
 
     @staticmethod
     def _machine_times() -> tuple[float, float]:
-        first = _read("/proc/stat").partition("\n")[0].split()[1:9]
+        first = read_proc("/proc/stat").partition("\n")[0].split()[1:9]
         times = [float(field) for field in first] or [0.0] * 8
         return sum(times) - times[3] - times[4], sum(times)
 
 
 def resident_kbyte() -> int:
     """Resident memory of this process, KiB."""
-    fields = _read("/proc/self/statm").split()
+    fields = read_proc("/proc/self/statm").split()
     return int(fields[1]) * PAGE // 1024 if len(fields) > 1 else 0
 
 
 def memory_kbyte() -> dict[str, int]:
     """Fields of /proc/meminfo, KiB."""
-    rows = (line.split() for line in _read("/proc/meminfo").splitlines())
+    rows = (line.split() for line in read_proc("/proc/meminfo").splitlines())
     return {row[0].rstrip(":"): int(row[1]) for row in rows if len(row) >= 2}
 
 
@@ -88,7 +89,7 @@ def summary(
     swap, swap_free = memory.get("SwapTotal", 0), memory.get("SwapFree", 0)
     resident = resident_kbyte()
     loads = os.getloadavg()
-    up = [float(field) for field in _read("/proc/uptime").split()] or [0.0, 0.0]
+    up = [float(field) for field in read_proc("/proc/uptime").split()] or [0.0, 0.0]
     now = now_ms()
     net = network_bytes(stats.network) if stats.enabled else NetworkBytes()
     disk = disks.use(stats.disk if stats.enabled else ())
@@ -155,7 +156,7 @@ def absent(stats: Stats) -> Iterator[str]:
 def _sockets() -> tuple[int, int, int]:
     """TCP sockets in use, in TIME_WAIT, and UDP sockets in use."""
     counts: dict[str, dict[str, int]] = {}
-    for line in _read("/proc/net/sockstat").splitlines():
+    for line in read_proc("/proc/net/sockstat").splitlines():
         name, _, rest = line.partition(":")
         fields = rest.split()
         counts[name] = {key: int(value) for key, value in zip(fields[::2], fields[1::2], strict=False)}

@@ -13,6 +13,9 @@ from fastflv.servers.api.schema import Schema
 
 JSON: Final = "application/json"
 
+CLIENT_NOT_FOUND: Final = 2049
+"Of several rooms; codes of one stand there."
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:

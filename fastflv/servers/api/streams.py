@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -10,11 +11,14 @@ from fastflv.net.peertext import masked
 from fastflv.protocols.http.message import Response
 from fastflv.servers.api import machine
 from fastflv.servers.api.census import TRAFFIC, Census, VhostEntry
-from fastflv.servers.api.operation import Call, Fields, Operation, Parameter, refused
+from fastflv.servers.api.operation import CLIENT_NOT_FOUND, Call, Fields, Operation, Parameter, refused
 from fastflv.servers.api.paging import PAGE, rows_of
 from fastflv.servers.api.sample import Traffic
 from fastflv.servers.api.schema import COUNT, FLAG, TEXT, about, listed, nullable, one_of, record
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.stream import Phase, Stream
+
+log = logging.getLogger(__name__)
 
 STREAM_NOT_FOUND: Final = 2048
 ID: Final = Parameter("id", TEXT, "Id of a stream.", in_path=True)
@@ -74,6 +78,15 @@ class Streams:
                 (ID,),
                 codes=absent,
             ),
+            Operation(
+                "DELETE",
+                "/api/v1/streams/{id}/publisher",
+                "disconnect the publisher of a stream",
+                self._drop,
+                record({}),
+                (ID,),
+                codes={**absent, CLIENT_NOT_FOUND: "nobody publishes it now"},
+            ),
         )
 
     def _list(self, call: Call) -> Fields:
@@ -85,9 +98,22 @@ class Streams:
             "total": len(census.hub),
         }
 
+    def _find(self, call: Call) -> Stream | None:
+        return next((each for each in self._census.hub if each.id == call.args["id"]), None)
+
+    def _drop(self, call: Call) -> Fields | Response:
+        stream, peer = self._find(call), call.request.peer
+        if stream is None:
+            return refused(STREAM_NOT_FOUND)
+        publisher = self._census.clients.find(stream.publisher_id)
+        if publisher is None or stream.phase is not Phase.LIVE:
+            return refused(CLIENT_NOT_FOUND)
+        log.info("api: %s disconnects publisher %s", peer.ip, publisher.id, extra=peer.marks)
+        publisher.drop(EndReason.KICKED)
+        return {}
+
     def _show(self, call: Call) -> Fields | Response:
-        census = self._census
-        stream = next((each for each in census.hub if each.id == call.args["id"]), None)
+        census, stream = self._census, self._find(call)
         if stream is None:
             return refused(STREAM_NOT_FOUND)
         return {"stream": self._row(stream, census.by_name(), census.traffic())}

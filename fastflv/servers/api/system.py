@@ -9,12 +9,12 @@ from typing import Final
 from fastflv import __version__
 from fastflv.config.model.server import Stats
 from fastflv.net.connectionlimit import ConnectionLimit
-from fastflv.servers.api import machine
+from fastflv.servers.api import machine, procfs
 from fastflv.servers.api.census import Census
 from fastflv.servers.api.disks import DiskMeter
-from fastflv.servers.api.operation import Call, Fields, Operation
+from fastflv.servers.api.operation import Handler, Operation
 from fastflv.servers.api.sample import Sample
-from fastflv.servers.api.schema import COUNT, FLAG, NUMBER, TEXT, about, record
+from fastflv.servers.api.schema import COUNT, FLAG, INTEGER, NUMBER, TEXT, Schema, about, record
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,23 @@ SYSTEM: Final = record(
 )
 SUMMARY: Final = record({"ok": FLAG, "now_ms": COUNT, "self": SELF, "system": SYSTEM})
 
+SAMPLE: Final = {"ok": FLAG, "sample_time": about(COUNT, "Wall clock, ms since 1970.")}
+USAGE: Final = record({**SAMPLE, "ru_utime": COUNT, "ru_stime": COUNT, **dict.fromkeys(procfs.USAGE, COUNT)})
+PROCESS: Final = record(
+    {
+        **SAMPLE,
+        "percent": about(NUMBER, "Cores."),
+        "pid": COUNT,
+        "comm": TEXT,
+        "state": TEXT,
+        **dict.fromkeys(procfs.STAT, INTEGER),
+    }
+)
+TIMES: Final = record({**SAMPLE, "percent": NUMBER, **dict.fromkeys(procfs.TIMES, COUNT)})
+MEMORY: Final = record(
+    {**SAMPLE, "percent_ram": NUMBER, "percent_swap": NUMBER, **dict.fromkeys(procfs.MEMORY, COUNT)}
+)
+
 
 class System:
     """The operations on process and machine."""
@@ -63,18 +80,18 @@ class System:
         "`data` of /api/v1/summaries."
 
     def operations(self) -> Iterable[Operation]:
-        return (
-            Operation(
-                "GET",
-                "/api/v1/summaries",
-                "the summary(pid, argv, pwd, cpu, mem) of fastflv",
-                self._summaries,
-                record({"data": SUMMARY}),
-            ),
+        cpu = self._cpu
+        shown: tuple[tuple[str, str, Callable[[], object], Schema], ...] = (
+            ("summaries", "the summary(pid, argv, pwd, cpu, mem) of fastflv", self.summary, SUMMARY),
+            ("rusages", "the rusage of fastflv", procfs.usage, USAGE),
+            ("self_proc_stats", "the self process stats", lambda: procfs.process(cpu), PROCESS),
+            ("system_proc_stats", "the system process stats", lambda: procfs.machine_times(cpu), TIMES),
+            ("meminfos", "the meminfo of system", procfs.memory, MEMORY),
         )
-
-    def _summaries(self, call: Call) -> Fields:
-        return {"data": self.summary()}
+        return tuple(
+            Operation("GET", f"/api/v1/{name}", what, _showing(take), record({"data": schema}))
+            for name, what, take, schema in shown
+        )
 
     def _take_summary(self) -> dict[str, object]:
         traffic = self._census.traffic()
@@ -93,3 +110,7 @@ class System:
             sent=traffic.sent,
             connections=self._connection_limit.taken,
         )
+
+
+def _showing(take: Callable[[], object]) -> Handler:
+    return lambda call: {"data": take()}

@@ -1,0 +1,193 @@
+"""Every answer of the API is as its document says; SRS's fields, raw, JSONP."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+
+import pytest
+from jsonschema import Draft202012Validator
+from model.apisite import NAME, gop, looped, running
+from model.loop import until
+from openapi_spec_validator import validate
+
+from fastflv.stream.endreason import EndReason
+
+AUTH = "auth { enabled on; username ann; password b; }"
+RAW = "raw_api { enabled on; allow_reload on; }"
+CROSS = "Sec-Fetch-Site: cross-site"
+
+
+def check(document: dict, path: str, method: str, answer: object) -> None:
+    operation = document["paths"][path][method]
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    Draft202012Validator(schema).validate(answer)
+
+
+@looped
+async def test_the_document_is_valid_openapi_and_has_every_row():
+    async with running() as caller:
+        status, _, body = await caller.raw("/api/v1/openapi.json")
+        assert status == 200
+        validate(json.loads(body))
+        paths = json.loads(body)["paths"]
+        rows = {(row.path.replace("*}", "}"), row.method.lower()) for row in caller.server.api.table}
+        assert rows == {(path, method) for path, methods in paths.items() for method in methods}
+
+
+@pytest.mark.parametrize("busy", [False, True])
+@looped
+async def test_every_answer_is_as_the_document_says(busy):
+    async with running() as caller:
+        writers = []
+        if busy:
+            gop(caller, caller.publish())
+            writers = [(await caller.play())[1] for _ in range(2)]
+            writers[1].close()
+            await until(lambda: len(caller.server.clients.history) == 1)
+        document = json.loads((await caller.raw("/api/v1/openapi.json"))[2])
+        ids = {
+            "streams": [stream.id for stream in caller.server.hub],
+            "clients": [client.id for client in caller.server.clients],
+            "vhosts": [row["id"] for row in (await caller.get("vhosts"))["vhosts"]],
+        }
+        asked = 0
+        for path, methods in document["paths"].items():
+            good = methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+            if "application/json" not in good or path.startswith(("/flv/", "/api/v1/recordings")):
+                continue
+            kind = path.split("/")[3] if "{" in path else ""
+            for id in (*ids.get(kind, ()), "none") if kind else ("",):
+                status, _, body = await caller.raw(path.replace("{id}", id))
+                if path == "/api/v1/tests/redirects":
+                    assert status == 301
+                    continue
+                assert status == 200
+                check(document, path, "get", json.loads(body))
+                asked += 1
+        assert asked >= 20
+        check(document, "/api/v1/clients", "get", await caller.get("clients?ended=1&count=500"))
+        for writer in writers:
+            writer.close()
+
+
+@looped
+async def test_figures_of_process_and_machine_have_the_fields_of_srs():
+    async with running() as caller:
+        usage = (await caller.get("rusages"))["data"]
+        assert usage["ok"] and usage["ru_maxrss"] > 1000
+        process = (await caller.get("self_proc_stats"))["data"]
+        assert process["comm"].startswith("(") and process["num_threads"] >= 1 and process["rss"] > 0
+        assert (await caller.get("system_proc_stats"))["data"]["idle"] > 0
+        memory = (await caller.get("meminfos"))["data"]
+        assert memory["RealInUse"] + memory["NotInUse"] == memory["MemTotal"] > 0
+        assert (await caller.get("features"))["data"]["features"]["hls"] is True
+        assert (await caller.get("authors"))["data"]["license"] == "MIT"
+
+
+@looped
+async def test_the_index_names_the_rows_and_the_tests():
+    async with running() as caller:
+        said = json.loads((await caller.raw("/api/v1"))[2])
+        assert {"versions", "summaries", "rusages", "vhosts", "streams", "clients", "raw"} <= set(
+            said["urls"]
+        )
+        assert set(said["tests"]) == {"requests", "errors", "redirects"}
+        assert (await caller.get("tests/errors"))["code"] == 100
+        status, fields, _ = await caller.raw("/api/v1/tests/redirects")
+        assert (status, fields["location"]) == (301, "/api/v1/tests/errors")
+        echo = (await caller.get("requests?a=b"))["data"]
+        assert (echo["uri"], echo["path"], echo["METHOD"]) == (
+            "http://a/api/v1/requests?a=b", "/api/v1/requests", "GET",
+        )  # fmt: skip
+
+
+@looped
+async def test_a_publisher_is_disconnected_by_the_id_of_its_stream():
+    async with running() as caller:
+        gop(caller, caller.publish())
+        stream = caller.server.hub.find(NAME)
+        assert (await caller.get("streams/none/publisher", method="DELETE"))["code"] == 2048
+        assert (await caller.get(f"streams/{stream.id}/publisher", method="DELETE"))["code"] == 0
+        assert caller.dropped == [("pub00001", EndReason.KICKED)]
+        caller.server.hub.unpublish(stream, 0)
+        if caller.server.hub.find(NAME) is not None:
+            assert (await caller.get(f"streams/{stream.id}/publisher", method="DELETE"))["code"] == 2049
+
+
+@looped
+async def test_a_player_shows_its_lag_its_steps_and_how_long_its_join_took():
+    async with running() as caller:
+        gop(caller, caller.publish())
+        reader, writer = await caller.play()
+        await reader.read(1)
+
+        async def player() -> dict:
+            return (await caller.get("clients"))["clients"][1]
+
+        async with asyncio.timeout(5):
+            while (row := await player())["first_byte_ms"] is None:
+                await asyncio.sleep(0.005)
+        assert {"lag_ms", "drops", "dropped", "jumps"} <= set(row)
+        assert 0 <= row["waited_ms"] < 5000 and row["first_byte_ms"] < 5000
+        writer.close()
+
+
+@looped
+async def test_raw_shows_settings_and_refuses_the_rest_while_it_is_off():
+    async with running() as caller:
+        said = (await caller.get("raw?rpc=raw"))["http_api"]
+        assert (said["enabled"], said["raw_api"]["enabled"]) == (True, False)
+        for rpc in ("reload", "reload-fetch", "query", ""):
+            assert (await caller.get(f"raw?rpc={rpc}"))["code"] == 1061
+
+
+@looped
+async def test_raw_reloads_where_it_may_and_says_how_it_went():
+    async with running(RAW) as caller:
+        assert (await caller.get("raw?rpc=reload"))["code"] == 1061, "there is no file to read"
+        problems = ["", "listen: wrong"]
+        caller.server.api.raw.reload = lambda: problems.pop(0)
+        assert (await caller.get("raw?rpc=reload-fetch"))["data"]["state"] == 0
+        for rid, (err, msg) in enumerate([(0, "ok"), (1060, "listen: wrong")], 1):
+            assert (await caller.get("raw?rpc=reload"))["code"] == 0
+            said = (await caller.get("raw?rpc=reload-fetch"))["data"]
+            assert said == {"err": err, "msg": msg, "state": 90, "rid": str(rid)}
+        assert (await caller.get("raw?rpc=update"))["code"] == 1060
+        assert json.loads((await caller.raw("/api/v1/raw?rpc=reload", CROSS))[2])["code"] == 1061
+
+
+@looped
+async def test_a_callback_makes_a_script_and_may_name_the_method():
+    async with running() as caller:
+        caller.publish()
+        status, fields, body = await caller.raw("/api/v1/versions?callback=page.show-1")
+        assert (status, fields["content-type"]) == (200, "text/javascript")
+        assert body.startswith(b"page.show-1({") and body.endswith(b"})")
+        await caller.raw("/api/v1/clients/pub00001?callback=f&method=DELETE")
+        assert caller.dropped == [("pub00001", EndReason.KICKED)]
+        await caller.raw("/api/v1/clients/pub00001?method=DELETE")
+        assert len(caller.dropped) == 1
+
+
+@pytest.mark.parametrize("name", ["alert(1)//", "%3Cb%3E", "", "a" * 200])
+@looped
+async def test_a_callback_that_is_no_name_is_refused(name):
+    async with running() as caller:
+        status, fields, body = await caller.raw(f"/api/v1/versions?callback={name}")
+        assert (status, fields["content-type"], json.loads(body)) == (200, "application/json", {"code": 4058})
+
+
+@looped
+async def test_a_page_of_another_site_changes_nothing_by_a_script_and_reads_nothing_behind_a_password():
+    async with running() as caller:
+        caller.publish()
+        path = "/api/v1/clients/pub00001?callback=f"
+        assert (await caller.raw(f"{path}&method=DELETE", CROSS))[0] == 403
+        assert (await caller.raw(path, CROSS))[0] == 200
+        assert caller.dropped == []
+    async with running(AUTH) as caller:
+        token = f"Authorization: Basic {base64.b64encode(b'ann:b').decode()}"
+        assert (await caller.raw("/api/v1/versions?callback=f", token))[0] == 200
+        assert (await caller.raw("/api/v1/versions?callback=f", token, CROSS))[0] == 403
