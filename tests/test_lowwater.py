@@ -130,3 +130,14 @@ def test_a_publisher_that_nobody_watches_gathers_within_messages_too():
     marks = list(sock.marks)
     water.end_read(True)
     assert sock.marks == marks
+
+
+def test_keyframes_that_come_with_some_looks_do_not_change_the_mark():
+    sock = Recorder()
+    water = LowWater(sock)
+    received = 0
+    water.look(received)
+    for number in range(200):
+        received += 36_000 if number % 8 == 0 else 14_000
+        water.look(received)
+    assert len(sock.marks) <= 4

@@ -49,6 +49,9 @@ LOW_WATER_SECONDS: Final = 0.25
 LOW_WATER_GATHER_SECONDS: Final = 0.1
 "A publisher that nobody watches gathers about this much media before it wakes the event loop, seconds: 10 wake-ups a second instead of 70."
 
+LOW_WATER_LOOKS: Final = 8
+"Looks over which the bit rate is averaged, count: a GOP of 2 s. Without that each second look changes the mark, and a change costs as much as a read."
+
 LOW_WATER_SOUND_SECONDS: Final = 0.06
 "Sound waits for the next picture for so long at most where a stream is watched, seconds: players are sent both together, and below 16 pictures a second sound goes by itself."
 

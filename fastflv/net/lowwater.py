@@ -23,7 +23,7 @@ class Socket(Protocol):
 class LowWater:
     """The receive low-water mark (SO_RCVLOWAT, socket(7)) of one publisher."""
 
-    __slots__ = ("_least", "_mark", "_parted", "_received", "_set", "_socket", "_sound")
+    __slots__ = ("_least", "_mark", "_mean", "_parted", "_received", "_set", "_socket", "_sound")
 
     def __init__(self, sock: Socket) -> None:
         self._socket = sock
@@ -34,6 +34,8 @@ class LowWater:
         self._parted = False
         "Somebody watches: the rest of a message that was read in part is read as it comes."
         self._received = -1
+        self._mean = 0
+        "Bytes that come between two looks, over the last ones."
         self._sound = 0
         self._least = 0
         "Pictures are hardly smaller than this, bytes; 0: not known."
@@ -45,6 +47,10 @@ class LowWater:
         """
         fresh = self._fresh(received)
         self._parted = False
+        if fresh:
+            # A keyframe comes with some looks and not with others; silence counts at once.
+            self._mean = self._mean + (fresh - self._mean) // limits.LOW_WATER_LOOKS if self._mean else fresh
+            fresh = self._mean
         share = limits.LOW_WATER_GATHER_SECONDS / limits.LOW_WATER_SECONDS
         self._want(min(int(fresh * share), limits.LOW_WATER_BYTES_MAX))
 
