@@ -25,6 +25,9 @@ recordings: build  ## kill 50 servers that record, and repair what they leave
 lint:  ## ruff, mypy, cython-lint
 	ruff check . && ruff format --check . && mypy && cython-lint fastflv/_ext
 
+api-page: build  ## write docs/api.md from the table of the API
+	PYTHONPATH=. $(PYTHON) tools/api_page.py > docs/api.md
+
 bench:  ## hot paths against naive Python
 	PYTHONPATH=. $(PYTHON) -m pytest benchmarks/micro --benchmark-only
 
@@ -46,4 +49,4 @@ dist:  ## sdist, and the wheel from it, checked
 clean:  ## remove what was built
 	rm -rf build dist *.egg-info && find fastflv/_ext -name "*.so" -delete
 
-.PHONY: help build test attacks recordings films lint bench asan tsan fuzz annotate dist clean
+.PHONY: help build test attacks recordings films lint api-page bench asan tsan fuzz annotate dist clean

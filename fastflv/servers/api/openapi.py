@@ -11,7 +11,7 @@ from typing import Final
 from fastflv import __version__
 from fastflv.protocols.http.message import Response
 from fastflv.servers.api.operation import JSON, Call, Operation, Parameter
-from fastflv.servers.api.schema import INTEGER, TEXT, Schema, about
+from fastflv.servers.api.schema import ANY_RECORD, INTEGER, TEXT, Schema, about
 from fastflv.servers.api.table import Table
 
 PATH: Final = "/api/v1/openapi.json"
@@ -21,6 +21,11 @@ ENVELOPE: Final = {
     "server": about(TEXT, "Id of the installation."),
     "service": about(TEXT, "Id of the process, new with each start."),
     "pid": about(TEXT, "Process id."),
+}
+DOCUMENT: Final[Schema] = {
+    "type": "object",
+    "properties": {"openapi": {"const": "3.1.0"}, "info": ANY_RECORD, "paths": ANY_RECORD},
+    "required": ["openapi", "info", "paths"],
 }
 TEXT_BODY: Final = {"text/plain": {"schema": TEXT}}
 ERROR: Final = {
@@ -45,7 +50,7 @@ class Document:
                 PATH,
                 "this API as an OpenAPI 3.1 document",
                 self._show,
-                {"type": "object", "required": ["openapi", "info", "paths"]},
+                DOCUMENT,
                 enveloped=False,
             ),
         )
