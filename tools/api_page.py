@@ -19,7 +19,7 @@ Port and password: [configure.md](configure.md#http_api).
 
 A good answer has `code` 0, and the fields `server`, `service` and `pid`. Errors have another `code`, most of them with HTTP status 200, as in SRS.
 `GET` answers `HEAD` too. Values in the answers below stand for types: `0` for numbers, `""` for texts, `true` for flags.
-The recording API has a page of its own: [record.md](record.md).
+More of the recording API: [record.md](record.md).
 """
 
 

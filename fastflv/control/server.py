@@ -69,6 +69,7 @@ from fastflv.servers.http.router import Match, Router, Site, refuse_path
 from fastflv.servers.metrics.exporter import Exporter
 from fastflv.servers.push.intake import Intakes
 from fastflv.servers.push.tcp import FlvTcpServer, TcpPlace
+from fastflv.servers.recordings import rows as recordings
 from fastflv.servers.recordings.api import RecordApi
 from fastflv.servers.recordings.files import RecordingFiles
 from fastflv.servers.recordings.request import RecordSite
@@ -187,6 +188,7 @@ class Server:
             authorise=password.refusal,
             site_of=self._record_site,
         )
+        self.api.table.add(*recordings.operations(self.record_api.handle))
         self.page = Page(
             self.hub,
             self.gate,
