@@ -31,6 +31,7 @@ class Code(IntEnum):
     FLV_TAG = 2103
     CODEC_CONFIG = 2201
     STREAM_BUSY = 2301
+    PUBLISH = 2302
     MEDIA_FILE = 2501
     MEDIA_PLACE = 2502
     NET_PROXY = 2401
@@ -181,6 +182,12 @@ class StreamBusyError(PeerError):
     """The stream name already has a publisher."""
 
     code = Code.STREAM_BUSY
+
+
+class PublishError(FlvError):
+    """A publish from within the process is refused or over; the sentence says why."""
+
+    code = Code.PUBLISH
 
 
 class MediaFileError(FlvError):

@@ -23,6 +23,7 @@ LAYERS = (
     ("record",),
     ("servers", "cluster"),
     ("control",),
+    ("embed",),
     ("tools",),
 )
 "Packages from left to right; those of one row do not import each other, but errors and limits."
@@ -39,7 +40,17 @@ CONFIG = (
     ("load",),
 )
 "Modules and folders of `config`, from left to right; those of one row may import each other."
-LOOPED = ("net/", "playing/", "servers/", "record/", "cluster/", "control/", "tools/", "__main__.py")
+LOOPED = (
+    "net/",
+    "playing/",
+    "servers/",
+    "record/",
+    "cluster/",
+    "control/",
+    "embed/",
+    "tools/",
+    "__main__.py",
+)
 PYTHON = sorted(ROOT.rglob("*.py"))
 CYTHON = sorted(path for end in ("pyx", "pxd", "pyi") for path in ROOT.rglob(f"*.{end}"))
 TESTS = sorted((ROOT.parent / "tests").rglob("*.py"))

@@ -36,6 +36,7 @@ EXTENSIONS = [
     "log/keyheaders",
     "log/log",
     "log/medialog",
+    "log/mediatag",
     "log/observer",
     "log/page",
     "log/past",

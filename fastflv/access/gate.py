@@ -16,7 +16,7 @@ FAILED: Final = forbid("a rule of this server failed")
 
 
 class Gate:
-    """Asks the rules of the server, then those of the vhost, in order; the first that does not allow decides.
+    """Asks the rules of the vhost, then those of the server, in order; the first that does not allow decides.
 
     The gate keeps nothing of a request. An admission that waits costs one object, which the connection
     holds, so the limit of connections bounds them.
@@ -28,7 +28,7 @@ class Gate:
         """*rules_of* returns the present rules of a vhost by name; it is asked for each request."""
         self._rules_of = rules_of
         self.rules: list[Rule] = []
-        "Rules of the whole server, asked first. Embedding programs append their own."
+        "Rules of the whole server, asked last: the callbacks of an embedding program."
 
     def admit(self, request: AccessRequest, answer: Answer) -> Verdict | Waiting:
         """Return the verdict where all rules answer at once, else a `Waiting`.
@@ -51,7 +51,7 @@ class Gate:
         return ALLOW
 
     def _every(self, request: AccessRequest) -> Iterator[Rule]:
-        return iter((*self.rules, *self._rules_of(request.vhost)))
+        return iter((*self._rules_of(request.vhost), *self.rules))
 
 
 class _Admission:

@@ -60,3 +60,8 @@ ALLOW: Final = Allowed()
 def forbid(reason: str) -> Refused:
     """Refuse whatever credentials the client has; *reason* is one sentence."""
     return Refused(Refusal.FORBIDDEN, reason)
+
+
+def unauthorized(reason: str) -> Refused:
+    """Refuse these credentials; others may be accepted. *reason* is one sentence."""
+    return Refused(Refusal.UNAUTHORIZED, reason)

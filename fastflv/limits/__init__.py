@@ -7,6 +7,7 @@ from fastflv.limits.access import *
 from fastflv.limits.api import *
 from fastflv.limits.config import *
 from fastflv.limits.containers import *
+from fastflv.limits.embed import *
 from fastflv.limits.fanout import *
 from fastflv.limits.files import *
 from fastflv.limits.hls import *

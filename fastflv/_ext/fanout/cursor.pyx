@@ -15,6 +15,7 @@ from fastflv._ext.fanout.lag cimport INTER, Mark, Thinning, mark_lag
 from fastflv._ext.log.block cimport Block, block_drop
 from fastflv._ext.log.log cimport Log, log_drop, log_hold
 from fastflv._ext.log.medialog cimport MediaLog
+from fastflv._ext.log.mediatag cimport MediaTag, PagePin, PinnedBytes, pin_page, tag_in_page, tags_in_bytes
 from fastflv._ext.log.page cimport Page, Tag, page_tag_at
 from fastflv._ext.log.view cimport View
 
@@ -98,6 +99,8 @@ cdef class Cursor:
     cdef int64_t given                # bytes returned by `take`, framing included
     cdef Mark unacknowledged
     cdef Thinning thin
+    cdef bytes before                 # what the reader needs before the run that `next_run` found
+    cdef int64_t shown_jumps          # those that a MediaTag tells of
     cdef bint waiting
     cdef bint is_open
 
@@ -217,32 +220,30 @@ cdef class Cursor:
         self.look(unacked)
         return self.lag_ms
 
-    def take(self, int64_t unacked=0):
-        """Return new tags as one framed bytes object, b"" without any.
+    cdef int64_t next_run(self, int64_t unacked, int64_t most) except -1:
+        """Go to the next run of whole tags, and return where it ends: `pos` where nothing is new.
 
-        At most LOOP_SEND_BYTES_MAX bytes, or one tag that is longer. *unacked*: bytes returned before that the peer has
-        not acknowledged; -1: the reader keeps up, and its position is no lag. Raises MemoryError.
+        *unacked*, *most*: as for `take`, and bytes. `before` is what the reader needs before the run.
         """
         cdef Log* log = self.log.log
         cdef int64_t edge = load_relaxed(&log.head)
         cdef int64_t stop
-        cdef bytes before = b""
-        cdef bytes out
         cdef Block* bridge = NULL
         cdef View view
+        self.before = b""
         self.look(unacked)
         if self.epoch_pos != log.epoch_pos:
             edge = min(edge, log.epoch_pos)
             if self.waiting:
-                return b""
+                return self.pos
         if self.waiting:
             if load32_relaxed(&log.has_video) == 0:
                 self.pos = load_relaxed(&log.head)
             elif load_relaxed(&log.key_pos) < max(self.wait_pos, <int64_t>0):
-                return b""
+                return self.pos
             else:
                 self.pos = load_relaxed(&log.key_pos)
-                before = self.log.key_headers
+                self.before = self.log.key_headers
                 skip_leading(&self.thin, False, 0)
                 self.thin.bridge = 0
             self.waiting = False
@@ -254,14 +255,27 @@ cdef class Cursor:
             if self.pos < 0:
                 raise MemoryError
             if bridge != NULL:
-                before = before + bridge.bytes[:bridge.size]
+                self.before = self.before + bridge.bytes[:bridge.size]
                 block_drop(bridge)
         if self.pos >= edge:
             self.credit_ms = 0
-            return b""
-        stop = min(stop_at(log, self.pos, SEND_MAX), edge)
+            return self.pos
+        stop = min(stop_at(log, self.pos, most), edge)
         if self.thin.skip or self.thin.bridge:
             stop = skip_stop(&self.thin, &view, self.pos, stop)
+        return stop
+
+    def take(self, int64_t unacked=0):
+        """Return new tags as one framed bytes object, b"" without any.
+
+        At most LOOP_SEND_BYTES_MAX bytes, or one tag that is longer. *unacked*: bytes returned before that the peer has
+        not acknowledged; -1: the reader keeps up, and its position is no lag. Raises MemoryError.
+        """
+        cdef Log* log = self.log.log
+        cdef int64_t stop = self.next_run(unacked, SEND_MAX)
+        cdef bytes out
+        if stop == self.pos:
+            return b""
         if self.log.shared is None or (
             self.log.shared_pos != self.pos or self.log.shared_stop != stop or self.log.shared_framing != self.framing
         ):
@@ -271,9 +285,9 @@ cdef class Cursor:
             self.log.shared_framing = self.framing
         self.pos = stop
         out = self.log.shared
-        if before:
-            head, tail = frame_ends(self.framing, len(before))
-            out = head + before + tail + out
+        if self.before:
+            head, tail = frame_ends(self.framing, len(self.before))
+            out = head + self.before + tail + out
         self.given += len(out)
         return out
 
@@ -281,6 +295,37 @@ cdef class Cursor:
     def waits(self):
         """No picture is taken before the next keyframe."""
         return bool(self.waiting or self.thin.skip & INTER)
+
+    def take_views(self, PinnedBytes pins not None, int64_t most):
+        """Return new tags as MediaTags, oldest first: at most *most* bytes of them, or one tag that is longer.
+
+        For logs of FLV tags. *pins* counts the memory that they keep. The age of the next tag is the lag. Raises
+        MemoryError.
+        """
+        cdef Log* log = self.log.log
+        cdef int64_t stop = self.next_run(0, most)
+        cdef list found
+        cdef Page* page
+        cdef Tag* tag
+        cdef PagePin pin
+        cdef int32_t i
+        if stop == self.pos:
+            return []
+        found = tags_in_bytes(self.before)
+        self.given += stop - self.pos
+        while self.pos < stop:
+            page = page_at(log, self.pos)
+            i = page_tag_at(page, self.pos)
+            pin = pin_page(page, pins)
+            while i < page.tag_count and self.pos < stop:
+                tag = &page.tags[i]
+                found.append(tag_in_page(pin, tag))
+                self.pos = page.start + tag.offset + tag.size
+                i += 1
+        if self.shown_jumps != self.jumps:
+            self.shown_jumps = self.jumps
+            (<MediaTag>found[0]).jumped = True
+        return found
 
     def take_tags(self):
         """Return `(kind, flags, dts_ms, bytes)` of each new entry of the log, oldest first.

@@ -1,0 +1,1 @@
+"""A server within the event loop of another program. `fastflv` exports what is public here."""

@@ -1,0 +1,125 @@
+"""Events: what happens in a server, for programs that have it in their event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from typing import Self, TypeAlias
+from weakref import WeakSet
+
+from fastflv import limits
+from fastflv.record.event import RecordEvent
+from fastflv.stream.name import StreamName
+from fastflv.stream.stream import Stream
+
+
+class StreamStep(Enum):
+    """What happened to a stream."""
+
+    BEGAN = "began"
+    "A publisher begins, for the first time or within the grace period."
+    LEFT = "left"
+    "The publisher left; another may come within the grace period."
+    ENDED = "ended"
+    "No publisher returned."
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """One event of one stream."""
+
+    step: StreamStep
+    name: StreamName
+    stream_id: str
+    "As the HTTP API has it."
+    publisher_id: str
+    "Client that publishes; empty for ENDED."
+
+
+Event: TypeAlias = StreamEvent | RecordEvent
+
+
+class Events:
+    """Events from now on: `async for event in server.events()`. One task reads; it ends when the server stops.
+
+    EVENTS_WAITING events wait; then the oldest are dropped, and `lost` counts them.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: deque[Event] = deque()
+        self._reader: asyncio.Future[None] | None = None
+        self._closed = False
+        self.lost = 0
+
+    def close(self) -> None:
+        """Take no more; what waits can still be read."""
+        self._closed = True
+        self._wake()
+
+    def put(self, event: Event) -> None:
+        """Add an event; the feed of the server calls it."""
+        if self._closed:
+            return
+        if len(self._waiting) >= limits.EVENTS_WAITING:
+            self._waiting.popleft()
+            self.lost += 1
+        self._waiting.append(event)
+        self._wake()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._waiting:
+            if self._closed:
+                raise StopAsyncIteration
+            self._reader = self._loop.create_future()
+            await self._reader
+        return self._waiting.popleft()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+
+class EventFeed:
+    """Gives each event to all who read events. A watcher of the hub and of recordings."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._readers: WeakSet[Events] = WeakSet()
+        "Weak: whoever drops its events reads no more."
+
+    def open(self) -> Events:
+        """Return the events from now on."""
+        events = Events(self._loop)
+        self._readers.add(events)
+        return events
+
+    def close(self) -> None:
+        """The server has stopped: nothing else happens."""
+        for events in list(self._readers):
+            events.close()
+
+    def put(self, event: Event) -> None:
+        """Give *event* to all who read events now."""
+        for events in list(self._readers):
+            events.put(event)
+
+    # --- Watcher ---
+
+    def stream_began(self, stream: Stream) -> None:
+        self._put_stream(StreamStep.BEGAN, stream)
+
+    def stream_left(self, stream: Stream) -> None:
+        self._put_stream(StreamStep.LEFT, stream)
+
+    def stream_ended(self, stream: Stream) -> None:
+        self._put_stream(StreamStep.ENDED, stream)
+
+    def _put_stream(self, step: StreamStep, stream: Stream) -> None:
+        if self._readers:
+            self.put(StreamEvent(step, stream.name, stream.id, stream.publisher_id))

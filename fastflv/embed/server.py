@@ -1,0 +1,244 @@
+"""`fastflv.Server`: a server within the event loop of another program."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+from weakref import WeakSet
+
+from fastflv import limits
+from fastflv.access.request import AccessRequest, Action
+from fastflv.config.load import load, load_text
+from fastflv.config.model.server import Settings
+from fastflv.config.model.vhost import DEFAULT_VHOST
+from fastflv.control.identity import new_id
+from fastflv.control.server import Server as Core
+from fastflv.embed.callback import CallbackRule, Decide
+from fastflv.embed.event import EventFeed, Events
+from fastflv.embed.publisher import Publisher
+from fastflv.embed.reader import Begin, Reader
+from fastflv.embed.views import ClientView, StreamView, view_client, view_stream
+from fastflv.embed.watchdog import Watchdog
+from fastflv.errors import UsageError
+from fastflv.net.peer import Peer
+from fastflv.servers.push.intake import Intakes
+from fastflv.stream.endreason import EndReason
+from fastflv.stream.name import StreamName, fault_of
+
+Config = Settings | str | os.PathLike[str] | None
+"""A configuration: settings, the path of a file, or its text.
+
+A string with a line break, `;` or `{` is text, any other one a path. None: the built-in configuration.
+"""
+
+IN_PROCESS = Peer("", "")
+"The program itself: rules see it as a peer without an address."
+
+
+def settings_of(config: Config, environ: Mapping[str, str]) -> Settings:
+    """Return the settings that *config* stands for. Raises ConfigError."""
+    if isinstance(config, Settings):
+        return config
+    if isinstance(config, str) and any(mark in config for mark in "\n;{"):
+        return load_text(config, environ=environ)
+    return load(os.fspath(config) if config is not None else None, environ=environ)
+
+
+def parse_name(path: str, vhost: str = "") -> StreamName:
+    """Return the name that *path*, as `live/x`, stands for. Raises UsageError for one that no stream has."""
+    app, _, stream = path.strip("/").rpartition("/")
+    if not app or not stream:
+        raise UsageError(f"'{path}' names no stream: write it as app/stream, for example live/x")
+    for part in (app, stream):
+        if fault := fault_of(part):
+            raise UsageError(f"'{path}' is a name {fault}")
+    return StreamName(vhost or DEFAULT_VHOST, app, stream)
+
+
+class Server:
+    """A live server in the running event loop: `async with fastflv.Server(config) as server`.
+
+    Entering opens the listeners, leaving ends streams and disconnects everybody. All methods belong to the thread of
+    the loop. Signals, the pid file, the log file and `daemon` are left to the program; log lines go to the logger
+    `fastflv`.
+    """
+
+    def __init__(
+        self,
+        config: Config = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        on_publish: Decide | None = None,
+        on_play: Decide | None = None,
+        on_record: Decide | None = None,
+        callback_seconds: float = limits.CALLBACK_SECONDS,
+        callbacks_max: int = limits.CALLBACKS_MAX,
+    ) -> None:
+        """*environ*: SRS_* variables over the configuration; None: none. Raises ConfigError.
+
+        *callback_seconds*, *callbacks_max*: the time that each callback has, and how many requests wait for one at most.
+        """
+        self._environ = environ or {}
+        self._settings = settings_of(config, self._environ)
+        self._callback_seconds = callback_seconds
+        self._callbacks_max = callbacks_max
+        self._decides: list[tuple[Action, Decide]] = []
+        self._rules: list[CallbackRule] = []
+        self._core: Core | None = None
+        self._feed: EventFeed | None = None
+        self._readers: WeakSet[Reader] = WeakSet()
+        self._watchdog: Watchdog | None = None
+        for action, decide in (
+            (Action.PUBLISH, on_publish),
+            (Action.PLAY, on_play),
+            (Action.RECORD, on_record),
+        ):
+            if decide is not None:
+                self._add(action, decide)
+
+    # --- callbacks ---
+
+    def on_publish(self, callback: Decide) -> Decide:
+        """Have *callback* decide about each publish, behind the rules of the configuration. A decorator."""
+        return self._add(Action.PUBLISH, callback)
+
+    def on_play(self, callback: Decide) -> Decide:
+        """Have *callback* decide about each play of every protocol. A decorator."""
+        return self._add(Action.PLAY, callback)
+
+    def on_record(self, callback: Decide) -> Decide:
+        """Have *callback* decide about each request to the recording API. A decorator."""
+        return self._add(Action.RECORD, callback)
+
+    # --- life ---
+
+    async def __aenter__(self) -> Self:
+        """Start. Raises StartupError, and ConfigError for values that cannot be used."""
+        if self._core is not None:
+            raise UsageError("a server is started once: make another one")
+        loop = asyncio.get_running_loop()
+        core = Core(self._settings, loop)
+        self._feed = EventFeed(loop)
+        core.hub.watchers.append(self._feed)
+        core.recorders.watchers.append(self._feed.put)
+        await core.start()
+        self._core = core
+        for action, callback in self._decides:
+            self._install(action, callback)
+        self._watchdog = Watchdog(loop)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop: publishers are disconnected, players get what is there, recordings are finished."""
+        core = self._running()
+        for rule in self._rules:
+            rule.close()
+        if self._watchdog is not None:
+            self._watchdog.close()
+        await core.stop()
+        for reader in list(self._readers):
+            reader.stop()
+        if self._feed is not None:
+            self._feed.close()
+
+    def reload(self, config: Config) -> None:
+        """Put *config* in force beside what runs. Raises ConfigError or StartupError; then nothing has changed."""
+        self._running().reload(settings_of(config, self._environ))
+
+    def ports(self, name: str) -> list[int]:
+        """Return the ports in use for `RTMP`, `RTMPS`, `HTTP`, `HTTPS` or `HTTP API`, in the order of the configuration."""
+        return self._running().listeners.ports(name)
+
+    # --- media ---
+
+    def stream(self, path: str, *, vhost: str = "", begin: Begin = Begin.GOP) -> Reader:
+        """Read the stream *path*, as `live/x`, of *vhost* by its name; empty: the default one.
+
+        No rule is asked: the program is no client. Raises UsageError for a name that no stream has.
+        """
+        core = self._running()
+        reader = Reader(self._loop, core.hub, parse_name(path, vhost), begin)
+        self._readers.add(reader)
+        return reader
+
+    def publish(self, path: str, *, vhost: str = "", param: str = "") -> Publisher:
+        """Publish the stream *path*, as `live/x`: `async with server.publish("live/x") as publisher`.
+
+        Rules and callbacks are asked, and see the scheme `python`, no address, and *param*, a query with its `?`.
+        Raises UsageError for a name that no stream has, or a vhost that is not configured.
+        """
+        core = self._running()
+        name = parse_name(path, vhost)
+        if name.vhost not in core.runtime.vhosts:
+            raise UsageError(f"no vhost {name.vhost} is configured")
+        request = AccessRequest(
+            Action.PUBLISH,
+            IN_PROCESS,
+            new_id(),
+            name.vhost,
+            name.app,
+            name.stream,
+            output="python-publish",
+            scheme="python",
+            param=param,
+        )
+        intakes = Intakes(
+            core.publications, core.turns, lambda vhost: core.runtime.vhosts[vhost].publish, new_id
+        )
+        return Publisher(intakes, request, name)
+
+    # --- what there is ---
+
+    @property
+    def streams(self) -> tuple[StreamView, ...]:
+        """All streams, live or within their grace period."""
+        core = self._running()
+        return tuple(view_stream(stream, core.clients, self._loop.time()) for stream in core.hub)
+
+    @property
+    def clients(self) -> tuple[ClientView, ...]:
+        """All publishers and players that were admitted, in the order they came."""
+        return tuple(view_client(client, self._loop.time()) for client in self._running().clients)
+
+    def disconnect(self, client_id: str) -> bool:
+        """Disconnect a client; return whether there was one of this id."""
+        client = self._running().clients.find(client_id)
+        if client is not None:
+            client.drop(EndReason.KICKED)
+        return client is not None
+
+    def events(self) -> Events:
+        """Return what happens from now on: `async for event in server.events()`."""
+        self._running()
+        assert self._feed is not None
+        return self._feed.open()
+
+    # --- inside ---
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    def _running(self) -> Core:
+        if self._core is None:
+            raise UsageError("the server is not started: use it within `async with fastflv.Server(...)`")
+        return self._core
+
+    def _add(self, action: Action, callback: Decide) -> Decide:
+        self._decides.append((action, callback))
+        if self._core is not None:
+            self._install(action, callback)
+        return callback
+
+    def _install(self, action: Action, callback: Decide) -> None:
+        core = self._running()
+        rule = CallbackRule(
+            self._loop, action, callback, seconds=self._callback_seconds, most=self._callbacks_max
+        )
+        self._rules.append(rule)
+        core.gate.rules.append(rule)

@@ -1,0 +1,75 @@
+"""The watchdog: what holds the event loop is named in the log while it does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import traceback
+from time import monotonic
+from types import FrameType
+
+from fastflv import limits
+
+log = logging.getLogger(__name__)
+
+OWN = ("asyncio", "uvloop")
+"Modules of the loop itself, which run everything else."
+
+
+class Watchdog:
+    """Measures the turns of the running loop from a thread of its own, until `close`.
+
+    One line for each turn beyond HELD_LOOP_SECONDS, while it lasts: where it runs. Media of publishers and players over
+    TLS wait for that turn; players of sender threads are sent what is there.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._thread_id = threading.get_ident()
+        self._beat = monotonic()
+        "When the loop was last seen turning."
+        self._closed = threading.Event()
+        self._timer = loop.call_later(limits.HELD_LOOP_LOOK_SECONDS, self._turn)
+        self._thread = threading.Thread(target=self._watch, name="fastflv-watchdog", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._timer.cancel()
+        self._closed.set()
+        self._thread.join()
+
+    def _turn(self) -> None:
+        self._beat = monotonic()
+        self._timer = self._loop.call_later(limits.HELD_LOOP_LOOK_SECONDS, self._turn)
+
+    def _watch(self) -> None:
+        told = 0.0
+        looked = monotonic()
+        while not self._closed.wait(limits.HELD_LOOP_LOOK_SECONDS):
+            now, beat = monotonic(), self._beat
+            # Where the thread itself was held up, so was the process, or the machine.
+            awake = now - looked < 2 * limits.HELD_LOOP_LOOK_SECONDS
+            looked = now
+            # The timer of the loop is due HELD_LOOP_LOOK_SECONDS behind the beat.
+            held = now - beat - limits.HELD_LOOP_LOOK_SECONDS
+            if awake and held > limits.HELD_LOOP_SECONDS and beat != told:
+                told = beat
+                place = describe(sys._current_frames().get(self._thread_id))
+                log.warning("the event loop is held for %.1f s by %s; media waits", held, place)
+
+
+def describe(frame: FrameType | None) -> str:
+    """Return what runs in *frame*: the innermost place, and the callback or task that led to it."""
+    if frame is None:
+        return "a thread that has ended"
+    stack = [
+        each
+        for each in traceback.extract_stack(frame)
+        if not any(f"/{name}/" in each.filename for name in OWN)
+    ]
+    if not stack:
+        return "the event loop itself"
+    inner = stack[-1]
+    return f"{inner.name} ({inner.filename}:{inner.lineno})"

@@ -1,0 +1,26 @@
+"""Programs that run a server within their own event loop."""
+
+from __future__ import annotations
+
+from typing import Final
+
+READER_BATCH_BYTES: Final = 256 * 1024
+"Tags that a reader takes from the log at once, bytes: 4 s at 500 kbit/s, so that one which keeps up takes all that is new. A batch pins its pages."
+
+READER_PINNED_BYTES: Final = 64 * 1024 * 1024
+"Pages that the tags of one reader may keep in memory, bytes: 64 pages of the largest size, twice what a log keeps. Whoever keeps tags for longer copies them."
+
+CALLBACK_SECONDS: Final = 5.0
+"Time that a callback has, seconds, unless the program says otherwise: viewers wait for it, and leave after some 10."
+
+CALLBACKS_MAX: Final = 1000
+"Callbacks that decide at once, unless the program says otherwise: each is a task of some 4 KiB and a socket that waits. 1,000 joins a second with answers after a second need as many."
+
+EVENTS_WAITING: Final = 1000
+"Events that wait for one who takes them: beyond it the oldest are dropped and counted. 300 streams that end at once make 600."
+
+HELD_LOOP_SECONDS: Final = 0.2
+"A turn of the event loop that takes longer is logged with what runs, seconds: a player's buffer is 0.5 to 3 s, and a full TLS handshake 3 ms."
+
+HELD_LOOP_LOOK_SECONDS: Final = 0.1
+"How often the thread of the watchdog looks at the loop, seconds: half of HELD_LOOP_SECONDS, and ten wake-ups a second cost 0.1 % of a core."
