@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fastflv.access.verdict import ALLOW, Redirected, Verdict, forbid, unauthorized
     from fastflv.config.load import load, load_text
     from fastflv.config.model.server import Settings
-    from fastflv.embed.event import Events, StreamEvent, StreamStep
+    from fastflv.embed.event import ClientEvent, ClientStep, Events, StreamEvent, StreamStep
     from fastflv.embed.publisher import Publisher
     from fastflv.embed.reader import Begin, Reader
     from fastflv.embed.server import Server
@@ -28,6 +28,8 @@ __all__ = [
     "AccessRequest",
     "Action",
     "Begin",
+    "ClientEvent",
+    "ClientStep",
     "ClientView",
     "ConfigError",
     "Events",
@@ -61,7 +63,7 @@ _HOMES = {
     "access.verdict": ("ALLOW", "Redirected", "Verdict", "forbid", "unauthorized"),
     "config.load": ("load", "load_text"),
     "config.model.server": ("Settings",),
-    "embed.event": ("Events", "StreamEvent", "StreamStep"),
+    "embed.event": ("ClientEvent", "ClientStep", "Events", "StreamEvent", "StreamStep"),
     "embed.publisher": ("Publisher",),
     "embed.reader": ("Begin", "Reader"),
     "embed.server": ("Server",),

@@ -10,7 +10,10 @@ from typing import Self, TypeAlias
 from weakref import WeakSet
 
 from fastflv import limits
+from fastflv.access.request import AccessRequest
 from fastflv.record.event import RecordEvent
+from fastflv.stream.clients import Client
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
 
@@ -38,7 +41,32 @@ class StreamEvent:
     "Client that publishes; empty for ENDED."
 
 
-Event: TypeAlias = StreamEvent | RecordEvent
+class ClientStep(Enum):
+    """What happened to a publisher or player."""
+
+    JOINED = "joined"
+    "It was admitted, and its stream is there."
+    LEFT = "left"
+    "It is gone."
+
+
+@dataclass(frozen=True, slots=True)
+class ClientEvent:
+    """One event of one publisher or player."""
+
+    step: ClientStep
+    name: StreamName
+    request: AccessRequest
+    "Identity, action, address, URL and query."
+    reason: str = ""
+    "LEFT: why, as log lines have it."
+    sent: int = 0
+    "LEFT: bytes sent to it."
+    received: int = 0
+    "LEFT: bytes received from it."
+
+
+Event: TypeAlias = StreamEvent | ClientEvent | RecordEvent
 
 
 class Events:
@@ -86,7 +114,7 @@ class Events:
 
 
 class EventFeed:
-    """Gives each event to all who read events. A watcher of the hub and of recordings."""
+    """Gives each event to all who read events. A watcher of the hub, of clients and of recordings."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -120,6 +148,20 @@ class EventFeed:
     def stream_ended(self, stream: Stream) -> None:
         self._put_stream(StreamStep.ENDED, stream)
 
+    def client_joined(self, client: Client) -> None:
+        self.put(ClientEvent(ClientStep.JOINED, client.stream.name, client.request))
+
+    def client_left(self, client: Client, reason: EndReason) -> None:
+        self.put(
+            ClientEvent(
+                ClientStep.LEFT,
+                client.stream.name,
+                client.request,
+                reason.value,
+                client.sent,
+                client.received,
+            )
+        )
+
     def _put_stream(self, step: StreamStep, stream: Stream) -> None:
-        if self._readers:
-            self.put(StreamEvent(step, stream.name, stream.id, stream.publisher_id))
+        self.put(StreamEvent(step, stream.name, stream.id, stream.publisher_id))

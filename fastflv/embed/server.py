@@ -14,8 +14,8 @@ from fastflv.access.request import AccessRequest, Action
 from fastflv.config.load import load, load_text
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import DEFAULT_VHOST
-from fastflv.control.identity import new_id
 from fastflv.control.server import Server as Core
+from fastflv.embed.aftercall import ToldClient, ToldRecord, Turn, of_clients, of_files, tell
 from fastflv.embed.callback import CallbackRule, Decide
 from fastflv.embed.event import EventFeed, Events
 from fastflv.embed.publisher import Publisher
@@ -23,6 +23,7 @@ from fastflv.embed.reader import Begin, Reader
 from fastflv.embed.views import ClientView, StreamView, view_client, view_stream
 from fastflv.embed.watchdog import Watchdog
 from fastflv.errors import UsageError
+from fastflv.net.clientid import new_id
 from fastflv.net.peer import Peer
 from fastflv.servers.push.intake import Intakes
 from fastflv.stream.endreason import EndReason
@@ -74,6 +75,9 @@ class Server:
         on_publish: Decide | None = None,
         on_play: Decide | None = None,
         on_record: Decide | None = None,
+        on_unpublish: ToldClient | None = None,
+        on_stop: ToldClient | None = None,
+        on_dvr: ToldRecord | None = None,
         callback_seconds: float = limits.CALLBACK_SECONDS,
         callbacks_max: int = limits.CALLBACKS_MAX,
     ) -> None:
@@ -91,6 +95,8 @@ class Server:
         self._feed: EventFeed | None = None
         self._readers: WeakSet[Reader] = WeakSet()
         self._watchdog: Watchdog | None = None
+        self._told: list[tuple[Turn, object]] = []
+        self._telling: set[asyncio.Task[None]] = set()
         for action, decide in (
             (Action.PUBLISH, on_publish),
             (Action.PLAY, on_play),
@@ -98,6 +104,12 @@ class Server:
         ):
             if decide is not None:
                 self._add(action, decide)
+        if on_unpublish is not None:
+            self.on_unpublish(on_unpublish)
+        if on_stop is not None:
+            self.on_stop(on_stop)
+        if on_dvr is not None:
+            self.on_dvr(on_dvr)
 
     # --- callbacks ---
 
@@ -113,6 +125,21 @@ class Server:
         """Have *callback* decide about each request to the recording API. A decorator."""
         return self._add(Action.RECORD, callback)
 
+    def on_unpublish(self, callback: ToldClient) -> ToldClient:
+        """Have *callback* told of each publisher that has left. A decorator, as the two below."""
+        self._tell(of_clients(callback, Action.PUBLISH), callback)
+        return callback
+
+    def on_stop(self, callback: ToldClient) -> ToldClient:
+        """Have *callback* told of each player that has left."""
+        self._tell(of_clients(callback, Action.PLAY), callback)
+        return callback
+
+    def on_dvr(self, callback: ToldRecord) -> ToldRecord:
+        """Have *callback* told of each recorded file that is finished."""
+        self._tell(of_files(callback), callback)
+        return callback
+
     # --- life ---
 
     async def __aenter__(self) -> Self:
@@ -123,11 +150,14 @@ class Server:
         core = Core(self._settings, loop)
         self._feed = EventFeed(loop)
         core.hub.watchers.append(self._feed)
+        core.clients.watchers.append(self._feed)
         core.recorders.watchers.append(self._feed.put)
         await core.start()
         self._core = core
         for action, callback in self._decides:
             self._install(action, callback)
+        for turn, told in self._told:
+            self._begin_telling(turn, told)
         self._watchdog = Watchdog(loop)
         return self
 
@@ -145,6 +175,11 @@ class Server:
             reader.stop()
         if self._feed is not None:
             self._feed.close()
+        if self._telling:
+            # What they have not taken is told yet, each within its time.
+            _, late = await asyncio.wait(self._telling, timeout=self._callback_seconds)
+            for task in late:
+                task.cancel()
 
     def reload(self, config: Config) -> None:
         """Put *config* in force beside what runs. Raises ConfigError or StartupError; then nothing has changed."""
@@ -187,9 +222,7 @@ class Server:
             scheme="python",
             param=param,
         )
-        intakes = Intakes(
-            core.publications, core.turns, lambda vhost: core.runtime.vhosts[vhost].publish, new_id
-        )
+        intakes = Intakes(core.publications, core.turns, lambda vhost: core.runtime.vhosts[vhost].publish)
         return Publisher(intakes, request, name)
 
     # --- what there is ---
@@ -234,6 +267,16 @@ class Server:
         if self._core is not None:
             self._install(action, callback)
         return callback
+
+    def _tell(self, turn: Turn, callback: object) -> None:
+        self._told.append((turn, callback))
+        if self._core is not None:
+            self._begin_telling(turn, callback)
+
+    def _begin_telling(self, turn: Turn, callback: object) -> None:
+        task = self._loop.create_task(tell(self.events(), turn, callback, self._callback_seconds))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     def _install(self, action: Action, callback: Decide) -> None:
         core = self._running()

@@ -1,0 +1,153 @@
+"""The examples of docs/embed.md as they stand, with ffmpeg as publisher and player."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import io
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import imageio_ffmpeg
+import pytest
+import uvicorn
+from embedded import conf, looped
+from model.flv import VIDEO, read_file
+from model.loop import until
+
+import fastflv
+
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "docs" / "examples"
+
+
+def example(name: str) -> ModuleType:
+    """Return an example, imported."""
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def film(seconds: int) -> list[str]:
+    """Return the words of ffmpeg that make a film of 25 pictures a second and a tone."""
+    source = f"testsrc2=s=320x240:r=25:d={seconds}"
+    codecs = [
+        "-g",
+        "25",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-pix_fmt",
+        "yuv420p",
+        "-c:a",
+        "aac",
+        "-f",
+        "flv",
+    ]
+    return ["-f", "lavfi", "-i", source, "-f", "lavfi", "-i", f"sine=d={seconds}", *codecs]
+
+
+async def cast(server: fastflv.Server, name: str, seconds: int) -> asyncio.subprocess.Process:
+    url = f"rtmp://127.0.0.1:{server.ports('RTMP')[0]}/live/{name}"
+    return await asyncio.create_subprocess_exec(FFMPEG, "-v", "error", "-re", *film(seconds), url)
+
+
+@looped
+async def test_pictures_are_decoded_to_arrays():
+    async with fastflv.Server(conf()) as server:
+        caster = await cast(server, "x", 3)
+        shapes = [picture.shape async for picture in example("decode").pictures(server, "live/x")]
+        await caster.wait()
+    assert len(shapes) > 20
+    assert set(shapes) == {(240, 320, 3)}
+
+
+@looped
+async def test_a_stream_is_recorded_into_a_file_like_object():
+    out = io.BytesIO()
+    async with fastflv.Server(conf()) as server:
+        caster = await cast(server, "x", 3)
+        assert await example("record").record(server, "live/x", out) == len(out.getvalue())
+        await caster.wait()
+    audio, video, tags = read_file(out.getvalue())
+    assert (audio, video) == (True, True)
+    assert sum(tag.kind == VIDEO and not tag.is_header for tag in tags) > 60
+
+
+@looped
+async def test_a_file_is_published_and_ffmpeg_plays_it(tmp_path):
+    file = tmp_path / "film.flv"
+    subprocess.run([FFMPEG, "-v", "error", *film(6), str(file)], check=True)
+    async with fastflv.Server(conf()) as server:
+        publishing = asyncio.create_task(example("publish").publish(server, "live/x", file.read_bytes()))
+        await until(lambda: any(stream.video == "H264" for stream in server.streams))
+        url = f"http://127.0.0.1:{server.ports('HTTP')[0]}/live/x.flv"
+        player = await asyncio.create_subprocess_exec(
+            FFMPEG, "-v", "error", "-i", url, "-t", "1", "-f", "null", "-"
+        )
+        assert await player.wait() == 0
+        publishing.cancel()
+
+
+@looped
+async def test_keys_decide_who_publishes():
+    auth = example("auth")
+    async with fastflv.Server(conf(), on_publish=auth.on_publish, on_play=auth.on_play) as server:
+        for param, why in (("", "publish with"), ("?key=no", "is wrong")):
+            with pytest.raises(fastflv.PublishError, match=why):
+                await server.publish("live/x", param=param).__aenter__()
+        async with server.publish("live/x", param="?key=secret"):
+            assert len(server.streams) == 1
+
+
+@looped
+async def test_thumbnails_are_served_beside_the_streams():
+    app = example("thumbnails").application(conf())
+    web = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    web.install_signal_handlers = lambda: None
+    serving = asyncio.create_task(web.serve())
+    await until(lambda: web.started)
+    server: fastflv.Server = app.state.server
+    caster = await cast(server, "x", 6)
+    port = web.servers[0].sockets[0].getsockname()[1]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /thumbnails/live/x.jpg HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert b" 200 " in head
+    assert (body[:2], body[-2:]) == (b"\xff\xd8", b"\xff\xd9")
+    writer.close()
+    caster.kill()
+    await caster.wait()
+    web.should_exit = True
+    await serving
+
+
+def test_every_example_stands_in_the_document():
+    text = (ROOT / "docs" / "embed.md").read_text()
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {
+        name for name in ("auth.py", "decode.py", "publish.py", "record.py", "thumbnails.py") if name in text
+    }
+
+
+def test_a_program_that_uses_the_api_passes_strict_mypy(tmp_path):
+    pytest.importorskip("mypy")
+    files = [str(EXAMPLES / f"{name}.py") for name in ("auth", "publish", "record")]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--cache-dir",
+        str(tmp_path),
+        "--config-file=",
+        *files,
+    ]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert found.returncode == 0, found.stdout
