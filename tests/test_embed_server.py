@@ -150,3 +150,20 @@ def test_every_public_name_is_there_and_importing_fastflv_loads_no_server():
         fastflv.nonsense  # noqa: B018
     code = "import sys, fastflv; print(sorted(name for name in sys.modules if name.startswith('fastflv.')))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+@looped
+async def test_a_callback_is_told_of_each_recorded_file_that_is_finished(tmp_path):
+    told = []
+
+    async def on_dvr(event: fastflv.RecordEvent) -> None:
+        told.append(event)
+
+    text = conf(f"dvr {{ enabled on; dvr_path {tmp_path}/[stream].[timestamp].flv; }}")
+    async with fastflv.Server(text, on_dvr=on_dvr) as server:
+        async with server.publish("live/x") as publisher:
+            await (await Film(publisher).begin()).frames(50)
+        await until(lambda: told)
+    [event] = told
+    assert (event.name.url, event.duration_ms > 1000) == ("/live/x", True)
+    assert Path(event.path).stat().st_size == event.size

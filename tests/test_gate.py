@@ -56,16 +56,16 @@ def test_rules_that_answer_at_once_give_the_verdict_at_once():
 def test_the_first_rule_that_does_not_allow_decides_and_the_others_are_not_asked():
     hook = Hook()
     away = Redirected("rtmp://b.example/live/x")
-    assert gate(lambda _request: away, hook, vhost=(refuse,)).admit(request(), NEVER) is away
+    assert gate(refuse, vhost=(lambda _request: away, hook)).admit(request(), NEVER) is away
     assert hook.asked == []
 
 
-def test_the_rules_of_the_server_are_asked_before_those_of_the_vhost():
+def test_the_rules_of_the_server_are_asked_behind_those_of_the_vhost():
     asked = []
     made = Gate(lambda name: (lambda _request: asked.append(name) or ALLOW,))
     made.rules.append(lambda _request: asked.append("server") or ALLOW)
     made.admit(request(vhost="b.example"), NEVER)
-    assert asked == ["server", "b.example"]
+    assert asked == ["b.example", "server"]
 
 
 def test_the_rules_of_a_vhost_are_those_of_the_present_configuration():
@@ -108,7 +108,7 @@ def test_late_rules_are_asked_one_after_the_other():
 
 def test_a_prompt_rule_behind_a_late_one_is_asked_too():
     hook, answers = Hook(), []
-    gate(hook, vhost=(refuse,)).admit(request(), answers.append)
+    gate(refuse, vhost=(hook,)).admit(request(), answers.append)
     hook.answers[0](ALLOW)
     assert answers == [NO]
 
