@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from model.apisite import gop, looped, running
 from prometheus_client.parser import text_string_to_metric_families
-from test_api import gop, looped, running
 
 FOLDER = Path(__file__).parent.parent / "docs/grafana"
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.access import request
-from test_api import NAME, gop, looped, running
+from model.apisite import NAME, gop, looped, running
 from test_metrics import scrape_until
 
 from fastflv import limits

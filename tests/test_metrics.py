@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.access import request
+from model.apisite import NAME, Caller, gop, looped, running
 from model.flv import AVC_HEADER, key
 from model.ports import free_ports
 from prometheus_client.parser import text_string_to_metric_families
-from test_api import NAME, Caller, gop, looped, running
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint
