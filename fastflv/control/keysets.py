@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from fastflv import limits
 from fastflv.access.rule import Waiting
@@ -15,10 +14,8 @@ from fastflv.config.grammar.filestamp import FileStamp, stamp_of
 from fastflv.control.authrules import is_url
 from fastflv.errors import FilesBusyError
 from fastflv.net.filepool import FileShare
+from fastflv.net.httpclient import HttpClient
 from fastflv.net.peertext import masked
-
-if TYPE_CHECKING:
-    import aiohttp
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +28,7 @@ class KeySets:
         self._files = files
         self._sets: dict[str, KeySet] = {}
         self._stamps: dict[str, FileStamp | None] = {}
-        self._client: aiohttp.ClientSession | None = None
+        self._client = HttpClient(loop)
 
     def source_of(self, place: str, keys: Sequence[Key]) -> KeySet:
         """Return the set at *place*. *keys*: those that were just read of a file; none for a URL."""
@@ -59,9 +56,7 @@ class KeySets:
     async def stop(self) -> None:
         """End all reading."""
         self.keep(())
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        await self._client.close()
 
     async def _look(self, place: str) -> bytes | None:
         """Return the bytes of a file; None where it was not written since the last look. Raises KeyFault."""
@@ -75,27 +70,15 @@ class KeySets:
 
     async def _fetch(self, place: str) -> bytes:
         """Return the body at a URL. Raises KeyFault."""
-        import aiohttp
-
-        if self._client is None:
-            self._client = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=limits.JWKS_TIMEOUT_SECONDS), trust_env=True
-            )
-        try:
-            async with self._client.get(place) as answer:
-                if answer.status != 200:
-                    raise KeyFault(f"{masked(place)} was answered with status {answer.status}")
-                data = await answer.content.read(limits.JWKS_BYTES_MAX + 1)
-                while not answer.content.at_eof() and len(data) <= limits.JWKS_BYTES_MAX:
-                    data += await answer.content.read(limits.JWKS_BYTES_MAX + 1 - len(data))
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            if isinstance(error, KeyFault):
-                raise
-            why = str(error) or f"no answer within {limits.JWKS_TIMEOUT_SECONDS:g} s"
-            raise KeyFault(f"{masked(place)} cannot be fetched: {masked(why)}") from None
-        if len(data) > limits.JWKS_BYTES_MAX:
-            raise KeyFault(f"{masked(place)} is larger than {limits.JWKS_BYTES_MAX} bytes")
-        return data
+        most = limits.JWKS_BYTES_MAX
+        reply = await self._client.send("GET", place, most=most, seconds=limits.JWKS_TIMEOUT_SECONDS)
+        if reply.fault:
+            raise KeyFault(f"{masked(place)} cannot be fetched: {masked(reply.fault)}")
+        if reply.status != 200:
+            raise KeyFault(f"{masked(place)} was answered with status {reply.status}")
+        if len(reply.body) > most:
+            raise KeyFault(f"{masked(place)} is larger than {most} bytes")
+        return reply.body
 
 
 class KeySet:
