@@ -69,7 +69,6 @@ from fastflv.servers.http.router import Match, Router, Site, refuse_path
 from fastflv.servers.metrics.exporter import Exporter
 from fastflv.servers.push.intake import Intakes
 from fastflv.servers.push.tcp import FlvTcpServer, TcpPlace
-from fastflv.servers.recordings import rows as recordings
 from fastflv.servers.recordings.api import RecordApi
 from fastflv.servers.recordings.files import RecordingFiles
 from fastflv.servers.recordings.request import RecordSite
@@ -188,7 +187,7 @@ class Server:
             authorise=password.refusal,
             site_of=self._record_site,
         )
-        self.api.table.add(*recordings.operations(self.record_api.handle))
+        self.api.table.add(*self.record_api.table)
         self.page = Page(
             self.hub,
             self.gate,
@@ -201,7 +200,7 @@ class Server:
         handlers = {
             RouteKind.PAGE: self._page,
             RouteKind.API: lambda exchange, match: self.api.handle(exchange),
-            RouteKind.RECORD: lambda exchange, match: self.record_api.handle(exchange, match.name.vhost),
+            RouteKind.RECORD: lambda exchange, match: self.record_api.handle(exchange),
             RouteKind.CLIP: self._clip,
             RouteKind.PLAYLIST: self._playlist,
             RouteKind.SEGMENT: lambda exchange, match: self.hls.segment(exchange, match.name),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
 
 from fastflv.access.gate import Gate
 from fastflv.access.request import Action
@@ -12,33 +12,22 @@ from fastflv.access.verdict import Allowed, Redirected, Refused, Verdict
 from fastflv.playing.join import REFUSALS, JoinFailure
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Request, Response
+from fastflv.servers.api.operation import Call
+from fastflv.servers.api.table import Table
 from fastflv.servers.http.accessrequest import access_request
 from fastflv.servers.http.refusal import STATUS, as_refusal
 from fastflv.servers.http.router import refuse_path
 from fastflv.servers.recordings.files import RecordingFiles
 from fastflv.servers.recordings.request import RecordRequest, RecordSite, refusal
+from fastflv.servers.recordings.rows import FILE, STREAM, Act, operations
 from fastflv.servers.recordings.streams import RecordedStreams
 from fastflv.stream.name import StreamName, fault_of
 
 log = logging.getLogger(__name__)
 
-Act = Callable[[RecordRequest], None]
-"Answers a request that the gate has admitted, at once or later."
-
-
-class Resource(NamedTuple):
-    """What a path names."""
-
-    acts: Mapping[str, Act]
-    "By method; GET is HEAD too."
-    app: str = ""
-    stream: str = ""
-    file: str = ""
-    "Its path, relative to `record_path`."
-
 
 class RecordApi:
-    """Answers requests of routes of the kind RECORD."""
+    """Answers requests of routes of the kind RECORD. Its rows stand in the table of the API too, for the document."""
 
     def __init__(
         self,
@@ -50,56 +39,45 @@ class RecordApi:
         site_of: Callable[[str], RecordSite | None],
     ) -> None:
         """*authorise*: the refusal of a request without the password of the API. *site_of*: None: no vhost serves that host."""
+        self.table = Table()
         self._gate = gate
         self._authorise = authorise
         self._site_of = site_of
-        self._list: Mapping[str, Act] = {"GET": files.show}
-        self._file: Mapping[str, Act] = {"GET": files.send, "DELETE": files.remove}
-        self._verbs: Mapping[str, Mapping[str, Act]] = {
-            "start": {"POST": streams.start},
-            "stop": {"POST": streams.stop},
-            "status": {"GET": streams.status},
-        }
+        self.table.add(*operations(streams, files, lambda act: partial(self._ask, act)))
 
-    def handle(self, exchange: Exchange, vhost: str) -> None:
-        """Answer, at once or later. *vhost*: that of the port; empty: the one that the request names."""
-        unauthorised = self._authorise(exchange.request)
-        site = self._site_of(vhost or exchange.request.vhost)
+    def handle(self, exchange: Exchange) -> None:
+        """Answer, at once or later."""
+        request = exchange.request
+        unauthorised = self._authorise(request)
+        resource = self.table.find(request.path)
+        operation = resource.operation(request.method) if resource is not None else None
         if unauthorised is not None:
             exchange.respond(unauthorised)
-        elif site is None:
-            refuse_path(exchange)
-        else:
-            self._route(exchange, site)
-
-    def _route(self, exchange: Exchange, site: RecordSite) -> None:
-        method = exchange.request.method
-        found = self._find(exchange.request.path)
-        if found is None:
+        elif resource is None:
             exchange.respond(refusal(404))
-            return
-        act = found.acts.get("GET" if method == "HEAD" else method)
-        fault = "" if found.file else fault_of(found.app) or fault_of(found.stream)
-        if act is None:
-            allow = ", ".join((*found.acts, *(("HEAD",) if "GET" in found.acts else ()), "OPTIONS"))
-            exchange.respond(refusal(405, f"{method} is none of {allow}", Allow=allow))
-        elif fault:
-            exchange.respond(refusal(400, f"a name {fault}"))
+        elif operation is None:
+            allow = resource.allow
+            exchange.respond(refusal(405, f"{request.method} is none of {allow}", Allow=allow))
         else:
-            name = StreamName(site.vhost, found.app, found.stream)
-            self._admit(RecordRequest(exchange, site, name, found.file), act)
+            operation.handler(Call(exchange, resource.args))
 
-    def _find(self, path: str) -> Resource | None:
-        match path.strip("/").split("/"):
-            case ["flv", "record", "list"] | ["api", "v1", "recordings"]:
-                return Resource(self._list)
-            case ["flv", "record", ("start" | "stop" | "status") as verb, *app, stream] if any(app):
-                return Resource(self._verbs[verb], "/".join(app).strip("/"), stream.removesuffix(".flv"))
-            case ["api", "v1", "recordings", *folder, file]:
-                return Resource(
-                    self._file, "/".join(folder), file.partition(".")[0], "/".join((*folder, file))
-                )
-        return None
+    def _ask(self, act: Act, call: Call) -> None:
+        """Ask the gate about the stream or the file that a call names, then act."""
+        site = self._site_of(call.request.vhost)
+        file = call.args.get(FILE.name, "")
+        app, _, stream = call.args.get(STREAM.name, file).rpartition("/")
+        stream = stream.partition(".")[0] if file else stream.removesuffix(".flv")
+        fault = "" if file else fault_of(app) or fault_of(stream)
+        if site is None:
+            refuse_path(call.exchange)
+        elif STREAM.name in call.args and not app:
+            call.exchange.respond(refusal(404))
+        elif fault:
+            call.exchange.respond(refusal(400, f"a name {fault}"))
+        else:
+            self._admit(
+                RecordRequest(call.exchange, site, StreamName(site.vhost, app.strip("/"), stream), file), act
+            )
 
     def _admit(self, request: RecordRequest, act: Act) -> None:
         """Ask the gate, then act."""
