@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from fastflv.access.request import AccessRequest
-from fastflv.config.model.vhost import DEFAULT_VHOST
 
 Fields: TypeAlias = Mapping[str, str | int | float]
 
@@ -65,9 +64,8 @@ class Bodies:
         )
 
     def _stream(self, request: AccessRequest, stream_id: str = "") -> Mapping[str, str]:
-        path = f"/{request.app}/{request.stream}"
         return {
-            "stream_url": path if request.vhost == DEFAULT_VHOST else f"{request.vhost}{path}",
+            "stream_url": request.url,
             "stream_id": stream_id or self.stream_id_of(request),
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.net.peer import Peer
 
 
@@ -15,6 +16,12 @@ class Action(Enum):
     PLAY = "play"
     RECORD = "record"
     "Begin, end, list, load or delete recordings."
+
+
+def stream_url(vhost: str, app: str, stream: str) -> str:
+    """Return `/app/stream`, with the vhost before it unless it is the default one (as SRS prints it)."""
+    path = f"/{app}/{stream}"
+    return path if vhost == DEFAULT_VHOST else f"{vhost}{path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +73,8 @@ class AccessRequest:
     def app_stream(self) -> str:
         """`app/stream`, as tokens name streams."""
         return f"{self.app}/{self.stream}"
+
+    @property
+    def url(self) -> str:
+        """The stream, as `stream_url` writes it."""
+        return stream_url(self.vhost, self.app, self.stream)

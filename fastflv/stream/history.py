@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
-from fastflv.stream.name import StreamName
 
 if TYPE_CHECKING:
     from fastflv.stream.arrival import Arrival
@@ -113,5 +112,4 @@ class History:
 
 def _asked(request: AccessRequest) -> tuple[str, str, str, str]:
     """Vhost, URL, name and output."""
-    url = StreamName(request.vhost, request.app, request.stream).url
-    return request.vhost, url, request.file or request.stream, request.output
+    return request.vhost, request.url, request.file or request.stream, request.output

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from fastflv import limits
-from fastflv.config.model.vhost import DEFAULT_VHOST
+from fastflv.access.request import stream_url
 from fastflv.net.peertext import CONTROL
 
 
@@ -39,5 +39,4 @@ class StreamName(NamedTuple):
     @property
     def url(self) -> str:
         """`/app/stream`, with the vhost before it unless it is the default one (as SRS prints it)."""
-        path = f"/{self.app}/{self.stream}"
-        return path if self.vhost == DEFAULT_VHOST else f"{self.vhost}{path}"
+        return stream_url(*self)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Final
 
-from fastflv.access.request import AccessRequest, Action
+from fastflv.access.request import Action
 from fastflv.net.peertext import masked
 from fastflv.protocols.http.message import Response
 from fastflv.servers.api.census import TRAFFIC, Census, VhostEntry
@@ -18,7 +18,6 @@ from fastflv.stream.arrival import Arrival, ClientState
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.history import EndedClient
-from fastflv.stream.name import StreamName
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +153,7 @@ class ClientRows:
             return refused(CLIENT_NOT_FOUND)
         client = found if isinstance(found, Client) else found[0]
         peer = call.request.peer
-        of = f" of {url_of(client.request)}" if client.request is not None else ""
+        of = f" of {client.request.url}" if client.request is not None else ""
         log.info("api: %s disconnects client %s%s", peer.ip, client.id, of, extra=peer.marks)
         client.drop(EndReason.KICKED)
         return {}
@@ -192,7 +191,7 @@ class ClientRows:
             "pageUrl": masked(arrival.page_url),
             "swfUrl": "",
             "tcUrl": masked(arrival.tc_url),
-            "url": url_of(request) if request is not None else "",
+            "url": request.url if request is not None else "",
             "name": request.file or request.stream if request is not None else "",
             "type": request.output if request is not None else UNKNOWN,
             "publish": request is not None and request.action is Action.PUBLISH,
@@ -245,8 +244,3 @@ def _gone(ended: EndedClient, vhosts: Vhosts) -> dict[str, object]:
 def _id_of(name: str, vhosts: Vhosts) -> str:
     vhost = vhosts.get(name)
     return vhost.id if vhost is not None else ""
-
-
-def url_of(request: AccessRequest) -> str:
-    """The stream that a request names, as `StreamName.url`."""
-    return StreamName(request.vhost, request.app, request.stream).url
