@@ -129,3 +129,15 @@ async def test_a_call_that_no_thread_could_be_started_for_never_runs(disk, monke
         # The only thread of the pool takes its calls in their order.
         assert await files.opening.run(os.getpid) == os.getpid()
         assert opened == []
+
+
+@looped
+async def test_what_clients_ask_of_files_gives_way_to_live_media_and_what_is_written_does_not():
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, 0)
+
+    with closing(pool()) as files:
+        for share in (files.opening, files.sending, files.indexing, files.clips):
+            assert await share.run(priority) == min(priority() + limits.FILE_NICE, 19)
+        for share in (files.hls, files.recording, files.spooling):
+            assert await share.run(priority) == priority()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+FILE_NICE: Final = 10
+"Priority of the threads for what viewers ask of files, below that of live media, nice value: they keep a tenth of a core that live players fill. With 0 the p99 delay of 1,000 players grew by half beside clips and files, with 10 by a quarter."
+
 FILE_OPEN_THREADS: Final = 4
 "Threads that look for files: a look takes 0.1 ms, or as long as its disk sleeps."
 

@@ -36,7 +36,11 @@ class FileShare:
     """One kind of work on files. `FilePool` makes it; call it in the loop alone, but for `crowded`."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, pool: ThreadPoolExecutor, threads: int, waiting: int | None
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pool: ThreadPoolExecutor,
+        threads: int,
+        waiting: int | None = None,
     ) -> None:
         """*threads*: calls that run at once. *waiting*: calls that may wait beside them; None: the callers bound them."""
         self.loop = loop
@@ -106,36 +110,39 @@ class FilePool:
     """The shares of a server. `close` it last."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        threads = (
+        asked = (
             limits.FILE_OPEN_THREADS,
             limits.FILE_SEND_THREADS,
             limits.FILE_INDEX_THREADS,
-            limits.FILE_HLS_THREADS,
-            limits.FILE_RECORD_THREADS,
             limits.FILE_CLIP_THREADS,
-            limits.FILE_SPOOL_THREADS,
         )
-        self._pool = ThreadPoolExecutor(sum(threads), "files")
-        opening, sending, indexing, hls, recording, clips, spooling = threads
-
-        def share(threads: int, waiting: int | None = None) -> FileShare:
-            return FileShare(loop, self._pool, threads, waiting)
-
-        self.opening = share(opening, limits.FILE_OPEN_WAITING)
+        written = (limits.FILE_HLS_THREADS, limits.FILE_RECORD_THREADS, limits.FILE_SPOOL_THREADS)
+        answers = ThreadPoolExecutor(sum(asked), "answers", _give_way)
+        writes = ThreadPoolExecutor(sum(written), "writes")
+        self._pools = (answers, writes)
+        opening, sending, indexing, clips = asked
+        hls, recording, spooling = written
+        self.opening = FileShare(loop, answers, opening, limits.FILE_OPEN_WAITING)
         "Looks for files that clients ask for."
-        self.sending = share(sending)
+        self.sending = FileShare(loop, answers, sending)
         "Sends files; each has one call at most."
-        self.indexing = share(indexing, limits.FILE_INDEX_WAITING)
+        self.indexing = FileShare(loop, answers, indexing, limits.FILE_INDEX_WAITING)
         "Reads media files for their keyframes."
-        self.hls = share(hls)
-        "Writes and removes segments."
-        self.recording = share(recording)
-        "Writes recordings."
-        self.clips = share(clips, limits.FILE_CLIP_WAITING)
+        self.clips = FileShare(loop, answers, clips, limits.FILE_CLIP_WAITING)
         "Makes clips."
-        self.spooling = share(spooling)
+        self.hls = FileShare(loop, writes, hls)
+        "Writes and removes segments."
+        self.recording = FileShare(loop, writes, recording)
+        "Writes recordings."
+        self.spooling = FileShare(loop, writes, spooling)
         "Moves the past of streams to files; each has one call at most."
 
     def close(self) -> None:
         """Start no more calls; those that wait are cancelled. Threads end with the calls that they are in."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _give_way() -> None:
+    """Lower the priority of this thread (setpriority(2): on Linux 0 is the thread that calls)."""
+    os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + limits.FILE_NICE)
