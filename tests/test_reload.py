@@ -26,13 +26,14 @@ class Site:
         self.main.write_text(TEXT.format(folder))
         self.say(1)
         self.loop = FakeLoop()
+        self.contained = False
         self.applied: list[int] = []
 
     def say(self, connections: int) -> None:
         self.part.write_text(f"max_connections {connections};")
 
     def load(self, stamps: FileStamps) -> Settings:
-        return load(str(self.main), environ={}, stamps=stamps)
+        return load(str(self.main), environ={}, stamps=stamps, contained=self.contained)
 
     def watch(self, meanwhile=lambda: None) -> Reloader:
         """Start as the command line does; call *meanwhile* between the reading and the watch."""
@@ -108,6 +109,34 @@ def test_a_file_that_is_not_included_any_more_is_not_watched(site):
     site.say(6)
     site.look()
     assert site.applied == [5]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", [20]),
+        ("in_docker on;", [20]),
+        ("in_docker off;", []),
+        ("auto_reload_for_docker off;", []),
+        ("auto_reload_for_docker off; inotify_auto_reload on;", [20]),
+    ],
+)
+def test_files_are_watched_in_a_container_that_is_found(site, words, expected):
+    site.contained = True
+    site.main.write_text(site.main.read_text().replace("inotify_auto_reload on;", words))
+    site.watch()
+    site.say(20)
+    site.look()
+    assert site.applied == expected
+
+
+def test_a_change_that_a_reload_has_taken_already_is_not_read_again(site):
+    watch = site.watch()
+    site.say(20)
+    site.loop.advance(limits.RELOAD_LOOK_SECONDS + 0.1)
+    watch.reload("SIGHUP")
+    site.look()
+    assert site.applied == [20]
 
 
 def test_a_closed_watch_notices_nothing(site):

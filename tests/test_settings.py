@@ -209,6 +209,21 @@ def test_in_docker_means_the_foreground_and_the_console():
     assert load_text("listen 1935; in_docker on; disable_daemon_for_docker off; srs_log_tank file;").daemon
 
 
+@pytest.mark.parametrize(
+    ("text", "contained", "expected"),
+    [
+        ("", False, False),
+        ("", True, True),
+        ("in_docker off;", True, False),
+        ("in_docker on;", False, True),
+    ],
+)
+def test_a_container_is_found_unless_the_file_has_a_word_for_it(tmp_path, text, contained, expected):
+    file = tmp_path / "a.conf"
+    file.write_text(f"listen 1935; {text} vhost __defaultVhost__ {{ }}")
+    assert load(str(file), environ={}, contained=contained).in_docker is expected
+
+
 def test_min_latency_merges_nothing_unless_it_is_told_to():
     realtime = one("min_latency on;").play
     assert (realtime.mw_latency, realtime.mw_msgs) == (0, 0)

@@ -68,6 +68,7 @@ WARNED = {
     "pithy_print_ms 5000;": "pithy_print_ms has no effect: a connection is logged when it begins",
     "vhost a { play { mw_latency 350; mw_msgs 4; } }": "vhost.play.mw_msgs has no effect: media is merged by time",
     "vhost a { play { mw_msgs 4; } }": "vhost.play.mw_msgs has no effect",
+    "vhost a { play { send_min_interval 0.5; } }": "vhost.play.send_min_interval has no effect: players are sent",
     "vhost a { publish { try_annexb_first off; } }": "vhost.publish.try_annexb_first has no effect",
     "vhost a { hls { hls_dts_directly off; } }": "vhost.hls.hls_dts_directly has no effect: segments keep",
 }
@@ -92,6 +93,7 @@ def test_each_row_of_the_table_that_warns_is_tried_here():
         "vhost a { play { mw_msgs 8; } }",
         "vhost a { play { mw_latency 0; mw_msgs 4; } }",
         "vhost a { min_latency on; play { mw_msgs 4; } }",
+        "vhost a { play { send_min_interval 0; } }",
         "vhost a { publish { try_annexb_first on; mr on; mr_latency 100; } }",
         "vhost a { hls { hls_dts_directly on; } }",
         "vhost a { enabled off; hls { hls_dts_directly off; } }",

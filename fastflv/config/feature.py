@@ -46,7 +46,6 @@ FEATURES: Final = (
     Feature("edge", "vhost.cluster", LATER, (("mode", "remote"),)),
     Feature("origin_cluster", "vhost.cluster", LATER, (("origin_cluster", "on"),)),
     Feature("mix_correct", "vhost.play", LATER, (("mix_correct", "on"),)),
-    Feature("send_min_interval", "vhost.play", LATER, (("send_min_interval", "[1-9]*"),)),
     # Out of scope: other protocols, transcoding, vendors' clouds, removed parts of SRS.
     Feature("rtc", "rtc_server", NEVER),
     Feature("rtc", "vhost.rtc", NEVER),

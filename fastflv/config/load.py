@@ -58,7 +58,7 @@ def load(
     *path* None: the built-in configuration. SRS_CONFIG_FILE beats *path*. *env_only*, or
     SRS_ENV_ONLY, is a start without any file: daemon off, log to the console, one default vhost.
     *folder*: where relative paths start, of included files too; empty: the working directory. *contained*: the
-    process runs in a container, so it stays in the foreground and logs to the console unless the configuration says otherwise.
+    process runs in a container, which is `in_docker on` unless the configuration has a word for it.
     *options*: of the command line, by directive path, as `Environment` takes them.
     *stamps* is given how each file looked before it was read, also where this fails.
     *problems* is given what is wrong, and the settings are what could be read; None: raises ConfigFileError,
@@ -141,6 +141,7 @@ def _build(
         rtmps=section.sub("rtmps").fill(Rtmps) if section.sub("rtmps").flag("enabled", False) else None,
         chunk_size=read_root_chunk_size(section),
         trusted_proxies=read_trusted_proxies(section),
+        in_docker=in_docker,
         rtmp=section.sub("rtmp").fill(Rtmp),
         daemon=section.flag("daemon", True)
         and not (in_docker and section.flag("disable_daemon_for_docker", True)),

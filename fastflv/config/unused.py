@@ -56,6 +56,11 @@ UNUSED: Final = (
         lambda play: play.mw_latency != 0,
     ),
     Unused(
+        "vhost.play.send_min_interval",
+        Why.WARNED,
+        "players are sent what is due in one piece; set pacing to spread a keyframe over time",
+    ),
+    Unused(
         "vhost.publish.try_annexb_first",
         Why.WARNED,
         "NAL units are taken for lengths where the lengths add up, for start codes otherwise",
@@ -67,7 +72,6 @@ UNUSED: Final = (
     Unused("vhost.min_latency", Why.FOLDED, "mw_latency"),
     Unused("vhost.play.queue_length", Why.FOLDED, "lag_jump"),
     Unused("vhost.play.mix_correct", Why.FEATURE, "mix_correct"),
-    Unused("vhost.play.send_min_interval", Why.FEATURE, "send_min_interval"),
     Unused("vhost.forward", Why.FEATURE, "forward"),
     Unused("vhost.cluster", Why.FEATURE, "edge"),
 )

@@ -47,6 +47,7 @@ class Reloader:
     def reload(self, why: str) -> Outcome:
         """Reload now; return what came of it. *why* stands in the log."""
         self._stamps = {}
+        self._changed = False
         try:
             settings = self._load(self._stamps)
             outcome = self._apply(settings)

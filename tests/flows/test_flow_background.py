@@ -75,16 +75,19 @@ def test_a_second_server_of_one_pid_file_is_told_and_is_exit_status_1(tmp_path: 
     assert f"process {pid} runs with the pid file" in done.stderr
 
 
-def test_in_a_container_the_server_stays_in_the_foreground(write: Write) -> None:
+def test_in_a_container_the_server_stays_in_the_foreground_and_reads_files_that_change(write: Write) -> None:
     rtmp, http = free_ports(2)
     file = write(rtmp, http, "daemon on;")
     file.write_text(file.read_text().replace("srs_log_tank file;", ""))
-    process = start(["-c", str(file)], {"container": "podman"})
+    process = start(["-c", str(file)], {"container": "podman", "SRS_AUTO_RELOAD_FOR_DOCKER": ""})
     log = Log(process.stderr)
     try:
         log.wait("stays in the foreground", timeout=40)
         log.wait("play http")
         assert process.poll() is None
+        with file.open("a") as config:
+            config.write("max_connections 77;")
+        log.wait(r"max_connections: \d+ -> 77, at once")
     finally:
         assert stop(process) == 0, log.text()
 

@@ -203,10 +203,13 @@ class Server:
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Variables with which a process finds the same fastflv as this one, installed or a checkout."""
+    """Variables with which a process finds the same fastflv as this one, installed or a checkout.
+
+    A server reads its file again when it is told to, also where the tests run in a container.
+    """
     home = str(Path(fastflv.__file__).resolve().parents[1])
     path = os.pathsep.join(part for part in (home, os.environ.get("PYTHONPATH", "")) if part)
-    return {**os.environ, "PYTHONPATH": path, **(more or {})}
+    return {**os.environ, "PYTHONPATH": path, "SRS_AUTO_RELOAD_FOR_DOCKER": "off", **(more or {})}
 
 
 def start(

@@ -91,7 +91,7 @@ class Play:
     "fastflv: the kernel sends a player no faster than this part of the stream's rate, percent, once its start is out. Default 0, off."
 
     send_min_interval: float = bounded(0.0, 0.0)
-    "Least time between two messages to an RTMP player, milliseconds. Default 0, off."
+    "No effect: players are sent what is due in one piece. SRS: least time between two messages to an RTMP player, ms. Default 0."
 
     reduce_sequence_header: bool = False
     "Leave out a sequence header that repeats the last one. Default off."

@@ -184,7 +184,7 @@ class Settings:
     "Run in the background. Default on; off in a container, unless `disable_daemon_for_docker off`."
 
     in_docker: bool = False
-    "Behave as in a container. Not written: foreground and console in a container that is found; off: no look. Default off."
+    "The process runs in a container: foreground, console, reload on changes. Default off, unless one is found."
 
     disable_daemon_for_docker: bool = True
     "Stay in the foreground in a container. Default on."
