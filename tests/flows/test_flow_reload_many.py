@@ -1,4 +1,4 @@
-"""500 reloads under 300 players of all outputs, with hooks: nobody leaves whom no rule forbids, and nothing piles up."""
+"""500 reloads under 300 and 1,000 players of all outputs, with hooks: nobody leaves whom no rule forbids, and nothing piles up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from tlsfiles import Pair, make_pair, trusting
 from wsclient import WebSocket
 
 RELOADS = 500
-PLAYERS = 300
 STREAMS = ("s0", "s1", "s2", "s3", "s4")
 OTHER = "127.0.0.9"
 WINDOWS = (0, 400)
@@ -154,7 +153,10 @@ def running(tmp_path: Path, hooks: HookServer) -> Iterator[Site]:
         yield made
 
 
-def test_500_reloads_under_300_players_disconnect_nobody_who_may_stay(site: Site) -> None:
+@pytest.mark.parametrize("players", [300, pytest.param(1000, marks=pytest.mark.slow)])
+def test_500_reloads_disconnect_nobody_who_may_stay_and_leave_no_descriptor(
+    site: Site, players: int
+) -> None:
     server, ports = site.server, site.ports
     with (
         Studio(ports.rtmp, STREAMS) as studio,
@@ -168,7 +170,7 @@ def test_500_reloads_under_300_players_disconnect_nobody_who_may_stay(site: Site
         witnesses = [Recorder(each) for each in (flv, https, ws, rtmp)]
         stay = [
             crowd.add(viewer(ports, OUTPUTS[i % len(OUTPUTS)], STREAMS[i % len(STREAMS)]))
-            for i in range(PLAYERS)
+            for i in range(players)
         ]
         until(lambda: all(each.received > 3000 for each in stay), "media for all", 60)
         probes = [each for each in stay if each.output in ("flv", "https", "ws")]
@@ -240,7 +242,7 @@ def test_500_reloads_under_300_players_disconnect_nobody_who_may_stay(site: Site
         assert one > 0.3 and ten < 0.5 * one, f"sends a picture by merge window: {windows.seen}"
         assert not any(each.failure or not each.is_alive() for each in witnesses)
         rows = [row for row in server.clients() if not row["publish"]]
-        assert len(rows) == PLAYERS + len(witnesses)
+        assert len(rows) == players + len(witnesses)
         assert not server.log.find(r"left: (stalled|too slow|protocol error|peer closed)")
         hooks = site.hooks
         played = [each.fields["client_id"] for each in hooks.of("play0") + hooks.of("play1")]

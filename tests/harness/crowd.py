@@ -24,6 +24,8 @@ from tlsfiles import trusting
 OUTPUTS: Final = ("flv", "https", "ws", "ts", "aac", "hls", "rtmp")
 TICK_SECONDS: Final = 0.04
 "Between two pictures."
+CLOSE, PING, PONG = 8, 9, 10
+"Kinds of control frames of a WebSocket."
 POLL_SECONDS: Final = 1.0
 "Between two looks of an HLS viewer at its playlist."
 
@@ -156,7 +158,7 @@ class HttpViewer(Viewer):
 
 
 class WebSocketViewer(HttpViewer):
-    """Frames of a server are not masked."""
+    """Frames of a server are not masked. Pings are answered, as the server closes who does not."""
 
     def _fields(self) -> str:
         key = base64.b64encode(os.urandom(16)).decode()
@@ -179,10 +181,17 @@ class WebSocketViewer(HttpViewer):
                 if len(self._size) < 2 + long:
                     return
                 size = int.from_bytes(self._size[2 : 2 + long], "big")
-            if self._size[0] & 15 == 8:
+            kind = self._size[0] & 15
+            if kind & 8 and len(self._size) < 2 + size:
+                return
+            if kind == CLOSE:
                 self.end(f"code {int.from_bytes(self._size[2:4], 'big')}")
                 return
-            self.sends += 1
+            if kind == PING:
+                # A mask of zeros changes nothing.
+                self.sock.send(bytes([0x80 | PONG, 0x80 | size]) + bytes(4) + self._size[2 : 2 + size])
+            elif not kind & 8:
+                self.sends += 1
             self._skip = 2 + long + size
 
 
