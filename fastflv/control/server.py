@@ -260,6 +260,7 @@ class Server:
             await asyncio.sleep(limits.STOP_STEP_SECONDS)
         self.quiet.close()
         self.players.stop()
+        await self.connection_limit.open.close()
         self.clips.clips.close()
         self.file_pool.close()
         await self.heartbeat.stop()

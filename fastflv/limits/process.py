@@ -13,6 +13,9 @@ SWITCH_SECONDS: Final = 0.001
 STOP_SECONDS: Final = 2.0
 "Time that players get to take their last bytes when the server stops, seconds."
 
+STOP_CLOSE_SECONDS: Final = 0.5
+"Time that peers get to close their connections when the server stops, seconds: two round trips to anywhere."
+
 STOP_STEP_SECONDS: Final = 0.02
 "How often a stopping server looks whether they did, seconds."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastflv.net.ip import network_of
+from fastflv.net.openconnections import OpenConnections
 
 
 class ConnectionLimit:
@@ -12,7 +13,7 @@ class ConnectionLimit:
     the limit are kept for listeners that must answer when all others are taken.
     """
 
-    __slots__ = ("_taken_by", "crowded", "each", "limit", "refused", "taken", "total")
+    __slots__ = ("_taken_by", "crowded", "each", "limit", "open", "refused", "taken", "total")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -26,6 +27,8 @@ class ConnectionLimit:
         "Connections closed at once because the limit was reached."
         self.crowded = 0
         "Likewise because their address had its share."
+        self.open = OpenConnections()
+        "Those of them that the event loop has."
         self._taken_by: dict[str, int] = {}
 
     def take(self, kept: int = 0, address: str = "") -> bool:

@@ -112,10 +112,13 @@ class Listener:
             self._rest.cancel()
             self._rest = None
 
-    def _greet(self, acceptance: Acceptance, address: object) -> asyncio.BaseProtocol | None:
+    def _greet(self, acceptance: Acceptance, transport: asyncio.Transport) -> asyncio.BaseProtocol | None:
         """Return the protocol of a plain connection, which holds a place; None: close it."""
-        peer = self._admit(acceptance, address)
-        return acceptance.connect(peer) if peer is not None else None
+        peer = self._admit(acceptance, transport.get_extra_info("peername"))
+        if peer is None:
+            return None
+        self._limit.open.add(transport)
+        return acceptance.connect(peer)
 
     def _admit(self, acceptance: Acceptance, address: object) -> Peer | None:
         """Take a place for the connection from *address*, as the socket calls it; None, with a log line, without one."""
@@ -176,7 +179,7 @@ class Listener:
             if acceptance.proxied:
                 sock.setblocking(False)
                 peer = await self._read_proxy_header(sock, peer, acceptance.trusted)
-            await self._loop.connect_accepted_socket(
+            transport, _ = await self._loop.connect_accepted_socket(
                 lambda: acceptance.connect(peer),
                 sock,
                 ssl=context,
@@ -184,6 +187,7 @@ class Listener:
             )
             # The protocol releases the place from here on.
             opened = True
+            self._limit.open.add(transport, sock)
         except ProxyHeaderError as error:
             log.info("%s %s closed: %s", self.name, peer.socket_ip, error, extra=peer.marks)
         except OSError as error:

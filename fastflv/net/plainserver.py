@@ -12,8 +12,8 @@ from fastflv import limits
 
 log = logging.getLogger(__name__)
 
-Greet = Callable[[object], asyncio.BaseProtocol | None]
-"Takes the address of a new connection; returns its protocol, or None to close it."
+Greet = Callable[[asyncio.Transport], asyncio.BaseProtocol | None]
+"Takes a new connection; returns its protocol, or None to close it."
 
 
 class PlainServer(asyncio.Protocol):
@@ -36,7 +36,7 @@ class PlainServer(asyncio.Protocol):
             self._server.close()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        protocol = self._greet(transport.get_extra_info("peername"))
+        protocol = self._greet(transport)
         if protocol is None:
             transport.abort()
             return

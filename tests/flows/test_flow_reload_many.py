@@ -154,9 +154,7 @@ def running(tmp_path: Path, hooks: HookServer) -> Iterator[Site]:
 
 
 @pytest.mark.parametrize("players", [300, pytest.param(1000, marks=pytest.mark.slow)])
-def test_500_reloads_disconnect_nobody_who_may_stay_and_leave_no_descriptor(
-    site: Site, players: int
-) -> None:
+def test_500_reloads_disconnect_nobody_who_may_stay_and_leave_no_descriptor(site: Site, players: int) -> None:
     server, ports = site.server, site.ports
     with (
         Studio(ports.rtmp, STREAMS) as studio,

@@ -189,8 +189,6 @@ cdef class Sender:
             Py_DECREF(player)
         if self.threads != NULL:
             for i in range(self.thread_count):
-                close(self.threads[i].epfd)
-                close(self.threads[i].fd)
                 free_changes(self.threads[i].changes)
                 free(self.threads[i].asked)
                 free(self.threads[i].gone)
@@ -211,10 +209,17 @@ cdef class Sender:
             for i in range(self.thread_count):
                 pthread_join(self.threads[i].id, NULL)
         self.running = False
+        # Each thread has taken its wakers from the logs.
+        for i in range(self.thread_count):
+            close(self.threads[i].epfd)
+            close(self.threads[i].fd)
+        if self.crew.fd >= 0:
+            close(self.crew.fd)
+            self.crew.fd = -1
 
     @property
     def fd(self):
-        """Descriptor that is readable while players wait to be reaped."""
+        """Descriptor that is readable while players wait to be reaped; -1 after `stop`."""
         return self.crew.fd
 
     @property
@@ -431,7 +436,8 @@ cdef class Sender:
         cdef uint64_t count
         cdef list left = []
         cdef SendHandle player
-        read(self.crew.fd, &count, sizeof(count))
+        if self.crew.fd >= 0:
+            read(self.crew.fd, &count, sizeof(count))
         pthread_mutex_lock(&self.crew.lock)
         p = self.crew.left
         self.crew.left = NULL
@@ -448,6 +454,6 @@ cdef class Sender:
         return left
 
     def stop(self):
-        """Disconnect all players and end the threads; blocks until they ended. `reap` still returns the players."""
+        """Disconnect all players, end the threads and close descriptors; blocks until that is done. `reap` still returns the players."""
         if self.running:
             self.halt()

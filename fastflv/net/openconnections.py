@@ -1,0 +1,48 @@
+"""Open connections of the event loop: a server that stops closes them, whatever their peers do."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from weakref import WeakKeyDictionary, WeakSet
+
+from fastflv import limits
+
+
+class OpenConnections:
+    """Connections from accept to close. A player that a sender thread has taken over is not among them."""
+
+    __slots__ = ("_opened", "_plain")
+
+    def __init__(self) -> None:
+        self._plain: WeakSet[asyncio.Transport] = WeakSet()
+        "Accepted by the event loop itself."
+        self._opened: WeakKeyDictionary[socket.socket, asyncio.Transport] = WeakKeyDictionary()
+        "Accepted by a listener. uvloop's transports over TLS take no weak reference, and keep their socket until they close."
+
+    def add(self, transport: asyncio.Transport, sock: socket.socket | None = None) -> None:
+        """Note a connection; *sock*: the one that *transport* was made for, where the loop did not accept it."""
+        if sock is None:
+            self._plain.add(transport)
+        else:
+            self._opened[sock] = transport
+
+    async def close(self) -> None:
+        """Announce the end to all peers, and close each connection when its peer has, or after STOP_CLOSE_SECONDS.
+
+        A connection that is closed with input unread is reset, and the peer loses what it has not taken.
+        """
+        for transport in self._open():
+            if transport.can_write_eof():
+                transport.write_eof()
+            else:
+                transport.close()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + limits.STOP_CLOSE_SECONDS
+        while self._open() and loop.time() < deadline:
+            await asyncio.sleep(limits.STOP_STEP_SECONDS)
+        for transport in (*self._plain, *self._opened.values()):
+            transport.abort()
+
+    def _open(self) -> list[asyncio.Transport]:
+        return [each for each in (*self._plain, *self._opened.values()) if not each.is_closing()]
