@@ -454,6 +454,6 @@ cdef class Sender:
         return left
 
     def stop(self):
-        """Disconnect all players, end the threads and close descriptors; blocks until that is done. `reap` still returns the players."""
+        """Disconnect all players, end the threads, close descriptors. Blocks; `reap` still returns the players."""
         if self.running:
             self.halt()
