@@ -23,6 +23,7 @@ EXTENSIONS = [
     "ingest/chunkwrite",
     "ingest/dependency",
     "ingest/headers",
+    "ingest/interleaver",
     "ingest/pictures",
     "ingest/sink",
     "ingest/streamwriter",

@@ -45,7 +45,6 @@ FEATURES: Final = (
     Feature("forward", "vhost.forward", LATER),
     Feature("edge", "vhost.cluster", LATER, (("mode", "remote"),)),
     Feature("origin_cluster", "vhost.cluster", LATER, (("origin_cluster", "on"),)),
-    Feature("mix_correct", "vhost.play", LATER, (("mix_correct", "on"),)),
     # Out of scope: other protocols, transcoding, vendors' clouds, removed parts of SRS.
     Feature("rtc", "rtc_server", NEVER),
     Feature("rtc", "vhost.rtc", NEVER),

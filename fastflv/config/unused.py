@@ -71,7 +71,6 @@ UNUSED: Final = (
     Unused("disable_daemon_for_docker", Why.FOLDED, "daemon"),
     Unused("vhost.min_latency", Why.FOLDED, "mw_latency"),
     Unused("vhost.play.queue_length", Why.FOLDED, "lag_jump"),
-    Unused("vhost.play.mix_correct", Why.FEATURE, "mix_correct"),
     Unused("vhost.forward", Why.FEATURE, "forward"),
     Unused("vhost.cluster", Why.FEATURE, "edge"),
 )

@@ -155,6 +155,7 @@ def stream_options(vhost: Vhost, live: LiveOptions) -> StreamOptions:
         pace_percent=play.pacing,
         jitter=TimeJitter.OFF if play.atc else play.time_jitter,
         atc_auto=play.atc_auto,
+        interleave=play.mix_correct,
         reduce_sequence_header=play.reduce_sequence_header,
         grace_ms=round(vhost.publish.grace * 1000),
         nodelay=vhost.tcp_nodelay,

@@ -55,6 +55,15 @@ UNITS_HELD_BYTES_MAX: Final = 64 * 1024
 ADTS_FRAMES_MAX: Final = 512
 "ADTS frames that are taken out of one tag, count: 11 s at 48 kHz, and 0.2 ms of the event loop. Encoders put in 1 to 10."
 
+INTERLEAVE_MS: Final = 500
+"`mix_correct`: sound or pictures that are ahead of the other kind by this or less wait for it, ms. SRS waits for ten messages: 400 ms of pictures, 230 ms of sound."
+
+INTERLEAVE_MESSAGES_MAX: Final = 256
+"Messages of one stream that wait, count: Opus in frames of 2.5 ms has 200 in INTERLEAVE_MS."
+
+INTERLEAVE_BYTES_MAX: Final = 8 * 1024 * 1024
+"Bytes of them: INTERLEAVE_MS at 100 Mbit/s, or one keyframe of any size in use."
+
 AGGREGATE_PARTS_MAX: Final = 4096
 "Messages that are taken out of one RTMP aggregate, count: a minute of pictures and sound, and 1 to 2 ms of the event loop. FMLE gathers a few."
 

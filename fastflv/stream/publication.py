@@ -216,6 +216,7 @@ class Publication:
         if self._settling is not None:
             self._settling.cancel()
             self._settling = None
+        self.stream.writer.finish()
         self.stream.writer.flush()
         shared.clients.remove(client, reason, shared.timers.time())
         self._source = None

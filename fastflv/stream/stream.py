@@ -77,6 +77,9 @@ class StreamOptions:
     atc_auto: bool = False
     "Times of a publisher whose metadata has `bravo_atc` are not repaired."
 
+    interleave: bool = False
+    "Write sound and pictures in the order of their times (`mix_correct`)."
+
     reduce_sequence_header: bool = False
     "Leave out sequence headers that repeat the last."
 
@@ -124,6 +127,7 @@ class Stream:
             self.log,
             jitter=JITTER_MODES[options.jitter],
             reduce_headers=options.reduce_sequence_header,
+            interleave=options.interleave,
             make_record=make_record,
         )
         self.writer.on_tracks_changed = self._tell
@@ -170,6 +174,7 @@ class Stream:
         self.timeshift.adopt(options.timeshift)
         self._set_jitter()
         self.writer.reduce_headers = options.reduce_sequence_header
+        self.writer.interleave = options.interleave
         if options.live_clock != (self.clock is not None):
             self.clock = LiveClock(self.writer, self._delays) if options.live_clock else None
             self.writer.clock = self.clock

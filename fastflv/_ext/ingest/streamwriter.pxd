@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from fastflv._ext.ingest.accessunits cimport AccessUnits
 from fastflv._ext.ingest.adtsframes cimport AdtsFrames
 from fastflv._ext.ingest.figures cimport Figures
+from fastflv._ext.ingest.interleaver cimport Interleaver
 from fastflv._ext.ingest.pictures cimport Pictures
 from fastflv._ext.ingest.tagwriter cimport TagWriter
 from fastflv._ext.syntax.flvtag cimport Payload, TagTraits
@@ -48,8 +49,11 @@ cdef class StreamWriter(TagWriter):
     cdef AccessUnits units
     cdef Pictures pictures
     cdef AdtsFrames adts
+    cdef Interleaver interleaver       # None: media is written in the order of its arrival
 
     cdef int take_message(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
+    cdef int take_media(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, uint32_t size) except -1
+    cdef int take_due(self) except -1
     cdef int take_aggregate(self, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
     cdef int take_header(
         self, uint8_t kind, const TagTraits* traits, uint32_t timestamp, const uint8_t* body, uint32_t size

@@ -12,12 +12,14 @@ class StreamWriter(TagWriter):
     reduce_headers: bool
     settled: bool
     on_tracks_changed: Callable[[], None] | None
+    interleave: bool
     def __new__(
         cls,
         log: MediaLog,
         *,
         jitter: int = 0,
         reduce_headers: bool = False,
+        interleave: bool = False,
         make_record: Callable[[int, int, builtins.bytes], builtins.bytes | None] | None = None,
     ) -> Self: ...
     @property
@@ -63,3 +65,4 @@ class StreamWriter(TagWriter):
     def begin(self, gap_ms: int) -> None: ...
     def add_script(self, body: builtins.bytes, timestamp: int) -> None: ...
     def flush(self) -> None: ...
+    def finish(self) -> None: ...

@@ -8,6 +8,7 @@ Spec: RTMP 1.0, 7.1.6 (aggregate); Adobe FLV v10.1, E.4; Enhanced RTMP v2.
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from fastflv._ext.core.atomics cimport store32_release
@@ -16,6 +17,7 @@ from fastflv._ext.ingest.accessunits cimport UNIT_PART, AccessUnits
 from fastflv._ext.ingest.adtsframes cimport AdtsFrames
 from fastflv._ext.ingest.figures cimport figures_frame, figures_key, figures_rate
 from fastflv._ext.ingest.headers cimport HEADER_SAME, HEADER_STORED, HEADER_TOO_LARGE, Header, make_header
+from fastflv._ext.ingest.interleaver cimport HeldMessage, Interleaver
 from fastflv._ext.ingest.pictures cimport Pictures
 from fastflv._ext.ingest.tagwriter cimport TagWriter
 from fastflv._ext.ingest.timeline cimport timeline_lead, timeline_place, timeline_restart, timeline_stamp
@@ -48,15 +50,19 @@ cdef class StreamWriter(TagWriter):
     """Sink of a stream's publishers, one after the other; `begin` marks the start of each.
 
     *jitter*: 0 full, 1 zero, 2 off (timeline.pxd). With *reduce_headers*, sequence headers equal to the last are left
-    out. *make_record* is called with `(kind, codec, data)`, parameter sets or an ADTS frame, and returns the decoder
-    configuration that they are, or None. Players see new tags after the next `flush`. Belongs to the event loop.
+    out. With *interleave*, sound and pictures are written in the order of their times (interleaver.pyx). *make_record*
+    is called with `(kind, codec, data)`, parameter sets or an ADTS frame, and returns the decoder configuration that
+    they are, or None. Players see new tags after the next `flush`. Belongs to the event loop.
     """
 
-    def __cinit__(self, MediaLog log not None, *, int jitter=0, bint reduce_headers=False, make_record=None):
+    def __cinit__(
+        self, MediaLog log not None, *, int jitter=0, bint reduce_headers=False, bint interleave=False, make_record=None
+    ):
         self.units = AccessUnits(make_record)
         self.pictures = Pictures()
         self.adts = AdtsFrames(make_record)
         self.reduce_headers = reduce_headers
+        self.interleave = interleave
 
     def begin(self, int64_t gap_ms):
         """Start a publisher, whose first tag is stamped *gap_ms* after the last one of the publisher before.
@@ -82,6 +88,8 @@ cdef class StreamWriter(TagWriter):
         self.units.clear()
         self.pictures.clear()
         self.adts.clear()
+        if self.interleaver is not None:
+            self.interleaver.clear()
         for i in range(2):
             self.hidden[i] = True
             self.silent_since_ms[i] = -1
@@ -96,6 +104,17 @@ cdef class StreamWriter(TagWriter):
         self.headers.mark_stale()
         self.log.forget_key()
         timeline_restart(&self.timeline, gap_ms)
+
+    @property
+    def interleave(self):
+        """Whether media is written in the order of its times. May be set while a publisher sends."""
+        return self.interleaver is not None
+
+    @interleave.setter
+    def interleave(self, bint on):
+        if on != self.interleave:
+            self.finish()
+            self.interleaver = Interleaver() if on else None
 
     @property
     def messages(self):
@@ -166,6 +185,12 @@ cdef class StreamWriter(TagWriter):
         self.units.records = self.adts.records = 0
         self.publish()
 
+    def finish(self):
+        """Write what waits for its turn: nothing follows for a while."""
+        if self.interleaver is not None:
+            self.interleaver.release()
+            self.take_due()
+
     cdef int take(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1:
         self.bytes += <uint64_t>size
         if kind == 22:
@@ -192,25 +217,46 @@ cdef class StreamWriter(TagWriter):
         return 0
 
     cdef int take_message(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1:
-        cdef TagTraits traits
+        cdef bint timed
         if size == 0 or (kind == TAG_VIDEO and size >= 4 and load_be32(body) == 0):
             # An empty message, or the timecode track, which ffmpeg sends as four zero bytes.
             self.ignored += 1
             return 0
-        traits = read_traits(kind, body, size)
+        if self.interleaver is None:
+            return self.take_media(kind, timestamp, body, <uint32_t>size)
+        timed = read_traits(kind, body, size).flags & (CONFIG | NOTES | COMMAND) == 0
+        if self.interleaver.arrive(kind, timestamp, timed, <uint32_t>size):
+            self.take_due()
+            return self.interleaver.hold(kind, timestamp, body, <uint32_t>size)
+        self.take_due()
+        return self.take_media(kind, timestamp, body, <uint32_t>size)
+
+    cdef int take_due(self) except -1:
+        """Write the messages whose turn has come."""
+        cdef HeldMessage message = self.interleaver.next()
+        while message.body != NULL:
+            try:
+                self.take_media(message.kind, message.timestamp, message.body, message.size)
+            finally:
+                free(message.body)
+            message = self.interleaver.next()
+        return 0
+
+    cdef int take_media(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, uint32_t size) except -1:
+        cdef TagTraits traits = read_traits(kind, body, size)
         if traits.flags & (CONFIG | NOTES):
-            return self.take_header(kind, &traits, timestamp, body, <uint32_t>size)
+            return self.take_header(kind, &traits, timestamp, body, size)
         if traits.flags & COMMAND:
             if self.open:
-                return self.write_at(kind, timestamp, traits.flags, body, <uint32_t>size)
+                return self.write_at(kind, timestamp, traits.flags, body, size)
             self.ignored += 1
             return 0
         if kind == TAG_VIDEO:
-            if self.least_picture == 0 or <uint32_t>size < self.least_picture:
-                self.least_picture = <uint32_t>size
-            return self.take_picture(&traits, timestamp, body, <uint32_t>size)
-        self.sound_bytes += <uint64_t>size
-        return self.take_sound(&traits, timestamp, body, <uint32_t>size)
+            if self.least_picture == 0 or size < self.least_picture:
+                self.least_picture = size
+            return self.take_picture(&traits, timestamp, body, size)
+        self.sound_bytes += size
+        return self.take_sound(&traits, timestamp, body, size)
 
     # --- headers --------------------------------------------------------------------------------
 

@@ -73,7 +73,7 @@ class Play:
     "full: monotonic time from 0; zero: subtract the first time; off: as published. Default full."
 
     mix_correct: bool = False
-    "Put audio and video into the order of their times. Default off."
+    "Put audio and video into the order of their times; what is ahead waits for the other. Default off: as they arrive."
 
     atc: bool = False
     "Keep the publisher's absolute times. Default off."
