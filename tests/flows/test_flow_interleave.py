@@ -31,7 +31,9 @@ def steps_back(tags: list[Tag]) -> int:
 def test_late_sound_is_put_into_its_place_from_the_reload_on_that_asks_for_it(
     make: Make, film: Clip, tmp_path: Path
 ) -> None:
-    server = make(vhost_text(play="mw_latency 0; mix_correct off;"))
+    # Seconds of media arrive at one moment.
+    lag = "lag_drop 30000; lag_jump 30000; lag_close 60000;"
+    server = make(vhost_text(play=f"mw_latency 0; mix_correct off; {lag}"))
     sent = late_sound(film.flv.tags)
     assert steps_back(sent) > 100
     half = next(number for number, tag in enumerate(sent) if tag.is_key and tag.time >= 5000)
