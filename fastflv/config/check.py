@@ -68,6 +68,7 @@ def check_meaning(settings: Settings, root: Section, env_only: bool) -> None:
         _check_http(settings, root.directive)
     _check_distinct(settings, root.directive, problems)
     _check_proxied(settings, root)
+    _check_http2(root)
     _check_casters(settings, problems)
     for section in root.subs("vhost"):
         _check_vhost(section)
@@ -283,6 +284,16 @@ def _listeners(settings: Settings, root: Directive) -> Iterator[tuple[tuple[str,
         yield ("flv_tcp", "listen"), settings.flv_tcp.listen
     if settings.exporter.enabled:
         yield ("exporter", "listen"), settings.exporter.listen
+
+
+def _check_http2(root: Section) -> None:
+    """Find `http2 on` without its package; where it is not written, handshakes offer HTTP/1.1 alone then."""
+    for name in ("http_server", "http_api"):
+        https = root.sub(name).sub("https")
+        http2 = https.value("http2")
+        wanted = https.flag("enabled", False) and https.flag("http2", False)
+        if http2 is not None and wanted and find_spec("h2") is None:
+            root.problems.add(http2.error("needs the package h2", "run: pip install 'fastflv[http2]'"))
 
 
 def _check_keys(vhost: Section) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 
 from fastflv import limits
 from fastflv.config.model.caster import StreamCaster
 from fastflv.config.model.server import Settings
+from fastflv.config.model.webserver import Https
 from fastflv.config.place import change_place
 from fastflv.control.listeners import Wanted
-from fastflv.net.listener import Connect
+from fastflv.net.negotiation import Connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +22,16 @@ class Spoken:
 
     rtmp: Connect
     streams: Connect
-    "HTTP with the streams."
+    "HTTP/1 with the streams."
+
+    streams2: Connect
+    "HTTP/2 with the streams."
 
     api: Connect
-    "HTTP with the API alone."
+    "HTTP/1 with the API alone."
+
+    api2: Connect
+    "HTTP/2 with the API alone."
 
     flv_tcp: Connect
     caster: Callable[[StreamCaster], Connect]
@@ -94,6 +103,7 @@ def _web(settings: Settings, spoken: Spoken) -> Iterator[Wanted]:
                 server.https.pairs,
                 server.https.proxy_protocol,
                 place=_place(settings, "http_server.https.listen"),
+                offered=_offered(server.https, spoken.streams2),
             )
     if api.enabled and not settings.api_shared:
         yield Wanted(
@@ -113,7 +123,17 @@ def _web(settings: Settings, spoken: Spoken) -> Iterator[Wanted]:
             api.https.proxy_protocol,
             limits.API_CONNECTIONS_KEPT,
             _place(settings, "http_api.https.listen"),
+            _offered(api.https, spoken.api2),
         )
+
+
+def _offered(https: Https, http2: Connect) -> Mapping[str, Connect]:
+    """What handshakes offer besides HTTP/1: HTTP/2, where its library is there."""
+    if not https.http2 or find_spec("h2") is None:
+        return {}
+    # It takes 50 ms, in which the first client and all others would wait.
+    import_module("fastflv.servers.http.h2connection")
+    return {"h2": http2}
 
 
 def _place(settings: Settings, *paths: str) -> str:

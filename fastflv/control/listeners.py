@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint, uncovered
@@ -16,7 +16,8 @@ from fastflv.control.bindfault import bind_fault
 from fastflv.net.activation import refuse_unused, take_socket
 from fastflv.net.certificates import Certificates
 from fastflv.net.connectionlimit import ConnectionLimit
-from fastflv.net.listener import Acceptance, Connect, Listener, bind
+from fastflv.net.listener import Acceptance, Listener, bind
+from fastflv.net.negotiation import Connect
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.plainserver import watch_descriptors
 
@@ -24,6 +25,17 @@ log = logging.getLogger(__name__)
 
 Pairs = tuple[tuple[str, str], ...]
 "Paths of certificates and keys, the default pair first."
+
+
+ALPN_HTTP1: Final = "http/1.1"
+
+
+class Secured(NamedTuple):
+    """What TLS handshakes need."""
+
+    pairs: Pairs
+    offered: tuple[str, ...]
+    "Protocols by ALPN."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,15 @@ class Wanted:
     place: str = "in the configuration"
     "With what to choose another endpoint, for messages."
 
+    offered: Mapping[str, Connect] = field(default_factory=dict)
+    "What TLS handshakes offer before `connect`, by its name in ALPN."
+
+    @property
+    def secured(self) -> Secured:
+        """What its handshakes need."""
+        assert self.pairs is not None
+        return Secured(self.pairs, (*self.offered, ALPN_HTTP1) if self.offered else ())
+
 
 class Place(NamedTuple):
     """What tells one listener from another: its endpoint, and for port 0 whose it is."""
@@ -60,7 +81,7 @@ class Plan:
     """A prepared change: everything that can fail was done, and nothing shows yet."""
 
     acceptances: dict[Place, tuple[str, Acceptance]]
-    certificates: dict[Pairs, Certificates]
+    certificates: dict[Secured, Certificates]
     sockets: dict[Place, socket.socket] = field(default_factory=dict)
     "Bound for new places."
 
@@ -74,7 +95,7 @@ class Listeners:
         self._listeners: dict[Place, Listener] = {}
         self._sockets: dict[Place, socket.socket] = {}
         "Those of the listeners, which own them."
-        self._certificates: dict[Pairs, Certificates] = {}
+        self._certificates: dict[Secured, Certificates] = {}
         self._watches: list[asyncio.Task[None]] = []
 
     def __iter__(self) -> Iterator[Listener]:
@@ -107,14 +128,17 @@ class Listeners:
             for each in wanted:
                 context = None
                 if each.pairs is not None:
+                    secured = each.secured
                     certificates = (
-                        plan.certificates.get(each.pairs)
-                        or self._certificates.get(each.pairs)
-                        or Certificates(each.pairs)
+                        plan.certificates.get(secured)
+                        or self._certificates.get(secured)
+                        or Certificates(*secured)
                     )
-                    plan.certificates[each.pairs] = certificates
+                    plan.certificates[secured] = certificates
                     context = certificates.context
-                acceptance = Acceptance(each.connect, context, each.proxied, trusted, empty_ip_ok, each.kept)
+                acceptance = Acceptance(
+                    each.connect, context, each.proxied, trusted, empty_ip_ok, each.kept, each.offered
+                )
                 for endpoint in uncovered(each.endpoints):
                     place = Place(endpoint, "" if endpoint.port else each.name)
                     plan.acceptances[place] = (each.name, acceptance)

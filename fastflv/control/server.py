@@ -8,6 +8,7 @@ import socket
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastflv import limits
 from fastflv._ext.fanout.sender import Sender
@@ -36,7 +37,7 @@ from fastflv.net.clientid import new_id
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.filepool import FilePool
 from fastflv.net.heap import Heap
-from fastflv.net.listener import Connect
+from fastflv.net.negotiation import Connect
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
 from fastflv.net.quiet import QuietSockets
@@ -80,6 +81,9 @@ from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
 from fastflv.stream.publication import Publication, Publications, PublishOptions
 from fastflv.stream.stream import Stream
+
+if TYPE_CHECKING:
+    from fastflv.servers.http.h2connection import H2Connection
 
 log = logging.getLogger(__name__)
 
@@ -217,7 +221,9 @@ class Server:
         self._spoken = Spoken(
             self.rtmp.connect,
             partial(self._serve_http, streams),
+            partial(self._serve_http2, streams),
             partial(self._serve_http, api),
+            partial(self._serve_http2, api),
             self.flv_tcp.connect,
             self._caster,
             partial(self._serve_http, Exporter(self.metrics, self._trusted)),
@@ -354,6 +360,13 @@ class Server:
     def _serve_http(self, handler: Handler, peer: Peer) -> HttpConnection:
         return HttpConnection(
             self._loop, handler, self.connection_limit, peer, self.turns, self.quiet, self.file_pool.sending
+        )
+
+    def _serve_http2(self, handler: Handler, peer: Peer) -> H2Connection:
+        from fastflv.servers.http.h2connection import H2Connection
+
+        return H2Connection(
+            self._loop, handler, self.connection_limit, peer, self.turns, self.file_pool.sending
         )
 
     def _trusted(self) -> NetworkSet:

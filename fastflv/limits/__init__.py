@@ -13,6 +13,7 @@ from fastflv.limits.files import *
 from fastflv.limits.hls import *
 from fastflv.limits.hooks import *
 from fastflv.limits.http import *
+from fastflv.limits.http2 import *
 from fastflv.limits.log import *
 from fastflv.limits.metrics import *
 from fastflv.limits.net import *

@@ -41,13 +41,17 @@ class Certificates:
     `check` may run in another thread than the handshakes, once at a time.
     """
 
-    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Read *pairs* of paths: certificate and key, PEM. Raises StartupError with what to do."""
+    def __init__(self, pairs: Sequence[tuple[str, str]], offered: Sequence[str] = ()) -> None:
+        """Read *pairs* of paths: certificate and key, PEM. Raises StartupError with what to do.
+
+        *offered*: protocols that clients may choose by ALPN, the preferred one first; empty: the choice is not offered.
+        """
         self._pairs = tuple(pairs)
+        self._offered = list(offered)
         self._stamps = [_stamp(pair) for pair in self._pairs]
-        self._loaded = [_load(*pair) for pair in self._pairs]
+        self._loaded = [_load(*pair, self._offered) for pair in self._pairs]
         self._choice = _Choice(self._loaded)
-        self.context = _context()
+        self.context = _context(self._offered)
         self.context.sni_callback = self._give
 
     def check(self) -> bool:
@@ -68,7 +72,7 @@ class Certificates:
             # Before the files themselves: a change while they are read shows the next time.
             self._stamps[at] = _stamp(pair)
             try:
-                self._loaded[at] = _load(*pair)
+                self._loaded[at] = _load(*pair, self._offered)
             except StartupError as error:
                 log.error("%s; the certificate read before stays in use", error)
                 continue
@@ -102,18 +106,20 @@ class _Choice:
         return found or self._default
 
 
-def _context() -> ssl.SSLContext:
-    """A server context for TLS 1.2 and 1.3; session tickets are on, as OpenSSL has them."""
+def _context(offered: list[str]) -> ssl.SSLContext:
+    """A server context for TLS 1.2 and 1.3 that offers protocols; session tickets are on, as OpenSSL has them."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # A client could make the server work for every few bytes it sends.
     context.options |= ssl.OP_NO_RENEGOTIATION
+    if offered:
+        context.set_alpn_protocols(offered)
     return context
 
 
-def _load(cert: str, key: str) -> Loaded:
+def _load(cert: str, key: str, offered: list[str]) -> Loaded:
     texts = _read_pem(cert, "certificate"), _read_pem(key, "key")
-    context = _context()
+    context = _context(offered)
     try:
         context.load_cert_chain(cert, key, _refuse_passphrase)
     except _Encrypted:
@@ -166,7 +172,7 @@ def _fault(cert: str, chain: str, private: str, error: OSError) -> str:
         return "it is too weak for this OpenSSL; make one with RSA of 2048 bits or with ECDSA"
     # Which of the two it is, OpenSSL does not say: the certificate is tried alone.
     try:
-        _context().load_verify_locations(cert)
+        _context([]).load_verify_locations(cert)
     except ssl.SSLError:
         return "the certificate is damaged; take a new copy of the file"
     return "the key is damaged or of an unknown kind; take a new copy of the file"

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,15 +14,13 @@ from fastflv import limits
 from fastflv.config.endpoint import Endpoint
 from fastflv.errors import ProxyHeaderError
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.negotiation import Connect, Negotiation
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
 from fastflv.net.plainserver import PlainServer
 from fastflv.net.proxyprotocol import HEADER_BYTES_MAX, read_header
 
 log = logging.getLogger(__name__)
-
-Connect = Callable[[Peer], asyncio.BaseProtocol]
-"Makes the protocol of a new connection, which holds one place of the connection limit until it ends."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,13 @@ class Acceptance:
 
     kept: int = 0
     "Connections that are taken above the connection limit."
+
+    offered: Mapping[str, Connect] = field(default_factory=dict)
+    "What TLS handshakes offer besides, by its name in ALPN."
+
+    def greet(self, peer: Peer) -> asyncio.BaseProtocol:
+        """Return the protocol of a new connection, which holds a place."""
+        return Negotiation(peer, self.connect, self.offered) if self.offered else self.connect(peer)
 
 
 class Listener:
@@ -180,7 +185,7 @@ class Listener:
                 sock.setblocking(False)
                 peer = await self._read_proxy_header(sock, peer, acceptance.trusted)
             transport, _ = await self._loop.connect_accepted_socket(
-                lambda: acceptance.connect(peer),
+                lambda: acceptance.greet(peer),
                 sock,
                 ssl=context,
                 ssl_handshake_timeout=limits.HANDSHAKE_SECONDS if context is not None else None,

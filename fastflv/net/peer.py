@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fastflv.net.clientid import new_id
 from fastflv.net.forwarded import read_viewer
@@ -32,7 +32,7 @@ class Peer:
     "The viewer's own connection uses TLS, here or at a trusted proxy."
 
     id: str = field(default_factory=new_id, compare=False)
-    "Of the connection: each line of the log about it has this id, and so has its first client."
+    "Of the connection, or of one stream of several (`aside`): each line of the log about it has this id, and so has its first client."
 
     @classmethod
     def accepted(cls, remote: object, local_port: int, secure: bool = False) -> Peer:
@@ -61,6 +61,10 @@ class Peer:
             self.secure or header.secure,
             self.id,
         )
+
+    def aside(self) -> Peer:
+        """Return the Peer of one of several clients that share the connection, with an id of its own."""
+        return replace(self, id=new_id())
 
     def told(self, fields: Mapping[str, str], trusted: NetworkSet) -> Peer:
         """Return the Peer of one HTTP request: *fields* count when `ip` itself is a trusted proxy.

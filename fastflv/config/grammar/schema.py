@@ -51,8 +51,10 @@ EXTENSIONS: Final = frozenset(
         "rtmp.proxy_protocol",
         "rtmps.proxy_protocol",
         "http_server.proxy_protocol",
+        "http_server.https.http2",
         "http_server.https.proxy_protocol",
         "http_api.proxy_protocol",
+        "http_api.https.http2",
         "http_api.https.proxy_protocol",
         "vhost.play.start",
         "vhost.play.live_clock",
@@ -93,7 +95,9 @@ EXTENSIONS: Final = frozenset(
 )
 "Directives that SRS does not know: a file that uses one is refused by SRS."
 
-HTTPS: Final = BlockSchema(frozenset({"enabled", "listen", "key", "cert", "proxy_protocol"}), {}, free=True)
+HTTPS: Final = BlockSchema(
+    frozenset({"enabled", "listen", "key", "cert", "http2", "proxy_protocol"}), {}, free=True
+)
 "What is read of an `https` block; SRS checks no names in it."
 
 ENGINE: Final = block(

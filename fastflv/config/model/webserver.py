@@ -31,6 +31,9 @@ class Https:
     proxy_protocol: bool = False
     "fastflv: each connection begins with a PROXY header, version 1 or 2, of one of `trusted_proxies`. Default off."
 
+    http2: bool = True
+    "fastflv: offer HTTP/2 (ALPN), where the package h2 is installed: pip install 'fastflv[http2]'. Default on."
+
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """(certificate, key), the default one first."""

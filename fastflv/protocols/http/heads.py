@@ -1,6 +1,6 @@
-"""Heads of HTTP/1.x responses.
+"""Heads of responses, for each version of HTTP.
 
-Spec: RFC 9112, 4 and 6.
+Spec: RFC 9112, 4 and 6; RFC 9113, 8.3.2.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ ALLOW: Final = ", ".join(METHODS)
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 "Interim answer that makes the client send its body."
+
+HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
+"Fields that HTTP/2 does not have (RFC 9113, 8.2.2)."
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
@@ -46,6 +49,21 @@ def sized_head(response: Response, size: int, *, keep_alive: bool) -> bytes:
     if response.endless or response.status == 304:
         del fields["Content-Length"]
     return encode_head(response.status, fields)
+
+
+def h2_head(response: Response, size: int | None) -> list[tuple[str, str]]:
+    """Return the head of an answer over HTTP/2; *size* of its body, None: its end tells."""
+    fields = [
+        (":status", str(response.status)),
+        ("server", SERVER),
+        ("content-type", response.content_type),
+    ]
+    if size is not None and not response.endless and response.status != 304:
+        fields.append(("content-length", str(size)))
+    fields += [
+        (name.lower(), value) for name, value in response.headers.items() if name.lower() not in HOP_BY_HOP
+    ]
+    return fields
 
 
 def stream_head(response: Response, *, chunked: bool, keep_alive: bool) -> bytes:

@@ -1,4 +1,4 @@
-"""The body of a streamed answer on an HTTP/1.x connection."""
+"""The body of a streamed answer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fastflv.protocols.http.heads import LAST_CHUNK, chunk
 
 if TYPE_CHECKING:
     from fastflv.servers.http.h1exchange import H1Exchange
+    from fastflv.servers.http.h2exchange import H2Exchange
 
 
 class H1BodyWriter(BodyWriter):
@@ -50,4 +51,39 @@ class H1BodyWriter(BodyWriter):
 
     def abort(self) -> None:
         if not self.over:
+            self._exchange.break_off()
+
+
+class H2BodyWriter(BodyWriter):
+    """Bytes of one stream of an HTTP/2 connection."""
+
+    def __init__(self, exchange: H2Exchange) -> None:
+        self._exchange = exchange
+        self._mute = exchange.request.method == "HEAD"
+        self._over = False
+
+    @property
+    def buffered(self) -> int:
+        return self._exchange.stream.size
+
+    @property
+    def socket(self) -> Any:
+        return None
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._over and not self._mute:
+            self._exchange.stream.write(data)
+
+    def end(self) -> None:
+        if not self._over:
+            self.stop()
+            self._exchange.complete()
+
+    def stop(self) -> None:
+        """Take nothing more, and forget who writes."""
+        self._over = True
+        self.on_full = self.on_drain = None
+
+    def abort(self) -> None:
+        if not self._over:
             self._exchange.break_off()

@@ -12,12 +12,11 @@ from fastflv.net.filepool import FileShare
 from fastflv.net.peer import Peer
 from fastflv.net.quiet import QuietSockets
 from fastflv.net.turns import Turns
-from fastflv.protocols.http import crossdomain
 from fastflv.protocols.http.exchange import Handler, UpgradedProtocol
 from fastflv.protocols.http.h1 import END, H1, Refusal
 from fastflv.protocols.http.heads import sized_head
 from fastflv.protocols.http.message import Request
-from fastflv.servers.http.dispatch import dispatch, fail
+from fastflv.servers.http.dispatch import cross_domain_of, dispatch, fail
 from fastflv.servers.http.h1exchange import H1Exchange
 from fastflv.servers.http.transmit import Transmit, is_secure
 
@@ -226,9 +225,7 @@ class HttpConnection(asyncio.Protocol):
         self.deadline.clear()
         self._in_head = False
         request.peer = self.peer.told(request.headers, self._handler.trusted)
-        # Only browsers ask for it, and players that are no browser need not wait for the answer.
-        browser = "origin" in request.headers or request.method == "OPTIONS"
-        allowed = self._handler.cross_domain(request) if browser else crossdomain.NONE
+        allowed = cross_domain_of(self._handler, request)
         exchange = self._exchange = H1Exchange(self, request, cross_domain=allowed)
         dispatch(self._handler, exchange)
 

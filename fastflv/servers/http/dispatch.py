@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import logging
 
+from fastflv.protocols.http import crossdomain
+from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange, Handler
 from fastflv.protocols.http.heads import ALLOW, METHODS
-from fastflv.protocols.http.message import Response
+from fastflv.protocols.http.message import Request, Response
 
 log = logging.getLogger(__name__)
+
+
+def cross_domain_of(handler: Handler, request: Request) -> CrossDomain:
+    """Return what pages of other sites may do with the answer to *request*."""
+    # Only browsers ask for it, and players that are no browser need not wait for the answer.
+    browser = "origin" in request.headers or request.method == "OPTIONS"
+    return handler.cross_domain(request) if browser else crossdomain.NONE
 
 
 def dispatch(handler: Handler, exchange: Exchange) -> None:
