@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 import uvloop
 from embedded import FRAME_MS, GOP, Film, conf, is_picture, looped, number_of
-from model.flv import AUDIO, VIDEO, read_tags
+from model.flv import AUDIO, VIDEO, read_tags, sound
 
 import fastflv
 from fastflv import limits
@@ -53,6 +53,24 @@ async def test_a_reader_that_comes_later_begins_at_the_newest_keyframe_with_head
             found = [await anext(reader) for _ in range(3)]
             assert [tag.config for tag in found] == [True, True, False]
             assert (found[2].keyframe, number_of(found[2])) == (True, GOP)
+
+
+@looped
+async def test_a_reader_that_waits_for_a_stream_gets_the_sound_before_its_first_picture_too():
+    async with fastflv.Server(conf()) as server:
+        reading = asyncio.create_task(collect(server.stream("live/x")))
+        await asyncio.sleep(0)
+        async with server.publish("live/x") as publisher:
+            film = await Film(publisher).begin()
+            for number in range(3):
+                await publisher.send(AUDIO, number, sound(bytes([number])))
+            await film.frames(30)
+        tags = await reading
+    heard = [bytes(tag.data) for tag in tags if tag.kind == AUDIO and not tag.config]
+    assert heard[:3] == [b"\0", b"\1", b"\2"]
+    assert len(heard) == 33
+    assert [number_of(tag) for tag in tags if is_picture(tag)] == list(range(30))
+    assert sum(tag.config for tag in tags) == 2
 
 
 @looped

@@ -93,8 +93,8 @@ class Child:
 class Talker(Child):
     """A child that takes commands on stdin and prints events, one JSON object a line."""
 
-    def __init__(self, name: str, argv: list[str], cores: set[int] | None, log: Path) -> None:
-        super().__init__(name, argv, cores, log, stdout=subprocess.PIPE)
+    def __init__(self, name: str, argv: list[str], cores: set[int] | None, log: Path, **options: Any) -> None:
+        super().__init__(name, argv, cores, log, stdout=subprocess.PIPE, **options)
         self._partial = b""
 
     def send(self, line: str) -> None:
@@ -106,6 +106,11 @@ class Talker(Child):
         except OSError:
             self.process.wait(STOP_SECONDS)
             self.check()
+
+    def finish(self) -> None:
+        """Send the end of its commands."""
+        assert self.process.stdin
+        self.process.stdin.close()
 
     def event(self, name: str, timeout: float) -> dict[str, Any] | None:
         """Return the next event of that name; None when it does not come in time."""

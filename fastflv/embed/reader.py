@@ -26,7 +26,7 @@ class Begin(Enum):
     """Where a reader begins."""
 
     GOP = "gop"
-    "At the newest keyframe."
+    "At the newest keyframe; with the first tag of a stream that the reader has waited for."
 
     LIVE = "live"
     "With the next tags: sound at once, pictures from the next keyframe on."
@@ -177,22 +177,26 @@ class Reader:
         if self._stopped:
             self.close()
             return
-        growth = self._growth
 
         def appeared(stream: Stream) -> None:
-            growth.wake()
+            # At once: it may end before the reader runs.
+            self._open(stream, waited=True)
+            self._growth.wake()
 
         self._hub.wait(self.name, appeared)
         try:
-            await growth.wait()
+            await self._growth.wait()
         finally:
             self._hub.forget(self.name, appeared)
 
-    def _open(self, stream: Stream) -> None:
+    def _open(self, stream: Stream, *, waited: bool = False) -> None:
         log = stream.open().log
         writer = stream.writer
         at = log.key_pos if self._begin is Begin.GOP else -1
-        if at >= 0 and writer.has_video:
+        if self._begin is Begin.GOP and waited and log.tail == 0 and log.epoch_ms == 0:
+            # The log has all of it, headers included.
+            headers, at = b"", 0
+        elif at >= 0 and writer.has_video:
             headers = log.key_headers
         else:
             headers, at = writer.header_tags(log.head_dts), log.head
@@ -201,7 +205,7 @@ class Reader:
             position=at,
             drop_ms=KEEPS_ALL,
             jump_ms=stream.options.lag.jump_ms,
-            until_key=writer.has_video and at == log.head,
+            until_key=writer.has_video and at in (0, log.head),
         )
         self._log = log
         self._observer = LogObserver(self._growth.grown)

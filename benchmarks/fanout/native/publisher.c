@@ -5,7 +5,8 @@
  *
  * One stream is called NAME, several NAME0 NAME1 ..., their start spread over one frame interval, so that N
  * publishers do not beat as one. Prints {"event":"publishing"} when all publish; each line on stdin is answered
- * by one JSON object with the counts since the last; the end of stdin ends it.
+ * by one JSON object with the counts since the last. The end of stdin is answered too once the server has read all
+ * of it, and ends the program.
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -32,7 +33,7 @@ struct stream {
 
 static struct clip clip;
 static uint8_t *scratch;
-static int64_t latest_ns, sent_frames, sent_bytes;
+static int64_t latest_ns, sent_frames, sent_tags, sent_bytes;
 
 static int64_t due_ns(const struct stream *s)
 {
@@ -63,6 +64,7 @@ static void send_next(struct stream *s)
     if (late > latest_ns)
         latest_ns = late;
     sent_bytes += size;
+    sent_tags++;
     if (t->kind == TAG_VIDEO) {
         s->frames++;
         sent_frames++;
@@ -77,10 +79,19 @@ static void send_next(struct stream *s)
 
 static void report(void)
 {
-    printf("{\"event\":\"published\",\"frames\":%lld,\"bytes\":%lld,\"late_ms_max\":%.3f}\n", (long long)sent_frames,
-           (long long)sent_bytes, (double)latest_ns / 1e6);
+    printf("{\"event\":\"published\",\"frames\":%lld,\"tags\":%lld,\"bytes\":%lld,\"late_ms_max\":%.3f}\n",
+           (long long)sent_frames, (long long)sent_tags, (long long)sent_bytes, (double)latest_ns / 1e6);
     fflush(stdout);
-    sent_frames = sent_bytes = latest_ns = 0;
+    sent_frames = sent_tags = sent_bytes = latest_ns = 0;
+}
+
+/* A socket that is closed with input unread is reset, and what it has sent may be lost. */
+static void finish(const struct stream *s)
+{
+    struct pollfd in = {.fd = s->rtmp.fd, .events = POLLIN};
+    shutdown(s->rtmp.fd, SHUT_WR);
+    while (poll(&in, 1, 5000) == 1 && recv(s->rtmp.fd, scratch, 4096, 0) > 0)
+        ;
 }
 
 int main(int argc, char **argv)
@@ -119,8 +130,12 @@ int main(int argc, char **argv)
         struct timespec wait = as_timespec(soonest - mono_ns());
         if (ppoll(&in, 1, &wait, NULL) == 1) {
             char line[256];
-            if (read(0, line, sizeof line) <= 0)
+            if (read(0, line, sizeof line) <= 0) {
+                for (int i = 0; i < count; i++)
+                    finish(&streams[i]);
+                report();
                 return 0;
+            }
             report();
         }
     }
