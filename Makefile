@@ -31,8 +31,8 @@ api-page: build  ## write docs/api.md from the table of the API
 bench:  ## hot paths against naive Python
 	PYTHONPATH=. $(PYTHON) -m pytest benchmarks/micro --benchmark-only
 
-asan:  ## the suite under the address and undefined-behaviour sanitizers
-	sh tools/sanitized.sh address $(PYTHON) tests -m 'not slow'
+asan:  ## the suite under the address and undefined-behaviour sanitizers; `WORKERS=4` for more than 2 at a time
+	sh tools/sanitized.sh address $(PYTHON) -n $(or $(WORKERS),2) --dist loadfile tests
 
 tsan:  ## tests of the log and the sender threads under ThreadSanitizer
 	sh tools/sanitized.sh thread $(PYTHON) $(THREADED)
