@@ -53,7 +53,7 @@ class Site:
     def ask(self, answer: bytes) -> HttpReply:
         """Return the reply of a server that sends *answer* and closes."""
         self._answer = answer
-        return self.loop.run_until_complete(self._client.send("POST", self._url, b"{}", seconds=5))
+        return self.loop.run_until_complete(self._client.send("POST", self._url, b"{}", seconds=60))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
