@@ -190,6 +190,36 @@ DAMAGES: dict[str, tuple[str, str, str]] = {
         "share their http or their https ports, but not both; let both listens be equal, or none",
     ),
     "documentation": ("# A comment.", "^is_full on;", "never use a.conf: it documents, it does not run"),
+    "https where both are off": (
+        "enabled         on;\n    listen          8080;\n    dir             ./html;\n    crossdomain     on;\n}\nhttp_api {\n    enabled         on;",
+        "^https { enabled on; key key.pem; cert cert.pem; }\n}\nhttp_api {\n    ^https { enabled on; key key.pem; cert cert.pem; }",
+        "enable http_server & enable http_api",
+    ),
+    # Tokens, hooks and pages.
+    "auth without a key": ("tcp_nodelay     on;", "auth { enabled ^on; }", "wants a proof of 'publish' and 'play', but there is no key for it; write 'key SECRET|FILE;'"),
+    "auth of one action without a key": ("tcp_nodelay     on;", "auth { enabled on; apply ^publish play; tencent play abc; }", "wants a proof of 'publish', but there is no key for it"),
+    "two actions that there are not": ("tcp_nodelay     on;", "auth { apply play ^watch ^listen; algorithms ^none HS256; }", "cannot be 'watch' & cannot be 'listen' & vhost.auth.algorithms cannot be 'none'"),
+    "a signing without its action": ("tcp_nodelay     on;", "auth { enabled on; tencent ^abc; aliyun ^D play abc; aliyun A publish abc; }", "tencent names no action and key; write 'tencent publish|play KEY;' & aliyun names no form"),
+    "two forms of a signing": ("tcp_nodelay     on;", "auth { aliyun A play abc; aliyun ^B publish abc; }", "vhost.auth.aliyun has two forms"),
+    "three bad keys": (
+        "tcp_nodelay     on;",
+        "auth { enabled on; key ^short ./key.txt ^./gone.pem; key ^./key.pem; }",
+        "the secret has 5 bytes & cannot read ./gone.pem: no such file or directory & has a private key, which the server must not have",
+    ),
+    "two bad sets of keys": ("tcp_nodelay     on;", "auth { enabled on; jwks ^./gone.json ^http:// ^good.inc; }", "cannot read ./gone.json & 'http://' is no URL & good.inc"),
+    "an algorithm that a key is not for": ("tcp_nodelay     on;", "auth { enabled on; algorithms ^ES256; key ./key.txt; }", "leaves out HS256, which a key is for; add HS256"),
+    "hooks that are no URLs": (
+        "tcp_nodelay     on;",
+        "http_hooks { enabled on; on_play http://127.0.0.1:85/ok ^127.0.0.1:85; on_stop ^ftp://127.0.0.1/; }",
+        "on_play '127.0.0.1:85' is no URL & on_stop 'ftp://127.0.0.1/' is no URL of the form http://HOST:PORT/PATH",
+    ),
+    "a registry that is no URL": ("# A comment.", "heartbeat { enabled on; url ^registry; }", "heartbeat.url 'registry' is no URL"),
+    "pages that are none": ("play        example.com;", "all ^/x example.com ^?; play ^:80;", "'/x' is no site & '?' is no site & vhost.refer.play cannot be read: ':80' is no site; write a host as example.com"),
+    "faults of every step": (
+        "    tcp_nodelay     on;\n    play {\n        gop_cache   on;",
+        "    http_hooks { enabled on; on_play ^x; }\n    play {\n        start ^fast;\n        ^gop_cach on;",
+        "'x' is no URL & write one of compact & did you mean 'gop_cache'",
+    ),
     # Certificates.
     "a certificate that is not there": ("crossdomain     on;", "https { enabled on; key key.pem; cert ^none.pem; }", "http_server.https: certificate file none.pem does not exist"),
     "a key that is not there": ("crossdomain     on;", "https { enabled on; key ^none.pem; cert cert.pem; }", "key file none.pem does not exist"),
@@ -211,6 +241,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("damaged")
     make_pair(folder)
     (folder / "good.inc").write_text("utc_time on;")
+    (folder / "key.txt").write_text("a secret of more than thirty-two bytes")
     (folder / "folder").mkdir()
     return folder
 

@@ -64,8 +64,7 @@ def check_meaning(settings: Settings, root: Section, env_only: bool) -> None:
     problems = root.problems
     if not settings.listen and not env_only and not problems:
         problems.add(_error(root.directive, (), "there is no RTMP listener", "add 'listen 1935;'"))
-    with problems.collected():
-        _check_http(settings, root.directive)
+    _check_http(settings, root.directive, problems)
     _check_distinct(settings, root.directive, problems)
     _check_proxied(settings, root)
     _check_http2(root)
@@ -122,11 +121,13 @@ def _at(root: Directive, path: tuple[str, ...]) -> Directive:
     return at
 
 
-def _check_http(settings: Settings, root: Directive) -> None:
+def _check_http(settings: Settings, root: Directive, problems: Problems) -> None:
     server, api = settings.http_server, settings.http_api
     for name, http in (("http_server", server), ("http_api", api)):
         if http.https.enabled and not http.enabled:
-            raise _error(root, (name, "https"), f"{name}.https is on, but {name} is off", f"enable {name}")
+            problems.add(
+                _error(root, (name, "https"), f"{name}.https is on, but {name} is off", f"enable {name}")
+            )
     if not (server.enabled and api.enabled and (server.https.enabled or api.https.enabled)):
         return
     # Below shared ports `listen 0` of the server's https stands in the API's https as well.
@@ -136,12 +137,14 @@ def _check_http(settings: Settings, root: Directive) -> None:
         else same_ports(server.https.listen, api.https.listen)
     )
     if settings.api_shared != same:
-        raise _error(
-            root,
-            ("http_api", "https", "listen"),
-            f"http_api and http_server ({_at(root, ('http_server', 'https', 'listen')).place}) share their http"
-            " or their https ports, but not both",
-            "let both listens be equal, or none",
+        problems.add(
+            _error(
+                root,
+                ("http_api", "https", "listen"),
+                f"http_api and http_server ({_at(root, ('http_server', 'https', 'listen')).place}) share their http"
+                " or their https ports, but not both",
+                "let both listens be equal, or none",
+            )
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from importlib.util import find_spec
 
 from fastflv import limits
@@ -13,16 +14,18 @@ from fastflv.access.tokens.key import HS256, INSTALL, Key, KeyFault, read_file, 
 from fastflv.access.tokens.keysource import KeySource
 from fastflv.access.tokens.store import TokenStore
 from fastflv.access.tokens.verifier import Verifier
-from fastflv.config.grammar.section import Section
+from fastflv.config.grammar.problems import Problems
+from fastflv.config.grammar.section import Section, Value
 from fastflv.config.model.auth import Auth
 from fastflv.config.model.vhost import Vhost
 from fastflv.errors import ConfigValueError
+from fastflv.net.httpclient import url_fault
 
 
-def auth_rule(vhost: Vhost, store: TokenStore, folder: str) -> AuthRule | None:
+def auth_rule(vhost: Vhost, store: TokenStore, folder: str, problems: Problems) -> AuthRule | None:
     """Return the rule of a vhost's `auth`; None where it is off. *folder*: where paths of key files start.
 
-    Raises ConfigValueError for a key that cannot be used.
+    *problems* is given each key that cannot be used.
     """
     auth = vhost.auth
     if not auth.enabled or not vhost.enabled:
@@ -31,10 +34,11 @@ def auth_rule(vhost: Vhost, store: TokenStore, folder: str) -> AuthRule | None:
     section = vhost.source.sub("auth")
     verifier = None
     if auth.key or auth.jwks:
-        _check_libraries(auth, section)
+        with problems.collected():
+            _check_libraries(auth, section)
         verifier = Verifier(
-            _keys(auth, section, folder),
-            _sources(auth, section, store, folder),
+            _keys(auth, section, folder, problems),
+            _sources(section, store, folder, problems),
             algorithms=auth.algorithms,
             issuer=auth.issuer,
             audience=auth.audience,
@@ -55,32 +59,47 @@ def _signers(auth: Auth) -> list[Signer]:
     return [*tencent, *aliyun]
 
 
-def _keys(auth: Auth, section: Section, folder: str) -> tuple[Key, ...]:
+def _keys(auth: Auth, section: Section, folder: str, problems: Problems) -> tuple[Key, ...]:
     keys = []
-    for word in auth.key:
+    for at, index in _words(section, "key"):
         try:
-            key = read_key(word, folder)
+            key = read_key(at.words[index], folder)
         except KeyFault as fault:
-            raise _error(section, "key", f"cannot be used: {fault.detail}", fault.hint) from None
-        _check_algorithm(auth, section, key)
+            problems.add(at.error(f"cannot be used: {fault.detail}", fault.hint, word=index))
+            continue
+        with problems.collected():
+            _check_algorithm(auth, section, key)
         keys.append(key)
-    if len(keys) > limits.TOKEN_KEYS_MAX:
-        raise _error(section, "key", f"has more than {limits.TOKEN_KEYS_MAX} keys", "remove old ones")
+    if len(auth.key) > limits.TOKEN_KEYS_MAX:
+        problems.add(_error(section, "key", f"has more than {limits.TOKEN_KEYS_MAX} keys", "remove old ones"))
     return tuple(keys)
 
 
-def _sources(auth: Auth, section: Section, store: TokenStore, folder: str) -> list[KeySource]:
+def _sources(section: Section, store: TokenStore, folder: str, problems: Problems) -> list[KeySource]:
     sources = []
-    for place in auth.jwks:
+    for at, index in _words(section, "jwks"):
+        place = at.words[index]
         keys: tuple[Key, ...] = ()
-        if not is_url(place):
+        if is_url(place):
+            fault = url_fault(place)
+            if fault:
+                problems.add(at.error(f"'{place}' {fault}", "write the whole URL of the set", word=index))
+                continue
+        else:
             place = os.path.join(folder, place)
             try:
                 keys = read_set(read_file(place, limits.JWKS_BYTES_MAX), place)
             except KeyFault as fault:
-                raise _error(section, "jwks", f"cannot be used: {fault.detail}", fault.hint) from None
+                problems.add(at.error(f"cannot be used: {fault.detail}", fault.hint, word=index))
+                continue
         sources.append(store.source_of(place, keys))
     return sources
+
+
+def _words(section: Section, name: str) -> Iterator[tuple[Value, int]]:
+    """Each word of the statements *name*, as the statement and the index of the word."""
+    for each in section.values(name, split=True):
+        yield from ((each, index) for index in range(len(each.words)))
 
 
 def _check_algorithm(auth: Auth, section: Section, key: Key) -> None:

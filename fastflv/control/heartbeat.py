@@ -9,20 +9,21 @@ from collections.abc import Callable, Mapping
 
 from fastflv.access.hookfaults import HookFaults
 from fastflv.config.endpoint import Endpoint
+from fastflv.config.grammar.problems import Problems
 from fastflv.config.model.server import Heartbeat, Settings
 from fastflv.net.httpclient import HttpClient, url_fault
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.network import address
 
 
-def check_heartbeat(settings: Settings) -> None:
-    """Raise ConfigValueError for a URL that cannot be asked."""
+def check_heartbeat(settings: Settings, problems: Problems) -> None:
+    """Add a problem for a URL that cannot be asked."""
     heartbeat = settings.heartbeat
     fault = url_fault(heartbeat.url) if heartbeat.enabled else ""
     if fault and settings.source is not None:
         at = settings.source.sub("heartbeat").value("url")
         assert at is not None
-        raise at.error(f"'{heartbeat.url}' {fault}", "write the whole URL of the registry")
+        problems.add(at.error(f"'{heartbeat.url}' {fault}", "write the whole URL of the registry"))
 
 
 class HeartbeatTimer:

@@ -12,6 +12,7 @@ from fastflv.access.hooks import HookRule
 from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Rule
 from fastflv.access.visits import Visits
+from fastflv.config.grammar.problems import Problems
 from fastflv.config.model.hooks import Hooks
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import Vhost
@@ -26,18 +27,16 @@ from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 
 
-def check_hooks(vhost: Vhost) -> None:
-    """Raise ConfigValueError for a hook of *vhost* that cannot be asked."""
+def check_hooks(vhost: Vhost, problems: Problems) -> None:
+    """Add a problem for each hook of *vhost* that cannot be asked."""
     if not vhost.enabled or not vhost.http_hooks.enabled or vhost.source is None:
         return
     for each in fields(Hooks):
-        urls = getattr(vhost.http_hooks, each.name)
-        for url in urls if isinstance(urls, tuple) else ():
+        at = vhost.source.sub("http_hooks").value(each.name, split=True) if each.name != "enabled" else None
+        for index, url in enumerate(at.words if at is not None else ()):
             fault = url_fault(url)
-            if fault:
-                at = vhost.source.sub("http_hooks").value(each.name)
-                assert at is not None
-                raise at.error(f"'{url}' {fault}", "write the whole URL of the hook")
+            if fault and at is not None:
+                problems.add(at.error(f"'{url}' {fault}", "write the whole URL of the hook", word=index))
 
 
 class ServerHooks:

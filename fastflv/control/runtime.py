@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 from fastflv import limits
 from fastflv.access.auth import AuthRule
+from fastflv.access.refer import ReferRule
 from fastflv.access.rule import Rule
 from fastflv.access.rules import compile_rules
 from fastflv.access.tokens.store import TokenStore
 from fastflv.config.filemount import file_mounts
+from fastflv.config.grammar.problems import Problems
+from fastflv.config.model.access import Refer
 from fastflv.config.model.dvr import DvrPlan
 from fastflv.config.model.play import TimeJitter
 from fastflv.config.model.server import Settings
@@ -22,7 +25,6 @@ from fastflv.containers.variant import Variant
 from fastflv.control.authrules import auth_rule
 from fastflv.control.heartbeat import check_heartbeat
 from fastflv.control.hooks import check_hooks
-from fastflv.errors import ConfigValueError
 from fastflv.net.networkset import NetworkSet
 from fastflv.record.options import RecordOptions, path_template
 from fastflv.servers.hls import HlsNames, HlsOptions
@@ -85,28 +87,48 @@ class Runtime:
 def compile_runtime(
     settings: Settings, number: int, tokens: TokenStore | None = None, *, folder: str = ""
 ) -> Runtime:
-    """Compile *settings*. Raises ConfigValueError, with file and line, for a value that no layer can use.
+    """Compile *settings*. Raises ConfigValueError, which carries all problems, for values that no layer can use.
 
     *tokens*: of the server; None: one of its own. *folder*: where relative paths of key files start.
     """
     tokens = TokenStore() if tokens is None else tokens
-    check_heartbeat(settings)
     shared = settings.api_shared
     files = file_mounts(settings.vhosts, settings.http_server.dir)
     routes = {
         name: routes_of(vhost, api_shared=shared, files=files[name], numbered=settings.numbered_app(name))
         for name, vhost in settings.vhosts.items()
     }
+    problems = Problems()
+    check_heartbeat(settings, problems)
+    vhosts = {}
+    for name, vhost in settings.vhosts.items():
+        check_hooks(vhost, problems)
+        _check_sites(vhost, problems)
+        auth = auth_rule(vhost, tokens, folder, problems)
+        if not problems:
+            vhosts[name] = _compile_vhost(vhost, settings, routes[name], auth)
+    problems.raise_found()
     return Runtime(
         number,
         settings,
-        {
-            name: _compile_vhost(vhost, settings, routes[name], auth_rule(vhost, tokens, folder))
-            for name, vhost in settings.vhosts.items()
-        },
+        vhosts,
         NetworkSet(settings.trusted_proxies),
         Site("", routes_of(Vhost(), api_shared=shared, files=files[""])),
     )
+
+
+def _check_sites(vhost: Vhost, problems: Problems) -> None:
+    """Add a problem for each word of `refer` that is no site."""
+    if not vhost.enabled or not vhost.refer.enabled or vhost.source is None:
+        return
+    for name in ("all", "publish", "play"):
+        at = vhost.source.sub("refer").value(name, split=True)
+        for index, word in enumerate(at.words if at is not None else ()):
+            try:
+                ReferRule(Refer(all=(word,)))
+            except ValueError as error:
+                assert at is not None
+                problems.add(at.error(f"cannot be read: {error}", word=index))
 
 
 def fanout_threads(settings: Settings) -> int:
@@ -117,14 +139,7 @@ def fanout_threads(settings: Settings) -> int:
 def _compile_vhost(
     vhost: Vhost, settings: Settings, routes: tuple[Route, ...], auth: AuthRule | None
 ) -> VhostRuntime:
-    check_hooks(vhost)
-    try:
-        rules = (*compile_rules(vhost.security, vhost.refer), *((auth,) if auth is not None else ()))
-    except ValueError as error:
-        at = vhost.directive
-        raise ConfigValueError(
-            f"vhost {vhost.name}: {error}", file=at.file if at else "", line=at.line if at else 0
-        ) from None
+    rules = (*compile_rules(vhost.security, vhost.refer), *((auth,) if auth is not None else ()))
     live = live_options(vhost)
     return VhostRuntime(
         vhost,

@@ -51,10 +51,9 @@ def load_checked(
                 check_listeners(settings)
         if starts and settings.source is not None:
             check_certificates(settings, problems)
-            if not problems:
-                with problems.collected():
-                    # Lists of rules and routes are refused here, before anything starts and by -t too.
-                    compile_runtime(settings, 1, folder=_folder(settings))
+            with problems.collected():
+                # Keys, hooks and lists of rules are refused here, before anything starts and by -t too.
+                compile_runtime(settings, 1, folder=_folder(settings))
     except TooManyProblems:
         pass
     problems.raise_found()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from fastflv import limits
@@ -80,39 +82,45 @@ class Auth:
 
 
 def read_auth(section: Section) -> Auth:
-    """Build the block; raise ConfigValueError for words that cannot be, and for an action that no key can prove."""
-    aliyun = tuple(_read_aliyun(each) for each in section.values("aliyun", split=True))
+    """Build the block. A word that cannot be is a problem, and so is an action that no key can prove."""
+    tencent = _read_each(section, "tencent", lambda each: _read_signing(each, each.words, "tencent"))
+    aliyun = _read_each(section, "aliyun", _read_aliyun)
     auth = section.fill(
-        Auth,
-        key=_words(section, "key"),
-        jwks=_words(section, "jwks"),
-        tencent=tuple(
-            _read_signing(each, each.words, "tencent") for each in section.values("tencent", split=True)
-        ),
-        aliyun=aliyun,
+        Auth, key=_words(section, "key"), jwks=_words(section, "jwks"), tencent=tencent, aliyun=aliyun
     )
-    _check_words(section.value("apply", split=True), auth.apply, ACTIONS)
-    _check_words(section.value("algorithms", split=True), auth.algorithms, ALGORITHMS)
+    _check_words(section, "apply", ACTIONS)
+    _check_words(section, "algorithms", ALGORITHMS)
     if auth.enabled:
         _check_proofs(section, auth)
-    if len({each.form for each in aliyun}) > 1:
-        at = section.value("aliyun")
-        assert at is not None
-        raise at.error("has two forms", "write one form for all of a vhost")
+    forms = dict.fromkeys(each.form for each in aliyun)
+    if len(forms) > 1:
+        other = section.values("aliyun", split=True)[[each.form for each in aliyun].index(list(forms)[1])]
+        section.problems.add(other.error("has two forms", "write one form for all of a vhost"))
     return auth
 
 
 def _check_proofs(section: Section, auth: Auth) -> None:
-    """Raise where nobody could ever publish or play. `record` may be closed: it is so by default, beside CDN keys."""
-    for action in auth.apply:
-        if action != "record" and not auth.proves(action):
-            at = section.value("apply") or section.value("enabled")
-            assert at is not None
-            raise at.error(
-                f"wants a proof of '{action}', but there is no key for it",
-                "write 'key SECRET|FILE;' or 'jwks FILE|URL;' for tokens,"
-                f" 'tencent {action} KEY;' or 'aliyun A {action} KEY;' for signed URLs",
-            )
+    """Find actions that nobody could ever prove. `record` may be closed: it is so by default, beside CDN keys."""
+    written = (*section.values("tencent", split=True), *section.values("aliyun", split=True))
+    actions = [action for action in auth.apply if action in ("publish", "play") and not auth.proves(action)]
+    # A key that cannot be read is a problem of its own.
+    if not actions or any(section.problems.at(each) for each in written):
+        return
+    at = section.value("apply") or section.value("enabled")
+    assert at is not None
+    section.problems.add(
+        at.error(
+            f"wants a proof of {' and '.join(map(repr, actions))}, but there is no key for it",
+            "write 'key SECRET|FILE;' or 'jwks FILE|URL;' for tokens,"
+            f" 'tencent {actions[0]} KEY;' or 'aliyun A {actions[0]} KEY;' for signed URLs",
+        )
+    )
+
+
+def _read_each(section: Section, name: str, read: Callable[[Value], Signing]) -> tuple[Signing, ...]:
+    """Read all statements *name*; what is wrong with one is a problem, and it is left out."""
+    found = (section.problems.attempt(partial(read, each), None) for each in section.values(name, split=True))
+    return tuple(each for each in found if each is not None)
 
 
 def _read_aliyun(found: Value) -> Signing:
@@ -133,8 +141,10 @@ def _words(section: Section, name: str) -> tuple[str, ...]:
     return tuple(word for each in section.values(name, split=True) for word in each.words)
 
 
-def _check_words(found: Value | None, words: tuple[str, ...], known: tuple[str, ...]) -> None:
-    wrong = next((word for word in words if word not in known), None)
-    if wrong is not None:
-        assert found is not None
-        raise found.error(f"cannot be '{wrong}'", f"write some of {' '.join(known)}")
+def _check_words(section: Section, name: str, known: tuple[str, ...]) -> None:
+    found = section.value(name, split=True)
+    for index, word in enumerate(found.words if found else ()):
+        if found and word not in known:
+            section.problems.add(
+                found.error(f"cannot be '{word}'", f"write some of {' '.join(known)}", word=index)
+            )

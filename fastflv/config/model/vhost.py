@@ -6,7 +6,6 @@ Fields have the names of their directives; a field without a directive has its d
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 from fastflv import limits
@@ -133,7 +132,7 @@ def read_vhost(section: Section) -> Vhost:
         http_hooks=section.sub("http_hooks").fill(Hooks),
         refer=section.sub("refer").fill(Refer),
         security=read_security(section.sub("security")),
-        auth=section.problems.attempt(partial(read_auth, section.sub("auth")), Auth()),
+        auth=read_auth(section.sub("auth")),
         limits=read_limits(section.sub("limits")),
         forward=section.sub("forward").fill(Forward),
         cluster=section.sub("cluster").fill(Cluster),
