@@ -1,6 +1,6 @@
 """The players of one log in one thread. See group.pyx."""
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from fastflv._ext.fanout.player cimport Burst, PlayerState
 from fastflv._ext.log.log cimport Log
@@ -12,6 +12,11 @@ cdef struct Slot:
     PlayerState** players      # owned array of borrowed pointers
     int32_t count
     int32_t room
+    # A pass serves each player once, from `start` to the end and then from 0 to `start`.
+    uint8_t passes             # 0: none, 1: one goes on, 2: another follows it
+    uint8_t wrapped            # the pass goes on from 0
+    int32_t start
+    int32_t at                 # the next player
 
 
 cdef struct Group:
@@ -25,12 +30,13 @@ cdef struct Group:
     int32_t count              # players in all slots
     int32_t next_slot          # where the next player goes
     int32_t turn               # rotates the player that is served first
+    int32_t passing            # slots with a pass that goes on
     bint open                  # the merge window follows the load of the thread
     int64_t window_us          # merge window; 0: a send per video frame
     int64_t slot_us            # length of a slot
     int64_t due_us             # clock of the next look at the log, -1: none
     int64_t seen               # head at the last look
-    int64_t served             # head up to which all players were served in one pass; a join moves `seen` alone
+    int64_t served             # head up to which the passes serve all players; a join moves `seen` alone
     int64_t new_us             # clock of the last look that found something new
     int64_t rate               # of the log, bytes a second, 0: not known
     int64_t rated_us           # clock at which `rate` was measured
@@ -43,6 +49,9 @@ cdef int64_t next_due(Group* g, int64_t now) noexcept nogil
 cdef void go_idle(Group* g) noexcept nogil
 cdef void set_window(Group* g, int64_t window_us, int64_t now) noexcept nogil
 cdef void change_window(Group* g, int64_t window_us, bint is_open, int64_t now) noexcept nogil
+cdef void begin_pass(Group* g, Slot* slot) noexcept nogil
+cdef void begin_passes(Group* g) noexcept nogil
+cdef PlayerState* next_player(Group* g) noexcept nogil
 cdef Group* find_group(Group* groups, Log* log) noexcept nogil
 cdef Group* add_group(Group** groups, Log* log, int fd, int64_t window_us, bint is_open) noexcept nogil
 cdef void remove_group(Group** groups, Group* g) noexcept nogil

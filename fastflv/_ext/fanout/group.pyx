@@ -1,4 +1,4 @@
-"""The players of one log in one thread: their slots in the merge window, and the times at which they are served.
+"""The players of one log in one thread: their slots in the merge window, the times of their service, and its passes.
 
 Sleeping and waking are described in waker.pyx.
 """
@@ -103,6 +103,7 @@ cdef bint spread_players(Group* g, int32_t slot_count) noexcept nogil:
     g.slots = slots
     g.slot_count = slot_count
     g.next_slot = to
+    g.passing = 0
     return True
 
 
@@ -117,13 +118,86 @@ cdef void free_slots(Slot* slots, int32_t count) noexcept nogil:
 cdef void change_window(Group* g, int64_t window_us, bint is_open, int64_t now) noexcept nogil:
     """Merge over another time from now on, on as many slots as it needs; *is_open*: the window follows the load.
 
-    Not while slots are being served. Without memory the slots stay, and the sends are spread less evenly.
+    Without memory the slots stay, and the sends are spread less evenly.
     """
     cdef int32_t slot_count = slots_of(window_us, is_open)
+    cdef bint passing = g.passing > 0
     g.open = is_open
-    if slot_count != g.slot_count:
-        spread_players(g, slot_count)
+    if slot_count != g.slot_count and spread_players(g, slot_count) and passing:
+        begin_passes(g)
     set_window(g, window_us, now)
+
+
+# --- passes ----------------------------------------------------------------------------------
+
+cdef void begin_pass(Group* g, Slot* slot) noexcept nogil:
+    """Have all players of a slot served, once more where that goes on.
+
+    Each pass starts with another player, so that none is always last.
+    """
+    if slot.count == 0:
+        return
+    if slot.passes:
+        slot.passes = 2
+        return
+    slot.passes = 1
+    g.passing += 1
+    start_pass(g, slot)
+
+
+cdef void begin_passes(Group* g) noexcept nogil:
+    """Have all players of the group served up to the head that was seen last."""
+    cdef int32_t i
+    for i in range(g.slot_count):
+        begin_pass(g, &g.slots[i])
+    g.served = g.seen
+
+
+cdef void start_pass(Group* g, Slot* slot) noexcept nogil:
+    g.turn = (g.turn + 7) & 0x3FFFFFFF
+    slot.start = slot.at = g.turn % slot.count if slot.count else 0
+    slot.wrapped = 0
+
+
+cdef PlayerState* next_player(Group* g) noexcept nogil:
+    """Return the player whose turn it is in the passes of the group; NULL when all were served."""
+    cdef int32_t i
+    cdef Slot* slot
+    for i in range(g.slot_count if g.passing else 0):
+        slot = &g.slots[i]
+        while slot.passes:
+            if slot.at == slot.count and not slot.wrapped:
+                slot.wrapped = 1
+                slot.at = 0
+            if slot.at < (slot.start if slot.wrapped else slot.count):
+                slot.at += 1
+                return slot.players[slot.at - 1]
+            slot.passes -= 1
+            if slot.passes:
+                start_pass(g, slot)
+            else:
+                slot.start = slot.at = 0
+                g.passing -= 1
+    return NULL
+
+
+cdef void fill_gap(Slot* slot, int32_t gap) noexcept nogil:
+    """Take the player at *gap* out of a slot. A pass parts a slot in those who were served and those who were not.
+
+    Each part gives its last player to the gap before it, so that all stay in their part.
+    """
+    cdef int32_t edges[3]
+    cdef int32_t i
+    cdef int32_t left = gap
+    edges[0], edges[1], edges[2] = min(slot.start, slot.at), max(slot.start, slot.at), slot.count
+    for i in range(3):
+        if gap < edges[i] - 1:
+            slot.players[gap] = slot.players[edges[i] - 1]
+            slot.players[gap].index = gap
+            gap = edges[i] - 1
+    slot.start -= left < slot.start
+    slot.at -= left < slot.at
+    slot.count -= 1
 
 
 # --- players ---------------------------------------------------------------------------------
@@ -201,9 +275,7 @@ cdef Group* leave_group(PlayerState* p) noexcept nogil:
     """Take a player out of its group; return the group when it is empty and must be removed, else NULL."""
     cdef Group* g = <Group*>p.group
     cdef Slot* slot = &g.slots[p.slot]
-    slot.count -= 1
-    slot.players[p.index] = slot.players[slot.count]
-    slot.players[p.index].index = p.index
+    fill_gap(slot, p.index)
     # The next player fills the gap, so that slots stay even.
     g.next_slot = p.slot
     g.count -= 1

@@ -34,6 +34,7 @@ cdef struct Thread:
     Load load                  # chooses the merge window of groups whose window is open
     int32_t blocked            # players with a full socket
     int64_t check_us           # clock of the next check of their lag and progress, while there are any
+    uint8_t passing            # 1: players wait for the next turn in a pass of their group
     uint8_t excused            # 1: the last check came late, and was put off by as much
     int64_t wakeups            # counters; relaxed, the event loop reads them
     int64_t players

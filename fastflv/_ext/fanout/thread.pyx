@@ -3,10 +3,12 @@
 A thread owns its players. It sleeps in `epoll_wait` until a log's writer wakes it, a merge window comes due, or a full
 socket is writable again. Without players that wait for anything it sleeps without a timeout.
 
-- Merge window 0: each video frame wakes the thread, which sends it to all players of the log in one pass. Audio is
+- Merge window 0: each video frame wakes the thread, which sends it to all players of the log. Audio is
   sent with the next video frame, or alone after FLUSH_MS without video.
 - Merge window N: players are spread over N ms in up to SLOTS_MAX slots. The thread serves one slot at a time and
   sleeps once a whole window brought nothing new.
+- A send to all players of a log, or of a slot, is a pass (group.pyx). SERVE_COUNT players of one log are served in a
+  turn, so that a small audience does not wait for a large one.
 - Open merge window: the load of the thread chooses it (loadwindow.pyx); it is 0 while the load is low.
 """
 
@@ -26,8 +28,8 @@ from fastflv._ext.core.sockets cimport (
 )
 from fastflv._ext.fanout.change cimport Change, change_group, free_changes
 from fastflv._ext.fanout.group cimport (
-    Group, Slot, add_group, find_group, flush_us, go_idle, join_group, leave_group, look, next_due, remove_group,
-    set_window,
+    Group, add_group, begin_pass, begin_passes, find_group, flush_us, go_idle, join_group, leave_group, look, next_due,
+    next_player, remove_group, set_window,
 )
 from fastflv._ext.fanout.ladder cimport give_credit, measure_lag
 from fastflv._ext.fanout.lag cimport INTER
@@ -45,6 +47,8 @@ from fastflv import limits
 cdef int64_t CHECK_US = limits.BLOCKED_CHECK_MS * 1000
 cdef int64_t LATE_US = <int64_t>(limits.LATE_SECONDS * 1000000)
 cdef int32_t LEAVE_COUNT = limits.LEAVE_COUNT
+cdef int64_t LEAVE_US = limits.LEAVE_MS * 1000
+cdef int32_t SERVE_COUNT = limits.SERVE_COUNT
 cdef int64_t RATE_LOOK_US = limits.RATE_SPAN_MS * 1000
 cdef enum:
     EVENTS = 256
@@ -132,36 +136,26 @@ cdef void end_response(Thread* t, Group* g, PlayerState* p) noexcept nogil:
             note_blocked(t, p)
 
 
-cdef void serve_slot(Thread* t, Group* g, Slot* slot, int64_t head) noexcept nogil:
-    """Send new tags to the players of one slot. Each turn starts with another player, so that none is always last."""
-    cdef int32_t i
-    cdef int32_t count = slot.count
-    cdef int32_t start
+cdef void serve_some(Thread* t, Group* g) noexcept nogil:
+    """Go on with the passes of a group: SERVE_COUNT players in one turn, the others behind those of other logs."""
+    cdef int32_t _i
     cdef PlayerState* p
-    if count == 0:
-        return
-    g.turn = (g.turn + 7) & 0x3FFFFFFF
-    start = g.turn % count
-    for i in range(count):
-        p = slot.players[(start + i) % count]
+    for _i in range(SERVE_COUNT):
+        p = next_player(g)
+        if p == NULL:
+            return
         if not p.blocked and not p.leaving:
-            serve(t, g, p, head)
+            serve(t, g, p, g.seen)
+    t.passing = t.passing or g.passing > 0
 
 
-cdef void serve_group(Thread* t, Group* g) noexcept nogil:
-    cdef int32_t i
-    for i in range(g.slot_count):
-        serve_slot(t, g, &g.slots[i], g.seen)
-    g.served = g.seen
-
-
-cdef void run_due(Thread* t, Group* g, int64_t now) noexcept nogil:
+cdef void run_due(Group* g, int64_t now) noexcept nogil:
     """Serve a group whose next look at the log came due by the clock."""
     cdef int64_t step, last
     if g.window_us == 0:
         g.due_us = now + flush_us(g)
         if look(g, now) or g.seen != g.served:
-            serve_group(t, g)
+            begin_passes(g)
         else:
             go_idle(g)
         return
@@ -170,19 +164,19 @@ cdef void run_due(Thread* t, Group* g, int64_t now) noexcept nogil:
     step = g.due_us // g.slot_us
     last = min(now // g.slot_us, step + g.slot_count - 1)
     while step <= last:
-        serve_slot(t, g, &g.slots[step % g.slot_count], g.seen)
+        begin_pass(g, &g.slots[step % g.slot_count])
         step += 1
     g.due_us = next_due(g, now)
     if now - g.new_us > g.window_us + 2 * g.slot_us:
         go_idle(g)
 
 
-cdef void run_woken(Thread* t, Group* g, int64_t now) noexcept nogil:
+cdef void run_woken(Group* g, int64_t now) noexcept nogil:
     """Serve a group whose log has new tags or has ended."""
     store32_relaxed(&g.waker.idle, 0)
     if g.window_us == 0 or load32_acquire(&g.log.ended):
         if look(g, now) or g.seen != g.served:
-            serve_group(t, g)
+            begin_passes(g)
         g.due_us = next_due(g, now) if g.window_us else now + flush_us(g)
     elif g.due_us < 0:
         look(g, now)
@@ -395,7 +389,7 @@ cdef int64_t next_timeout(Thread* t, int64_t now) noexcept nogil:
     """Return how long the thread may sleep, ms; -1: until it is woken."""
     cdef int64_t due = -1
     cdef Group* g = t.groups
-    if t.gone_count:
+    if t.passing:
         return 0
     while g != NULL:
         if g.due_us >= 0 and (due < 0 or g.due_us < due):
@@ -403,6 +397,8 @@ cdef int64_t next_timeout(Thread* t, int64_t now) noexcept nogil:
         g = g.next
     if t.blocked and (due < 0 or t.check_us < due):
         due = t.check_us
+    if t.gone_count and (due < 0 or due > now + LEAVE_US):
+        due = now + LEAVE_US
     if due < 0:
         return -1
     return 0 if due <= now else (due - now + 999) // 1000
@@ -455,13 +451,15 @@ cdef void* run_thread(void* arg) noexcept nogil:
             if stopping:
                 break
         now = clock_us()
+        t.passing = 0
         g = t.groups
         while g != NULL:
             following = g.next
             if exchange32(&g.waker.due, 0):
-                run_woken(t, g, now)
+                run_woken(g, now)
             elif 0 <= g.due_us <= now:
-                run_due(t, g, now)
+                run_due(g, now)
+            serve_some(t, g)
             g = following
         if t.blocked and now >= t.check_us:
             late = now - t.check_us
