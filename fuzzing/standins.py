@@ -120,5 +120,9 @@ class Answers(Exchange):
     def take_socket(self, head: Response) -> None:
         return None
 
-    def upgrade(self, protocol: object, head: bytes) -> bool:
+    @property
+    def leave(self) -> Callable[[], None]:
+        return lambda: None
+
+    def upgrade(self, protocol: object, fields: dict[str, str]) -> bool:
         return False

@@ -205,8 +205,12 @@ async def test_an_upgrade_hands_over_what_came_behind_the_request(tls):
         fields = ("Connection: Upgrade", "Upgrade: websocket")
         writer.write(request("/", "GET", *fields) + b"abc")
         await site.asked.wait()
-        assert site.exchanges[0].upgrade(Reverse(), b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
-        assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\ncba"), 5)
+        assert site.exchanges[0].upgrade(Reverse(), {"X-A": "b"})
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\ncba"), 5)
+        assert (
+            answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n")
+            and b"X-A: b" in answer
+        )
         writer.write(b"de")
         assert await reader.readexactly(2) == b"ed"
         assert site.exchanges[0].closed
@@ -218,4 +222,4 @@ async def test_an_upgrade_that_is_not_done_leaves_the_connection_to_http():
     async with serving(lambda exchange: exchange.respond(Response.of_text(200))) as (site, connect):
         data = request("/", "GET", "Connection: Upgrade", "Upgrade: websocket") + LAST
         assert [status for status, *_ in await answers(connect, data)] == [200, 200]
-        assert site.exchanges[0].upgrade(None, b"") is False
+        assert site.exchanges[0].upgrade(None, {}) is False

@@ -12,6 +12,7 @@ from fastflv.net.peer import Peer
 from fastflv.net.quiet import QuietSockets
 from fastflv.net.turns import Turns
 from fastflv.protocols.http import message
+from fastflv.protocols.http.heads import upgrade_head
 from fastflv.servers.http.websocket import Handshake, RefusedWebSocket, WebSocketConnection
 from fastflv.stream.endreason import EndReason
 
@@ -50,7 +51,7 @@ class Wire:
                 upgrade="websocket",
             )
         )
-        self.client.receive_data(handshake.answer)
+        self.client.receive_data(upgrade_head("websocket", handshake.fields))
         assert [type(event) for event in self.client.events()] == [AcceptConnection]
         self.loop = FakeLoop()
         self.transport = FakeTransport(self.loop)

@@ -143,7 +143,7 @@ class Server:
             vhost_of=lambda vhost: self.runtime.vhosts[vhost].live,
         )
         intakes = Intakes(self.publications, self.turns, lambda vhost: self.runtime.vhosts[vhost].publish)
-        self.push = Push(intakes, self.connection_limit)
+        self.push = Push(intakes)
         self.flv_tcp = FlvTcpServer(loop, intakes, self.connection_limit, self.quiet, place=self._tcp_place)
         self.files = FileServer(self.file_pool)
         self.clips = ClipServer(self.joins, Clips(self.file_pool.clips))

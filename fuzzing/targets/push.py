@@ -7,6 +7,7 @@ those of a WebSocket behind its handshake, or those of binary messages that are 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -88,7 +89,14 @@ class Line(Wire):
 class Greeted(Answers):
     """An exchange that hands its connection over."""
 
-    def upgrade(self, protocol: Any, head: bytes) -> bool:
+    line: Line
+    left: Callable[[], None]
+
+    @property
+    def leave(self) -> Callable[[], None]:
+        return self.left
+
+    def upgrade(self, protocol: Any, fields: dict[str, str]) -> bool:
         protocol.connection_made(self.line)
         return True
 
@@ -131,7 +139,8 @@ class Site:
         assert isinstance(request, Request)
         exchange = Greeted(request)
         exchange.line = self.line
-        connection = WebSocketPublish(self.intakes, self.limit, exchange, NAME, Handshake(request))
+        exchange.left = self.limit.release
+        connection = WebSocketPublish(self.intakes, exchange, NAME, Handshake(request))
         connection.begin()
         for at in range(0, len(wire), step):
             if self.line.is_closing():

@@ -11,6 +11,7 @@ from fastflv.errors import WebSocketHandshakeError
 from fastflv.net.peer import Peer
 from fastflv.net.quiet import QuietSockets
 from fastflv.protocols.http.h1 import H1
+from fastflv.protocols.http.heads import upgrade_head
 from fastflv.protocols.http.message import Request
 from fastflv.servers.http.websocket import Handshake, RefusedWebSocket, WebSocketConnection, refuse_handshake
 from fuzzing.choices import Choices
@@ -67,8 +68,9 @@ def greeted(fields: bytes = b"\r\n".join(LINES)) -> Handshake | None:
     except WebSocketHandshakeError as error:
         assert refuse_handshake(error).status in (400, 426)
         return None
-    assert handshake.answer.startswith(b"HTTP/1.1 101 ") and handshake.answer.endswith(b"\r\n\r\n")
-    assert all(b": " in line for line in handshake.answer.split(b"\r\n")[1:-2])
+    head = upgrade_head("websocket", handshake.fields)
+    assert head.startswith(b"HTTP/1.1 101 ") and head.endswith(b"\r\n\r\n")
+    assert all(b": " in line for line in head.split(b"\r\n")[1:-2])
     return handshake
 
 

@@ -14,6 +14,8 @@ from flvread import VIDEO, FlvReader, media
 from h2client import H2Client, established
 from server import HOST, Server, vhost_text
 from tlsfiles import Pair, SecureServer, serve_tls
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong
 
 MOUNTS = (
     "mount [vhost]/[app]/[stream].flv [vhost]/[app]/[stream].ts [vhost]/[app]/[stream].aac; on_missing 10;"
@@ -97,3 +99,83 @@ def test_the_api_playlists_segments_and_pages_answer_beside_a_player(
         assert client.get("/nothing").status == 404
         assert client.get("/live/beside.flv", "DELETE").status == 405
         assert client.answers[play].over is False
+
+
+def test_a_websocket_on_a_stream_plays_answers_pings_and_closes(secure: SecureServer, h264: Clip) -> None:
+    with Broadcast(secure.server.rtmp, "socket", clip=h264), H2Client(secure.https) as client:
+        play = client.ask("/live/socket.flv")
+        stream = client.ask_socket("/live/socket.flv", ("sec-websocket-protocol", "flv, other"))
+        socket, flv, events = Connection(ConnectionType.CLIENT), FlvReader(), []
+
+        def read() -> None:
+            answer = client.answers[stream]
+            socket.receive_data(bytes(answer.body))
+            answer.body.clear()
+            for event in socket.events():
+                events.append(event)
+                if isinstance(event, BytesMessage):
+                    flv.feed(bytes(event.data))
+
+        def until(done: Callable[[], bool]) -> None:
+            def read_on() -> bool:
+                read()
+                return done()
+
+            client.until(read_on)
+
+        until(lambda: sum(tag.kind == VIDEO for tag in media(flv.tags)) > 20)
+        answer = client.answers[stream]
+        assert (answer.status, answer.fields["sec-websocket-protocol"]) == (200, "flv")
+        client.conn.send_data(stream, socket.send(Ping(b"here?")))
+        until(lambda: any(isinstance(event, Pong) and event.payload == b"here?" for event in events))
+        rows = [
+            each
+            for each in secure.server.clients()
+            if each["url"].endswith("/socket") and not each["publish"]
+        ]
+        assert len(rows) == 2
+        client.conn.send_data(stream, socket.send(CloseConnection(1000)))
+        until(lambda: any(isinstance(event, CloseConnection) for event in events))
+        client.until(lambda: answer.over)
+        # The other player of the connection plays on.
+        had = len(client.answers[play].body)
+        client.until(lambda: len(client.answers[play].body) > had + 5000)
+        assert not client.answers[play].over
+
+
+def test_a_websocket_on_a_stream_publishes(secure: SecureServer, h264: Clip) -> None:
+    with H2Client(secure.https) as client:
+        stream = client.ask_socket("/live/pushed.flv?publish")
+        socket = Connection(ConnectionType.CLIENT)
+        client.until(lambda: client.answers[stream].status == 200)
+        data = h264.path.read_bytes()
+        for at in range(0, len(data), 10_000):
+            message = socket.send(BytesMessage(data[at : at + 10_000]))
+            client.until(lambda: client.conn.local_flow_control_window(stream) >= 16_384)
+            client.conn.send_data(stream, message)
+        client.flush()
+        play = client.ask("/live/pushed.flv")
+        client.until(lambda: len(client.answers[play].body) > 10_000)
+        client.conn.send_data(stream, socket.send(CloseConnection(1000)))
+        client.until(lambda: client.answers[stream].over)
+
+
+def test_a_post_publishes_and_is_answered(secure: SecureServer, h264: Clip) -> None:
+    with H2Client(secure.https) as client:
+        data = h264.path.read_bytes()
+        stream = client.ask("/live/posted.flv", "POST", ("expect", "100-continue"), end=False)
+        client.until(lambda: client.answers[stream].interim == [100])
+        for at in range(0, len(data), 16_384):
+            client.until(lambda: client.conn.local_flow_control_window(stream) >= 16_384)
+            client.conn.send_data(stream, data[at : at + 16_384])
+        client.conn.end_stream(stream)
+        client.until(lambda: client.answers[stream].over)
+        assert (client.answers[stream].status, bytes(client.answers[stream].body)) == (200, b"published")
+
+
+def test_a_wrong_websocket_handshake_is_refused_on_its_stream(secure: SecureServer) -> None:
+    with H2Client(secure.https) as client:
+        wrong = client.ask_socket("/live/any.flv", version="8")
+        client.until(lambda: client.answers[wrong].over)
+        assert client.answers[wrong].status == 426
+        assert client.get("/nothing").status == 404

@@ -88,7 +88,10 @@ def find_script(script: Script) -> bytes:
 class Browser:
     """A page that plays several streams at once, side by side. Use as a context manager."""
 
-    def __init__(self, sources: dict[str, Source], folder: Path, page: Path = PAGE) -> None:
+    def __init__(
+        self, sources: dict[str, Source], folder: Path, page: Path = PAGE, *, options: tuple[str, ...] = ()
+    ) -> None:
+        """*options*: further ones of Chromium."""
         chromium = find_chromium()
         self.said: dict[str, Any] = {}
         "What the page told last."
@@ -138,7 +141,7 @@ class Browser:
         self._words = [
             chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio",
             "--autoplay-policy=no-user-gesture-required", "--no-first-run", f"--user-data-dir={folder}",
-            f"http://{HOST}:{self._server.server_port}/",
+            *options, f"http://{HOST}:{self._server.server_port}/",
         ]  # fmt: skip
 
     def __enter__(self) -> Browser:

@@ -82,6 +82,15 @@ class H2Peer:
             self.conn.send_data(stream, body, end_stream=end)
         return stream
 
+    def ask_socket(self, path: str, *more: tuple[str, str], version: str = "13") -> int:
+        """Ask for a WebSocket on a stream (RFC 8441); return the stream."""
+        stream = self.conn.get_next_available_stream_id()
+        self.answers[stream] = Answer()
+        head = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https")]
+        head += [(":authority", self.host), (":path", path), ("sec-websocket-version", version), *more]
+        self.conn.send_headers(stream, head)
+        return stream
+
     def feed(self, data: bytes) -> list[Event]:
         events = self.conn.receive_data(data)
         for event in events:

@@ -192,12 +192,17 @@ class Exchange(ABC):
         unless `answered`: a server without descriptors has answered 503.
         """
 
+    @property
     @abstractmethod
-    def upgrade(self, protocol: UpgradedProtocol, head: bytes) -> bool:
-        """Answer a request for an upgrade with *head*, and hand the connection over to *protocol*.
+    def leave(self) -> Callable[[], None]:
+        """What gives back the place in the connection limit that `upgrade` hands over; it does nothing where streams share one."""
+
+    @abstractmethod
+    def upgrade(self, protocol: UpgradedProtocol, fields: dict[str, str]) -> bool:
+        """Answer that the upgrade is done, with *fields*, and hand the connection, or the stream, over to *protocol*.
 
         Calls its `connection_made` at once, and `data_received` later with what came behind the request.
-        *protocol* owns the place in the connection limit. False when the client is lost, or cannot upgrade.
+        *protocol* calls `leave`, taken before, when its connection is lost. False when the client is lost, or cannot upgrade.
         """
 
 

@@ -141,6 +141,7 @@ class H2:
                 SettingCodes.INITIAL_WINDOW_SIZE: limits.HTTP2_STREAM_WINDOW,
                 SettingCodes.MAX_FRAME_SIZE: limits.HTTP2_FRAME_BYTES,
                 SettingCodes.MAX_HEADER_LIST_SIZE: limits.HTTP2_LIST_BYTES_MAX,
+                SettingCodes.ENABLE_CONNECT_PROTOCOL: 1,
             },
         )
         conn.initiate_connection()

@@ -79,6 +79,11 @@ def stream_head(response: Response, *, chunked: bool, keep_alive: bool) -> bytes
     return encode_head(response.status, fields)
 
 
+def upgrade_head(protocol: str, fields: dict[str, str]) -> bytes:
+    """Return the head that changes to *protocol* (RFC 9110, 7.8)."""
+    return encode_head(101, {"Upgrade": protocol, "Connection": "Upgrade", **fields})
+
+
 def chunk(data: bytes | bytearray | memoryview) -> bytes:
     """Return *data*, which must not be empty, as one chunk (RFC 9112, 7.1)."""
     return b"".join((b"%x\r\n" % len(data), data, b"\r\n"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from functools import partial
 
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
@@ -322,6 +324,11 @@ class HttpConnection(asyncio.Protocol):
             self._quiet.forget(transport)
             # Closing a descriptor that has a duplicate sends nothing.
             transport.abort()
+
+    @property
+    def leave(self) -> Callable[[], None]:
+        """What gives back the place in the limit."""
+        return partial(self._limit.release, self.peer.socket_ip)
 
     def hand_over(self, protocol: UpgradedProtocol, head: bytes) -> None:
         """Answer with *head*, and let *protocol* read the connection from now on."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fastflv import limits
 from fastflv.protocols.http.crossdomain import CrossDomain, cors_fields
 from fastflv.protocols.http.exchange import BodySink, Exchange, TakenSocket, UpgradedProtocol
-from fastflv.protocols.http.heads import CONTINUE, sized_head, stream_head
+from fastflv.protocols.http.heads import CONTINUE, sized_head, stream_head, upgrade_head
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.http.bodywriter import H1BodyWriter
 from fastflv.servers.http.filesend import SocketFileSend, TransportFileSend
@@ -272,13 +272,17 @@ class H1Exchange(Exchange):
         self._connection.let_go()
         return TakenSocket(fd, stream_head(head, chunked=chunked, keep_alive=False), chunked)
 
-    def upgrade(self, protocol: UpgradedProtocol, head: bytes) -> bool:
+    @property
+    def leave(self) -> Callable[[], None]:
+        return self._connection.leave
+
+    def upgrade(self, protocol: UpgradedProtocol, fields: dict[str, str]) -> bool:
         if self._stage is not Stage.NONE or self.closed or not self.request.upgrade:
             return False
         self._stage = Stage.DONE
         self._gone = True
         self.on_lost = None
-        self._connection.hand_over(protocol, head)
+        self._connection.hand_over(protocol, upgrade_head(self.request.upgrade, fields))
         return True
 
     def _refuse_descriptor(self, error: OSError) -> None:

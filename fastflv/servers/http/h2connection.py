@@ -118,7 +118,7 @@ class H2Connection(asyncio.Protocol):
         self._limit.release(self.peer.socket_ip)
         exchanges, self._exchanges = self._exchanges, {}
         for exchange in exchanges.values():
-            exchange.stream.over()
+            exchange.over()
             exchange.lost()
         self._touched.clear()
 
@@ -270,8 +270,8 @@ class H2Connection(asyncio.Protocol):
         stream = exchange.stream
         self._schedule.drop(stream)
         self._touched.discard(stream.stream)
-        stream.over()
         del self._exchanges[stream.stream]
+        exchange.over()
         if not self._exchanges:
             self._silence.clear()
             self._idle.set(limits.HTTP_KEEP_SECONDS)
@@ -351,7 +351,7 @@ class H2Connection(asyncio.Protocol):
         exchanges, self._exchanges = self._exchanges, {}
         for exchange in exchanges.values():
             self._schedule.drop(exchange.stream)
-            exchange.stream.over()
+            exchange.over()
             exchange.lost()
         self._silence.cancel()
         self._idle.set(limits.HTTP_IDLE_SECONDS)

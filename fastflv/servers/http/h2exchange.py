@@ -19,6 +19,7 @@ from fastflv.servers.http.bodywriter import H2BodyWriter
 from fastflv.servers.http.filesend import TransportFileSend
 from fastflv.servers.http.h1exchange import Stage
 from fastflv.servers.http.h2stream import H2Stream
+from fastflv.servers.http.h2transport import H2Transport
 
 if TYPE_CHECKING:
     from fastflv.servers.http.h2connection import H2Connection
@@ -30,7 +31,7 @@ class H2Exchange(Exchange):
     """One request of a connection. `H2Connection` calls what is below "of the connection"."""
 
     __slots__ = (
-        "_connection", "_expects", "_file", "_gone", "_held", "_idle", "_paused", "_pumping", "_sink", "_stage", "_writer",
+        "_connection", "_expects", "_file", "_gone", "_held", "_idle", "_paused", "_pumping", "_sink", "_stage", "_tunnel", "_writer",
         "stream", "whole",
     )  # fmt: skip
 
@@ -54,6 +55,8 @@ class H2Exchange(Exchange):
         "The request was read to its end."
         self._file: TransportFileSend | None = None
         self._writer: H2BodyWriter | None = None
+        self._tunnel: H2Transport | None = None
+        "What reads the stream after an upgrade."
 
     @property
     def secure(self) -> bool:
@@ -131,6 +134,9 @@ class H2Exchange(Exchange):
 
     def deliver(self, piece: Piece) -> None:
         """Take a piece of the body."""
+        if self._tunnel is not None:
+            self._tunnel.deliver(piece)
+            return
         if self._stage is Stage.DONE or not piece.data:
             self._connection.taken(piece)
             return
@@ -141,6 +147,9 @@ class H2Exchange(Exchange):
     def deliver_end(self) -> None:
         """Take the end of the request."""
         self.whole = True
+        if self._tunnel is not None:
+            self._tunnel.deliver_end()
+            return
         if not self._pumping:
             self._pump()
 
@@ -234,8 +243,25 @@ class H2Exchange(Exchange):
     def take_socket(self, head: Response) -> None:
         return None
 
-    def upgrade(self, protocol: UpgradedProtocol, head: bytes) -> bool:
-        return False
+    @property
+    def leave(self) -> Callable[[], None]:
+        # The connection keeps its place.
+        return lambda: None
+
+    def upgrade(self, protocol: UpgradedProtocol, fields: dict[str, str]) -> bool:
+        if self._stage is not Stage.NONE or self.closed or not self.request.upgrade:
+            return False
+        self._stage = Stage.DONE
+        self._gone = True
+        self.on_lost = None
+        head = [(":status", "200"), *((name.lower(), value) for name, value in fields.items())]
+        self._connection.send_head(self.stream, head)
+        held, self._held = self._held, deque()
+        self._tunnel = H2Transport(self._connection, self.stream, protocol, held)
+        self._tunnel.begin()
+        if self.whole:
+            self._tunnel.deliver_end()
+        return True
 
     def _begin(self, head: Response, size: int | None, *, end: bool = False) -> None:
         """Send the head of the answer with what all answers have. *end*: nothing follows."""
@@ -276,6 +302,12 @@ class H2Exchange(Exchange):
         self.lost()
 
     # --- of the connection: the answer ---
+
+    def over(self) -> None:
+        """The stream is gone, whoever ended it."""
+        self.stream.over()
+        if self._tunnel is not None:
+            self._tunnel.over()
 
     def lost(self) -> None:
         """The client is lost, or took the request back."""

@@ -12,7 +12,6 @@ from typing import Final
 
 from fastflv.access.request import Action
 from fastflv.errors import WebSocketHandshakeError
-from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
 from fastflv.servers.http.accessrequest import access_request
@@ -36,9 +35,8 @@ DROPPED: Final = {EndReason.SILENT: 408, EndReason.SERVER_STOPS: 503}
 class Push:
     """All publishing over HTTP and WebSocket."""
 
-    def __init__(self, intakes: Intakes, limit: ConnectionLimit) -> None:
+    def __init__(self, intakes: Intakes) -> None:
         self.intakes = intakes
-        self._limit = limit
 
     def handle(self, exchange: Exchange, name: StreamName) -> None:
         """Publish the body of a request, or the messages of the WebSocket that it asks for, as the stream *name*."""
@@ -51,7 +49,7 @@ class Push:
         except WebSocketHandshakeError as error:
             refuse_publish(exchange, name.url, refuse_handshake(error))
         else:
-            WebSocketPublish(self.intakes, self._limit, exchange, name, handshake).begin()
+            WebSocketPublish(self.intakes, exchange, name, handshake).begin()
 
 
 def refuse_publish(exchange: Exchange, what: str, response: Response) -> None:

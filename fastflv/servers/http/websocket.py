@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import Final
 
@@ -18,7 +18,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection, CloseConnection, Ping
 from wsproto.events import Request as UpgradeRequest
-from wsproto.utilities import RemoteProtocolError
+from wsproto.utilities import RemoteProtocolError, generate_accept_token
 
 from fastflv import limits
 from fastflv.errors import WebSocketHandshakeError
@@ -38,6 +38,9 @@ ASKED: Final = (
     "connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol",
 )  # fmt: skip
 "Fields of the handshake. Extensions are not among them: none is offered."
+
+NO_KEY: Final = b64encode(bytes(16)).decode()
+"Stands for the key of a handshake that has none."
 
 HEARD: Final = (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
 "States in which the peer may still send frames."
@@ -64,21 +67,25 @@ def wants_upgrade(request: Request) -> bool:
 class Handshake:
     """The server's half of an opening handshake."""
 
-    __slots__ = ("answer", "ws")
+    __slots__ = ("fields", "ws")
 
     def __init__(self, request: Request) -> None:
         """Raises WebSocketHandshakeError for a request that is no handshake (RFC 6455, 4.2.1)."""
         fields = request.headers
         version = fields.get("sec-websocket-version", "")
-        if request.method != "GET" or request.version != "1.1":
+        several = request.version == "2"
+        if request.method != "GET" or not (several or request.version == "1.1"):
             raise WebSocketHandshakeError("it begins with GET and HTTP/1.1")
         if not request.upgrade:
             raise WebSocketHandshakeError("Connection does not name Upgrade")
         if version != "13":
             raise WebSocketHandshakeError(f"Sec-WebSocket-Version is {version!r}, not 13", version=True)
-        if not _is_key(fields.get("sec-websocket-key", "")):
-            raise WebSocketHandshakeError("Sec-WebSocket-Key is not 16 bytes in base64")
         asked = {name: fields.get(name, "").strip() for name in ASKED}
+        if several:
+            # Extended CONNECT says the same without these (RFC 8441, 5).
+            asked |= {"connection": "Upgrade", "sec-websocket-key": NO_KEY}
+        if not _is_key(asked["sec-websocket-key"]):
+            raise WebSocketHandshakeError("Sec-WebSocket-Key is not 16 bytes in base64")
         if not all(value.isascii() and value.isprintable() for value in asked.values()):
             raise WebSocketHandshakeError("a field holds a character that is not printable ASCII")
         self.ws = WSConnection(ConnectionType.SERVER)
@@ -93,10 +100,15 @@ class Handshake:
         assert isinstance(upgrade, UpgradeRequest)
         # A browser that names subprotocols fails unless one is chosen; all of them mean the same bytes here.
         chosen = next(filter(None, upgrade.subprotocols), None)
-        self.answer = self.ws.send(
-            AcceptConnection(subprotocol=chosen, extra_headers=[(b"Server", SERVER.encode())])
-        )
-        "The 101 response."
+        self.ws.send(AcceptConnection(subprotocol=chosen))
+        self.fields = {"Server": SERVER}
+        "Of the answer."
+        if not several:
+            self.fields["Sec-WebSocket-Accept"] = generate_accept_token(
+                asked["sec-websocket-key"].encode()
+            ).decode()
+        if chosen is not None:
+            self.fields["Sec-WebSocket-Protocol"] = chosen
 
 
 def _is_key(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from fastflv.playing.join import JoinRefused
@@ -37,9 +36,9 @@ class WebSocketPlay(LivePlay):
             self._handshake.ws,
             self.join.request.peer,
             running.leave,
-            partial(live.limit.release, self.join.request.peer.socket_ip),
+            self.exchange.leave,
         )
-        if self.exchange.upgrade(socket, self._handshake.answer):
+        if self.exchange.upgrade(socket, self._handshake.fields):
             player = live.players.play(socket.transport, stream.options, Framing.WEBSOCKET, socket.ended)
             socket.serve(player)
             running.start(self, stream, socket, player)
@@ -50,7 +49,6 @@ class WebSocketPlay(LivePlay):
             super().refused(refused)
             return
         self.exchange.on_lost = None
-        live = self.live
-        release = partial(live.limit.release, self.join.request.peer.socket_ip)
-        socket = RefusedWebSocket(live.turns, self._handshake.ws, code, refused.reason, release)
-        self.exchange.upgrade(socket, self._handshake.answer)
+        leave = self.exchange.leave
+        socket = RefusedWebSocket(self.live.turns, self._handshake.ws, code, refused.reason, leave)
+        self.exchange.upgrade(socket, self._handshake.fields)

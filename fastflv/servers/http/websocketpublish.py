@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from functools import partial
+from collections.abc import Callable
 from typing import Final
 
 from wsproto import WSConnection
@@ -19,7 +19,6 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessa
 
 from fastflv import limits
 from fastflv.access.request import Action
-from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.deadline import Deadline, after
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.servers.http.accessrequest import access_request
@@ -44,16 +43,14 @@ class WebSocketPublish(asyncio.Protocol):
     def __init__(
         self,
         intakes: Intakes,
-        limit: ConnectionLimit,
         exchange: Exchange,
         name: StreamName,
         handshake: Handshake,
     ) -> None:
-        """*limit*: the connection of *exchange* holds one place of it."""
         self._turns = intakes.turns
-        self._limit = limit
         self._exchange: Exchange | None = exchange
         "None once the handshake is answered."
+        self._leave: Callable[[], None] = exchange.leave
         self._name = name
         self._handshake = handshake
         self._ws: WSConnection = handshake.ws
@@ -86,7 +83,7 @@ class WebSocketPublish(asyncio.Protocol):
         exchange, self._exchange = self._exchange, None
         assert exchange is not None
         exchange.on_lost = None
-        if not exchange.upgrade(self, self._handshake.answer):
+        if not exchange.upgrade(self, self._handshake.fields):
             self._intake.cancel()
 
     def refused(self, refused: PublishRefused) -> None:
@@ -97,9 +94,8 @@ class WebSocketPublish(asyncio.Protocol):
         if code is None:
             exchange.respond(publish_refusal(refused, self._name.url))
             return
-        release = partial(self._limit.release, self._peer.socket_ip)
-        socket = RefusedWebSocket(self._turns, self._ws, code, refused.reason, release)
-        exchange.upgrade(socket, self._handshake.answer)
+        socket = RefusedWebSocket(self._turns, self._ws, code, refused.reason, exchange.leave)
+        exchange.upgrade(socket, self._handshake.fields)
 
     def failed(self, why: str) -> None:
         self._close(NOT_FLV, why)
@@ -132,7 +128,7 @@ class WebSocketPublish(asyncio.Protocol):
             self._forget()
             if self._timer is not None:
                 self._timer.cancel()
-            self._limit.release(self._peer.socket_ip)
+            self._leave()
 
     # --- frames ---
 
