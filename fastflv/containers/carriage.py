@@ -68,6 +68,11 @@ def carries_codec(container: str, name: str) -> bool:
     return CARRIED[container] is ANY or name in CARRIED[container]
 
 
+def carries_all(container: str) -> bool:
+    """Say whether *container* (a key of CARRIED) carries whatever is published."""
+    return CARRIED[container] is ANY
+
+
 def carries(container: str, track: Track) -> bool:
     """Say whether *container* (a key of CARRIED) carries a track. A codec nobody knows only passes where anything does."""
     if CARRIED[container] is ANY:

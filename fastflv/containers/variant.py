@@ -18,6 +18,9 @@ class HevcLabel(IntEnum):
     ENHANCED = 2
     "FourCC `hvc1`."
 
+    # Variants are keys of dictionaries: the hash of `Enum` is a Python function.
+    __hash__ = int.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:

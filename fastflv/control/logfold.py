@@ -25,11 +25,8 @@ class Form:
     folded: int = 0
     "Lines that were not."
 
-    level: int = logging.INFO
-    "Level of the newest folded line."
-
-    newest: str = ""
-    "That line."
+    newest: logging.LogRecord | None = None
+    "The newest of them; it is formatted when it is written."
 
 
 class LogFold(logging.Filter):
@@ -56,18 +53,15 @@ class LogFold(logging.Filter):
             if self._clock() >= self._ends:
                 self.flush()
             form = self._form_of(record)
-            line = record.getMessage()
-            if len(line) > limits.LOG_LINE_CHARS_MAX:
-                line = f"{line[: limits.LOG_LINE_CHARS_MAX]}..."
+            if form.chars >= limits.LOG_FOLD_CHARS:
+                form.folded += 1
+                form.newest = record
+                return False
+            line = _line(record)
             # Formatted once: the handler finds the line.
             record.msg, record.args = line, ()
-            if form.chars < limits.LOG_FOLD_CHARS:
-                form.chars += len(line) + (limits.LOG_TRACE_CHARS if record.exc_info else 0)
-                return True
-            form.folded += 1
-            form.level = record.levelno
-            form.newest = line
-            return False
+            form.chars += len(line) + (limits.LOG_TRACE_CHARS if record.exc_info else 0)
+            return True
         finally:
             self._handler.release()
 
@@ -78,8 +72,8 @@ class LogFold(logging.Filter):
             forms, self._forms = self._forms, {}
             self._ends = self._clock() + limits.LOG_FOLD_SECONDS
             for (_, who), form in forms.items():
-                if form.folded:
-                    self._handler.emit(_count(who, form))
+                if form.newest is not None:
+                    self._handler.emit(_count(who, form.folded, form.newest))
         finally:
             self._handler.release()
 
@@ -90,14 +84,19 @@ class LogFold(logging.Filter):
         return self._forms.setdefault(key, Form())
 
 
-def _count(who: str, form: Form) -> logging.LogRecord:
+def _line(record: logging.LogRecord) -> str:
+    line = record.getMessage()
+    return f"{line[: limits.LOG_LINE_CHARS_MAX]}..." if len(line) > limits.LOG_LINE_CHARS_MAX else line
+
+
+def _count(who: str, folded: int, newest: logging.LogRecord) -> logging.LogRecord:
     by = f" from {who}" if who else ""
     return logging.LogRecord(
         "fastflv",
-        form.level,
+        newest.levelno,
         __file__,
         0,
         "%d more lines%s like this one: %s",
-        (form.folded, by, form.newest),
+        (folded, by, _line(newest)),
         None,
     )

@@ -40,16 +40,19 @@ class TokenWatch:
         "By the id of the client that it has admitted."
         self._timers: dict[str, asyncio.TimerHandle] = {}
         "By the id of a client whose token is to end it."
+        self._rules: dict[str, AuthRule] = {}
+        "Of the configuration in force, by the name of the vhost."
 
     def begin(self) -> None:
         """A configuration is in force: read its sets of keys, and enforce expiry where it is to be."""
-        rules = [vhost.auth for vhost in self._runtime().vhosts.values() if vhost.auth is not None]
-        self._sets.keep(source for rule in rules for source in rule.sources)
+        vhosts = self._runtime().vhosts
+        self._rules = {name: vhost.auth for name, vhost in vhosts.items() if vhost.auth is not None}
+        self._sets.keep(source for rule in self._rules.values() for source in rule.sources)
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         self._grants.clear()
-        if rules:
+        if self._rules:
             for client in self._clients:
                 self._enter(client)
 
@@ -77,21 +80,22 @@ class TokenWatch:
     # --- ClientWatcher ---
 
     def client_joined(self, client: Client) -> None:
-        grant = self._enter(client)
+        grant = self._enter(client) if self._rules else None
+        if grant is None:
+            return
         path = client.request.app_stream
-        if grant is not None and self.store.revocations.find(grant, path, self.store.clock()) is not None:
+        if self.store.revocations.find(grant, path, self.store.clock()) is not None:
             # It waited for its stream while its token was revoked.
             self._loop.call_soon(client.drop, EndReason.REVOKED)
 
     def client_left(self, client: Client, reason: EndReason) -> None:
-        self.store.uses.release(client.id)
-        self._grants.pop(client.id, None)
-        timer = self._timers.pop(client.id, None)
-        if timer is not None:
-            timer.cancel()
+        id = client.id
+        self.store.uses.release(id)
+        if self._grants.pop(id, None) is not None and id in self._timers:
+            self._timers.pop(id).cancel()
 
     def _enter(self, client: Client) -> Grant | None:
-        rule = self._rule(client)
+        rule = self._rules.get(client.request.vhost)
         grant = rule.granted(client.request) if rule is not None else None
         if rule is None or grant is None:
             return None
@@ -99,10 +103,6 @@ class TokenWatch:
         if rule.enforce_expiry:
             self._schedule(client, grant)
         return grant
-
-    def _rule(self, client: Client) -> AuthRule | None:
-        vhost = self._runtime().vhosts.get(client.request.vhost)
-        return vhost.auth if vhost is not None else None
 
     def _is_here(self, client: str) -> bool:
         return self._clients.find(client) is not None or self._clients.arrivals.find(client) is not None
@@ -116,7 +116,7 @@ class TokenWatch:
 
     def _expire(self, client: Client, grant: Grant) -> None:
         del self._timers[client.id]
-        rule = self._rule(client)
+        rule = self._rules.get(client.request.vhost)
         if rule is None:
             return
         if isinstance(rule.recheck(client.request), Allowed):

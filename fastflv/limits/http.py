@@ -61,6 +61,9 @@ START_VHOSTS_MAX: Final = 10
 RESPONSE_HEADS_MAX: Final = 64
 "Different live response heads kept for sharing; CORS preflight names make a few."
 
+PLAIN_VARIANTS_MAX: Final = 64
+"Variants of players without wishes that are kept for sharing, count: one for each container and each way in which a vhost offers it."
+
 WEBSOCKET_PING_SECONDS: Final = 25.0
 "A WebSocket player is pinged this often, seconds: below the 30 to 60 s after which NATs and proxies forget a connection."
 

@@ -89,4 +89,6 @@ def _read_address(address: object) -> tuple[str, int]:
     """Read what a socket calls an address: a tuple for IPv4 and IPv6, text or bytes for AF_UNIX."""
     if not isinstance(address, tuple):
         return "", 0
-    return canonical(address[0]), address[1]
+    text = address[0]
+    # The kernel spells an IPv4 address in one way.
+    return (canonical(text) if ":" in text else text), address[1]

@@ -131,7 +131,6 @@ class Players:
                 self._turns.queue(self._tell)
                 return
             self._tell_next()
-        self.close_unread()
 
     def _tell_next(self) -> None:
         player = self._left.popleft()

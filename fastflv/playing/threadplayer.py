@@ -11,7 +11,7 @@ from fastflv import limits
 from fastflv._ext.fanout.sender import SendHandle
 from fastflv._ext.log.block import MediaBlock
 from fastflv.playing.player import Ended, Framing, Player
-from fastflv.stream.endreason import EndReason
+from fastflv.stream.endreason import BY_TEXT, EndReason
 from fastflv.stream.lag import UNBEGUN, Beginning, Steps
 from fastflv.stream.outlets import Outlet
 from fastflv.stream.start import Start
@@ -99,18 +99,13 @@ class ThreadPlayer(Player):
         return self._beginning if player is None else Beginning(player.first_at, player.key_at)
 
     def start(self, outlet: Outlet, start: Start, preamble: MediaBlock | None = None) -> None:
+        block, position, until_key, pictured = start
         self._outlet = outlet
         self._before = None
-        self._hold(
-            Next(
-                start.block,
-                start.position,
-                preamble,
-                start.until_key,
-                memoryview(start.block),
-                start.pictured,
-            )
-        )
+        if self._transport is None:
+            self._add(Next(block, position, preamble, until_key, pictured=pictured))
+            return
+        self._hold(Next(block, position, preamble, until_key, memoryview(block), pictured))
         self.resume_writing()
 
     def _hold(self, following: Next) -> None:
@@ -120,14 +115,15 @@ class ThreadPlayer(Player):
         self._next = following
         self._outlet.holds += 1
 
-    def _add(self) -> None:
+    def _add(self, following: Next) -> None:
+        """Give the socket to a sender thread, which has references of its own to what is sent."""
         assert self._outlet is not None
         if self._players.stopping:
             self._end(EndReason.SERVER_STOPS, True)
             return
-        block, position, preamble, until_key, _, pictured = self._next
-        # The sender has its own references: the block must not live as long as the player.
-        self._next = NOTHING
+        block, position, preamble, until_key, _, pictured = following
+        options = self._options
+        lag = options.lag
         fd, self._fd = self._fd, -1
         if self._transport is not None:
             try:
@@ -142,12 +138,12 @@ class ThreadPlayer(Player):
             preamble=preamble,
             start=block if block is not None and len(block) else None,
             position=position,
-            merge_window_ms=self._options.merge_window_ms,
-            drop_ms=self._options.lag.drop_ms,
-            jump_ms=self._options.lag.jump_ms,
-            close_ms=self._options.lag.close_ms,
-            pace_percent=self._options.pace_percent,
-            nodelay=self._options.nodelay,
+            merge_window_ms=options.merge_window_ms,
+            drop_ms=lag.drop_ms,
+            jump_ms=lag.jump_ms,
+            close_ms=lag.close_ms,
+            pace_percent=options.pace_percent,
+            nodelay=options.nodelay,
             until_key=until_key,
             pictured=pictured,
             owner=self,
@@ -207,12 +203,16 @@ class ThreadPlayer(Player):
     def resume_writing(self) -> None:
         if self._held and (self._transport is None or not self._transport.get_write_buffer_size()):
             self._let_go()
-            self._add()
+            # The block must not live as long as the player.
+            following, self._next = self._next, NOTHING
+            self._add(following)
             if self._words and self._player is not None:
                 self._players.sender.recall(self._player)
 
     def left(self, player: SendHandle) -> None:
         """The sender thread let it go."""
+        if self._outlet is not None and self._outlet.remux is not None:
+            self._players.close_unread()
         self._bytes += player.sent
         self._steps = self._steps.then(player)
         self._beginning = Beginning(player.first_at, player.key_at)
@@ -223,7 +223,7 @@ class ThreadPlayer(Player):
         if player.whole:
             self._flush()
         if not player.recalled or self._dropped is not None:
-            self._end(self._dropped or EndReason(player.reason), player.whole)
+            self._end(self._dropped or BY_TEXT[player.reason], player.whole)
             return
         then, self._then = self._then, None
         if then is not None:

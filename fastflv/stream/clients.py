@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol, cast
 
 from fastflv.access.request import AccessRequest, Action
@@ -154,65 +154,64 @@ class Clients:
         return iter(self._clients.values())
 
     def add(self, client: Client) -> None:
-        request = client.request
-        self.arrivals.become(client.id)
-        self._clients[client.id] = client
+        request, stream = client.request, client.stream
+        id, peer = request.client_id, request.peer
+        self.arrivals.become(id)
+        self._clients[id] = client
         self.tally.enter(request)
-        self._counts[client.stream.id] = self._counts.get(client.stream.id, 0) + 1
+        self._counts[stream.id] = self._counts.get(stream.id, 0) + 1
         self.total += 1
-        if client.publish:
-            log.info(
-                "publisher %s from %s publishes %s",
-                client.id, request.peer.ip, client.stream.name.url, extra=request.peer.marks,
-            )  # fmt: skip
+        if request.action is Action.PUBLISH:
+            log.info("publisher %s from %s publishes %s", id, peer.ip, stream.url, extra=peer.marks)
         else:
-            log.info(
-                "player %s from %s joins %s by %s",
-                client.id, request.peer.ip, client.stream.name.url, request.scheme, extra=request.peer.marks,
-            )  # fmt: skip
+            scheme = request.scheme
+            log.info("player %s from %s joins %s by %s", id, peer.ip, stream.url, scheme, extra=peer.marks)
         for watcher in self.watchers:
-            _tell(watcher.client_joined, client)
+            try:
+                watcher.client_joined(client)
+            except Exception:
+                _log_failure(client)
 
     def remove(self, client: Client, reason: EndReason, now: float) -> None:
         """Forget a client, which ended for *reason* at *now* (monotonic clock, seconds); its bytes stay counted."""
-        if self._clients.pop(client.id, None) is None:
+        request, stream, link = client.request, client.stream, client.link
+        id = request.client_id
+        if self._clients.pop(id, None) is None:
             return
-        self.tally.leave(client.id)
-        sent, received, steps = client.link.sent, client.link.received, client.steps
-        client.stream.sent_before += sent
-        self.sent_before[client.stream.name.vhost] += sent
+        self.tally.leave(id)
+        sent, received, steps = link.sent, link.received, client.steps
+        stream.sent_before += sent
+        self.sent_before[stream.name.vhost] += sent
         self.received_before += received
-        self.steps_before = self.steps_before.then(steps)._replace(lag_ms=0)
         self.ended[reason] += 1
-        client.stream.steps_before = client.stream.steps_before.then(steps)._replace(lag_ms=0)
+        if steps is not NO_STEPS:
+            steps = steps._replace(lag_ms=0)
+            self.steps_before = self.steps_before.then(steps)
+            stream.steps_before = stream.steps_before.then(steps)
         if reason in TOO_LATE:
-            client.stream.evicted += 1
-        left = self._counts[client.stream.id] - 1
+            stream.evicted += 1
+        left = self._counts[stream.id] - 1
         if left:
-            self._counts[client.stream.id] = left
+            self._counts[stream.id] = left
         else:
-            del self._counts[client.stream.id]
-        url, seconds = client.stream.name.url, now - client.joined
-        extra = client.request.peer.marks
-        if client.publish:
+            del self._counts[stream.id]
+        seconds, text, extra = now - client.joined, reason.value, request.peer.marks
+        if request.action is Action.PUBLISH:
             log.info(
                 "publisher %s of %s left: %s; %d bytes in %.1f s, %d clock repairs",
-                client.id, url, reason, received, seconds, client.stream.writer.repairs, extra=extra,
+                id, stream.url, text, received, seconds, stream.writer.repairs, extra=extra,
             )  # fmt: skip
         else:
             log.info(
                 "player %s of %s left: %s; %d bytes in %.1f s, %s",
-                client.id,
-                url,
-                reason,
-                sent,
-                seconds,
-                steps,
-                extra=extra,
-            )
-        self.history.keep_client(client.request, reason.value, seconds=seconds, sent=sent, received=received)
+                id, stream.url, text, sent, seconds, steps, extra=extra,
+            )  # fmt: skip
+        self.history.keep_client(request, stream.url, text, seconds=seconds, sent=sent, received=received)
         for watcher in self.watchers:
-            _tell(watcher.client_left, client, reason)
+            try:
+                watcher.client_left(client, reason)
+            except Exception:
+                _log_failure(client)
 
     def find(self, id: str) -> Client | None:
         return self._clients.get(id)
@@ -222,9 +221,6 @@ class Clients:
         return self._counts.get(stream.id, 0)
 
 
-def _tell(told: Callable[..., None], client: Client, *more: object) -> None:
-    """Call *told*, and log what it fails at: the others are told too, and the client stays as it is."""
-    try:
-        told(client, *more)
-    except Exception:
-        log.exception("client %s: one that was told of it failed", client.id, extra=client.request.peer.marks)
+def _log_failure(client: Client) -> None:
+    """Log the exception of a watcher: the others are told too, and the client stays as it is."""
+    log.exception("client %s: one that was told of it failed", client.id, extra=client.request.peer.marks)

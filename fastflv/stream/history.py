@@ -45,9 +45,15 @@ class EndedClient(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes that it costs, near enough."""
-        texts = (self.vhost, self.url, self.name, self.tc_url, self.page_url, self.reason)
-        return limits.ENDED_CLIENT_BYTES + sum(map(len, texts))
+        """Bytes that it costs, near enough; vhost and output are shared."""
+        return (
+            limits.ENDED_CLIENT_BYTES
+            + len(self.url)
+            + len(self.name)
+            + len(self.tc_url)
+            + len(self.page_url)
+            + len(self.reason)
+        )
 
 
 class History:
@@ -65,14 +71,17 @@ class History:
         return reversed(self._ended)
 
     def keep_client(
-        self, request: AccessRequest, reason: str, *, seconds: float, sent: int, received: int
+        self, request: AccessRequest, url: str, reason: str, *, seconds: float, sent: int, received: int
     ) -> None:
-        """Keep a player or publisher; *seconds*: since it joined."""
+        """Keep a player or publisher of the stream at *url*; *seconds*: since it joined."""
         self._keep(
             EndedClient(
                 request.client_id,
                 request.peer.ip,
-                *_asked(request),
+                request.vhost,
+                url,
+                request.file or request.stream,
+                request.output,
                 request.tc_url,
                 request.page_url,
                 request.action is Action.PUBLISH,
@@ -104,10 +113,11 @@ class History:
         )
 
     def _keep(self, ended: EndedClient) -> None:
-        self._ended.append(ended)
+        kept = self._ended
+        kept.append(ended)
         self._bytes += ended.size
-        while len(self._ended) > limits.ENDED_CLIENTS_MAX or self._bytes > limits.ENDED_CLIENTS_BYTES_MAX:
-            self._bytes -= self._ended.popleft().size
+        while self._bytes > limits.ENDED_CLIENTS_BYTES_MAX or len(kept) > limits.ENDED_CLIENTS_MAX:
+            self._bytes -= kept.popleft().size
 
 
 def _asked(request: AccessRequest) -> tuple[str, str, str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
-from fastflv.stream.histogram import Delays, Histogram
+from fastflv.stream.histogram import Delays
 
 
 class JoinDelays:
@@ -21,18 +21,12 @@ class JoinDelays:
 
     def look(self, client: Client) -> None:
         """Count what the player was sent since the last look, if that was its first."""
-        known = client.began
-        if (known.first and known.key) or client.publish:
-            return
+        before_first, before_key = client.began
         player = client.player
-        assert player is not None
-        now = client.began = player.beginning
-        if not known.first:
-            _observe(self._delays.first_byte, now.first - client.asked, now.first)
-        if not known.key:
-            _observe(self._delays.first_key, now.key - client.asked, now.key)
-
-
-def _observe(histogram: Histogram, seconds: float, at: float) -> None:
-    if at > 0:
-        histogram.observe(max(0.0, 1000 * seconds))
+        if player is None or (before_first and before_key):
+            return
+        first, key = client.began = player.beginning
+        if first > 0 and not before_first:
+            self._delays.first_byte.observe(max(0.0, 1000 * (first - client.asked)))
+        if key > 0 and not before_key:
+            self._delays.first_key.observe(max(0.0, 1000 * (key - client.asked)))

@@ -90,6 +90,9 @@ class StartBlocks:
         self._compact_made: dict[Key, Start] = {}
         self._given: list[MediaBlock] = []
         "Compact starts that players may still be sent."
+        self._asked: object = None
+        "How the last compact start was asked for, and at which head: a crowd that joins between two frames asks the same."
+        self._answer: Start | None = None
         self._reused_until_ms = 0
         "The last compact start serves those who join until then; clock of the writer, ms."
 
@@ -109,6 +112,16 @@ class StartBlocks:
 
         *claims*: what an FLV header says, where that is not what there is.
         """
+        log = self._log
+        asked = (how, burst, claims, log.head, log.key_pos, self._tags.epoch_ms)
+        if asked != self._asked or self._answer is None:
+            start = self._begin(how, burst, claims)
+            if not self._given or start.block is not self._given[-1]:
+                return start
+            self._asked, self._answer = asked, start
+        return self._answer
+
+    def _begin(self, how: StartMode, burst: StartBurst, claims: Tracks | None) -> Start:
         if how is StartMode.LIVE:
             return Start(MediaBlock(self._prefix(claims) + self._headers()), self._log.head)
         too_much = self.has_video and self._exceeds(burst)

@@ -118,6 +118,8 @@ class Stream:
         delays: Delays | None = None,
     ) -> None:
         self.name = name
+        self.url = name.url
+        "As log lines and the API show it."
         self.options = options
         self.id = id
         self.phase = Phase.LIVE
@@ -316,6 +318,8 @@ class Stream:
         if not audio and not video and variant.container not in ("aac", "mp3"):
             alone = "audio" if variant.audio else "video"
             return f"`{self.name.url}` has no {alone}, and nothing else was asked for"
+        if carriage.carries_all(variant.container):
+            return ""
         tracks = [track_of(writer, kind) for kind, there in ((VIDEO, video), (AUDIO, audio)) if there]
         return carriage.refusal(self.name.url, variant.container, tracks)
 

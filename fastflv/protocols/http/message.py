@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from fastflv import __version__
 from fastflv.net.peer import Peer
@@ -48,9 +48,10 @@ class Request:
         """Query parameters; of equal names the first counts."""
         if self._args is None:
             self._args = {}
-            if self.query:
-                for key, value in parse_qsl(self.query, keep_blank_values=True):
-                    self._args.setdefault(key, value)
+            for pair in self.query.split("&") if self.query else ():
+                if pair:
+                    key, _, value = pair.partition("=")
+                    self._args.setdefault(_decoded(key), _decoded(value))
         return self._args
 
     def move(self, path: str, query: str) -> None:
@@ -74,6 +75,11 @@ class Request:
         return named or self.host
 
 
+def _decoded(text: str) -> str:
+    """Decode a name or value of a query; `parse_qsl` takes thrice as long for the usual one."""
+    return unquote_plus(text) if "%" in text or "+" in text else text
+
+
 @dataclass(slots=True)
 class Response:
     """Status, headers and a body in memory. As the head of a file or a stream, `body` is not used."""
@@ -86,8 +92,8 @@ class Response:
     endless: bool = False
     "Answer to HEAD for a resource without a length."
     kept: dict[bool, bytes] | None = None
-    """Heads of an answer that is sent again and again, by whether it is the last one of its connection; None: it is sent once.
-    Whoever sets it changes the answer no more."""
+    """Heads of an answer that is sent again and again; None: it is sent once. By whether it is the last one of its connection,
+    for a taken socket by whether it is sent in chunks. Whoever sets it changes the answer no more."""
 
     @classmethod
     def of_json(cls, value: object, status: int = 200) -> Response:

@@ -20,7 +20,7 @@ from fastflv.protocols.http.heads import sized_head
 from fastflv.protocols.http.message import Request
 from fastflv.servers.http.dispatch import cross_domain_of, dispatch, fail
 from fastflv.servers.http.h1exchange import H1Exchange
-from fastflv.servers.http.transmit import Transmit, is_secure
+from fastflv.servers.http.transmit import Transmit
 
 log = logging.getLogger(__name__)
 
@@ -259,7 +259,7 @@ class HttpConnection(asyncio.Protocol):
     @property
     def secure(self) -> bool:
         """Behind TLS."""
-        return self.transport is not None and is_secure(self.transport)
+        return self._out is not None and self._out.secure
 
     def fileno(self) -> int:
         """Descriptor of the socket; it stays the transport's."""

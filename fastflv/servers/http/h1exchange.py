@@ -256,7 +256,8 @@ class H1Exchange(Exchange):
         return writer
 
     def take_socket(self, head: Response) -> TakenSocket | None:
-        body_left = not self.whole and self.request.length != 0
+        request = self.request
+        body_left = not self.whole and request.length != 0
         if self._stage is not Stage.NONE or self.closed or self.secure or body_left:
             return None
         try:
@@ -264,13 +265,18 @@ class H1Exchange(Exchange):
         except OSError as error:
             self._refuse_descriptor(error)
             return None
-        head = self._begin(head)
+        chunked = request.version == "1.1" and request.keep_alive
+        kept = head.kept if "origin" not in request.headers else None
+        data = kept.get(chunked) if kept is not None else None
+        if data is None:
+            data = stream_head(self._begin(head), chunked=chunked, keep_alive=False)
+            if kept is not None:
+                kept[chunked] = data
         self._stage = Stage.DONE
         self._gone = True
         self.on_lost = None
-        chunked = self.request.version == "1.1" and self.request.keep_alive
         self._connection.let_go()
-        return TakenSocket(fd, stream_head(head, chunked=chunked, keep_alive=False), chunked)
+        return TakenSocket(fd, data, chunked)
 
     @property
     def leave(self) -> Callable[[], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from fastflv import limits
@@ -33,6 +34,10 @@ TOOL_AGENT: Final = "Lavf/"
 "How FFmpeg's programs name themselves. They measure and record, so frames keep their distances; players made of it have other names."
 
 
+_variant = lru_cache(limits.PLAIN_VARIANTS_MAX)(Variant)
+"Players without wishes of their own share a few variants."
+
+
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
     """Settings of a vhost for its live responses."""
@@ -54,10 +59,10 @@ class LiveOptions:
     def variant(self, container: str) -> Variant:
         """Return what a player of *container* gets when its query asks for nothing."""
         if container in ("aac", "mp3"):
-            return Variant(container, keep_ms=self.fast_cache_ms)
+            return _variant(container, keep_ms=self.fast_cache_ms)
         if self.guess_tracks or not self.drop_others:
-            return Variant(container)
-        return Variant(container, audio=self.has_audio, video=self.has_video)
+            return _variant(container)
+        return _variant(container, audio=self.has_audio, video=self.has_video)
 
     def claims(self, variant: Variant) -> Tracks | None:
         """Return the tracks that an FLV header announces, where they are not those of the stream."""
@@ -98,7 +103,7 @@ class Live:
         if known is not None:
             # Players keep the strings of one name, not a copy each.
             name = known.name
-        asked = {**mount.args, **request.args}
+        asked = {**mount.args, **request.args} if mount.args else request.args
         try:
             variant = options.variant(mount.container).asked(asked)
             mode: StartMode | None = start_mode_of(asked)

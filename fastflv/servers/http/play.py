@@ -29,6 +29,21 @@ if TYPE_CHECKING:
 CONTENT_TYPES: Final = {"flv": "video/x-flv", "ts": "video/MP2T", "aac": "audio/aac", "mp3": "audio/mpeg"}
 
 
+def _head(content_type: str, **headers: str) -> Response:
+    # nginx must not gather an endless body before it passes it on.
+    fields = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **headers}
+    return Response(content_type=content_type, headers=fields)
+
+
+def _kept_head(content_type: str) -> Response:
+    head = _head(content_type, Connection="close")
+    head.kept = {}
+    return head
+
+
+HEADS: Final = {container: _kept_head(content_type) for container, content_type in CONTENT_TYPES.items()}
+"Heads of answers; they are made once for all players."
+
 OUTPUTS: Final = {container: f"{container}-play" for container in CONTENT_TYPES}
 "Kinds of clients, as SRS names them."
 
@@ -52,13 +67,7 @@ class Wish(NamedTuple):
     @property
     def head(self) -> Response:
         """The head of the answer."""
-        headers = {
-            "Cache-Control": "no-cache",
-            # nginx must not gather an endless body before it passes it on.
-            "X-Accel-Buffering": "no",
-            "Connection": "close",
-        }
-        return Response(content_type=CONTENT_TYPES[self.variant.container], headers=headers)
+        return HEADS[self.variant.container]
 
 
 class LivePlay(ABC):
@@ -173,8 +182,7 @@ class HeadPlay(LivePlay):
         super().__init__(live, exchange, wish._replace(on_missing=0.0))
 
     def ready(self, stream: Stream) -> None:
-        head = self.wish.head
-        del head.headers["Connection"]
+        head = _head(CONTENT_TYPES[self.wish.variant.container])
         head.endless = True
         self.exchange.respond(head)
 

@@ -25,12 +25,15 @@ class Transmit:
     """
 
     __slots__ = (
-        "_changed", "_clogged", "_closing", "_limited", "_queued", "_secure", "_transport", "_turns", "_urgent", "_waiting",
-        "full",
+        "_changed", "_clogged", "_closing", "_limited", "_queued", "_transport", "_turns", "_urgent", "_waiting", "full",
+        "secure",
     )  # fmt: skip
 
     full: bool
     "More is buffered than should be, or waits here."
+
+    secure: bool
+    "TLS encrypts what is written."
 
     def __init__(self, transport: asyncio.Transport, turns: Turns, changed: Callable[[bool], None]) -> None:
         """*changed* is told each new value of `full`."""
@@ -38,7 +41,7 @@ class Transmit:
         self._transport = transport
         self._turns = turns
         self._changed: Callable[[bool], None] | None = changed
-        self._secure = is_secure(transport)
+        self.secure = is_secure(transport)
         self._clogged = False
         "The transport asked for a pause."
         self._queued = False
@@ -48,7 +51,7 @@ class Transmit:
         self._limited = False
         "The transport's buffer has other limits than usual."
         self._waiting: deque[memoryview] = deque()
-        if self._secure:
+        if self.secure:
             self._limit(None)
 
     @property
@@ -67,7 +70,7 @@ class Transmit:
     def write(self, data: bytes | bytearray | memoryview, *, urgent: bool = False) -> None:
         """*urgent*: media, which waits for no turn."""
         self._urgent = urgent
-        if not self._secure or (len(data) <= limits.HTTP_TLS_WRITE_BYTES and not self._waiting):
+        if not self.secure or (len(data) <= limits.HTTP_TLS_WRITE_BYTES and not self._waiting):
             self._transport.write(data)
         elif len(data):
             self._waiting.append(memoryview(data))
@@ -128,4 +131,4 @@ class Transmit:
 
     def _limit(self, high: int | None) -> None:
         # TLS asks for a pause when the limit is reached, others when it is exceeded.
-        self._transport.set_write_buffer_limits(high=1 if high is None and self._secure else high)
+        self._transport.set_write_buffer_limits(high=1 if high is None and self.secure else high)
