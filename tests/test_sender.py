@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import resource
 import select
 import socket
 import time
+from collections.abc import Callable
+from itertools import chain
 
 import pytest
 from model.flv import AUDIO, VIDEO, Broken, Tag, dechunk, inter, key, read_file, read_tags, sound
-from model.viewer import CHUNKED, FLV, FRAMINGS, HEAD, Publisher, Viewer, numbers
+from model.viewer import CHUNKED, FLV, FRAMINGS, HEAD, RAW, Publisher, Viewer, numbers
 
 from fastflv import limits
 from fastflv._ext.fanout.sender import Sender, SendHandle
@@ -20,6 +23,19 @@ from fastflv._ext.log.medialog import MediaLog
 from fastflv.errors import ResourceError, UsageError
 
 WINDOWS = pytest.mark.parametrize("window_ms", [0, 40, 350])
+
+
+def _add(sender: Sender, end: socket.socket, log: MediaLog, **more: object) -> SendHandle:
+    fd = os.dup(end.fileno())
+    os.set_blocking(fd, False)
+    return sender.add(fd, log, framing=RAW, **more)
+
+
+def _await(true: Callable[[], bool], seconds: float = 30.0) -> None:
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends
+
 
 # --- what a player is sent ---
 
@@ -95,6 +111,30 @@ def test_a_start_larger_than_one_send_is_sent_whole(senders, tcp):
     viewer.read_all()
     assert numbers(viewer.tags) == list(range(60))
     assert log.head > 2 * limits.SEND_BYTES_MAX
+
+
+def test_a_player_that_comes_while_a_crowd_is_served_has_its_start_before_the_last_of_them(senders):
+    sender = senders(1)
+    publisher = Publisher(gop=10, frame_bytes=30_000)
+    log = publisher.log
+    publisher.frames(5)
+    # The machine may hold up either thread, so that nobody comes within the pass.
+    for _ in range(20):
+        with contextlib.ExitStack() as stack:
+            ends = [[stack.enter_context(end) for end in socket.socketpair()] for _ in range(400)]
+            crowd = [_add(sender, far, log) for _, far in ends[:300]]
+            # Starts are in order: who comes last shows that all are there.
+            mark = _add(sender, ends[300][1], log, start=MediaBlock(FLV), position=log.head)
+            _await(lambda: mark.first_at > 0)  # noqa: B023
+            publisher.frames(10 - publisher.next % 10 + 1)
+            late = [_add(sender, far, log, start=MediaBlock(FLV), position=log.head) for _, far in ends[301:]]
+            _await(lambda: all(each.first_at for each in chain(crowd, late)))  # noqa: B023
+            served = [each.first_at for each in crowd]
+            found = [each for each in late if min(served) < each.first_at < max(served)]
+        _await(lambda: not sender.reap() and sender.count == 0)
+        if found:
+            return
+    pytest.fail("whoever came during a pass was served behind it")
 
 
 @WINDOWS

@@ -284,6 +284,7 @@ cdef class Sender:
         cdef int i
         cdef int flag = 1
         cdef uint64_t one = 1
+        cdef bint first
         if not self.running:
             close(fd)
             raise UsageError("the sender has stopped")
@@ -344,10 +345,13 @@ cdef class Sender:
         Py_INCREF(player)
         self.load[best] += 1
         pthread_mutex_lock(&t.lock)
+        first = t.joining == NULL
         p.next = t.joining
         t.joining = p
         pthread_mutex_unlock(&t.lock)
-        write(t.fd, &one, sizeof(one))
+        if first:
+            # The others are taken with the first, whose wake-up is on its way.
+            write(t.fd, &one, sizeof(one))
         return player
 
     def configure(
