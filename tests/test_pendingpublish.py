@@ -9,11 +9,12 @@ from dataclasses import replace
 
 import pytest
 from model.access import Hook, request
-from model.publication import NAME, OPTIONS, Recorder, Site
+from model.lowwater import Marked
+from model.publication import NAME, OPTIONS, Site
 
+from fastflv._ext.ingest.lowwater import LowWater
 from fastflv.access.request import Action
 from fastflv.access.verdict import ALLOW, Redirected, Refusal, Refused, forbid
-from fastflv.net.lowwater import LowWater
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.pendingpublish import PendingPublish, PublishFailure, PublishRefused
 from fastflv.stream.publication import Publication
@@ -132,8 +133,7 @@ def test_a_publish_begins_with_the_options_that_are_in_force_when_it_is_admitted
 
 
 def test_a_plain_socket_that_carries_nothing_else_is_woken_less_often(site):
-    recorder = Recorder()
-    publisher = Publisher(site, low_water=LowWater(recorder))
+    publisher = Publisher(site, low_water=Marked().water)
     assert publisher.publication.stream.wake is not None
 
 

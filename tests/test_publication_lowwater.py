@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 from model.flv import AUDIO, VIDEO, inter, sound
-from model.publication import Recorder, Site, Source
+from model.lowwater import Marked
+from model.publication import Site, Source
 
 from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor
 from fastflv._ext.log.observer import BehindObserver
 from fastflv.media.amf import amf0
-from fastflv.net.lowwater import LowWater
 from fastflv.stream.endreason import EndReason
 
 
@@ -19,20 +19,20 @@ def site():
     return Site()
 
 
-def gathering(site: Site) -> tuple[Source, Recorder]:
+def gathering(site: Site) -> tuple[Source, Marked]:
     """A publisher without players, and its socket, which gathers."""
-    sock = Recorder()
-    source = site.publish(low_water=LowWater(sock))
+    sock = Marked()
+    source = site.publish(low_water=sock.water)
     source.film()
     source.go_on(2, size=3000)
-    assert sock.marks[-1] > 1
+    assert sock.mark > 1
     return source, sock
 
 
 def test_a_stream_without_players_wakes_its_publisher_less_often(site):
     source, sock = gathering(site)
     source.stream.open()
-    assert sock.marks[-1] == 1, "the first player has it read at once"
+    assert sock.mark == 1, "the first player has it read at once"
 
 
 def test_a_stream_that_is_only_recorded_wakes_its_publisher_as_seldom_as_one_without_players(site):
@@ -42,9 +42,9 @@ def test_a_stream_that_is_only_recorded_wakes_its_publisher_as_seldom_as_one_wit
     log.attach(follower)
     source.stream.outlets.unhurried += 1
     source.go_on(2, size=3000)
-    assert sock.marks[-1] > 1
+    assert sock.mark > 1
     source.stream.open()
-    assert sock.marks[-1] == 1, "a player has it read at once, beside a recorder too"
+    assert sock.mark == 1, "a player has it read at once, beside a recorder too"
     reader.close()
 
 
@@ -55,47 +55,47 @@ def test_a_stream_with_players_wakes_its_publisher_with_pictures_and_not_with_so
     for _ in range(500):
         source.read((AUDIO, sound(bytes(200))), (VIDEO, inter(bytes(2000))))
         source.site.loop.advance(0.04)
-    assert 200 < sock.marks[-1] < 2000
-    mark = sock.marks[-1]
-    source.publication.end_read(site.loop.time(), inside=True)
-    assert sock.marks[-1] == 1, "the rest of a picture does not wait"
-    source.publication.end_read(site.loop.time())
-    assert sock.marks[-1] == mark
+    assert 200 < sock.mark < 2000
+    mark = sock.mark
+    source.publication.end_read(inside=True)
+    assert sock.mark == 1, "the rest of a picture does not wait"
+    source.publication.end_read()
+    assert sock.mark == mark
     player.close()
 
 
 def test_a_stream_whose_tracks_are_not_known_is_read_at_once(site):
-    sock = Recorder()
-    source = site.publish(low_water=LowWater(sock))
+    sock = Marked()
+    source = site.publish(low_water=sock.water)
     for _ in range(5):
         source.publication.begin_read(site.loop.time())
         source.publication.take_script("onMetaData", amf0.encode("onMetaData", {"audiocodecid": 10.0}), 0)
         source.feed.send(VIDEO, source.time, inter(bytes(3000)), source.publication.sink.now_ms)
-        source.publication.end_read(site.loop.time())
+        source.publication.end_read()
         site.loop.advance(limits.LOW_WATER_SECONDS)
-    assert sock.marks == []
+    assert sock.mark == 1
 
 
 def test_a_silent_publisher_is_read_at_once_again(site):
     _, sock = gathering(site)
     site.loop.advance(2 * limits.LOW_WATER_SECONDS)
-    assert sock.marks[-1] == 1
+    assert sock.mark == 1
 
 
 def test_a_socket_that_carries_another_publish_gathers_no_more(site):
     source, sock = gathering(site)
     source.publication.gather_no_more()
-    assert sock.marks[-1] == 1
-    marks = len(sock.marks)
+    assert sock.mark == 1
+    mark = sock.mark
     source.go_on(3, size=3000)
-    assert len(sock.marks) == marks
+    assert sock.mark == mark
     source.publication.gather_no_more()
 
 
 def test_a_publish_that_ended_leaves_its_socket_alone(site):
     source, sock = gathering(site)
     source.publication.end(EndReason.STOPPED)
-    marks = len(sock.marks)
+    mark = sock.mark
     source.stream.open()
     site.loop.advance(5)
-    assert len(sock.marks) == marks
+    assert sock.mark == mark

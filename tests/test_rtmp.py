@@ -130,6 +130,7 @@ def test_a_name_that_is_published_again_and_again_has_one_low_water_timer():
         peer.leave()
         peer.client.fmle_publish()
         peer.say()
+    site.loop.advance(2 * limits.FEED_SECONDS)
     soon = site.loop.now + limits.LOW_WATER_SECONDS
     assert len([timer for timer in site.loop.timers if timer.when() <= soon]) == 1
 
@@ -166,6 +167,7 @@ def test_a_player_that_was_closed_while_it_waited_is_not_found():
 def test_a_player_that_waits_is_read_up_to_one_buffer_and_no_further():
     site = Site(on_missing=60)
     player = Peer(site).play()
+    site.loop.turn()
     assert player.transport.reading, "a lost connection is noticed"
     calls = write_message(20, 0, 0, 3, amf0.encode("getStats", 0.0, None), 0xFFFFFF)
     player.say(calls * (limits.RECEIVE_BYTES // len(calls) + 10))
@@ -213,8 +215,26 @@ def test_another_connection_that_publishes_a_busy_name_is_told_and_closed():
     assert site.publishers == {"room": FILM_BYTES}
 
 
-def low_water_marks(peer: Peer) -> list[int]:
-    return [value for _, name, value in peer.transport.options if name == socket.SO_RCVLOWAT]
+def test_a_publisher_that_has_just_left_gives_its_name_to_the_one_that_comes():
+    site = Site()
+    first = Peer(site).publish()
+    first.film()
+    first.transport.far.close()
+    second = Peer(site).publish()
+    assert [code for _, _, code in second.status] == ["NetStream.Publish.Start"]
+    assert first.transport.gone == "closed"
+
+
+def test_media_of_a_publisher_is_read_without_its_transport():
+    site = Site()
+    peer = Peer(site).publish()
+    peer.film()
+    assert not peer.transport.reading
+    peer.film()
+    assert site.publishers == {"room": 2 * FILM_BYTES}
+    peer.leave()
+    assert peer.transport.reading
+    assert site.publishers == {}
 
 
 def go_on(site: Site, peer: Peer, *stream_ids: int) -> None:
@@ -231,21 +251,20 @@ def test_a_socket_with_one_publish_gathers_bytes_and_one_with_two_does_not():
     peer = Peer(site).publish()
     peer.film()
     go_on(site, peer, 1)
-    assert low_water_marks(peer)[-1] > 1
+    assert peer.transport.mark > 1
     peer.client.fmle_publish("second", 2)
     peer.say()
     peer.film(2)
-    assert low_water_marks(peer)[-1] == 1
-    marks = len(low_water_marks(peer))
+    assert peer.transport.mark == 1
     go_on(site, peer, 1, 2)
-    assert len(low_water_marks(peer)) == marks
+    assert peer.transport.mark == 1
     peer.leave(1)
     peer.leave(2)
     peer.client.fmle_publish("third", 3)
     peer.say()
     peer.film(3)
     go_on(site, peer, 3)
-    assert low_water_marks(peer)[-1] > 1
+    assert peer.transport.mark > 1
 
 
 def test_a_publisher_behind_tls_gathers_no_bytes():
@@ -253,7 +272,7 @@ def test_a_publisher_behind_tls_gathers_no_bytes():
     peer = Peer(site, tls=True).publish()
     peer.film()
     go_on(site, peer, 1)
-    assert low_water_marks(peer) == []
+    assert peer.transport.mark == 1
 
 
 def test_all_publishes_end_with_their_connection():

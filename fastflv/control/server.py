@@ -265,6 +265,7 @@ class Server:
         while self.players.count and self._loop.time() < deadline:
             await asyncio.sleep(limits.STOP_STEP_SECONDS)
         self.quiet.close()
+        self.rtmp.feeding.close()
         self.players.stop()
         await self.connection_limit.open.close()
         self.clips.clips.close()

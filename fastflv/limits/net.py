@@ -11,7 +11,7 @@ API_CONNECTIONS_KEPT: Final = 32
 "Connections that the API's own listeners take above `max_connections`, count: an operator, monitoring and a few scripts, when everything else is taken."
 
 CONNECTION_DESCRIPTORS_MAX: Final = 3
-"Descriptors of one connection at most: its socket, a duplicate for the thread that sends (WebSocket and RTMP players, downloads), and a file."
+"Descriptors of one connection at most: its socket, a duplicate for the thread that sends (WebSocket and RTMP players, downloads) or for a feed (publishers), and a file."
 
 ACCEPT_REST_SECONDS: Final = 1.0
 "Pause of a listener that found no descriptor free, seconds: the socket stays readable all the time."
@@ -42,6 +42,9 @@ READ_BYTES_MIN: Final = 1024
 
 LATE_SECONDS: Final = 0.25
 "A timer that rings later than this was held up: the process was stopped, or the machine, seconds. Deadlines of peers are extended by as much."
+
+FEED_SECONDS: Final = 0.004
+"Sockets of publishers are read all together so often, once reads come faster than this, seconds: a wake-up of the event loop costs as much as three reads. It adds 2 ms of delay at the mean."
 
 LOW_WATER_SECONDS: Final = 0.25
 "How often a publisher's receive low-water mark is chosen, seconds; also the longest that a lone command may lie unread."

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import socket
+from typing import Protocol
 
 from fastflv import limits
-from fastflv.net.lowwater import Socket
+
+
+class Socket(Protocol):
+    """As much of a socket as is used here (uvloop has its own kind)."""
+
+    def setsockopt(self, level: int, name: int, value: int, /) -> object: ...
 
 
 def keep_alive(sock: Socket) -> None:

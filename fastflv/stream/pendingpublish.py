@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from fastflv._ext.ingest.lowwater import LowWater
 from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Waiting
 from fastflv.access.verdict import Redirected, Refusal, Refused, Verdict
 from fastflv.errors import StreamBusyError
-from fastflv.net.lowwater import LowWater
 from fastflv.net.peertext import masked
 from fastflv.stream.arrival import Applicant, ClientState
 from fastflv.stream.endreason import EndReason

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from fastflv import limits
+from fastflv._ext.ingest.lowwater import LowWater
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv.access.gate import Gate
 from fastflv.access.request import AccessRequest
 from fastflv.net.deadline import Deadline, Handle, Timers
-from fastflv.net.lowwater import LowWater
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.graces import Graces
@@ -84,11 +84,13 @@ class Publications:
 
 
 class Publication:
-    """One publish from its admission to its end. The source calls `begin_read` and `end_read` around its media."""
+    """One publish from its admission to its end. The source calls `begin_read` and `end_read` around its media, or does
+    in C what they do (`_ext/ingest/feeds`), and calls `look`.
+    """
 
     __slots__ = (
-        "_bytes", "_bytes_before", "_client", "_fed", "_formats", "_gathering", "_live_bytes", "_live_messages",
-        "_low_water", "_options", "_sent_before", "_settling", "_shared", "_source", "_watch", "sink", "stream",
+        "_bytes_before", "_client", "_fed", "_formats", "_gathering", "_low_water", "_options", "_sent_before",
+        "_settling", "_shared", "_source", "_watch", "sink", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -109,11 +111,7 @@ class Publication:
         self._source: Source | None = source
         "None once the publish has ended: the source holds the publication, and a cycle would keep its stream."
         self._sent_before = source.sent
-        self._bytes = self._bytes_before = stream.writer.bytes
-        self._live_bytes = self._bytes
-        "Media bytes when the publisher last showed life: a byte now and then does not hold a name."
-        self._live_messages = stream.writer.messages
-        "Likewise messages."
+        self._bytes_before = stream.writer.bytes
         self._formats = stream.writer.formats
         self._fed = False
         "Some media has arrived."
@@ -124,7 +122,7 @@ class Publication:
         shared.clients.add(self._client)
         shared.idle.watch(self._client, options.idle)
         self._watch = Deadline(shared.timers, self._silent, step=limits.WATCH_SECONDS_MIN)
-        "Moved by media."
+        "Moved when it rings, by the media that has come."
         self._watch.set(self._patience)
         self.begin_read(now)
         if low_water is not None:
@@ -162,29 +160,22 @@ class Publication:
         """Take script data in its place among the media; *timestamp*: ms modulo 2**32."""
         self.stream.take_data(name, payload, timestamp)
 
-    def end_read(self, now: float, *, inside: bool = False) -> None:
-        """Publish what one read brought to the players, and let them start once the tracks are known.
-
-        *inside*: the read ended within a message.
-        """
-        writer = self.sink
-        writer.flush()
+    def end_read(self, *, inside: bool = False) -> None:
+        """Publish what one read brought to the players, and `look` at it. *inside*: the read ended within a message."""
+        self.sink.flush()
         if self._low_water is not None:
             self._low_water.end_read(inside)
-        size = writer.bytes
-        if size != self._bytes:
-            self._bytes = size
-            if (
-                not self._fed
-                or size - self._live_bytes >= limits.PUBLISH_LIFE_BYTES
-                or writer.messages - self._live_messages >= limits.PUBLISH_LIFE_MESSAGES
-            ):
-                self._live_bytes, self._live_messages = size, writer.messages
-                if self._fed:
-                    self._watch.heard = now
-                else:
-                    self._fed = True
-                    self._watch.set(self._patience)
+        self.look()
+
+    def look(self) -> None:
+        """Note the first media, and let players start once the tracks are known.
+
+        Call it after each read until the writer is `settled`, and whenever its `formats` changes.
+        """
+        writer = self.sink
+        if not self._fed and writer.bytes != self._bytes_before:
+            self._fed = True
+            self._watch.set(self._patience)
         if not self.stream.settled:
             self._settle()
         elif writer.formats != self._formats:
@@ -197,7 +188,7 @@ class Publication:
         if self._client is not None and options.idle != self._options.idle:
             self._shared.idle.watch(self._client, options.idle)
         self._options = options
-        self._watch.set(self._patience, since=self._watch.heard)
+        self._watch.set(self._patience, since=max(self._watch.heard, self._alive))
 
     def gather_no_more(self) -> None:
         """The socket carries other publishes too: it must wake the loop for each byte."""
@@ -248,8 +239,16 @@ class Publication:
         """Seconds without media after which the publisher is disconnected."""
         return self._options.silence if self._fed else self._options.first_media
 
+    @property
+    def _alive(self) -> float:
+        """When media last came, monotonic clock, seconds; a byte now and then does not count."""
+        return self.sink.alive_ms / 1000
+
     def _silent(self) -> None:
-        much = "next to no media" if self._fed and self._bytes != self._live_bytes else "no media"
+        if self._alive > self._watch.heard:
+            self._watch.set(self._patience, since=self._alive)
+            return
+        much = "next to no media" if self._fed and self.sink.idles else "no media"
         log.info(
             "publisher of %s is disconnected: %s for %g s", self.stream.name.url, much, self._patience,
             extra=self._marks,

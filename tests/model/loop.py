@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,7 @@ class FakeLoop:
         self.now = 1000.0
         self._timers: list[Handle] = []
         self._soon: list[Handle] = []
+        self._readers: dict[int, Callable[..., object]] = {}
 
     def time(self) -> float:
         return self.now
@@ -46,10 +48,17 @@ class FakeLoop:
         return self.call_at(self.now + delay, call, *args)
 
     def add_reader(self, fd: int, call: Callable[..., object]) -> None:
-        """Nobody else is served."""
+        self._readers[fd] = call
 
     def remove_reader(self, fd: int) -> None:
-        """Nobody was."""
+        del self._readers[fd]
+
+    def read(self) -> None:
+        """Tell those who read descriptors of what is there, until nothing is."""
+        while ready := select.select(list(self._readers), [], [], 0)[0]:
+            for fd in ready:
+                self._readers[fd]()
+            self.turn()
 
     @property
     def timers(self) -> list[Handle]:

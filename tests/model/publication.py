@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import replace
 from itertools import count
 
@@ -10,9 +9,9 @@ from model.access import request
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, inter, key, sound
 from model.loop import FakeLoop
 
+from fastflv._ext.ingest.lowwater import LowWater
 from fastflv.access.gate import Gate
 from fastflv.access.request import Action
-from fastflv.net.lowwater import LowWater
 from fastflv.stream.clients import Clients
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
@@ -22,17 +21,6 @@ from fastflv.stream.stream import StreamOptions
 
 NAME = StreamName("a.example", "live", "x")
 OPTIONS = PublishOptions(StreamOptions(grace_ms=8000), first_media=20.0, silence=5.0)
-
-
-class Recorder:
-    """A socket that remembers its low-water marks."""
-
-    def __init__(self) -> None:
-        self.marks: list[int] = []
-
-    def setsockopt(self, level: int, name: int, value: int) -> None:
-        assert (level, name) == (socket.SOL_SOCKET, socket.SO_RCVLOWAT)
-        self.marks.append(value)
 
 
 class Site:
@@ -82,7 +70,7 @@ class Source:
         publication.begin_read(now)
         for kind, body in messages:
             self.feed.send(kind, self.time, body, publication.sink.now_ms)
-        publication.end_read(now)
+        publication.end_read()
         self.time += 40
 
     def film(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import socket
 from itertools import count
 
 from model.access import Hook
@@ -10,6 +12,7 @@ from model.client import Client, heard
 from model.flv import AAC_HEADER, AVC_HEADER, key, sound
 from model.loop import FakeLoop, FakeTransport, Unhurried
 
+from fastflv import limits
 from fastflv.access.gate import Gate
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.peer import Peer as Address
@@ -31,11 +34,14 @@ FILM_BYTES = sum(map(len, (AVC_HEADER, AAC_HEADER, key(), sound())))
 
 
 class Wire(FakeTransport):
-    """A transport that remembers what its socket was told; with *tls* the event loop serves its player."""
+    """A transport with a socket behind it; with *tls* the event loop serves its player."""
 
     def __init__(self, loop: FakeLoop, room: int, tls: bool) -> None:
         super().__init__(loop, room)
+        self._near, self.far = socket.socketpair()
+        "What a feed reads; the transport itself is given its bytes by the test."
         self.options: list[tuple[int, ...]] = []
+        "What the transport's socket was told; marks are those of the socket behind it."
         self.reading = True
         self.tls = tls
 
@@ -44,8 +50,31 @@ class Wire(FakeTransport):
             return "some" if self.tls else None
         return super().get_extra_info(name, default)
 
+    def fileno(self) -> int:
+        return self._near.fileno()
+
     def setsockopt(self, *words: int) -> None:
         self.options.append(words)
+
+    @property
+    def mark(self) -> int:
+        """Receive low-water mark, bytes."""
+        return self._near.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
+
+    @property
+    def has_unread(self) -> bool:
+        return bool(select.select([self._near], [], [], 0)[0])
+
+    def unread(self) -> bytes:
+        """Take what the kernel holds."""
+        try:
+            return self._near.recv(1 << 20, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return b""
+
+    def hang_up(self) -> None:
+        self._near.close()
+        self.far.close()
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -77,6 +106,13 @@ class Peer:
                 # It may have given way to others: a busy machine makes any read dear.
                 self.loop.turn()
             if not self.transport.reading:
+                # A feed reads instead, or nobody.
+                self.transport.far.sendall(rest)
+                self.loop.read()
+                if self.transport.has_unread:
+                    # Feeds are read by a clock once reads come fast.
+                    self.loop.advance(limits.FEED_SECONDS)
+                rest = memoryview(self.transport.unread())
                 break
             buffer = self.connection.get_buffer(-1)
             size = min(len(buffer), len(rest))
@@ -121,6 +157,7 @@ class Peer:
 
     def lost(self) -> None:
         self.connection.connection_lost(None)
+        self.transport.hang_up()
 
 
 class Site:

@@ -18,13 +18,19 @@ cdef extern from "<sys/socket.h>" nogil:
         int msg_flags
     ssize_t sendmsg(int fd, const msghdr* message, int flags) noexcept
     ssize_t send(int fd, const void* data, size_t size, int flags) noexcept
+    ssize_t recv(int fd, void* data, size_t size, int flags) noexcept
     int setsockopt(int fd, int level, int name, const void* value, unsigned int size) noexcept
     int shutdown(int fd, int how) noexcept
     int MSG_DONTWAIT
     int MSG_NOSIGNAL
     int SOL_SOCKET
     int SO_MAX_PACING_RATE
+    int SO_RCVLOWAT
     int SHUT_RDWR
+
+cdef extern from "<fcntl.h>" nogil:
+    int fcntl(int fd, int command, ...) noexcept
+    int F_DUPFD_CLOEXEC
 
 cdef extern from "<sys/ioctl.h>" nogil:
     int ioctl(int fd, unsigned long request, ...) noexcept

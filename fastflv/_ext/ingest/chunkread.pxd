@@ -47,6 +47,8 @@ cdef class ChunkReader:
     cdef Py_ssize_t max_commands      # of `max_partial`, while nothing is published
     cdef Py_ssize_t partial           # bytes allocated for unfinished messages
 
+    cdef Py_ssize_t take(self, const uint8_t* p, Py_ssize_t n, Py_ssize_t start) except -1
+    cdef bint is_inside(self) noexcept
     cdef Py_ssize_t read_header(self, const uint8_t* p, Py_ssize_t n) except -1
     cdef Py_ssize_t find(self, uint32_t chunk_stream) noexcept
     cdef Py_ssize_t add_stream(self, uint32_t chunk_stream) except -1

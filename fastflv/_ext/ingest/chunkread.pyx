@@ -116,6 +116,9 @@ cdef class ChunkReader:
     @property
     def inside(self):
         """Whether the bytes so far end within a message."""
+        return self.is_inside()
+
+    cdef bint is_inside(self) noexcept:
         cdef Py_ssize_t i
         if self.head_size > 0 or self.current >= 0:
             return True
@@ -132,74 +135,75 @@ cdef class ChunkReader:
         reader must not be fed again after that.
         """
         cdef Py_buffer view
-        cdef const uint8_t* p
-        cdef Py_ssize_t n, at, used, take
-        cdef ChunkStream* stream
-        self.message = None
         PyObject_GetBuffer(block, &view, PyBUF_SIMPLE)
         try:
-            p = <const uint8_t*>view.buf
-            n = view.len
-            at = start
-            if at < 0 or at > n:
+            if start < 0 or start > view.len:
                 raise ValueError("start lies outside the block")
-            while self.message is None:
-                if self.current < 0:
-                    if self.head_size == 0:
-                        if at == n:
-                            break
-                        used = self.read_header(p + at, n - at)
-                        if used == 0:
-                            memcpy(self.head, p + at, n - at)
-                            self.head_size = n - at
-                            at = n
-                            break
-                        at += used
-                    else:
-                        # A header cut by a read is finished a byte at a time: it is at most 18 bytes long.
-                        used = self.read_header(self.head, self.head_size)
-                        if used == 0:
-                            if at == n:
-                                break
-                            self.head[self.head_size] = p[at]
-                            self.head_size += 1
-                            at += 1
-                            continue
-                        # Bytes looked at for an extended timestamp that was not there are payload.
-                        self.head_size -= used
-                        memmove(self.head, self.head + used, self.head_size)
-                    if self.streams[self.current].length == 0:
-                        stream = &self.streams[self.current]
-                        self.current = -1
-                        self.finish(stream, NULL)
-                        continue
-                stream = &self.streams[self.current]
-                take = min(self.head_size if self.head_size else n - at, <Py_ssize_t>self.chunk_left)
-                if take == 0:
-                    break
-                if self.head_size:
-                    self.keep(stream, self.head, take)
-                    self.head_size -= take
-                    memmove(self.head, self.head + take, self.head_size)
-                elif stream.got == 0 and take == <Py_ssize_t>stream.length:
-                    self.current = -1
-                    self.finish(stream, p + at)
-                    at += take
-                    continue
-                else:
-                    self.keep(stream, p + at, take)
-                    at += take
-                self.chunk_left -= <uint32_t>take
-                if stream.got == <Py_ssize_t>stream.length:
-                    self.current = -1
-                    self.finish(stream, stream.body)
-                    self.release(stream)
-                elif self.chunk_left == 0:
-                    self.current = -1
-            self.received += <uint64_t>(at - start)
-            return at
+            return self.take(<const uint8_t*>view.buf, view.len, start)
         finally:
             PyBuffer_Release(&view)
+
+    cdef Py_ssize_t take(self, const uint8_t* p, Py_ssize_t n, Py_ssize_t start) except -1:
+        """`feed` for *n* bytes at *p*, which are borrowed for this call."""
+        cdef Py_ssize_t at = start
+        cdef Py_ssize_t used, part
+        cdef ChunkStream* stream
+        self.message = None
+        while self.message is None:
+            if self.current < 0:
+                if self.head_size == 0:
+                    if at == n:
+                        break
+                    used = self.read_header(p + at, n - at)
+                    if used == 0:
+                        memcpy(self.head, p + at, n - at)
+                        self.head_size = n - at
+                        at = n
+                        break
+                    at += used
+                else:
+                    # A header cut by a read is finished a byte at a time: it is at most 18 bytes long.
+                    used = self.read_header(self.head, self.head_size)
+                    if used == 0:
+                        if at == n:
+                            break
+                        self.head[self.head_size] = p[at]
+                        self.head_size += 1
+                        at += 1
+                        continue
+                    # Bytes looked at for an extended timestamp that was not there are payload.
+                    self.head_size -= used
+                    memmove(self.head, self.head + used, self.head_size)
+                if self.streams[self.current].length == 0:
+                    stream = &self.streams[self.current]
+                    self.current = -1
+                    self.finish(stream, NULL)
+                    continue
+            stream = &self.streams[self.current]
+            part = min(self.head_size if self.head_size else n - at, <Py_ssize_t>self.chunk_left)
+            if part == 0:
+                break
+            if self.head_size:
+                self.keep(stream, self.head, part)
+                self.head_size -= part
+                memmove(self.head, self.head + part, self.head_size)
+            elif stream.got == 0 and part == <Py_ssize_t>stream.length:
+                self.current = -1
+                self.finish(stream, p + at)
+                at += part
+                continue
+            else:
+                self.keep(stream, p + at, part)
+                at += part
+            self.chunk_left -= <uint32_t>part
+            if stream.got == <Py_ssize_t>stream.length:
+                self.current = -1
+                self.finish(stream, stream.body)
+                self.release(stream)
+            elif self.chunk_left == 0:
+                self.current = -1
+        self.received += <uint64_t>(at - start)
+        return at
 
     cdef Py_ssize_t read_header(self, const uint8_t* p, Py_ssize_t n) except -1:
         """Read one chunk header; return its size in bytes, or 0 when more bytes are needed.

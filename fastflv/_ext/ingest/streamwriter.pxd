@@ -6,6 +6,7 @@ from fastflv._ext.ingest.accessunits cimport AccessUnits
 from fastflv._ext.ingest.adtsframes cimport AdtsFrames
 from fastflv._ext.ingest.figures cimport Figures
 from fastflv._ext.ingest.interleaver cimport Interleaver
+from fastflv._ext.ingest.life cimport Life
 from fastflv._ext.ingest.pictures cimport Pictures
 from fastflv._ext.ingest.tagwriter cimport TagWriter
 from fastflv._ext.syntax.flvtag cimport Payload, TagTraits
@@ -30,6 +31,7 @@ cdef class StreamWriter(TagWriter):
     cdef readonly uint64_t video_tags
     cdef readonly uint64_t bytes       # of media bodies, since creation
     cdef readonly uint64_t sound_bytes  # of audio bodies, since creation
+    cdef Life life
     cdef uint32_t least_picture        # bytes of the smallest video message since it was asked for; 0: none came
     cdef readonly uint64_t ignored     # messages left out: empty, timecode, before the first keyframe
     cdef int64_t sound_ms              # time of the newest place of the past that is sound, ms

@@ -45,7 +45,11 @@ class StreamWriter(TagWriter):
     @property
     def video_tags(self) -> int: ...
     @property
-    def messages(self) -> int: ...
+    def alive_ms(self) -> int:
+        """Monotonic clock when a publisher last showed life, ms."""
+    @property
+    def idles(self) -> bool:
+        """Media has come since then, too little to count as life."""
     @property
     def bytes(self) -> int: ...
     @property

@@ -7,7 +7,7 @@ Spec: RTMP 1.0, 7.1.6 (aggregate); Adobe FLV v10.1, E.4; Enhanced RTMP v2.
 """
 
 cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
@@ -18,6 +18,7 @@ from fastflv._ext.ingest.adtsframes cimport AdtsFrames
 from fastflv._ext.ingest.figures cimport figures_frame, figures_key, figures_rate
 from fastflv._ext.ingest.headers cimport HEADER_SAME, HEADER_STORED, HEADER_TOO_LARGE, Header, make_header
 from fastflv._ext.ingest.interleaver cimport HeldMessage, Interleaver
+from fastflv._ext.ingest.life cimport life_note
 from fastflv._ext.ingest.pictures cimport Pictures
 from fastflv._ext.ingest.tagwriter cimport TagWriter
 from fastflv._ext.ingest.timeline cimport timeline_lead, timeline_place, timeline_restart, timeline_stamp
@@ -40,6 +41,8 @@ cdef int CHANGES_MAX = limits.TRACK_CHANGES_MAX
 cdef int64_t CHANGES_SPAN_MS = limits.TRACK_CHANGES_SPAN_MS
 cdef int64_t EPOCH_MS = limits.TIME_EPOCH_MS
 cdef int64_t PLACE_STEP_MS = limits.TIMESHIFT_PLACE_MS
+cdef uint64_t LIFE_BYTES = limits.PUBLISH_LIFE_BYTES
+cdef uint64_t LIFE_MESSAGES = limits.PUBLISH_LIFE_MESSAGES
 
 cdef TagTraits DEFAULT_CONFIG  # of the sequence header of a default track
 DEFAULT_CONFIG.flags = CONFIG
@@ -117,9 +120,14 @@ cdef class StreamWriter(TagWriter):
             self.interleaver = Interleaver() if on else None
 
     @property
-    def messages(self):
-        """Media written or left out since creation, in tags and messages."""
-        return self.audio_tags + self.video_tags + self.ignored
+    def alive_ms(self):
+        """Monotonic clock when a publisher last showed that it lives, ms."""
+        return self.life.shown_ms
+
+    @property
+    def idles(self):
+        """Media has come since `alive_ms`, too little to count."""
+        return self.bytes != self.life.bytes
 
     @property
     def audio_head(self):
@@ -179,6 +187,8 @@ cdef class StreamWriter(TagWriter):
 
     def flush(self):
         """Publish the tags written since the last flush to the readers of the log."""
+        cdef uint64_t messages = self.audio_tags + self.video_tags + self.ignored
+        life_note(&self.life, self.bytes, messages, self.now_ms, LIFE_BYTES, LIFE_MESSAGES)
         if self.change_due and self.now_ms - self.changes_ms >= CHANGES_SPAN_MS:
             self.change_due = False
             self.announce_tracks()

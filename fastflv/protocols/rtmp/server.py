@@ -108,6 +108,16 @@ class ServerSession(ServerCommands):
         return limits.HELD_BYTES_MAX - len(self._held) if self.waiting else limits.RECEIVE_BYTES
 
     @property
+    def only_media(self) -> bool:
+        """Nothing is held or waits for an answer: whoever has the bytes may give them to the reader at once."""
+        return self.state is CONNECTED and not self._pending and not self.waiting
+
+    @property
+    def acknowledge_at(self) -> int:
+        """Bytes received by the reader at which an acknowledgement is due."""
+        return self._acks.due
+
+    @property
     def inside(self) -> bool:
         """Whether the bytes so far end within a message."""
         return self.reader.inside or bool(self._held)
@@ -124,8 +134,7 @@ class ServerSession(ServerCommands):
             reader = self.reader
             used = reader.feed(data)
             if reader.message is None:
-                if reader.received >= self._acks.due:
-                    self._acknowledge()
+                self.acknowledge()
                 return []
             return self._run(data, used, [])
         if self.state is ConnectionState.CLOSED:
@@ -142,6 +151,18 @@ class ServerSession(ServerCommands):
                 return []
             self._move("C2")
         return self._run(data, self.reader.feed(data, used), [])
+
+    def receive_rest(self, data: Buffer, at: int) -> list[Event]:
+        """Take *data* from *at* on, behind the message that the reader shows; returns and raises as `receive`.
+
+        For an owner that feeds the reader by itself while there is `only_media`.
+        """
+        return self._run(data, at, [])
+
+    def acknowledge(self) -> None:
+        """Acknowledge what was received, if that is due."""
+        if self.reader.received >= self._acks.due:
+            self._acknowledge()
 
     def resume(self) -> list[Event]:
         """Go on with input that was held; returns as `receive`. Raises UsageError while `waiting`."""
@@ -196,8 +217,7 @@ class ServerSession(ServerCommands):
                 break
             # Once more even at the end: the reader may hold a few bytes that it looked ahead at.
             at = reader.feed(data, at)
-        if reader.received >= self._acks.due:
-            self._acknowledge()
+        self.acknowledge()
         return events
 
     def _hold(self, data: Buffer) -> None:

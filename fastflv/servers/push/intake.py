@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from fastflv._ext.ingest.lowwater import LowWater
 from fastflv._ext.ingest.tagread import TagReader
 from fastflv.access.request import AccessRequest
 from fastflv.containers.flv.metadata import script_name
 from fastflv.errors import PeerError
-from fastflv.net.lowwater import LowWater
 from fastflv.net.turns import Turns
 from fastflv.protocols.messagebudget import MessageBudget
 from fastflv.stream.endreason import EndReason
@@ -177,7 +177,7 @@ class Intake:
         except PeerError as error:
             self._fail(publication, str(error))
             return
-        publication.end_read(now, inside=reader.inside)
+        publication.end_read(inside=reader.inside)
 
     def _go_on(self) -> None:
         rest, self._rest = self._rest, None

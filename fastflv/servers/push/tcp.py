@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from fastflv import limits
+from fastflv._ext.ingest.lowwater import LowWater
 from fastflv.access.request import AccessRequest, Action
 from fastflv.containers.flv.header import HEADER_BYTES, SIGNATURE
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.deadline import Deadline
 from fastflv.net.ip import canonical
-from fastflv.net.lowwater import LowWater
 from fastflv.net.peer import Peer
 from fastflv.net.quiet import QuietSockets
 from fastflv.net.readpace import ReadPace
@@ -176,7 +176,7 @@ class FlvTcpConnection(asyncio.BufferedProtocol):
             scheme=SCHEME,
             tc_url=f"{SCHEME}://{_local(self._transport)}/{name.app}",
         )
-        low_water = LowWater(self._transport.get_extra_info("socket"))
+        low_water = LowWater(self._transport.get_extra_info("socket").fileno())
         self._intake = Intake(server.intakes, self, request, name, low_water=low_water)
         self.pause()
         self._intake.begin()

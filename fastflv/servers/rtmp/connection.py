@@ -16,7 +16,6 @@ from fastflv import limits
 from fastflv.errors import PeerError, PeerTimeoutError
 from fastflv.net.deadline import Deadline, after
 from fastflv.net.keepalive import keep_alive
-from fastflv.net.lowwater import LowWater
 from fastflv.net.peer import Peer
 from fastflv.net.readpace import ReadPace
 from fastflv.protocols.rtmp import events
@@ -24,10 +23,10 @@ from fastflv.protocols.rtmp.server import ServerSession
 from fastflv.protocols.rtmp.states import ConnectionState
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.servers.rtmp.play import RtmpPlay
-from fastflv.servers.rtmp.publish import BAD_NAME, DENIED, RtmpPublish
+from fastflv.servers.rtmp.publish import BAD_NAME
+from fastflv.servers.rtmp.publishes import Publishes
 from fastflv.stream.arrival import ClientState
 from fastflv.stream.endreason import EndReason
-from fastflv.stream.publication import Publication
 
 if TYPE_CHECKING:
     from fastflv.servers.rtmp.server import RtmpServer
@@ -55,12 +54,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._options: RtmpOptions | None = None
         "Of the vhost that `connect` named."
-        self._publishes: dict[int, RtmpPublish] = {}
-        "By message stream; those that wait for the gate too."
-        self._feeding: list[Publication] = []
-        "Publications that the present read may feed."
+        self._publishes = Publishes(self, self._session)
         self._pace = ReadPace()
-        self._low_water: LowWater | None = None
         self._play: RtmpPlay | None = None
         self._asked: events.PlayWanted | None = None
         "A play asked for while the one before comes to its end."
@@ -79,7 +74,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
-        self._session.on_data = self._take_script
+        self._session.on_data = self._publishes.take_script
         self._session.has_turn = self.server.turns.open
         self._list()
         self.server.quiet.heard(self.transport)
@@ -91,26 +86,9 @@ class RtmpConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         began = perf_counter()
+        if not self._take_read(self._view[:nbytes]):
+            return
         session = self._session
-        now = session.now = self._loop.time()
-        for publication in self._feeding:
-            publication.begin_read(now)
-        try:
-            happened = session.receive(self._view[:nbytes])
-            if happened:
-                self._handle(happened)
-        except PeerError as error:
-            self._fail(error)
-            return
-        for publication in self._feeding:
-            publication.end_read(now, inside=session.inside)
-        if self._messages is not None and self._messages != session.messages:
-            # Bytes alone would let a peer hold half messages for ever.
-            self._messages = session.messages
-            self._deadline.heard = now
-        self._flush()
-        if self._transport is None:
-            return
         gives_way = self._pace.spent(nbytes, began, perf_counter())
         if not session.room:
             self._hold()
@@ -121,6 +99,26 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._loop.call_soon(self._read_on)
         else:
             self._heard()
+
+    def _take_read(self, view: memoryview, at: int | None = None) -> bool:
+        """Take one read, or the rest of one from *at* on; return whether the connection goes on."""
+        session = self._session
+        now = session.now = self._loop.time()
+        self._publishes.begin_read(now)
+        try:
+            happened = session.receive(view) if at is None else session.receive_rest(view, at)
+            if happened:
+                self._handle(happened)
+        except PeerError as error:
+            self._fail(error)
+            return False
+        self._publishes.end_read()
+        if self._messages is not None and self._messages != session.messages:
+            # Bytes alone would let a peer hold half messages for ever.
+            self._messages = session.messages
+            self._deadline.heard = now
+        self._flush()
+        return self._transport is not None
 
     def pause_writing(self) -> None:
         if self._play is not None:
@@ -140,7 +138,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         try:
-            self._end_publishes(self._reason)
+            self._publishes.end(self._reason)
             self._session.close()
             # The play holds this connection.
             play, self._play = self._play, None
@@ -152,6 +150,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
                 self, self._fault or self._reason.value, self._loop.time()
             )
             self._session.on_data = None
+            self._publishes.leave_feed()
             self.server.quiet.forget(self.transport)
             self._transport = None
             self._deadline.cancel()
@@ -215,11 +214,6 @@ class RtmpConnection(asyncio.BufferedProtocol):
             case events.VideoWanted() if self._play is not None:
                 self._play.choose(video=event.wanted)
 
-    def _take_script(self, event: events.DataArrived) -> None:
-        publish = self._publishes.get(event.stream_id)
-        if publish is not None:
-            publish.take_script(event)
-
     def _connect(self, event: events.ConnectWanted) -> None:
         options = self._options = self.server.vhost_of(event.vhost)
         self.tc_url = event.tc_url
@@ -245,86 +239,34 @@ class RtmpConnection(asyncio.BufferedProtocol):
         if options is None:
             self._log("rtmp %s: no vhost %s, or no stream name", event.vhost)
             self._session.reject_publish(event.stream_id, BAD_NAME, f"a publish {NO_PLACE}")
-            self._close_unless_used()
+            self.close_unless_used()
             return
         self._stop_watch()
         self.server.quiet.forget(self.transport)
-        low_water = None
-        for other in self._publishes.values():
-            if other.publication is not None:
-                other.publication.gather_no_more()
-        # Behind TLS the mark would count records, not messages.
-        if not self._publishes and not self.peer_is_tls:
-            low_water = self._low_water = LowWater(self.transport.get_extra_info("socket"))
-        publish = self._publishes[event.stream_id] = RtmpPublish(self, event, options, low_water)
-        publish.begin()
+        self._publishes.begin(event, options)
 
     @property
-    def peer_is_tls(self) -> bool:
-        """The socket itself speaks TLS (`Peer.secure` may be that of a proxy)."""
+    def speaks_tls(self) -> bool:
+        """The socket itself has TLS (`Peer.secure` may be that of a proxy)."""
         return self.transport.get_extra_info("sslcontext") is not None
 
-    def accept_publish(self, publish: RtmpPublish, publication: Publication) -> None:
-        """The gate has admitted it, and the stream has no other publisher."""
-        self._session.accept_publish(publish.stream_id, publication.sink)
-        self._feeding.append(publication)
-        self._answered()
-
-    def refuse_publish(self, publish: RtmpPublish, code: str, why: str) -> None:
-        """Answer with `onStatus` of level error; close unless other publishes go on."""
-        del self._publishes[publish.stream_id]
-        self._session.reject_publish(publish.stream_id, code, why)
-        self._close_unless_used()
-        self._answered()
-
-    def redirect_publish(self, publish: RtmpPublish, url: str) -> None:
-        """Answer with the server that takes the publish."""
-        del self._publishes[publish.stream_id]
-        self._session.redirect(publish.stream_id, url)
-        self._close_unless_used()
-        self._answered()
-
-    def drop_publish(self, publish: RtmpPublish, reason: EndReason) -> None:
-        """The server has ended a publish: tell the publisher, and close unless other publishes go on."""
-        if self._publishes.pop(publish.stream_id, None) is None or self._transport is None:
-            return
-        self._forget_ended()
-        self._session.reader.set_sink(publish.stream_id, None)
-        self._session.notify(publish.stream_id, DENIED, f"The publish is over: {reason}.", "error")
-        self._reason = reason
-        self._close_unless_used()
-        self._flush()
-
-    def _unpublished(self, event: events.Unpublished) -> None:
-        publish = self._publishes.pop(event.stream_id, None)
-        if publish is not None:
-            publish.end(EndReason.STOPPED)
-            self._forget_ended()
-        if not self._publishes:
-            if self._low_water is not None:
-                self._low_water.wake()
-                self._low_water = None
-            self._list()
-            self._expect(limits.COMMAND_SECONDS, "no publish or play for")
-
-    def _forget_ended(self) -> None:
-        self._feeding = [publication for publication in self._feeding if not publication.ended]
-
-    def _end_publishes(self, reason: EndReason) -> None:
-        publishes = list(self._publishes.values())
-        self._publishes.clear()
-        self._feeding = []
-        self._low_water = None
-        for publish in publishes:
-            try:
-                publish.end(reason)
-            except Exception:
-                # The streams of the others must not stay busy.
-                log.exception("rtmp %s: a publish could not be ended", self.peer.ip, extra=self.peer.marks)
-
-    def _close_unless_used(self) -> None:
+    def close_unless_used(self) -> None:
+        """Close behind an answer that refuses, unless something is published."""
         if not self._publishes:
             self._close_after_output()
+
+    def publish_dropped(self, reason: EndReason) -> None:
+        """The server has ended a publish."""
+        if self._transport is not None:
+            self._reason = reason
+            self.close_unless_used()
+            self._flush()
+
+    def _unpublished(self, event: events.Unpublished) -> None:
+        self._publishes.unpublished(event.stream_id)
+        if not self._publishes:
+            self._list()
+            self._expect(limits.COMMAND_SECONDS, "no publish or play for")
 
     # --- playing ---
 
@@ -359,7 +301,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         if self._session.state is not ConnectionState.CLOSED:
             self._session.accept_play(play.stream_id)
             self._flush()
-            self._answered()
+            self.answered()
 
     def refuse_play(self, play: RtmpPlay, code: str, why: str) -> None:
         """Answer with `onStatus` of level error, and close."""
@@ -399,7 +341,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
 
     # --- answers ---
 
-    def _answered(self) -> None:
+    def answered(self) -> None:
         """An answer was given: input that was held meanwhile goes on, once the present call is done."""
         if not self._handling:
             self._flush()
@@ -409,14 +351,13 @@ class RtmpConnection(asyncio.BufferedProtocol):
         session = self._session
         if self._transport is None or session.waiting:
             return
-        now = session.now = self._loop.time()
+        session.now = self._loop.time()
         try:
             self._handle(session.resume())
         except PeerError as error:
             self._fail(error)
             return
-        for publication in self._feeding:
-            publication.end_read(now)
+        self._publishes.end_read()
         self._flush()
         if session.deferred:
             self.server.turns.queue(self._go_on)
@@ -430,13 +371,41 @@ class RtmpConnection(asyncio.BufferedProtocol):
 
     def _hold(self) -> None:
         """Read no more until `_read_on`."""
+        self._publishes.hold()
         self.server.quiet.forget(self.transport)
         self.transport.pause_reading()
 
     def _heard(self) -> None:
         """The loop reads on: a publisher always, any other peer as long as it has something to say."""
-        if not self._publishes:
+        if self._publishes:
+            self._publishes.read_on()
+        else:
             self.server.quiet.heard(self.transport)
+
+    def take_rest(self, view: memoryview, at: int) -> bool:
+        """Take the rest of what the feed has read, whose reader shows a message; return whether the feed goes on."""
+        if not self._take_read(view, at) or not self._publishes.has_feed:
+            return False
+        if self._session.room:
+            return True
+        self._hold()
+        if self._session.deferred:
+            self.server.turns.queue(self._go_on)
+        return False
+
+    def look(self) -> None:
+        """The feed has read what is not media alone: tracks to tell, or bytes to acknowledge."""
+        self._session.acknowledge()
+        self._publishes.look()
+        self._flush()
+
+    def fail(self, error: Exception) -> None:
+        """The feed has met bytes that are wrong, or a fault of the server."""
+        if isinstance(error, PeerError):
+            self._fail(error)
+            return
+        log.error("rtmp %s: a read failed", self.peer.ip, exc_info=error, extra=self.peer.marks)
+        self.transport.abort()
 
     def _flush(self) -> None:
         """Write what the session has to say."""
@@ -469,7 +438,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
     def _close_after_output(self) -> None:
         """Close once the peer has read its last answers, and cut it off when it does not."""
         self._flush()
-        self._end_publishes(self._reason)
+        self._publishes.end(self._reason)
         self._session.close()
         self._asked = None
         if self._play is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastflv.net.lowwater import LowWater
+from fastflv._ext.ingest.lowwater import LowWater
 from fastflv.protocols.rtmp.events import DataArrived, PublishWanted
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.stream.endreason import EndReason
@@ -14,6 +14,7 @@ from fastflv.stream.publication import Publication, PublishOptions
 
 if TYPE_CHECKING:
     from fastflv.servers.rtmp.connection import RtmpConnection
+    from fastflv.servers.rtmp.publishes import Publishes
 
 DENIED = "NetStream.Publish.Denied"
 BAD_NAME = "NetStream.Publish.BadName"
@@ -22,13 +23,14 @@ CODES = {PublishFailure.BUSY: BAD_NAME}
 
 
 class RtmpPublish:
-    """One publish on one message stream. A connection may have several; it calls `begin` once it holds the publish."""
+    """One publish on one message stream. A connection may have several; *publishes* holds it before `begin`."""
 
-    __slots__ = ("_connection", "_options", "_pending", "_wanted", "publication")
+    __slots__ = ("_connection", "_options", "_pending", "_publishes", "_wanted", "publication")
 
     def __init__(
         self,
         connection: RtmpConnection,
+        publishes: Publishes,
         wanted: PublishWanted,
         options: RtmpOptions,
         low_water: LowWater | None,
@@ -37,6 +39,7 @@ class RtmpPublish:
         server = connection.server
         request = server.access_request(connection, wanted, options.vhost)
         self._connection = connection
+        self._publishes = publishes
         self._wanted = wanted
         self._options = options
         self.publication: Publication | None = None
@@ -81,14 +84,14 @@ class RtmpPublish:
     def _admitted(self, publication: Publication) -> None:
         self._pending = None
         self.publication = publication
-        self._connection.accept_publish(self, publication)
+        self._publishes.accept(self, publication)
 
     def _refused(self, refused: PublishRefused) -> None:
         self._pending = None
         if refused.failure is PublishFailure.REDIRECTED:
-            self._connection.redirect_publish(self, refused.reason)
+            self._publishes.redirect(self, refused.reason)
         else:
-            self._connection.refuse_publish(self, CODES.get(refused.failure, DENIED), refused.reason)
+            self._publishes.refuse(self, CODES.get(refused.failure, DENIED), refused.reason)
 
     # --- Source ---
 
@@ -98,4 +101,4 @@ class RtmpPublish:
 
     def publication_dropped(self, publication: Publication, reason: EndReason) -> None:
         publication.end(reason)
-        self._connection.drop_publish(self, reason)
+        self._publishes.drop(self, reason)

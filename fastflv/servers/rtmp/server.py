@@ -15,6 +15,7 @@ from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
 from fastflv.protocols.rtmp.events import PlayWanted, PublishWanted
 from fastflv.servers.rtmp.connection import RtmpConnection
+from fastflv.servers.rtmp.feed import Feeding
 from fastflv.servers.rtmp.idle import IdlePlays
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.stream.publication import Publications
@@ -50,6 +51,7 @@ class RtmpServer:
         joins.hub.watchers.append(self.idle)
         # Shared by all connections: a read is used up before the next one begins.
         self.buffer = memoryview(bytearray(limits.RECEIVE_BYTES))
+        self.feeding = Feeding(joins.loop, self.buffer)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:

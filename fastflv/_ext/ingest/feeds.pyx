@@ -1,0 +1,213 @@
+"""Sockets of RTMP publishers, read many in one call, without a Python step for media.
+
+An event loop that reads each socket by itself pays some 20 us of Python for a read of some KB. Here a read costs its
+`recv`, its chunks and its tags. The owner of a feed is called for what is no media, and where a stream changes.
+
+Spec: RTMP 1.0, 5.3 (chunks).
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport int64_t, uint8_t
+from posix.unistd cimport close
+
+from fastflv._ext.core.sockets cimport (
+    EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLIN, EPOLLRDHUP, F_DUPFD_CLOEXEC, MSG_DONTWAIT, clock_us,
+    epoll_create1, epoll_ctl, epoll_event, epoll_wait, fcntl, recv,
+)
+from fastflv._ext.ingest.chunkread cimport ChunkReader
+from fastflv._ext.ingest.lowwater cimport LowWater
+from fastflv._ext.ingest.streamwriter cimport StreamWriter
+
+import os
+
+from fastflv import limits
+
+cdef enum:
+    ROWS = 128                 # feeds read in one turn at most, count; above, `turn` asks to be called again
+
+cdef int64_t TURN_US = <int64_t>(limits.TURN_SECONDS * 1e6)
+cdef int64_t READ_US = <int64_t>(limits.READ_SECONDS * 1e6)
+cdef Py_ssize_t FIRST_BYTES = limits.READ_FIRST_BYTES
+cdef Py_ssize_t LEAST_BYTES = limits.READ_BYTES_MIN
+
+
+@cython.final
+cdef class Feeds:
+    """The feeds of one event loop. It watches `fd` for input and calls `turn` then.
+
+    *view*: a writable buffer that nobody uses between two calls.
+    """
+
+    def __cinit__(self, view not None):
+        cdef Py_buffer buffer
+        self.rows = {}
+        self.view = view
+        PyObject_GetBuffer(view, &buffer, PyBUF_WRITABLE)
+        # `view` itself keeps the memory.
+        self.buffer = <uint8_t*>buffer.buf
+        self.size = buffer.len
+        PyBuffer_Release(&buffer)
+        self.poll = epoll_create1(EPOLL_CLOEXEC)
+        if self.poll < 0:
+            raise OSError(errno, os.strerror(errno))
+
+    def __dealloc__(self):
+        if self.poll >= 0:
+            close(self.poll)
+
+    @property
+    def fd(self):
+        """Readable while some feed has input; -1 once closed."""
+        return self.poll
+
+    def turn(self, int64_t now_ms):
+        """Read the feeds that have input, each once; return how many had some, and whether more may be there.
+
+        *now_ms*: monotonic clock of the owner's loop. A turn takes TURN_SECONDS, and the time of one read more at most.
+        Feeds left over are the first of the next turn. A turn within a turn reads nothing.
+        """
+        cdef epoll_event events[ROWS]
+        cdef int64_t ends = clock_us() + TURN_US
+        cdef int found, i
+        cdef bint more
+        cdef Feed feed
+        if self.poll < 0 or self.turning:
+            return 0, False
+        self.turning = True
+        found = max(epoll_wait(self.poll, events, ROWS, 0), 0)
+        more = found == ROWS
+        try:
+            for i in range(found):
+                # A feed before it may have closed it.
+                feed = self.rows.get(events[i].data.fd)
+                if feed is None:
+                    continue
+                if feed.read(now_ms):
+                    more = True
+                if clock_us() > ends:
+                    more = True
+                    break
+        finally:
+            self.turning = False
+        return found, more
+
+    def close(self):
+        """Read nothing any more. Feeds stay with their owners, which close them."""
+        self.rows.clear()
+        if self.poll >= 0:
+            close(self.poll)
+            self.poll = -1
+
+
+@cython.final
+cdef class Feed:
+    """One socket whose bytes are the chunks of one publish. It reads between `resume` and `pause`; close it at the end.
+
+    *fd* is duplicated: the owner's transport may close its own at any time. Media goes from *reader* to the writer
+    given to `begin`. *owner* is called in these cases:
+
+    - `feed_message(view, at)`: the reader shows a message that is no media; feed on from *at*.
+    - `feed_due()`: `due` bytes were received, the tracks are not known yet, or have changed.
+    - `feed_ended()`: the peer has closed, or the socket has failed; the feed is paused then.
+    - `feed_failed(error)`: the bytes are wrong; likewise.
+
+    Raises OSError when there is no descriptor left.
+    """
+
+    def __cinit__(self, Feeds feeds not None, int fd, ChunkReader reader not None, owner):
+        self.fd = -1
+        self.feeds = feeds
+        self.reader = reader
+        self.owner = owner
+        self.room = min(FIRST_BYTES, feeds.size)
+        self.due = <uint64_t>-1
+        self.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)
+        if self.fd < 0:
+            raise OSError(errno, os.strerror(errno))
+        self.low_water = LowWater(self.fd)
+
+    def __dealloc__(self):
+        if self.fd >= 0:
+            close(self.fd)
+
+    @property
+    def begun(self):
+        """It knows its writer, and is not closed."""
+        return self.writer is not None and self.fd >= 0
+
+    def begin(self, StreamWriter writer not None):
+        """Media belongs to *writer*, the sink that the reader has for it."""
+        self.writer = writer
+        self.formats = writer.formats
+
+    def resume(self):
+        """Read the socket, once it has `begun`. Raises OSError when the kernel watches no more."""
+        cdef epoll_event event
+        if self.reading or not self.begun or self.feeds.poll < 0:
+            return
+        event.events = EPOLLIN | EPOLLRDHUP
+        event.data.fd = self.fd
+        if epoll_ctl(self.feeds.poll, EPOLL_CTL_ADD, self.fd, &event):
+            raise OSError(errno, os.strerror(errno))
+        self.feeds.rows[self.fd] = self
+        self.reading = True
+
+    def pause(self):
+        """Leave the socket alone until `resume`."""
+        if self.reading:
+            self.reading = False
+            self.feeds.rows.pop(self.fd, None)
+            epoll_ctl(self.feeds.poll, EPOLL_CTL_DEL, self.fd, NULL)
+
+    def close(self):
+        """Stop for good. No harm when it is closed."""
+        self.pause()
+        self.owner = None
+        self.writer = None
+        if self.fd >= 0:
+            self.low_water.forget()
+            close(self.fd)
+            self.fd = -1
+
+    cdef bint read(self, int64_t now_ms) except -1:
+        """Read once; return whether more may be there."""
+        cdef int64_t began = clock_us()
+        cdef Py_ssize_t room = self.room
+        cdef Py_ssize_t size = recv(self.fd, self.feeds.buffer, room, MSG_DONTWAIT)
+        owner = self.owner
+        if size <= 0:
+            if size == 0 or not (errno == EAGAIN or errno == EINTR):
+                self.pause()
+                owner.feed_ended()
+            return False
+        try:
+            self.take(size, now_ms)
+        except Exception as error:
+            self.pause()
+            owner.feed_failed(error)
+            return False
+        self.pace(size, clock_us() - began)
+        return size == room
+
+    cdef int take(self, Py_ssize_t size, int64_t now_ms) except -1:
+        cdef Py_ssize_t used
+        self.writer.now_ms = now_ms
+        used = self.reader.take(self.feeds.buffer, size, 0)
+        if self.reader.message is not None:
+            self.owner.feed_message(self.feeds.view[:size], used)
+            return 0
+        self.writer.flush()
+        self.low_water.end_read(self.reader.is_inside())
+        if not self.writer.settled or self.writer.formats != self.formats or self.reader.received >= self.due:
+            self.formats = self.writer.formats
+            self.owner.feed_due()
+        return 0
+
+    cdef void pace(self, Py_ssize_t size, int64_t cost_us) noexcept:
+        """Choose what is read at once by what the last read has cost: dear content comes in small pieces."""
+        if cost_us > READ_US:
+            self.room = max(LEAST_BYTES, size * READ_US // cost_us)
+        elif size == self.room and 2 * cost_us < READ_US:
+            self.room = min(self.feeds.size, 2 * self.room)

@@ -1,0 +1,144 @@
+"""Publishers' sockets, read by the event loop many at a time (`_ext/ingest/feeds`)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fastflv import limits
+from fastflv._ext.ingest.feeds import Feed, Feeds
+from fastflv._ext.ingest.lowwater import LowWater
+from fastflv.protocols.rtmp.server import ServerSession
+from fastflv.stream.publication import Publication
+
+if TYPE_CHECKING:
+    from fastflv.servers.rtmp.connection import RtmpConnection
+
+
+class Feeding:
+    """Has the loop read all feeds: each read at once where they are few, else all together every FEED_SECONDS."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, view: memoryview) -> None:
+        """*view*: receive buffer, in which nothing is kept between two reads."""
+        self._loop = loop
+        self._feeds = Feeds(view)
+        self._last = 0.0
+        "When feeds were last read, clock of the loop, seconds."
+        self._timer: asyncio.Handle | None = None
+        "Of the next read; None: the loop watches the feeds."
+        loop.add_reader(self._feeds.fd, self._ready)
+
+    def open(self, connection: RtmpConnection, session: ServerSession) -> PublisherFeed | None:
+        """Make the feed of a connection; None where there is no descriptor left."""
+        try:
+            return PublisherFeed(self._feeds, connection, session)
+        except OSError:
+            return None
+
+    def catch_up(self) -> None:
+        """Read what has come by now, so that a publisher that left gives its name to the one that comes."""
+        self._feeds.turn(int(self._loop.time() * 1000))
+
+    def close(self) -> None:
+        """Read nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        elif self._feeds.fd >= 0:
+            self._loop.remove_reader(self._feeds.fd)
+        self._feeds.close()
+
+    def _ready(self) -> None:
+        now = self._loop.time()
+        _, more = self._feeds.turn(int(now * 1000))
+        if not more and now - self._last < limits.FEED_SECONDS:
+            self._loop.remove_reader(self._feeds.fd)
+            self._timer = self._loop.call_later(limits.FEED_SECONDS, self._tick)
+        self._last = now
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        found, more = self._feeds.turn(int(now * 1000))
+        if more:
+            self._timer = self._loop.call_soon(self._tick)
+        elif found:
+            self._timer = self._loop.call_later(limits.FEED_SECONDS, self._tick)
+        else:
+            self._timer = None
+            self._last = now
+            self._loop.add_reader(self._feeds.fd, self._ready)
+
+
+class PublisherFeed:
+    """Reads the socket of a connection in place of its transport, which is paused meanwhile."""
+
+    __slots__ = ("_connection", "_feed", "_session")
+
+    def __init__(self, feeds: Feeds, connection: RtmpConnection, session: ServerSession) -> None:
+        """Raises OSError when there is no descriptor left."""
+        fd = connection.transport.get_extra_info("socket").fileno()
+        self._connection = connection
+        self._session = session
+        self._feed = Feed(feeds, fd, session.reader, self)
+
+    @property
+    def low_water(self) -> LowWater:
+        """The mark of the socket, until `close`."""
+        return self._feed.low_water
+
+    def begin(self, publication: Publication) -> None:
+        """Media goes to *publication*; call `resume` once the session has only media to read."""
+        self._feed.begin(publication.sink)
+
+    def resume(self) -> None:
+        """Read in place of the transport, if media has begun and the session waits for nothing."""
+        feed = self._feed
+        if feed.reading or not feed.begun or not self._session.only_media:
+            return
+        transport = self._connection.transport
+        transport.pause_reading()
+        self._tell_due()
+        try:
+            feed.resume()
+        except OSError:
+            # The kernel has no room for more: the transport reads it as before.
+            transport.resume_reading()
+
+    def pause(self) -> None:
+        """Read no more until `resume`. The transport stays paused."""
+        self._feed.pause()
+
+    def close(self) -> None:
+        """Have the transport read again, for good."""
+        reading = self._feed.reading
+        self._feed.close()
+        if reading:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        transport = self._connection.transport
+        if not transport.is_closing():
+            transport.resume_reading()
+
+    def _tell_due(self) -> None:
+        self._feed.due = self._session.acknowledge_at
+
+    # --- FeedOwner ---
+
+    def feed_message(self, view: memoryview, at: int) -> None:
+        if not self._connection.take_rest(view, at):
+            return
+        if self._session.only_media:
+            self._tell_due()
+        else:
+            self._feed.pause()
+            self._hand_over()
+
+    def feed_due(self) -> None:
+        self._connection.look()
+        self._tell_due()
+
+    def feed_ended(self) -> None:
+        self._connection.eof_received()
+
+    def feed_failed(self, error: Exception) -> None:
+        self._connection.fail(error)

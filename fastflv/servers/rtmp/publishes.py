@@ -1,0 +1,159 @@
+"""The publishes of one RTMP connection, and the feed that reads its socket while there is one alone."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from fastflv.protocols.rtmp import events
+from fastflv.protocols.rtmp.server import ServerSession
+from fastflv.servers.rtmp.feed import PublisherFeed
+from fastflv.servers.rtmp.options import RtmpOptions
+from fastflv.servers.rtmp.publish import DENIED, RtmpPublish
+from fastflv.stream.endreason import EndReason
+from fastflv.stream.publication import Publication
+
+if TYPE_CHECKING:
+    from fastflv.servers.rtmp.connection import RtmpConnection
+
+log = logging.getLogger(__name__)
+
+
+class Publishes:
+    """What a connection publishes; without publishes it is empty, and false."""
+
+    __slots__ = ("_connection", "_feed", "_feeding", "_rows", "_session")
+
+    def __init__(self, connection: RtmpConnection, session: ServerSession) -> None:
+        self._connection = connection
+        self._session = session
+        self._rows: dict[int, RtmpPublish] = {}
+        "By message stream; those that wait for the gate too."
+        self._feeding: list[Publication] = []
+        "Publications that the present read may feed."
+        self._feed: PublisherFeed | None = None
+        "Reads the socket in place of the transport; None where there is not one publish alone, or TLS."
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def begin(self, event: events.PublishWanted, options: RtmpOptions) -> None:
+        """Ask the gate for a publish."""
+        for other in self._rows.values():
+            if other.publication is not None:
+                other.publication.gather_no_more()
+        self.leave_feed()
+        connection = self._connection
+        connection.server.feeding.catch_up()
+        # Behind TLS the socket has records, not messages.
+        if not self._rows and not connection.speaks_tls:
+            self._feed = connection.server.feeding.open(connection, self._session)
+        low_water = self._feed.low_water if self._feed is not None else None
+        publish = self._rows[event.stream_id] = RtmpPublish(connection, self, event, options, low_water)
+        publish.begin()
+
+    # --- reads ---
+
+    def begin_read(self, now: float) -> None:
+        """Media that arrived at *now*, monotonic clock, seconds, is about to be written."""
+        for publication in self._feeding:
+            publication.begin_read(now)
+
+    def end_read(self) -> None:
+        """Publish what one read brought."""
+        inside = self._session.inside
+        for publication in self._feeding:
+            publication.end_read(inside=inside)
+
+    def look(self) -> None:
+        """The feed has read what is not media alone."""
+        for publication in self._feeding:
+            publication.look()
+
+    def take_script(self, event: events.DataArrived) -> None:
+        """Take script data in its place among the media."""
+        publish = self._rows.get(event.stream_id)
+        if publish is not None:
+            publish.take_script(event)
+
+    @property
+    def has_feed(self) -> bool:
+        """Reads may go on without the transport."""
+        return self._feed is not None
+
+    def read_on(self) -> None:
+        """Have the feed read, if there is one, and only media to read."""
+        if self._feed is not None:
+            self._feed.resume()
+
+    def hold(self) -> None:
+        """Have the feed read no more until `read_on`."""
+        if self._feed is not None:
+            self._feed.pause()
+
+    def leave_feed(self) -> None:
+        """Have the transport read the socket, unless it is closing."""
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            feed.close()
+
+    # --- answers of the gate ---
+
+    def accept(self, publish: RtmpPublish, publication: Publication) -> None:
+        """The gate has admitted it, and the stream has no other publisher."""
+        self._session.accept_publish(publish.stream_id, publication.sink)
+        self._feeding.append(publication)
+        if self._feed is not None:
+            self._feed.begin(publication)
+        self._connection.answered()
+
+    def refuse(self, publish: RtmpPublish, code: str, why: str) -> None:
+        """Answer with `onStatus` of level error; close unless other publishes go on."""
+        del self._rows[publish.stream_id]
+        self._session.reject_publish(publish.stream_id, code, why)
+        self._connection.close_unless_used()
+        self._connection.answered()
+
+    def redirect(self, publish: RtmpPublish, url: str) -> None:
+        """Answer with the server that takes the publish."""
+        del self._rows[publish.stream_id]
+        self._session.redirect(publish.stream_id, url)
+        self._connection.close_unless_used()
+        self._connection.answered()
+
+    # --- ends ---
+
+    def drop(self, publish: RtmpPublish, reason: EndReason) -> None:
+        """The server has ended a publish: tell the publisher, and close unless other publishes go on."""
+        if self._rows.pop(publish.stream_id, None) is None:
+            return
+        self._forget_ended()
+        self._session.reader.set_sink(publish.stream_id, None)
+        self._session.notify(publish.stream_id, DENIED, f"The publish is over: {reason}.", "error")
+        self._connection.publish_dropped(reason)
+
+    def unpublished(self, stream_id: int) -> None:
+        """The peer has ended a publish."""
+        publish = self._rows.pop(stream_id, None)
+        if publish is not None:
+            publish.end(EndReason.STOPPED)
+            self._forget_ended()
+        if not self._rows:
+            self.leave_feed()
+
+    def end(self, reason: EndReason) -> None:
+        """The connection is over."""
+        publishes = list(self._rows.values())
+        self._rows.clear()
+        self._feeding = []
+        for publish in publishes:
+            try:
+                publish.end(reason)
+            except Exception:
+                # The streams of the others must not stay busy.
+                peer = self._connection.peer
+                log.exception("rtmp %s: a publish could not be ended", peer.ip, extra=peer.marks)
+        self.leave_feed()
+
+    def _forget_ended(self) -> None:
+        self._feeding = [publication for publication in self._feeding if not publication.ended]
