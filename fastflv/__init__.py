@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from fastflv.access.verdict import ALLOW, Redirected, Verdict, forbid, unauthorized
     from fastflv.config.load import load, load_text
     from fastflv.config.model.server import Settings
-    from fastflv.embed.event import ClientEvent, ClientStep, Events, StreamEvent, StreamStep
+    from fastflv.embed.event import ClientEvent, ClientStep, ConnectionEvent, Events, StreamEvent, StreamStep
     from fastflv.embed.publisher import Publisher
     from fastflv.embed.reader import Begin, Reader
     from fastflv.embed.server import Server
     from fastflv.embed.views import ClientView, StreamView
     from fastflv.errors import ConfigError, FlvError, PublishError, ResourceError, StartupError, UsageError
     from fastflv.record.event import RecordEvent, RecordStep
+    from fastflv.servers.hls.event import SegmentEvent
     from fastflv.stream.name import StreamName
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ __all__ = [
     "ClientStep",
     "ClientView",
     "ConfigError",
+    "ConnectionEvent",
     "Events",
     "FlvError",
     "MediaTag",
@@ -42,6 +44,7 @@ __all__ = [
     "RecordStep",
     "Redirected",
     "ResourceError",
+    "SegmentEvent",
     "Server",
     "Settings",
     "StartupError",
@@ -63,12 +66,13 @@ _HOMES = {
     "access.verdict": ("ALLOW", "Redirected", "Verdict", "forbid", "unauthorized"),
     "config.load": ("load", "load_text"),
     "config.model.server": ("Settings",),
-    "embed.event": ("ClientEvent", "ClientStep", "Events", "StreamEvent", "StreamStep"),
+    "embed.event": ("ClientEvent", "ClientStep", "ConnectionEvent", "Events", "StreamEvent", "StreamStep"),
     "embed.publisher": ("Publisher",),
     "embed.reader": ("Begin", "Reader"),
     "embed.server": ("Server",),
     "embed.views": ("ClientView", "StreamView"),
     "errors": ("ConfigError", "FlvError", "PublishError", "ResourceError", "StartupError", "UsageError"),
+    "servers.hls.event": ("SegmentEvent",),
     "record.event": ("RecordEvent", "RecordStep"),
     "stream.name": ("StreamName",),
 }

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
+from functools import partial
 
-from embedded import conf, looped
+from embedded import GOP, Film, conf, looped, number_of
 from model.access import request
 from model.loop import until
 
 import fastflv
 from fastflv.access.request import Action
+from fastflv.access.visits import Visits
+from fastflv.embed.call import Caller
 from fastflv.embed.callback import CallbackRule
 
 
@@ -159,7 +163,8 @@ async def test_callbacks_under_way_are_bounded_those_that_ignore_their_end_too(c
         return fastflv.ALLOW
 
     answers = []
-    rule = CallbackRule(asyncio.get_running_loop(), Action.PLAY, stubborn, seconds=0.01, most=2)
+    rule = CallbackRule(Caller(), Visits(), seconds=0.01, most=2)
+    rule.add("on_play", stubborn)
     waiting = [rule.ask(request(), answers.append) for _ in range(2)]
     assert rule.ask(request(), answers.append) == fastflv.forbid("too many requests wait for an answer")
     assert rule.ask(request(Action.PUBLISH), answers.append) is fastflv.ALLOW
@@ -188,3 +193,89 @@ async def test_what_holds_the_loop_is_named_in_the_log_while_it_does(caplog):
     assert len(lines) == 1
     assert "blocking" in lines[0]
     assert "test_embed_callback.py" in lines[0]
+    assert "on_play test_embed_callback." in lines[0]
+
+
+@looped
+async def test_an_async_callback_that_blocks_is_named_with_how_long_it_held_the_loop(caplog):
+    async def blocking(seen: fastflv.AccessRequest) -> fastflv.Verdict:
+        await asyncio.sleep(0)
+        time.sleep(0.2)
+        await asyncio.sleep(0)
+        return fastflv.ALLOW
+
+    async with fastflv.Server(conf(), on_play=blocking) as server:
+        assert (await status_of(server, "/live/x.flv"))[0] == 404
+    [line] = [text for text in caplog.messages if "blocking held the event loop for 0." in text]
+    assert line.startswith("on_play test_embed_callback.")
+
+
+@looped
+async def test_a_def_callback_that_blocks_holds_up_its_own_client_alone_and_not_the_media():
+    free = threading.Event()
+    asked: list[str] = []
+
+    def blocking(seen: fastflv.AccessRequest) -> fastflv.Verdict:
+        asked.append(seen.stream)
+        assert free.wait(30) if seen.stream == "slow" else True
+        return fastflv.ALLOW
+
+    async with (
+        fastflv.Server(conf(), on_play=blocking, callback_seconds=30) as server,
+        server.publish("live/x") as publisher,
+    ):
+        film = await Film(publisher).begin()
+        waiting = asyncio.create_task(status_of(server, "/live/slow.flv"))
+        await until(lambda: asked == ["slow"])
+        await film.frames(30)
+        assert (await status_of(server, "/live/x.flv"))[0] == 200
+        async for tag in server.stream("live/x"):
+            if tag.keyframe:
+                break
+        assert number_of(tag) == GOP
+        assert not waiting.done()
+        free.set()
+        assert (await waiting)[0] == 404
+
+
+@looped
+async def test_def_callbacks_have_the_verdicts_failures_and_time_outs_of_async_ones(caplog):
+    free = threading.Event()
+
+    def decide(seen: fastflv.AccessRequest) -> fastflv.Verdict:
+        if seen.stream == "raises":
+            raise KeyError(seen.stream)
+        if seen.stream == "slow":
+            free.wait(30)
+        return fastflv.unauthorized("give a key") if seen.stream == "who" else fastflv.ALLOW
+
+    async with fastflv.Server(conf(), on_play=decide, callback_seconds=0.5) as server:
+        statuses = [
+            (await status_of(server, f"/live/{name}.flv"))[0] for name in ("who", "raises", "slow", "x")
+        ]
+        free.set()
+    assert statuses == [401, 403, 403, 404]
+    assert "decide failed" in caplog.text
+    assert "decide has not answered within 0.5 s" in caplog.text
+
+
+@looped
+async def test_a_callback_is_an_object_a_partial_or_a_function_that_returns_a_coroutine():
+    threads = set()
+
+    async def judge_by(table: dict[str, fastflv.Verdict], seen: fastflv.AccessRequest) -> fastflv.Verdict:
+        threads.add(threading.current_thread())
+        return table.get(seen.stream, fastflv.ALLOW)
+
+    class Judge:
+        async def __call__(self, seen: fastflv.AccessRequest) -> fastflv.Verdict:
+            return await judge_by({}, seen)
+
+    server = fastflv.Server(conf())
+    server.on_play(Judge())
+    server.on_play(partial(judge_by, {"no": fastflv.forbid("no")}))
+    server.on_play(lambda seen: judge_by({"who": fastflv.unauthorized("who")}, seen))
+    async with server:
+        statuses = [(await status_of(server, f"/live/{name}.flv"))[0] for name in ("no", "who", "x")]
+    assert statuses == [403, 401, 404]
+    assert threads == {threading.main_thread()}

@@ -1,4 +1,4 @@
-"""Visits: whom hooks have admitted, so that each of them is told to have left just once."""
+"""Visits: whom hooks, or the callbacks of a program, have admitted, so that each of them is told to have left just once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fastflv.access.request import AccessRequest
 
 
 class Connection:
-    """An RTMP connection that hooks have admitted."""
+    """An RTMP connection that was admitted."""
 
     __slots__ = ("clients", "closed", "received", "request", "sent")
 

@@ -23,6 +23,7 @@ from fastflv.servers.hls.muxers import HlsMuxers
 from fastflv.servers.hooks.events import HookEvents
 from fastflv.servers.rtmp.server import RtmpServer
 from fastflv.stream.clients import Clients
+from fastflv.stream.departures import Departures
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 
@@ -59,17 +60,17 @@ class ServerHooks:
             loop,
             self._client,
             self._bodies,
-            self._visits,
             self._faults,
             hooks_of=self._hooks_of,
             notify_bytes_of=lambda vhost: self._settings.vhosts[vhost].hls.hls_nb_notify,
         )
-        clients.watchers.append(self._events)
-        clients.arrivals.watchers.append(self._events.arrival_over)
+        self._departures = Departures(self._visits, self._events)
+        clients.watchers.append(self._departures)
+        clients.arrivals.watchers.append(self._departures.arrival_over)
 
     def watch(self, rtmp: RtmpServer, recorders: Recorders, muxers: HlsMuxers) -> None:
         """Tell hooks of what happens there."""
-        rtmp.watchers.append(self._events.connection_closed)
+        rtmp.watchers.append(self._departures.connection_closed)
         recorders.watchers.append(self._events.recorded)
         muxers.watchers.append(self._events.segment_stored)
 

@@ -4,65 +4,130 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from fastflv.access.request import Action
-from fastflv.embed.callback import name_of
-from fastflv.embed.event import ClientEvent, ClientStep, Event, Events
+from fastflv.access.visits import Connection
+from fastflv.embed.call import Caller, name_of
+from fastflv.embed.event import ClientEvent, ClientStep, ConnectionEvent
+from fastflv.embed.eventqueue import EventQueue
 from fastflv.record.event import RecordEvent, RecordStep
+from fastflv.servers.hls.event import SegmentEvent
+from fastflv.stream.departures import Departure
+from fastflv.stream.name import StreamName
 
 log = logging.getLogger(__name__)
 
-ToldClient: TypeAlias = Callable[[ClientEvent], Awaitable[None]]
+ToldClient: TypeAlias = Callable[[ClientEvent], Awaitable[None] | None]
 "Is told of a publisher or player."
 
-ToldRecord: TypeAlias = Callable[[RecordEvent], Awaitable[None]]
+ToldConnection: TypeAlias = Callable[[ConnectionEvent], Awaitable[None] | None]
+"Is told of an RTMP connection."
+
+ToldRecord: TypeAlias = Callable[[RecordEvent], Awaitable[None] | None]
 "Is told of a recording."
 
-Turn: TypeAlias = Callable[[Event], Awaitable[None] | None]
-"Calls a callback for the events that it wants; None for the others."
+ToldSegment: TypeAlias = Callable[[SegmentEvent], Awaitable[None] | None]
+"Is told of a segment of HLS."
+
+ToldEvent: TypeAlias = ClientEvent | ConnectionEvent | RecordEvent | SegmentEvent
+Told: TypeAlias = ToldClient | ToldConnection | ToldRecord | ToldSegment
 
 
-def of_clients(callback: ToldClient, action: Action) -> Turn:
-    """Have *callback* called for each client of *action* that has left."""
+class AfterCalls:
+    """Watches departures, recordings and segments, and tells callbacks. Nobody waits for them.
 
-    def turn(event: Event) -> Awaitable[None] | None:
-        if not isinstance(event, ClientEvent) or event.step is not ClientStep.LEFT:
-            return None
-        return callback(event) if event.request.action is action else None
-
-    return turn
-
-
-def of_files(callback: ToldRecord) -> Turn:
-    """Have *callback* called for each recorded file that is finished."""
-
-    def turn(event: Event) -> Awaitable[None] | None:
-        if not isinstance(event, RecordEvent) or event.step is not RecordStep.FINISHED:
-            return None
-        return callback(event)
-
-    return turn
-
-
-async def tell(events: Events, turn: Turn, callback: object, seconds: float) -> None:
-    """Call *callback* for each of *events* that it wants, one after the other, until they end.
-
-    One that raises, or takes longer than *seconds*, is logged, and the next event follows. Events that come faster
-    than it takes them are dropped as in `Events`.
+    EVENTS_WAITING events wait for each callback; then the oldest are dropped.
     """
-    lost = 0
-    async for event in events:
-        if events.lost != lost:
-            lost = events.lost
-            log.error("%s is too slow: %d events were dropped so far", name_of(callback), lost)
-        try:
-            called = turn(event)
-            if called is not None:
-                async with asyncio.timeout(seconds):
-                    await called
-        except TimeoutError:
-            log.error("%s has not returned within %g s; it is cancelled", name_of(callback), seconds)
-        except Exception:
-            log.exception("%s failed", name_of(callback))
+
+    def __init__(self, caller: Caller, seconds: float) -> None:
+        """*seconds*: the time that each call has."""
+        self._caller = caller
+        self._seconds = seconds
+        self._queues: defaultdict[str, list[EventQueue[ToldEvent]]] = defaultdict(list)
+        "By hook."
+        self._waiting: list[tuple[EventQueue[ToldEvent], str, Told]] = []
+        "Callbacks that are called once the server runs."
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._begun = False
+
+    def add(self, hook: str, told: Told) -> None:
+        """Tell *told* from the next event on."""
+        queue = EventQueue[ToldEvent]()
+        self._queues[hook].append(queue)
+        self._waiting.append((queue, f"{hook} {name_of(told)}", told))
+        if self._begun:
+            self.begin()
+
+    def begin(self) -> None:
+        """The loop runs."""
+        self._begun = True
+        for queue, name, told in self._waiting:
+            task = asyncio.get_running_loop().create_task(self._tell(queue, name, told), name=name)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._waiting.clear()
+
+    async def stop(self) -> None:
+        """Tell what waits, each callback for the time of one call at most."""
+        for queues in self._queues.values():
+            for queue in queues:
+                queue.close()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=self._seconds)
+            for task in late:
+                task.cancel()
+
+    # --- DepartureWatcher ---
+
+    def client_departed(self, departure: Departure) -> None:
+        request = departure.request
+        event = ClientEvent(
+            ClientStep.LEFT,
+            StreamName(request.vhost, request.app, request.stream),
+            request,
+            departure.reason,
+            departure.sent,
+            departure.received,
+        )
+        self._put("on_unpublish" if request.action is Action.PUBLISH else "on_stop", event)
+
+    def connection_departed(self, connection: Connection) -> None:
+        self._put("on_close", ConnectionEvent(connection.request, connection.sent, connection.received))
+
+    # --- watchers of recordings and segments ---
+
+    def recorded(self, event: RecordEvent) -> None:
+        if event.step is RecordStep.FINISHED:
+            self._put("on_dvr", event)
+
+    def segment_stored(self, event: SegmentEvent) -> None:
+        self._put("on_hls", event)
+        self._put("on_hls_notify", event)
+
+    # --- calls ---
+
+    def _put(self, hook: str, event: ToldEvent) -> None:
+        for queue in self._queues[hook]:
+            queue.put(event)
+
+    async def _tell(self, queue: EventQueue[ToldEvent], name: str, told: Told) -> None:
+        lost = 0
+        async for event in queue:
+            if queue.lost != lost:
+                lost = queue.lost
+                log.error("%s is too slow: %d events were dropped so far", name, lost)
+            call = asyncio.ensure_future(self._caller.call(name, told, event))
+            try:
+                done, _ = await asyncio.wait([call], timeout=self._seconds)
+                if not done:
+                    log.error("%s has not returned within %g s; it is cancelled", name, self._seconds)
+                    call.cancel()
+                    # The next event follows when the call has ended: a thread cannot be ended.
+                    await asyncio.wait([call])
+                if not call.cancelled() and (error := call.exception()) is not None:
+                    log.error("%s failed", name, exc_info=error)
+            finally:
+                call.cancel()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from typing import Self, TypeAlias
+from typing import TypeAlias
 from weakref import WeakSet
 
-from fastflv import limits
 from fastflv.access.request import AccessRequest
+from fastflv.embed.eventqueue import EventQueue
 from fastflv.record.event import RecordEvent
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
@@ -66,64 +64,38 @@ class ClientEvent:
     "LEFT: bytes received from it."
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionEvent:
+    """An RTMP connection that was admitted is closed, and its publishers and players have left."""
+
+    request: AccessRequest
+    "The first publish or play on it."
+    sent: int
+    "Bytes sent to it."
+    received: int
+    "Bytes received from it."
+
+
 Event: TypeAlias = StreamEvent | ClientEvent | RecordEvent
 
 
-class Events:
+class Events(EventQueue[Event]):
     """Events from now on: `async for event in server.events()`. One task reads; it ends when the server stops.
 
     EVENTS_WAITING events wait; then the oldest are dropped, and `lost` counts them.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._waiting: deque[Event] = deque()
-        self._reader: asyncio.Future[None] | None = None
-        self._closed = False
-        self.lost = 0
-
-    def close(self) -> None:
-        """Take no more; what waits can still be read."""
-        self._closed = True
-        self._wake()
-
-    def put(self, event: Event) -> None:
-        """Add an event; the feed of the server calls it."""
-        if self._closed:
-            return
-        if len(self._waiting) >= limits.EVENTS_WAITING:
-            self._waiting.popleft()
-            self.lost += 1
-        self._waiting.append(event)
-        self._wake()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Event:
-        while not self._waiting:
-            if self._closed:
-                raise StopAsyncIteration
-            self._reader = self._loop.create_future()
-            await self._reader
-        return self._waiting.popleft()
-
-    def _wake(self) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
-
 
 class EventFeed:
     """Gives each event to all who read events. A watcher of the hub, of clients and of recordings."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._readers: WeakSet[Events] = WeakSet()
         "Weak: whoever drops its events reads no more."
 
     def open(self) -> Events:
         """Return the events from now on."""
-        events = Events(self._loop)
+        events = Events()
         self._readers.add(events)
         return events
 

@@ -6,16 +6,18 @@ import asyncio
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from weakref import WeakSet
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
+from fastflv.access.visits import Visits
 from fastflv.config.load import load, load_text
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.control.server import Server as Core
-from fastflv.embed.aftercall import ToldClient, ToldRecord, Turn, of_clients, of_files, tell
+from fastflv.embed.aftercall import AfterCalls, Told, ToldClient, ToldConnection, ToldRecord, ToldSegment
+from fastflv.embed.call import Caller
 from fastflv.embed.callback import CallbackRule, Decide
 from fastflv.embed.event import EventFeed, Events
 from fastflv.embed.publisher import Publisher
@@ -26,8 +28,15 @@ from fastflv.errors import UsageError
 from fastflv.net.clientid import new_id
 from fastflv.net.peer import Peer
 from fastflv.servers.push.intake import Intakes
+from fastflv.stream.departures import Departures
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName, fault_of
+
+Deciding = TypeVar("Deciding", bound=Decide)
+ToldOfClient = TypeVar("ToldOfClient", bound=ToldClient)
+ToldOfConnection = TypeVar("ToldOfConnection", bound=ToldConnection)
+ToldOfRecord = TypeVar("ToldOfRecord", bound=ToldRecord)
+ToldOfSegment = TypeVar("ToldOfSegment", bound=ToldSegment)
 
 Config = Settings | str | os.PathLike[str] | None
 """A configuration: settings, the path of a file, or its text.
@@ -72,12 +81,16 @@ class Server:
         config: Config = None,
         *,
         environ: Mapping[str, str] | None = None,
+        on_connect: Decide | None = None,
         on_publish: Decide | None = None,
         on_play: Decide | None = None,
         on_record: Decide | None = None,
+        on_close: ToldConnection | None = None,
         on_unpublish: ToldClient | None = None,
         on_stop: ToldClient | None = None,
         on_dvr: ToldRecord | None = None,
+        on_hls: ToldSegment | None = None,
+        on_hls_notify: ToldSegment | None = None,
         callback_seconds: float = limits.CALLBACK_SECONDS,
         callbacks_max: int = limits.CALLBACKS_MAX,
     ) -> None:
@@ -87,57 +100,87 @@ class Server:
         """
         self._environ = environ or {}
         self._settings = settings_of(config, self._environ)
-        self._callback_seconds = callback_seconds
-        self._callbacks_max = callbacks_max
-        self._decides: list[tuple[Action, Decide]] = []
-        self._rules: list[CallbackRule] = []
         self._core: Core | None = None
-        self._feed: EventFeed | None = None
+        self._feed = EventFeed()
         self._readers: WeakSet[Reader] = WeakSet()
         self._watchdog: Watchdog | None = None
-        self._told: list[tuple[Turn, object]] = []
-        self._telling: set[asyncio.Task[None]] = set()
-        for action, decide in (
-            (Action.PUBLISH, on_publish),
-            (Action.PLAY, on_play),
-            (Action.RECORD, on_record),
-        ):
+        self._visits = Visits()
+        self._caller = Caller()
+        self._rule = CallbackRule(self._caller, self._visits, seconds=callback_seconds, most=callbacks_max)
+        self._after = AfterCalls(self._caller, callback_seconds)
+        decides = {
+            "on_connect": on_connect,
+            "on_publish": on_publish,
+            "on_play": on_play,
+            "on_record": on_record,
+        }
+        tells: dict[str, Told | None] = {
+            "on_close": on_close,
+            "on_unpublish": on_unpublish,
+            "on_stop": on_stop,
+            "on_dvr": on_dvr,
+            "on_hls": on_hls,
+            "on_hls_notify": on_hls_notify,
+        }
+        for hook, decide in decides.items():
             if decide is not None:
-                self._add(action, decide)
-        if on_unpublish is not None:
-            self.on_unpublish(on_unpublish)
-        if on_stop is not None:
-            self.on_stop(on_stop)
-        if on_dvr is not None:
-            self.on_dvr(on_dvr)
+                self._rule.add(hook, decide)
+        for hook, told in tells.items():
+            if told is not None:
+                self._after.add(hook, told)
 
-    # --- callbacks ---
+    # --- callbacks that decide: decorators ---
 
-    def on_publish(self, callback: Decide) -> Decide:
-        """Have *callback* decide about each publish, behind the rules of the configuration. A decorator."""
-        return self._add(Action.PUBLISH, callback)
-
-    def on_play(self, callback: Decide) -> Decide:
-        """Have *callback* decide about each play of every protocol. A decorator."""
-        return self._add(Action.PLAY, callback)
-
-    def on_record(self, callback: Decide) -> Decide:
-        """Have *callback* decide about each request to the recording API. A decorator."""
-        return self._add(Action.RECORD, callback)
-
-    def on_unpublish(self, callback: ToldClient) -> ToldClient:
-        """Have *callback* told of each publisher that has left. A decorator, as the two below."""
-        self._tell(of_clients(callback, Action.PUBLISH), callback)
+    def on_connect(self, callback: Deciding) -> Deciding:
+        """Have *callback* decide about the first publish or play of each RTMP connection, before the callbacks below."""
+        self._rule.add("on_connect", callback)
         return callback
 
-    def on_stop(self, callback: ToldClient) -> ToldClient:
-        """Have *callback* told of each player that has left."""
-        self._tell(of_clients(callback, Action.PLAY), callback)
+    def on_publish(self, callback: Deciding) -> Deciding:
+        """Have *callback* decide about each publish, behind the rules and hooks of the configuration."""
+        self._rule.add("on_publish", callback)
         return callback
 
-    def on_dvr(self, callback: ToldRecord) -> ToldRecord:
+    def on_play(self, callback: Deciding) -> Deciding:
+        """Have *callback* decide about each play of every protocol."""
+        self._rule.add("on_play", callback)
+        return callback
+
+    def on_record(self, callback: Deciding) -> Deciding:
+        """Have *callback* decide about each request to the recording API."""
+        self._rule.add("on_record", callback)
+        return callback
+
+    # --- callbacks that are told: decorators ---
+
+    def on_close(self, callback: ToldOfConnection) -> ToldOfConnection:
+        """Have *callback* told of each RTMP connection that was admitted and is closed, behind those of its clients."""
+        self._after.add("on_close", callback)
+        return callback
+
+    def on_unpublish(self, callback: ToldOfClient) -> ToldOfClient:
+        """Have *callback* told of each publisher that was admitted and has left."""
+        self._after.add("on_unpublish", callback)
+        return callback
+
+    def on_stop(self, callback: ToldOfClient) -> ToldOfClient:
+        """Have *callback* told of each player that was admitted and has left, also where its stream never came."""
+        self._after.add("on_stop", callback)
+        return callback
+
+    def on_dvr(self, callback: ToldOfRecord) -> ToldOfRecord:
         """Have *callback* told of each recorded file that is finished."""
-        self._tell(of_files(callback), callback)
+        self._after.add("on_dvr", callback)
+        return callback
+
+    def on_hls(self, callback: ToldOfSegment) -> ToldOfSegment:
+        """Have *callback* told of each segment that is stored and in the playlist."""
+        self._after.add("on_hls", callback)
+        return callback
+
+    def on_hls_notify(self, callback: ToldOfSegment) -> ToldOfSegment:
+        """Have *callback* told of the same segments, for caches: a slow one delays no on_hls."""
+        self._after.add("on_hls_notify", callback)
         return callback
 
     # --- life ---
@@ -148,16 +191,17 @@ class Server:
             raise UsageError("a server is started once: make another one")
         loop = asyncio.get_running_loop()
         core = Core(self._settings, loop)
-        self._feed = EventFeed(loop)
+        departures = Departures(self._visits, self._after)
         core.hub.watchers.append(self._feed)
-        core.clients.watchers.append(self._feed)
-        core.recorders.watchers.append(self._feed.put)
+        core.clients.watchers += (self._feed, departures)
+        core.clients.arrivals.watchers.append(departures.arrival_over)
+        core.rtmp.watchers.append(departures.connection_closed)
+        core.recorders.watchers += (self._feed.put, self._after.recorded)
+        core.hls.muxers.watchers.append(self._after.segment_stored)
+        core.gate.rules.append(self._rule)
         await core.start()
         self._core = core
-        for action, callback in self._decides:
-            self._install(action, callback)
-        for turn, told in self._told:
-            self._begin_telling(turn, told)
+        self._after.begin()
         self._watchdog = Watchdog(loop)
         return self
 
@@ -166,20 +210,15 @@ class Server:
     ) -> None:
         """Stop: publishers are disconnected, players get what is there, recordings are finished."""
         core = self._running()
-        for rule in self._rules:
-            rule.close()
-        if self._watchdog is not None:
-            self._watchdog.close()
+        self._rule.close()
         await core.stop()
         for reader in list(self._readers):
             reader.stop()
-        if self._feed is not None:
-            self._feed.close()
-        if self._telling:
-            # What they have not taken is told yet, each within its time.
-            _, late = await asyncio.wait(self._telling, timeout=self._callback_seconds)
-            for task in late:
-                task.cancel()
+        self._feed.close()
+        await self._after.stop()
+        self._caller.close()
+        if self._watchdog is not None:
+            self._watchdog.close()
 
     def reload(self, config: Config) -> None:
         """Put *config* in force beside what runs. Raises ConfigError or StartupError; then nothing has changed."""
@@ -248,7 +287,6 @@ class Server:
     def events(self) -> Events:
         """Return what happens from now on: `async for event in server.events()`."""
         self._running()
-        assert self._feed is not None
         return self._feed.open()
 
     # --- inside ---
@@ -261,27 +299,3 @@ class Server:
         if self._core is None:
             raise UsageError("the server is not started: use it within `async with fastflv.Server(...)`")
         return self._core
-
-    def _add(self, action: Action, callback: Decide) -> Decide:
-        self._decides.append((action, callback))
-        if self._core is not None:
-            self._install(action, callback)
-        return callback
-
-    def _tell(self, turn: Turn, callback: object) -> None:
-        self._told.append((turn, callback))
-        if self._core is not None:
-            self._begin_telling(turn, callback)
-
-    def _begin_telling(self, turn: Turn, callback: object) -> None:
-        task = self._loop.create_task(tell(self.events(), turn, callback, self._callback_seconds))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
-
-    def _install(self, action: Action, callback: Decide) -> None:
-        core = self._running()
-        rule = CallbackRule(
-            self._loop, action, callback, seconds=self._callback_seconds, most=self._callbacks_max
-        )
-        self._rules.append(rule)
-        core.gate.rules.append(rule)

@@ -21,8 +21,8 @@ OWN = ("asyncio", "uvloop")
 class Watchdog:
     """Measures the turns of the running loop from a thread of its own, until `close`.
 
-    One line for each turn beyond HELD_LOOP_SECONDS, while it lasts: where it runs. Media of publishers and players over
-    TLS wait for that turn; players of sender threads are sent what is there.
+    One line for each turn beyond HELD_LOOP_SECONDS, while it lasts: the task, as `on_play auth.check`, and where it runs.
+    Media of publishers and players over TLS wait for that turn; players of sender threads are sent what is there.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -57,11 +57,13 @@ class Watchdog:
             if awake and held > limits.HELD_LOOP_SECONDS and beat != told:
                 told = beat
                 place = describe(sys._current_frames().get(self._thread_id))
-                log.warning("the event loop is held for %.1f s by %s; media waits", held, place)
+                task = asyncio.current_task(self._loop)
+                who = f"{task.get_name()}, {place}" if task is not None else place
+                log.warning("the event loop is held for %.1f s by %s; media waits", held, who)
 
 
 def describe(frame: FrameType | None) -> str:
-    """Return what runs in *frame*: the innermost place, and the callback or task that led to it."""
+    """Return the innermost place that runs in *frame*."""
     if frame is None:
         return "a thread that has ended"
     stack = [

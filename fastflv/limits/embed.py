@@ -16,8 +16,14 @@ CALLBACK_SECONDS: Final = 5.0
 CALLBACKS_MAX: Final = 1000
 "Callbacks that decide at once, unless the program says otherwise: each is a task of some 4 KiB and a socket that waits. 1,000 joins a second with answers after a second need as many."
 
+CALLBACK_THREADS: Final = 32
+"Callbacks that are `def` run on so many threads: one that asks a database for 10 ms decides 3,000 joins a second. A thread costs 100 KiB."
+
 EVENTS_WAITING: Final = 1000
 "Events that wait for one who takes them: beyond it the oldest are dropped and counted. 300 streams that end at once make 600."
+
+HELD_CALLBACK_SECONDS: Final = 0.1
+"A step of an `async def` callback that holds the event loop for longer is logged, seconds: more than two pictures of every publisher wait."
 
 HELD_LOOP_SECONDS: Final = 0.2
 "A turn of the event loop that takes longer is logged with what runs, seconds: a player's buffer is 0.5 to 3 s, and a full TLS handshake 3 ms."

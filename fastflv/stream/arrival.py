@@ -91,8 +91,8 @@ class Arrivals:
         self._tally = tally
         self._history = history
         self._arrivals: dict[str, tuple[Arrival, float]] = {}
-        self.watchers: list[Callable[[str], None]] = []
-        "Called with the id of each arrival that is over, whether it was listed or not."
+        self.watchers: list[Callable[[str, str], None]] = []
+        "Called with the id of each arrival that is over, whether it was listed or not, and the reason."
 
     def __len__(self) -> int:
         return len(self._arrivals)
@@ -130,7 +130,7 @@ class Arrivals:
         if self._lists(arrival):
             self.refuse(arrival, reason, now)
         else:
-            self._tell(arrival)
+            self._tell(arrival, reason)
 
     def refuse(self, arrival: Arrival, reason: str, now: float) -> None:
         """*arrival*, listed or not, does not get what it asked for. *reason*: one clause."""
@@ -140,13 +140,13 @@ class Arrivals:
             since = known[1]
             self.become(arrival.id)
         self._history.keep_arrival(arrival, reason, seconds=now - since)
-        self._tell(arrival)
+        self._tell(arrival, reason)
 
-    def _tell(self, arrival: Arrival) -> None:
+    def _tell(self, arrival: Arrival, reason: str) -> None:
         """A player or publisher of that id goes on, and is told of when it leaves."""
         if arrival.id not in self._taken:
             for watcher in self.watchers:
-                watcher(arrival.id)
+                watcher(arrival.id, reason)
 
     def _put(self, arrival: Arrival, since: float) -> None:
         self._arrivals[arrival.id] = arrival, since

@@ -14,20 +14,19 @@ from fastflv.access.hookbody import Bodies, refusal_of
 from fastflv.access.hookfaults import HookFaults
 from fastflv.access.hooks import RTMP
 from fastflv.access.request import AccessRequest, Action
-from fastflv.access.visits import Visits
+from fastflv.access.visits import Connection
 from fastflv.config.model.hooks import Hooks
 from fastflv.net.httpclient import HttpClient
 from fastflv.record.event import RecordEvent, RecordStep
 from fastflv.servers.hls.event import SegmentEvent
 from fastflv.servers.hooks.outbox import Job, Outbox
-from fastflv.stream.clients import Client
-from fastflv.stream.endreason import EndReason
+from fastflv.stream.departures import Departure
 
 log = logging.getLogger(__name__)
 
 
 class HookEvents:
-    """Watches clients, connections, recordings and segments, and tells the hooks of their vhosts.
+    """Watches departures, recordings and segments, and tells the hooks of their vhosts.
 
     Every URL of an event is told, whatever the one before answers. Nobody waits for it.
     """
@@ -37,7 +36,6 @@ class HookEvents:
         loop: asyncio.AbstractEventLoop,
         client: HttpClient,
         bodies: Bodies,
-        visits: Visits,
         faults: HookFaults,
         *,
         hooks_of: Callable[[str], Hooks | None],
@@ -47,7 +45,6 @@ class HookEvents:
         self._loop = loop
         self._client = client
         self._bodies = bodies
-        self._visits = visits
         self._faults = faults
         self._hooks_of = hooks_of
         self._notify_bytes_of = notify_bytes_of
@@ -62,45 +59,23 @@ class HookEvents:
         if lost:
             log.error("hooks: %d events were not sent before the end", lost)
 
-    # --- ClientWatcher, and a watcher of arrivals ---
+    # --- DepartureWatcher ---
 
-    def client_joined(self, client: Client) -> None:
-        """The hooks were asked before."""
-
-    def client_left(self, client: Client, reason: EndReason) -> None:
-        self._leave(client.id, 0 if client.publish else client.sent, client.stream.id)
-
-    def arrival_over(self, client_id: str) -> None:
-        """A client that a hook has admitted does not play or publish: it has left all the same."""
-        self._leave(client_id, 0, "")
-
-    def _leave(self, client_id: str, sent: int, stream_id: str) -> None:
-        request = self._visits.leave(client_id, sent)
-        if request is None:
-            return
+    def client_departed(self, departure: Departure) -> None:
+        request = departure.request
         hooks = self._hooks_of(request.vhost)
-        if hooks is not None:
-            publish = request.action is Action.PUBLISH
-            action, urls = ("on_unpublish", hooks.on_unpublish) if publish else ("on_stop", hooks.on_stop)
-            if urls:
-                self._post(request, action, urls, self._bodies.of_stream(action, request, stream_id))
-        self._close(request.peer.id)
-
-    # --- a watcher of RTMP connections ---
-
-    def connection_closed(self, connection: str, sent: int, received: int) -> None:
-        """*sent*: bytes besides media that players were sent."""
-        self._visits.close(connection, sent, received)
-        self._close(connection)
-
-    def _close(self, connection: str) -> None:
-        closed = self._visits.take_closed(connection)
-        if closed is None:
+        if hooks is None:
             return
-        hooks = self._hooks_of(closed.request.vhost)
+        publish = request.action is Action.PUBLISH
+        action, urls = ("on_unpublish", hooks.on_unpublish) if publish else ("on_stop", hooks.on_stop)
+        if urls:
+            self._post(request, action, urls, self._bodies.of_stream(action, request, departure.stream_id))
+
+    def connection_departed(self, connection: Connection) -> None:
+        hooks = self._hooks_of(connection.request.vhost)
         if hooks is not None and hooks.on_close:
-            body = self._bodies.close(closed.request, closed.sent, closed.received)
-            self._post(closed.request, "on_close", hooks.on_close, body)
+            body = self._bodies.close(connection.request, connection.sent, connection.received)
+            self._post(connection.request, "on_close", hooks.on_close, body)
 
     # --- watchers of recordings and segments ---
 

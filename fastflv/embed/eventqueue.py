@@ -1,0 +1,54 @@
+"""A bounded queue of events for one task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Generic, Self, TypeVar
+
+from fastflv import limits
+
+T = TypeVar("T")
+
+
+class EventQueue(Generic[T]):
+    """Events in order: `async for event in queue`. One task reads; it ends when the queue is closed and empty.
+
+    EVENTS_WAITING events wait; then the oldest are dropped, and `lost` counts them.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[T] = deque()
+        self._reader: asyncio.Future[None] | None = None
+        self._closed = False
+        self.lost = 0
+
+    def close(self) -> None:
+        """Take no more; what waits can still be read."""
+        self._closed = True
+        self._wake()
+
+    def put(self, event: T) -> None:
+        """Add an event; the server calls it."""
+        if self._closed:
+            return
+        if len(self._waiting) >= limits.EVENTS_WAITING:
+            self._waiting.popleft()
+            self.lost += 1
+        self._waiting.append(event)
+        self._wake()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        while not self._waiting:
+            if self._closed:
+                raise StopAsyncIteration
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        return self._waiting.popleft()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
