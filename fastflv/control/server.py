@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from fastflv import limits
 from fastflv._ext.fanout.sender import Sender
@@ -112,6 +113,8 @@ class Server:
         self.hub = Hub(lambda: f"vid-{new_id(7)}")
         self.connection_limit = ConnectionLimit(settings.max_connections)
         self.connection_limit.each = settings.limits.accepted
+        self._http2: WeakSet[H2Connection] = WeakSet()
+        "Connections whose clients may ask again: a server that quits tells them to do so elsewhere."
         self.turns = Turns(loop)
         self.quiet = QuietSockets(loop)
         self.limiter = Limiter(loop, self.turns, self.clients)
@@ -246,10 +249,12 @@ class Server:
     def close_listeners(self) -> None:
         """Accept no more; publishers and players stay."""
         self.listeners.close()
+        for connection in list(self._http2):
+            connection.leave()
 
     async def stop(self) -> None:
         """Close the listeners, end every stream, disconnect every player."""
-        self.listeners.close()
+        self.close_listeners()
         self.limiter.close()
         await self.tokens.stop()
         for client in list(self.clients):
@@ -366,9 +371,11 @@ class Server:
     def _serve_http2(self, handler: Handler, peer: Peer) -> H2Connection:
         from fastflv.servers.http.h2connection import H2Connection
 
-        return H2Connection(
+        connection = H2Connection(
             self._loop, handler, self.connection_limit, peer, self.turns, self.file_pool.sending
         )
+        self._http2.add(connection)
+        return connection
 
     def _trusted(self) -> NetworkSet:
         return self.runtime.trusted

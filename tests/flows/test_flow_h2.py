@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,11 @@ from broadcast import Broadcast
 from clip import Clip, ffmpeg
 from flvread import VIDEO, FlvReader, media
 from h2client import H2Client, established
+from model.ports import free_ports
+from player import Player
+from reloading import Make
 from server import HOST, Server, vhost_text
-from tlsfiles import Pair, SecureServer, serve_tls
+from tlsfiles import Pair, SecureServer, serve_tls, trusting
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong
 
@@ -24,10 +28,19 @@ CONTAINERS = {"flv": "video/x-flv", "ts": "video/MP2T", "aac": "audio/aac"}
 COUNT = 16
 
 
+FILM = bytes(range(256)) * 8000
+
+
 @pytest.fixture(scope="module")
-def secure(serve: Callable[..., Server], pair: Pair) -> SecureServer:
-    text = vhost_text(play="mw_latency 0;", remux=MOUNTS, more="hls { enabled on; hls_fragment 1; }")
-    return serve_tls(serve, text, pair)
+def secure(
+    serve: Callable[..., Server], pair: Pair, tmp_path_factory: pytest.TempPathFactory
+) -> SecureServer:
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "film.bin").write_bytes(FILM)
+    more = (
+        f"hls {{ enabled on; hls_fragment 1; }} http_static {{ enabled on; mount [vhost]/; dir {folder}; }}"
+    )
+    return serve_tls(serve, vhost_text(play="mw_latency 0;", remux=MOUNTS, more=more), pair)
 
 
 def test_sixteen_players_of_one_connection_play_side_by_side(secure: SecureServer, h264: Clip) -> None:
@@ -50,30 +63,29 @@ def test_sixteen_players_of_one_connection_play_side_by_side(secure: SecureServe
         assert established(secure.https) == 1
 
 
-@pytest.mark.parametrize("container", CONTAINERS)
-def test_curl_plays_each_container(secure: SecureServer, h264: Clip, container: str, tmp_path: Path) -> None:
+def test_curl_plays_each_container(secure: SecureServer, h264: Clip, tmp_path: Path) -> None:
     curl = shutil.which("curl")
     if (
         curl is None
         or "HTTP2" not in subprocess.run([curl, "--version"], capture_output=True, text=True).stdout
     ):
         pytest.skip("no curl with HTTP/2")
-    with Broadcast(secure.server.rtmp, container, clip=h264):
-        url = f"https://{HOST}:{secure.https}/live/{container}.{container}"
-        words = [curl, "-sk", "--http2", "-D", "-", "-m", "4", url]
-        done = subprocess.run(words, capture_output=True, timeout=30)
-    head, _, body = done.stdout.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/2 200") and f"content-type: {CONTAINERS[container]}".encode() in head
-    file = tmp_path / f"played.{container}"
-    file.write_bytes(body)
-    # It was cut in the middle of a frame: what counts is that frames decode.
-    done = subprocess.run(
-        [ffmpeg(), "-v", "info", "-i", str(file), "-f", "null", "-"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0 and len(body) > 10_000, done.stderr
+    with Broadcast(secure.server.rtmp, "curled", clip=h264):
+        url = f"https://{HOST}:{secure.https}/live/curled"
+        words = [curl, "-sk", "--http2", "-D", "-", "-m", "3"]
+        running = {
+            name: subprocess.Popen([*words, f"{url}.{name}"], stdout=subprocess.PIPE) for name in CONTAINERS
+        }
+        said = {name: process.communicate(timeout=60)[0] for name, process in running.items()}
+    for name, found in said.items():
+        head, _, body = found.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/2 200") and f"content-type: {CONTAINERS[name]}".encode() in head
+        file = tmp_path / f"played.{name}"
+        file.write_bytes(body)
+        # It was cut in the middle of a frame: what counts is that frames decode.
+        words = [ffmpeg(), "-v", "info", "-i", str(file), "-f", "null", "-"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and len(body) > 10_000, done.stderr
 
 
 def test_the_api_playlists_segments_and_pages_answer_beside_a_player(
@@ -179,3 +191,61 @@ def test_a_wrong_websocket_handshake_is_refused_on_its_stream(secure: SecureServ
         client.until(lambda: client.answers[wrong].over)
         assert client.answers[wrong].status == 426
         assert client.get("/nothing").status == 404
+
+
+def test_files_are_sent_whole_in_parts_and_side_by_side(secure: SecureServer) -> None:
+    with H2Client(secure.https) as client:
+        streams = [client.ask("/film.bin") for _ in range(3)]
+        part = client.get("/film.bin", "GET", ("range", "bytes=1000000-1000099"))
+        head = client.get("/film.bin", "HEAD")
+        client.until(lambda: all(client.answers[stream].over for stream in streams))
+        for stream in streams:
+            assert (client.answers[stream].status, bytes(client.answers[stream].body)) == (200, FILM)
+        assert (part.status, bytes(part.body)) == (206, FILM[1_000_000:1_000_100])
+        assert (head.fields["content-length"], head.body) == (str(len(FILM)), b"")
+        again = client.get("/film.bin", "GET", ("if-none-match", head.fields["etag"]))
+        assert (again.status, again.body) == (304, b"")
+
+
+def test_a_reload_with_http2_off_leaves_players_and_offers_http1_alone(
+    serve: Callable[..., Server], pair: Pair, h264: Clip
+) -> None:
+    secure = serve_tls(serve, vhost_text(), pair)
+    server = secure.server
+    with Broadcast(server.rtmp, "kept", clip=h264), H2Client(secure.https) as client:
+        stream = client.ask("/live/kept.flv")
+        answer = client.answers[stream]
+        client.until(lambda: len(answer.body) > 10_000)
+        server.file.write_text(
+            server.file.read_text().replace("https { enabled on;", "https { enabled on; http2 off;")
+        )
+        server.process.send_signal(signal.SIGHUP)
+        server.log.wait("reload: configuration 2 is in force")
+        context = trusting()
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        with Player(secure.https, "/live/kept.flv", tls=context) as player:
+            assert player.sock.selected_alpn_protocol() in (None, "http/1.1")
+            player.frames(5)
+        had = len(answer.body)
+        client.until(lambda: len(answer.body) > had + 10_000)
+
+
+def test_a_graceful_quit_tells_clients_to_ask_elsewhere_and_ends_with_the_last_player(
+    make: Make, pair: Pair, h264: Clip
+) -> None:
+    (port,) = free_ports(1)
+    web = f"https {{ enabled on; listen {port}; cert {pair.cert}; key {pair.key}; }}"
+    server = make(vhost_text(), web=web, more="grace_start_wait 0; grace_final_wait 0;")
+    with H2Client(port) as client:
+        with Broadcast(server.rtmp, "last", clip=h264):
+            stream = client.ask("/live/last.flv")
+            answer = client.answers[stream]
+            client.until(lambda: len(answer.body) > 10_000)
+            server.process.send_signal(signal.SIGQUIT)
+            client.until(lambda: client.goaway is not None)
+            assert client.goaway is not None and client.goaway.error_code == 0
+            had = len(answer.body)
+            client.until(lambda: len(answer.body) > had + 10_000)
+        client.until(lambda: answer.over)
+        assert answer.ended
+    assert server.process.wait(20) == 0

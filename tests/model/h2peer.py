@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import (
-    ConnectionTerminated,
     DataReceived,
     Event,
     InformationalResponseReceived,
@@ -17,6 +16,7 @@ from h2.events import (
     StreamReset,
 )
 from h2.settings import SettingCodes, Settings
+from hyperframe.frame import Frame, GoAwayFrame
 
 
 @dataclass
@@ -48,7 +48,8 @@ class H2Peer:
         self.answers: dict[int, Answer] = {}
         self.order: list[int] = []
         "Streams of the DATA frames that came, in their order."
-        self.goaway: ConnectionTerminated | None = None
+        self.goaway: GoAwayFrame | None = None
+        self._rest = b""
         self.pongs = 0
         self.held: set[int] = set()
         "Streams that are not read: their windows close."
@@ -91,11 +92,21 @@ class H2Peer:
         self.conn.send_headers(stream, head)
         return stream
 
-    def feed(self, data: bytes) -> list[Event]:
-        events = self.conn.receive_data(data)
-        for event in events:
-            self._note(event)
-        return events
+    def feed(self, data: bytes) -> None:
+        """Read *data*. Streams go on behind a GOAWAY, of which the library would think otherwise."""
+        self._rest += data
+        while len(self._rest) >= 9:
+            frame, length = Frame.parse_frame_header(memoryview(self._rest[:9]))
+            size = 9 + length
+            if len(self._rest) < size:
+                break
+            if isinstance(frame, GoAwayFrame):
+                frame.parse_body(memoryview(self._rest[9:size]))
+                self.goaway = frame
+            else:
+                for event in self.conn.receive_data(self._rest[:size]):
+                    self._note(event)
+            self._rest = self._rest[size:]
 
     def release(self, stream: int) -> None:
         """Read on a stream that was held."""
@@ -105,9 +116,7 @@ class H2Peer:
             self.conn.acknowledge_received_data(size, stream)
 
     def _note(self, event: Event) -> None:
-        if isinstance(event, ConnectionTerminated):
-            self.goaway = event
-        elif isinstance(event, PingAckReceived):
+        if isinstance(event, PingAckReceived):
             self.pongs += 1
         elif isinstance(event, InformationalResponseReceived):
             self.answers[event.stream_id].interim.append(int(dict(event.headers)[":status"]))

@@ -35,7 +35,7 @@ class H2Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_clogged", "_deaf", "_driving", "_exchanges", "_h2", "_handler", "_heard", "_held", "_idle", "_limit", "_queued",
+        "__weakref__", "_clogged", "_deaf", "_driving", "_exchanges", "_h2", "_handler", "_heard", "_held", "_idle", "_limit", "_queued",
         "_said", "_schedule", "_silence", "_slow", "_touched", "_waking", "files", "loop", "peer", "transport", "turns",
     )  # fmt: skip
 
