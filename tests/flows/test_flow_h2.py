@@ -14,7 +14,7 @@ from clip import Clip, ffmpeg
 from flvread import VIDEO, FlvReader, media
 from h2client import H2Client, established
 from model.ports import free_ports
-from player import Player
+from player import Player, check_complete, check_start, numbers
 from reloading import Make
 from server import HOST, Server, vhost_text
 from tlsfiles import Pair, SecureServer, serve_tls, trusting
@@ -249,3 +249,34 @@ def test_a_graceful_quit_tells_clients_to_ask_elsewhere_and_ends_with_the_last_p
         client.until(lambda: answer.over)
         assert answer.ended
     assert server.process.wait(20) == 0
+
+
+def test_a_player_that_is_not_read_falls_behind_alone_and_goes_on_at_a_keyframe(
+    serve: Callable[..., Server], pair: Pair
+) -> None:
+    play = "mw_latency 0; start gop; lag_drop 300; lag_jump 1000; lag_close 600000;"
+    secure = serve_tls(serve, vhost_text(play=play), pair)
+    server = secure.server
+    readers = {"slow": FlvReader(), "quick": FlvReader()}
+    with (
+        Broadcast(server.rtmp, "ladder", size=4000),
+        H2Client(secure.https, window=65_535, connection_window=1 << 24) as client,
+    ):
+        streams = {name: client.ask("/live/ladder.flv") for name in readers}
+        client.held.add(streams["slow"])
+
+        def late() -> bool:
+            return any(row["lag_ms"] > 1500 for row in server.clients() if not row["publish"])
+
+        client.until(late)
+        had = len(client.answers[streams["slow"]].body)
+        client.release(streams["slow"])
+        client.until(lambda: len(client.answers[streams["slow"]].body) > had + 200_000)
+        rows = [row for row in server.clients() if not row["publish"]]
+        for name, stream in streams.items():
+            readers[name].feed(bytes(client.answers[stream].body))
+    assert sorted(row["jumps"] > 0 for row in rows) == [False, True]
+    check_start(readers["slow"])
+    check_complete(readers["quick"])
+    pictures = numbers(readers["slow"])
+    assert pictures == sorted(set(pictures)) and len(pictures) < len(numbers(readers["quick"]))

@@ -8,6 +8,7 @@ Spec: RFC 9113.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -43,6 +44,9 @@ from fastflv.stream.name import decode_name
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 "What a client says first (RFC 9113, 3.4)."
+
+MEMORY: Final = re.compile(r"(: | from )<memory at .*")
+"How HPACK names the buffer that it could not read."
 
 WEBSOCKET: Final = "websocket"
 
@@ -204,7 +208,7 @@ class H2:
             found = self._conn.receive_data(frame)
         except ProtocolError as error:
             # The library has its GOAWAY among the output.
-            why = str(error) or type(error).__name__
+            why = MEMORY.sub("", str(error)) or type(error).__name__
             self.fault = Fault(ErrorCode.PROTOCOL_ERROR, f"HTTP/2 is broken: {why}")
             self._unread.clear()
             return
