@@ -13,7 +13,9 @@ from model.loop import until
 
 from fastflv import __version__, limits
 from fastflv.config.model.vhost import DEFAULT_VHOST
+from fastflv.servers.api.operation import Listing, Operation
 from fastflv.stream.endreason import EndReason
+from fastflv.stream.name import StreamName
 
 
 @pytest.mark.parametrize("port", ["api", "http"])
@@ -315,3 +317,51 @@ async def test_a_preflight_needs_no_password():
     async with running("auth { enabled on; username ann; password b; }") as caller:
         status, fields, _ = await caller.raw("/api/v1/clients/x", "Origin: http://b", method="OPTIONS")
         assert (status, fields["access-control-allow-origin"]) == (200, "*")
+
+
+@looped
+async def test_a_long_list_is_made_in_portions_between_turns_of_the_event_loop(monkeypatch):
+    monkeypatch.setattr(limits, "TURN_SECONDS", 0.0)
+    async with running() as caller:
+        count = 5 * limits.LISTING_STEP
+        for number in range(count):
+            caller.publish(StreamName(DEFAULT_VHOST, "live", f"s{number}"), f"pub{number:05}")
+        for path in ("streams", "clients"):
+            rows = (await caller.get(f"{path}?count=500"))[path]
+            assert len({row["id"] for row in rows}) == count
+        # Between two portions others have their turn.
+        loop, seen = asyncio.get_running_loop(), []
+
+        def tick():
+            seen.append(None)
+            ticking[0] = loop.call_soon(tick)
+
+        def rows():
+            for number in range(count):
+                yield {"turn": len(seen), "number": number}
+
+        caller.server.api.table.add(
+            Operation("GET", "/api/v1/numbers", "numbers", lambda call: Listing("numbers", rows(), count))
+        )
+        ticking = [loop.call_soon(tick)]
+        found = (await caller.get("numbers"))["numbers"]
+        ticking[0].cancel()
+        assert [row["number"] for row in found] == list(range(count))
+        assert len({row["turn"] for row in found}) > 1
+
+
+@looped
+async def test_a_list_that_fails_between_two_turns_is_answered_with_500(monkeypatch, caplog):
+    monkeypatch.setattr(limits, "TURN_SECONDS", 0.0)
+
+    def rows():
+        yield from ({} for _ in range(2 * limits.LISTING_STEP))
+        raise LookupError("no such row")
+
+    async with running() as caller:
+        caller.server.api.table.add(
+            Operation("GET", "/api/v1/broken", "broken", lambda call: Listing("rows", rows(), 100))
+        )
+        assert (await caller.raw("/api/v1/broken"))[0] == 500
+        assert (await caller.raw("/api/v1/versions"))[0] == 200
+    assert "request GET /api/v1/broken failed" in caplog.text

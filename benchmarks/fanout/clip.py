@@ -15,6 +15,7 @@ FRAME_RATE = 25
 GOP_FRAMES = 50
 VIDEO_KBIT = 420  # with 64 of audio and tag framing about 500 kbit/s on the wire
 AUDIO_KBIT = 64
+THIN_KBIT = 16
 FAT_KBIT = 19_900  # 20 Mbit/s on the wire
 
 
@@ -93,6 +94,11 @@ def cached(cache: Path) -> Clip:
 def fat(cache: Path) -> Clip:
     """Return a clip of 20 Mbit/s, making it on first use (half a minute)."""
     return _kept(cache, "1920x1080", FAT_KBIT)
+
+
+def thin(cache: Path) -> Clip:
+    """Return a clip of some 90 kbit/s, most of it sound, for many streams at once."""
+    return _kept(cache, "160x90", THIN_KBIT)
 
 
 def _kept(cache: Path, size: str, kbit: int) -> Clip:

@@ -179,6 +179,7 @@ class Server:
         self.api = Api(
             Census(self.hub, self.clients, self._vhost_entries, loop.time),
             self.connection_limit,
+            self.turns,
             identity=identity,
             raw=Raw(loop, lambda: self.runtime.settings.http_api),
             password=password,

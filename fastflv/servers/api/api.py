@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from fastflv import limits
 from fastflv.config.model.server import Stats
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.turns import Turns
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
 from fastflv.servers.api import jsonp
@@ -16,13 +18,14 @@ from fastflv.servers.api.clients import ClientRows
 from fastflv.servers.api.echo import Echo
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.openapi import Document
-from fastflv.servers.api.operation import Call, Operation
+from fastflv.servers.api.operation import Call, Fields, Listing, Operation
 from fastflv.servers.api.password import Password
 from fastflv.servers.api.raw import Raw
 from fastflv.servers.api.streams import Streams
 from fastflv.servers.api.system import System
 from fastflv.servers.api.table import Table
 from fastflv.servers.api.vhosts import Vhosts
+from fastflv.servers.http.dispatch import fail
 
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -34,6 +37,7 @@ class Api:
         self,
         census: Census,
         connection_limit: ConnectionLimit,
+        turns: Turns,
         *,
         identity: Identity,
         raw: Raw,
@@ -47,6 +51,7 @@ class Api:
         self.raw = raw
         self._identity = identity
         self._password = password
+        self._turns = turns
         system = System(census, connection_limit, stats)
         self.summary = system.summary
         "`data` of /api/v1/summaries; it is a sample of some tenths of a second ago at most."
@@ -88,6 +93,25 @@ class Api:
 
     def _answer(self, operation: Operation, call: Call) -> None:
         answer = operation.handler(call)
-        if answer is not None:
-            whole = answer if isinstance(answer, Response) else self._identity.reply(answer)
-            call.exchange.respond(jsonp.wrap(call.request, whole))
+        if isinstance(answer, Listing):
+            self._advance(call, answer, [])
+        elif isinstance(answer, Response):
+            call.exchange.respond(jsonp.wrap(call.request, answer))
+        elif answer is not None:
+            call.exchange.respond(jsonp.wrap(call.request, self._identity.reply(answer)))
+
+    def _advance(self, call: Call, listing: Listing, rows: list[Fields]) -> None:
+        """Make rows while the turn has time, then go on in the next one; then answer."""
+        for row in listing.rows:
+            rows.append(row)
+            if len(rows) % limits.LISTING_STEP == 0 and not self._turns.open():
+                self._turns.queue(lambda: self._go_on(call, listing, rows))
+                return
+        reply = self._identity.reply({listing.name: rows, "total": listing.total})
+        call.exchange.respond(jsonp.wrap(call.request, reply))
+
+    def _go_on(self, call: Call, listing: Listing, rows: list[Fields]) -> None:
+        try:
+            self._advance(call, listing, rows)
+        except Exception:
+            fail(call.exchange)

@@ -11,7 +11,15 @@ from fastflv.access.request import Action
 from fastflv.net.peertext import masked
 from fastflv.protocols.http.message import Response
 from fastflv.servers.api.census import TRAFFIC, Census, VhostEntry
-from fastflv.servers.api.operation import CLIENT_NOT_FOUND, Call, Fields, Operation, Parameter, refused
+from fastflv.servers.api.operation import (
+    CLIENT_NOT_FOUND,
+    Call,
+    Fields,
+    Listing,
+    Operation,
+    Parameter,
+    refused,
+)
 from fastflv.servers.api.paging import PAGE, rows_of
 from fastflv.servers.api.schema import COUNT, FLAG, NUMBER, TEXT, about, nullable, one_of, record
 from fastflv.stream.arrival import Arrival, ClientState
@@ -125,17 +133,15 @@ class ClientRows:
             ),
         )
 
-    def _list(self, call: Call) -> Fields:
+    def _list(self, call: Call) -> Listing:
         clients, vhosts = self._census.clients, self._census.by_name()
         if call.request.args.get("ended", "0") not in ("", "0"):
             gone = rows_of(call.request, clients.history)
-            return {"clients": [_gone(each, vhosts) for each in gone], "total": len(clients.history)}
+            return Listing("clients", (_gone(each, vhosts) for each in gone), len(clients.history))
         everyone = chain[Client | Waiting](clients, clients.arrivals)
-        rows = rows_of(call.request, everyone)
-        return {
-            "clients": [self._row(each, vhosts) for each in rows],
-            "total": len(clients) + len(clients.arrivals),
-        }
+        found = rows_of(call.request, everyone)
+        total = len(clients) + len(clients.arrivals)
+        return Listing("clients", (self._row(each, vhosts) for each in found), total)
 
     def _find(self, call: Call) -> Client | Waiting | None:
         id = call.args["id"]

@@ -3,7 +3,7 @@ document are made from it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -42,9 +42,25 @@ class Call:
 
 
 Fields = Mapping[str, object]
-Handler = Callable[[Call], Fields | Response | None]
-"""Returns the fields of an answer, which `code`, `server`, `service` and `pid` are added to; or the whole answer; or None:
-it answers by the exchange, now or later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """An answer that is a page of a list. Its rows are made in portions between turns of the event loop."""
+
+    name: str
+    "Field of the answer."
+
+    rows: Iterator[Fields]
+    "Makes a row when it is asked for the next one."
+
+    total: int
+    "Rows of the whole list."
+
+
+Handler = Callable[[Call], Fields | Listing | Response | None]
+"""Returns the fields of an answer, which `code`, `server`, `service` and `pid` are added to; or a page of a list; or the whole
+answer; or None: it answers by the exchange, now or later."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,15 @@ from fastflv.net.peertext import masked
 from fastflv.protocols.http.message import Response
 from fastflv.servers.api import machine
 from fastflv.servers.api.census import TRAFFIC, Census, VhostEntry
-from fastflv.servers.api.operation import CLIENT_NOT_FOUND, Call, Fields, Operation, Parameter, refused
+from fastflv.servers.api.operation import (
+    CLIENT_NOT_FOUND,
+    Call,
+    Fields,
+    Listing,
+    Operation,
+    Parameter,
+    refused,
+)
 from fastflv.servers.api.paging import PAGE, rows_of
 from fastflv.servers.api.sample import Traffic
 from fastflv.servers.api.schema import COUNT, FLAG, TEXT, about, listed, nullable, one_of, record
@@ -89,14 +97,11 @@ class Streams:
             ),
         )
 
-    def _list(self, call: Call) -> Fields:
+    def _list(self, call: Call) -> Listing:
         census = self._census
         vhosts, traffic = census.by_name(), census.traffic()
-        rows = rows_of(call.request, census.hub)
-        return {
-            "streams": [self._row(stream, vhosts, traffic) for stream in rows],
-            "total": len(census.hub),
-        }
+        found = rows_of(call.request, census.hub)
+        return Listing("streams", (self._row(stream, vhosts, traffic) for stream in found), len(census.hub))
 
     def _find(self, call: Call) -> Stream | None:
         return next((each for each in self._census.hub if each.id == call.args["id"]), None)
