@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fastflv.embed.server import Server
     from fastflv.embed.views import ClientView, StreamView
     from fastflv.errors import ConfigError, FlvError, PublishError, ResourceError, StartupError, UsageError
+    from fastflv.media.codecs import AUDIO, SCRIPT, VIDEO
     from fastflv.record.event import RecordEvent, RecordStep
     from fastflv.servers.hls.event import SegmentEvent
     from fastflv.stream.name import StreamName
@@ -26,6 +27,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ALLOW",
+    "AUDIO",
+    "SCRIPT",
+    "VIDEO",
     "AccessRequest",
     "Action",
     "Begin",
@@ -73,6 +77,7 @@ _HOMES = {
     "embed.views": ("ClientView", "StreamView"),
     "errors": ("ConfigError", "FlvError", "PublishError", "ResourceError", "StartupError", "UsageError"),
     "servers.hls.event": ("SegmentEvent",),
+    "media.codecs": ("AUDIO", "SCRIPT", "VIDEO"),
     "record.event": ("RecordEvent", "RecordStep"),
     "stream.name": ("StreamName",),
 }

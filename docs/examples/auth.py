@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from urllib.parse import parse_qs
 
 import fastflv
 
@@ -11,7 +10,7 @@ KEYS = {"x": "secret"}
 
 
 async def on_publish(request: fastflv.AccessRequest) -> fastflv.Verdict:
-    key = parse_qs(request.param.lstrip("?")).get("key", [""])[0]
+    key = request.query.get("key")
     if not key:
         return fastflv.unauthorized("publish with ?key=")
     return fastflv.ALLOW if KEYS.get(request.stream) == key else fastflv.forbid("this key is wrong")

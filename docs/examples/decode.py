@@ -9,14 +9,12 @@ import numpy
 
 import fastflv
 
-VIDEO = 9
-
 
 async def pictures(server: fastflv.Server, path: str) -> AsyncIterator[numpy.ndarray]:
     """Yield each picture of an H.264 stream as height x width x 3 bytes of RGB."""
     decoder: av.VideoCodecContext | None = None
     async for tag in server.stream(path):
-        if tag.kind != VIDEO:
+        if tag.kind != fastflv.VIDEO:
             continue
         if tag.config:
             decoder = av.VideoCodecContext.create("h264", "r")

@@ -14,8 +14,6 @@ from fastapi import FastAPI, HTTPException, Response
 
 import fastflv
 
-VIDEO = 9
-
 
 def jpeg(config: bytes, keyframe: bytes) -> bytes:
     """Decode one keyframe of H.264 and return it as JPEG. Takes milliseconds: call it on a thread."""
@@ -32,7 +30,7 @@ async def thumbnail(server: fastflv.Server, path: str) -> bytes:
     """Return the newest keyframe of a stream as JPEG."""
     config = b""
     async for tag in server.stream(path):
-        if tag.kind == VIDEO and tag.config:
+        if tag.kind == fastflv.VIDEO and tag.config:
             config = bytes(tag.data)
         elif tag.keyframe:
             return await asyncio.to_thread(jpeg, config, bytes(tag.data))

@@ -20,3 +20,13 @@ def query_value(param: str, name: str) -> str:
         return ""
     value = found[1]
     return unquote_plus(value) if "%" in value or "+" in value else value
+
+
+def query_values(param: str) -> dict[str, str]:
+    """Return the first value of each name in *param*, split and decoded as `query_value` does."""
+    found: dict[str, str] = {}
+    for pair in re.split("[?&;#]", param):
+        name, _, value = pair.partition("=")
+        if name and value and name not in found:
+            found[name] = unquote_plus(value)
+    return found

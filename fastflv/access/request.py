@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from fastflv.access.query import query_values
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.net.peer import Peer
 
@@ -68,6 +70,11 @@ class AccessRequest:
 
     path: str = ""
     "Path of an HTTP request, percent-decoded; empty for others."
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """Values of `param` by name, percent-decoded; the first one of each name."""
+        return query_values(self.param)
 
     @property
     def app_stream(self) -> str:

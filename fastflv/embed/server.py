@@ -57,8 +57,10 @@ def settings_of(config: Config, environ: Mapping[str, str]) -> Settings:
     return load(os.fspath(config) if config is not None else None, environ=environ)
 
 
-def parse_name(path: str, vhost: str = "") -> StreamName:
+def parse_name(path: str | StreamName, vhost: str = "") -> StreamName:
     """Return the name that *path*, as `live/x`, stands for. Raises UsageError for one that no stream has."""
+    if isinstance(path, StreamName):
+        return path
     app, _, stream = path.strip("/").rpartition("/")
     if not app or not stream:
         raise UsageError(f"'{path}' names no stream: write it as app/stream, for example live/x")
@@ -230,8 +232,8 @@ class Server:
 
     # --- media ---
 
-    def stream(self, path: str, *, vhost: str = "", begin: Begin = Begin.GOP) -> Reader:
-        """Read the stream *path*, as `live/x`, of *vhost* by its name; empty: the default one.
+    def stream(self, path: str | StreamName, *, vhost: str = "", begin: Begin = Begin.GOP) -> Reader:
+        """Read the stream *path*, as `live/x`, of *vhost* by its name; empty: the default one. Events have names whole.
 
         No rule is asked: the program is no client. Raises UsageError for a name that no stream has.
         """
@@ -240,7 +242,7 @@ class Server:
         self._readers.add(reader)
         return reader
 
-    def publish(self, path: str, *, vhost: str = "", param: str = "") -> Publisher:
+    def publish(self, path: str | StreamName, *, vhost: str = "", param: str = "") -> Publisher:
         """Publish the stream *path*, as `live/x`: `async with server.publish("live/x") as publisher`.
 
         Rules and callbacks are asked, and see the scheme `python`, no address, and *param*, a query with its `?`.
