@@ -25,7 +25,7 @@ class AuthRule(LateRule):
     Without any proof the client is unauthorised, so that it may come back with one. A proof that is wrong forbids.
     """
 
-    __slots__ = ("_actions", "_signers", "_store", "_verifier", "enforce_expiry")
+    __slots__ = ("_actions", "_admitted", "_signers", "_store", "_verifier", "enforce_expiry")
 
     def __init__(
         self,
@@ -41,6 +41,8 @@ class AuthRule(LateRule):
         self._store = store
         self._verifier = verifier
         self._signers = tuple(signers)
+        self._admitted: tuple[AccessRequest, Grant] | None = None
+        "The request that was admitted last, until `granted` is asked about it: most join at once."
         self.enforce_expiry = enforce_expiry
 
     def ask(self, request: AccessRequest, answer: Answer) -> Verdict | Waiting:
@@ -73,6 +75,9 @@ class AuthRule(LateRule):
 
     def granted(self, request: AccessRequest) -> Grant | None:
         """Return what the proof of an admitted *request* allows; None where it needs none, or the key is gone."""
+        admitted, self._admitted = self._admitted, None
+        if admitted is not None and admitted[0] is request:
+            return admitted[1]
         try:
             grant = self._find(request)
         except TokenError:
@@ -93,6 +98,7 @@ class AuthRule(LateRule):
         check_times(grant, self._store.clock())
         if not self._store.uses.take(grant, request.client_id):
             return forbid(f"the token is in use {grant.max} times already")
+        self._admitted = request, grant
         return ALLOW
 
     def _check(self, request: AccessRequest, grant: Grant) -> None:

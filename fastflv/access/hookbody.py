@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from fastflv.access.request import AccessRequest
+
+_ENCODE: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+"`json.dumps` would make an encoder for each body."
 
 Fields: TypeAlias = Mapping[str, str | int | float]
 
@@ -80,7 +83,7 @@ class Bodies:
             "app": request.app,
             **more,
         }
-        return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+        return _ENCODE(fields).encode(errors="replace")
 
 
 def refusal_of(status: int, body: bytes, most: int) -> str:

@@ -19,6 +19,9 @@ class Action(Enum):
     RECORD = "record"
     "Begin, end, list, load or delete recordings."
 
+    # Each rule looks it up in a set: the hash of `Enum` is a Python function.
+    __hash__ = object.__hash__
+
 
 def stream_url(vhost: str, app: str, stream: str) -> str:
     """Return `/app/stream`, with the vhost before it unless it is the default one (as SRS prints it)."""

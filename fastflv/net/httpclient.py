@@ -180,8 +180,13 @@ class HttpClient:
 
     async def _exchange(self, method: str, url: str, body: bytes, most: int) -> HttpReply:
         assert self._session is not None
-        async with self._session.request(method, url, data=body, allow_redirects=False) as response:
-            got = b""
-            while len(got) <= most and (part := await response.content.read(most + 1 - len(got))):
-                got += part
+        response = await self._session.request(method, url, data=body, allow_redirects=False)
+        try:
+            content = response.content
+            got = await content.read(most + 1)
+            while len(got) <= most and not content.at_eof():
+                got += await content.read(most + 1 - len(got))
             return HttpReply(response.status, got)
+        finally:
+            # Keeps the connection where the answer was read to its end, and closes it otherwise.
+            response.release()

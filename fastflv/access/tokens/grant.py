@@ -13,6 +13,7 @@ from fastflv.errors import TokenError
 from fastflv.net.networkset import NetworkSet
 
 ACTIONS: Final = {action.value: action for action in Action}
+_ALONE: Final = {word: frozenset({action}) for word, action in ACTIONS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ def read_claims(payload: bytes, *, id: str, key: str, issuer: str = "", audience
     *issuer*, *audience*: what `iss` and `aud` have to be, where they are given. Raises TokenError.
     """
     try:
-        claims = json.loads(payload)
+        # Of bytes, `json` would guess the encoding, which is UTF-8 (RFC 7519, 3).
+        claims = json.loads(payload.decode())
     except (ValueError, RecursionError):
         claims = None
     if not isinstance(claims, dict):
@@ -119,6 +121,9 @@ def _words(claims: Mapping[str, Any], name: str) -> list[str]:
 
 
 def _actions(claims: Mapping[str, Any]) -> frozenset[Action]:
+    word = claims.get("action")
+    if isinstance(word, str) and word in _ALONE:
+        return _ALONE[word]
     words = _words(claims, "action")
     if not ACTIONS.keys() >= set(words):
         raise TokenError(f"the token has an action that is none of {', '.join(ACTIONS)}")
