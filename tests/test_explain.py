@@ -93,15 +93,15 @@ def test_the_rules_are_shown_in_the_order_asked(ask) -> None:
         ("security", "deny play 10.0.0.0/8", "a.conf:9"),
         ("security", "allow play all", "a.conf:9"),
         ("security", "all others are refused", ""),
-        ("limits of the server", "conn all 500", "a.conf:3"),
         ("limits", "req ip 10r/s", "a.conf:10"),
+        ("limits of the server", "conn all 500", "a.conf:3"),
         ("limits", "send_rate stream 8g", "a.conf:10"),
     ]
     assert [text for _, text, _ in rules(found, "publish")] == [
         "allow publish 127.0.0.1",
         "all others are refused",
-        "conn all 500",
         "req ip 10r/s",
+        "conn all 500",
         "ingest_rate 20m",
     ]
     found = ask("http://b.example.com:8080/live/x.flv")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model.access import request
 from model.apisite import NAME, gop, looped, running
+from model.tokens import SECRET, token
 from test_metrics import scrape_until
 
 from fastflv import limits
@@ -234,9 +236,9 @@ async def test_two_looks_at_one_moment_are_one():
 # --- a server ---
 
 
-async def ask(caller, path="/live/a.flv"):
+async def ask(caller, path="/live/a.flv", source="127.0.0.1"):
     """Ask to play, and stay; return status, headers and the stream to close."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", caller.http)
+    reader, writer = await asyncio.open_connection("127.0.0.1", caller.http, local_addr=(source, 0))
     writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
     fields = dict(line.lower().split(": ", 1) for line in head[1:] if line)
@@ -317,14 +319,28 @@ async def test_who_waits_for_a_stream_counts():
 
 @looped
 async def test_requests_a_second_are_bounded_by_address_and_by_stream():
-    async with running(default="limits { req ip 1r/m burst=3; req stream 1r/m burst=2; }") as caller:
+    async with running(default="limits { req ip 1r/m burst=4; req stream 1r/m burst=2; }") as caller:
         gop(caller, caller.publish())
         feed = caller.publish(NAME._replace(stream="b"), "pub2")
         gop(caller, feed)
         caller.server.hub.settle(caller.server.hub.find(NAME._replace(stream="b")), 10_000)
+        # What a stream refuses, its address has asked for all the same.
         found = [await ask(caller, path) for path in ("/live/a.flv",) * 3 + ("/live/b.flv",) * 2]
         assert [status for status, _, _ in found] == [200, 200, 503, 200, 429]
         assert 50 < int(found[4][1]["retry-after"]) <= 60
+
+
+@looped
+async def test_an_address_is_bounded_before_its_tokens_are_verified_and_others_are_not_bounded_by_it():
+    auth = f"auth {{ enabled on; apply play; key {SECRET}; }}"
+    limited = "limits { req ip 1r/m burst=2; req stream 1r/m burst=2; }"
+    async with running(default=f"{auth} {limited}") as caller:
+        gop(caller, caller.publish())
+        answers = [(await ask(caller, "/live/a.flv?token=x.y.z"))[0] for _ in range(4)]
+        assert answers == [403, 403, 429, 429]
+        # None of them has used up what the stream has for those who may play.
+        good = token(path="live/a", exp=int(time.time()) + 60)
+        assert (await ask(caller, f"/live/a.flv?token={good}", source="127.0.0.2"))[0] == 200
 
 
 @looped

@@ -17,10 +17,11 @@ from fastflv.errors import ConfigValueError
 
 
 def rules(body, folder=""):
-    """The compiled rules of a vhost with *body* in its block."""
+    """The compiled rule of a vhost with *body* in its block, or none."""
     text = f"{BASE}\nvhost __defaultVhost__ {{ auth {{\n{body}\n}} }}"
     settings = load_text(text, "a.conf")
-    return compile_runtime(settings, 1, folder=str(folder)).vhosts["__defaultVhost__"].rules
+    rule = compile_runtime(settings, 1, folder=str(folder)).vhosts["__defaultVhost__"].auth
+    return () if rule is None else (rule,)
 
 
 def fault(body, folder=""):

@@ -36,10 +36,10 @@ class Applied(NamedTuple):
 
 
 class LimitRule(LateRule):
-    """The limits that count for the clients of one vhost, those of the server first. It answers at once.
+    """Limits that count for the clients of one vhost, those of the server first. It answers at once.
 
     It is a late rule because it counts: a client that was admitted is not asked again. A request that one line refuses
-    takes no token of another.
+    takes no token of another of this rule.
     """
 
     __slots__ = ("_play", "_publish", "_usage")

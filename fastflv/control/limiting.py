@@ -12,7 +12,7 @@ from fastflv.access.limits import Applied, LimitRule, Usage
 from fastflv.access.rule import Rule
 from fastflv.access.tally import Counted
 from fastflv.access.tokenbucket import Buckets
-from fastflv.config.model.limits import Kind
+from fastflv.config.model.limits import Kind, Scope
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import Vhost
 from fastflv.net.turns import Turns
@@ -31,26 +31,39 @@ class Limiter:
         self._clients = clients
         self.refused: Counter[str] = Counter()
         "Refusals and closed publishers by name of the limit."
+        self.by_address: Mapping[str, tuple[Rule, ...]] = {}
+        "Limits of one address, by name of the vhost. They are asked before a token is verified, which may cost more than they do."
         self.rules: Mapping[str, tuple[Rule, ...]] = {}
-        "By name of the vhost."
+        "The others. Whoever has no right to ask counts in none of them, and so keeps nobody out."
         self._meter = Meter(clients, self._count_closed)
         self._usage = Usage(clients.tally, Buckets(loop.time), self._meter.rate_of, self.refused)
         self._timer: asyncio.TimerHandle | None = None
         self._steps: Iterator[None] | None = None
         "Of the look that is under way."
 
-    def _rule(self, vhost: Vhost, settings: Settings) -> tuple[Rule, ...]:
-        """Return the rule of the clients of *vhost*, where *settings* have limits for them."""
+    def _rule(self, vhost: Vhost, settings: Settings, *, by_address: bool) -> tuple[Rule, ...]:
+        """Return the rule of the clients of *vhost*, where *settings* have limits of that sort for them."""
         lines = [
             *(Applied(limit, "") for limit in settings.limits.lines),
             *(Applied(limit, vhost.name) for limit in vhost.limits.lines),
         ]
         own = (Kind.ACCEPT, Kind.INGEST_RATE)
-        return (LimitRule(lines, self._usage),) if any(each.limit.kind not in own for each in lines) else ()
+        lines = [
+            each
+            for each in lines
+            if each.limit.kind not in own and (each.limit.scope is Scope.IP) is by_address
+        ]
+        return (LimitRule(lines, self._usage),) if lines else ()
 
     def adopt(self, settings: Settings) -> None:
         """Compare clients with the limits of *settings* from now on, and count and measure what they ask for."""
-        self.rules = {name: self._rule(vhost, settings) for name, vhost in settings.vhosts.items()}
+        self.by_address, self.rules = (
+            {
+                name: self._rule(vhost, settings, by_address=by_address)
+                for name, vhost in settings.vhosts.items()
+            }
+            for by_address in (True, False)
+        )
         counted, measured = list[Counted](), list[Counted]()
         blocks = {"": settings.limits, **{name: vhost.limits for name, vhost in settings.vhosts.items()}}
         for name, block in blocks.items():

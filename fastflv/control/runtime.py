@@ -53,9 +53,9 @@ class VhostRuntime:
     record_site: RecordSite
     "For the recording API."
     rules: tuple[Rule, ...]
-    "Who may publish and play, in the order asked."
+    "Who may publish and play by address and page, in the order asked."
     auth: AuthRule | None
-    "One of them; None: `auth` is off."
+    "None: `auth` is off."
     site: Site
     "URLs in the order in which a request is compared with them."
 
@@ -139,7 +139,6 @@ def fanout_threads(settings: Settings) -> int:
 def _compile_vhost(
     vhost: Vhost, settings: Settings, routes: tuple[Route, ...], auth: AuthRule | None
 ) -> VhostRuntime:
-    rules = (*compile_rules(vhost.security, vhost.refer), *((auth,) if auth is not None else ()))
     live = live_options(vhost)
     return VhostRuntime(
         vhost,
@@ -148,7 +147,7 @@ def _compile_vhost(
         hls_options(vhost, settings),
         record_options(vhost, settings),
         record_site(vhost, settings),
-        rules,
+        compile_rules(vhost.security, vhost.refer),
         auth,
         Site(vhost.name, (PAGE, *routes), vhost.auth.aliyun_form if auth is not None else ""),
     )

@@ -436,7 +436,9 @@ class Server:
         # A reload may have removed the vhost of a request that waits for its verdict.
         if found is None or not found.vhost.enabled:
             return (_refuse_vhost,)
-        return (*found.rules, *self.limiter.rules[vhost], *self.hooks.rules.get(vhost, ()))
+        limiter, auth = self.limiter, (found.auth,) if found.auth is not None else ()
+        hooks = self.hooks.rules.get(vhost, ())
+        return (*found.rules, *limiter.by_address[vhost], *auth, *limiter.rules[vhost], *hooks)
 
     def _rtmp_vhost(self, host: str) -> RtmpOptions | None:
         found = self.runtime.vhost(host)

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from fastflv.config.endpoint import Endpoint
 from fastflv.config.grammar.section import Section
-from fastflv.config.model.limits import Limits
+from fastflv.config.model.limits import Limits, Scope
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import Vhost
 from fastflv.config.routes import WHOLE_API, RouteKind
@@ -244,7 +244,7 @@ def _add_rules(
 
 
 def _rules(settings: Settings, vhost: Vhost, action: str, *, rtmp: bool) -> Iterator[Rule]:
-    """The rules that are asked, in their order: security, refer, auth, limits, hooks."""
+    """The rules that are asked, in their order: security, refer, limits of an address, auth, other limits, hooks."""
     source = vhost.source
     assert source is not None and settings.source is not None
     if vhost.security.enabled:
@@ -254,13 +254,16 @@ def _rules(settings: Settings, vhost: Vhost, action: str, *, rtmp: bool) -> Iter
         for name, sites in (("all", vhost.refer.all), (action, getattr(vhost.refer, action))):
             if sites:
                 yield Rule("refer", f"the page is of {' or '.join(sites)}", _place(section, name))
-    if vhost.auth.enabled and action in vhost.auth.apply:
-        yield Rule("auth", "a token or a signed URL is needed", _place(source.sub("auth"), "enabled"))
-    for name, limits, section in (
+    blocks = (
         ("limits of the server", settings.limits, settings.source.sub("limits")),
         ("limits", vhost.limits, source.sub("limits")),
-    ):
-        yield from _limits(name, limits, section, action)
+    )
+    for name, limits, section in blocks:
+        yield from _limits(name, limits, section, action, by_address=True)
+    if vhost.auth.enabled and action in vhost.auth.apply:
+        yield Rule("auth", "a token or a signed URL is needed", _place(source.sub("auth"), "enabled"))
+    for name, limits, section in blocks:
+        yield from _limits(name, limits, section, action, by_address=False)
     hooks = vhost.http_hooks
     if hooks.enabled:
         section = source.sub("http_hooks")
@@ -293,8 +296,10 @@ def _security(vhost: Vhost, action: str, section: Section) -> Iterator[Rule]:
         )
 
 
-def _limits(name: str, limits: Limits, section: Section, action: str) -> Iterator[Rule]:
+def _limits(name: str, limits: Limits, section: Section, action: str, *, by_address: bool) -> Iterator[Rule]:
     for line in limits.lines:
+        if (line.scope is Scope.IP) is not by_address:
+            continue
         if line.kind.value in ("conn", "req") or (line.kind.value == "send_rate") is (action == "play"):
             yield Rule(name, line.text, _place(section, line.kind.value))
 
