@@ -37,6 +37,7 @@ class Code(IntEnum):
     NET_PROXY = 2401
     WEBSOCKET_HANDSHAKE = 2402
     TOKEN = 2403
+    NET_TLS = 2404
     CONFIG_SYNTAX = 3001
     CONFIG_NAME = 3002
     CONFIG_VALUE = 3003
@@ -207,6 +208,13 @@ class ProxyHeaderError(PeerError):
 
     code = Code.NET_PROXY
     spec = "PROXY protocol, 2"
+
+
+class ClientHelloError(PeerError):
+    """The first message of a TLS client comes in more pieces than any client makes."""
+
+    code = Code.NET_TLS
+    spec = "RFC 8446, 5.1"
 
 
 class WebSocketHandshakeError(PeerError):

@@ -14,7 +14,10 @@ from fastflv.control.listeners import Listeners, Wanted
 from fastflv.errors import StartupError
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.networkset import NetworkSet
+from fastflv.net.opening import Opening
 from fastflv.net.peer import Peer
+from fastflv.net.quiet import QuietSockets
+from fastflv.net.turns import Turns
 
 HOST = "127.0.0.1"
 
@@ -58,7 +61,7 @@ async def test_a_handed_socket_serves_those_that_came_before_the_server_did():
     sock = handed_socket()
     loop, limit = asyncio.get_running_loop(), ConnectionLimit(10)
     early, writer = await asyncio.open_connection(HOST, port_of(sock))
-    listeners = Listeners(loop, limit)
+    listeners = Listeners(loop, limit, Opening(loop, Turns(loop), QuietSockets(loop)))
     listeners.commit(
         plan(listeners, limit, Endpoint(HOST, port_of(sock)), Endpoint(HOST, 0), inherited=[sock])
     )
@@ -77,7 +80,9 @@ async def test_a_handed_socket_serves_those_that_came_before_the_server_did():
 async def test_a_handed_socket_that_no_listen_names_is_refused_and_nothing_stays_open():
     sock = handed_socket()
     limit = ConnectionLimit(10)
-    listeners = Listeners(asyncio.get_running_loop(), limit)
+    listeners = Listeners(
+        loop := asyncio.get_running_loop(), limit, Opening(loop, Turns(loop), QuietSockets(loop))
+    )
     (free,) = free_ports(1)
     with pytest.raises(
         StartupError, match=rf"the supervisor opened \('127.0.0.1', {port_of(sock)}\), which no"
@@ -100,7 +105,9 @@ async def serves(host: str, port: int) -> bool:
 @looped
 async def test_a_listener_that_another_process_keeps_from_growing_stays_as_it_is(wide):
     limit = ConnectionLimit(10)
-    listeners = Listeners(asyncio.get_running_loop(), limit)
+    listeners = Listeners(
+        loop := asyncio.get_running_loop(), limit, Opening(loop, Turns(loop), QuietSockets(loop))
+    )
     # Not one of the kernel's choice: clients have those on 127.0.0.1.
     (port,) = free_ports(1)
     with socket.create_server(("127.0.0.2", port)):
@@ -121,7 +128,9 @@ async def test_a_listener_that_another_process_keeps_from_growing_stays_as_it_is
 @looped
 async def test_a_listener_beside_one_that_stays_on_its_address_is_refused():
     limit = ConnectionLimit(10)
-    listeners = Listeners(asyncio.get_running_loop(), limit)
+    listeners = Listeners(
+        loop := asyncio.get_running_loop(), limit, Opening(loop, Turns(loop), QuietSockets(loop))
+    )
     (port,) = free_ports(1)
     listeners.commit(plan(listeners, limit, Endpoint(HOST, port)))
 

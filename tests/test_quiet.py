@@ -152,3 +152,41 @@ async def test_without_room_in_the_kernel_the_loop_reads_on(monkeypatch):
         assert all(reading(made))
         clients[0].close()
         await until(lambda: made[0].lost)
+
+
+@looped
+async def test_a_descriptor_that_is_anothers_by_now_stays_with_that():
+    async with lines(3) as (quiet, made, _):
+        assert reading(made) == [False, True, True]
+        made[0].quiet = QuietSockets(asyncio.get_running_loop())
+        fd = made[0].transport.get_extra_info("socket").fileno()
+        made[0].transport.abort()
+        await until(lambda: made[0].lost)
+        ours, theirs = socket.socketpair()
+        assert ours.fileno() == fd
+        readable: list[int] = []
+        quiet.watch(fd, lambda: readable.append(fd))
+        quiet.forget(made[0].transport)
+        theirs.send(b"a")
+        await until(lambda: readable)
+        quiet.drop(fd)
+        ours.close()
+        theirs.close()
+
+
+@looped
+async def test_a_socket_without_a_transport_is_watched_once_until_it_is_dropped():
+    quiet = QuietSockets(asyncio.get_running_loop())
+    pairs = [socket.socketpair() for _ in range(10)]
+    readable: list[int] = []
+    for number, (ours, _) in enumerate(pairs):
+        quiet.watch(ours.fileno(), lambda number=number: readable.append(number))
+    quiet.drop(pairs[4][0].fileno())
+    for _, theirs in pairs:
+        theirs.close()
+    await until(lambda: len(readable) == 9)
+    for ours, _ in pairs:
+        quiet.drop(ours.fileno())
+        ours.close()
+    assert sorted(readable) == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    quiet.close()

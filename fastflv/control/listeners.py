@@ -19,6 +19,7 @@ from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.listener import Acceptance, Listener, bind
 from fastflv.net.negotiation import Connect
 from fastflv.net.networkset import NetworkSet
+from fastflv.net.opening import Opening
 from fastflv.net.plainserver import watch_descriptors
 
 log = logging.getLogger(__name__)
@@ -89,8 +90,9 @@ class Plan:
 class Listeners:
     """All listeners of a server by place."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limit: ConnectionLimit) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, limit: ConnectionLimit, opening: Opening) -> None:
         self._loop = loop
+        self._opening = opening
         self._limit = limit
         self._listeners: dict[Place, Listener] = {}
         self._sockets: dict[Place, socket.socket] = {}
@@ -168,7 +170,7 @@ class Listeners:
         self._sockets = {place: plan.sockets.get(place) or self._sockets[place] for place in plan.acceptances}
         for place, (name, acceptance) in plan.acceptances.items():
             listener = kept.get(place) or Listener(
-                self._loop, self._sockets[place], self._limit, name, acceptance
+                self._loop, self._sockets[place], self._limit, name, acceptance, self._opening
             )
             if place not in kept:
                 at = place.endpoint if place.endpoint.port else Endpoint(place.endpoint.host, listener.port)

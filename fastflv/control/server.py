@@ -40,6 +40,7 @@ from fastflv.net.filepool import FilePool
 from fastflv.net.heap import Heap
 from fastflv.net.negotiation import Connect
 from fastflv.net.networkset import NetworkSet
+from fastflv.net.opening import Opening
 from fastflv.net.peer import Peer
 from fastflv.net.quiet import QuietSockets
 from fastflv.net.turns import Turns
@@ -232,7 +233,7 @@ class Server:
             self._caster,
             partial(self._serve_http, Exporter(self.metrics, self._trusted)),
         )
-        self.listeners = Listeners(loop, self.connection_limit)
+        self.listeners = Listeners(loop, self.connection_limit, Opening(loop, self.turns, self.quiet))
 
     # --- life ---
 

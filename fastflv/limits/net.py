@@ -93,3 +93,12 @@ QUIET_READ_COUNT: Final = 128
 
 QUIET_WAKE_COUNT: Final = 32
 "Of all others, those with input or an end that are read in one turn, count: 1.3 ms where they end."
+
+HELLO_BYTES_MAX: Final = 16 * 1024
+"Longest ClientHello that is waited for before its handshake begins, bytes: OpenSSL takes none beyond. Those of browsers have 0.5 to 2 KB."
+
+HELLO_RECORDS_MAX: Final = 16
+"Records of a ClientHello, count. Clients send it in one; some that evade filters in two or three."
+
+TLS_TURN_SECONDS: Final = 0.002
+"What a handshake costs behind the turn of the loop in which it begins, seconds: the signature by a key of RSA 2048 bits, and the objects of the connection."

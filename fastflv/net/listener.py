@@ -12,13 +12,13 @@ from functools import partial
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint
-from fastflv.errors import ProxyHeaderError
+from fastflv.errors import PeerError
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.negotiation import Connect, Negotiation
 from fastflv.net.networkset import NetworkSet
+from fastflv.net.opening import Opening
 from fastflv.net.peer import Peer
 from fastflv.net.plainserver import PlainServer
-from fastflv.net.proxyprotocol import HEADER_BYTES_MAX, read_header
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ class Listener:
         limit: ConnectionLimit,
         name: str,
         acceptance: Acceptance,
+        opening: Opening,
     ) -> None:
         """*sock*: bound and not blocking; it is owned from here on. *name* stands in log lines."""
         self.name = name
@@ -76,8 +77,9 @@ class Listener:
         self._loop = loop
         self._sock = sock
         self._limit = limit
+        self._opening = opening
         self._plain: PlainServer | None = None
-        self._opening: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._rest: asyncio.TimerHandle | None = None
         sock.listen(limits.LISTEN_BACKLOG)
         self._start()
@@ -97,7 +99,7 @@ class Listener:
         """Accept no more, and drop connections in their handshake; all others stay."""
         self._stop()
         self._sock.close()
-        for task in self._opening:
+        for task in self._tasks:
             task.cancel()
 
     def _start(self) -> None:
@@ -169,8 +171,8 @@ class Listener:
             sock.close()
             return
         task = self._loop.create_task(self._open(sock, peer, acceptance))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _resume(self) -> None:
         self._rest = None
@@ -181,9 +183,8 @@ class Listener:
         opened = False
         context = acceptance.context
         try:
-            if acceptance.proxied:
-                sock.setblocking(False)
-                peer = await self._read_proxy_header(sock, peer, acceptance.trusted)
+            trusted = acceptance.trusted if acceptance.proxied else None
+            peer = await self._opening.begin(sock, peer, trusted=trusted, secure=context is not None)
             transport, _ = await self._loop.connect_accepted_socket(
                 lambda: acceptance.greet(peer),
                 sock,
@@ -193,7 +194,7 @@ class Listener:
             # The protocol releases the place from here on.
             opened = True
             self._limit.open.add(transport, sock)
-        except ProxyHeaderError as error:
+        except PeerError as error:
             log.info("%s %s closed: %s", self.name, peer.socket_ip, error, extra=peer.marks)
         except OSError as error:
             reason = _reason_of(error, secure=context is not None)
@@ -202,35 +203,6 @@ class Listener:
             if not opened:
                 sock.close()
                 self._limit.release(peer.socket_ip)
-
-    async def _read_proxy_header(self, sock: socket.socket, peer: Peer, trusted: NetworkSet) -> Peer:
-        """Take the header off the socket, and not one byte more: what follows belongs to TLS or the protocol."""
-        taken = b""
-        async with asyncio.timeout(limits.HANDSHAKE_SECONDS):
-            while True:
-                await self._readable(sock)
-                data = sock.recv(HEADER_BYTES_MAX - len(taken), socket.MSG_PEEK)
-                if not data:
-                    raise ConnectionResetError
-                header = read_header(taken + data)
-                if header is not None:
-                    sock.recv(header.size - len(taken))
-                    return peer.proxied(header, trusted)
-                # A prefix of a header holds nothing else. Bytes that were only peeked at would hide the peer's end.
-                taken += sock.recv(len(data))
-
-    async def _readable(self, sock: socket.socket) -> None:
-        ready = self._loop.create_future()
-        self._loop.add_reader(sock, _set, ready)
-        try:
-            await ready
-        finally:
-            self._loop.remove_reader(sock)
-
-
-def _set(ready: asyncio.Future[None]) -> None:
-    if not ready.done():
-        ready.set_result(None)
 
 
 def bind(endpoint: Endpoint) -> socket.socket:

@@ -56,6 +56,10 @@ class Turns:
         if not self._armed:
             self._arm()
 
+    def charge(self, seconds: float) -> None:
+        """Count *seconds* for what was begun in the present turn and comes behind it."""
+        self._ends -= seconds
+
     def time(self) -> float:
         """Clock of the loop, seconds."""
         return self._loop.time()

@@ -13,7 +13,7 @@ from player import Player
 from publisher import Publisher, film, headers
 from rtmpplayer import RtmpPlayer
 from server import Server, until, vhost_text
-from tlsfiles import Pair, trusting
+from tlsfiles import Pair, SecureServer, trusting
 from wsclient import WebSocket
 
 from fastflv import limits
@@ -77,7 +77,7 @@ def test_connections_take_as_many_descriptors_as_the_start_counts(
     assert count <= limits.CONNECTION_DESCRIPTORS_MAX
     with Publisher(server.rtmp).publish("x") as publisher, ExitStack() as taken:
         publisher.tags([*headers(), *film(5)])
-        idle = server.quiet_fds()
+        idle = SecureServer(server, https, https).quiet_fds()
         for _ in range(EACH):
             taken.enter_context(begin(server, https))
         until(lambda: server.fds() == idle + EACH * count, f"{EACH * count} descriptors")

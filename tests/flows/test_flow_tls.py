@@ -193,7 +193,7 @@ def test_the_end_of_a_stream_is_the_end_of_the_body_and_of_tls(
 
 def test_an_operator_kicks_tls_players_one_at_a_time(secure: SecureServer, pair: Pair) -> None:
     context = trusting(pair)
-    start = secure.server.quiet_fds()
+    start = secure.quiet_fds()
     with (
         Broadcast(secure.rtmps, "kick", tls=context),
         Player(secure.https, "/live/kick.flv", tls=context) as https,

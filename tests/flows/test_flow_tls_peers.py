@@ -57,7 +57,7 @@ def ends(sock: socket.socket) -> bool:
 
 def test_half_open_handshakes_disturb_nobody_and_leave_nothing(secure: SecureServer, pair: Pair) -> None:
     server = secure.server
-    start = server.quiet_fds()
+    start = secure.quiet_fds()
     hello = client_hello()
     silent = {
         "nothing": b"",
@@ -125,7 +125,7 @@ def test_half_open_handshakes_disturb_nobody_and_leave_nothing(secure: SecureSer
 def test_a_tls_client_that_stops_in_the_middle_of_its_request_is_disconnected(
     secure: SecureServer, pair: Pair
 ) -> None:
-    start = secure.server.quiet_fds()
+    start = secure.quiet_fds()
     for how in range(3):
         with RecordSpy(secure.https, trusting(pair)) as spy:
             spy.send(b"GET /live/nobody.flv HTTP/1.1\r\nHo" if how else b"")
@@ -225,7 +225,7 @@ def test_handshakes_count_as_connections_and_are_bounded_like_all_connections(
     serve: Callable[..., Server], pair: Pair
 ) -> None:
     few = serve_tls(partial(serve, connections=20), vhost_text(), pair)
-    start = few.server.quiet_fds()
+    start = few.quiet_fds()
     silent = [socket.create_connection((HOST, few.https), 10) for _ in range(40)]
     few.server.log.wait("HTTPS 127.0.0.1 refused: max_connections 20 is reached")
     until(lambda: few.server.fds() == start + 20, "twenty at the handshake", 10)

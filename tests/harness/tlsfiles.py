@@ -44,6 +44,12 @@ class SecureServer(NamedTuple):
     https: int
     rtmps: int
 
+    def quiet_fds(self) -> int:
+        """Descriptors once their number has stood still for a while."""
+        # With its first handshake, the server opens the poll of those who say nothing.
+        socket.create_connection((HOST, self.https)).close()
+        return self.server.quiet_fds()
+
 
 def serve_tls(serve: Callable[..., Server], vhosts: str, *pairs: Pair, more: str = "") -> SecureServer:
     """Start a server with HTTPS of *pairs* and RTMPS of the first of them."""

@@ -15,6 +15,7 @@ from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.filepool import FilePool
 from fastflv.net.listener import Acceptance, Listener
 from fastflv.net.networkset import NetworkSet
+from fastflv.net.opening import Opening
 from fastflv.net.peer import Peer
 from fastflv.net.quiet import QuietSockets
 from fastflv.net.turns import Turns
@@ -103,7 +104,9 @@ def listen(handler, connection_limit: ConnectionLimit, context: ssl.SSLContext |
     def connect(peer: Peer) -> HttpConnection:
         return HttpConnection(loop, handler, connection_limit, peer, turns, quiet, pool.sending)
 
-    return Listener(loop, sock, connection_limit, "HTTP", Acceptance(connect, context))
+    return Listener(
+        loop, sock, connection_limit, "HTTP", Acceptance(connect, context), Opening(loop, turns, quiet)
+    )
 
 
 async def ask(port: int, *pieces: bytes) -> bytes:

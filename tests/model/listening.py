@@ -12,7 +12,10 @@ from model.loop import until
 from fastflv.config.endpoint import Endpoint
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.listener import Acceptance, Listener, bind
+from fastflv.net.opening import Opening
 from fastflv.net.peer import Peer
+from fastflv.net.quiet import QuietSockets
+from fastflv.net.turns import Turns
 
 HOST = "127.0.0.1"
 ANY_PORT = Endpoint(HOST, 0)
@@ -45,11 +48,12 @@ class Site:
         self.connections: list[Echo] = []
         self.limit = ConnectionLimit(places)
         self.listener = Listener(
-            asyncio.get_running_loop(),
+            loop := asyncio.get_running_loop(),
             sock,
             self.limit,
             "HTTP",
             Acceptance(lambda peer: Echo(self, peer), **acceptance),
+            Opening(loop, Turns(loop), QuietSockets(loop)),
         )
 
     async def connect(self, first: bytes = b"", tls: ssl.SSLContext | None = None):
