@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model.chunks import Encoder, Message
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, SCRIPT, VIDEO, inter, key, sound
+from model.viewer import RAW
 
 from fastflv import limits
 from fastflv._ext.ingest.chunkread import ChunkReader
@@ -196,6 +197,32 @@ def test_a_turn_within_a_turn_reads_nothing(feeds, publisher):
     assert inner == [(0, False)]
     assert publisher.told == other.told == [b"cue"]
     other.close()
+
+
+def test_a_turn_wakes_the_players_of_all_its_logs(feeds, senders):
+    group = [Publisher(feeds) for _ in range(5)]
+    for each in group:
+        each.film()
+    feeds.turn(0)
+    sender = senders(1)
+    players = []
+    for each in group:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.settimeout(30)
+        log = each.writer.log
+        sender.add(ours.detach(), log, framing=RAW, position=log.head)
+        players.append(theirs)
+    for number in range(50):
+        for each in group:
+            each.send((VIDEO, 40 * number, inter(b"picture %d." % number)))
+        assert feeds.turn(40 * number)[0] == len(group)
+        for player in players:
+            assert b"picture %d." % number in player.recv(1000)
+    for player in players:
+        player.close()
+    for each in group:
+        each.close()
 
 
 def test_closing_gives_the_descriptor_back_and_lets_the_peer_see_the_end(feeds):

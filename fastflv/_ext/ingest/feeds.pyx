@@ -19,6 +19,7 @@ from fastflv._ext.core.sockets cimport (
 from fastflv._ext.ingest.chunkread cimport ChunkReader
 from fastflv._ext.ingest.lowwater cimport LowWater
 from fastflv._ext.ingest.streamwriter cimport StreamWriter
+from fastflv._ext.log.waker cimport hold_wakes, release_wakes
 
 import os
 
@@ -76,6 +77,7 @@ cdef class Feeds:
         if self.poll < 0 or self.turning:
             return 0, False
         self.turning = True
+        hold_wakes()
         found = max(epoll_wait(self.poll, events, ROWS, 0), 0)
         more = found == ROWS
         try:
@@ -91,6 +93,7 @@ cdef class Feeds:
                     break
         finally:
             self.turning = False
+            release_wakes()
         return found, more
 
     def close(self):

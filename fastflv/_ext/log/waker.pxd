@@ -21,3 +21,5 @@ cdef struct Wakers:
 cdef int add_waker(Wakers* wakers, Waker* waker) noexcept nogil
 cdef void remove_waker(Wakers* wakers, Waker* waker) noexcept nogil
 cdef void wake_readers(Wakers* wakers, bint urgent, bint ended) noexcept nogil
+cdef void hold_wakes() noexcept nogil
+cdef void release_wakes() noexcept nogil
