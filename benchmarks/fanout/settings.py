@@ -37,6 +37,11 @@ class Settings:
     certificate: Certificate | None = None
     "For HTTPS."
 
+    @property
+    def hls(self) -> bool:
+        """The lines of the vhost ask for HLS."""
+        return "hls {" in self.vhost
+
 
 PROTOCOLS = ("flv", "ts", "ws", "https", "rtmp")
 "HTTP-FLV, HTTP-TS, WebSocket-FLV, HTTPS-FLV, RTMP."
@@ -110,7 +115,7 @@ listen_ip=127.0.0.1
 apiDebug=0
 secret=0123456789abcdef0123456789abcdef
 [protocol]
-enable_hls=0
+enable_hls={int(s.hls)}
 enable_hls_fmp4=0
 enable_mp4=0
 enable_rtsp=0
