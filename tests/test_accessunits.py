@@ -300,11 +300,21 @@ def test_without_any_keyframe_a_picture_that_others_refer_to_becomes_a_start_aft
 
 def test_once_the_only_keyframe_is_no_start_any_more_another_picture_is():
     bench = Bench(HEAD + AVC_CONFIG)
-    bench.writer.log.key_tags_max = 300
+    bench.writer.log.key_tags_max = 500
     bench.video(0, tag(prefixed([IDR]), key=True))
-    for time in range(40, 30_000, 40):
+    for time in range(40, 50_000, 40):
         bench.video(time, tag(prefixed([SLICE])))
-    assert bench.keys == [0, 12_080, 24_160]
+    assert bench.keys == [0, 20_080, 40_160]
+
+
+def test_a_gop_that_is_no_start_any_more_is_waited_for_as_long_as_the_one_before():
+    bench = Bench(HEAD + AVC_CONFIG)
+    bench.writer.log.key_tags_max = 500
+    for time in range(0, 90_000, 40):
+        keyed = time % 28_000 == 0
+        bench.video(time, tag(prefixed([IDR if keyed else SLICE]), key=keyed))
+    # The first GOP is longer than the wait, and nothing is known of its end.
+    assert bench.keys == [0, 20_080, 28_000, 56_000, 84_000]
 
 
 def test_keyframes_that_come_are_the_only_ones():

@@ -386,6 +386,17 @@ def test_what_was_there_last_time_says_what_to_wait_for(expected, said, audio, v
     assert settles_after(expected, said, audio=audio, video=video) == wait
 
 
+def test_a_track_with_a_sequence_header_is_waited_for_as_one_that_metadata_names():
+    stream, feed = make()
+    stream.begin("next", 0)
+    feed.video(0, AVC_HEADER)
+    feed.audio(0, sound())
+    assert not stream.settle(1000)
+    assert stream.settle_at == 1000 + limits.SETTLE_NAMED_MS
+    feed.video(0, key())
+    assert stream.settle(2000)
+
+
 def test_a_hub_remembers_the_tracks_of_a_stream_that_ended():
     hub = Hub(lambda: "vid-1")
     stream = hub.publish(NAME, StreamOptions(grace_ms=0), "p", 0)

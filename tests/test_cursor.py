@@ -275,6 +275,15 @@ def test_a_reader_follows_new_bounds_of_its_lag():
     assert cursor.jumps == 1
 
 
+@pytest.mark.parametrize("gop", [120, 400])
+def test_the_wait_for_a_keyframe_is_longer_where_the_publisher_sends_few(gop):
+    log, feed = started()
+    film(feed, 0, 2 * gop + 5, gop=gop)
+    cursor = Cursor(log, position=log.head, until_key=True)
+    film(feed, 2 * gop + 5, 3 * gop + 10, gop=gop)
+    assert numbers(cursor.take()) == list(range(3 * gop, 3 * gop + 10))
+
+
 def test_the_wait_for_a_keyframe_ends_with_any_picture_and_sound_comes_at_once():
     log, feed = started()
     film(feed, 0, 5)

@@ -57,8 +57,18 @@ def test_rate_interval_and_size_are_those_of_the_newest_gop():
 def test_the_rate_falls_when_pictures_stay_away():
     camera = Camera()
     end = camera.gops(2)
-    assert rate(camera, end + 1000) == pytest.approx(13, abs=0.1)
+    assert rate(camera, end + 1000) == pytest.approx(13, abs=0.5)
     assert rate(camera, end + 99_000) < 0.3
+
+
+def test_the_rate_of_a_camera_of_one_picture_a_second_is_one_at_any_moment():
+    camera = Camera()
+    camera.picture(0, keyed=True)
+    assert rate(camera, 100) == 0
+    for second in range(1, 30):
+        camera.picture(1000 * second, keyed=second % 12 == 0)
+        for ms in (0, 300, 999):
+            assert rate(camera, 1000 * second + ms) == pytest.approx(1)
 
 
 def test_jitter_is_the_mean_deviation_of_arrival():

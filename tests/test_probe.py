@@ -62,6 +62,20 @@ def test_rates_are_those_of_what_came_live():
     assert report["warnings"] == []
 
 
+def test_the_interval_of_keyframes_is_missed_until_two_came_live():
+    probe = Probe(100.0)
+    probe.take([FlvTag(AUDIO, 0, sound(b""))], 100.0, WALL)
+    assert not probe.misses_key, "there is no video"
+    probe.take([FlvTag(VIDEO, 0, key())], 100.0, WALL)
+    for second in range(1, 25):
+        assert probe.misses_key
+        probe.take([FlvTag(VIDEO, 1000 * second, (inter, key)[second % 12 == 0](b""))], 100.0 + second, WALL)
+    assert not probe.misses_key
+    report = probe.report(source(), 24.0)
+    assert report["gop_ms"] == {"least": 12_000, "most": 12_000}
+    assert report["tracks"][0]["frames_per_second"] == 1.0
+
+
 def test_the_delay_is_that_of_the_clock():
     report = watched().report(source(), 6.0)
     assert report["delay_ms"] == {"p50": 80.0, "p99": 80.0, "count": 3}

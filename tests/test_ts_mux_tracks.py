@@ -121,10 +121,19 @@ def test_another_codec_is_announced_before_its_first_frame():
     assert [pes.type for pes in reader.pes if pes.pid == 0x101] == [0x0F, 0x06]
 
 
+def test_a_camera_of_one_late_picture_a_second_stays_in_the_tables_from_its_header_on():
+    bench = Bench().put(AVC_HEAD, AAC_HEAD)
+    for time in range(0, 8000, 20):
+        bench.put(audio(time))
+        if time % 1100 == 1080:
+            bench.put(video(time, key=time == 1080))
+    assert tables(bench.read()) == [{0x100: 0x1B, 0x101: 0x0F}]
+
+
 def test_a_track_that_has_only_a_header_leaves_the_tables():
-    bench = Bench().put(AVC_HEAD, AAC_HEAD, *(video(time, key=time == 0) for time in range(0, 2000, 40)))
+    bench = Bench().put(AVC_HEAD, AAC_HEAD, *(video(time, key=time == 0) for time in range(0, 3000, 40)))
     assert tables(bench.read()) == [{0x100: 0x1B, 0x101: 0x0F}, {0x100: 0x1B}]
-    bench.put(audio(2010), video(2040))
+    bench.put(audio(3010), video(3040))
     assert tables(bench.read())[2:] == [{0x100: 0x1B, 0x101: 0x0F}]
 
 
@@ -151,7 +160,7 @@ def test_a_publisher_without_video_after_one_with_it_turns_the_stream_into_audio
     bench = Bench().put(AVC_HEAD, AAC_HEAD, video(0, key=True), audio(10), video(40))
     bench.source.forget_key()
     assert bench.log.key_pos == -1
-    bench.put(AAC_HEAD, *(audio(time) for time in range(1000, 3000, 20)))
+    bench.put(AAC_HEAD, *(audio(time) for time in range(1000, 4000, 20)))
     reader = bench.read()
     assert tables(reader) == [{0x100: 0x1B, 0x101: 0x0F}, {0x101: 0x0F}]
     assert reader.pmts[-1].pcr_pid == 0x101

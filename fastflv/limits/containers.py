@@ -34,8 +34,8 @@ TS_TABLES_MS: Final = 400
 TS_AUDIO_MS: Final = 70
 "Audio frames gathered for one PES, ms, unless a picture comes: three AAC frames of 44.1 kHz. A PES of its own for each would be one third stuffing at 64 kbit/s."
 
-TS_TRACK_LOST_MS: Final = 1000
-"A track that was announced by a header, or by the publisher before, and shows no frame for this long leaves the PMT, ms."
+TS_TRACK_LOST_MS: Final = 1200
+"A track that was announced by a header, or by the publisher before, and shows no frame for this long leaves the PMT, ms: above the interval of a camera at 1 frame a second."
 
 TS_SETS_BYTES_MAX: Final = 8 * 1024
 "Parameter sets of a video track, bytes: they are written before each keyframe that has none, however small that is. Real ones have 50 to 1,000; a track with more is not carried."

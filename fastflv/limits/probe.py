@@ -10,6 +10,9 @@ PROBE_REDIRECTS_MAX: Final = 5
 PROBE_SECONDS: Final = 10.0
 "How long `fastflv probe` reads unless it is told otherwise, seconds: two groups of pictures of 4 s."
 
+PROBE_KEYS_SECONDS: Final = 30.0
+"Unless it is told otherwise it reads on for so long until two keyframes came live, seconds: cameras send one in 12 s."
+
 PROBE_WAIT_SECONDS: Final = 10.0
 "How long it waits for the first media, seconds: longer than on_missing."
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-GATE_AUDIO_MS: Final = 500
-"A publisher that returns to a stream that had video is taken as audio only after this long without any, ms."
+GATE_AUDIO_MS: Final = 1200
+"A publisher that returns to a stream that had video is taken as audio only after this long without any, ms. Cameras at 1 frame a second exist."
 
 HEADERS_BYTES_MAX: Final = 64 * 1024
 "Sequence headers and notes that a stream remembers, bytes, one as all together: they are copied for each read with a keyframe, and for each keyframe behind a change, 25,000 of which fit into one read. Real ones have some 50 to 500; what is larger passes as any tag, and nobody parses it."
@@ -32,7 +32,7 @@ GRACES_MAX: Final = 1000
 "Likewise of all connections, count: some 15 KB each. Streams that somebody plays are not counted."
 
 PUBLISH_LIFE_BYTES: Final = 256
-"Media bytes with which a publisher shows that it lives, within `normal_timeout`: the smallest picture of a slide show. Or PUBLISH_LIFE_MESSAGES."
+"Media bytes with which a publisher shows that it lives, within `normal_timeout`: one or two frames of sound. Or PUBLISH_LIFE_MESSAGES, or any picture: without motion it has 28 bytes, and some cameras send one a second."
 
 PUBLISH_LIFE_MESSAGES: Final = 4
 "Media messages likewise, count: Opus sends 12 of one byte each in 5 s of silence. A peer that holds a name with a byte a second sends two."
@@ -41,7 +41,7 @@ SETTLE_MS: Final = 400
 "Players of a fresh stream wait this long for its second kind of track, unless the metadata names the tracks, ms. Encoders send both sequence headers at once; raw G.711 shows up within 100 ms."
 
 SETTLE_NAMED_MS: Final = 2000
-"Likewise when the metadata names a track that has not shown up, ms: a camera that opens slowly is worth waiting for, since players cannot add a track later."
+"Likewise when the metadata or a sequence header names a track that has not shown up, ms: a camera that opens slowly, or sends 1 frame a second, is worth waiting for, since players cannot add a track later."
 
 TRACK_LOST_MS: Final = 10_000
 "A track that shows nothing while the other one goes on for this long counts as gone, ms: metadata, FLV flags and the PMT leave it out until it is back. Cameras at 1 frame in 5 s exist, and encoders that send no silence."
@@ -67,8 +67,11 @@ INTERLEAVE_BYTES_MAX: Final = 8 * 1024 * 1024
 AGGREGATE_PARTS_MAX: Final = 4096
 "Messages that are taken out of one RTMP aggregate, count: a minute of pictures and sound, and 1 to 2 ms of the event loop. FMLE gathers a few."
 
-KEY_WAIT_MS: Final = 10_000
-"Players wait for a keyframe this long, ms; then they are sent pictures from the next one on that others refer to. Longer than nearly all GOPs; after it any picture is better than none."
+KEY_WAIT_MS: Final = 15_000
+"Players wait for a keyframe this long, ms; then they are sent pictures from the next one on that others refer to. Cameras send one in 12 s; after it any picture is better than none."
+
+KEY_GAP_MS_MAX: Final = 60_000
+"Where the interval between keyframes is known, they wait for as much longer, ms, up to this: cameras that save bandwidth send a keyframe in 20 to 60 s."
 
 LIVE_CLOCK_STEP_MS: Final = 1000
 "Clock tags of a stream without video stand this far apart, ms; with video there is one before each keyframe."

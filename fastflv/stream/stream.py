@@ -282,8 +282,8 @@ class Stream:
         """Decide whether the tracks are known; return whether that became so with this call.
 
         They are when both kinds were seen, when those that the metadata names and that were there last time were
-        seen, or when SETTLE_MS have passed since the first of them: SETTLE_NAMED_MS where metadata promises one that
-        was there last time, or where nothing is known of last time.
+        seen, or when SETTLE_MS have passed since the first of them: SETTLE_NAMED_MS where metadata or a sequence header
+        promises one that was there last time, or where nothing is known of last time.
         """
         writer = self.writer
         if (
@@ -297,7 +297,10 @@ class Stream:
         named, seen = promised(self.metadata), self.tracks
         believed = self._expected if self._expected != NONE else BOTH
         wanted = named | self._expected
-        missed = Tracks(named.audio and not seen.audio, named.video and not seen.video)
+        missed = Tracks(
+            not seen.audio and (named.audio or writer.config(AUDIO) is not None),
+            not seen.video and (named.video or writer.config(VIDEO) is not None),
+        )
         likely = missed != NONE and believed.holds(missed)
         self.settle_at = self._first_ms + (limits.SETTLE_NAMED_MS if likely else limits.SETTLE_MS)
         self.settled = seen == BOTH or (wanted != NONE and seen.holds(wanted)) or now_ms >= self.settle_at

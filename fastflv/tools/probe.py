@@ -93,6 +93,11 @@ class Probe:
             elif tag.kind in NAMES and tag.body:
                 self._take_media(tag, now, live)
 
+    @property
+    def misses_key(self) -> bool:
+        """Whether video came and the interval between its keyframes is not known."""
+        return VIDEO in self.tracks and len(self.keys) < 2
+
     def _take_script(self, body: bytes, wall_ms: float, live: bool) -> None:
         clock = read_clock(body)
         if clock is not None:
@@ -214,17 +219,20 @@ def _percentiles(values: list[float]) -> dict[str, float] | None:
 
 
 def probe(
-    url: str, *, seconds: float, wait: float = limits.PROBE_WAIT_SECONDS, verify: bool = True
+    url: str, *, seconds: float | None = None, wait: float = limits.PROBE_WAIT_SECONDS, verify: bool = True
 ) -> dict[str, object]:
-    """Read *url* for some seconds from its first media on; return the report. Raises ToolError."""
+    """Read *url* for some seconds from its first media on; return the report. Raises ToolError.
+
+    *seconds*: None: PROBE_SECONDS, or longer until the interval between keyframes is known.
+    """
     source = open_source(url, timeout=wait, verify=verify)
     seen = Probe(time.monotonic())
     try:
         for found in source.tags():
             now = time.monotonic()
-            if seen.first_byte < 0:
-                source.deadline = now + seconds
             seen.take(found, now, time.time() * 1000)
+            most = limits.PROBE_KEYS_SECONDS if seen.misses_key else limits.PROBE_SECONDS
+            source.deadline = seen.first_byte + (most if seconds is None else seconds)
     except OSError as error:
         raise connection_fault(error, source.authority, wait) from error
     if not seen.tracks:
@@ -300,7 +308,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("url", help="the URL that a player would use; or an FLV file, - for stdin")
     made.add_argument(
-        "--seconds", type=float, default=limits.PROBE_SECONDS, help="how long to read (default %(default)g)"
+        "--seconds",
+        type=float,
+        help=f"how long to read (default {limits.PROBE_SECONDS:g}, up to {limits.PROBE_KEYS_SECONDS:g} until two keyframes came)",
     )
     made.add_argument(
         "--wait",

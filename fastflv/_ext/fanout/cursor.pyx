@@ -10,7 +10,7 @@ from libc.string cimport memcpy
 
 from fastflv._ext.core.atomics cimport add32, load32_relaxed, load_relaxed
 from fastflv._ext.fanout.framing cimport FRAME_HEADER_MAX, FRAMING_CHUNKED, FRAMING_RAW, write_frame_header
-from fastflv._ext.fanout.ladder cimport choose_skip, skip_leading, skip_pictures, skip_stop
+from fastflv._ext.fanout.ladder cimport choose_skip, skip_leading, skip_pictures, skip_stop, skip_until_key
 from fastflv._ext.fanout.lag cimport INTER, Mark, Thinning, mark_lag
 from fastflv._ext.log.block cimport Block, block_drop
 from fastflv._ext.log.log cimport Log, log_drop, log_hold
@@ -82,8 +82,8 @@ cdef class Cursor:
     """A position in a log. Counts as a reader until `close`. Belongs to the event loop.
 
     *position*: of the first byte; -1: the next keyframe. With *until_key*, pictures before the next keyframe are left
-    out, KEY_WAIT_MS at most. Beyond a lag of *drop_ms* disposable pictures are left out; beyond *jump_ms* the cursor
-    goes on at the newest keyframe, as players of sender threads do.
+    out, for the `key_wait_ms` of the log at most. Beyond a lag of *drop_ms* disposable pictures are left out; beyond
+    *jump_ms* the cursor goes on at the newest keyframe, as players of sender threads do.
     """
 
     cdef readonly MediaLog log
@@ -114,7 +114,9 @@ cdef class Cursor:
         self.jump_ms = jump_ms
         self.thin.drop_ms = drop_ms
         # Leading pictures of the first keyframe refer to pictures that the reader was not sent.
-        skip_leading(&self.thin, until_key, load_relaxed(&log.log.head_dts))
+        skip_leading(&self.thin)
+        if until_key:
+            skip_until_key(&self.thin, log.log)
         self.pos = position
         if position < 0:
             self.pos = load_relaxed(&log.log.head)
@@ -244,7 +246,7 @@ cdef class Cursor:
             else:
                 self.pos = load_relaxed(&log.key_pos)
                 self.before = self.log.key_headers
-                skip_leading(&self.thin, False, 0)
+                skip_leading(&self.thin)
                 self.thin.bridge = 0
             self.waiting = False
         # Borrowed: this is the writer's thread, so the pages cannot change meanwhile.

@@ -15,7 +15,8 @@ cdef int64_t measure_lag(PlayerState* p, Log* log, const View* view) noexcept no
 cdef void choose_skip(Thinning* thin, int64_t lag_ms) noexcept nogil
 cdef void check_place(PlayerState* p, Log* log, const View* view, int64_t head, int64_t lag_ms) noexcept nogil
 cdef bint jump(PlayerState* p, Log* log) noexcept nogil
-cdef void skip_leading(Thinning* thin, bint until_key, int64_t head_dts) noexcept nogil
+cdef void skip_leading(Thinning* thin) noexcept nogil
+cdef void skip_until_key(Thinning* thin, const Log* log) noexcept nogil
 cdef int64_t skip_pictures(
     Thinning* thin, Log* log, const View* view, int64_t pos, int64_t head, Block** before
 ) noexcept nogil

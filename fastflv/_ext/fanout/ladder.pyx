@@ -19,10 +19,6 @@ from fastflv._ext.log.page cimport Page, Tag, page_tag_at
 from fastflv._ext.log.view cimport View, view_find
 from fastflv._ext.syntax.flvtag cimport COMMAND, CONFIG, DISPOSABLE, KEY, LEADING, TAG_VIDEO
 
-from fastflv import limits
-
-cdef int64_t KEY_WAIT_MS = limits.KEY_WAIT_MS
-
 
 cdef Page* page_of(const PlayerState* p, const View* view) noexcept nogil:
     """Return the page of the present position, NULL when it was trimmed and is not pinned."""
@@ -95,18 +91,24 @@ cdef inline bint is_picture(const Tag* tag) noexcept nogil:
 
 cdef inline bint is_left_out(const Tag* tag, const Thinning* thin) noexcept nogil:
     return is_picture(tag) and (tag.flags & thin.skip or (
-        thin.skip & INTER and not tag.flags & KEY and 0 < thin.until_ms - tag.dts_ms <= 2 * KEY_WAIT_MS
+        thin.skip & INTER and not tag.flags & KEY and 0 < thin.until_ms - tag.dts_ms <= 2 * thin.wait_ms
     ))
 
 
-cdef void skip_leading(Thinning* thin, bint until_key, int64_t head_dts) noexcept nogil:
-    """Leave out the leading pictures of the first keyframe that the reader is sent; with *until_key*, all before it.
+cdef void skip_leading(Thinning* thin) noexcept nogil:
+    """Leave out the leading pictures of the first keyframe that is sent: they refer to pictures before it."""
+    thin.skip |= LEADING
+    thin.key_pos = -1
 
-    Leading pictures refer to pictures that the reader was not sent. *head_dts*: time of the newest tag, from which the
-    wait for a keyframe lasts KEY_WAIT_MS at most.
+
+cdef void skip_until_key(Thinning* thin, const Log* log) noexcept nogil:
+    """Leave out all pictures before the next keyframe, and its leading ones. For the writer's thread of *log*.
+
+    The wait begins at the newest tag and ends after `key_wait_ms`, whatever comes.
     """
-    thin.skip |= LEADING | (INTER if until_key else 0)
-    thin.until_ms = head_dts + KEY_WAIT_MS
+    thin.skip |= LEADING | INTER
+    thin.wait_ms = log.key_wait_ms
+    thin.until_ms = load_relaxed(&log.head_dts) + log.key_wait_ms
     thin.key_pos = -1
 
 
@@ -215,7 +217,7 @@ cdef bint jump(PlayerState* p, Log* log) noexcept nogil:
     block_hold(headers)
     pthread_mutex_unlock(&log.lock)
     p.waiting = 0
-    skip_leading(&p.thin, False, 0)
+    skip_leading(&p.thin)
     # The headers signal the discontinuity.
     p.thin.bridge = 0
     if headers.size:

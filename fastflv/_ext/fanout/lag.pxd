@@ -16,7 +16,8 @@ cdef struct Mark:
 cdef struct Thinning:
     # The pictures left out for one reader.
     uint8_t skip               # LEADING behind a start or a jump, INTER up to a keyframe, DISPOSABLE while it lags
-    int64_t until_ms           # time of the tag at which the wait for a keyframe (INTER) ends, whatever comes
+    int64_t wait_ms            # how long the wait for a keyframe (INTER) lasts at most
+    int64_t until_ms           # time of the tag at which it ends, whatever comes
     int64_t key_pos            # of the keyframe whose leading pictures are left out; -1: not sent yet
     uint8_t bridge             # 1: pictures were left out, and the container needs the log's `bridge` before the next
     int64_t drop_ms            # lag beyond which disposable pictures are left out; change.pyx may change it

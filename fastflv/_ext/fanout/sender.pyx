@@ -15,7 +15,7 @@ from fastflv._ext.core.sockets cimport (
     epoll_create1, epoll_ctl, epoll_event, eventfd, setsockopt,
 )
 from fastflv._ext.fanout.change cimport Change, change_player, free_changes, post_change
-from fastflv._ext.fanout.ladder cimport skip_leading
+from fastflv._ext.fanout.ladder cimport skip_leading, skip_until_key
 from fastflv._ext.fanout.pace cimport keep_unsent
 from fastflv._ext.fanout.player cimport (
     ASKED_BACK, ASKED_LEAVE, LEFT_ENDED, LEFT_EPOCH, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN,
@@ -334,7 +334,9 @@ cdef class Sender:
             p.thin.until_ms = before.state.thin.until_ms
         elif load32_acquire(&log.log.has_video):
             # Leading pictures of the first keyframe refer to pictures that the player was not sent.
-            skip_leading(&p.thin, until_key, load_relaxed(&log.log.head_dts))
+            skip_leading(&p.thin)
+            if until_key:
+                skip_until_key(&p.thin, log.log)
         # Until the thread takes the player, `group` holds the log and `progress_us` the merge window.
         p.group = log.log
         log_hold(log.log)

@@ -18,6 +18,7 @@ cdef struct Figures:
     int64_t gop_bytes          # its tags in the log, sound too
     uint64_t gop_pictures
     bint timed                 # a frame came
+    int64_t frame_wall_ms      # clock of the newest frame's arrival
     int64_t transit_ms         # arrival of the newest frame less its time
     int64_t jitter             # mean deviation of that between two frames, 1/16 ms
 
@@ -27,6 +28,7 @@ cdef inline void figures_frame(Figures* f, int64_t dts_ms, int64_t now_ms) noexc
     cdef int64_t transit = now_ms - dts_ms
     cdef int64_t moved = transit - f.transit_ms
     f.transit_ms = transit
+    f.frame_wall_ms = now_ms
     if not f.timed:
         f.timed = True
         return
@@ -50,8 +52,14 @@ cdef inline void figures_key(
 
 
 cdef inline double figures_rate(const Figures* f, int64_t now_ms, uint64_t pictures) noexcept nogil:
-    """Return the pictures a second that arrived since the keyframe before the newest one; 0 before a first."""
-    cdef int64_t span = f.gop_wall_ms + now_ms - f.key_wall_ms
-    if not f.keyed or span <= 0:
+    """Return the pictures a second that arrived since the keyframe before the newest one; 0 before two pictures.
+
+    Counted in intervals between pictures. Silence beyond one interval counts too, so that the rate of a stream that
+    stands still falls.
+    """
+    cdef double span = <double>(f.gop_wall_ms + f.frame_wall_ms - f.key_wall_ms)
+    cdef double steps = <double>f.gop_pictures + <double>pictures - <double>f.key_pictures - 1
+    if not f.keyed or steps < 1 or span <= 0:
         return 0.0
-    return 1000.0 * <double>(f.gop_pictures + pictures - f.key_pictures) / <double>span
+    span += max(<double>(now_ms - f.frame_wall_ms) - span / steps, 0.0)
+    return 1000.0 * steps / span

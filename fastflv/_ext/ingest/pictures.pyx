@@ -8,10 +8,6 @@ from fastflv._ext.ingest.dependency cimport VideoForm, is_disposable, note_key, 
 from fastflv._ext.log.log cimport Log, has_start
 from fastflv._ext.syntax.flvtag cimport DISPOSABLE, KEY, LEADING, TAG_VIDEO, Payload, read_payload
 
-from fastflv import limits
-
-cdef int64_t KEY_WAIT_MS = limits.KEY_WAIT_MS
-
 
 @cython.final
 cdef class Pictures:
@@ -33,14 +29,14 @@ cdef class Pictures:
     ) noexcept:
         """Return the flags of a picture: KEY, and LEADING and DISPOSABLE as its coded headers say.
 
-        Where the log has offered no start for KEY_WAIT_MS, a picture that others refer to becomes one.
+        Where the log has offered no start for its `key_wait_ms`, a picture that others refer to becomes one.
         """
         cdef bint readable = found != NULL
         if readable and not flags & (KEY | DISPOSABLE) and is_disposable(&self.form, body + found.at, found.size):
             flags |= DISPOSABLE
         if self.start_ms < 0 or dts_ms < self.start_ms:
             self.start_ms = dts_ms
-        if not flags & (KEY | DISPOSABLE) and dts_ms - self.start_ms >= KEY_WAIT_MS and not has_start(log):
+        if not flags & (KEY | DISPOSABLE) and dts_ms - self.start_ms >= log.key_wait_ms and not has_start(log):
             flags |= KEY
         if flags & KEY:
             self.start_ms = dts_ms

@@ -49,6 +49,7 @@ cdef struct Log:
     int64_t history_bytes  # likewise
     int64_t kept_bytes     # capacity of all pages in the list
     int64_t keep_ms        # history kept without readers
+    int64_t key_wait_ms    # a reader waits for a keyframe this long
     int32_t keep_gop       # 0: no GOP cache
     uint32_t next_capacity  # bytes of the next page
     Timeshift* past        # owned; pages that left the list above, NULL: they are freed

@@ -21,6 +21,7 @@ from fastflv import limits
 cdef uint32_t PAGE_MIN = limits.PAGE_BYTES_MIN
 cdef uint32_t PAGE_MAX = limits.PAGE_BYTES_MAX
 cdef int64_t PAGE_SPAN_MS = limits.PAGE_SPAN_MS
+cdef int64_t KEY_WAIT_MS = limits.KEY_WAIT_MS
 
 
 # --- the log: life --------------------------------------------------------------------------
@@ -34,6 +35,7 @@ cdef Log* log_new() noexcept nogil:
     log.pending_key = -1
     log.epoch_pos = -1
     log.next_capacity = PAGE_MIN
+    log.key_wait_ms = KEY_WAIT_MS
     pthread_mutex_init(&log.lock, NULL)
     return log
 

@@ -105,6 +105,7 @@ cdef class Remux(Follower):
 
     cdef int follow(self, bint urgent) except -1:
         self.urgent = urgent
+        self.log.log.key_wait_ms = self.source.log.key_wait_ms
         if self.carries_video:
             store32_release(&self.log.log.has_video, load32_relaxed(&self.source.log.has_video))
         self.take_new()

@@ -63,8 +63,10 @@ def rendition(stream: Stream | None, options: HlsOptions, rates: tuple[int, int]
 
 def claimed_rate(fps: float, writer: StreamWriter) -> float:
     """Return *fps*, which an encoder claims, if the stream has had about as many pictures a second; 0.0 otherwise."""
-    counted = 1000 * writer.video_tags / max(writer.dts_ms, 1)
-    return fps if abs(fps - counted) <= limits.HLS_RATE_SLACK * counted else 0.0
+    pictures = writer.video_tags
+    # Between the first and the newest picture lies one interval less.
+    slack = 1 + limits.HLS_RATE_SLACK * pictures
+    return fps if pictures > 1 and abs(fps * writer.dts_ms / 1000 - pictures) <= slack else 0.0
 
 
 def size_of(stream: Stream) -> tuple[int, int]:
