@@ -45,7 +45,6 @@ cdef class StreamWriter(TagWriter):
     cdef bint change_due               # the tracks have changed, which is announced later
     cdef int64_t silent_since_ms[2]    # first tag of the other track since the last of audio, of video, ms; -1: none
     cdef bint returned                 # players of the publisher before may be there
-    cdef int64_t sent_key_ms           # time of the newest keyframe that the publisher calls one, ms; -1: none
     cdef int64_t waited_ms             # wall clock of the first picture that video could not begin with, ms; -1: none
 
     cdef Figures figures               # of this publisher
@@ -74,7 +73,6 @@ cdef class StreamWriter(TagWriter):
         self, uint8_t kind, TagTraits* traits, uint32_t timestamp, const uint8_t* body, uint32_t size,
         const Payload* picture,
     ) except -1
-    cdef void learn_key_gap(self, int64_t dts_ms) noexcept
     cdef int show_track(self, uint8_t kind, uint32_t timestamp) except -1
     cdef bint is_watched(self) noexcept
     cdef bint may_announce(self) noexcept

@@ -34,8 +34,6 @@ cdef int64_t GATE_AUDIO_MS = limits.GATE_AUDIO_MS
 cdef int64_t TRACK_LOST_MS = limits.TRACK_LOST_MS
 cdef int64_t CLOCK_STEP_MS = limits.LIVE_CLOCK_STEP_MS
 cdef Py_ssize_t SCRIPT_BYTES = limits.COMMAND_BYTES_MAX
-cdef int64_t KEY_WAIT_MS = limits.KEY_WAIT_MS
-cdef int64_t KEY_GAP_MS_MAX = limits.KEY_GAP_MS_MAX
 cdef int64_t HEADERS_BYTES = limits.HEADERS_BYTES_MAX
 cdef int AGGREGATE_PARTS = limits.AGGREGATE_PARTS_MAX
 cdef int CHANGES_MAX = limits.TRACK_CHANGES_MAX
@@ -103,7 +101,6 @@ cdef class StreamWriter(TagWriter):
         self.gop_ms = 0
         self.gop_least_ms = 0
         self.key_ms = -1
-        self.sent_key_ms = -1
         self.sound_ms = -PLACE_STEP_MS
         memset(&self.figures, 0, sizeof(self.figures))
         self.headers.mark_stale()
@@ -383,8 +380,6 @@ cdef class StreamWriter(TagWriter):
         dts = timeline_stamp(&self.timeline, video, timestamp, self.now_ms)
         self.detect_lost_track(video, dts)
         if video and traits.track == 0:
-            if key:
-                self.learn_key_gap(dts)
             traits.flags = self.pictures.flags_of(traits.flags, dts, picture, body, self.log.log)
             key = traits.flags & KEY != 0
         if dts - self.log.log.epoch_ms > EPOCH_MS and (key or not self.has_video):
@@ -413,12 +408,6 @@ cdef class StreamWriter(TagWriter):
                 self.gop_ms = max(self.gop_ms, dts - self.key_ms)
             self.mark_key(at, dts)
         return 0
-
-    cdef void learn_key_gap(self, int64_t dts_ms) noexcept:
-        """Note a keyframe of the publisher: the next one is due after as long as lies between the newest two."""
-        if 0 <= self.sent_key_ms < dts_ms:
-            self.log.log.key_wait_ms = KEY_WAIT_MS + min(dts_ms - self.sent_key_ms, KEY_GAP_MS_MAX)
-        self.sent_key_ms = dts_ms
 
     cdef int show_track(self, uint8_t kind, uint32_t timestamp) except -1:
         """Announce a track with its first frame, or the first after it was lost; write its headers."""
