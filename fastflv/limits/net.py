@@ -49,6 +49,9 @@ FEED_SECONDS: Final = 0.004
 LOW_WATER_SECONDS: Final = 0.25
 "How often a publisher's receive low-water mark is chosen, seconds; also the longest that a lone command may lie unread."
 
+LOOK_STEP_SECONDS: Final = 0.02
+"Marks whose time comes within this are chosen together, seconds: a timer of the event loop costs more than a look."
+
 LOW_WATER_GATHER_SECONDS: Final = 0.1
 "A publisher that nobody watches gathers about this much media before it wakes the event loop, seconds: 10 wake-ups a second instead of 70."
 

@@ -14,6 +14,7 @@ from fastflv.access.request import AccessRequest
 from fastflv.net.deadline import Deadline, Handle, Timers
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
+from fastflv.stream.gathering import Gathering, Gatherings
 from fastflv.stream.graces import Graces
 from fastflv.stream.hub import Hub
 from fastflv.stream.idle import IdlePublishers
@@ -59,6 +60,7 @@ class Publications:
         self.clients = clients
         self.gate = gate
         self.graces = Graces(timers, hub)
+        self.gatherings = Gatherings(timers)
         self.idle = IdlePublishers(timers, clients)
 
     def now_ms(self) -> int:
@@ -89,8 +91,8 @@ class Publication:
     """
 
     __slots__ = (
-        "_bytes_before", "_client", "_fed", "_formats", "_gathering", "_low_water", "_options", "_sent_before",
-        "_settling", "_shared", "_source", "_watch", "sink", "stream",
+        "_bytes_before", "_client", "_fed", "_formats", "_gathering", "_options", "_sent_before", "_settling",
+        "_shared", "_source", "_watch", "sink", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -116,8 +118,7 @@ class Publication:
         self._fed = False
         "Some media has arrived."
         self._settling: Handle | None = None
-        self._low_water = low_water
-        self._gathering: Handle | None = None
+        self._gathering = Gathering(stream, low_water) if low_water is not None else None
         self._client: Client | None = Client(request, stream, self, now)
         shared.clients.add(self._client)
         shared.idle.watch(self._client, options.idle)
@@ -125,9 +126,8 @@ class Publication:
         "Moved when it rings, by the media that has come."
         self._watch.set(self._patience)
         self.begin_read(now)
-        if low_water is not None:
-            stream.wake = low_water.wake
-            self._gather()
+        if self._gathering is not None:
+            shared.gatherings.add(self._gathering)
 
     # --- Link ---
 
@@ -163,8 +163,8 @@ class Publication:
     def end_read(self, *, inside: bool = False) -> None:
         """Publish what one read brought to the players, and `look` at it. *inside*: the read ended within a message."""
         self.sink.flush()
-        if self._low_water is not None:
-            self._low_water.end_read(inside)
+        if self._gathering is not None:
+            self._gathering.end_read(inside=inside)
         self.look()
 
     def look(self) -> None:
@@ -192,8 +192,8 @@ class Publication:
 
     def gather_no_more(self) -> None:
         """The socket carries other publishes too: it must wake the loop for each byte."""
-        if self._low_water is not None:
-            self._low_water.wake()
+        if self._gathering is not None:
+            self._gathering.wake()
         self._stop_gathering()
 
     def end(self, reason: EndReason) -> None:
@@ -255,24 +255,8 @@ class Publication:
         )  # fmt: skip
         self.drop(EndReason.SILENT)
 
-    def _gather(self) -> None:
-        """Choose the receive low-water mark: a stream without players wakes the loop less often."""
-        if self._low_water is None:
-            return
-        stream = self.stream
-        writer = stream.writer
-        picture = writer.take_least_picture()
-        if not stream.settled:
-            self._low_water.wake()
-        elif stream.outlets.is_watched:
-            self._low_water.look_watched(writer.bytes, writer.sound_bytes, picture)
-        else:
-            self._low_water.look(writer.bytes)
-        self._gathering = self._shared.timers.call_later(limits.LOW_WATER_SECONDS, self._gather)
-
     def _stop_gathering(self) -> None:
-        self.stream.wake = None
-        self._low_water = None
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
+        gathering, self._gathering = self._gathering, None
+        if gathering is not None:
+            self._shared.gatherings.remove(gathering)
+            gathering.forget()
