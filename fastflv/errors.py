@@ -210,11 +210,10 @@ class ProxyHeaderError(PeerError):
     spec = "PROXY protocol, 2"
 
 
-class ClientHelloError(PeerError):
-    """The first message of a TLS client comes in more pieces than any client makes."""
+class TlsHandshakeError(PeerError):
+    """A peer does not get to the end of its TLS handshake."""
 
     code = Code.NET_TLS
-    spec = "RFC 8446, 5.1"
 
 
 class WebSocketHandshakeError(PeerError):

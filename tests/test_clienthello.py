@@ -6,7 +6,7 @@ import pytest
 from model.hello import hello, records
 
 from fastflv import limits
-from fastflv.errors import ClientHelloError
+from fastflv.errors import TlsHandshakeError
 from fastflv.net.clienthello import HANDSHAKE, wanted
 
 
@@ -47,5 +47,5 @@ def test_tls_itself_answers_what_is_no_hello(data):
 
 
 def test_a_hello_in_more_pieces_than_clients_make_is_refused():
-    with pytest.raises(ClientHelloError, match="more than 16 records"):
+    with pytest.raises(TlsHandshakeError, match="more than 16 records"):
         wanted(records(hello()[5:], 1))

@@ -96,3 +96,21 @@ async def test_a_peer_that_leaves_behind_half_a_hello_ends_at_once(contexts, cap
         assert await ended(reader)
         assert any("the peer left within the handshake" in message for message in caplog.messages)
         writer.close()
+
+
+@looped
+async def test_beyond_their_bound_the_oldest_handshake_gives_way(contexts, monkeypatch, caplog):
+    monkeypatch.setattr(limits, "HANDSHAKES_MAX", 2)
+    async with listening(context=contexts[0]) as site:
+        peers = []
+        for _ in range(3):
+            peers.append(await site.connect(hello()))
+            assert (await asyncio.wait_for(peers[-1][0].readexactly(1), 10)) == b"\x16"
+        while await asyncio.wait_for(peers[0][0].read(4096), 10):
+            pass
+        assert any("its handshake gave way to newer ones" in message for message in caplog.messages)
+        assert site.limit.taken == 2
+        # Who answers in time is served.
+        assert (await site.greet(tls=contexts[1])).data == b"hello"
+        for _, writer in peers:
+            writer.close()

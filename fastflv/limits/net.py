@@ -105,3 +105,6 @@ HELLO_RECORDS_MAX: Final = 16
 
 TLS_TURN_SECONDS: Final = 0.002
 "What a handshake costs behind the turn of the loop in which it begins, seconds: the signature by a key of RSA 2048 bits, and the objects of the connection."
+
+HANDSHAKES_MAX: Final = 512
+"TLS handshakes that go on at one time, count: all of them may end within one turn of the loop, 30 ms. At 600 a second, what a core can do, a client has 0.8 s for its answer before it gives way."

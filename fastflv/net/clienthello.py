@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from fastflv import limits
-from fastflv.errors import ClientHelloError
+from fastflv.errors import TlsHandshakeError
 
 RECORD_BYTES: Final = 5
 "Header of a record: type, version, length."
@@ -24,7 +24,7 @@ def wanted(data: bytes) -> int:
     """Return how many bytes from the start must be there to go on; no more than *data* has when nothing is missing.
 
     That is so when the message is whole, and when the bytes are none: TLS says to their sender what is wrong.
-    Raises ClientHelloError for a message in pieces that no client makes.
+    Raises TlsHandshakeError for a message in pieces that no client makes.
     """
     body = b""
     at = 0
@@ -43,4 +43,4 @@ def wanted(data: bytes) -> int:
             return 0
         if len(body) >= MESSAGE_BYTES and len(body) >= MESSAGE_BYTES + int.from_bytes(body[1:MESSAGE_BYTES]):
             return 0
-    raise ClientHelloError(f"a ClientHello in more than {limits.HELLO_RECORDS_MAX} records", offset=at)
+    raise TlsHandshakeError(f"a ClientHello in more than {limits.HELLO_RECORDS_MAX} records", offset=at)

@@ -185,12 +185,13 @@ class Listener:
         try:
             trusted = acceptance.trusted if acceptance.proxied else None
             peer = await self._opening.begin(sock, peer, trusted=trusted, secure=context is not None)
-            transport, _ = await self._loop.connect_accepted_socket(
+            connecting = self._loop.connect_accepted_socket(
                 lambda: acceptance.greet(peer),
                 sock,
                 ssl=context,
                 ssl_handshake_timeout=limits.HANDSHAKE_SECONDS if context is not None else None,
             )
+            transport, _ = await (self._opening.shake(connecting) if context is not None else connecting)
             # The protocol releases the place from here on.
             opened = True
             self._limit.open.add(transport, sock)

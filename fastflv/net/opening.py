@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Awaitable
 from functools import partial
+from typing import TypeVar
 
 from fastflv import limits
+from fastflv.errors import TlsHandshakeError
 from fastflv.net.clienthello import wanted
 from fastflv.net.deadline import after
 from fastflv.net.networkset import NetworkSet
@@ -19,17 +22,21 @@ from fastflv.net.proxyprotocol import HEADER_BYTES_MAX, read_header
 from fastflv.net.quiet import QuietSockets
 from fastflv.net.turns import Turns
 
+Result = TypeVar("Result")
+
 
 class Opening:
-    """Waits for the first bytes of connections."""
+    """Waits for the first bytes of connections, and bounds the handshakes that have begun."""
 
-    __slots__ = ("_loop", "_quiet", "_turns")
+    __slots__ = ("_loop", "_quiet", "_shaking", "_turns")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, turns: Turns, quiet: QuietSockets) -> None:
         """*turns*, *quiet*: of the loop."""
         self._loop = loop
         self._turns = turns
         self._quiet = quiet
+        self._shaking: dict[asyncio.Timeout, None] = {}
+        "Handshakes that go on, oldest first."
 
     async def begin(
         self, sock: socket.socket, peer: Peer, *, trusted: NetworkSet | None, secure: bool
@@ -37,7 +44,7 @@ class Opening:
         """Return the peer of *sock*, once its protocol or its TLS handshake may begin.
 
         *trusted*: proxies whose header is believed; None: there is no header. *secure*: a handshake follows.
-        Raises ProxyHeaderError, ClientHelloError, and OSError for a peer that left or took HANDSHAKE_SECONDS.
+        Raises ProxyHeaderError, TlsHandshakeError, and OSError for a peer that left or took HANDSHAKE_SECONDS.
         """
         sock.setblocking(False)
         async with asyncio.timeout(None) as timeout:
@@ -53,6 +60,24 @@ class Opening:
             finally:
                 deadline.cancel()
         return peer
+
+    async def shake(self, handshake: Awaitable[Result]) -> Result:
+        """Do a TLS handshake. Beyond HANDSHAKES_MAX the oldest gives way: raises TlsHandshakeError, and whatever *handshake* does."""
+        if len(self._shaking) >= limits.HANDSHAKES_MAX:
+            oldest = next(iter(self._shaking))
+            del self._shaking[oldest]
+            oldest.reschedule(self._loop.time())
+        place = asyncio.timeout(None)
+        try:
+            async with place:
+                self._shaking[place] = None
+                return await handshake
+        except TimeoutError:
+            if place.expired():
+                raise TlsHandshakeError("its handshake gave way to newer ones") from None
+            raise
+        finally:
+            self._shaking.pop(place, None)
 
     async def _read_proxy_header(self, sock: socket.socket, peer: Peer, trusted: NetworkSet) -> Peer:
         """Take the header off the socket, and not one byte more: what follows belongs to TLS or the protocol."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastflv import limits
-from fastflv.errors import ClientHelloError
+from fastflv.errors import TlsHandshakeError
 from fastflv.net.clienthello import BODY_BYTES_MAX, RECORD_BYTES, wanted
 
 SEEDS = (
@@ -23,7 +23,7 @@ def check(data: bytes) -> None:
     for _ in range(2 * limits.HELLO_RECORDS_MAX + 1):
         try:
             further = wanted(data[:size])
-        except ClientHelloError:
+        except TlsHandshakeError:
             return
         assert further <= SIZE_MAX
         if further <= size or further > len(data):

@@ -78,10 +78,11 @@ def test_peers_that_never_begin_hold_up_nobody_at_their_end(
 
 
 @pytest.mark.slow
-def test_a_flood_of_tls_handshakes_holds_up_nobody(
+def test_a_flood_of_tls_handshakes_that_end_at_once_holds_up_nobody(
     under_attack: Callable[..., Attack], tmp_path: Path
 ) -> None:
     attack, ports = site(under_attack, tmp_path)
+    before = connections(attack)
     raise_file_limit()
     said = hello()
     waiting = poll()
@@ -96,4 +97,6 @@ def test_a_flood_of_tls_handshakes_holds_up_nobody(
             for fd, _ in waiting.poll(1000):
                 waiting.unregister(fd)
                 unanswered.discard(fd)
+        stack.close()
+        until(lambda: connections(attack) <= before, "all are gone", 60)
     attack.check_delay(HANDSHAKES_MS)
