@@ -129,7 +129,7 @@ def test_who_joins_within_the_grace_gets_the_tracks_of_the_next_publisher(server
     with Player(server.http, "/live/swap.flv") as late, Publisher(server.rtmp) as second:
         second.publish("swap")
         second.tag(AUDIO, 0, AAC)
-        for _ in second.live([Tag(AUDIO, 40 * i, sound(700 + i)) for i in range(40)]):
+        for _ in second.live([Tag(AUDIO, 40 * i, sound(700 + i)) for i in range(100)]):
             pass
         late.frames(5, AUDIO)
         assert late.flv.flags == 4
