@@ -123,6 +123,7 @@ def test_the_rules_are_shown_in_the_order_asked(ask) -> None:
         ("http://h:8080/live/x..y/../z.flv", ""),
         ("ftp://h/live/x", "is no URL of rtmp"),
         ("http://h:99999/live/x", "is no URL of"),
+        ("http://[::1/live/x.flv", "is no URL of"),
         ("rtmp://h/live/" + "x" * 2000, "names no stream"),
         ("x", "is no URL of"),
     ],

@@ -119,6 +119,7 @@ FAULTS = {
     ),
     "no token": (("read", "hello"), "this is no JSON Web Token"),
     "a token that is too long to read": (("read", "a" * 5000), "has 4096 characters at most"),
+    "what is no url": (("read", "http://[::1/live/x.flv?txSecret=a&txTime=1"), "is no URL"),
     "a url without a proof": (("read", "http://h/live/x.flv"), "has no token, no txSecret and no auth_key"),
 }
 

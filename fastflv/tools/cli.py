@@ -13,7 +13,7 @@ from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import LogTank, Settings
 from fastflv.errors import ConfigError, StartupError
 from fastflv.tools.arguments import Arguments
-from fastflv.tools.configtest import load_checked, print_findings
+from fastflv.tools.configtest import load_checked, print_findings, work_folder
 from fastflv.tools.serve import serve
 
 COMMANDS: Final = {
@@ -54,11 +54,11 @@ def run(argv: Sequence[str] | None) -> int:
     folder = os.getcwd()
 
     def load_now(stamps: FileStamps) -> Settings:
-        return load_checked(args, folder=folder, stamps=stamps)
+        return load_checked(args, folder=folder, stamps=stamps, uses_in=lambda settings: "")
 
     stamps: FileStamps = {}
     try:
-        settings = load_checked(args, folder=folder, stamps=stamps, starts=True)
+        settings = load_checked(args, folder=folder, stamps=stamps, uses_in=work_folder)
     except (ConfigError, StartupError) as error:
         print_findings(error, (), as_json=args.json)
         return 1

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from fastflv import limits
@@ -26,12 +26,16 @@ from fastflv.net.peertext import printable
 
 
 def load_checked(
-    args: argparse.Namespace, *, folder: str, stamps: FileStamps, starts: bool = False
+    args: argparse.Namespace,
+    *,
+    folder: str,
+    stamps: FileStamps,
+    uses_in: Callable[[Settings], str] | None = None,
 ) -> Settings:
     """Load the configuration and compare it with what this process may have.
 
-    Without a file and a variable that says it, `max_connections` is as many as the open files allow. *starts*: also
-    read what a start reads, certificates above all; a running server has its own step for it.
+    Without a file and a variable that says it, `max_connections` is as many as the open files allow. *uses_in*: where
+    the relative paths of certificates and keys start, which are then read too; None: they are not.
     Raises ConfigError, which carries all problems, and StartupError.
     """
     problems = Problems()
@@ -49,11 +53,11 @@ def load_checked(
         if not problems:
             with problems.collected():
                 check_listeners(settings)
-        if starts and settings.source is not None:
-            check_certificates(settings, problems)
+        if uses_in is not None and settings.source is not None:
+            check_certificates(settings, problems, uses_in(settings))
             with problems.collected():
                 # Keys, hooks and lists of rules are refused here, before anything starts and by -t too.
-                compile_runtime(settings, 1, folder=_folder(settings))
+                compile_runtime(settings, 1, folder=uses_in(settings))
     except TooManyProblems:
         pass
     problems.raise_found()
@@ -66,7 +70,7 @@ def load_checked(
     return replace(settings, notices=(*settings.notices, *open_files_advice(settings, open_files)))
 
 
-def check_certificates(settings: Settings, problems: Problems) -> None:
+def check_certificates(settings: Settings, problems: Problems, folder: str) -> None:
     """Read the certificates of all listeners; add a problem for each pair that cannot be used."""
     source = settings.source
     assert source is not None
@@ -78,7 +82,6 @@ def check_certificates(settings: Settings, problems: Problems) -> None:
         if settings.http_api.enabled and api.enabled and not settings.api_https_shared
         else (),
     }
-    folder = _folder(settings)
     for path, pairs in blocks.items():
         section = source
         for name in path.split("."):
@@ -93,7 +96,7 @@ def check_certificates(settings: Settings, problems: Problems) -> None:
                 problems.add(value_error(place or section.directive, f"{path}: {error}"))
 
 
-def _folder(settings: Settings) -> str:
+def work_folder(settings: Settings) -> str:
     """Return where relative paths of files start once the server is in its work_dir."""
     return "" if settings.work_dir == "./" else settings.work_dir
 

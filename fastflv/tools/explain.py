@@ -21,6 +21,7 @@ from fastflv.net.peertext import printable
 from fastflv.protocols.rtmp.address import parse
 from fastflv.servers.http.router import Match, Site
 from fastflv.stream.name import fault_of
+from fastflv.tools.configtest import work_folder
 
 PORTS: Final = {"rtmp": 1935, "rtmps": 443, "http": 80, "https": 443, "ws": 80, "wss": 443}
 "Schemes that are explained, and the port of a URL that names none."
@@ -65,9 +66,9 @@ class Explanation:
 
 def explain(runtime: Runtime, url: str) -> Explanation:
     """Follow *url* through the compiled configuration. Raises ToolError for what is no URL of a stream."""
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
     try:
+        parts = urlsplit(url)
+        scheme = parts.scheme.lower()
         port = parts.port or PORTS[scheme]
         host = parts.hostname or ""
     except (KeyError, ValueError):
@@ -83,9 +84,8 @@ def explain(runtime: Runtime, url: str) -> Explanation:
 
 def answer(settings: Settings, url: str, *, as_json: bool) -> int:
     """Explain *url* on stdout; return the exit status: 1 where the way ends, or for what is no URL."""
-    folder = "" if settings.work_dir == "./" else settings.work_dir
     try:
-        found = explain(compile_runtime(settings, 1, folder=folder), url)
+        found = explain(compile_runtime(settings, 1, folder=work_folder(settings)), url)
     except ToolError as error:
         if as_json:
             print(json.dumps({"good": False, "problem": str(error)}))

@@ -14,7 +14,7 @@ from fastflv.config.grammar.problems import Problems, TooManyProblems
 from fastflv.config.load import load
 from fastflv.control.commandsocket import socket_path
 from fastflv.control.outcome import lines
-from fastflv.errors import ToolError
+from fastflv.errors import ConfigFileError, ToolError
 from fastflv.net.peertext import printable
 
 
@@ -64,11 +64,16 @@ def _pid_file(args: argparse.Namespace) -> str:
         raise ToolError(
             "write the server's configuration file, `fastflv reload -c FILE`, or its pid file, `--pid FILE`"
         )
+    problems = Problems()
     try:
-        settings = load(args.file, environ=os.environ, problems=Problems())
+        settings = load(args.file, environ=os.environ, problems=problems)
     except TooManyProblems:
         raise ToolError(f"{args.file} cannot be read; name the pid file, `--pid FILE`") from None
-    return os.path.join(settings.work_dir, settings.pid)
+    found = problems.error()
+    for each in found.problems if found is not None else ():
+        if isinstance(each, ConfigFileError) and not each.line:
+            raise ToolError(str(each))
+    return os.path.normpath(os.path.join(settings.work_dir, settings.pid))
 
 
 def _ask(pid_file: str, command: str) -> dict[str, object]:
@@ -82,8 +87,9 @@ def _ask(pid_file: str, command: str) -> dict[str, object]:
             with peer.makefile("rb") as answer:
                 report = json.loads(answer.readline())
     except (FileNotFoundError, ConnectionRefusedError):
+        here = "" if os.path.isabs(path) else f" in {os.getcwd()}, and the path is relative"
         raise ToolError(
-            f"no server answers at {path}; is it running, and does its configuration say `pid`?"
+            f"no server answers at {path}{here}; is it running, and does its configuration say `pid`?"
         ) from None
     except PermissionError:
         raise ToolError(f"{path} is of another user; run this as the server's user, or as root") from None

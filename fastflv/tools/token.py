@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from fastflv import limits
 from fastflv.access.signedurl import aliyun_url, tencent_query
@@ -104,7 +104,10 @@ def make(args: argparse.Namespace) -> int:
 def sign(form: str, key: str, url: str, end: int) -> str:
     """Return *url* signed in one of the forms of CDNs for *end*, seconds since 1970. Raises ToolError."""
     key = _text_of(key)
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = SplitResult("", "", "", "", "")
     stream = parts.path.rpartition("/")[2]
     if not parts.scheme or not stream:
         raise ToolError(

@@ -18,7 +18,7 @@ from fastflv.access.tokens.key import KeyFault, is_file, read_file, read_key
 from fastflv.access.tokens.verifier import Verifier
 from fastflv.errors import TokenError, ToolError
 from fastflv.net.peer import Peer
-from fastflv.net.peertext import printable
+from fastflv.net.peertext import masked, printable
 
 
 def read(args: argparse.Namespace) -> int:
@@ -62,8 +62,11 @@ def _read_token(token: str, key: str | None) -> dict[str, Any]:
 
 
 def _read_url(url: str, key: str | None, form: str | None) -> dict[str, Any]:
-    """Read a URL that was signed for a CDN."""
-    parts = urlsplit(url)
+    """Read a URL that was signed for a CDN. Raises ToolError for what is no URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ToolError(f"{masked(url)} is no URL") from None
     path, query = unquote(parts.path), f"?{parts.query}"
     letter = form[-1].upper() if form else "A"
     unsigned = unsign(letter, path)

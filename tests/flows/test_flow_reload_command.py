@@ -49,18 +49,24 @@ def test_a_refused_reload_is_told_with_all_its_reasons_and_changes_nothing(
     pid = tmp_path / "live.pid"
     server = make(more=f"pid {pid};")
     good = server.file.read_text()
-    server.edit(("max_connections 1000;", "max_connections many;\nwork_dirr /;"))
+    tls = "https { enabled on; key gone.key; cert gone.crt; }"
+    server.edit(
+        ("max_connections 1000;", "max_connections many;\nwork_dirr /;"),
+        ("http_server { enabled on;", f"http_server {{ enabled on; {tls}"),
+    )
     for arguments in (("--plan",), ()):
         done = run("reload", *arguments, "-c", str(server.file))
         assert (done.returncode, done.stdout) == (1, "")
         lines = done.stderr.splitlines()
-        assert len(lines) == 2
+        assert len(lines) == 3
         assert lines[0].startswith(
             f"fastflv reload: {server.file}:2:17: max_connections is not a whole number"
         )
         assert "did you mean 'work_dir'?" in lines[1]
+        assert "server.conf:6:" in lines[2] and "gone.crt does not exist" in lines[2]
     server.expect_error("is not a whole number")
     server.expect_error("work_dirr")
+    server.expect_error("gone.crt does not exist")
     server.rewrite(good)
     report = json.loads(run("reload", "--json", "--pid", str(pid)).stdout)
     assert report == {"good": True, "configuration": 2, "changes": [], "next_publish": [], "problems": []}
@@ -71,6 +77,8 @@ def test_a_command_without_a_server_says_what_to_do(make: Make, tmp_path: Path) 
     done = run("reload", "--pid", str(tmp_path / "none.pid"))
     assert done.returncode == 1
     assert "no server answers" in done.stderr and "Traceback" not in done.stderr
+    done = run("reload", "-c", str(tmp_path / "none.conf"))
+    assert done.returncode == 1 and "none.conf: cannot read the file: No such file" in done.stderr
     report = json.loads(run("reload", "--json", "--pid", str(tmp_path / "none.pid")).stdout)
     assert not report["good"] and "no server answers" in report["problems"][0]
 
