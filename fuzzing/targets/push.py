@@ -83,7 +83,7 @@ class Line(Wire):
     def get_extra_info(self, name: str, default: object = None) -> object:
         if name == "sockname":
             return ("192.0.2.2", 8888)
-        return SimpleNamespace(setsockopt=lambda *words: None)
+        return SimpleNamespace(setsockopt=lambda *words: None, fileno=lambda: -1)
 
 
 class Greeted(Answers):
