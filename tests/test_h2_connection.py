@@ -263,6 +263,18 @@ def test_an_answer_that_takes_nothing_is_given_up_and_the_others_go_on():
     assert media.body == b"media"
 
 
+def test_the_rest_of_a_live_answer_that_nobody_takes_is_given_up():
+    site = H2Site(window=SLOW)
+    player, answer = site.play("/live")
+    site.client.held.add(1)
+    player.writer.write(BIG[: SLOW + 5000])
+    site.go()
+    assert player.waits
+    player.writer.end()
+    site.pass_time(limits.HTTP_IDLE_SECONDS + 1)
+    assert answer.reset == ErrorCodes.CANCEL and len(answer.body) == SLOW
+
+
 def test_a_slow_answer_that_takes_something_goes_on():
     site = H2Site(window=SLOW)
     exchange, answer = site.ask("/slow")

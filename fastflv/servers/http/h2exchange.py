@@ -278,9 +278,6 @@ class H2Exchange(Exchange):
         self._sink = None
         self._writer = None
         self._free_held()
-        if self.stream.patience is None:
-            # What is left of a live stream is no longer watched by its player.
-            self.stream.patience = limits.HTTP_IDLE_SECONDS
         self.stream.end()
 
     # --- of the stream ---

@@ -67,6 +67,9 @@ class H2Stream(Outgoing):
         """End the stream behind what waits."""
         if self._owner is not None and not self.ended:
             self.ended = True
+            # Whoever had a time limit of its own watches no more.
+            self.patience = self.patience or limits.HTTP_IDLE_SECONDS
+            self.deadline.set(self.patience)
             self._connection.wake(self)
 
     def reset(self, code: ErrorCode) -> None:
