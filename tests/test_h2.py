@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from h2.errors import ErrorCodes
+from h2.settings import SettingCodes
 from hyperframe.frame import (
     ContinuationFrame,
     DataFrame,
@@ -328,6 +329,27 @@ def test_more_streams_than_offered_close_the_connection():
     assert talk.server.fault is None
     talk.send(head_of(talk, 2 * limits.HTTP2_STREAMS_MAX + 1))
     assert "Max inbound streams" in talk.why
+
+
+def test_frames_for_streams_that_ended_long_ago_are_no_fault():
+    talk = Talk()
+    for number in range(limits.HTTP2_CLOSED_STREAMS + 10):
+        stream = 2 * number + 1
+        talk.send(head_of(talk, stream))
+        talk.server.send_head(stream, [(":status", "204")], end=True)
+    talk.send(RstStreamFrame(1, error_code=8), WindowUpdateFrame(1, 5), DataFrame(1, b"late"))
+    assert talk.server.fault is None
+
+
+def test_a_table_that_the_client_offers_is_taken_up_to_a_bound():
+    talk = Talk()
+    talk.client.conn.update_settings({SettingCodes.HEADER_TABLE_SIZE: 1 << 20})
+    stream = talk.client.ask()
+    talk.go()
+    talk.server.send_head(stream, [(":status", "200"), ("x-own", "a")])
+    talk.go()
+    assert talk.client.answers[stream].fields["x-own"] == "a"
+    assert talk.client.conn.decoder.header_table_size == limits.HTTP2_TABLE_BYTES
 
 
 def test_a_closed_window_that_is_opened_too_far_closes_the_connection():

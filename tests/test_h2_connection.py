@@ -125,6 +125,23 @@ def test_a_client_that_asks_and_reads_nothing_is_read_no_further():
     assert site.client.pongs == 200
 
 
+def test_what_a_client_sends_besides_media_waits_for_the_time_of_the_turn():
+    site = H2Site()
+    exchange, _ = site.ask("/", "POST", end=False, body=b"")
+    sink = Sink()
+    exchange.read(sink)
+    site.go()
+    site.turns.busy = True
+    for _ in range(3 * limits.HTTP2_FRAMES_FREE):
+        site.client.conn.send_data(1, b"a")
+    site.client.ask("/asked")
+    site.connection.data_received(site.client.take())
+    assert len(sink.taken) == limits.HTTP2_FRAMES_FREE
+    site.turns.busy = False
+    site.loop.turn()
+    assert len(sink.taken) == 3 * limits.HTTP2_FRAMES_FREE and "/asked" in site.exchanges
+
+
 # --- requests and answers ---
 
 

@@ -28,6 +28,15 @@ class Line(FakeTransport):
         self.reading = True
 
 
+class Turned(Unhurried):
+    """Turns whose time is used up when the test says so."""
+
+    busy = False
+
+    def open(self) -> bool:
+        return not self.busy
+
+
 class H2Site:
     """Its handler leaves each exchange to the test."""
 
@@ -42,7 +51,7 @@ class H2Site:
         "By path."
         self.client = H2Peer(**more)
         peer = Peer("192.0.2.1", "192.0.2.1", secure=True)
-        self.turns = Unhurried(self.loop)  # type: ignore[arg-type]
+        self.turns = Turned(self.loop)  # type: ignore[arg-type]
         self.connection = H2Connection(self.loop, self, self.limit, peer, self.turns, files)  # type: ignore[arg-type]
         self.line = Line(self.loop)
         self.line.owner = self.connection
