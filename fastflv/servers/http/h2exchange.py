@@ -184,7 +184,7 @@ class H2Exchange(Exchange):
             return
         self._stage = Stage.BEGUN
         head_only = self.request.method == "HEAD"
-        ahead, found = len(before), 0
+        ahead, found, begun = len(before), 0, False
 
         def head_of(size: int) -> bytes:
             nonlocal found
@@ -193,8 +193,9 @@ class H2Exchange(Exchange):
             return b""
 
         def write(piece: bytes) -> None:
-            if self._stage is Stage.BEGUN and not begun:
-                begun.append(True)
+            nonlocal begun
+            if not begun:
+                begun = True
                 self._begin(head, found)
             if not head_only:
                 self.stream.write(piece)
@@ -204,7 +205,6 @@ class H2Exchange(Exchange):
             self._file = None
             self.respond(missing)
 
-        begun: list[bool] = []
         send = TransportFileSend(
             self._connection.files, file, offset, size, head_of, self._file_done, absent, b"" if head_only else before, released
         )  # fmt: skip
