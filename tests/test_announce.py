@@ -169,7 +169,7 @@ def flags(fields: dict) -> tuple[object, object]:
 def watched(stream: Stream, variant: Variant | None = None):
     """A reader's log: one that follows the plain log makes it read."""
     outlet = stream.open(variant or OTHER)
-    outlet.holds += 1
+    outlet.log.hold()
     return outlet.log
 
 
@@ -267,6 +267,7 @@ def test_video_that_joins_later_starts_with_a_keyframe():
 
 def test_sound_that_ends_is_taken_back_and_comes_back_with_its_header():
     stream, feed = make()
+    stream.log.keep_ms = 10**6
     say(stream, LIE)
     feed.audio(0, AAC_HEADER)
     feed.video(0, AVC_HEADER)

@@ -63,7 +63,7 @@ def unframed(framing: int, wire: bytes) -> bytes:
     st.sampled_from([RAW, CHUNKED, WEBSOCKET]),
 )
 def test_cursors_that_keep_up_are_given_every_byte_once(rows, framing):
-    log = MediaLog(history_ms=10**9, history_bytes=10**9)
+    log = MediaLog(keep_ms=10**9, history_bytes=10**9)
     log.append(VIDEO, 0, key())
     # One that reads each time, one that reads now and then: they meet and share, or do not.
     eager, lazy = (Cursor(log, position=0, framing=framing) for _ in range(2))
@@ -235,7 +235,7 @@ def test_a_place_that_is_not_there_yet_is_refused():
     st.lists(st.tuples(st.sampled_from([key, inter, sound]), st.integers(0, 3000)), max_size=60), st.data()
 )
 def test_tags_are_told_one_by_one_as_they_were_appended(rows, data):
-    log = MediaLog(history_ms=10**9)
+    log = MediaLog(keep_ms=10**9)
     log.append(VIDEO, 0, key())
     cursor = Cursor(log, position=0)
     found = []
@@ -261,7 +261,7 @@ def test_who_reads_tags_and_was_trimmed_away_from_goes_on_at_the_oldest_kept():
 
 
 def test_a_reader_follows_new_bounds_of_its_lag():
-    log, feed = started()
+    log, feed = started(keep_ms=10**9)
     film(feed, 0, 25)
     cursor = Cursor(log, position=0, jump_ms=10**9, drop_ms=10**9)
     cursor.measure(0)

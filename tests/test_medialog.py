@@ -149,8 +149,11 @@ def test_a_header_or_a_disposable_frame_is_no_place_to_start():
 def test_without_readers_only_the_newest_gop_is_kept_and_memory_follows_it():
     log = MediaLog()
     fill(log, 120, bytes_per_second=100_000)
-    assert log.kept_bytes <= 2 * 100_000 + 3 * limits.PAGE_BYTES_MIN + 2 * 100_000
+    assert log.kept_bytes <= 1.4 * 2 * 100_000
     assert log.tail <= log.key_pos
+    # The GOP before goes with the first picture of the next, not with the next page.
+    fill(log, 0.04, bytes_per_second=100_000, start_ms=120_000)
+    assert log.head - log.tail < 100_000
 
 
 def test_without_readers_and_gop_cache_one_page_is_kept():
@@ -174,7 +177,7 @@ def test_with_a_reader_the_window_in_time_is_kept_and_not_much_more(reader):
     end = fill(log, 60, bytes_per_second=100_000, start_ms=1000)
     times = [row[2] for row in log.tags()]
     assert times[0] <= end - 40 - 10_000
-    assert times[0] >= end - 10_000 - 6 * limits.PAGE_SPAN_MS
+    assert times[0] >= end - 10_000 - 3 * limits.PAGE_SPAN_MS
 
 
 def test_with_a_reader_the_window_in_bytes_bounds_memory(reader):
@@ -221,7 +224,7 @@ def test_a_gop_of_as_many_frames_as_allowed_is_offered_and_one_more_is_not():
 def test_pages_grow_with_the_bitrate_and_shrink_again():
     log = MediaLog(keep_gop=False)
     end = fill(log, 20, bytes_per_second=5_000_000)
-    assert log.kept_bytes == limits.PAGE_BYTES_MAX
+    assert log.kept_bytes == pytest.approx(limits.PAGE_BYTES_MAX, rel=0.1)
     fill(log, 400, bytes_per_second=12_500, start_ms=end)
     assert log.kept_bytes < limits.PAGE_BYTES_MAX // 4
 

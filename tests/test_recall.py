@@ -112,7 +112,7 @@ def test_a_frame_whose_rest_was_trimmed_is_filled_with_the_pictures_to_come(send
     film.shoot(20, 5000)
     server, client = tcp(receive_bytes=4096, send_bytes=8192)
     player = sender.add(
-        server.detach(), film.log, framing=WEBSOCKET, position=0, jump_ms=NEVER, close_ms=NEVER
+        server.detach(), film.log, framing=WEBSOCKET, position=film.log.key_pos, jump_ms=NEVER, close_ms=NEVER
     )
     wire = bytearray(client.recv(10, socket.MSG_WAITALL))
     announced = int.from_bytes(wire[2:10] if wire[1] == 127 else wire[2:4], "big")
@@ -171,7 +171,7 @@ def test_words_between_the_messages_of_a_slow_player_cut_nothing(senders, tcp, r
             close_ms=NEVER, merge_window_ms=0,
         )  # fmt: skip
 
-    player, said, jumps = add(0), 0, 0
+    player, said, jumps = add(film.log.key_pos), 0, 0
     for _ in range(40):
         film.shoot(chance.randrange(1, 30), chance.choice([100, 3000, 20_000]))
         if chance.random() < 0.5:
@@ -193,7 +193,7 @@ def test_words_between_the_messages_of_a_slow_player_cut_nothing(senders, tcp, r
     found = frames(bytes(wire))
     assert sum(opcode == 10 for opcode, _ in found) == said
     numbers, seen = check_film(b"".join(payload for opcode, payload in found if opcode == 2))
-    assert numbers[0] == 0
+    assert numbers[0] == 10
     assert numbers[-1] == film.count - 1 or player.position == -1 or seen
 
 

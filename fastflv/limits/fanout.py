@@ -35,7 +35,7 @@ NOTSENT_BYTES_MIN: Final = 16 * 1024
 "At least, bytes: below, each keyframe would be sent in several goes."
 
 RATE_SPAN_MS: Final = 1000
-"Media that a rate is told of, ms, at least; and how often it is looked at again while players are paced."
+"Media that a rate is told of, ms, at least; and how often players of the event loop are paced anew."
 
 PACE_STEP_PERCENT: Final = 25
 "Change of the stream's rate at which paced players are told again, percent."

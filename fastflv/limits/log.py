@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from typing import Final
 
-PAGE_BYTES_MIN: Final = 64 * 1024
-"Smallest page, bytes: one second of 500 kbit/s. A stream without players keeps its GOP, rounded up to pages."
+PAGE_BYTES_MIN: Final = 8 * 1024
+"Smallest page, bytes: one second of sound at 64 kbit/s."
 
 PAGE_BYTES_MAX: Final = 1024 * 1024
 "Largest page, bytes (a larger tag gets one of its own). At 20 Mbit/s it lasts 400 ms."
 
-PAGE_SPAN_MS: Final = 500
-"Pages that fill faster than this double, ms; four times slower, they halve. Readers look at the list once per page."
+PAGE_SPAN_MS: Final = 200
+"Media that a page holds, by the stream's own rate, ms: what lies around the GOP is half a page before it and half a page behind. 13 KB at 510 kbit/s, where pages of 64 KB made a stream of 127 KB a GOP cost 230 KB. Each page is an allocation, and a look at the list for each thread with players."
+
+PAGE_CROWD_SPAN_MS: Final = 500
+"Likewise where a crowd reads, or the past is kept, ms: above the longest merge window, so that most sends lie in one page or two."
+
+PAGE_CROWD_COUNT: Final = 32
+"Readers beyond this are a crowd, count: a thousandth of a core for the pieces of their sends, where pages would cost 20 KB less."
+
+PAGE_PAST_BYTES_MIN: Final = 64 * 1024
+"Smallest page where the past is kept, bytes: each is a mapping of its file, of which a process may have 65,530."
+
+RATE_PAGES: Final = 16
+"Pages that the rate of a stream is the mean of, count: 3 s of media, so that a keyframe does not show in it."
 
 TAG_BYTES_TYPICAL: Final = 128
-"The tag index of a page has room for one tag in this many bytes. Audio tags are 100 to 400 bytes; a fuller index only ends the page early."
+"The tag index of a first page has room for one tag in this many bytes, and no later page for more. Audio tags are 100 to 400 bytes; a fuller index only ends the page early."
 
 HISTORY_MS: Final = 30_000
 "History kept for readers that lag, ms, where no stream says otherwise."

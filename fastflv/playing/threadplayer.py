@@ -113,7 +113,7 @@ class ThreadPlayer(Player):
         assert self._outlet is not None
         self._held = True
         self._next = following
-        self._outlet.holds += 1
+        self._outlet.log.hold()
 
     def _add(self, following: Next) -> None:
         """Give the socket to a sender thread, which has references of its own to what is sent."""
@@ -242,7 +242,7 @@ class ThreadPlayer(Player):
     def _let_go(self) -> None:
         if self._held and self._outlet is not None:
             self._held = False
-            self._outlet.holds -= 1
+            self._outlet.log.let_go()
 
     def _end(self, reason: EndReason, whole: bool) -> None:
         self._let_go()

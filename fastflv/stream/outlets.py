@@ -29,7 +29,7 @@ NewLog = Callable[[int], MediaLog]
 class Outlet:
     """One log of a stream. `remux` is None for the canonical one."""
 
-    __slots__ = ("holds", "log", "remux", "starts", "unread_since", "variant")
+    __slots__ = ("log", "remux", "starts", "unread_since", "variant")
 
     def __init__(
         self,
@@ -42,8 +42,6 @@ class Outlet:
         self.variant = variant
         self.log = log
         self.remux = remux
-        self.holds = 0
-        "Players that are going to read on in a moment."
         self.unread_since: float | None = None
         "When it was first seen without a reader, monotonic clock, seconds; None while it has one."
         self.starts: StartBlocks = StartBlocks(
@@ -53,7 +51,9 @@ class Outlet:
     @property
     def is_read(self) -> bool:
         """Somebody reads the log, or makes another of it; or it keeps history for those who come."""
-        return self.log.readers > 0 or self.log.followed > 0 or self.holds > 0 or self.variant.keep_ms > 0
+        return (
+            self.log.readers > 0 or self.log.followed > 0 or self.log.moving > 0 or self.variant.keep_ms > 0
+        )
 
 
 class Outlets:
@@ -135,7 +135,7 @@ class Outlets:
     @property
     def tell_time(self) -> bool:
         """Somebody reads times as they stand in FLV tags or RTMP messages. TS has a clock of its own."""
-        if self._plain.log.readers > self.unhurried or self._plain.holds or self.paused:
+        if self._plain.log.readers > self.unhurried or self._plain.log.moving or self.paused:
             return True
         self.close_unread(containers=TIMED)
         return any(

@@ -74,7 +74,7 @@ class Rewind:
     def advance(self, now: float) -> None:
         """Write what is due at *now*, monotonic clock, seconds."""
         past, self._at = now - self._at, now
-        if not any(outlet.log.readers or outlet.holds for outlet in self.outlets):
+        if not any(outlet.log.readers or outlet.log.moving for outlet in self.outlets):
             return
         if not self._began:
             self._began = True

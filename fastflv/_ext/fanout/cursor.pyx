@@ -5,7 +5,7 @@ Cursors at the same position return the same bytes object, so a send to many pla
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
 from fastflv._ext.core.atomics cimport add32, load32_relaxed, load_relaxed
@@ -13,7 +13,8 @@ from fastflv._ext.fanout.framing cimport FRAME_HEADER_MAX, FRAMING_CHUNKED, FRAM
 from fastflv._ext.fanout.ladder cimport choose_skip, skip_leading, skip_pictures, skip_stop, skip_until_key
 from fastflv._ext.fanout.lag cimport INTER, Mark, Thinning, mark_lag
 from fastflv._ext.log.block cimport Block, block_drop
-from fastflv._ext.log.log cimport Log, log_drop, log_hold
+from fastflv._ext.log.floor cimport Floor
+from fastflv._ext.log.log cimport Log, log_add_floor, log_drop, log_hold, log_remove_floor
 from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.log.mediatag cimport MediaTag, PagePin, PinnedBytes, pin_page, tag_in_page, tags_in_bytes
 from fastflv._ext.log.page cimport Page, Tag, page_tag_at
@@ -90,6 +91,7 @@ cdef class Cursor:
     cdef readonly int framing
     cdef readonly int64_t jumps       # how often lag moved it on
     cdef Log* source                  # referenced: the garbage collector may clear `log` before `__dealloc__`
+    cdef Floor floor                  # `pos` as of the last take
     cdef int64_t pos
     cdef int64_t wait_pos
     cdef int64_t epoch_pos            # where the epoch begins that its reader was told times of
@@ -129,11 +131,13 @@ cdef class Cursor:
         self.source = log.log
         log_hold(self.source)
         add32(&self.source.readers, 1)
+        self.floor.pos = self.pos
+        log_add_floor(self.source, &self.floor)
         self.is_open = True
 
     def __dealloc__(self):
         if self.is_open:
-            add32(&self.source.readers, -1)
+            self.leave()
         if self.source != NULL:
             log_drop(self.source)
 
@@ -141,7 +145,11 @@ cdef class Cursor:
         """Stop reading; the log keeps no history for this reader any more."""
         if self.is_open:
             self.is_open = False
-            add32(&self.source.readers, -1)
+            self.leave()
+
+    cdef void leave(self) noexcept:
+        add32(&self.source.readers, -1)
+        log_remove_floor(self.source, &self.floor)
 
     @property
     def position(self):
@@ -234,6 +242,7 @@ cdef class Cursor:
         cdef View view
         self.before = b""
         self.look(unacked)
+        self.floor.pos = INT64_MAX if self.waiting else self.pos
         if self.epoch_pos != log.epoch_pos:
             edge = min(edge, log.epoch_pos)
             if self.waiting:
@@ -249,6 +258,7 @@ cdef class Cursor:
                 skip_leading(&self.thin)
                 self.thin.bridge = 0
             self.waiting = False
+            self.floor.pos = self.pos
         # Borrowed: this is the writer's thread, so the pages cannot change meanwhile.
         view.pages = log.pages + log.first
         view.count = log.count
@@ -358,4 +368,5 @@ cdef class Cursor:
                 ))
                 self.pos = page.start + tag.offset + tag.size
                 i += 1
+        self.floor.pos = self.pos
         return found

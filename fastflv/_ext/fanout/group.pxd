@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from fastflv._ext.fanout.player cimport Burst, PlayerState
+from fastflv._ext.log.floor cimport Floor
 from fastflv._ext.log.log cimport Log
 from fastflv._ext.log.view cimport View
 from fastflv._ext.log.waker cimport Waker
@@ -17,11 +18,15 @@ cdef struct Slot:
     uint8_t wrapped            # the pass goes on from 0
     int32_t start
     int32_t at                 # the next player
+    int64_t seen               # head when the pass began
+    int64_t served             # head up to which its players were served, but for those that are blocked
 
 
 cdef struct Group:
-    # Belongs to one thread, but for `waker`, whose fields the log's writer reads and writes.
+    # Belongs to one thread, but for `waker` and `floor`, which the log's writer reads.
     Waker waker
+    Floor floor
+    int32_t blocked            # players whose socket is full: the floor rises no more by what others are served
     Log* log                   # referenced
     View view                  # pins the pages of the log
     Burst burst
@@ -38,8 +43,6 @@ cdef struct Group:
     int64_t seen               # head at the last look
     int64_t served             # head up to which the passes serve all players; a join moves `seen` alone
     int64_t new_us             # clock of the last look that found something new
-    int64_t rate               # of the log, bytes a second, 0: not known
-    int64_t rated_us           # clock at which `rate` was measured
     Group* next
 
 
@@ -47,6 +50,7 @@ cdef bint look(Group* g, int64_t now) noexcept nogil
 cdef int64_t flush_us(Group* g) noexcept nogil
 cdef int64_t next_due(Group* g, int64_t now) noexcept nogil
 cdef void go_idle(Group* g) noexcept nogil
+cdef void raise_floor(Group* g, int64_t most) noexcept nogil
 cdef void set_window(Group* g, int64_t window_us, int64_t now) noexcept nogil
 cdef void change_window(Group* g, int64_t window_us, bint is_open, int64_t now) noexcept nogil
 cdef void begin_pass(Group* g, Slot* slot) noexcept nogil

@@ -6,9 +6,11 @@ Sleeping and waking are described in waker.pyx.
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 
-from fastflv._ext.core.atomics cimport fence, load32_acquire, load_acquire, store32_relaxed
+from fastflv._ext.core.atomics cimport fence, load32_acquire, load_acquire, store32_relaxed, store_relaxed
 from fastflv._ext.fanout.player cimport PlayerState
-from fastflv._ext.log.log cimport Log, log_add_waker, log_drop, log_hold, log_remove_waker
+from fastflv._ext.log.log cimport (
+    Log, log_add_floor, log_add_waker, log_drop, log_hold, log_remove_floor, log_remove_waker,
+)
 from fastflv._ext.log.view cimport view_clear, view_refresh
 
 from fastflv import limits
@@ -55,6 +57,15 @@ cdef void go_idle(Group* g) noexcept nogil:
         store32_relaxed(&g.waker.idle, 0)
         return
     g.due_us = -1
+
+
+cdef void raise_floor(Group* g, int64_t most) noexcept nogil:
+    """Have the log keep no history below what all slots were served, or below *most*, where blocked players read."""
+    cdef int32_t i
+    for i in range(g.slot_count):
+        if g.slots[i].count:
+            most = min(most, g.slots[i].served)
+    store_relaxed(&g.floor.pos, most)
 
 
 cdef void set_window(Group* g, int64_t window_us, int64_t now) noexcept nogil:
@@ -157,6 +168,7 @@ cdef void start_pass(Group* g, Slot* slot) noexcept nogil:
     g.turn = (g.turn + 7) & 0x3FFFFFFF
     slot.start = slot.at = g.turn % slot.count if slot.count else 0
     slot.wrapped = 0
+    slot.seen = g.seen
 
 
 cdef PlayerState* next_player(Group* g) noexcept nogil:
@@ -173,6 +185,7 @@ cdef PlayerState* next_player(Group* g) noexcept nogil:
                 slot.at += 1
                 return slot.players[slot.at - 1]
             slot.passes -= 1
+            slot.served = slot.seen
             if slot.passes:
                 start_pass(g, slot)
             else:
@@ -229,6 +242,7 @@ cdef Group* add_group(Group** groups, Log* log, int fd, int64_t window_us, bint 
         return NULL
     g.log = log
     log_hold(log)
+    log_add_floor(log, &g.floor)
     g.due_us = -1
     g.view.version = -1
     g.burst.pos = -1
@@ -244,6 +258,7 @@ cdef void remove_group(Group** groups, Group* g) noexcept nogil:
         link = &link[0].next
     link[0] = g.next
     log_remove_waker(g.log, &g.waker)
+    log_remove_floor(g.log, &g.floor)
     view_clear(&g.view)
     free(g.view.pages)
     free_slots(g.slots, g.slot_count)

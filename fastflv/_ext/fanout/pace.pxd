@@ -2,10 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from fastflv._ext.log.view cimport View
 
-
-cdef int64_t view_rate(const View* view, int64_t head, int64_t head_dts) noexcept nogil
 cdef int64_t pace(int fd, int64_t wanted, int64_t paced) noexcept nogil
 cdef void unpace(int fd) noexcept nogil
 cdef int keep_unsent(int fd, int64_t rate) noexcept nogil

@@ -7,30 +7,19 @@ queue of a slow link in one burst.
 
 from libc.stdint cimport int64_t
 
-from fastflv._ext.core.atomics cimport load32_acquire, load_relaxed
 from fastflv._ext.core.sockets cimport (
     IPPROTO_TCP, SO_MAX_PACING_RATE, SOL_SOCKET, TCP_NOTSENT_LOWAT, setsockopt,
 )
+from fastflv._ext.log.log cimport last_page
 from fastflv._ext.log.medialog cimport MediaLog
-from fastflv._ext.log.view cimport View
+from fastflv._ext.log.rate cimport rate_now
 
 from fastflv import limits
 
 cdef int64_t NOTSENT_MAX = limits.NOTSENT_BYTES
 cdef int64_t NOTSENT_MIN = limits.NOTSENT_BYTES_MIN
 cdef int64_t NOTSENT_MS = limits.NOTSENT_MS
-cdef int64_t RATE_SPAN_MS = limits.RATE_SPAN_MS
 cdef int64_t PACE_STEP_PERCENT = limits.PACE_STEP_PERCENT
-
-
-cdef int64_t view_rate(const View* view, int64_t head, int64_t head_dts) noexcept nogil:
-    """Return the mean rate of the pages kept, bytes a second; 0 while they span less than RATE_SPAN_MS."""
-    cdef int64_t span
-    # Acquire: the writer may be filling the first page.
-    if view.count == 0 or load32_acquire(&view.pages[0].tag_count) == 0:
-        return 0
-    span = head_dts - view.pages[0].tags[0].dts_ms
-    return (head - view.pages[0].start) * 1000 // span if span >= RATE_SPAN_MS else 0
 
 
 cdef int64_t pace(int fd, int64_t wanted, int64_t paced) noexcept nogil:
@@ -61,12 +50,8 @@ cdef int keep_unsent(int fd, int64_t rate) noexcept nogil:
 
 
 def bytes_per_second(MediaLog log not None):
-    """Return the mean rate of the pages that *log* keeps; 0 while they are too few. Writer's thread only."""
-    cdef View view
-    # Borrowed: only this thread changes the list of pages.
-    view.pages = log.log.pages + log.log.first
-    view.count = log.log.count
-    return view_rate(&view, load_relaxed(&log.log.head), load_relaxed(&log.log.head_dts))
+    """Return the mean rate of the newest pages of *log*; 0 while they are too few. Writer's thread only."""
+    return rate_now(&log.log.rate, last_page(log.log))
 
 
 def pace_socket(int fd, int64_t wanted, int64_t paced):

@@ -122,6 +122,14 @@ cdef class SendHandle:
         return self.state.pos
 
 
+cdef void leave_log(SendHandle player) noexcept:
+    """A player that left reads its log no more."""
+    cdef MediaLog log = <MediaLog>player.log
+    add32(&log.log.readers, -1)
+    if player.state.leaving == LEFT_RECALLED:
+        add32(&log.log.moving, -1)
+
+
 @cython.final
 cdef class Sender:
     """A set of sender threads. Belongs to the event loop; only `stop` blocks.
@@ -185,7 +193,7 @@ cdef class Sender:
         while p != NULL:
             player = <SendHandle>p.object
             p = p.next
-            add32(&(<MediaLog>player.log).log.readers, -1)
+            leave_log(player)
             Py_DECREF(player)
         if self.threads != NULL:
             for i in range(self.thread_count):
@@ -342,6 +350,7 @@ cdef class Sender:
         log_hold(log.log)
         p.progress_us = merge_window_ms * 1000
         add32(&log.log.readers, 1)
+        add32(&log.log.moving, 1)
         self.players.add(player)
         # The reference of the threads, which `reap` gives back: the garbage collector does not see their pointers.
         Py_INCREF(player)
@@ -455,7 +464,7 @@ cdef class Sender:
             self.players.discard(player)
             Py_DECREF(player)
             self.load[player.thread] -= 1
-            add32(&(<MediaLog>player.log).log.readers, -1)
+            leave_log(player)
         left.reverse()
         return left
 

@@ -18,7 +18,7 @@ from libc.stdlib cimport free, realloc
 from posix.unistd cimport close, read, write
 
 from fastflv._ext.core.atomics cimport (
-    exchange32, load32_acquire, load_acquire, load_relaxed, store32_relaxed, store32_release,
+    add32, exchange32, load32_acquire, load_acquire, load_relaxed, store32_relaxed, store32_release,
     store_relaxed,
 )
 from fastflv._ext.core.pthreads cimport pthread_mutex_lock, pthread_mutex_unlock
@@ -29,12 +29,12 @@ from fastflv._ext.core.sockets cimport (
 from fastflv._ext.fanout.change cimport Change, change_group, free_changes
 from fastflv._ext.fanout.group cimport (
     Group, add_group, begin_pass, begin_passes, find_group, flush_us, go_idle, join_group, leave_group, look, next_due,
-    next_player, remove_group, set_window,
+    next_player, raise_floor, remove_group, set_window,
 )
 from fastflv._ext.fanout.ladder cimport give_credit, measure_lag
 from fastflv._ext.fanout.lag cimport INTER
 from fastflv._ext.fanout.loadwindow cimport load_look
-from fastflv._ext.fanout.pace cimport pace, view_rate
+from fastflv._ext.fanout.pace cimport pace
 from fastflv._ext.fanout.player cimport (
     ASKED_BACK, LEFT_ENDED, LEFT_EPOCH, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN, LEFT_SLOW,
     LEFT_STALLED, SEND_BLOCKED, SEND_FAILED, SEND_RECALLED, PlayerState, player_finish, player_is_whole, player_release,
@@ -49,7 +49,6 @@ cdef int64_t LATE_US = <int64_t>(limits.LATE_SECONDS * 1000000)
 cdef int32_t LEAVE_COUNT = limits.LEAVE_COUNT
 cdef int64_t LEAVE_US = limits.LEAVE_MS * 1000
 cdef int32_t SERVE_COUNT = limits.SERVE_COUNT
-cdef int64_t RATE_LOOK_US = limits.RATE_SPAN_MS * 1000
 cdef enum:
     EVENTS = 256
 
@@ -76,7 +75,12 @@ cdef void mark_leaving(Thread* t, PlayerState* p, uint8_t why) noexcept nogil:
 
 cdef void note_blocked(Thread* t, PlayerState* p) noexcept nogil:
     """The player's socket is full: it is served again when that is writable, and looked at meanwhile."""
+    cdef Group* g = <Group*>p.group
     p.blocked = 1
+    g.blocked += 1
+    # A new player, which counts as moving until here, starts further back than others read.
+    if p.pos < g.floor.pos:
+        store_relaxed(&g.floor.pos, p.pos)
     p.progress_us = clock_us()
     if t.blocked == 0:
         t.check_us = p.progress_us + CHECK_US
@@ -100,7 +104,7 @@ cdef void serve(Thread* t, Group* g, PlayerState* p, int64_t head) noexcept nogi
         mark_leaving(t, p, LEFT_RECALLED)
     else:
         if p.pace_percent:
-            p.paced = pace(p.fd, group_rate(g, head) * p.pace_percent // 100, p.paced)
+            p.paced = pace(p.fd, load_relaxed(&g.log.bytes_per_second) * p.pace_percent // 100, p.paced)
         end_response(t, g, p)
 
 
@@ -112,15 +116,6 @@ cdef void note_start(PlayerState* p) noexcept nogil:
         p.pictured or not (p.waiting or p.thin.skip & INTER)
     ):
         store_relaxed(&p.key_us, clock_us())
-
-
-cdef int64_t group_rate(Group* g, int64_t head) noexcept nogil:
-    """Return the rate of the log, bytes a second, measured each RATE_SPAN_MS; 0 when it is not known."""
-    cdef int64_t now = clock_us()
-    if now - g.rated_us > RATE_LOOK_US:
-        g.rated_us = now
-        g.rate = view_rate(&g.view, head, load_relaxed(&g.log.head_dts))
-    return g.rate
 
 
 cdef void end_response(Thread* t, Group* g, PlayerState* p) noexcept nogil:
@@ -143,9 +138,11 @@ cdef void serve_some(Thread* t, Group* g) noexcept nogil:
     for _i in range(SERVE_COUNT):
         p = next_player(g)
         if p == NULL:
-            return
+            break
         if not p.blocked and not p.leaving:
             serve(t, g, p, g.seen)
+    if not g.blocked:
+        raise_floor(g, g.seen)
     t.passing = t.passing or g.passing > 0
 
 
@@ -259,6 +256,7 @@ cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
         is_open = p.progress_us < 0
         g = add_group(&t.groups, log, t.fd, t.load.window_us if is_open else p.progress_us, is_open)
     if g == NULL or join_group(g, p) < 0:
+        add32(&log.moving, -1)
         log_drop(log)
         p.leaving = LEFT_MEMORY
         hand_back(t, p)
@@ -267,6 +265,7 @@ cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
     event.events = <uint32_t>(EPOLLOUT | EPOLLRDHUP) | EPOLLET
     event.data.ptr = p
     if epoll_ctl(t.epfd, EPOLL_CTL_ADD, p.fd, &event) < 0:
+        add32(&g.log.moving, -1)
         mark_leaving(t, p, LEFT_PEER)
         return
     look(g, now)
@@ -275,6 +274,9 @@ cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
     serve(t, g, p, g.seen)
     if g.count == 1:
         g.served = g.seen
+    if g.slots[p.slot].count == 1:
+        g.slots[p.slot].served = g.seen
+    add32(&g.log.moving, -1)
     if g.due_us < 0:
         store32_relaxed(&g.waker.idle, 0)
         g.due_us = now + flush_us(g) if g.window_us == 0 else next_due(g, now)
@@ -338,18 +340,23 @@ cdef void check_blocked(Thread* t, int64_t now) noexcept nogil:
     cdef Group* g = t.groups
     cdef int32_t i, k
     cdef PlayerState* p
-    cdef int64_t bound
+    cdef int64_t bound, low
     while g != NULL:
+        low = g.seen
         bound = t.crew.drain_us if load32_acquire(&g.log.ended) else t.crew.stall_us
         for i in range(g.slot_count):
             for k in range(g.slots[i].count):
                 p = g.slots[i].players[k]
                 if not p.blocked:
                     continue
+                if not p.waiting:
+                    low = min(low, p.pos)
                 if now - p.progress_us > bound:
                     mark_leaving(t, p, LEFT_STALLED)
                 elif measure_lag(p, g.log, &g.view) > p.close_ms:
                     mark_leaving(t, p, LEFT_SLOW)
+        if g.blocked:
+            raise_floor(g, low)
         g = g.next
 
 
@@ -360,6 +367,7 @@ cdef void unblock(Thread* t, PlayerState* p) noexcept nogil:
     cdef int64_t progress = p.progress_us
     p.blocked = 0
     t.blocked -= 1
+    g.blocked -= 1
     look(g, clock_us())
     serve(t, g, p, g.seen)
     if p.blocked and p.sent == sent:
@@ -369,14 +377,20 @@ cdef void unblock(Thread* t, PlayerState* p) noexcept nogil:
 cdef void release_left(Thread* t, int32_t most) noexcept nogil:
     """Release players that were marked, *most* of them, oldest first."""
     cdef PlayerState* p
+    cdef Group* g
     cdef Group* empty
     while t.gone_at < t.gone_count and most > 0:
         p = t.gone[t.gone_at]
         t.gone_at += 1
         most -= 1
+        g = <Group*>p.group
         if p.blocked:
             t.blocked -= 1
-        p.whole = player_is_whole(p, &(<Group*>p.group).view)
+            g.blocked -= 1
+        p.whole = player_is_whole(p, &g.view)
+        if p.leaving == LEFT_RECALLED:
+            # Until `reap`: it may be added again where it was.
+            add32(&g.log.moving, 1)
         empty = leave_group(p)
         if empty != NULL:
             remove_group(&t.groups, empty)

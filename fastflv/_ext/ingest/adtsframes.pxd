@@ -2,7 +2,6 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
-from fastflv._ext.syntax.adts cimport ADTS_FRAME_MAX
 from fastflv._ext.syntax.flvtag cimport Payload
 
 cdef enum:
@@ -20,7 +19,7 @@ cdef class AdtsFrames:
     cdef uint32_t at
     cdef uint32_t head_size
     cdef uint32_t count        # frames taken
-    cdef uint8_t body[AAC_HEAD_MAX + ADTS_FRAME_MAX]   # of the present frame
+    cdef uint8_t* body         # owned; of the present frame; NULL until the first, for most publishers send none
 
     cdef void clear(self) noexcept
     cdef bint configure(self, const uint8_t* config, uint32_t size) noexcept

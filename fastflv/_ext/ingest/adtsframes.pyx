@@ -8,11 +8,12 @@ Spec: ISO 14496-3, 1.A.2.2 (ADTS), 1.6.2.1 (AudioSpecificConfig), 4.4.2.1 (eleme
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from fastflv._ext.core.octets cimport load_be16, load_be32
 from fastflv._ext.syntax.adts cimport (
-    AdtsFields, AdtsFrame, adts_size, is_adts, is_program, next_adts, set_adts, write_adts,
+    ADTS_FRAME_MAX, AdtsFields, AdtsFrame, adts_size, is_adts, is_program, next_adts, set_adts, write_adts,
 )
 from fastflv._ext.syntax.flvtag cimport MP4A, TAG_AUDIO, Payload
 
@@ -38,6 +39,9 @@ cdef class AdtsFrames:
     def __cinit__(self, make_record):
         self.make_record = make_record
 
+    def __dealloc__(self):
+        free(self.body)
+
     cdef void clear(self) noexcept:
         """Begin with a publisher that has sent no header."""
         self.has_config = False
@@ -59,12 +63,19 @@ cdef class AdtsFrames:
         return self.has_config
 
     cdef bint begin(self, const Payload* found, const uint8_t* body) noexcept:
-        """Take the body of an AAC tag; return whether it holds ADTS frames, which `next` then brings."""
+        """Take the body of an AAC tag; return whether it holds ADTS frames, which `next` then brings.
+
+        Without memory for one they stay as they came.
+        """
         if (
             found.packet != 1 or found.at > AAC_HEAD_MAX or body[0] == MULTITRACK
             or not is_adts(body + found.at, found.size)
         ):
             return False
+        if self.body == NULL:
+            self.body = <uint8_t*>malloc(AAC_HEAD_MAX + ADTS_FRAME_MAX)
+            if self.body == NULL:
+                return False
         self.data = body + found.at
         self.size = found.size
         self.at = 0

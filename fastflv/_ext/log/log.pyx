@@ -2,16 +2,18 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memmove
+from libc.string cimport memmove, memset
 
 from fastflv._ext.core.atomics cimport (
-    add32, fence, load32_relaxed, load_relaxed, store32_release, store_relaxed, store_release,
+    add32, fence, load32_acquire, load32_relaxed, load_relaxed, store32_release, store_relaxed, store_release,
 )
 from fastflv._ext.core.pthreads cimport (
     pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from fastflv._ext.log.block cimport Block, block_drop
+from fastflv._ext.log.floor cimport Floor, add_floor, lowest_floor, remove_floor
 from fastflv._ext.log.page cimport Page, Tag, page_drop, page_new
+from fastflv._ext.log.rate cimport Rate, rate_add, rate_now
 from fastflv._ext.log.timeshift cimport timeshift_free, timeshift_take
 from fastflv._ext.log.waker cimport Waker, add_waker, remove_waker, wake_readers
 from fastflv._ext.syntax.flvtag cimport COMMAND, CONFIG, TAG_VIDEO
@@ -20,8 +22,12 @@ from fastflv import limits
 
 cdef uint32_t PAGE_MIN = limits.PAGE_BYTES_MIN
 cdef uint32_t PAGE_MAX = limits.PAGE_BYTES_MAX
+cdef uint32_t PAGE_PAST_MIN = limits.PAGE_PAST_BYTES_MIN
 cdef int64_t PAGE_SPAN_MS = limits.PAGE_SPAN_MS
 cdef int64_t KEY_WAIT_MS = limits.KEY_WAIT_MS
+cdef int64_t PAGE_CROWD_SPAN_MS = limits.PAGE_CROWD_SPAN_MS
+cdef int32_t CROWD = limits.PAGE_CROWD_COUNT
+cdef uint32_t TAG_BYTES_TYPICAL = limits.TAG_BYTES_TYPICAL
 
 
 # --- the log: life --------------------------------------------------------------------------
@@ -34,7 +40,7 @@ cdef Log* log_new() noexcept nogil:
     log.key_pos = -1
     log.pending_key = -1
     log.epoch_pos = -1
-    log.next_capacity = PAGE_MIN
+    log.page_bytes = PAGE_MIN
     log.key_wait_ms = KEY_WAIT_MS
     pthread_mutex_init(&log.lock, NULL)
     return log
@@ -73,6 +79,19 @@ cdef void log_remove_waker(Log* log, Waker* waker) noexcept nogil:
     pthread_mutex_unlock(&log.lock)
 
 
+cdef void log_add_floor(Log* log, Floor* floor) noexcept nogil:
+    """Keep the history for a reader from *floor* on, which stays the reader's."""
+    pthread_mutex_lock(&log.lock)
+    add_floor(&log.floors, floor)
+    pthread_mutex_unlock(&log.lock)
+
+
+cdef void log_remove_floor(Log* log, Floor* floor) noexcept nogil:
+    pthread_mutex_lock(&log.lock)
+    remove_floor(&log.floors, floor)
+    pthread_mutex_unlock(&log.lock)
+
+
 cdef void wake_log_readers(Log* log, bint urgent) noexcept nogil:
     # Orders the store of the head before the load of `idle`; pairs with the fence in go_idle (fanout/group.pyx).
     fence()
@@ -83,37 +102,29 @@ cdef void wake_log_readers(Log* log, bint urgent) noexcept nogil:
 
 # --- the log: writing -----------------------------------------------------------------------
 
-cdef inline Page* last_page(Log* log) noexcept nogil:
-    return log.pages[log.first + log.count - 1] if log.count else NULL
-
-
 cdef void trim(Log* log, int32_t least) noexcept nogil:
     """Drop the oldest published pages that neither the GOP nor a lagging reader needs; *least* pages stay.
 
     Caller holds the lock.
     """
     cdef Page* oldest
-    cdef int64_t end, key
-    cdef int32_t tags
-    cdef bint wanted
+    cdef int64_t end, key, newest
+    cdef int32_t count = log.count
+    # In this order: who stops moving has set its floor before.
+    cdef int64_t low = 0 if load32_acquire(&log.moving) > 0 else lowest_floor(log.floors)
     key = log.pending_key if log.pending_key >= 0 else load_relaxed(&log.key_pos)
     while log.count > least:
         oldest = log.pages[log.first]
         end = oldest.start + oldest.used
         if log.keep_gop and key >= 0 and end > key:
-            return
+            break
         # Followers read at the publish, and one read of the publisher may fill several pages.
         if end > load_relaxed(&log.head):
-            return
-        tags = oldest.tag_count
-        wanted = (
-            log.kept_bytes <= log.history_bytes
-            and tags > 0
-            and oldest.tags[tags - 1].dts_ms
-            > log.written_dts - (log.history_ms if load32_relaxed(&log.readers) > 0 else log.keep_ms)
-        )
-        if wanted:
-            return
+            break
+        if oldest.tag_count > 0 and log.kept_bytes <= log.history_bytes:
+            newest = oldest.tags[oldest.tag_count - 1].dts_ms
+            if newest > log.written_dts - (max(log.history_ms, log.keep_ms) if end > low else log.keep_ms):
+                break
         if oldest.start <= load_relaxed(&log.key_pos) < end:
             # Without a GOP cache the keyframe may be trimmed before its GOP is over: it is no start any more.
             store_release(&log.key_pos, -1)
@@ -124,6 +135,20 @@ cdef void trim(Log* log, int32_t least) noexcept nogil:
             timeshift_take(log.past, oldest, log.written_dts)
         else:
             page_drop(oldest)
+    if log.count != count:
+        store_release(&log.version, log.version + 1)
+
+
+cdef void size_page(Log* log, const Page* last) noexcept nogil:
+    """Set `page_bytes` for the next page by the rate of those before, of which *last* is the newest."""
+    cdef bint crowd = log.past != NULL or load32_relaxed(&log.readers) > CROWD
+    cdef int64_t least = PAGE_PAST_MIN if log.past != NULL else PAGE_MIN
+    cdef int64_t wanted
+    rate_add(&log.rate, last)
+    store_relaxed(&log.bytes_per_second, rate_now(&log.rate, NULL))
+    wanted = log.rate.bytes * (PAGE_CROWD_SPAN_MS if crowd else PAGE_SPAN_MS) // max(log.rate.ms, <int64_t>1)
+    # It doubles at most: a keyframe that fills a page by itself says little of the rate.
+    log.page_bytes = <uint32_t>max(least, min(wanted, min(<int64_t>PAGE_MAX, <int64_t>log.page_bytes * 2)))
 
 
 cdef int add_page(Log* log, uint32_t least) noexcept nogil:
@@ -131,14 +156,19 @@ cdef int add_page(Log* log, uint32_t least) noexcept nogil:
     cdef Page* last = last_page(log)
     cdef Page** grown
     cdef int32_t room
-    # Pages span about PAGE_SPAN_MS: small enough for a precise trim, large enough for few allocations. A page filled
-    # by one tag spans 0 ms and doubles the next, else large frames would never share a page.
+    cdef int64_t tags
     if last != NULL and last.tag_count:
-        if last.tags[last.tag_count - 1].dts_ms - last.tags[0].dts_ms < PAGE_SPAN_MS:
-            log.next_capacity = min(log.next_capacity * 2, PAGE_MAX)
-        elif last.tags[last.tag_count - 1].dts_ms - last.tags[0].dts_ms > 4 * PAGE_SPAN_MS:
-            log.next_capacity = max(log.next_capacity // 2, PAGE_MIN)
-    page = page_new(log.written, max(log.next_capacity, least))
+        size_page(log, last)
+    # A tag that is larger than a page is alone in its own, which goes when the tag does.
+    tags = 1
+    if least <= log.page_bytes:
+        least = log.page_bytes
+        tags = least // TAG_BYTES_TYPICAL
+        if log.rate.bytes:
+            # Half as many again as the mean: a fuller index ends the page early.
+            tags = min(tags, log.rate.tags * least * 3 // (log.rate.bytes * 2))
+        tags += 8
+    page = page_new(log.written, least, <uint32_t>tags)
     if page == NULL:
         return -1
     pthread_mutex_lock(&log.lock)
@@ -214,11 +244,16 @@ cdef void log_forget_key(Log* log) noexcept nogil:
     store_release(&log.key_pos, -1)
 
 
+cdef void log_forget_rate(Log* log) noexcept nogil:
+    """The publisher left: what comes next may have another rate, and the time until then is no media."""
+    memset(&log.rate, 0, sizeof(Rate))
+    store_relaxed(&log.bytes_per_second, 0)
+
+
 cdef void log_trim(Log* log) noexcept nogil:
     """Free what nobody needs without waiting for the next page; a log that nobody reads may keep none."""
     pthread_mutex_lock(&log.lock)
     trim(log, 1 if load32_relaxed(&log.readers) > 0 else 0)
-    store_release(&log.version, log.version + 1)
     pthread_mutex_unlock(&log.lock)
 
 
@@ -238,6 +273,8 @@ cdef void log_publish(Log* log, bint urgent) noexcept nogil:
         old = log.key_block
         log.key_block = log.pending_block
         store_release(&log.key_pos, log.pending_key)
+        # Before the head moves on: followers have read up to it.
+        trim(log, 1)
         pthread_mutex_unlock(&log.lock)
         log.pending_key = -1
         log.pending_block = NULL

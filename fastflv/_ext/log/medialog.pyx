@@ -4,11 +4,12 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
-from fastflv._ext.core.atomics cimport load32_relaxed, load_relaxed, store32_release
+from fastflv._ext.core.atomics cimport add32, load32_relaxed, load_relaxed, store32_release
 from fastflv._ext.log.block cimport block_new
 from fastflv._ext.log.follower cimport Follower
 from fastflv._ext.log.log cimport (
-    log_commit, log_drop, log_end, log_forget_key, log_mark_key, log_new, log_publish, log_reserve, log_trim, told_ms,
+    log_commit, log_drop, log_end, log_forget_key, log_forget_rate, log_mark_key, log_new, log_publish, log_reserve,
+    log_trim, told_ms,
 )
 from fastflv._ext.log.page cimport Page, page_tag_at
 from fastflv._ext.syntax.flvtag cimport COMMAND, CONFIG, KEY, TAG_FRAME_BYTES, TAG_VIDEO, read_traits, write_tag
@@ -25,9 +26,9 @@ logger = logging.getLogger(__name__)
 cdef class MediaLog:
     """The log of one stream in one container. Belongs to the event loop; sender threads read its C core.
 
-    *history_ms* and *history_bytes* bound the history kept while there are readers; *keep_ms*, within *history_bytes*,
-    the history kept without readers. With *keep_gop* the newest GOP is kept in any case, unless it exceeds
-    *key_bytes_max* bytes or *key_tags_max* video tags (0: no bound).
+    *history_ms* and *history_bytes* bound the history kept for readers, from where the slowest of them reads;
+    *keep_ms*, within *history_bytes*, is kept whoever reads. With *keep_gop* the newest GOP is kept in any case, unless
+    it exceeds *key_bytes_max* bytes or *key_tags_max* video tags (0: no bound).
     """
 
     def __cinit__(
@@ -119,7 +120,7 @@ cdef class MediaLog:
 
     @property
     def keep_ms(self):
-        """History kept while no reader is there, ms."""
+        """History kept whoever reads, ms."""
         return self.log.keep_ms
 
     @keep_ms.setter
@@ -157,6 +158,19 @@ cdef class MediaLog:
     def readers(self):
         """Cursors and players that read this log."""
         return load32_relaxed(&self.log.readers)
+
+    @property
+    def moving(self):
+        """Players on their way to a sender thread or back, and who `hold` it."""
+        return load32_relaxed(&self.log.moving)
+
+    def hold(self):
+        """Keep the history: somebody is going to read it in a moment. Undone by `let_go`."""
+        add32(&self.log.moving, 1)
+
+    def let_go(self):
+        """Undo `hold`."""
+        add32(&self.log.moving, -1)
 
     @property
     def ended(self):
@@ -228,6 +242,7 @@ cdef class MediaLog:
         """Withdraw the start until the next keyframe, here and in the logs of the followers."""
         cdef Follower follower
         log_forget_key(self.log)
+        log_forget_rate(self.log)
         for follower in self.followers:
             follower.forget_key()
 

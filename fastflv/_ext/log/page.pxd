@@ -23,7 +23,7 @@ cdef struct Page:
     void* map              # owned mapping of a file, read only; NULL: the bytes are in memory
 
 
-cdef Page* page_new(int64_t start, uint32_t capacity) noexcept nogil
+cdef Page* page_new(int64_t start, uint32_t least, uint32_t tag_room) noexcept nogil
 cdef void page_drop(Page* page) noexcept nogil
 cdef Page* page_in_file(const Page* page, int fd, int64_t offset) noexcept nogil
 cdef bint page_is_resident(const Page* page) noexcept nogil

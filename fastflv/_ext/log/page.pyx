@@ -7,8 +7,6 @@ from posix.mman cimport MAP_FAILED, MAP_SHARED, PROT_READ, mmap, munmap
 
 from fastflv._ext.core.atomics cimport add32, load32_acquire
 
-from fastflv import limits
-
 cdef extern from "<sys/mman.h>" nogil:
     int mincore(void* start, size_t size, unsigned char* there)
     int madvise(void* start, size_t size, int advice)
@@ -17,23 +15,24 @@ cdef extern from "<sys/mman.h>" nogil:
 cdef enum:
     FRAME = 4096           # bytes that the kernel maps as one, at least
     SCAN = 256             # frames that are asked for at once
+    HEAP_HEAD = 16         # bytes that the C library puts before an allocation
+    HEAP_STEP = 2048       # sizes of allocations, bytes: what one page leaves fits another
 
-cdef uint32_t TAG_BYTES_TYPICAL = limits.TAG_BYTES_TYPICAL
 
-
-cdef Page* page_new(int64_t start, uint32_t capacity) noexcept nogil:
-    cdef uint32_t room = capacity // TAG_BYTES_TYPICAL + 8
+cdef Page* page_new(int64_t start, uint32_t least, uint32_t tag_room) noexcept nogil:
+    """Return an empty page for *least* bytes or some more, and *tag_room* tags; NULL without memory."""
     cdef size_t tags_at = (sizeof(Page) + 15) & ~<size_t>15
-    cdef size_t bytes_at = tags_at + room * sizeof(Tag)
-    cdef Page* page = <Page*>malloc(bytes_at + capacity)
+    cdef size_t bytes_at = tags_at + tag_room * sizeof(Tag)
+    cdef size_t whole = (bytes_at + least + HEAP_HEAD + HEAP_STEP - 1) // HEAP_STEP * HEAP_STEP - HEAP_HEAD
+    cdef Page* page = <Page*>malloc(whole)
     if page == NULL:
         return NULL
     page.refs = 1
     page.tag_count = 0
     page.start = start
     page.used = 0
-    page.capacity = capacity
-    page.tag_room = room
+    page.capacity = <uint32_t>(whole - bytes_at)
+    page.tag_room = tag_room
     page.tags = <Tag*>(<uint8_t*>page + tags_at)
     page.bytes = <uint8_t*>page + bytes_at
     page.map = NULL
