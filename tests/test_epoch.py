@@ -172,7 +172,7 @@ class Old:
     def join(self, variant: Variant = PLAIN, how: StartMode | None = None) -> tuple[Outlet, bytes]:
         """Let a player begin; return its outlet, which it holds, and what it has been sent once it is at the head."""
         outlet = self.stream.open(variant)
-        outlet.holds += 1
+        outlet.log.hold()
         start = self.stream.start(outlet, begin=how)
         return outlet, bytes(start.block) + outlet.log.read(start.position, outlet.log.head)
 
@@ -191,7 +191,8 @@ def test_the_first_player_of_an_old_stream_is_told_times_from_near_0(how):
     # The second shares its clock, and so does what follows.
     _, data = show.join(how=StartMode.GOP)
     assert 1000 <= times(read_file(data)[2])[0] < 4000
-    outlet.holds -= 2
+    outlet.log.let_go()
+    outlet.log.let_go()
     show.shoot(25)
     _, data = show.join(how=StartMode.GOP)
     assert times(read_file(data)[2])[0] == 0, "the last player has left"
@@ -230,7 +231,7 @@ def test_a_player_that_pauses_keeps_its_clock():
     show = Old()
     outlet, _ = show.join()
     epoch = show.stream.log.epoch_ms
-    outlet.holds -= 1
+    outlet.log.let_go()
     show.stream.outlets.paused += 1
     show.shoot(50)
     show.join()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model.viewer import FLV, SLOW, Publisher, Viewer
 
+from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor
 
 NEVER = 1 << 40
@@ -125,3 +126,15 @@ def test_players_of_threads_that_read_now_and_then_lose_nothing(senders, tcp, se
         if log.head - log.tail < 40_000:
             break
     assert log.head - log.tail < 40_000
+
+
+def test_a_burst_of_more_time_than_the_history_is_read_whole_where_it_is_small():
+    """As of a publisher that was cut off: seconds of sound in one read."""
+    publisher = Publisher(history_ms=500)
+    log = publisher.log
+    reader = Cursor(log, position=log.head, drop_ms=NEVER, jump_ms=NEVER)
+    start = log.head
+    publisher.frames(80)
+    assert log.head - start < limits.HISTORY_BYTES_MIN
+    assert len(b"".join(iter(reader.take, b""))) == log.head - start
+    assert reader.jumps == 0

@@ -27,6 +27,7 @@ class Bench:
         self.delays = Delays()
         name = StreamName(DEFAULT_VHOST, "live", "a")
         self.stream = Stream(name, StreamOptions(live_clock=True), id="vid-1", now_ms=0, delays=self.delays)
+        self.stream.log.keep_ms = 10**9
         self.writer = self.stream.writer
 
         def now() -> Clocks:

@@ -48,7 +48,7 @@ class Show:
         """Return the bytes of a start, and a function that gives what the log has behind it."""
         chunks = {"chunk_size": 4096, "stream_id": 1} if container == "rtmp" else {}
         outlet = self.stream.open(Variant(container, **chunks, **more))
-        outlet.holds += 1
+        outlet.log.hold()
         start = self.stream.start(outlet, begin=begin)
         position = start.position
         return bytes(start.block), lambda: outlet.log.read(position, outlet.log.head), start

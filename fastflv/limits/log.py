@@ -31,6 +31,9 @@ TAG_BYTES_TYPICAL: Final = 128
 HISTORY_MS: Final = 30_000
 "History kept for readers that lag, ms, where no stream says otherwise."
 
+HISTORY_BYTES_MIN: Final = 64 * 1024
+"What a reader has still to read is kept up to this many bytes, however old: a publisher that was cut off brings seconds of sound in one read, and nobody was slow."
+
 HISTORY_BYTES: Final = 32 * 1024 * 1024
 "Bound of that history in bytes, whatever the bitrate."
 

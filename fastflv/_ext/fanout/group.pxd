@@ -50,6 +50,7 @@ cdef bint look(Group* g, int64_t now) noexcept nogil
 cdef int64_t flush_us(Group* g) noexcept nogil
 cdef int64_t next_due(Group* g, int64_t now) noexcept nogil
 cdef void go_idle(Group* g) noexcept nogil
+cdef void keep_floor(Group* g, int64_t pos) noexcept nogil
 cdef void raise_floor(Group* g, int64_t most) noexcept nogil
 cdef void set_window(Group* g, int64_t window_us, int64_t now) noexcept nogil
 cdef void change_window(Group* g, int64_t window_us, bint is_open, int64_t now) noexcept nogil

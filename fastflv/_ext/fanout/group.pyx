@@ -59,6 +59,13 @@ cdef void go_idle(Group* g) noexcept nogil:
     g.due_us = -1
 
 
+cdef void keep_floor(Group* g, int64_t pos) noexcept nogil:
+    """A player at *pos* is blocked: the floor stays, and falls for a new one, which starts further back than others."""
+    g.blocked += 1
+    if pos < g.floor.pos:
+        store_relaxed(&g.floor.pos, pos)
+
+
 cdef void raise_floor(Group* g, int64_t most) noexcept nogil:
     """Have the log keep no history below what all slots were served, or below *most*, where blocked players read."""
     cdef int32_t i

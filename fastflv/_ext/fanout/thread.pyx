@@ -28,8 +28,8 @@ from fastflv._ext.core.sockets cimport (
 )
 from fastflv._ext.fanout.change cimport Change, change_group, free_changes
 from fastflv._ext.fanout.group cimport (
-    Group, add_group, begin_pass, begin_passes, find_group, flush_us, go_idle, join_group, leave_group, look, next_due,
-    next_player, raise_floor, remove_group, set_window,
+    Group, add_group, begin_pass, begin_passes, find_group, flush_us, go_idle, join_group, keep_floor, leave_group,
+    look, next_due, next_player, raise_floor, remove_group, set_window,
 )
 from fastflv._ext.fanout.ladder cimport give_credit, measure_lag
 from fastflv._ext.fanout.lag cimport INTER
@@ -75,12 +75,8 @@ cdef void mark_leaving(Thread* t, PlayerState* p, uint8_t why) noexcept nogil:
 
 cdef void note_blocked(Thread* t, PlayerState* p) noexcept nogil:
     """The player's socket is full: it is served again when that is writable, and looked at meanwhile."""
-    cdef Group* g = <Group*>p.group
     p.blocked = 1
-    g.blocked += 1
-    # A new player, which counts as moving until here, starts further back than others read.
-    if p.pos < g.floor.pos:
-        store_relaxed(&g.floor.pos, p.pos)
+    keep_floor(<Group*>p.group, p.pos)
     p.progress_us = clock_us()
     if t.blocked == 0:
         t.check_us = p.progress_us + CHECK_US

@@ -27,6 +27,7 @@ cdef int64_t PAGE_SPAN_MS = limits.PAGE_SPAN_MS
 cdef int64_t KEY_WAIT_MS = limits.KEY_WAIT_MS
 cdef int64_t PAGE_CROWD_SPAN_MS = limits.PAGE_CROWD_SPAN_MS
 cdef int32_t CROWD = limits.PAGE_CROWD_COUNT
+cdef int64_t HISTORY_LEAST = limits.HISTORY_BYTES_MIN
 cdef uint32_t TAG_BYTES_TYPICAL = limits.TAG_BYTES_TYPICAL
 
 
@@ -108,7 +109,7 @@ cdef void trim(Log* log, int32_t least) noexcept nogil:
     Caller holds the lock.
     """
     cdef Page* oldest
-    cdef int64_t end, key, newest
+    cdef int64_t end, key, age
     cdef int32_t count = log.count
     # In this order: who stops moving has set its floor before.
     cdef int64_t low = 0 if load32_acquire(&log.moving) > 0 else lowest_floor(log.floors)
@@ -122,8 +123,10 @@ cdef void trim(Log* log, int32_t least) noexcept nogil:
         if end > load_relaxed(&log.head):
             break
         if oldest.tag_count > 0 and log.kept_bytes <= log.history_bytes:
-            newest = oldest.tags[oldest.tag_count - 1].dts_ms
-            if newest > log.written_dts - (max(log.history_ms, log.keep_ms) if end > low else log.keep_ms):
+            age = log.written_dts - oldest.tags[oldest.tag_count - 1].dts_ms
+            if age < log.keep_ms:
+                break
+            if end > low and (age < log.history_ms or log.written - oldest.start <= HISTORY_LEAST):
                 break
         if oldest.start <= load_relaxed(&log.key_pos) < end:
             # Without a GOP cache the keyframe may be trimmed before its GOP is over: it is no start any more.
