@@ -79,9 +79,12 @@ class LogFold(logging.Filter):
 
     def _form_of(self, record: logging.LogRecord) -> Form:
         key = (str(record.msg), network_of(getattr(record, "peer", "")))
-        if key not in self._forms and len(self._forms) >= limits.LOG_FOLD_FORMS:
+        if len(self._forms) >= limits.LOG_FOLD_FORMS and key not in self._forms:
             key = ("", OTHERS)
-        return self._forms.setdefault(key, Form())
+        form = self._forms.get(key)
+        if form is None:
+            form = self._forms[key] = Form()
+        return form
 
 
 def _line(record: logging.LogRecord) -> str:

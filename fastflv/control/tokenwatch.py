@@ -89,6 +89,8 @@ class TokenWatch:
             self._loop.call_soon(client.drop, EndReason.REVOKED)
 
     def client_left(self, client: Client, reason: EndReason) -> None:
+        if not self._rules and not self.store.uses:
+            return
         id = client.id
         self.store.uses.release(id)
         if self._grants.pop(id, None) is not None and id in self._timers:

@@ -17,7 +17,8 @@ def access_request(
 
     *client_id*: empty: that of the connection. The page is that of Referer. Browsers send none with a WebSocket: there it is Origin.
     """
-    headers = request.headers
+    headers, path = request.headers, request.path
+    authorization = headers.get("authorization")
     page = headers.get("referer", "")
     if not page and scheme in ("ws", "wss"):
         page = headers.get("origin", "")
@@ -32,11 +33,11 @@ def access_request(
         scheme=scheme,
         param=f"?{request.query}" if request.query else "",
         # Thousands of players keep the same texts; interned ones are freed with the last of them.
-        page_url=intern(page[: limits.PAGE_URL_CHARS_MAX]),
+        page_url=intern(page[: limits.PAGE_URL_CHARS_MAX]) if page else "",
         tc_url=intern(f"{scheme}://{headers.get('host', '')}/{name.app}"),
-        file=intern(request.path.rpartition("/")[2]) if action is Action.PLAY else "",
-        bearer=_bearer(headers.get("authorization", "")),
-        path=intern(request.path),
+        file=intern(path.rpartition("/")[2]) if action is Action.PLAY else "",
+        bearer=_bearer(authorization) if authorization else "",
+        path=intern(path),
     )
 
 

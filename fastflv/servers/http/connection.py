@@ -116,11 +116,13 @@ class HttpConnection(asyncio.Protocol):
         self.drive()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        transport, self.transport = self.transport, None
+        if transport is None:
+            # A sender thread has taken the socket.
+            return
         self._free()
-        if self.transport is not None:
-            self._quiet.forget(self.transport)
-            self.transport = None
-            self._limit.release(self.peer.socket_ip)
+        self._quiet.forget(transport)
+        self._limit.release(self.peer.socket_ip)
         self._give_up()
 
     # --- requests ---
