@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parent.parent / "fastflv"
 LAYERS = (
@@ -65,6 +64,7 @@ def layer_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Return every module that *path* imports, as dotted names."""
     text = path.read_text()
@@ -98,47 +98,53 @@ def test_the_modules_are_found():
     assert imports(ROOT / "servers" / "http" / "connection.py") >= {"asyncio", "fastflv.limits"}
 
 
-@pytest.mark.parametrize("path", PYTHON + CYTHON, ids=name_of)
-def test_imports_point_left(path):
-    here = layer_of(path)
-    if here in ("__init__", "__init__.pxd", "__main__"):
-        return
-    for module in imports(path):
-        parts = module.split(".")
-        if parts[0] != "fastflv" or len(parts) < 2 or parts[1] not in RANK:
-            continue
-        there = parts[1]
-        assert there == here or RANK[there] < RANK[here] or {here, there} == {"errors", "limits"}, (
-            f"{name_of(path)} imports {module}"
-        )
+def fastflv_imports(path: Path) -> list[list[str]]:
+    """The parts of the names of what *path* imports of fastflv, without `fastflv`."""
+    return [module.split(".")[1:] for module in imports(path) if module.startswith("fastflv.")]
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in CYTHON if path.parent.parent == ROOT / "_ext"], ids=name_of
-)
-def test_strata_of_the_compiled_core_import_left(path):
-    here = STRATA.index(path.parent.name)
-    for module in imports(path):
-        parts = module.split(".")
-        if parts[:2] == ["fastflv", "_ext"] and len(parts) > 2:
-            assert STRATA.index(parts[2]) <= here, f"{name_of(path)} imports {module}"
+# One test a rule, not one a module: a thousand modules would be thousands of tests that take longer to collect than to run.
 
 
-def config_rank(name):
+def test_imports_point_left():
+    assert [
+        f"{name_of(path)} imports {'.'.join(module)}"
+        for path in PYTHON + CYTHON
+        if (here := layer_of(path)) not in ("__init__", "__init__.pxd", "__main__")
+        for module in fastflv_imports(path)
+        if (there := module[0]) in RANK
+        and there != here
+        and RANK[there] >= RANK[here]
+        and {here, there} != {"errors", "limits"}
+    ] == []
+
+
+def test_strata_of_the_compiled_core_import_left():
+    assert [
+        f"{name_of(path)} imports {'.'.join(module)}"
+        for path in CYTHON
+        if path.parent.parent == ROOT / "_ext"
+        for module in fastflv_imports(path)
+        if module[0] == "_ext" and len(module) > 1
+        if STRATA.index(module[1]) > STRATA.index(path.parent.name)
+    ] == []
+
+
+def config_rank(name: str) -> int:
     return next(rank for rank, row in enumerate(CONFIG) if name in row)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in PYTHON if layer_of(path) == "config" and path != ROOT / "config/__init__.py"],
-    ids=name_of,
-)
-def test_modules_of_the_configuration_import_left(path):
-    here = config_rank(path.relative_to(ROOT / "config").parts[0].removesuffix(".py"))
-    for module in imports(path):
-        parts = module.split(".")
-        if parts[:2] == ["fastflv", "config"] and len(parts) > 2:
-            assert config_rank(parts[2]) <= here, f"{name_of(path)} imports {module}"
+def test_modules_of_the_configuration_import_left():
+    paths = [path for path in PYTHON if layer_of(path) == "config" and path != ROOT / "config/__init__.py"]
+    assert len(paths) > 20
+    assert [
+        f"{name_of(path)} imports {'.'.join(module)}"
+        for path in paths
+        for module in fastflv_imports(path)
+        if module[0] == "config" and len(module) > 1
+        if config_rank(module[1])
+        > config_rank(path.relative_to(ROOT / "config").parts[0].removesuffix(".py"))
+    ] == []
 
 
 def test_every_package_has_its_layer():
@@ -146,30 +152,36 @@ def test_every_package_has_its_layer():
     assert packages <= set(RANK)
 
 
-@pytest.mark.parametrize("path", PYTHON + CYTHON, ids=name_of)
-def test_only_the_edge_knows_an_event_loop(path):
-    if name_of(path).startswith(LOOPED):
-        return
-    tops = {module.split(".")[0] for module in imports(path)}
-    assert not tops & {"asyncio", "uvloop", "selectors", "threading", "concurrent"}
+def test_only_the_edge_knows_an_event_loop():
+    loops = {"asyncio", "uvloop", "selectors", "threading", "concurrent"}
+    assert [
+        name_of(path)
+        for path in PYTHON + CYTHON
+        if not name_of(path).startswith(LOOPED)
+        if loops & {module.split(".")[0] for module in imports(path)}
+    ] == []
 
 
-@pytest.mark.parametrize(
-    "path", PYTHON + CYTHON + TESTS, ids=lambda path: path.relative_to(ROOT.parent).as_posix()
-)
-def test_no_module_is_over_500_lines(path):
-    assert len(path.read_text().splitlines()) <= 500
+def test_no_module_is_over_500_lines():
+    assert [str(path) for path in PYTHON + CYTHON + TESTS if len(path.read_text().splitlines()) > 500] == []
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.pyx")), ids=name_of)
-def test_every_extension_has_a_stub_or_a_declaration(path):
-    assert path.with_suffix(".pyi").exists() or path.with_suffix(".pxd").exists()
+def test_every_extension_has_a_stub_or_a_declaration():
+    assert [
+        name_of(path)
+        for path in CYTHON
+        if path.suffix == ".pyx"
+        if not (path.with_suffix(".pyi").exists() or path.with_suffix(".pxd").exists())
+    ] == []
 
 
-@pytest.mark.parametrize("path", PYTHON + CYTHON, ids=name_of)
-def test_every_module_begins_with_what_it_is(path):
+def is_introduced(path: Path) -> bool:
+    """Whether a module begins with what it is."""
     text = path.read_text()
     if path.suffix == ".py" and path.name != "__init__.py":
-        assert ast.get_docstring(ast.parse(text))
-    if path.suffix == ".pyx":
-        assert text.startswith('"""')
+        return bool(ast.get_docstring(ast.parse(text)))
+    return path.suffix != ".pyx" or text.startswith('"""')
+
+
+def test_every_module_begins_with_what_it_is():
+    assert [name_of(path) for path in PYTHON + CYTHON if not is_introduced(path)] == []
