@@ -10,6 +10,7 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -26,6 +27,23 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 settings.register_profile("fastflv", deadline=None)
 settings.load_profile("fastflv")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `-n N --dist loadfile`: attacks one after the other, since they measure; flows, which wait, before units, which compute."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "attacks" if "/attacks/" in file else file
+
+    # In the order of the collection, instead of files with many tests first.
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
 
 
 def connected(receive_bytes: int = 0, send_bytes: int = 0) -> tuple[socket.socket, socket.socket]:
