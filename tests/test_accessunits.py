@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model.flv import AUDIO, COMMAND, CONFIG, KEY, VIDEO, Feed, Tag, log_tags, sound
 from model.remuxed import AVC_CONFIG, HEVC_CONFIG, HEVC_SETS, PPS, SPS, prefixed
+from patience import SANITIZED
 
 from fastflv import limits
 from fastflv._ext.ingest.streamwriter import StreamWriter
@@ -334,7 +335,7 @@ def test_sound_is_there_however_the_pictures_are():
     assert not bench.writer.has_video
 
 
-@pytest.mark.skipif("FASTFLV_SANITIZED" in os.environ, reason="sanitizers keep what is freed for a while")
+@pytest.mark.skipif(SANITIZED, reason="sanitizers keep what is freed for a while")
 def test_memory_of_a_large_picture_is_given_back_with_the_next():
     large, before = annexb(IDR + bytes([7]) * 7_000_000), resident()
     writers = []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import SANITIZED
 
 from fastflv import limits
 from fastflv._ext.log.block import MediaBlock
@@ -30,7 +31,7 @@ def test_a_block_holds_what_it_was_given(size):
     assert not block.in_use
 
 
-@pytest.mark.skipif("FASTFLV_SANITIZED" in os.environ, reason="sanitizers keep what is freed for a while")
+@pytest.mark.skipif(SANITIZED, reason="sanitizers keep what is freed for a while")
 def test_large_blocks_leave_no_holes_between_small_things_that_stay():
     content = bytes(100_000)
     before = resident()

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 from bystanders import Bystanders, Figures
 from memory import Memory, MemoryWatch
+from patience import SANITIZED
 from server import Server
 
 FIGURES = "figures"
 "Name of the property of a test that the table behind the results shows."
 STRICT = "FASTFLV_ATTACKS" in os.environ
 "`make attacks` on a machine with nothing else to do: the bounds are those that users are promised."
-SANITIZED = "FASTFLV_SANITIZED" in os.environ
 DELAY_MS = 25.0
 "Bound of the p99 on a quiet machine."
 DELAY_SHARED_MS = 300.0

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
-from attack import SANITIZED, STRICT, Attack
+from attack import STRICT, Attack
 from flvread import VIDEO
 from hookserver import HookServer
+from patience import SANITIZED
 from publisher import Publisher, picture, silent_headers
 from server import HOST, Server, until, vhost_text
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 from flvread import FlvReader, read_flv
+from patience import patient
 
 
 @cache
@@ -118,7 +119,9 @@ def make(form: Form, folder: Path) -> Clip | None:
             str(path),
         ]
         for step in (words, copy):
-            done = subprocess.run(step, capture_output=True, text=True, timeout=60 + 4 * form.seconds)
+            done = subprocess.run(
+                step, capture_output=True, text=True, timeout=patient(60 + 4 * form.seconds)
+            )
             if done.returncode:
                 path.unlink(missing_ok=True)
                 print(f"{form.name}: {done.stderr}")
@@ -139,7 +142,7 @@ def push(
 
 def finish(process: subprocess.Popen[str], timeout: float = 20) -> None:
     """Wait for the end of a publisher; it must be content."""
-    _, complaint = process.communicate(timeout=timeout)
+    _, complaint = process.communicate(timeout=patient(timeout))
     assert process.returncode == 0, complaint
 
 
@@ -147,7 +150,7 @@ def end(process: subprocess.Popen[str]) -> None:
     """End a publisher that runs for ever."""
     if process.poll() is None:
         process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=patient(10))
 
 
 def decode(path: Path) -> None:
@@ -167,5 +170,5 @@ def decode(path: Path) -> None:
         "null",
         "-",
     ]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=patient(60))
     assert done.returncode == 0 and not done.stderr, done.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clip import ffmpeg
+from patience import patient
 from server import environment
 
 
@@ -30,7 +31,7 @@ def command(*words: str | Path, into: Any = subprocess.PIPE, **more: Any) -> sub
 def ask(*words: str | Path, status: int = 0, timeout: float = 60) -> dict[str, Any]:
     """Run a command with `--json` to its end; return its report, that of a failure too."""
     process = command(*words, "--json")
-    said, complaint = process.communicate(timeout=timeout)
+    said, complaint = process.communicate(timeout=patient(timeout))
     assert process.returncode == status, (process.returncode, said, complaint)
     assert "Traceback" not in complaint
     found = json.loads(said or complaint)
@@ -54,7 +55,7 @@ def on_terminal(*words: str | Path, timeout: float = 60) -> tuple[int, str]:
         pass
     finally:
         os.close(ours)
-    return process.wait(timeout), shown.decode("utf-8", "replace")
+    return process.wait(patient(timeout)), shown.decode("utf-8", "replace")
 
 
 def decoded(path: Path, kind: str) -> list[str]:
@@ -62,6 +63,6 @@ def decoded(path: Path, kind: str) -> list[str]:
     words = [
         ffmpeg(), "-v", "error", "-xerror", "-i", str(path), "-map", f"0:{kind}:0", "-fps_mode", "passthrough", "-f", "framemd5", "-",
     ]  # fmt: skip
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=patient(60))
     assert done.returncode == 0 and not done.stderr, done.stderr
     return [line.rpartition(",")[2].strip() for line in done.stdout.splitlines() if not line.startswith("#")]

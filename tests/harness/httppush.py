@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Self
 
 from flvread import Tag, flv_file
+from patience import SILENCE
 from server import HOST
 
 FLV_HEADER = flv_file([])
@@ -38,7 +39,7 @@ class HttpPush:
         timeout: float = 15,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.sock = socket.create_connection((HOST, port), timeout)
+        self.sock = socket.create_connection((HOST, port), timeout * SILENCE)
         if tls is not None:
             self.sock = tls.wrap_socket(self.sock, server_hostname=HOST)
         self.chunked = length is None and version == "1.1"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from flvread import AUDIO, VIDEO, FlvReader, Tag
+from patience import SILENCE, patient
 from server import HOST
 
 
@@ -33,7 +34,7 @@ class Player:
     ) -> None:
         """*flv*: the body is FLV and must be well-formed. *source*: the address to connect from."""
         self.sock = socket.socket()
-        self.sock.settimeout(timeout)
+        self.sock.settimeout(timeout * SILENCE)
         if buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         if source:
@@ -211,7 +212,7 @@ class Recorder(threading.Thread, Generic[T]):
             self.failure = error
 
     def done(self, timeout: float = 20) -> T:
-        self.join(timeout)
+        self.join(patient(timeout))
         assert not self.is_alive(), f"still reading: {self.player}"
         if self.failure is not None:
             raise self.failure

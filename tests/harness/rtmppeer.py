@@ -6,6 +6,7 @@ import socket
 import ssl
 from typing import Any, Self
 
+from patience import SILENCE
 from server import HOST
 
 from fastflv._ext.ingest.chunkwrite import write_message
@@ -28,7 +29,7 @@ class RtmpPeer:
     ) -> None:
         """*source*: the address to connect from; empty: the system chooses."""
         self.sock = socket.socket()
-        self.sock.settimeout(timeout)
+        self.sock.settimeout(timeout * SILENCE)
         if buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         if source:
@@ -52,7 +53,7 @@ class RtmpPeer:
 
     def closed(self, timeout: float = 10) -> bool:
         """Whether the server closes the connection within *timeout*."""
-        self.sock.settimeout(timeout)
+        self.sock.settimeout(timeout * SILENCE)
         try:
             while self.sock.recv(65536):
                 pass

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from model.ports import free_ports
+from patience import SANITIZED, SILENCE, patient
 
 import fastflv
 
 HOST = "127.0.0.1"
-MIB = (4 if os.environ.get("FASTFLV_SANITIZED") else 1) << 20
+MIB = (4 if SANITIZED else 1) << 20
 "Bytes in a MiB of memory bounds; sanitizers put red zones around every allocation."
 
 
@@ -51,7 +52,7 @@ class Log:
     def wait(self, pattern: str, since: int = 0, timeout: float = 20) -> str:
         """Return the first line that matches; AssertionError when none comes."""
         with self._news:
-            self._news.wait_for(lambda: self.find(pattern, since) or self.ended, timeout)
+            self._news.wait_for(lambda: self.find(pattern, since) or self.ended, patient(timeout))
             found = self.find(pattern, since)
         assert found, f"no line like {pattern!r} in the log:\n{self.text()}"
         return found[0]
@@ -146,7 +147,7 @@ class Server:
     def ask(self, path: str, method: str = "GET") -> dict[str, Any]:
         """Ask the API."""
         request = urllib.request.Request(f"http://{HOST}:{self.api}/api/v1/{path}", method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=patient(10)) as answer:
             said = json.load(answer)
         assert isinstance(said, dict)
         return said
@@ -232,7 +233,7 @@ def stop(process: subprocess.Popen[str]) -> int:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:
-        return process.wait(10)
+        return process.wait(10 * SILENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -245,13 +246,14 @@ def run(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess
         [sys.executable, "-P", "-m", "fastflv", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         env=environment(environ),
     )
 
 
 def until(condition: Any, what: str, timeout: float = 5) -> None:
     """Wait for something that can only be asked for."""
+    timeout = patient(timeout)
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {timeout} s"

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from flvread import VIDEO, FlvReader, Tag
+from patience import SILENCE
 from server import HOST
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -72,7 +73,7 @@ class WebSocket:
         *source*: the address to connect from.
         """
         self.sock = socket.socket()
-        self.sock.settimeout(timeout)
+        self.sock.settimeout(timeout * SILENCE)
         if buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         if source:
