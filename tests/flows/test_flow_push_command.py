@@ -12,6 +12,7 @@ import pytest
 from clip import Clip, decode, ffmpeg
 from command import ask, command, on_terminal
 from flvread import AUDIO, VIDEO, media
+from patience import patient
 from player import Player, Recorder
 from publisher import Publisher
 from pushsite import Casters
@@ -101,7 +102,7 @@ def test_a_publish_that_the_server_ends_says_why(casters: Casters, h264: Clip) -
         until(lambda way=way: f"kick-{way}" in server.streams(), "the publish", 20)  # type: ignore[misc]
         row = next(row for row in server.clients() if row["publish"] and row["name"] == f"kick-{way}")
         server.ask(f"clients/{row['id']}", "DELETE")
-        _, complaint = process.communicate(timeout=20)
+        _, complaint = process.communicate(timeout=patient(20))
         assert process.returncode == 1 and why in complaint, complaint
 
 
@@ -127,7 +128,7 @@ def test_what_ffmpeg_writes_into_a_pipe_is_published(casters: Casters, h264: Cli
         recorder = Recorder(player)
         with subprocess.Popen(words, stdout=subprocess.PIPE) as writer:
             process = command("push", "-", url_of(casters, "http", "stdin"), stdin=writer.stdout)
-            assert process.communicate(timeout=30) == ("", "")
+            assert process.communicate(timeout=patient(30)) == ("", "")
         assert process.returncode == 0
         recorder.done()
         assert media(player.tags, VIDEO) == media(h264.flv.tags, VIDEO)

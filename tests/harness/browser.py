@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import pytest
+from patience import patient
 from server import HOST
 
 PAGE = Path(__file__).parent / "players.html"
@@ -71,7 +72,7 @@ def find_script(script: Script) -> bytes:
         pytest.skip(f"no {script.package}: neither a path in {script.variable} nor npm to fetch it")
     with tempfile.TemporaryDirectory() as folder:
         words = ["npm", "pack", "--silent", f"{script.package}@{script.version}"]
-        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=patient(120))
         archives = list(Path(folder).glob("*.tgz"))
         if done.returncode or not archives:
             pytest.skip(f"no {script.package}: npm pack failed: {done.stderr.strip()[-200:]}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clip import ffmpeg
+from patience import patient
 
 
 class Frame(NamedTuple):
@@ -47,7 +48,9 @@ def frames(path: Path, kind: str) -> list[Frame]:
         if kind == "v"
         else ["-c", "copy", "-copyinkf", "-bsf:a", "aac_adtstoasc"]
     )
-    done = subprocess.run([*words, "-f", "framemd5", "-"], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [*words, "-f", "framemd5", "-"], capture_output=True, text=True, timeout=patient(120)
+    )
     assert done.returncode == 0 and not done.stderr, f"{path}: {done.stderr}"
     lines = done.stdout.splitlines()
     base = next((line.split()[2] for line in lines if line.startswith("#tb 0")), "1/1")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clip import ffmpeg
 from flvread import SCRIPT, VIDEO, Tag, media, read_flv
+from patience import patient
 from publisher import Publisher
 from server import Server, vhost_text
 
@@ -64,7 +65,7 @@ def decode(path: Path) -> None:
     """The first complaint of ffmpeg fails the test."""
     done = subprocess.run(
         [ffmpeg(), "-v", "error", "-xerror", "-i", str(path), "-f", "null", "-"],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=patient(60),
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), path
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 from flvread import AUDIO, SCRIPT, VIDEO, Tag, media
 from model.ports import free_ports
+from patience import patient
 from rtmpplayer import RtmpPlayer
 from server import Server
 
@@ -49,7 +50,9 @@ def open_site(serve: Callable[..., Server], folder: Path) -> Site:
     if openssl is None:
         pytest.skip("no openssl")
     words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=x -keyout key.pem -out cert.pem"
-    subprocess.run([openssl, *words.split()], cwd=folder, check=True, capture_output=True, timeout=30)
+    subprocess.run(
+        [openssl, *words.split()], cwd=folder, check=True, capture_output=True, timeout=patient(30)
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

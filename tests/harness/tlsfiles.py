@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 from model.ports import free_ports
+from patience import patient
 from server import HOST, Server
 
 
@@ -32,7 +33,7 @@ def make_pair(folder: Path, *names: str) -> Pair:
     words = f"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=fastflv -addext subjectAltName={alternative}"
     subprocess.run(
         [openssl, *words.split(), "-keyout", str(pair.key), "-out", str(pair.cert)],
-        check=True, capture_output=True, timeout=30,
+        check=True, capture_output=True, timeout=patient(30),
     )  # fmt: skip
     return pair
 

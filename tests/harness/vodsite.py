@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from clip import ffmpeg
 from flvread import FlvReader, Tag, media, read_flv
+from patience import patient
 from server import HOST
 
 
@@ -53,6 +54,6 @@ def complaint(body: bytes, form: str) -> str:
     """Decode every frame of *body*, a file of the format *form*; return what ffmpeg says, empty when it is content."""
     words = [ffmpeg(), "-v", "error", "-threads", "1", "-f", form, "-i", "pipe:0"]
     words += ["-map", "0:v?", "-map", "0:a?", "-f", "null", "-"]
-    done = subprocess.run(words, input=body, capture_output=True, timeout=120)
+    done = subprocess.run(words, input=body, capture_output=True, timeout=patient(120))
     text = done.stderr.decode(errors="replace")
     return text or ("" if done.returncode == 0 else f"ffmpeg ends with {done.returncode}")
