@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 from h2.errors import ErrorCodes
 from model.h2site import H2Site
@@ -403,3 +406,21 @@ def test_nothing_stays_behind_a_connection():
     site.go()
     site.lose()
     assert not site.loop.timers
+
+
+def test_a_connection_that_is_over_is_freed_at_once():
+    site = H2Site(window=SLOW)
+    player, _ = site.play("/live")
+    player.writer.write(BIG)
+    site.ask("/", "POST", end=False, body=b"a")[0].read(Sink())
+    site.ask("/large")[0].respond(Response(body=BIG))
+    site.go()
+    freed = weakref.ref(site.connection)
+    gc.disable()
+    try:
+        site.lose()
+        site.exchanges.clear()
+        del player, site.connection, site.line.owner
+        assert freed() is None
+    finally:
+        gc.enable()
