@@ -195,6 +195,7 @@ def test_when_the_last_player_leaves_nothing_is_left(window):
     for _ in range(20):
         stage.video()
         stage.loop.advance(0.04)
+    stage.loop.advance(limits.START_KEEP_SECONDS)
     assert stage.loop.timers == []
     # And who comes later is served as ever.
     late = stage.join()
@@ -247,6 +248,7 @@ def test_the_end_of_a_stream_is_the_end_of_the_response():
     stage.loop.turn()
     assert messages.ends == raw.ends == [(EndReason.STREAM_ENDED, True)]
     assert read_file(raw.wire)[2][-1].mark[:4] == (40).to_bytes(4, "big")
+    stage.loop.advance(limits.START_KEEP_SECONDS)
     assert (stage.loop.timers, stage.players.count) == ([], 0)
 
 

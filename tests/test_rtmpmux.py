@@ -72,7 +72,7 @@ def message(tag: Tag, stream_id: int = 1) -> Message:
 @settings(max_examples=100)
 @given(TAGS, CHUNKS, st.sampled_from([0, 1, 2, 0xFFFFFFFF]), st.integers(0, 8))
 def test_a_reader_gets_back_what_was_published(tags, chunk_size, stream_id, first):
-    source, log = MediaLog(), MediaLog(history_bytes=10**9, keep_ms=10**9)
+    source, log, pulled, published = (MediaLog(history_bytes=10**9, keep_ms=1 << 40) for _ in range(4))
     for tag in tags[:first]:
         source.append(*tag)
     mux = RtmpMux(source, log, chunk_size, stream_id)
@@ -83,7 +83,7 @@ def test_a_reader_gets_back_what_was_published(tags, chunk_size, stream_id, firs
     wire = log.read(log.tail, log.head)
     assert told(wire, chunk_size) == wanted
     # The server's own reader and writer, as at an edge that pulls, make the same of it as of what was published.
-    edge, origin = StreamWriter(MediaLog(), jitter=OFF), StreamWriter(MediaLog(), jitter=OFF)
+    edge, origin = StreamWriter(pulled, jitter=OFF), StreamWriter(published, jitter=OFF)
     for writer in (edge, origin):
         writer.begin(10)
     reader, feed = ChunkReader(), Feed(origin)

@@ -19,6 +19,9 @@ COMPACT_BYTES_PER_SECOND: Final = 20 * 1024 * 1024
 START_BYTES_HELD: Final = 32 * 1024 * 1024
 "Compact starts of one stream and container that players have not taken yet, bytes: there is one for each frame in which somebody joins. Beyond it, who joins gets the last one or a start at the GOP's own pace, which cost nothing. 16 different ones at 4 Mbit/s and a GOP of 4 s."
 
+START_KEEP_SECONDS: Final = 1.0
+"Time after which compact starts are looked for that all who joined have taken, seconds: a GOP for each stream that was ever joined, 64 KB at 510 kbit/s."
+
 SEND_BYTES_MAX: Final = 512 * 1024
 "Bytes of one sendmsg, at most: a joining player's GOP goes out in a few calls and does not hold the others up for long."
 

@@ -131,6 +131,7 @@ class LoopPlayer(Player):
         head, tail = frame_ends(self._framing, len(start.block))
         pieces = (preamble if preamble is not None else b"", head, start.block, tail)
         self._start.extend(memoryview(piece) for piece in pieces if len(piece))
+        self._players.given.add(outlet.starts)
         self._pictured = start.pictured
         if self._beginning is UNBEGUN and not (
             outlet.starts.has_video and (start.pictured or start.until_key)

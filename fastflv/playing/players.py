@@ -13,6 +13,7 @@ from fastflv._ext.fanout.loadwindow import LoadMeter
 from fastflv._ext.fanout.sender import Sender, SendHandle
 from fastflv._ext.log.medialog import MediaLog
 from fastflv.net.turns import Turns
+from fastflv.playing.givenstarts import GivenStarts
 from fastflv.playing.loopplayer import LoopPlayer, TransportWire
 from fastflv.playing.loopticker import LoopTicker
 from fastflv.playing.player import Ended, Framing, Wire
@@ -41,6 +42,7 @@ class Players:
         self._tickers: dict[tuple[MediaLog, int], LoopTicker] = {}
         self._meter = LoadMeter(monotonic())
         self._closing = False
+        self.given = GivenStarts(loop, turns)
         self.stopping = False
         "The server stops: no player is handed to a sender thread any more."
         loop.add_reader(sender.fd, self.reap)

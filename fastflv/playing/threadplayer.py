@@ -102,6 +102,7 @@ class ThreadPlayer(Player):
         block, position, until_key, pictured = start
         self._outlet = outlet
         self._before = None
+        self._players.given.add(outlet.starts)
         if self._transport is None:
             self._add(Next(block, position, preamble, until_key, pictured=pictured))
             return

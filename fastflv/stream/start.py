@@ -121,6 +121,13 @@ class StartBlocks:
             self._asked, self._answer = asked, start
         return self._answer
 
+    def forget(self) -> bool:
+        """Drop the compact starts that nobody is sent any more; return whether others stay."""
+        self._compact_made = {}
+        self._asked = self._answer = None
+        self._given = [block for block in self._given if block.in_use]
+        return bool(self._given)
+
     def _begin(self, how: StartMode, burst: StartBurst, claims: Tracks | None) -> Start:
         if how is StartMode.LIVE:
             return Start(MediaBlock(self._prefix(claims) + self._headers()), self._log.head)
