@@ -22,7 +22,8 @@ def test_zero_allows(status, body):
 @pytest.mark.parametrize(
     ("status", "body", "why"),
     [
-        (200, b"1", "a body that is neither 0 nor a JSON object"),
+        (200, b"1", "code 1"),
+        (200, b"-0", "a body that is neither 0 nor a JSON object"),
         (200, b"00", "a body that is neither 0 nor JSON"),
         (200, b"", "an empty body"),
         (200, b"[0]", "a body that is neither 0 nor a JSON object"),

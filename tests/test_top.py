@@ -86,4 +86,5 @@ def test_what_is_no_url_of_an_api_is_refused(url):
 
 def test_the_port_and_the_scheme_may_stand_alone():
     assert Api("live.example:1985").url == "http://live.example:1985"
+    assert Api("2985").url == "http://127.0.0.1:2985"
     assert Api("https://me:a%40b@live.example/").url == "https://live.example"

@@ -103,6 +103,8 @@ def refusal_of(status: int, body: bytes, most: int) -> str:
         answer = json.loads(body)
     except (ValueError, RecursionError):
         return "a body that is neither 0 nor JSON"
+    if type(answer) is int and answer:
+        return f"code {answer}"
     if not isinstance(answer, dict):
         return "a body that is neither 0 nor a JSON object"
     code = answer.get("code")

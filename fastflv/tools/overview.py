@@ -26,7 +26,12 @@ class Api:
     """The API of one server."""
 
     def __init__(self, url: str) -> None:
-        """*url*: of the API's port, `http://USER:PASSWORD@HOST:PORT` where it asks. Raises ToolError for what is no URL."""
+        """*url*: of the API's port, `http://USER:PASSWORD@HOST:PORT` where it asks; a number is a port of this machine.
+
+        Raises ToolError for what is no URL.
+        """
+        if url.isdecimal():
+            url = f"127.0.0.1:{url}"
         try:
             parts = urlsplit(url if "//" in url else f"http://{url}")
             known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -48,11 +53,15 @@ class Api:
             with urllib.request.urlopen(request, timeout=limits.TOOL_WAIT_SECONDS) as answer:
                 found = json.load(answer)
         except urllib.error.HTTPError as error:
-            why = {401: "it asks for a name and a password: write http://USER:PASSWORD@HOST:PORT"}
+            why = {
+                401: "it asks for a name and a password: write http://USER:PASSWORD@HOST:PORT",
+                404: "no API is there; is it the port of http_api?",
+            }
             raise ToolError(f"{self.url}: {why.get(error.code, f'the answer is {error.code}')}") from None
         except (OSError, ValueError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
-            raise ToolError(f"{self.url}: {reason}; is it the port of http_api?") from None
+            shown = getattr(reason, "strerror", None) or str(reason)
+            raise ToolError(f"{self.url}: {shown.lower()}; is it the port of http_api?") from None
         if not isinstance(found, dict):
             raise ToolError(f"{self.url} is no API of fastflv")
         return found

@@ -110,8 +110,8 @@ def test_on_a_terminal_the_view_is_live(server: Server, looped: str) -> None:
 def test_it_says_what_to_do_where_there_is_no_api(server: Server) -> None:
     for target, advice in (
         (f"http://{HOST}:{server.rtmp}", "port of http_api"),
-        (f"http://{HOST}:{server.http}", "404"),
-        (f"http://{HOST}:1", "port of http_api"),
+        (f"http://{HOST}:{server.http}", "no API is there; is it the port of http_api?"),
+        (f"http://{HOST}:1", "connection refused; is it the port of http_api?"),
         ("ftp://x", "write http://HOST:1985"),
         ("http://u:secret@[", "write http://HOST:1985"),
     ):
