@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fastflv.access.verdict import ALLOW, Redirected, Verdict, forbid, unauthorized
     from fastflv.config.load import load, load_text
     from fastflv.config.model.server import Settings
+    from fastflv.containers.flv.header import flv_header
     from fastflv.embed.event import ClientEvent, ClientStep, ConnectionEvent, Events, StreamEvent, StreamStep
     from fastflv.embed.publisher import Publisher
     from fastflv.embed.reader import Begin, Reader
@@ -58,6 +59,7 @@ __all__ = [
     "StreamView",
     "UsageError",
     "Verdict",
+    "flv_header",
     "forbid",
     "load",
     "load_text",
@@ -70,6 +72,7 @@ _HOMES = {
     "access.verdict": ("ALLOW", "Redirected", "Verdict", "forbid", "unauthorized"),
     "config.load": ("load", "load_text"),
     "config.model.server": ("Settings",),
+    "containers.flv.header": ("flv_header",),
     "embed.event": ("ClientEvent", "ClientStep", "ConnectionEvent", "Events", "StreamEvent", "StreamStep"),
     "embed.publisher": ("Publisher",),
     "embed.reader": ("Begin", "Reader"),

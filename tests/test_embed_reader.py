@@ -82,6 +82,7 @@ async def test_a_tag_has_its_body_without_a_copy_and_can_be_written_as_flv():
                 break
         assert bytes(tag.payload) == bytes(tag) == read_tags(tag.to_bytes())[0].body
         assert read_tags(tag.to_bytes())[0][:2] == (VIDEO, tag.time)
+        assert read_tags(tag.to_bytes(time=5_000))[0] == (VIDEO, 5_000, bytes(tag.payload))
         assert tag.payload.readonly
         assert tag.payload.obj is tag
         assert (tag.codec, tag.cts, len(tag)) == (7, 0, len(tag.payload))

@@ -6,15 +6,18 @@ from typing import BinaryIO
 
 import fastflv
 
-HEADER = b"FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00"
 PART_BYTES = 1 << 20
 
 
 async def record(server: fastflv.Server, path: str, out: BinaryIO) -> int:
     """Write the stream *path* to *out* until it ends; return the bytes written."""
-    part, written = bytearray(HEADER), 0
+    part, written = bytearray(fastflv.flv_header(audio=True, video=True)), 0
+    began: int | None = None
     async for tag in server.stream(path):
-        part += tag.to_bytes()
+        if began is None and tag.kind != fastflv.SCRIPT:
+            began = tag.time
+        # The time of a stream counts from its first publish, that of the file from its first frame.
+        part += tag.to_bytes(time=max(tag.time - (began or 0), 0))
         if len(part) >= PART_BYTES:
             # A storage is waited for on a thread. While it is slow, the log waits; then the reader jumps.
             written += await asyncio.to_thread(out.write, bytes(part))

@@ -136,7 +136,10 @@ def parser() -> argparse.ArgumentParser:
         "live; into a pipe each look is a block of text.",
     )
     made.add_argument(
-        "url", nargs="?", default="http://127.0.0.1:1985", help="the port of http_api, or its URL (default %(default)s)"
+        "url",
+        nargs="?",
+        default="http://127.0.0.1:1985",
+        help="the port of http_api, or its URL (default %(default)s)",
     )
     made.add_argument(
         "--interval",

@@ -83,6 +83,21 @@ async def test_a_stream_is_recorded_into_a_file_like_object():
 
 
 @looped
+async def test_a_recording_of_a_stream_that_runs_begins_at_zero():
+    out = io.BytesIO()
+    async with fastflv.Server(conf()) as server:
+        async with server.publish("live/x") as publisher:
+            film = await Film(publisher).begin()
+            await film.frames(60)
+            recording = asyncio.create_task(example("record").record(server, "live/x", out))
+            await asyncio.sleep(0)
+            await film.frames(40)
+        await recording
+    times = [tag.dts_ms for tag in read_file(out.getvalue())[2] if tag.kind == VIDEO and not tag.is_header]
+    assert times == [40 * number for number in range(50)]
+
+
+@looped
 async def test_a_file_is_published_and_ffmpeg_plays_it(tmp_path):
     file = tmp_path / "film.flv"
     subprocess.run([FFMPEG, "-v", "error", *film(6), str(file)], check=True)

@@ -3,7 +3,7 @@
 cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from fastflv._ext.core.atomics cimport add32
 from fastflv._ext.log.page cimport Page, Tag, page_drop
@@ -83,10 +83,11 @@ cdef class MediaTag:
         """A sequence header: the configuration of a decoder, no picture and no sound."""
         return self.flags & CONFIG != 0
 
-    def to_bytes(self):
-        """Return the whole FLV tag with header and back pointer, a copy."""
+    def to_bytes(self, *, time=None):
+        """Return the whole FLV tag with header and back pointer, a copy. *time*: instead of its own, ms."""
         cdef bytes out = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>self.size + TAG_FRAME_BYTES)
-        write_tag(<uint8_t*>PyBytes_AS_STRING(out), self.kind, self.body, self.size, self.time)
+        cdef int64_t at = self.time if time is None else time
+        write_tag(<uint8_t*>PyBytes_AS_STRING(out), self.kind, self.body, self.size, at)
         return out
 
 
