@@ -1,4 +1,4 @@
-"""Let those play who have a key in a database, each of them twice at most."""
+"""Let those play who have a key in a database, each of them twice at most: `CREATE TABLE users (name, key)`."""
 
 import asyncio
 import sqlite3
