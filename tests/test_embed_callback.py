@@ -8,7 +8,7 @@ import threading
 import time
 from functools import partial
 
-from embedded import GOP, Film, conf, looped, number_of
+from embedded import GOP, Film, conf, looped, number_of, status_of
 from model.access import request
 from model.loop import until
 
@@ -17,16 +17,6 @@ from fastflv.access.request import Action
 from fastflv.access.visits import Visits
 from fastflv.embed.call import Caller
 from fastflv.embed.callback import CallbackRule
-
-
-async def status_of(server: fastflv.Server, path: str, method: str = "GET") -> tuple[int, str]:
-    """Ask over HTTP; return the status and the head of the answer."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.ports("HTTP")[0])
-    length = "Transfer-Encoding: chunked\r\n" if method == "POST" else ""
-    writer.write(f"{method} {path} HTTP/1.1\r\nHost: a\r\n{length}\r\n".encode())
-    head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    writer.close()
-    return int(head.split()[1]), head
 
 
 async def judge(seen: fastflv.AccessRequest) -> fastflv.Verdict:

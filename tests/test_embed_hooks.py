@@ -8,10 +8,9 @@ import time
 from typing import Any
 
 import pytest
-from embedded import Film, conf, looped
+from embedded import Film, conf, looped, status_of
 from model.loop import until
 from publisher import Publisher, Refused
-from test_embed_callback import status_of
 
 import fastflv
 

@@ -41,6 +41,16 @@ def looped(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     return run
 
 
+async def status_of(server: fastflv.Server, path: str, method: str = "GET") -> tuple[int, str]:
+    """Ask over HTTP; return the status and the head of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.ports("HTTP")[0])
+    length = "Transfer-Encoding: chunked\r\n" if method == "POST" else ""
+    writer.write(f"{method} {path} HTTP/1.1\r\nHost: a\r\n{length}\r\n".encode())
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    writer.close()
+    return int(head.split()[1]), head
+
+
 class Film:
     """Numbers the frames that it sends, so that a loss shows: 25 pictures a second of media, a sound each, 1 s a GOP."""
 
