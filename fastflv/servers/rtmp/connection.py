@@ -150,7 +150,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
                 self, self._fault or self._reason.value, self._loop.time()
             )
             self._session.on_data = None
-            self._publishes.leave_feed()
+            self._publishes.forget()
             self.server.quiet.forget(self.transport)
             self._transport = None
             self._deadline.cancel()

@@ -25,7 +25,8 @@ class Publishes:
     __slots__ = ("_connection", "_feed", "_feeding", "_rows", "_session")
 
     def __init__(self, connection: RtmpConnection, session: ServerSession) -> None:
-        self._connection = connection
+        self._connection: RtmpConnection | None = connection
+        "None once the connection is lost: each would keep the other."
         self._session = session
         self._rows: dict[int, RtmpPublish] = {}
         "By message stream; those that wait for the gate too."
@@ -43,7 +44,7 @@ class Publishes:
             if other.publication is not None:
                 other.publication.gather_no_more()
         self.leave_feed()
-        connection = self._connection
+        connection = self._owner
         connection.server.feeding.catch_up()
         # Behind TLS the socket has records, not messages.
         if not self._rows and not connection.speaks_tls:
@@ -105,21 +106,21 @@ class Publishes:
         self._feeding.append(publication)
         if self._feed is not None:
             self._feed.begin(publication)
-        self._connection.answered()
+        self._owner.answered()
 
     def refuse(self, publish: RtmpPublish, code: str, why: str) -> None:
         """Answer with `onStatus` of level error; close unless other publishes go on."""
         del self._rows[publish.stream_id]
         self._session.reject_publish(publish.stream_id, code, why)
-        self._connection.close_unless_used()
-        self._connection.answered()
+        self._owner.close_unless_used()
+        self._owner.answered()
 
     def redirect(self, publish: RtmpPublish, url: str) -> None:
         """Answer with the server that takes the publish."""
         del self._rows[publish.stream_id]
         self._session.redirect(publish.stream_id, url)
-        self._connection.close_unless_used()
-        self._connection.answered()
+        self._owner.close_unless_used()
+        self._owner.answered()
 
     # --- ends ---
 
@@ -130,7 +131,7 @@ class Publishes:
         self._forget_ended()
         self._session.reader.set_sink(publish.stream_id, None)
         self._session.notify(publish.stream_id, DENIED, f"The publish is over: {reason}.", "error")
-        self._connection.publish_dropped(reason)
+        self._owner.publish_dropped(reason)
 
     def unpublished(self, stream_id: int) -> None:
         """The peer has ended a publish."""
@@ -151,9 +152,19 @@ class Publishes:
                 publish.end(reason)
             except Exception:
                 # The streams of the others must not stay busy.
-                peer = self._connection.peer
+                peer = self._owner.peer
                 log.exception("rtmp %s: a publish could not be ended", peer.ip, extra=peer.marks)
         self.leave_feed()
+
+    def forget(self) -> None:
+        """The connection is lost, and all publishes have ended."""
+        self.leave_feed()
+        self._connection = None
+
+    @property
+    def _owner(self) -> RtmpConnection:
+        assert self._connection is not None
+        return self._connection
 
     def _forget_ended(self) -> None:
         self._feeding = [publication for publication in self._feeding if not publication.ended]
