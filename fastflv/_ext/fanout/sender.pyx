@@ -339,6 +339,7 @@ cdef class Sender:
                 p.epoch_pos = before.state.epoch_pos
             p.thin.skip = before.state.thin.skip
             p.thin.key_pos = before.state.thin.key_pos
+            p.thin.wait_ms = before.state.thin.wait_ms
             p.thin.until_ms = before.state.thin.until_ms
         elif load32_acquire(&log.log.has_video):
             # Leading pictures of the first keyframe refer to pictures that the player was not sent.
