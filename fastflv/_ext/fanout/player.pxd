@@ -39,6 +39,7 @@ cdef enum:
 
 cdef enum:
     PARTS_MAX = 24             # iovec entries of one send
+    FRAMES_MAX = 8             # new frames in it: a header, a part of the log and a tail each
 
 
 cdef struct PlayerState:
@@ -97,7 +98,8 @@ cdef struct Burst:
     int64_t total
     int64_t content
     iovec parts[PARTS_MAX]
-    uint8_t header[FRAME_HEADER_MAX]
+    uint8_t kind[PARTS_MAX]    # PART_*
+    uint8_t headers[FRAMES_MAX][FRAME_HEADER_MAX]
 
 
 cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, Burst* burst) noexcept nogil
