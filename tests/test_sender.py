@@ -173,6 +173,53 @@ def test_a_window_merges_the_frames_of_its_span_into_one_send(senders, tcp):
     assert viewer.player.sends - before <= 3
 
 
+@FRAMINGS
+def test_fat_pictures_of_one_window_share_a_send_and_none_is_cut(senders, tcp, framing):
+    publisher = Publisher(gop=100, frame_bytes=limits.FRAME_BYTES_MAX)
+    publisher.frames(1)
+    log = publisher.log
+    sizes = {"send_bytes": 1 << 20, "receive_bytes": 1 << 20}
+    viewer = Viewer(
+        senders(1),
+        tcp,
+        log,
+        framing=framing,
+        start=FLV + log.key_headers,
+        position=log.key_pos,
+        merge_window_ms=200,
+        sizes=sizes,
+    )
+    viewer.read_until(len(FLV + log.key_headers) + log.head - log.key_pos)
+    before = viewer.player.sends
+    publisher.frames(5)
+    viewer.read_until(len(FLV + log.key_headers) + log.head - log.key_pos)
+    # One for each picture where a send has one frame.
+    assert viewer.player.sends - before < 5
+    log.end()
+    viewer.read_all()
+    assert numbers(viewer.tags) == list(range(6))
+
+
+@FRAMINGS
+def test_fat_pictures_are_whole_where_the_socket_takes_a_part_of_each_send(senders, tcp, framing):
+    publisher = Publisher(gop=100, frame_bytes=20_000)
+    publisher.frames(1)
+    log = publisher.log
+    viewer = Viewer(
+        senders(1),
+        tcp,
+        log,
+        framing=framing,
+        start=FLV + log.key_headers,
+        position=log.key_pos,
+        sizes={"send_bytes": 9000, "receive_bytes": 9000},
+    )
+    publisher.frames(60)
+    log.end()
+    viewer.read_all()
+    assert numbers(viewer.tags) == list(range(61))
+
+
 def test_with_a_window_pictures_wake_no_thread_that_is_awake(senders, tcp):
     publisher = Publisher()
     publisher.frames(1)
