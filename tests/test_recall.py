@@ -146,6 +146,26 @@ def test_a_player_that_waits_for_a_keyframe_can_be_called_back(senders, tcp, rea
     assert (player.reason, player.whole, player.position) == ("recalled", True, -1)
 
 
+def test_a_player_without_pictures_that_is_called_back_goes_on_waiting_for_its_keyframe(senders, tcp, reaped):
+    film, sender = Film(), senders(1)
+    film.shoot(5)
+    server, client = tcp()
+    hello = MediaBlock(b"hello")
+    player = sender.add(
+        server.dup().detach(), film.log, framing=RAW, preamble=hello, position=film.log.head, until_key=True
+    )
+    assert client.recv(10) == b"hello"
+    sender.recall(player)
+    assert reaped(sender) == [player]
+    sender.add(server.detach(), film.log, framing=RAW, position=player.position, before=player)
+    film.shoot(10)
+    film.log.end()
+    wire = bytearray()
+    while data := client.recv(1 << 16):
+        wire += data
+    assert [int.from_bytes(tag.mark[:4], "big") for tag in read_tags(bytes(wire))] == list(range(10, 15))
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_words_between_the_messages_of_a_slow_player_cut_nothing(senders, tcp, reaped, seed):
     chance = random.Random(seed)
