@@ -77,7 +77,8 @@ def test_two_files_and_a_loop_are_one_stream(casters: Casters, h264: Clip, tmp_p
 @pytest.mark.parametrize("way", ["rtmp", "http", "ws"])
 def test_ctrl_c_ends_a_publish_and_not_in_the_middle_of_a_tag(casters: Casters, h264: Clip, way: str) -> None:
     process = command("push", h264.path, url_of(casters, way, f"int-{way}"))
-    until(lambda: f"int-{way}" in casters.server.streams(), "the publish", 20)
+    # Not the stream alone: it is there before the command is told so.
+    until(lambda: casters.server.streams().get(f"int-{way}", {}).get("frames", 0) > 0, "a frame", 20)
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 130
     casters.server.log.wait(rf"publisher \w+ of /live/int-{way} left: stopped")
