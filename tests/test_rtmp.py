@@ -6,7 +6,9 @@ import logging
 import socket
 
 import pytest
+from model.client import heard
 from model.flv import AAC_HEADER, AVC_HEADER, inter, key, sound
+from model.loop import Unhurried
 from model.rtmp import FILM_BYTES, NEVER, Peer, Site
 
 from fastflv import limits
@@ -223,6 +225,22 @@ def test_a_publisher_that_has_just_left_gives_its_name_to_the_one_that_comes():
     second = Peer(site).publish()
     assert [code for _, _, code in second.status] == ["NetStream.Publish.Start"]
     assert first.transport.gone == "closed"
+
+
+def test_commands_behind_the_end_of_a_publish_wait_for_their_turn_and_are_not_forgotten(monkeypatch):
+    answers: list[bool] = []
+    monkeypatch.setattr(Unhurried, "open", lambda turns: answers.pop(0) if answers else True)
+    site = Site()
+    peer = Peer(site).publish()
+    peer.film()
+    answers += [True, False]
+    peer.client.call("FCUnpublish", 6, None, "room")
+    peer.client.call("deleteStream", 7, None, 1.0)
+    peer.client.call("createStream", 8, None)
+    peer.say()
+    site.loop.turn()
+    assert peer.transport.reading
+    assert [each[0] for each in heard(bytes(peer.transport.wire))][-1] == "_result"
 
 
 def test_media_of_a_publisher_is_read_without_its_transport():

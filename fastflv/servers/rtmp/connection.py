@@ -88,13 +88,10 @@ class RtmpConnection(asyncio.BufferedProtocol):
         began = perf_counter()
         if not self._take_read(self._view[:nbytes]):
             return
-        session = self._session
         gives_way = self._pace.spent(nbytes, began, perf_counter())
-        if not session.room:
-            self._hold()
-            if session.deferred:
-                self.server.turns.queue(self._go_on)
-        elif gives_way:
+        if self._hold_if_full():
+            return
+        if gives_way:
             self._hold()
             self._loop.call_soon(self._read_on)
         else:
@@ -382,16 +379,20 @@ class RtmpConnection(asyncio.BufferedProtocol):
         else:
             self.server.quiet.heard(self.transport)
 
-    def take_rest(self, view: memoryview, at: int) -> bool:
-        """Take the rest of what the feed has read, whose reader shows a message; return whether the feed goes on."""
-        if not self._take_read(view, at) or not self._publishes.has_feed:
+    def take_rest(self, view: memoryview, at: int) -> None:
+        """Take the rest of what the feed has read, whose reader shows a message."""
+        if self._take_read(view, at):
+            self._hold_if_full()
+
+    def _hold_if_full(self) -> bool:
+        """Read no more while the session takes no more; return whether that is so."""
+        session = self._session
+        if session.room:
             return False
-        if self._session.room:
-            return True
         self._hold()
-        if self._session.deferred:
+        if session.deferred:
             self.server.turns.queue(self._go_on)
-        return False
+        return True
 
     def look(self) -> None:
         """The feed has read what is not media alone: tracks to tell, or bytes to acknowledge."""

@@ -125,7 +125,9 @@ class PublisherFeed:
     # --- FeedOwner ---
 
     def feed_message(self, view: memoryview, at: int) -> None:
-        if not self._connection.take_rest(view, at):
+        self._connection.take_rest(view, at)
+        if not self._feed.reading:
+            # It was held or closed.
             return
         if self._session.only_media:
             self._tell_due()

@@ -77,11 +77,6 @@ class Publishes:
         if publish is not None:
             publish.take_script(event)
 
-    @property
-    def has_feed(self) -> bool:
-        """Reads may go on without the transport."""
-        return self._feed is not None
-
     def read_on(self) -> None:
         """Have the feed read, if there is one, and only media to read."""
         if self._feed is not None:
