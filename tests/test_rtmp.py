@@ -233,7 +233,7 @@ def test_commands_behind_the_end_of_a_publish_wait_for_their_turn_and_are_not_fo
     site = Site()
     peer = Peer(site).publish()
     peer.film()
-    answers += [True, False]
+    answers += [True, False, False]
     peer.client.call("FCUnpublish", 6, None, "room")
     peer.client.call("deleteStream", 7, None, 1.0)
     peer.client.call("createStream", 8, None)
