@@ -244,12 +244,11 @@ def test_a_socket_that_is_full_is_read_in_turns_with_the_others(feeds, publisher
         while True:
             publisher.far.sendall(wire)
     other.film()
-    assert feeds.turn(0) == (2, True), "the first read of a socket is a part of what is there"
+    assert feeds.turn(0)[0] == 2
     assert b"first" in other.written
-    turns = 0
     while feeds.turn(0)[1]:
-        turns += 1
-    assert turns > 0
+        pass
+    assert publisher.reader.received > 100_000
     other.close()
 
 

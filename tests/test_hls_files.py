@@ -310,9 +310,9 @@ async def test_a_disk_that_cannot_keep_up_does_not_fill_the_memory(tmp_path, mon
         camera.end()
         await site.muxer.written()
         media = m3u8.read_media((tmp_path / "live/cam.m3u8").read_text())
-    # The log bounds what the muxer reads late; the loss is marked.
+    # The log bounds what the muxer reads late; each loss is marked.
     assert media.length < camera.time / 1000
-    assert media.segments[-1].discontinuities == 1
+    assert 1 <= media.segments[-1].discontinuities <= 2
 
 
 @looped

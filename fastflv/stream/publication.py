@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -51,6 +52,10 @@ class Source(Protocol):
         """The server ends the publish: the source calls `Publication.end` and closes its connection."""
 
 
+def _nothing() -> None:
+    """Publishers are read by the event loop, in the order of what they send."""
+
+
 class Publications:
     """What all publications of a server share."""
 
@@ -61,6 +66,8 @@ class Publications:
         self.gate = gate
         self.graces = Graces(timers, hub)
         self.gatherings = Gatherings(timers)
+        self.catch_up: Callable[[], None] = _nothing
+        "Reads what publishers have sent by now, so that one that has just left gives its name to the one that comes."
         self.idle = IdlePublishers(timers, clients)
 
     def now_ms(self) -> int:
@@ -79,6 +86,7 @@ class Publications:
         *low_water*: of a plain socket that carries nothing but this publish. Raises StreamBusyError when the
         name has a publisher already.
         """
+        self.catch_up()
         stream = self.hub.publish(name, options.stream, request.client_id, self.now_ms())
         stream.publisher = request
         self.graces.cancel(name)

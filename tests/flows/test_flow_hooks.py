@@ -125,7 +125,7 @@ def test_anything_but_zero_refuses_a_player_and_the_urls_are_asked_in_order(
         second.replies["/two"] = Reply(b"1")
         with RtmpPlayer(server.rtmp) as viewer:
             viewer.open("one").told("NetStream.Play.Failed")
-        server.log.wait("refused: forbidden, on_play answers with a body that is neither 0 nor a JSON object")
+        server.log.wait("from 127.0.0.1 of /live/one refused: forbidden, on_play answers with code 1")
         assert not server.log.find("secret")
         end(process)
 

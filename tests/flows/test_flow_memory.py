@@ -16,7 +16,7 @@ PICTURES = 50
 
 PICTURE_BYTES = 2400
 GOP_KB = PICTURES * (PICTURE_BYTES + 150) / 1024
-STREAM_KB = 50
+STREAM_KB = 70
 "The rest of a publisher: its connection, its session, its stream, and the pages around the GOP."
 
 PLAYER_KB = 60

@@ -89,6 +89,7 @@ def test_the_gop_cache_is_switched_off_and_on_for_those_who_join(make: Make) -> 
             for number in range(at, at + 10):
                 publisher.tag(VIDEO, 40 * number, picture(number, key=number == at + 5))
             at += 10
+            until(lambda: server.streams()["gop"]["frames"] >= at, "pictures")
             player.frames(1)
             return numbers(player)[0]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from model.ports import free_ports
-from server import Server, vhost_text
+from server import Server, until, vhost_text
 from tlsfiles import Pair, SecureServer, serve_tls
 
 SITES = """
@@ -24,8 +24,13 @@ vhost closed { http_remux { enabled off; } }
 
 
 def publisher_row(server: Server, name: str) -> dict[str, Any]:
-    """Return what the API says of the publisher of *name*."""
-    return next(row for row in server.clients() if row["publish"] and row["name"] == name)
+    """Wait until the API lists a publisher of *name*; return what it says of it."""
+
+    def rows() -> list[dict[str, Any]]:
+        return [row for row in server.clients() if row["publish"] and row["name"] == name]
+
+    until(rows, f"a publisher of {name}")
+    return rows()[0]
 
 
 def serve_pushes(serve: Callable[..., Server], pair: Pair) -> SecureServer:

@@ -64,7 +64,9 @@ cdef class Feeds:
         return self.poll
 
     def turn(self, int64_t now_ms):
-        """Read the feeds that have input, each once; return how many had some, and whether more may be there.
+        """Read the feeds that have input, each for READ_SECONDS at most.
+
+        Return how many had some, and whether more may be there.
 
         *now_ms*: monotonic clock of the owner's loop. A turn takes TURN_SECONDS, and the time of one read more at most.
         Feeds left over are the first of the next turn. A turn within a turn reads nothing.
@@ -175,24 +177,32 @@ cdef class Feed:
             self.fd = -1
 
     cdef bint read(self, int64_t now_ms) except -1:
-        """Read once; return whether more may be there."""
-        cdef int64_t began = clock_us()
-        cdef Py_ssize_t room = self.room
-        cdef Py_ssize_t size = recv(self.fd, self.feeds.buffer, room, MSG_DONTWAIT)
+        """Read what is there, for READ_SECONDS at most; return whether more may be there."""
+        cdef int64_t ends = clock_us() + READ_US
+        cdef int64_t began
+        cdef Py_ssize_t room, size
         owner = self.owner
-        if size <= 0:
-            if size == 0 or not (errno == EAGAIN or errno == EINTR):
+        while self.reading:
+            began = clock_us()
+            if began >= ends:
+                return True
+            room = self.room
+            size = recv(self.fd, self.feeds.buffer, room, MSG_DONTWAIT)
+            if size <= 0:
+                if size == 0 or not (errno == EAGAIN or errno == EINTR):
+                    self.pause()
+                    owner.feed_ended()
+                return False
+            try:
+                self.take(size, now_ms)
+            except Exception as error:
                 self.pause()
-                owner.feed_ended()
-            return False
-        try:
-            self.take(size, now_ms)
-        except Exception as error:
-            self.pause()
-            owner.feed_failed(error)
-            return False
-        self.pace(size, clock_us() - began)
-        return size == room
+                owner.feed_failed(error)
+                return False
+            self.pace(size, clock_us() - began)
+            if size < room:
+                return False
+        return False
 
     cdef int take(self, Py_ssize_t size, int64_t now_ms) except -1:
         cdef Py_ssize_t used

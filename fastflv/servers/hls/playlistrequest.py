@@ -113,7 +113,7 @@ class PlaylistRequest:
             self._respond(response)
             return True
         muxer = self._find()
-        if muxer is None:
+        if muxer is None or self._too_early(muxer, self._server.joins.hub.find(self._name)):
             return False
         if muxer.ended and self._server.joins.hub.find(self._name) is None:
             self._respond(self._missing())
@@ -200,6 +200,10 @@ class PlaylistRequest:
             return self._server.muxers.start(stream)
         return self._server.windows.start(stream, self._options, self._wish)
 
+    def _too_early(self, muxer: Presentation, stream: Stream | None) -> bool:
+        """Nothing is known of the stream yet that a playlist could say."""
+        return not muxer.text and stream is not None and not stream.settled
+
     def _answer(self) -> Response | None:
         """Return the answer; None when there is nothing yet to answer with."""
         server, options = self._server, self._options
@@ -216,6 +220,8 @@ class PlaylistRequest:
             muxer = self._start(stream)
             if muxer is None:
                 return Response.of_text(404, f"{self._name.url} has no HLS")
+        if self._too_early(muxer, stream):
+            return None
         muxer.asked = server.joins.loop.time()
         if options.sessions and not self._word:
             return self._master(muxer, stream)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from fastflv import limits
@@ -37,7 +38,10 @@ class Feeding:
 
     def catch_up(self) -> None:
         """Read what has come by now, so that a publisher that left gives its name to the one that comes."""
-        self._feeds.turn(int(self._loop.time() * 1000))
+        ends = perf_counter() + limits.TURN_SECONDS
+        # A turn may leave the end of a connection, which stands behind its last bytes, to the next.
+        while self._feeds.turn(int(self._loop.time() * 1000))[0] and perf_counter() < ends:
+            pass
 
     def close(self) -> None:
         """Read nothing any more."""

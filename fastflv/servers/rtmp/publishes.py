@@ -45,7 +45,6 @@ class Publishes:
                 other.publication.gather_no_more()
         self.leave_feed()
         connection = self._owner
-        connection.server.feeding.catch_up()
         # Behind TLS the socket has records, not messages.
         if not self._rows and not connection.speaks_tls:
             self._feed = connection.server.feeding.open(connection, self._session)

@@ -52,6 +52,7 @@ class RtmpServer:
         # Shared by all connections: a read is used up before the next one begins.
         self.buffer = memoryview(bytearray(limits.RECEIVE_BYTES))
         self.feeding = Feeding(joins.loop, self.buffer)
+        publications.catch_up = self.feeding.catch_up
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
