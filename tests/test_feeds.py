@@ -166,6 +166,28 @@ def test_bytes_that_are_wrong_end_their_own_feed_alone(feeds, publisher):
     bad.close()
 
 
+def test_an_owner_that_fails_stops_neither_the_turn_nor_the_feeds_of_others(feeds, publisher, caplog):
+    broken = [Publisher(feeds) for _ in range(3)]
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    broken[0].feed_ended = fail
+    broken[0].far.close()
+    broken[1].on_message = fail
+    broken[2].on_message = broken[2].feed_failed = fail
+    for each in broken[1:]:
+        each.send((SCRIPT, 0, b"cue"))
+    publisher.film()
+    assert feeds.turn(0)[0] == 4
+    assert b"first" in publisher.written
+    assert (broken[0].told, broken[1].told) == ([RuntimeError], [b"cue", RuntimeError])
+    assert "failed at its end" in caplog.text
+    assert not any(each.feed.reading for each in broken)
+    for each in broken:
+        each.close()
+
+
 def test_a_feed_that_is_paused_reads_nothing_until_it_is_resumed(feeds, publisher):
     publisher.feed.pause()
     publisher.film()

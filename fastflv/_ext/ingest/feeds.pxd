@@ -29,5 +29,6 @@ cdef class Feed:
     cdef Py_ssize_t room       # bytes of the next read at most
 
     cdef bint read(self, int64_t now_ms) except -1
+    cdef int fail(self, error) except -1
     cdef int take(self, Py_ssize_t size, int64_t now_ms) except -1
     cdef void pace(self, Py_ssize_t size, int64_t cost_us) noexcept

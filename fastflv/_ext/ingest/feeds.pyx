@@ -21,9 +21,12 @@ from fastflv._ext.ingest.lowwater cimport LowWater
 from fastflv._ext.ingest.streamwriter cimport StreamWriter
 from fastflv._ext.log.waker cimport hold_wakes, release_wakes
 
+import logging
 import os
 
 from fastflv import limits
+
+logger = logging.getLogger(__name__)
 
 cdef enum:
     ROWS = 128                 # feeds read in one turn at most, count; above, `turn` asks to be called again
@@ -88,8 +91,10 @@ cdef class Feeds:
                 feed = self.rows.get(events[i].data.fd)
                 if feed is None:
                     continue
-                if feed.read(now_ms):
-                    more = True
+                try:
+                    more = feed.read(now_ms) or more
+                except Exception as error:
+                    feed.fail(error)
                 if clock_us() > ends:
                     more = True
                     break
@@ -116,7 +121,7 @@ cdef class Feed:
     - `feed_message(view, at)`: the reader shows a message that is no media; feed on from *at*.
     - `feed_due()`: `due` bytes were received, the tracks are not known yet, or have changed.
     - `feed_ended()`: the peer has closed, or the socket has failed; the feed is paused then.
-    - `feed_failed(error)`: the bytes are wrong; likewise.
+    - `feed_failed(error)`: the bytes are wrong, or a call before has failed; likewise.
 
     Raises OSError when there is no descriptor left.
     """
@@ -181,7 +186,6 @@ cdef class Feed:
         cdef int64_t ends = clock_us() + READ_US
         cdef int64_t began
         cdef Py_ssize_t room, size
-        owner = self.owner
         while self.reading:
             began = clock_us()
             if began >= ends:
@@ -191,18 +195,26 @@ cdef class Feed:
             if size <= 0:
                 if size == 0 or not (errno == EAGAIN or errno == EINTR):
                     self.pause()
-                    owner.feed_ended()
+                    self.owner.feed_ended()
                 return False
-            try:
-                self.take(size, now_ms)
-            except Exception as error:
-                self.pause()
-                owner.feed_failed(error)
-                return False
+            self.take(size, now_ms)
             self.pace(size, clock_us() - began)
             if size < room:
                 return False
         return False
+
+    cdef int fail(self, error) except -1:
+        """Tell the owner what its peer, or it itself, did wrong. The other feeds go on whatever it does then."""
+        owner = self.owner
+        self.pause()
+        if owner is None:
+            logger.error("the owner of a feed failed when it had closed it", exc_info=error)
+            return 0
+        try:
+            owner.feed_failed(error)
+        except Exception:
+            logger.exception("the owner of a feed failed at its end")
+        return 0
 
     cdef int take(self, Py_ssize_t size, int64_t now_ms) except -1:
         cdef Py_ssize_t used
