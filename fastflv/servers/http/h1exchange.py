@@ -6,16 +6,18 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastflv import limits
-from fastflv.protocols.http.crossdomain import CrossDomain, cors_fields
-from fastflv.protocols.http.exchange import BodySink, Exchange, TakenSocket, UpgradedProtocol
+from fastflv.net.deadline import Deadline
+from fastflv.protocols.http.crossdomain import CrossDomain
+from fastflv.protocols.http.exchange import BodySink, TakenSocket, UpgradedProtocol
 from fastflv.protocols.http.heads import CONTINUE, sized_head, stream_head, upgrade_head
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.http.bodywriter import H1BodyWriter
 from fastflv.servers.http.filesend import SocketFileSend, TransportFileSend
+from fastflv.servers.http.stages import Stage, StagedExchange, drop_file
 
 if TYPE_CHECKING:
     from fastflv.servers.http.connection import HttpConnection
@@ -23,50 +25,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Stage(IntEnum):
-    """How far an answer is."""
-
-    NONE = 0
-    BEGUN = 1
-    DONE = 2
-
-
-class H1Exchange(Exchange):
+class H1Exchange(StagedExchange[H1BodyWriter]):
     """One request of a connection. `HttpConnection` calls what is below "of the connection"."""
 
-    __slots__ = (
-        "_connection", "_expects", "_file", "_gone", "_idle", "_paused", "_sink", "_stage", "_taken", "_writer", "last", "whole",
-    )  # fmt: skip
+    __slots__ = ("_connection", "_taken", "last")
 
     def __init__(self, connection: HttpConnection, request: Request, *, cross_domain: CrossDomain) -> None:
         super().__init__(request, cross_domain=cross_domain)
         self._connection = connection
-        self._stage = Stage.NONE
-        self._gone = False
-        self._sink: BodySink | None = None
-        self._paused = False
-        self._idle: float | None = None
-        self._expects = request.expects
         self._taken = 0
         "Bytes of the body that were delivered or read away."
-        self.whole = False
-        "The request was read to its end."
         self.last = False
         "The connection closes after this answer."
-        self._file: SocketFileSend | TransportFileSend | None = None
-        self._writer: H1BodyWriter | None = None
 
     @property
     def secure(self) -> bool:
         return self._connection.secure
-
-    @property
-    def answered(self) -> bool:
-        return self._stage is not Stage.NONE
-
-    @property
-    def done(self) -> bool:
-        return self._stage is Stage.DONE
 
     @property
     def undecided(self) -> bool:
@@ -82,11 +56,10 @@ class H1Exchange(Exchange):
     def read(self, sink: BodySink, *, idle: float | None = limits.HTTP_IDLE_SECONDS) -> None:
         if self.closed or self._stage is Stage.DONE:
             return
-        loop = self._connection.loop
         self._sink = sink
         self._idle = idle
         if self.whole:
-            loop.call_soon(self._end_body)
+            self._connection.loop.call_soon(self._end_body)
             return
         if self._expects:
             self._expects = False
@@ -94,29 +67,14 @@ class H1Exchange(Exchange):
             if self._stage is Stage.NONE:
                 self._connection.write(CONTINUE)
         self._expect_data()
-        loop.call_soon(self._connection.drive)
+        self._deliver_soon()
 
-    def pause(self) -> None:
-        self._paused = True
-        if self._sink is not None and self._stage is Stage.NONE:
-            self._connection.deadline.clear()
+    @property
+    def _deadline(self) -> Deadline:
+        return self._connection.deadline
 
-    def resume(self) -> None:
-        if self._paused:
-            self._paused = False
-            if self._sink is not None and not self.closed:
-                self._expect_data()
-                self._connection.loop.call_soon(self._connection.drive)
-
-    def _expect_data(self) -> None:
-        """Drop a client that sends nothing for too long. While an answer is sent, its own time counts."""
-        if self._stage is not Stage.NONE or self._paused:
-            return
-        deadline = self._connection.deadline
-        if self._idle is not None:
-            deadline.set(self._idle)
-        else:
-            deadline.clear()
+    def _deliver_soon(self) -> None:
+        self._connection.loop.call_soon(self._connection.drive)
 
     def _end_body(self) -> None:
         sink, self._sink = self._sink, None
@@ -183,7 +141,7 @@ class H1Exchange(Exchange):
         released: Callable[[], None] | None = None,
     ) -> None:
         if self._stage is not Stage.NONE or self.closed:
-            _drop(file, released)
+            drop_file(file, released)
             return
         head = self._begin(head)
         connection = self._connection
@@ -193,13 +151,9 @@ class H1Exchange(Exchange):
         def head_of(size: int) -> bytes:
             return sized_head(head, ahead + size, keep_alive=not self.last)
 
-        def absent() -> None:
-            self._stage = Stage.NONE
-            self._file = None
-            self.respond(missing)
-
         if head_only:
             before = b""
+        absent = partial(self._file_absent, missing)
         whole = (connection.files, file, offset, size, head_of, self._file_done, absent, before, released)
         send: SocketFileSend | TransportFileSend
         if self.secure or head_only:
@@ -209,7 +163,7 @@ class H1Exchange(Exchange):
             try:
                 socket = os.dup(connection.fileno())
             except OSError as error:
-                _drop(file, released)
+                drop_file(file, released)
                 self._stage = Stage.NONE
                 self._refuse_descriptor(error)
                 return
@@ -227,14 +181,7 @@ class H1Exchange(Exchange):
         elif isinstance(error, ConnectionError):
             self._connection.abort()
         else:
-            log.warning(
-                "http %s: %s is broken off: %s",
-                self.request.ip,
-                self.request.path,
-                error,
-                extra=self.request.peer.marks,
-            )
-            self.break_off()
+            self._file_failed(error)
 
     def respond_stream(
         self,
@@ -301,9 +248,7 @@ class H1Exchange(Exchange):
         """Begin the answer; return its head with what all answers have."""
         self._stage = Stage.BEGUN
         self.last = not self._may_keep() or head.headers.get("Connection", "").lower() == "close"
-        cors = cors_fields(self.request, self.cross_domain)
-        # `dataclasses.replace` costs 3 us, a tenth of what an answer from memory costs.
-        return Response(head.status, head.body, head.content_type, head.headers | cors, head.endless)
+        return self._with_cors(head)
 
     def _may_keep(self) -> bool:
         request = self.request
@@ -350,32 +295,8 @@ class H1Exchange(Exchange):
             if writer.on_drain is not None:
                 writer.on_drain()
 
-    def lost(self) -> None:
-        """The client is lost or was refused."""
-        if self._gone:
-            return
-        self._gone = True
-        self._drop_answer()
-        sink, self._sink = self._sink, None
-        lost, self.on_lost = self.on_lost, None
-        if sink is not None:
-            sink.ended(False)
-        if lost is not None:
-            lost()
-
-    def break_off(self) -> None:
-        self._gone = True
-        self._drop_answer()
-        self.on_lost = None
+    def _cut(self) -> None:
         self._connection.abort()
-
-    def _drop_answer(self) -> None:
-        if self._file is not None:
-            self._file.cancel()
-            self._file = None
-        if self._writer is not None:
-            self._writer.stop()
-            self._writer = None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self._connection.write(data, urgent=True)
@@ -388,11 +309,3 @@ class H1Exchange(Exchange):
     @property
     def transport(self) -> asyncio.Transport | None:
         return self._connection.transport
-
-
-def _drop(file: str | int, released: Callable[[], None] | None) -> None:
-    """Close a file that is not sent, where it is open, and forget what stands before it."""
-    if isinstance(file, int):
-        os.close(file)
-    if released is not None:
-        released()

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastflv import limits
-from fastflv.protocols.http.crossdomain import CrossDomain, cors_fields
-from fastflv.protocols.http.exchange import BodySink, Exchange, UpgradedProtocol
+from fastflv.net.deadline import Deadline
+from fastflv.protocols.http.crossdomain import CrossDomain
+from fastflv.protocols.http.exchange import BodySink, UpgradedProtocol
 from fastflv.protocols.http.h2 import Piece
 from fastflv.protocols.http.h2budget import ErrorCode
 from fastflv.protocols.http.heads import h2_head
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.http.bodywriter import H2BodyWriter
 from fastflv.servers.http.filesend import TransportFileSend
-from fastflv.servers.http.h1exchange import Stage
 from fastflv.servers.http.h2stream import H2Stream
 from fastflv.servers.http.h2transport import H2Transport
+from fastflv.servers.http.stages import Stage, StagedExchange, drop_file
 
 if TYPE_CHECKING:
     from fastflv.servers.http.h2connection import H2Connection
 
-log = logging.getLogger(__name__)
 
-
-class H2Exchange(Exchange):
+class H2Exchange(StagedExchange[H2BodyWriter]):
     """One request of a connection. `H2Connection` calls what is below "of the connection"."""
 
-    __slots__ = (
-        "_connection", "_expects", "_file", "_gone", "_held", "_idle", "_paused", "_pumping", "_sink", "_stage", "_tunnel", "_writer",
-        "stream", "whole",
-    )  # fmt: skip
+    __slots__ = ("_connection", "_held", "_pumping", "_tunnel", "stream")
 
     def __init__(
         self, connection: H2Connection, number: int, request: Request, *, cross_domain: CrossDomain
@@ -42,33 +37,15 @@ class H2Exchange(Exchange):
         super().__init__(request, cross_domain=cross_domain)
         self._connection = connection
         self.stream = H2Stream(connection, number, self)
-        self._stage = Stage.NONE
-        self._gone = False
-        self._sink: BodySink | None = None
-        self._paused = False
         self._pumping = False
-        self._idle: float | None = None
-        self._expects = request.expects
         self._held: deque[Piece] = deque()
         "Pieces of the body that were not delivered; the window of the stream bounds them."
-        self.whole = False
-        "The request was read to its end."
-        self._file: TransportFileSend | None = None
-        self._writer: H2BodyWriter | None = None
         self._tunnel: H2Transport | None = None
         "What reads the stream after an upgrade."
 
     @property
     def secure(self) -> bool:
         return True
-
-    @property
-    def answered(self) -> bool:
-        return self._stage is not Stage.NONE
-
-    @property
-    def done(self) -> bool:
-        return self._stage is Stage.DONE
 
     @property
     def closed(self) -> bool:
@@ -87,30 +64,13 @@ class H2Exchange(Exchange):
             if self._stage is Stage.NONE:
                 self._connection.send_head(self.stream, [(":status", "100")])
         self._expect_data()
-        self._pump_soon()
+        self._deliver_soon()
 
-    def pause(self) -> None:
-        self._paused = True
-        if self._sink is not None and self._stage is Stage.NONE:
-            self.stream.deadline.clear()
+    @property
+    def _deadline(self) -> Deadline:
+        return self.stream.deadline
 
-    def resume(self) -> None:
-        if self._paused:
-            self._paused = False
-            if self._sink is not None and not self.closed:
-                self._expect_data()
-                self._pump_soon()
-
-    def _expect_data(self) -> None:
-        """Drop a client that sends nothing for too long. While an answer is sent, its own time counts."""
-        if self._stage is not Stage.NONE or self._paused or self.whole:
-            return
-        if self._idle is not None:
-            self.stream.deadline.set(self._idle)
-        else:
-            self.stream.deadline.clear()
-
-    def _pump_soon(self) -> None:
+    def _deliver_soon(self) -> None:
         if not self._pumping:
             self._pumping = True
             self._connection.loop.call_soon(self._pump)
@@ -177,10 +137,7 @@ class H2Exchange(Exchange):
         released: Callable[[], None] | None = None,
     ) -> None:
         if self._stage is not Stage.NONE or self.closed:
-            if isinstance(file, int):
-                os.close(file)
-            if released is not None:
-                released()
+            drop_file(file, released)
             return
         self._stage = Stage.BEGUN
         head_only = self.request.method == "HEAD"
@@ -200,11 +157,7 @@ class H2Exchange(Exchange):
             if not head_only:
                 self.stream.write(piece)
 
-        def absent() -> None:
-            self._stage = Stage.NONE
-            self._file = None
-            self.respond(missing)
-
+        absent = partial(self._file_absent, missing)
         send = TransportFileSend(
             self._connection.files, file, offset, size, head_of, self._file_done, absent, b"" if head_only else before, released
         )  # fmt: skip
@@ -216,11 +169,8 @@ class H2Exchange(Exchange):
         self._file = None
         if error is None:
             self.complete()
-            return
-        log.warning(
-            "http %s: %s is broken off: %s", self.request.ip, self.request.path, error, extra=self.request.peer.marks
-        )  # fmt: skip
-        self.break_off()
+        else:
+            self._file_failed(error)
 
     def respond_stream(
         self,
@@ -266,10 +216,8 @@ class H2Exchange(Exchange):
     def _begin(self, head: Response, size: int | None, *, end: bool = False) -> None:
         """Send the head of the answer with what all answers have. *end*: nothing follows."""
         self._stage = Stage.BEGUN
-        cors = cors_fields(self.request, self.cross_domain)
-        head = Response(head.status, head.body, head.content_type, head.headers | cors, head.endless)
         self.stream.ended = end
-        self._connection.send_head(self.stream, h2_head(head, size), end=end)
+        self._connection.send_head(self.stream, h2_head(self._with_cors(head), size), end=end)
 
     def complete(self) -> None:
         """The whole answer is handed to the stream."""
@@ -289,7 +237,7 @@ class H2Exchange(Exchange):
 
     def drained(self) -> None:
         writer = self._writer
-        if self._file is not None:
+        if isinstance(self._file, TransportFileSend):
             self._file.resume()
         elif writer is not None and writer.on_drain is not None:
             writer.on_drain()
@@ -306,23 +254,7 @@ class H2Exchange(Exchange):
         if self._tunnel is not None:
             self._tunnel.over()
 
-    def lost(self) -> None:
-        """The client is lost, or took the request back."""
-        if self._gone:
-            return
-        self._gone = True
-        self._drop_answer()
-        sink, self._sink = self._sink, None
-        lost, self.on_lost = self.on_lost, None
-        if sink is not None:
-            sink.ended(False)
-        if lost is not None:
-            lost()
-
-    def break_off(self) -> None:
-        self._gone = True
-        self._drop_answer()
-        self.on_lost = None
+    def _cut(self) -> None:
         self.stream.reset(ErrorCode.INTERNAL_ERROR)
 
     def _free_held(self) -> None:
@@ -333,9 +265,4 @@ class H2Exchange(Exchange):
 
     def _drop_answer(self) -> None:
         self._free_held()
-        if self._file is not None:
-            self._file.cancel()
-            self._file = None
-        if self._writer is not None:
-            self._writer.stop()
-            self._writer = None
+        super()._drop_answer()
