@@ -469,7 +469,8 @@ cdef void* run_thread(void* arg) noexcept nogil:
                 run_woken(g, now)
             elif 0 <= g.due_us <= now:
                 run_due(g, now)
-            serve_some(t, g)
+            if g.passing:
+                serve_some(t, g)
             g = following
         if t.blocked and now >= t.check_us:
             late = now - t.check_us
