@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastflv import limits
-from fastflv.net.readpace import ReadPace
+from fastflv._ext.ingest.readpace import ReadPace
 
 READ = limits.READ_SECONDS
 

@@ -27,6 +27,7 @@ EXTENSIONS = [
     "ingest/interleaver",
     "ingest/lowwater",
     "ingest/pictures",
+    "ingest/readpace",
     "ingest/sink",
     "ingest/streamwriter",
     "ingest/tagread",

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from fastflv._ext.ingest.chunkread cimport ChunkReader
 from fastflv._ext.ingest.lowwater cimport LowWater
+from fastflv._ext.ingest.readpace cimport ReadPace
 from fastflv._ext.ingest.streamwriter cimport StreamWriter
 
 
@@ -26,9 +27,8 @@ cdef class Feed:
     cdef readonly bint reading
     cdef public uint64_t due   # the owner is called once the reader has received so many bytes
     cdef uint64_t formats      # of the writer, as the owner knows them
-    cdef Py_ssize_t room       # bytes of the next read at most
+    cdef ReadPace pace
 
     cdef bint read(self, int64_t now_ms) except -1
     cdef int fail(self, error) except -1
     cdef int take(self, Py_ssize_t size, int64_t now_ms) except -1
-    cdef void pace(self, Py_ssize_t size, int64_t cost_us) noexcept

@@ -18,6 +18,7 @@ from fastflv._ext.core.sockets cimport (
 )
 from fastflv._ext.ingest.chunkread cimport ChunkReader
 from fastflv._ext.ingest.lowwater cimport LowWater
+from fastflv._ext.ingest.readpace cimport ReadPace
 from fastflv._ext.ingest.streamwriter cimport StreamWriter
 from fastflv._ext.log.waker cimport hold_wakes, release_wakes
 
@@ -32,9 +33,6 @@ cdef enum:
     ROWS = 128                 # feeds read in one turn at most, count; above, `turn` asks to be called again
 
 cdef int64_t TURN_US = <int64_t>(limits.TURN_SECONDS * 1e6)
-cdef int64_t READ_US = <int64_t>(limits.READ_SECONDS * 1e6)
-cdef Py_ssize_t FIRST_BYTES = limits.READ_FIRST_BYTES
-cdef Py_ssize_t LEAST_BYTES = limits.READ_BYTES_MIN
 
 
 @cython.final
@@ -131,7 +129,7 @@ cdef class Feed:
         self.feeds = feeds
         self.reader = reader
         self.owner = owner
-        self.room = min(FIRST_BYTES, feeds.size)
+        self.pace = ReadPace()
         self.due = <uint64_t>-1
         self.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)
         if self.fd < 0:
@@ -182,15 +180,13 @@ cdef class Feed:
             self.fd = -1
 
     cdef bint read(self, int64_t now_ms) except -1:
-        """Read what is there, for READ_SECONDS at most; return whether more may be there."""
-        cdef int64_t ends = clock_us() + READ_US
+        """Read what is there, as long as the pace allows; return whether more may be there."""
         cdef int64_t began
         cdef Py_ssize_t room, size
+        cdef bint gives_way
         while self.reading:
             began = clock_us()
-            if began >= ends:
-                return True
-            room = self.room
+            room = min(self.pace.room, self.feeds.size)
             size = recv(self.fd, self.feeds.buffer, room, MSG_DONTWAIT)
             if size <= 0:
                 if size == 0 or not (errno == EAGAIN or errno == EINTR):
@@ -198,9 +194,11 @@ cdef class Feed:
                     self.owner.feed_ended()
                 return False
             self.take(size, now_ms)
-            self.pace(size, clock_us() - began)
+            gives_way = self.pace.spent(size, began * 1e-6, clock_us() * 1e-6)
             if size < room:
                 return False
+            if gives_way:
+                return True
         return False
 
     cdef int fail(self, error) except -1:
@@ -229,10 +227,3 @@ cdef class Feed:
             self.formats = self.writer.formats
             self.owner.feed_due()
         return 0
-
-    cdef void pace(self, Py_ssize_t size, int64_t cost_us) noexcept:
-        """Choose what is read at once by what the last read has cost: dear content comes in small pieces."""
-        if cost_us > READ_US:
-            self.room = max(LEAST_BYTES, size * READ_US // cost_us)
-        elif size == self.room and 2 * cost_us < READ_US:
-            self.room = min(self.feeds.size, 2 * self.room)

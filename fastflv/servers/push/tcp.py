@@ -13,6 +13,7 @@ from time import perf_counter
 
 from fastflv import limits
 from fastflv._ext.ingest.lowwater import LowWater
+from fastflv._ext.ingest.readpace import ReadPace
 from fastflv.access.request import AccessRequest, Action
 from fastflv.containers.flv.header import HEADER_BYTES, SIGNATURE
 from fastflv.net.connectionlimit import ConnectionLimit
@@ -20,7 +21,6 @@ from fastflv.net.deadline import Deadline
 from fastflv.net.ip import canonical
 from fastflv.net.peer import Peer
 from fastflv.net.quiet import QuietSockets
-from fastflv.net.readpace import ReadPace
 from fastflv.servers.push.intake import Intake, Intakes
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName

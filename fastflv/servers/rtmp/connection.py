@@ -13,11 +13,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from fastflv import limits
+from fastflv._ext.ingest.readpace import ReadPace
 from fastflv.errors import PeerError, PeerTimeoutError
 from fastflv.net.deadline import Deadline, after
 from fastflv.net.keepalive import keep_alive
 from fastflv.net.peer import Peer
-from fastflv.net.readpace import ReadPace
 from fastflv.protocols.rtmp import events
 from fastflv.protocols.rtmp.server import ServerSession
 from fastflv.protocols.rtmp.states import ConnectionState
