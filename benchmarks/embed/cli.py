@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -77,11 +76,4 @@ def main(argv: list[str] | None = None) -> int:
     """Run; returns 0, 1 when a goal was missed, 2 when nothing could be measured."""
     options = parser().parse_args(sys.argv[1:] if argv is None else argv)
 
-    def work() -> tuple[str, bool]:
-        trials = run(options)
-        goals = report.judge(trials)
-        plain = report.as_dict(trials, goals, machine.describe())
-        shown = json.dumps(plain, indent=1) if options.json else report.text(trials, goals)
-        return shown, any(goal.met is False for goal in goals)
-
-    return command.run("embed", work)
+    return command.run("embed", lambda: command.judged(run(options), report, as_json=options.json))

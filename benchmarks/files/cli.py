@@ -167,10 +167,7 @@ def main(argv: list[str] | None = None) -> int:
         figures, results = run(options, arguments)
         plain = json.dumps({**results.as_dict(), "figures": [asdict(f) for f in figures]}, indent=1)
         text = text_of(figures, results)
-        if options.out:
-            options.out.mkdir(parents=True, exist_ok=True)
-            (options.out / "files.md").write_text(text + "\n")
-            (options.out / "files.json").write_text(plain + "\n")
+        command.save(options.out, "files", text, plain)
         return plain if options.json else text, results.fell_short
 
     return command.run("files", work)
