@@ -106,6 +106,8 @@ def test_a_client_that_cannot_be_disconnected_keeps_no_other_one_connected(caplo
         server.reload(
             load_text(TEXT.replace("http_remux", "security { enabled on; deny publish all; } http_remux", 1))
         )
+        # Clients are asked about in turns of the loop.
+        await until(lambda: links[1].dropped)
         assert [link.dropped for link in links] == [[], [EndReason.FORBIDDEN]]
         await server.stop()
         assert links[1].dropped == [EndReason.FORBIDDEN, EndReason.SERVER_STOPS]

@@ -50,6 +50,12 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "perf_counter", Clock(0.6 * module.limits.TURN_SECONDS))
 
 
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No turn ends by its time."""
+    monkeypatch.setattr(module, "perf_counter", Clock(0.0))
+
+
 def test_what_fits_into_a_turn_is_done_at_once():
     done: list[str] = []
     Peer(Turns(FakeLoop()), "a", 5, done).go_on()
@@ -139,6 +145,7 @@ class CountingLoop(FakeLoop):
         return super().call_soon(call, *args)
 
 
+@pytest.mark.usefixtures("frozen")
 def test_a_turn_ends_after_so_many_peers_however_little_each_did():
     loop = CountingLoop()
     turns, done = Turns(loop), []
@@ -149,6 +156,7 @@ def test_a_turn_ends_after_so_many_peers_however_little_each_did():
     assert len({turn for turn, _ in done}) == 3
 
 
+@pytest.mark.usefixtures("frozen")
 def test_deadlines_that_are_due_at_one_moment_are_judged_in_turns():
     loop = CountingLoop()
     turns, judged = Turns(loop), []
