@@ -312,6 +312,21 @@ async def test_with_auth_only_who_knows_the_password_is_answered():
             assert (status, fields["www-authenticate"]) == (401, 'Basic realm="fastflv"')
 
 
+@pytest.mark.parametrize("port", ["http", "api"])
+@looped
+async def test_probes_are_answered_on_both_ports_without_the_password(port):
+    async with running("auth { enabled on; username ann; password b; }") as caller:
+        at = getattr(caller, port)
+        status, fields, body = await caller.raw("/healthz", port=at)
+        assert (status, fields["cache-control"], body) == (200, "no-store", b"ok")
+        assert (await caller.raw("/readyz", port=at))[0] == 200
+        caller.server.unready = "the server is quitting"
+        status, _, body = await caller.raw("/readyz", port=at)
+        assert (status, body) == (503, b"the server is quitting")
+        assert (await caller.raw("/healthz", port=at))[0] == 200
+        assert (await caller.raw("/healthz/more", port=caller.api))[0] == 401
+
+
 @looped
 async def test_a_preflight_needs_no_password():
     async with running("auth { enabled on; username ann; password b; }") as caller:

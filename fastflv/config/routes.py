@@ -27,7 +27,10 @@ from fastflv.errors import ConfigValueError
 API_PREFIX: Final = "/api/"
 "The API answers all paths that begin so, on its own ports and on shared ones."
 
-API_PATHS: Final = ("/metrics",)
+HEALTH_PATHS: Final = ("/healthz", "/readyz")
+"Of the API too, and answered on every HTTP port but the exporter's: a balancer probes the port that it sends clients to."
+
+API_PATHS: Final = ("/metrics", *HEALTH_PATHS)
 "Further paths of the API."
 
 RECORD_PREFIX: Final = "/flv/record/"
@@ -236,7 +239,7 @@ def _check_key(other: Route, key: Route) -> None:
 
 
 def _api(vhost: Vhost, shared: bool) -> Route:
-    paths = API_PATHS if shared else (PROBE_PATH,)
+    paths = API_PATHS if shared else (PROBE_PATH, *HEALTH_PATHS)
     templates = tuple(PathTemplate.parse(path, vhost.name) for path in paths)
     return Route(RouteKind.API, "the API", templates, API_PREFIX if shared else "")
 

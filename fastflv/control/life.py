@@ -106,6 +106,7 @@ class Life:
         if graceful and not self._leaving.done():
             log.info("%s: quitting gracefully; a second signal ends it at once", number.name)
             self._leaving.set_result(None)
+            self._server.unready = "the server is quitting"
             self._reloader.close()
         else:
             self._end(number.name)

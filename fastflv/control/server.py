@@ -111,6 +111,8 @@ class Server:
         self._loop = loop
         self._ids: dict[str, str] = {}
         "Ids of vhosts by name; they outlive a reload."
+        self.unready = ""
+        "Why new clients should go elsewhere, for `/readyz`; empty while they are welcome."
         self.hub = Hub(lambda: f"vid-{new_id(7)}")
         self.connection_limit = ConnectionLimit(settings.max_connections)
         self.connection_limit.each = settings.limits.accepted
@@ -186,6 +188,7 @@ class Server:
             password=password,
             metrics=self.metrics.handle,
             stats=lambda: self.runtime.settings.stats,
+            unready=lambda: self.unready,
         )
         self.api.table.add(*TokenRows(self.tokens.store, self.tokens.drop_revoked).operations())
         self.heartbeat = HeartbeatTimer(loop, identity, self.api.summary)
@@ -251,6 +254,7 @@ class Server:
     def close_listeners(self) -> None:
         """Accept no more; publishers and players stay."""
         self.listeners.close()
+        self.connection_limit.leaving = True
         for connection in list(self._http2):
             connection.leave()
 

@@ -13,13 +13,15 @@ class ConnectionLimit:
     the limit are kept for listeners that must answer when all others are taken.
     """
 
-    __slots__ = ("_taken_by", "crowded", "each", "limit", "open", "refused", "taken", "total")
+    __slots__ = ("_taken_by", "crowded", "each", "leaving", "limit", "open", "refused", "taken", "total")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         "max_connections; may be changed at any time. Connections above a new limit stay."
         self.each = 0
         "Likewise of one address, or of a /64 of IPv6; 0: no bound."
+        self.leaving = False
+        "No more are accepted: HTTP connections end with their next answer, so that clients ask elsewhere."
         self.taken = 0
         self.total = 0
         "Connections since the start."

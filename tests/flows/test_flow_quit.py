@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ def make(tmp_path: Path) -> Iterator[Make]:
             return stack.enter_context(ChangingServer(tmp_path, VHOST, more=more))
 
         yield begin
+
+
+def ask(connection: HTTPConnection, path: str) -> tuple[int, str, bytes]:
+    """Status of an answer, whether its connection goes on, and its body."""
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    return answer.status, answer.headers["Connection"], answer.read()
 
 
 # --- the end -------------------------------------------------------------------------------------
@@ -64,9 +72,13 @@ def test_a_graceful_quit_closes_the_listeners_and_waits_for_players(
         # A balancer that still sends clients finds the server until the wait is over.
         with Player(server.http, "/live/one.flv") as late:
             late.frames(1)
+        kept = HTTPConnection(HOST, server.http, timeout=20)
+        assert ask(kept, "/readyz") == (503, "keep-alive", b"the server is quitting")
+        assert ask(kept, "/healthz") == (200, "keep-alive", b"ok")
         ports = (server.rtmp, server.http, server.api)
         until(lambda: all(refused(port) for port in ports), "closed listeners", 15)
         assert time.monotonic() - began >= 1.5, "grace_start_wait"
+        assert ask(kept, "/readyz") == (503, "close", b"the server is quitting")
         server.log.wait(r"quitting gracefully: \d clients are still there")
         os.kill(server.pid, signal.SIGHUP)
         server.log.wait("SIGHUP: no reload")

@@ -16,6 +16,7 @@ from fastflv.servers.api.about import About
 from fastflv.servers.api.census import Census
 from fastflv.servers.api.clients import ClientRows
 from fastflv.servers.api.echo import Echo
+from fastflv.servers.api.health import Health
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.openapi import Document
 from fastflv.servers.api.operation import Call, Fields, Listing, Operation
@@ -44,8 +45,9 @@ class Api:
         password: Password,
         metrics: Callable[[Exchange], None],
         stats: Callable[[], Stats] = Stats,
+        unready: Callable[[], str] = str,
     ) -> None:
-        """*metrics* answers `/metrics`. *stats* returns the settings in force."""
+        """*metrics* answers `/metrics`. *stats* returns the settings in force, *unready* why new clients should go elsewhere."""
         self.table = Table()
         "Other rooms add their rows."
         self.raw = raw
@@ -63,6 +65,7 @@ class Api:
             ClientRows(census),
             raw,
             Echo(),
+            Health(unready),
             Document(self.table),
         )
         for room in rooms:
@@ -78,18 +81,20 @@ class Api:
     def handle(self, exchange: Exchange) -> None:
         """Answer, at once or later."""
         request = exchange.request
-        refused = self._password.refusal(request) or jsonp.refusal(request, password=self._password.asked)
         resource = self.table.find(request.path)
+        operation = resource.operation(jsonp.method_of(request)) if resource is not None else None
+        refused = None
+        if operation is None or operation.guarded:
+            refused = self._password.refusal(request)
+        refused = refused or jsonp.refusal(request, password=self._password.asked)
         if refused is not None:
             exchange.respond(refused)
         elif resource is None:
             exchange.respond(Response.of_text(404))
+        elif operation is None:
+            exchange.respond(resource.wrong_method())
         else:
-            operation = resource.operation(jsonp.method_of(request))
-            if operation is None:
-                exchange.respond(resource.wrong_method())
-            else:
-                self._answer(operation, Call(exchange, resource.args))
+            self._answer(operation, Call(exchange, resource.args))
 
     def _answer(self, operation: Operation, call: Call) -> None:
         answer = operation.handler(call)

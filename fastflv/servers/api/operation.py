@@ -95,6 +95,9 @@ class Operation:
     enveloped: bool = True
     "A good answer has `server`, `service` and `pid`."
 
+    guarded: bool = True
+    "`http_api { auth }` asks for its password."
+
 
 def refused(code: int) -> Response:
     """Return the answer with an error of SRS's numbers, which stands in `code` with HTTP status 200."""

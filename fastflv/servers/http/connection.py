@@ -328,6 +328,11 @@ class HttpConnection(asyncio.Protocol):
             transport.abort()
 
     @property
+    def leaving(self) -> bool:
+        """The server quits: no connection is kept for another request."""
+        return self._limit.leaving
+
+    @property
     def leave(self) -> Callable[[], None]:
         """What gives back the place in the limit."""
         return partial(self._limit.release, self.peer.socket_ip)

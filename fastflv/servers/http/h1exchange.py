@@ -252,7 +252,7 @@ class H1Exchange(StagedExchange[H1BodyWriter]):
 
     def _may_keep(self) -> bool:
         request = self.request
-        if not request.keep_alive:
+        if not request.keep_alive or self._connection.leaving:
             return False
         if self.whole or request.length == 0:
             return True
