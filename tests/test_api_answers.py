@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import threading
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -12,10 +13,13 @@ from model.apisite import NAME, gop, looped, running
 from model.loop import until
 from openapi_spec_validator import validate
 
+from fastflv.servers.api.recentlog import RecentLog
 from fastflv.stream.endreason import EndReason
 
 AUTH = "auth { enabled on; username ann; password b; }"
 RAW = "raw_api { enabled on; allow_reload on; }"
+REPORT = {"good": True, "configuration": 2, "changes": [], "next_publish": [], "problems": []}
+"Of a reload."
 CROSS = "Sec-Fetch-Site: cross-site"
 
 
@@ -39,7 +43,7 @@ async def test_the_document_is_valid_openapi_and_has_every_row():
 @pytest.mark.parametrize("busy", [False, True])
 @looped
 async def test_every_answer_is_as_the_document_says(busy):
-    async with running() as caller:
+    async with running(recent=RecentLog()) as caller:
         writers = []
         if busy:
             gop(caller, caller.publish())
@@ -147,15 +151,68 @@ async def test_raw_shows_settings_and_refuses_the_rest_while_it_is_off():
 async def test_raw_reloads_where_it_may_and_says_how_it_went():
     async with running(RAW) as caller:
         assert (await caller.get("raw?rpc=reload"))["code"] == 1061, "there is no file to read"
-        problems = ["", "listen: wrong"]
-        caller.server.api.raw.reload = lambda: problems.pop(0)
+        reports = [{**REPORT, "problems": []}, {**REPORT, "good": False, "problems": ["listen: wrong"]}]
+        caller.server.api.raw.reload = lambda: reports.pop(0)
         assert (await caller.get("raw?rpc=reload-fetch"))["data"]["state"] == 0
         for rid, (err, msg) in enumerate([(0, "ok"), (1060, "listen: wrong")], 1):
             assert (await caller.get("raw?rpc=reload"))["code"] == 0
             said = (await caller.get("raw?rpc=reload-fetch"))["data"]
+            report = said.pop("report")
             assert said == {"err": err, "msg": msg, "state": 90, "rid": str(rid)}
+            assert report["problems"] == ([msg] if err else [])
         assert (await caller.get("raw?rpc=update"))["code"] == 1060
         assert json.loads((await caller.raw("/api/v1/raw?rpc=reload", CROSS))[2])["code"] == 1061
+
+
+@looped
+async def test_raw_plans_a_reload_once_for_all_who_ask_meanwhile():
+    made = []
+    entered, go = threading.Event(), threading.Event()
+
+    def plan():
+        made.append(threading.current_thread())
+        entered.set()
+        go.wait(10)
+        return REPORT
+
+    async with running(RAW) as caller:
+        assert (await caller.get("raw?rpc=reload-plan"))["code"] == 1061, "there is no file to read"
+        caller.server.api.raw.plan = plan
+        asking = [asyncio.create_task(caller.get("raw?rpc=reload-plan")) for _ in range(3)]
+        await asyncio.to_thread(entered.wait, 10)
+        # The event loop serves others meanwhile.
+        assert (await caller.get("versions"))["code"] == 0
+        go.set()
+        assert [(await each)["plan"] for each in asking] == [REPORT] * 3
+        assert made[0] is not threading.main_thread()
+        assert json.loads((await caller.raw("/api/v1/raw?rpc=reload-plan", CROSS))[2])["code"] == 1061
+
+
+@looped
+async def test_a_plan_that_fails_is_500():
+    async with running(RAW) as caller:
+        caller.server.api.raw.plan = lambda: {}["missing"]
+        assert (await caller.raw("/api/v1/raw?rpc=reload-plan"))[0] == 500
+
+
+@looped
+async def test_an_api_that_is_read_only_refuses_whatever_changes_something():
+    async with running(f"read_only on; {RAW}") as caller:
+        caller.server.api.raw.reload = caller.server.api.raw.plan = lambda: REPORT
+        caller.publish()
+        assert (await caller.get("raw?rpc=raw"))["http_api"]["read_only"] is True
+        assert (await caller.get("raw?rpc=reload"))["code"] == 1061
+        assert (await caller.get("raw?rpc=reload-plan"))["plan"] == REPORT
+        assert (await caller.get("clients"))["total"] == 1
+        for path in (
+            "/api/v1/clients/pub00001", "/api/v1/recordings/a.flv", "/api/v1/tokens/revoke?jti=a",
+            "/flv/record/start/live/a",
+        ):  # fmt: skip
+            method = "POST" if "start" in path else "DELETE"
+            status, _, body = await caller.raw(path, method=method)
+            assert (status, b"read_only" in body) == (403, True), path
+        assert (await caller.raw("/api/v1/clients/pub00001?callback=f&method=DELETE"))[0] == 403
+        assert caller.dropped == []
 
 
 @looped

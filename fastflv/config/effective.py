@@ -49,16 +49,46 @@ class Effective:
         return self.source not in (DEFAULT, DERIVED)
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting where it stands in the model; finding its source costs more than finding the setting."""
+
+    field: Field[Any]
+    value: object
+    path: str
+    "Dotted path in the model, as `vhost.play.mw_latency`."
+    section: Section
+    vhost: str
+    "Name of the vhost; empty for a setting of the server."
+
+    def effective(self) -> Effective:
+        """Return the setting with its source."""
+        directive = DIRECTIVES.get(self.path, self.path)
+        inner = directive.removeprefix("vhost.") if self.vhost else directive
+        value = self.value
+        shown = UNSET[self.path] if value is None and self.path in UNSET else show(value)
+        return Effective(
+            f"vhost {self.vhost}.{inner}" if self.vhost else inner,
+            shown if self.field.repr or value in ("", ()) else HIDDEN,
+            _source(self.field, value, self.path, self.section, self.vhost),
+        )
+
+
 def effective(settings: Settings) -> Iterator[Effective]:
     """The settings of *settings* in the order of the model, those of vhosts last."""
-    assert settings.source is not None
-    yield from _block(settings, "", settings.source, "")
-    for name, vhost in settings.vhosts.items():
-        if vhost.source is not None:
-            yield from _block(vhost, "vhost", vhost.source, name)
+    for name in ("", *settings.vhosts):
+        for each in settings_of(settings, name):
+            yield each.effective()
 
 
-def _block(block: Any, path: str, section: Section, vhost: str) -> Iterator[Effective]:
+def settings_of(settings: Settings, vhost: str) -> Iterator[Setting]:
+    """The settings of the vhost of that name, in the order of the model; empty: those of the server. None without a source."""
+    block = settings.vhosts[vhost] if vhost else settings
+    if block.source is not None:
+        yield from _block(block, "vhost" if vhost else "", block.source, vhost)
+
+
+def _block(block: Any, path: str, section: Section, vhost: str) -> Iterator[Setting]:
     for each in fields(block):
         setting = f"{path}.{each.name}" if path else each.name
         row = unused(setting)
@@ -67,15 +97,8 @@ def _block(block: Any, path: str, section: Section, vhost: str) -> Iterator[Effe
         value = getattr(block, each.name)
         if is_dataclass(value) and each.default is MISSING and each.default_factory is not MISSING:
             yield from _block(value, setting, section, vhost)
-            continue
-        directive = DIRECTIVES.get(setting, setting)
-        inner = directive.removeprefix("vhost.") if vhost else directive
-        shown = UNSET[setting] if value is None and setting in UNSET else show(value)
-        yield Effective(
-            f"vhost {vhost}.{inner}" if vhost else inner,
-            shown if each.repr or value in ("", ()) else HIDDEN,
-            _source(each, value, setting, section, vhost),
-        )
+        else:
+            yield Setting(each, value, setting, section, vhost)
 
 
 def _source(each: Field[Any], value: object, setting: str, section: Section, vhost: str) -> str:

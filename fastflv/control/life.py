@@ -15,6 +15,7 @@ from fastflv.control.outcome import Outcome
 from fastflv.control.process import CALM, watch_parent
 from fastflv.control.reload import Reloader
 from fastflv.control.server import Server
+from fastflv.errors import StartupError
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Life:
         self._ended = loop.create_future()
         self._reloader = Reloader(loop, load, self._apply, server.runtime.settings, stamps)
         server.api.raw.reload = self._reload_by_api
+        server.api.raw.plan = lambda: self._reloader.plan().as_json()
         for number in ENDS:
             loop.add_signal_handler(number, self._stop, number)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
@@ -72,9 +74,10 @@ class Life:
             "plan": lambda: self._command(self._reloader.plan),
         }
 
-    def _command(self, ask: Callable[[], Outcome]) -> object:
+    def _command(self, ask: Callable[[], Outcome]) -> dict[str, object]:
         if self._leaving.done() or self._ended.done():
-            return {"good": False, "problems": ["no reload, the server is quitting"]}
+            error = StartupError("no reload, the server is quitting")
+            return Outcome.refused(self._server.runtime.number, error).as_json()
         return ask().as_json()
 
     def _apply(self, settings: Settings) -> Outcome:
@@ -90,11 +93,8 @@ class Life:
         else:
             self._reloader.reload("SIGHUP")
 
-    def _reload_by_api(self) -> str:
-        """Return why the new configuration is not in force."""
-        if self._leaving.done() or self._ended.done():
-            return "the server is quitting"
-        return "; ".join(map(str, self._reloader.reload("rpc=reload").problems))
+    def _reload_by_api(self) -> dict[str, object]:
+        return self._command(lambda: self._reloader.reload("rpc=reload"))
 
     def _stay(self) -> None:
         log.info("SIGUSR2: no effect; to run another version, start it after a SIGQUIT of this one")

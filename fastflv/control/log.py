@@ -15,6 +15,7 @@ from fastflv.config.model.server import LogFormat, LogLevel, LogSettings, LogTan
 from fastflv.control.logfold import LogFold
 from fastflv.errors import StartupError
 from fastflv.net.peertext import printable
+from fastflv.servers.api.recentlog import RecentLog
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,24 @@ class JsonFormatter(LineFormatter):
         return json.dumps({name: value for name, value in fields.items() if value}, ensure_ascii=False)
 
 
+class LogOutputs(logging.Handler):
+    """The handler of the server's logger: folds lines, and hands each to where the log goes and to what the API shows."""
+
+    def __init__(self, written: logging.Handler, recent: RecentLog) -> None:
+        super().__init__()
+        self.written = written
+        self.recent = recent
+        self.addFilter(LogFold(self))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.written.handle(record)
+        self.recent.handle(record)
+
+    def close(self) -> None:
+        self.written.close()
+        super().close()
+
+
 class LogFile(logging.handlers.WatchedFileHandler):
     """A log file: once it was moved, the next line opens a new one. A line that cannot be written is lost, and nothing else."""
 
@@ -101,8 +120,11 @@ class LogFile(logging.handlers.WatchedFileHandler):
             self.release()
 
 
-def start_log(settings: LogSettings, *, utc: bool = False) -> None:
-    """Send the log where the configuration says; *utc*: its times are UTC. Raises StartupError for a file that cannot be written."""
+def start_log(settings: LogSettings, *, utc: bool = False) -> RecentLog:
+    """Send the log where the configuration says; *utc*: its times are UTC. Return what keeps its newest lines.
+
+    Raises StartupError for a file that cannot be written.
+    """
     handler: logging.Handler
     if settings.tank is LogTank.CONSOLE:
         handler = logging.StreamHandler(sys.stderr)
@@ -116,15 +138,16 @@ def start_log(settings: LogSettings, *, utc: bool = False) -> None:
                 f"cannot write the log {path}: {error.strerror}; set srs_log_file, or srs_log_tank console"
             ) from error
     handler.setFormatter(JsonFormatter() if settings.format is LogFormat.JSON else LineFormatter())
-    handler.addFilter(LogFold(handler))
+    outputs = LogOutputs(handler, RecentLog())
     # No line shows its thread, process or place in the code: unasked, a line costs 12 us less, and a join has two.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
     root = logging.getLogger("fastflv")
-    root.handlers[:] = [handler]
+    root.handlers[:] = [outputs]
     root.propagate = False
     set_level(settings.level)
     set_utc(utc)
+    return outputs.recent
 
 
 def end_log() -> None:
@@ -150,13 +173,14 @@ def set_level(level: LogLevel) -> None:
 def set_utc(utc: bool) -> None:
     """Write UTC into the lines that follow, local time otherwise."""
     for handler in logging.getLogger("fastflv").handlers:
-        if handler.formatter is not None:
-            handler.formatter.converter = time.gmtime if utc else time.localtime
+        if isinstance(handler, LogOutputs) and handler.written.formatter is not None:
+            handler.written.formatter.converter = time.gmtime if utc else time.localtime
 
 
 def reopen_log(why: str) -> None:
     """Open the log file anew. *why* stands in the log."""
-    handler = logging.getLogger("fastflv").handlers[0]
+    outputs = logging.getLogger("fastflv").handlers[0]
+    handler = outputs.written if isinstance(outputs, LogOutputs) else outputs
     if not isinstance(handler, LogFile):
         log.info("%s: the log goes to the console: there is no file to open", why)
         return

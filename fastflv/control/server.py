@@ -22,6 +22,7 @@ from fastflv.config.model.caster import StreamCaster
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.routes import WHOLE_API, RouteKind, with_former
+from fastflv.control.api import ApiRooms
 from fastflv.control.endedstreams import EndedStreams
 from fastflv.control.endpoints import Spoken, wanted
 from fastflv.control.heartbeat import HeartbeatTimer
@@ -52,12 +53,8 @@ from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange, Handler
 from fastflv.record.options import RecordOptions
 from fastflv.record.recorders import Recorders
-from fastflv.servers.api.api import Api
-from fastflv.servers.api.census import Census, VhostEntry
 from fastflv.servers.api.identity import Identity
-from fastflv.servers.api.password import Password
-from fastflv.servers.api.raw import Raw
-from fastflv.servers.api.tokens import TokenRows
+from fastflv.servers.api.recentlog import RecentLog
 from fastflv.servers.clips.clips import Clips
 from fastflv.servers.clips.server import ClipServer
 from fastflv.servers.files.server import FileServer
@@ -100,17 +97,23 @@ class Server:
     """
 
     def __init__(
-        self, settings: Settings, loop: asyncio.AbstractEventLoop, *, identity: Identity | None = None
+        self,
+        settings: Settings,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        identity: Identity | None = None,
+        recent: RecentLog | None = None,
     ) -> None:
-        """*identity*: None: made for this process. Raises ConfigValueError for settings that cannot be used."""
+        """*identity*: None: made for this process. *recent*: the newest lines of the log, for the API; None: it has none.
+
+        Raises ConfigValueError for settings that cannot be used.
+        """
         self.clients = Clients()
         self.file_pool = FilePool(loop)
         self.tokens = TokenWatch(loop, self.clients, self.file_pool.opening, lambda: self.runtime)
         self.clients.watchers.append(self.tokens)
         self.runtime = compile_runtime(settings, 1, self.tokens.store)
         self._loop = loop
-        self._ids: dict[str, str] = {}
-        "Ids of vhosts by name; they outlive a reload."
         self.unready = ""
         "Why new clients should go elsewhere, for `/readyz`; empty while they are welcome."
         self.hub = Hub(lambda: f"vid-{new_id(7)}")
@@ -178,25 +181,15 @@ class Server:
             identity,
             lambda: self.runtime.settings.exporter,
         )
-        password = Password(lambda: self.runtime.settings.http_api.auth)
-        self.api = Api(
-            Census(self.hub, self.clients, self._vhost_entries, loop.time),
-            self.connection_limit,
-            self.turns,
-            identity=identity,
-            raw=Raw(loop, lambda: self.runtime.settings.http_api),
-            password=password,
-            metrics=self.metrics.handle,
-            stats=lambda: self.runtime.settings.stats,
-            unready=lambda: self.unready,
-        )
-        self.api.table.add(*TokenRows(self.tokens.store, self.tokens.drop_revoked).operations())
+        rooms = ApiRooms(self, loop, identity, recent)
+        self.api = rooms.api
+        self.trends = rooms.trends
         self.heartbeat = HeartbeatTimer(loop, identity, self.api.summary)
         self.record_api = RecordApi(
             self.gate,
             RecordedStreams(self.hub, self.recorders),
             RecordingFiles(self.recorders, self.file_pool.opening, self.files),
-            authorise=password.refusal,
+            guard=rooms.guard,
             site_of=self._record_site,
         )
         self.api.table.add(*self.record_api.table)
@@ -245,6 +238,7 @@ class Server:
         self.tokens.begin()
         self.hooks.adopt(self.runtime.settings)
         self.heartbeat.adopt(self.runtime.settings)
+        self.trends.begin()
         try:
             self._listen(self.runtime, sockets)
         except BaseException:
@@ -262,6 +256,7 @@ class Server:
         """Close the listeners, end every stream, disconnect every player."""
         self.close_listeners()
         self.limiter.close()
+        self.trends.close()
         await self.tokens.stop()
         for client in list(self.clients):
             if client.publish:
@@ -460,18 +455,6 @@ class Server:
     def _record_options(self, vhost: str) -> RecordOptions | None:
         found = self.runtime.vhosts.get(vhost)
         return found.record if found is not None and found.vhost.enabled else None
-
-    def _vhost_entries(self) -> list[VhostEntry]:
-        return [
-            VhostEntry(
-                self._ids.setdefault(vhost.name, f"vid-{new_id(7)}"),
-                vhost.name,
-                vhost.enabled,
-                vhost.hls.hls_fragment if vhost.hls.enabled else None,
-                vhost.publish.parse_sps,
-            )
-            for vhost in self.runtime.settings.vhosts.values()
-        ]
 
 
 def _refuse_vhost(request: AccessRequest) -> Verdict:

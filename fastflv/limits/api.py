@@ -27,3 +27,21 @@ SAMPLE_FREE_SECONDS: Final = 0.001
 
 MACHINE_SAMPLE_SECONDS: Final = 0.5
 "Least time between two samples of the machine's CPU and disks, seconds: counters of 10 ms say nothing over less, and two pages that ask at once get the same."
+
+LOG_KEPT_LINES: Final = 10_000
+"Lines of the log that are kept for the API: the last minutes of a busy server, some hours of a quiet one."
+
+LOG_KEPT_CHARS: Final = 2 << 20
+"Characters of these lines at most: one byte each where they are ASCII."
+
+LOG_KEPT_LINE_CHARS: Final = 200
+"What a line counts as besides its text: its objects, bytes."
+
+LOG_PAGE_LINES: Final = 500
+"Lines of the log in one API answer, at most: 2 us each, and 3 for their JSON."
+
+TREND_SECONDS: Final = 5.0
+"Time between two samples of /api/v1/trends, seconds: 0.1 ms each, and 1 us for each player."
+
+TREND_SAMPLES: Final = 720
+"Samples that are kept: an hour, some 300 KB. All of them in one answer take 2 ms."

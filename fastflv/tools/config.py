@@ -7,12 +7,12 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from fastflv.config.effective import effective
 from fastflv.config.model.server import Settings
 from fastflv.errors import ConfigError, StartupError
-from fastflv.net.peertext import masked, printable
+from fastflv.net.peertext import printable
+from fastflv.servers.api.configuration import setting_row
 from fastflv.tools.configtest import load_checked, print_findings
 from fastflv.tools.sample import write_sample
 
@@ -55,16 +55,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def print_settings(settings: Settings, *, written: bool, as_json: bool) -> None:
     """Write each setting with its value and source; *written*: only those that somebody has set."""
-    found = [
-        replace(each, value=masked(each.value)) if "://" in each.value else each
-        for each in effective(settings)
-        if each.written or not written
-    ]
+    found = [setting_row(each) for each in effective(settings) if each.written or not written]
     if as_json:
-        rows = [{"setting": each.path, "value": each.value, "source": each.source} for each in found]
-        print(json.dumps({"settings": rows}, indent=2))
+        print(json.dumps({"settings": found}, indent=2))
         return
-    width = max((len(each.path) for each in found), default=0)
-    middle = max((len(each.value) for each in found if len(each.value) <= 40), default=0)
+    width = max((len(each["setting"]) for each in found), default=0)
+    middle = max((len(each["value"]) for each in found if len(each["value"]) <= 40), default=0)
     for each in found:
-        sys.stdout.write(printable(f"{each.path:{width}}  {each.value:{middle}}  {each.source}") + "\n")
+        line = f"{each['setting']:{width}}  {each['value']:{middle}}  {each['source']}"
+        sys.stdout.write(printable(line) + "\n")

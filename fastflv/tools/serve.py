@@ -49,7 +49,7 @@ def serve(
             os.chdir(settings.work_dir)
         except OSError as error:
             raise StartupError(f"cannot change to work_dir {settings.work_dir}: {error.strerror}") from error
-    start_log(settings.log, utc=settings.utc_time)
+    recent = start_log(settings.log, utc=settings.utc_time)
     ready = go_to_background() if settings.daemon else None
     if not settings.daemon and settings.source and settings.source.flag("daemon", True):
         log.info("the server stays in the foreground: it runs in a container (disable_daemon_for_docker)")
@@ -63,7 +63,7 @@ def serve(
         identity = Identity(server_id(settings.server_id, settings.pid if pid is not None else ""), new_id())
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             loop = runner.get_loop()
-            server = Server(settings, loop, identity=identity)
+            server = Server(settings, loop, identity=identity, recent=recent)
             life = Life(server, loop, load_again, stamps)
             commands = CommandSocket(settings.pid, life.commands) if pid is not None else None
             return runner.run(_serve(server, life, sockets, commands, demo=demo, ready=ready))

@@ -43,6 +43,34 @@ def test_the_command_reloads_and_tells_which_changes_count_and_when(make: Make, 
     assert run("reload", "--plan", "-c", str(server.file)).stdout == "nothing differs\n"
 
 
+def test_the_api_shows_the_plan_of_a_reload_its_outcome_and_the_lines_of_the_log(make: Make) -> None:
+    server = make(vhost_text(play="mw_latency 100;"))
+    server.change(
+        ("http_api { enabled on;", "http_api { enabled on; raw_api { enabled on; allow_reload on; }")
+    )
+    server.edit(("mw_latency 100;", "mw_latency 200;"))
+    plan = server.ask("raw?rpc=reload-plan")["plan"]
+    [change] = plan["changes"]
+    assert (change["setting"], change["old"], change["new"]) == (f"{DEFAULT}.play.mw_latency", "100", "200")
+    assert (change["when"], change["place"].startswith(f"{server.file}:")) == ("at once", True)
+    assert (plan["good"], plan["configuration"]) == (True, 2)
+    newest = server.ask("logs")["newest"]
+    assert server.ask("raw?rpc=reload-fetch")["data"]["state"] == 0
+    server.ask("raw?rpc=reload")
+    fetched = server.ask("raw?rpc=reload-fetch")["data"]
+    assert (fetched["err"], fetched["state"]) == (0, 90)
+    assert fetched["report"] == {**plan, "configuration": 3}
+    assert server.ask("raw?rpc=reload-plan")["plan"]["changes"] == []
+    lines = server.ask(f"logs?after={newest}")["lines"]
+    assert any("mw_latency: 100 -> 200" in line["message"] for line in lines)
+    rows = server.ask("config/settings?vhost=__defaultVhost__&count=500")["settings"]
+    [row] = [row for row in rows if row["setting"] == f"{DEFAULT}.play.mw_latency"]
+    assert (row["value"], row["source"].startswith(f"{server.file}:")) == ("200", True)
+    server.edit(("mw_latency 200;", "mw_latency soon;"))
+    plan = server.ask("raw?rpc=reload-plan")["plan"]
+    assert not plan["good"] and "mw_latency" in plan["problems"][0]
+
+
 def test_a_refused_reload_is_told_with_all_its_reasons_and_changes_nothing(
     make: Make, tmp_path: Path
 ) -> None:

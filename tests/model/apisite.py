@@ -16,6 +16,7 @@ from fastflv.config.load import load_text
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.control.server import Server
 from fastflv.net.peer import Peer
+from fastflv.servers.api.recentlog import RecentLog
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName
@@ -100,11 +101,11 @@ class Caller:
 
 
 @asynccontextmanager
-async def running(more: str = "", top: str = "", default: str = ""):
+async def running(more: str = "", top: str = "", default: str = "", recent: RecentLog | None = None):
+    """*recent*: the newest lines of the log; None: as in a server that is embedded."""
     ports = free_ports(3)
-    server = Server(
-        load_text(CONF.format(*ports, more=more, top=top, default=default)), asyncio.get_running_loop()
-    )
+    settings = load_text(CONF.format(*ports, more=more, top=top, default=default))
+    server = Server(settings, asyncio.get_running_loop(), recent=recent)
     await server.start()
     caller = Caller(server, *ports)
     try:
@@ -113,10 +114,10 @@ async def running(more: str = "", top: str = "", default: str = ""):
         await server.stop()
 
 
-def gop(caller: Caller, feed: Feed) -> None:
+def gop(caller: Caller, feed: Feed, name: StreamName = NAME) -> None:
     feed.audio(0, AAC_HEADER)
     feed.video(0, AVC_HEADER)
     feed.video(0, key(bytes(100)))
     feed.audio(0, sound())
     feed.video(40, inter())
-    caller.server.hub.settle(caller.server.hub.find(NAME), 0)
+    caller.server.hub.settle(caller.server.hub.find(name), 0)

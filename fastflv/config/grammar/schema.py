@@ -54,6 +54,7 @@ EXTENSIONS: Final = frozenset(
         "http_server.https.http2",
         "http_server.https.proxy_protocol",
         "http_api.proxy_protocol",
+        "http_api.read_only",
         "http_api.https.http2",
         "http_api.https.proxy_protocol",
         "vhost.play.start",
@@ -175,7 +176,7 @@ ROOT: Final = block(
     heartbeat=block("enabled interval url device_id summaries ports"),
     limits=BlockSchema(LIMITS.values | {"accept"}, {}),
     http_api=block(
-        "enabled listen crossdomain proxy_protocol",
+        "enabled listen crossdomain read_only proxy_protocol",
         raw_api=block("enabled allow_reload allow_query allow_update"),
         auth=block("enabled username password"),
         https=HTTPS,

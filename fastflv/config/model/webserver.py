@@ -104,6 +104,9 @@ class HttpApi:
     crossdomain: bool = True
     "Let pages of other sites read, and with `auth` also change. Default: the server's, which in SRS governs both."
 
+    read_only: bool = False
+    "fastflv: nothing is changed by the API: it refuses all methods but GET and HEAD, and reloads. Default off."
+
     proxy_protocol: bool = False
     "fastflv: each connection begins with a PROXY header, version 1 or 2, of one of `trusted_proxies`. Default off."
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from asyncio import Future
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from fastflv import limits
@@ -16,17 +19,19 @@ from fastflv.servers.api.about import About
 from fastflv.servers.api.census import Census
 from fastflv.servers.api.clients import ClientRows
 from fastflv.servers.api.echo import Echo
+from fastflv.servers.api.guard import ApiGuard
 from fastflv.servers.api.health import Health
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.openapi import Document
 from fastflv.servers.api.operation import Call, Fields, Listing, Operation
-from fastflv.servers.api.password import Password
 from fastflv.servers.api.raw import Raw
 from fastflv.servers.api.streams import Streams
 from fastflv.servers.api.system import System
 from fastflv.servers.api.table import Table
 from fastflv.servers.api.vhosts import Vhosts
 from fastflv.servers.http.dispatch import fail
+
+log = logging.getLogger(__name__)
 
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -42,7 +47,7 @@ class Api:
         *,
         identity: Identity,
         raw: Raw,
-        password: Password,
+        guard: ApiGuard,
         metrics: Callable[[Exchange], None],
         stats: Callable[[], Stats] = Stats,
         unready: Callable[[], str] = str,
@@ -52,7 +57,7 @@ class Api:
         "Other rooms add their rows."
         self.raw = raw
         self._identity = identity
-        self._password = password
+        self._guard = guard
         self._turns = turns
         system = System(census, connection_limit, stats)
         self.summary = system.summary
@@ -83,10 +88,9 @@ class Api:
         request = exchange.request
         resource = self.table.find(request.path)
         operation = resource.operation(jsonp.method_of(request)) if resource is not None else None
-        refused = None
-        if operation is None or operation.guarded:
-            refused = self._password.refusal(request)
-        refused = refused or jsonp.refusal(request, password=self._password.asked)
+        refused = self._guard.refusal(request, operation) or jsonp.refusal(
+            request, password=self._guard.has_password
+        )
         if refused is not None:
             exchange.respond(refused)
         elif resource is None:
@@ -100,10 +104,23 @@ class Api:
         answer = operation.handler(call)
         if isinstance(answer, Listing):
             self._advance(call, answer, [])
-        elif isinstance(answer, Response):
-            call.exchange.respond(jsonp.wrap(call.request, answer))
+        elif isinstance(answer, Future):
+            answer.add_done_callback(partial(self._answered, call))
         elif answer is not None:
-            call.exchange.respond(jsonp.wrap(call.request, self._identity.reply(answer)))
+            self._respond(call, answer)
+
+    def _respond(self, call: Call, answer: Fields | Response) -> None:
+        response = answer if isinstance(answer, Response) else self._identity.reply(answer)
+        call.exchange.respond(jsonp.wrap(call.request, response))
+
+    def _answered(self, call: Call, done: Future[Fields]) -> None:
+        error = None if done.cancelled() else done.exception()
+        if error is not None:
+            log.error("api: %s failed", call.request.path, exc_info=error, extra=call.request.peer.marks)
+        if error is not None or done.cancelled():
+            call.exchange.respond(Response.of_text(500))
+        else:
+            self._respond(call, done.result())
 
     def _advance(self, call: Call, listing: Listing, rows: list[Fields]) -> None:
         """Make rows while the turn has time, then go on in the next one; then answer."""
@@ -112,8 +129,7 @@ class Api:
             if len(rows) % limits.LISTING_STEP == 0 and not self._turns.open():
                 self._turns.queue(lambda: self._go_on(call, listing, rows))
                 return
-        reply = self._identity.reply({listing.name: rows, "total": listing.total})
-        call.exchange.respond(jsonp.wrap(call.request, reply))
+        self._respond(call, {listing.name: rows, "total": listing.total})
 
     def _go_on(self, call: Call, listing: Listing, rows: list[Fields]) -> None:
         try:

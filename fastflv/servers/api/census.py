@@ -11,6 +11,7 @@ from fastflv.servers.api.sample import Sample, take_traffic
 from fastflv.servers.api.schema import COUNT, INTEGER, record
 from fastflv.stream.clients import Clients
 from fastflv.stream.hub import Hub
+from fastflv.stream.stream import Stream
 
 KBPS: Final = record({"recv_30s": INTEGER, "send_30s": INTEGER})
 TRAFFIC: Final = {"send_bytes": COUNT, "recv_bytes": COUNT, "kbps": KBPS}
@@ -28,6 +29,12 @@ class VhostEntry:
 
     parse_sps: bool = True
     "Show what a sequence header says of a picture (`publish { parse_sps }`)."
+
+    auth: tuple[str, ...] = ()
+    "What needs a token: `publish`, `play`, `record`."
+
+    timeshift: float = 0.0
+    "How much of the past of its streams is kept, seconds."
 
 
 class Census:
@@ -52,6 +59,10 @@ class Census:
     def by_name(self) -> dict[str, VhostEntry]:
         """Return the vhosts by name."""
         return {entry.name: entry for entry in self.vhosts()}
+
+    def stream(self, id: str) -> Stream | None:
+        """Return the stream of that id."""
+        return next((each for each in self.hub if each.id == id), None)
 
     def moved(self, id: str, received: int, sent: int, since: float) -> dict[str, object]:
         """Return the fields of TRAFFIC of what is called *id* and began with 0 bytes at *since*."""

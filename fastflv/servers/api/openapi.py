@@ -89,7 +89,12 @@ def _operation(operation: Operation) -> dict[str, object]:
         },
         "401": {"description": "the password is missing or wrong", "content": TEXT_BODY},
     }
-    for status, why in operation.statuses.items():
+    refusals = {}
+    if operation.method != "GET":
+        refusals[403] = "http_api.read_only is on"
+    elif operation.private:
+        refusals[403] = "a page of another site asks, and there is no password"
+    for status, why in (refusals | dict(operation.statuses)).items():
         body = {JSON: {"schema": ERROR}} if not operation.enveloped else TEXT_BODY
         responses[str(status)] = {"description": why, "content": body}
     return {

@@ -3,6 +3,7 @@ document are made from it."""
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,6 +15,7 @@ from fastflv.servers.api.schema import Schema
 JSON: Final = "application/json"
 
 CLIENT_NOT_FOUND: Final = 2049
+VHOST_NOT_FOUND: Final = 2014
 "Of several rooms; codes of one stand there."
 
 
@@ -58,9 +60,9 @@ class Listing:
     "Rows of the whole list."
 
 
-Handler = Callable[[Call], Fields | Listing | Response | None]
-"""Returns the fields of an answer, which `code`, `server`, `service` and `pid` are added to; or a page of a list; or the whole
-answer; or None: it answers by the exchange, now or later."""
+Handler = Callable[[Call], Fields | Listing | Response | Future[Fields] | None]
+"""Returns the fields of an answer, which `code`, `server`, `service` and `pid` are added to, now or in a future; or a page of a
+list; or the whole answer; or None: it answers by the exchange, now or later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,9 @@ class Operation:
 
     guarded: bool = True
     "`http_api { auth }` asks for its password."
+
+    private: bool = False
+    "Logs and settings: without a password pages of other origins may not read it, and it is never a script."
 
 
 def refused(code: int) -> Response:

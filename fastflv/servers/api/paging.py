@@ -33,8 +33,8 @@ PAGE: Final = (
 def page_of(request: Request) -> tuple[int, int]:
     """Return the number of the first row and of rows, PAGE_COUNT_MAX at most; what is no number counts as not given."""
     args = request.args
-    count = _number(args.get("count", ""), limits.PAGE_COUNT_DEFAULT)
-    return _number(args.get("start", ""), 0), min(max(1, count), limits.PAGE_COUNT_MAX)
+    count = number_of(args.get("count", ""), limits.PAGE_COUNT_DEFAULT)
+    return number_of(args.get("start", ""), 0), min(max(1, count), limits.PAGE_COUNT_MAX)
 
 
 def rows_of(request: Request, rows: Iterable[Row]) -> list[Row]:
@@ -43,8 +43,8 @@ def rows_of(request: Request, rows: Iterable[Row]) -> list[Row]:
     return list(islice(rows, start, start + count))
 
 
-def _number(text: str, default: int) -> int:
-    """Read a query argument; more digits than any count has mean "all"."""
+def number_of(text: str, default: int) -> int:
+    """Read a query argument that is a count, *default* where it is none; more digits than any count has mean "all"."""
     if not (text.isascii() and text.isdecimal()):
         return default
-    return int(text) if len(text) < 10 else 1_000_000_000
+    return int(text) if len(text) < 16 else 10**15

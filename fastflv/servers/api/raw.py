@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
+from fastflv.config.diff import When
 from fastflv.config.model.webserver import HttpApi
 from fastflv.protocols.http.message import Response
 from fastflv.servers.api.crosssite import from_other_site
 from fastflv.servers.api.operation import Call, Fields, Operation, Parameter, refused
-from fastflv.servers.api.schema import FLAG, INTEGER, TEXT, about, one_of, record
+from fastflv.servers.api.schema import FLAG, INTEGER, TEXT, about, listed, one_of, record
 
 UNKNOWN_RPC: Final = 1060
 DISABLED: Final = 1061
-RPCS: Final = ("raw", "reload", "reload-fetch")
+RPCS: Final = ("raw", "reload", "reload-plan", "reload-fetch")
 UNTOUCHED, FINISHED = 0, 90
 "States of a reload: none was asked for, or the last one is over."
 
@@ -23,7 +24,26 @@ SETTINGS: Final = record(
         "enabled": FLAG,
         "listen": TEXT,
         "crossdomain": FLAG,
+        "read_only": about(FLAG, "The API changes nothing."),
         "raw_api": record(dict.fromkeys(("enabled", "allow_reload", "allow_query", "allow_update"), FLAG)),
+    }
+)
+CHANGE: Final = record(
+    {
+        "setting": TEXT,
+        "old": about(TEXT, "As a file would have it; secrets are hidden."),
+        "new": TEXT,
+        "when": one_of(*(when.value for when in When)),
+        "place": about(TEXT, "File and line; empty where it is not known."),
+    }
+)
+REPORT: Final = record(
+    {
+        "good": about(FLAG, "The files can be in force."),
+        "configuration": about(INTEGER, "Number of the configuration in force."),
+        "changes": listed(CHANGE),
+        "next_publish": about(listed(TEXT), "Settings that running streams take with their next publish."),
+        "problems": about(listed(TEXT), "Why the files cannot be in force."),
     }
 )
 FETCHED: Final = record(
@@ -32,8 +52,12 @@ FETCHED: Final = record(
         "msg": about(TEXT, "Why not."),
         "state": about(INTEGER, "0: none was asked for; 90: it is over."),
         "rid": about(TEXT, "Number of the last reload that was asked for."),
-    }
+    },
+    {"report": about(REPORT, "What it changed.")},
 )
+
+Report = dict[str, Any]
+"What a reload did or would do, as REPORT has it."
 
 
 class Raw:
@@ -44,13 +68,17 @@ class Raw:
         self._loop = loop
         self._settings = settings
         self._asked = 0
-        self._state = UNTOUCHED
-        self._problem = ""
-        self.reload: Callable[[], str] | None = None
-        "Reads the configuration again, and returns why it is not in force; None: there is no file to read."
+        self._report: Report | None = None
+        "Of the last reload; None before it."
+        self._planning: asyncio.Future[Fields] | None = None
+        self.reload: Callable[[], Report] | None = None
+        "Reads the configuration again and puts it in force; None: there is no file to read."
+        self.plan: Callable[[], Report] | None = None
+        "Reads it again and changes nothing; called on a thread."
 
     def operations(self) -> Iterable[Operation]:
-        optional = {"http_api": SETTINGS, "data": FETCHED}
+        optional = {"http_api": SETTINGS, "plan": REPORT, "data": FETCHED}
+        rpcs = "`raw`: settings; `reload`; `reload-plan`: what that would change; `reload-fetch`: how the last one went."
         return (
             Operation(
                 "GET",
@@ -58,15 +86,15 @@ class Raw:
                 "raw api: the settings of the API, and reloads",
                 self._call,
                 record({}, optional),
-                (Parameter("rpc", one_of(*RPCS), "`raw`: settings; `reload`; `reload-fetch`: how it went."),),
+                (Parameter("rpc", one_of(*RPCS), rpcs),),
                 codes={
                     UNKNOWN_RPC: "there is no such procedure",
-                    DISABLED: "raw_api is off, or allow_reload is",
+                    DISABLED: "raw_api is off, or allow_reload is, or read_only is on",
                 },
             ),
         )
 
-    def _call(self, call: Call) -> Fields | Response:
+    def _call(self, call: Call) -> Fields | Response | asyncio.Future[Fields]:
         rpc, settings = call.request.args.get("rpc", ""), self._settings()
         if rpc == "raw":
             return {"http_api": _shown(settings)}
@@ -74,27 +102,43 @@ class Raw:
             return refused(DISABLED)
         if rpc == "reload-fetch":
             return {"data": self._fetched()}
-        if rpc != "reload":
+        # A link on any page may ask for a reload: GET is no safe method here.
+        if rpc not in ("reload", "reload-plan"):
             return refused(UNKNOWN_RPC)
-        # A link on any page may ask for this: GET is no safe method here.
-        if not settings.raw_api.allow_reload or self.reload is None or from_other_site(call.request):
+        if not settings.raw_api.allow_reload or from_other_site(call.request):
+            return refused(DISABLED)
+        if rpc == "reload-plan":
+            return self._plan() or refused(DISABLED)
+        if settings.read_only or self.reload is None:
             return refused(DISABLED)
         self._asked += 1
         # The answer comes first, as SRS's does: a reload may close the listener of this very request.
         self._loop.call_soon(self._run)
         return {}
 
+    def _plan(self) -> asyncio.Future[Fields] | None:
+        """Return the plan that is being made: one at a time, for all who ask meanwhile."""
+        plan = self.plan
+        if plan is None:
+            return None
+        if self._planning is None or self._planning.done():
+            # Files and a thousand settings take a second of a busy machine.
+            self._planning = self._loop.run_in_executor(None, lambda: {"plan": plan()})
+        return self._planning
+
     def _run(self) -> None:
         if self.reload is not None:
-            self._problem = self.reload()
-            self._state = FINISHED
+            self._report = self.reload()
 
     def _fetched(self) -> dict[str, object]:
+        report = self._report
+        problems = "; ".join(report["problems"]) if report is not None else ""
         return {
-            "err": UNKNOWN_RPC if self._problem else 0,
-            "msg": self._problem or "ok",
-            "state": self._state,
+            "err": UNKNOWN_RPC if problems else 0,
+            "msg": problems or "ok",
+            "state": UNTOUCHED if report is None else FINISHED,
             "rid": str(self._asked),
+            **({"report": report} if report is not None else {}),
         }
 
 
@@ -103,6 +147,7 @@ def _shown(api: HttpApi) -> dict[str, object]:
         "enabled": api.enabled,
         "listen": " ".join(map(str, api.listen)),
         "crossdomain": api.crossdomain,
+        "read_only": api.read_only,
         "raw_api": {
             "enabled": api.raw_api.enabled,
             "allow_reload": api.raw_api.allow_reload,

@@ -103,11 +103,8 @@ class Streams:
         found = rows_of(call.request, census.hub)
         return Listing("streams", (self._row(stream, vhosts, traffic) for stream in found), len(census.hub))
 
-    def _find(self, call: Call) -> Stream | None:
-        return next((each for each in self._census.hub if each.id == call.args["id"]), None)
-
     def _drop(self, call: Call) -> Fields | Response:
-        stream, peer = self._find(call), call.request.peer
+        stream, peer = self._census.stream(call.args["id"]), call.request.peer
         if stream is None:
             return refused(STREAM_NOT_FOUND)
         publisher = self._census.clients.find(stream.publisher_id)
@@ -118,7 +115,7 @@ class Streams:
         return {}
 
     def _show(self, call: Call) -> Fields | Response:
-        census, stream = self._census, self._find(call)
+        census, stream = self._census, self._census.stream(call.args["id"])
         if stream is None:
             return refused(STREAM_NOT_FOUND)
         return {"stream": self._row(stream, census.by_name(), census.traffic())}

@@ -7,11 +7,17 @@ from typing import Final
 
 from fastflv.protocols.http.message import Response
 from fastflv.servers.api.census import TRAFFIC, Census, VhostEntry
-from fastflv.servers.api.operation import Call, Fields, Operation, Parameter, refused
+from fastflv.servers.api.operation import (
+    VHOST_NOT_FOUND,
+    Call,
+    Fields,
+    Operation,
+    Parameter,
+    refused,
+)
 from fastflv.servers.api.sample import Traffic
 from fastflv.servers.api.schema import COUNT, FLAG, NUMBER, TEXT, about, listed, record
 
-VHOST_NOT_FOUND: Final = 2014
 ID: Final = Parameter("id", TEXT, "Id of a vhost.", in_path=True)
 
 VHOST: Final = record(
@@ -22,6 +28,8 @@ VHOST: Final = record(
         "clients": COUNT,
         "streams": COUNT,
         **TRAFFIC,
+        "auth": about(listed(TEXT), "What needs a token: `publish`, `play`, `record`."),
+        "timeshift": about(NUMBER, "How much of the past of its streams is kept, seconds; 0: nothing."),
         "hls": record({"enabled": FLAG}, {"fragment": about(NUMBER, "Length of segments, seconds.")}),
     }
 )
@@ -73,5 +81,7 @@ class Vhosts:
             "clients": traffic.vhost_clients[entry.name],
             "streams": traffic.vhost_streams[entry.name],
             **self._census.moved(entry.id, received, sent, self._census.started),
+            "auth": list(entry.auth),
+            "timeshift": entry.timeshift,
             "hls": hls,
         }

@@ -11,7 +11,7 @@ from fastflv.access.request import Action
 from fastflv.access.verdict import Allowed, Redirected, Refused, Verdict
 from fastflv.playing.join import REFUSALS, JoinFailure
 from fastflv.protocols.http.exchange import Exchange
-from fastflv.protocols.http.message import Request, Response
+from fastflv.servers.api.guard import ApiGuard
 from fastflv.servers.api.operation import Call
 from fastflv.servers.api.table import Table
 from fastflv.servers.http.accessrequest import access_request
@@ -35,24 +35,24 @@ class RecordApi:
         streams: RecordedStreams,
         files: RecordingFiles,
         *,
-        authorise: Callable[[Request], Response | None],
+        guard: ApiGuard,
         site_of: Callable[[str], RecordSite | None],
     ) -> None:
-        """*authorise*: the refusal of a request without the password of the API. *site_of*: None: no vhost serves that host."""
+        """*guard*: of the API. *site_of*: None: no vhost serves that host."""
         self.table = Table()
         self._gate = gate
-        self._authorise = authorise
+        self._guard = guard
         self._site_of = site_of
         self.table.add(*operations(streams, files, lambda act: partial(self._ask, act)))
 
     def handle(self, exchange: Exchange) -> None:
         """Answer, at once or later."""
         request = exchange.request
-        unauthorised = self._authorise(request)
         resource = self.table.find(request.path)
         operation = resource.operation(request.method) if resource is not None else None
-        if unauthorised is not None:
-            exchange.respond(unauthorised)
+        refused = self._guard.refusal(request, operation)
+        if refused is not None:
+            exchange.respond(refused)
         elif resource is None:
             exchange.respond(refusal(404))
         elif operation is None:

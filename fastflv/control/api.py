@@ -1,0 +1,108 @@
+"""The API of one server: where its rows come from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from fastflv.config.model.vhost import Vhost
+from fastflv.net.clientid import new_id
+from fastflv.servers.api.api import Api
+from fastflv.servers.api.census import Census, VhostEntry
+from fastflv.servers.api.configuration import Configuration, InForce
+from fastflv.servers.api.guard import ApiGuard
+from fastflv.servers.api.identity import Identity
+from fastflv.servers.api.logs import Logs
+from fastflv.servers.api.playurls import PlayUrls
+from fastflv.servers.api.ports import OpenPort, Ports
+from fastflv.servers.api.raw import Raw
+from fastflv.servers.api.recentlog import RecentLog
+from fastflv.servers.api.tokens import TokenRows
+from fastflv.servers.api.trends import Trends
+
+if TYPE_CHECKING:
+    from fastflv.control.server import Server
+
+SCHEMES: Final = {
+    "RTMP": "rtmp",
+    "RTMPS": "rtmps",
+    "HTTPS": "https",
+    "API over TLS": "https",
+    "FLV over TCP": "tcp",
+}
+"Schemes of URLs by name of the listener; those of all others are http."
+
+
+class ApiRooms:
+    """The API and what it shows of a server."""
+
+    def __init__(
+        self,
+        server: Server,
+        loop: asyncio.AbstractEventLoop,
+        identity: Identity,
+        recent: RecentLog | None,
+    ) -> None:
+        """*recent*: the newest lines of the log; None: the program that embeds the server has them."""
+        self._server = server
+        self._ids: dict[str, str] = {}
+        "Ids of vhosts by name; they outlive a reload."
+        self.guard = ApiGuard(lambda: server.runtime.settings.http_api)
+        census = Census(server.hub, server.clients, self._vhosts, loop.time)
+        self.trends = Trends(loop, server.turns, census, server.connection_limit)
+        self.api = Api(
+            census,
+            server.connection_limit,
+            server.turns,
+            identity=identity,
+            raw=Raw(loop, lambda: server.runtime.settings.http_api),
+            guard=self.guard,
+            metrics=server.metrics.handle,
+            stats=lambda: server.runtime.settings.stats,
+            unready=lambda: server.unready,
+        )
+        rooms = (
+            PlayUrls(census, lambda vhost: server.runtime.vhosts[vhost].site.routes),
+            self.trends,
+            Ports(self._ports),
+            Configuration(lambda: InForce(server.runtime.number, server.runtime.settings)),
+            Logs(recent),
+            TokenRows(server.tokens.store, server.tokens.drop_revoked),
+        )
+        for room in rooms:
+            self.api.table.add(*room.operations())
+
+    def _ports(self) -> Iterator[OpenPort]:
+        settings = self._server.runtime.settings
+        shared = {"HTTP": settings.api_shared, "HTTPS": settings.api_https_shared}
+        for listener in self._server.listeners:
+            address = listener.address
+            if isinstance(address, tuple):
+                name, host = listener.name, address[0]
+                yield OpenPort(
+                    name,
+                    "" if host in ("0.0.0.0", "::") else host,
+                    address[1],
+                    SCHEMES.get(name, "http"),
+                    name in ("RTMP", "RTMPS", "HTTP", "HTTPS"),
+                    name.startswith("API") or shared.get(name, False),
+                )
+
+    def _vhosts(self) -> list[VhostEntry]:
+        return [
+            _entry(self._ids.setdefault(vhost.name, f"vid-{new_id(7)}"), vhost)
+            for vhost in self._server.runtime.settings.vhosts.values()
+        ]
+
+
+def _entry(id: str, vhost: Vhost) -> VhostEntry:
+    return VhostEntry(
+        id,
+        vhost.name,
+        vhost.enabled,
+        vhost.hls.hls_fragment if vhost.hls.enabled else None,
+        vhost.publish.parse_sps,
+        vhost.auth.apply if vhost.auth.enabled else (),
+        vhost.timeshift.window,
+    )
