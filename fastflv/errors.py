@@ -38,6 +38,7 @@ class Code(IntEnum):
     WEBSOCKET_HANDSHAKE = 2402
     TOKEN = 2403
     NET_TLS = 2404
+    HTTP_REPLY = 2405
     CONFIG_SYNTAX = 3001
     CONFIG_NAME = 3002
     CONFIG_VALUE = 3003
@@ -226,6 +227,13 @@ class WebSocketHandshakeError(PeerError):
         """*version*: the client speaks another version of the protocol."""
         super().__init__(detail)
         self.version = version
+
+
+class HttpReplyError(PeerError):
+    """The answer of an HTTP server is none, or too long."""
+
+    code = Code.HTTP_REPLY
+    spec = "RFC 9112"
 
 
 class TokenError(PeerError):

@@ -91,8 +91,8 @@ CHANGES = {
     "what has no effect": ("", "pithy_print_ms 5;", ("pithy_print_ms: 10000 -> 5", NEVER, "new.conf:2")),
     "a feature that is not there": (
         "vhost a { }",
-        "vhost a { cluster { mode remote; } }",
-        ("vhost a.cluster.mode: local -> remote", NEVER, "new.conf:2"),
+        "vhost a { cluster { origin_cluster on; } }",
+        ("vhost a.cluster.origin_cluster: off -> on", NEVER, "new.conf:2"),
     ),
     "what counts through another setting": (
         "vhost a { }",

@@ -36,7 +36,7 @@ class Gate:
         In the second case *answer* is called exactly once, never before `admit` returned, and not at all
         after `cancel`. A rule that raises an exception refuses, and the log shows its traceback.
         """
-        if not self.rules and not self._rules_of(request.vhost):
+        if request.own or (not self.rules and not self._rules_of(request.vhost)):
             return ALLOW
         admission = _Admission(self, request, answer, self._every(request))
         verdict = admission.advance()
@@ -44,6 +44,8 @@ class Gate:
 
     def recheck(self, request: AccessRequest) -> Verdict:
         """Ask again about a client that was admitted, after a reload: prompt rules, and late ones that know at once."""
+        if request.own:
+            return ALLOW
         for rule in self._every(request):
             verdict = _judge(rule.recheck if isinstance(rule, LateRule) else rule, request)
             if not isinstance(verdict, Allowed):

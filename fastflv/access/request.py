@@ -74,6 +74,9 @@ class AccessRequest:
     path: str = ""
     "Path of an HTTP request, percent-decoded; empty for others."
 
+    own: bool = False
+    "This server itself asks: it fetches the stream from another one. No rule is asked, and no limit counts it."
+
     @property
     def query(self) -> Mapping[str, str]:
         """Values of `param` by name, percent-decoded; the first one of each name."""

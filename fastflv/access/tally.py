@@ -62,7 +62,7 @@ class Tally:
 
     def enter(self, request: AccessRequest) -> None:
         """A client is there; no harm when it is counted already."""
-        if not self._wanted or request.client_id in self._held:
+        if not self._wanted or request.own or request.client_id in self._held:
             return
         keys = tuple(
             key_of(each, request)

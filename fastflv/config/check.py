@@ -329,6 +329,12 @@ def _check_vhost(vhost: Section) -> None:
                 remux, f"vhost {name} has more than one http_remux", "write all mounts into one block"
             )
         )
+    cluster = vhost.sub("cluster")
+    mode = cluster.value("mode")
+    if mode is not None and mode.words[0] == "remote" and cluster.value("origin") is None:
+        vhost.problems.add(
+            mode.error("makes an edge, but there is no origin", "write 'origin host:port;' beside it")
+        )
     if vhost.sub("forward").flag("enabled", False) and vhost.sub("publish").number("kickoff_for_idle", 0.0):
         vhost.problems.add(
             _error(

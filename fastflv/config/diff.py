@@ -93,7 +93,7 @@ WHEN: Final = {
     "vhost.auth": LIVE,
     "vhost.limits": LIVE,
     "vhost.forward": LIVE,
-    "vhost.cluster": RESTART,
+    "vhost.cluster": LIVE,
     "vhost.dvr": LIVE,
     "vhost.hls": LIVE,
     "vhost.timeshift": LIVE,

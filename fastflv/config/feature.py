@@ -43,7 +43,6 @@ class Feature:
 FEATURES: Final = (
     # Going to be supported. Delete the row with the change that supports it.
     Feature("forward", "vhost.forward", LATER),
-    Feature("edge", "vhost.cluster", LATER, (("mode", "remote"),)),
     Feature("origin_cluster", "vhost.cluster", LATER, (("origin_cluster", "on"),)),
     # Out of scope: other protocols, transcoding, vendors' clouds, removed parts of SRS.
     Feature("rtc", "rtc_server", NEVER),

@@ -12,6 +12,7 @@ from fastflv.access.refer import ReferRule
 from fastflv.access.rule import Rule
 from fastflv.access.rules import compile_rules
 from fastflv.access.tokens.store import TokenStore
+from fastflv.cluster.options import EdgeOptions
 from fastflv.config.filemount import file_mounts
 from fastflv.config.grammar.problems import Problems
 from fastflv.config.model.access import Refer
@@ -23,6 +24,7 @@ from fastflv.config.mount import parse_mounts
 from fastflv.config.routes import PAGE, Route, routes_of
 from fastflv.containers.variant import Variant
 from fastflv.control.authrules import auth_rule
+from fastflv.control.edges import check_origins, edge_options
 from fastflv.control.heartbeat import check_heartbeat
 from fastflv.control.hooks import check_hooks
 from fastflv.net.networkset import NetworkSet
@@ -56,6 +58,8 @@ class VhostRuntime:
     "Who may publish and play by address and page, in the order asked."
     auth: AuthRule | None
     "None: `auth` is off."
+    edge: EdgeOptions | None
+    "None: its streams are published here."
     site: Site
     "URLs in the order in which a request is compared with them."
 
@@ -104,6 +108,7 @@ def compile_runtime(
     for name, vhost in settings.vhosts.items():
         check_hooks(vhost, problems)
         _check_sites(vhost, problems)
+        check_origins(vhost, problems)
         auth = auth_rule(vhost, tokens, folder, problems)
         if not problems:
             vhosts[name] = _compile_vhost(vhost, settings, routes[name], auth)
@@ -140,15 +145,17 @@ def _compile_vhost(
     vhost: Vhost, settings: Settings, routes: tuple[Route, ...], auth: AuthRule | None
 ) -> VhostRuntime:
     live = live_options(vhost)
+    rtmp = rtmp_options(vhost, settings, live)
     return VhostRuntime(
         vhost,
-        rtmp_options(vhost, settings, live),
+        rtmp,
         live,
         hls_options(vhost, settings),
         record_options(vhost, settings),
         record_site(vhost, settings),
         compile_rules(vhost.security, vhost.refer),
         auth,
+        edge_options(vhost, rtmp.publish),
         Site(vhost.name, (PAGE, *routes), vhost.auth.aliyun_form if auth is not None else ""),
     )
 

@@ -17,12 +17,14 @@ from fastflv.access.gate import Gate
 from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Rule
 from fastflv.access.verdict import Verdict, forbid
+from fastflv.cluster.options import pulled
 from fastflv.config.diff import differences
 from fastflv.config.model.caster import StreamCaster
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.routes import WHOLE_API, RouteKind, with_former
 from fastflv.control.api import ApiRooms
+from fastflv.control.edges import make_pulls, make_traverse
 from fastflv.control.endedstreams import EndedStreams
 from fastflv.control.endpoints import Spoken, wanted
 from fastflv.control.heartbeat import HeartbeatTimer
@@ -142,6 +144,10 @@ class Server:
             vhost_of=self._rtmp_vhost,
             new_id=new_id,
         )
+        self.pulls = self.joins.fetches = make_pulls(
+            loop, self.turns, self.publications, identity, lambda: self.runtime
+        )
+        self._traverse = make_traverse(loop, self.pulls.origins, lambda: self.runtime)
         self.live = Live(
             self.joins,
             self.clients,
@@ -258,6 +264,7 @@ class Server:
         self.limiter.close()
         self.trends.close()
         await self.tokens.stop()
+        await self.pulls.close()
         for client in list(self.clients):
             if client.publish:
                 client.drop(EndReason.SERVER_STOPS)
@@ -302,6 +309,7 @@ class Server:
         self.recorders.reconfigure()
         self.tokens.begin()
         self._adopt()
+        self.pulls.adopt()
         outcome = Outcome(runtime.number, tuple(differences(old.settings, settings)), tuple(waiting))
         for change in outcome.changes:
             place = f"{change.place}: " if change.place else ""
@@ -331,6 +339,8 @@ class Server:
                 log.exception("reload: stream %s keeps some of its former options", stream.name.url)
 
     def _adopt_stream(self, stream: Stream, publish: PublishOptions, clients: Sequence[Client]) -> None:
+        if stream.publisher is not None and stream.publisher.own:
+            publish = pulled(publish)
         for client in clients:
             if isinstance(client.link, Publication):
                 client.link.adopt(publish)
@@ -438,7 +448,8 @@ class Server:
             return (_refuse_vhost,)
         limiter, auth = self.limiter, (found.auth,) if found.auth is not None else ()
         hooks = self.hooks.rules.get(vhost, ())
-        return (*found.rules, *limiter.by_address[vhost], *auth, *limiter.rules[vhost], *hooks)
+        traverse = (self._traverse,) if found.edge is not None and found.edge.token_origins else ()
+        return (*found.rules, *limiter.by_address[vhost], *auth, *limiter.rules[vhost], *traverse, *hooks)
 
     def _rtmp_vhost(self, host: str) -> RtmpOptions | None:
         found = self.runtime.vhost(host)

@@ -5,6 +5,7 @@ Code names them as `limits.NAME` and never repeats a value.
 
 from fastflv.limits.access import *
 from fastflv.limits.api import *
+from fastflv.limits.cluster import *
 from fastflv.limits.config import *
 from fastflv.limits.containers import *
 from fastflv.limits.embed import *

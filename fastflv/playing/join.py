@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from fastflv import limits
 from fastflv.access.gate import Gate
@@ -72,6 +73,34 @@ class JoinRefused:
     "Seconds after which a new request makes sense, for MISSING, NO_ROOM, TOO_MANY, FULL and UNAVAILABLE."
 
 
+Absent = Callable[[JoinFailure, str], None]
+"Is told that no server has the stream, and why, in one sentence."
+
+
+class Fetching(Protocol):
+    """A stream that is fetched from another server, as one who waits for it sees it."""
+
+    @property
+    def failure(self) -> tuple[JoinFailure, str]:
+        """What to answer if it does not come in time."""
+
+    def cancel(self) -> None:
+        """The wait is over; no harm when it was before."""
+
+
+class Fetches(Protocol):
+    """What fetches streams from other servers."""
+
+    def fetch(
+        self, request: AccessRequest, name: StreamName, absent: Absent, on_missing: float
+    ) -> Fetching | None:
+        """Fetch a stream because of *request*; None where streams of its vhost are published here.
+
+        *absent* is called later and once, where no other server has it *on_missing* seconds after the request, and
+        not after `cancel`.
+        """
+
+
 class Joins:
     """What all joins of a server share."""
 
@@ -84,6 +113,8 @@ class Joins:
         self.hub = hub
         self.gate = gate
         self.rewinds = Rewinds(loop)
+        self.fetches: Fetches | None = None
+        "None: streams are published here."
 
 
 class Join(Applicant):
@@ -94,7 +125,7 @@ class Join(Applicant):
     """
 
     __slots__ = (
-        "_admitted", "_joins", "_name", "_on_missing", "_past", "_patience", "_ready", "_refused", "_room",
+        "_admitted", "_fetching", "_joins", "_name", "_on_missing", "_past", "_patience", "_ready", "_refused", "_room",
         "_variant", "_waiting", "asked",
     )  # fmt: skip
 
@@ -132,6 +163,7 @@ class Join(Applicant):
         self._admitted = admitted
         self._waiting: Waiting | None = None
         self._patience: Deadline | None = None
+        self._fetching: Fetching | None = None
 
     def begin(self, *, ask: bool = True) -> None:
         """Ask the gate, then look for the stream. *ask* off: the gate has admitted this viewer before."""
@@ -183,12 +215,17 @@ class Join(Applicant):
         stream = self._joins.hub.find(self._name)
         if stream is not None and stream.settled:
             self._found(stream)
-        elif stream is None and self._on_missing <= 0:
+            return
+        fetches = self._joins.fetches
+        if fetches is not None:
+            self._fetching = fetches.fetch(self.request, self._name, self._absent, self._on_missing)
+        if stream is None and self._on_missing <= 0 and self._fetching is None:
             self._missed()
         else:
             self._joins.hub.wait(self._name, self._appeared)
             self._joins.clients.arrivals.add(self, self._joins.loop.time())
-            seconds = max(self._on_missing, limits.MISSING_SECONDS_MIN)
+            least = limits.FETCH_SECONDS_MIN if self._fetching is not None else limits.MISSING_SECONDS_MIN
+            seconds = max(self._on_missing, least)
             self._patience = Deadline(self._joins.turns, self._missed)
             self._patience.set(seconds)
 
@@ -238,8 +275,15 @@ class Join(Applicant):
         if stream is not None and stream.settled:
             # Its turn to enter comes.
             return
+        fetching = self._fetching
+        if fetching is not None:
+            self._absent(*fetching.failure)
+        else:
+            self._absent(JoinFailure.MISSING, f"no stream {self._name.url} is live")
+
+    def _absent(self, failure: JoinFailure, why: str) -> None:
         self._stop_waiting()
-        self.refuse(JoinFailure.MISSING, f"no stream {self._name.url} is live", max(1.0, self._on_missing))
+        self.refuse(failure, why, max(1.0, self._on_missing))
 
     def refuse(self, failure: JoinFailure, reason: str, retry_after: float = 0.0) -> None:
         """End the join with a refusal, which is logged."""
@@ -264,4 +308,7 @@ class Join(Applicant):
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+        fetching, self._fetching = self._fetching, None
+        if fetching is not None:
+            fetching.cancel()
         self._joins.hub.forget(self._name, self._appeared)

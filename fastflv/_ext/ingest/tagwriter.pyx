@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from fastflv._ext.ingest.headers cimport HeaderStore, merge_headers
 from fastflv._ext.ingest.sink cimport MediaSink
-from fastflv._ext.ingest.timeline cimport JITTER_FULL, timeline_peek, timeline_set_mode
+from fastflv._ext.ingest.timeline cimport JITTER_FULL, timeline_peek, timeline_set_mode, timeline_shift
 from fastflv._ext.log.block cimport Block, block_drop
 from fastflv._ext.log.epoch cimport move_epoch, restamp_log
 from fastflv._ext.log.keyheaders cimport newest_key_headers, set_key_headers
@@ -43,6 +43,13 @@ cdef class TagWriter(MediaSink):
         self.hidden[0] = self.hidden[1] = True
         self.timeline.mode = jitter
         self.key_ms = -1
+
+    def shift(self, int64_t offset_ms):
+        """Go on with the same media from another connection: its timestamps plus *offset_ms* are times of the stream.
+
+        *offset_ms*: modulo 2**32. What players have is the caller's to leave out.
+        """
+        timeline_shift(&self.timeline, offset_ms)
 
     @property
     def dts_ms(self):

@@ -28,6 +28,7 @@ cdef enum:
     JITTER_OFF = 2         # timestamps are used as sent
 
 cdef void timeline_set_mode(Timeline* t, int mode) noexcept nogil
+cdef void timeline_shift(Timeline* t, int64_t offset_ms) noexcept nogil
 cdef void timeline_restart(Timeline* t, int64_t gap_ms) noexcept nogil
 cdef int64_t timeline_stamp(Timeline* t, int track, uint32_t raw, int64_t now_ms) noexcept nogil
 cdef int64_t timeline_place(const Timeline* t, uint32_t raw, int64_t now_ms) noexcept nogil

@@ -37,6 +37,23 @@ cdef void timeline_restart(Timeline* t, int64_t gap_ms) noexcept nogil:
         t.out += gap_ms
 
 
+cdef void timeline_shift(Timeline* t, int64_t offset_ms) noexcept nogil:
+    """Take timestamps of another clock from the next tag on: *offset_ms* more, modulo 2**32, is the time of this stream.
+
+    The tags that follow are stamped as if the publisher had never changed. JITTER_OFF passes them as they are.
+    """
+    cdef int i
+    cdef TrackClock* clock
+    t.offset = offset_ms
+    for i in range(2):
+        clock = &t.tracks[i]
+        if clock.started:
+            clock.unwrapped = clock.out - offset_ms
+            clock.raw = <uint32_t>clock.unwrapped
+            clock.offset = offset_ms
+            clock.epoch = t.epoch
+
+
 cdef void timeline_set_mode(Timeline* t, int mode) noexcept nogil:
     """Repair timestamps as *mode* says from the next tag on.
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from fastflv import limits
+from fastflv.config.grammar.section import bounded
+
 
 class ClusterMode(Enum):
     """Whether the vhost's streams are published here or fetched."""
@@ -17,8 +20,14 @@ class PullProtocol(Enum):
     """How an edge fetches."""
 
     RTMP = "rtmp"
+    RTMPS = "rtmps"
     FLV = "flv"
     FLVS = "flvs"
+
+    @property
+    def scheme(self) -> str:
+        """Of URLs."""
+        return {PullProtocol.FLV: "http", PullProtocol.FLVS: "https"}.get(self, self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,7 @@ class Cluster:
     "remote = edge. Default local."
 
     origin: tuple[str, ...] = ()
-    "Upstreams of an edge, host or host:port; ports 1935, 80 (flv), 443 (flvs) where none is given."
+    "Upstreams of an edge, host or host:port; ports 1935, 80 (flv), 443 (flvs, rtmps) where none is given. Asked in this order."
 
     token_traverse: bool = False
     "Ask the origin before a client is served. Default off."
@@ -41,10 +50,13 @@ class Cluster:
     "Tell the upstream about this server in connect. Default on."
 
     protocol: PullProtocol = PullProtocol.RTMP
-    "Default rtmp."
+    "Default rtmp. fastflv: `rtmps` too."
 
     follow_client: bool = False
     "Fetch by the protocol of the first client. Default off."
+
+    linger: float = bounded(limits.PULL_LINGER_SECONDS, 0.0)
+    "fastflv: how long an edge fetches on behind the last viewer, seconds. Default 3."
 
     origin_cluster: bool = False
     "Redirect to the coworker that has the stream. Default off."

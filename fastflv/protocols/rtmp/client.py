@@ -114,6 +114,14 @@ class ClientSession:
         """
         self._want(ClientStream(name, sink, buffer_ms))
 
+    def redirect_media(self, name: str, sink: MediaSink) -> None:
+        """Send media of the play of *name* to another sink from the next message on."""
+        for stream in self._streams:
+            if stream.name == name and stream.sink is not None:
+                stream.sink = sink
+                if stream.id:
+                    self.reader.set_sink(stream.id, sink)
+
     def delete(self, stream_id: int) -> None:
         """End the publish or play of a message stream; without one this does nothing."""
         stream = self._stream(stream_id)
@@ -241,7 +249,9 @@ class ClientSession:
     def _connect(self) -> None:
         self._control(commands.SET_CHUNK_SIZE, commands.u32(self._size_to_announce))
         self.chunk_size = self._size_to_announce
-        self._send(0, "connect", CONNECT, self._arguments.object())
+        arguments = self._arguments
+        about = (dict(arguments.server),) if arguments.server else ()
+        self._send(0, "connect", CONNECT, arguments.object(), *about)
 
     def _connected(self, command: commands.Command, events: list[ClientEvent]) -> None:
         if not self._move(command.name):

@@ -16,6 +16,7 @@ from fastflv.errors import AmfError, CommandError
 from fastflv.media.amf import amf0
 from fastflv.media.amf.values import UNDEFINED, EcmaArray, Value
 from fastflv.protocols.rtmp import address
+from fastflv.protocols.rtmp.connectarguments import RELAY
 from fastflv.protocols.rtmp.events import ConnectWanted
 
 # Message types.
@@ -191,6 +192,8 @@ def read_connect(command: Command) -> ConnectWanted:
         video_four_ccs=_info_map(told.get("videoFourCcInfoMap")),
         audio_four_ccs=_info_map(told.get("audioFourCcInfoMap")),
         caps_ex=caps_ex(told),
+        relay=told.get(RELAY) is True
+        or any(isinstance(each, dict) and "srs_server" in each for each in command.arguments[1:]),
     )
 
 

@@ -5,10 +5,15 @@ Spec: RTMP 1.0, 7.2.1.1; Enhanced RTMP v2, "Enhancing NetConnection connect Comm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
 from fastflv import __version__
 from fastflv.media.amf.values import Value
+
+RELAY: Final = "fastflvRelay"
+"Field of a client that is a server, and plays for others."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,12 @@ class ConnectArguments:
     caps_ex: int = 0
     "`capsEx` bits as in ConnectWanted; sent unless 0."
 
+    relay: bool = False
+    "Say that what is played goes on to players: fastflv sends frames at their own times then."
+
+    server: Mapping[str, str | float] = field(default_factory=dict)
+    "What SRS's edges tell about themselves (`srs_server`, `srs_id`, ...), in an object of its own; empty: nothing."
+
     def object(self) -> dict[str, Value]:
         """The object as AMF values."""
         told: dict[str, Value] = {
@@ -47,4 +58,6 @@ class ConnectArguments:
             told["fourCcList"] = list(self.four_ccs)
         if self.caps_ex:
             told["capsEx"] = float(self.caps_ex)
+        if self.relay:
+            told[RELAY] = True
         return told

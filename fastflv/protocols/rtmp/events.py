@@ -64,6 +64,9 @@ class ConnectWanted(Event):
     caps_ex: int
     "`capsEx` bits: 1 reconnect, 2 multitrack, 4 ModEx, 8 nanosecond offset."
 
+    relay: bool = False
+    "The client is a server that plays for others: an edge of fastflv or SRS."
+
 
 @dataclass(frozen=True, slots=True)
 class PublishWanted(Event):

@@ -30,8 +30,9 @@ from fastflv.stream.name import StreamName
 from fastflv.stream.start import start_mode_of
 from fastflv.stream.tracks import Tracks
 
-TOOL_AGENT: Final = "Lavf/"
-"How FFmpeg's programs name themselves. They measure and record, so frames keep their distances; players made of it have other names."
+TRUE_PACE_AGENTS: Final = ("Lavf/", "fastflv-edge/", "SRS/")
+"""How those name themselves whose frames keep their distances: FFmpeg's programs, which measure and record (players made of it
+have other names), and servers that play for others."""
 
 
 _variant = lru_cache(limits.PLAIN_VARIANTS_MAX)(Variant)
@@ -111,7 +112,7 @@ class Live:
         except UsageError as error:
             refuse_play(exchange, name.url, Response.of_text(400, f"{name.url}: {error}"))
             return
-        true_pace = request.headers.get("user-agent", "").startswith(TOOL_AGENT)
+        true_pace = request.headers.get("user-agent", "").startswith(TRUE_PACE_AGENTS)
         wish = Wish(name, variant, mode, options.claims(variant), options.on_missing, true_pace, rewind)
         if request.method == "HEAD":
             HeadPlay(self, exchange, wish).begin()

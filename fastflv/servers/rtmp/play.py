@@ -223,7 +223,8 @@ class RtmpPlay:
 
     def _go_on(self) -> None:
         assert self.stream is not None and self._player is not None
-        idle = self._connection.server.idle
+        connection = self._connection
+        idle = connection.server.idle
         source = self._rewind or self.stream
         if source.phase is Phase.ENDED:
             self.stream_ended()
@@ -236,7 +237,8 @@ class RtmpPlay:
             # A GOP that was sent in part would turn the player's time back.
             fresh = source.log.key_pos >= self._seen
             mode = self._mode if fresh else StartMode.KEY
-            self._player.start(outlet, source.start(outlet, begin=mode))
+            start = source.start(outlet, begin=mode, true_pace=connection.relay)
+            self._player.start(outlet, start)
         else:
             idle.add(self)
 

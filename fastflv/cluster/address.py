@@ -1,0 +1,114 @@
+"""Where a stream is fetched from: origins as a configuration names them, and the URL of a stream there.
+
+Spec: RTMP 1.0, 7.2.1.1 (tcUrl, app); RFC 3986. The forms are those of SRS edges.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from fastflv.config.model.vhost import DEFAULT_VHOST
+from fastflv.stream.name import StreamName
+
+PORTS: Final = {"rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
+SECURE: Final = frozenset({"rtmps", "https"})
+
+VIEWER_WORDS: Final = frozenset({"start", "only", "hevc", "from", "chase", "to", "window", "vhost", "domain"})
+"What a viewer asks of this server, or says about the place: the origin is asked for the whole stream, under the name of this vhost."
+
+_ORIGIN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]@]+)(?::([0-9]{1,5}))?")
+_PAIRS = re.compile(r"[?&;#]+")
+
+
+@dataclass(frozen=True, slots=True)
+class OriginAddress:
+    """One server that streams are fetched from."""
+
+    scheme: str
+    "`rtmp`, `rtmps`, `http` or `https`."
+
+    host: str
+    "Name or address, IPv6 without brackets."
+
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """Host and port as a URL has them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamUrl:
+    """One stream at one origin."""
+
+    origin: OriginAddress
+
+    app: str
+    "As it goes on the wire: percent-encoded over HTTP."
+
+    stream: str
+    "Name with its parameters over RTMP; path behind the app, with query, over HTTP."
+
+    vhost: str = ""
+    "What the origin is told; empty for its default vhost."
+
+    @property
+    def tc_url(self) -> str:
+        """Of an RTMP connection."""
+        vhost = f"?vhost={self.vhost}" if self.vhost else ""
+        return f"{self.origin}/{self.app}{vhost}"
+
+    @property
+    def target(self) -> str:
+        """Of an HTTP request."""
+        return f"/{self.app}/{self.stream}" if self.app else f"/{self.stream}"
+
+    @property
+    def host(self) -> str:
+        """The field Host of an HTTP request."""
+        return self.vhost or self.origin.authority
+
+
+def parse_origin(text: str, scheme: str) -> OriginAddress:
+    """Read `host`, `host:port` or `[v6]:port`. Raises ValueError for anything else."""
+    found = _ORIGIN.fullmatch(text)
+    port = int(found[2]) if found is not None and found[2] else PORTS[scheme]
+    if found is None or not 0 < port < 65536:
+        raise ValueError("write host or host:port, as origin.example.com:1935")
+    return OriginAddress(scheme, found[1].strip("[]"), port)
+
+
+def upstream_param(param: str) -> str:
+    """Return the query of a viewer as the origin is given it: with its `?`, or empty. The rest passes as it was sent."""
+    pairs = [pair for pair in _PAIRS.split(param) if pair and pair.partition("=")[0] not in VIEWER_WORDS]
+    return "?" + "&".join(pairs) if pairs else ""
+
+
+def url_of(origin: OriginAddress, name: StreamName, vhost: str, param: str) -> UpstreamUrl:
+    """Return where *origin* has the stream *name*. *vhost*: its name there. *param*: query of the viewer, with its `?`."""
+    vhost = "" if vhost == DEFAULT_VHOST else vhost
+    param = upstream_param(param)
+    if origin.scheme in ("rtmp", "rtmps"):
+        return UpstreamUrl(origin, name.app, name.stream + param, vhost)
+    return UpstreamUrl(origin, quote(name.app), quote(name.stream, safe="") + ".flv" + param, vhost)
+
+
+def redirected(url: str) -> UpstreamUrl | None:
+    """Return what the URL of a redirect names; None where it is no stream that can be fetched."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS[parts.scheme]
+    except (KeyError, ValueError):
+        return None
+    app, _, stream = parts.path.strip("/").rpartition("/")
+    if not parts.hostname or not stream or (not app and parts.scheme in ("rtmp", "rtmps")):
+        return None
+    query = f"?{parts.query}" if parts.query else ""
+    return UpstreamUrl(OriginAddress(parts.scheme, parts.hostname, port), app, stream + query)

@@ -1,0 +1,49 @@
+"""Settings of a vhost whose streams are fetched from origins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from fastflv import limits
+from fastflv.cluster.address import OriginAddress
+from fastflv.stream.publication import PublishOptions
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeOptions:
+    """Settings of an edge vhost."""
+
+    origins: tuple[OriginAddress, ...]
+    "In the order in which they are asked."
+
+    http_origins: tuple[OriginAddress, ...] = ()
+    "Asked where the first viewer came by HTTP; empty: always `origins` (`follow_client off`)."
+
+    token_origins: tuple[OriginAddress, ...] = ()
+    "Those that are asked about each RTMP client (`token_traverse`); empty: none is."
+
+    vhost: str = "[vhost]"
+    "Name of the vhost at the origin; `[vhost]` stands for its name here."
+
+    upnode: bool = True
+    "Tell RTMP origins about this server (`debug_srs_upnode`)."
+
+    linger: float = limits.PULL_LINGER_SECONDS
+    "How long to pull on behind the last viewer, seconds."
+
+    publish: PublishOptions = field(default_factory=PublishOptions)
+    "Of the streams that are fetched."
+
+    def vhost_at_origin(self, vhost: str) -> str:
+        return self.vhost.replace("[vhost]", vhost)
+
+    def origins_for(self, scheme: str) -> tuple[OriginAddress, ...]:
+        """Return the origins for a first viewer who came by *scheme*."""
+        return self.origins if scheme in ("rtmp", "rtmps") or not self.http_origins else self.http_origins
+
+
+def pulled(publish: PublishOptions) -> PublishOptions:
+    """Return the options of streams that are fetched: who fetches watches the origin, and stays as long as viewers do."""
+    patience = 2 * limits.PULL_HOLD_SECONDS
+    stream = replace(publish.stream, grace_ms=max(publish.stream.grace_ms, limits.PULL_GRACE_MS_MIN))
+    return replace(publish, stream=stream, first_media=patience, silence=patience, idle=0.0)

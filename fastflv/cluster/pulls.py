@@ -1,0 +1,142 @@
+"""All pulls of a server: what joins ask for streams that are published elsewhere."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+
+from fastflv import limits
+from fastflv.access.request import AccessRequest
+from fastflv.cluster.options import EdgeOptions
+from fastflv.cluster.origins import Origins
+from fastflv.cluster.pull import Pull
+from fastflv.cluster.upstream import Dialer
+from fastflv.net.deadline import Handle
+from fastflv.playing.join import Absent, Fetching, JoinFailure
+from fastflv.stream.clients import Client
+from fastflv.stream.endreason import EndReason
+from fastflv.stream.name import StreamName
+from fastflv.stream.publication import Publications
+from fastflv.stream.stream import Stream
+
+
+class Refused:
+    """A stream that no origin had a moment ago: who asks is told in the next turn of the loop."""
+
+    __slots__ = ("_handle", "failure")
+
+    def __init__(self, dialer: Dialer, name: StreamName, absent: Absent) -> None:
+        self.failure = JoinFailure.MISSING, f"no origin has {name.url}"
+        self._handle = dialer.loop.call_soon(absent, *self.failure)
+
+    def cancel(self) -> None:
+        self._handle.cancel()
+
+
+class Pulls:
+    """Fetches each stream once, however many want it, while somebody wants it: `Fetches` of all joins."""
+
+    def __init__(
+        self,
+        dialer: Dialer,
+        publications: Publications,
+        origins: Origins,
+        options_of: Callable[[str], EdgeOptions | None],
+    ) -> None:
+        """*options_of* returns the present options of a vhost by its own name; None: it is no edge."""
+        self.dialer = dialer
+        self.publications = publications
+        self.clients = publications.clients
+        self.origins = origins
+        self.begun = 0
+        "Pulls since the start."
+        self._options_of = options_of
+        self._pulls: dict[StreamName, Pull] = {}
+        self._absent: OrderedDict[StreamName, float] = OrderedDict()
+        "Streams that no origin had, and until when that holds; monotonic clock, seconds."
+        self._timer: Handle | None = None
+        self.clients.watchers.append(self)
+        publications.hub.watchers.append(self)
+
+    def __iter__(self) -> Iterator[Pull]:
+        return iter(self._pulls.values())
+
+    def __len__(self) -> int:
+        return len(self._pulls)
+
+    def fetch(
+        self, request: AccessRequest, name: StreamName, absent: Absent, on_missing: float
+    ) -> Fetching | None:
+        """As `Fetches` says."""
+        options = self._options_of(name.vhost)
+        if options is None or request.own:
+            return None
+        pull = self._pulls.get(name)
+        if pull is None:
+            now = self.dialer.loop.time()
+            if on_missing <= 0 and self._absent.get(name, 0.0) > now:
+                return Refused(self.dialer, name, absent)
+            pull = self._pulls[name] = Pull(self, name, options)
+            self.begun += 1
+            if self._timer is None:
+                self._timer = self.dialer.loop.call_later(limits.PULL_LOOK_SECONDS, self._look)
+        return pull.wish(request, absent, on_missing)
+
+    def note_absent(self, name: StreamName) -> None:
+        """No origin has the stream: they are not asked again at once."""
+        self._absent[name] = self.dialer.loop.time() + limits.PULL_ABSENT_SECONDS
+        self._absent.move_to_end(name)
+        if len(self._absent) > limits.PULLS_ABSENT_MAX:
+            self._absent.popitem(last=False)
+
+    def forget(self, pull: Pull) -> None:
+        """The pull is over."""
+        if self._pulls.get(pull.name) is pull:
+            del self._pulls[pull.name]
+
+    def adopt(self) -> None:
+        """A new configuration is in force."""
+        for pull in list(self._pulls.values()):
+            options = self._options_of(pull.name.vhost)
+            if options is None:
+                pull.end(EndReason.FORBIDDEN)
+            else:
+                pull.adopt(options)
+
+    async def close(self) -> None:
+        """Fetch nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for pull in list(self._pulls.values()):
+            pull.end(EndReason.SERVER_STOPS)
+        await self.origins.close()
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self.dialer.loop.time()
+        for pull in list(self._pulls.values()):
+            pull.look(now)
+        if self._pulls:
+            self._timer = self.dialer.loop.call_later(limits.PULL_LOOK_SECONDS, self._look)
+
+    # --- ClientWatcher ---
+
+    def client_joined(self, client: Client) -> None:
+        """A player counts when the pull asks."""
+
+    def client_left(self, client: Client, reason: EndReason) -> None:
+        pull = self._pulls.get(client.stream.name)
+        if pull is not None and not client.publish:
+            pull.viewer_left()
+
+    # --- Watcher of the hub ---
+
+    def stream_began(self, stream: Stream) -> None: ...
+
+    def stream_left(self, stream: Stream) -> None: ...
+
+    def stream_ended(self, stream: Stream) -> None:
+        pull = self._pulls.get(stream.name)
+        if pull is not None:
+            pull.stream_ended(stream)

@@ -1,0 +1,318 @@
+"""Upstreams: one connection to an origin each, which brings one stream.
+
+What comes is held until a publication takes it: so a second upstream can be compared with what players have, before
+it takes the place of the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cache
+from time import perf_counter
+from typing import NamedTuple, Protocol
+
+from fastflv import limits
+from fastflv._ext.ingest.readpace import ReadPace
+from fastflv._ext.ingest.sink import CollectSink
+from fastflv.cluster.address import SECURE, OriginAddress, UpstreamUrl
+from fastflv.errors import PeerError
+from fastflv.media.codecs import SCRIPT, VIDEO
+from fastflv.net.deadline import Deadline
+from fastflv.net.turns import Turns
+from fastflv.stream.publication import Publication
+
+log = logging.getLogger(__name__)
+
+
+class FaultKind(Enum):
+    """What the end of an upstream says about its origin."""
+
+    UNREACHABLE = "unreachable"
+    "No connection, no answer in time, or a connection that was lost."
+
+    ABSENT = "absent"
+    "The origin does not have the stream, or no longer."
+
+    REFUSED = "refused"
+    "The origin does not let this server, or the viewer whose parameters it has, play."
+
+    MOVED = "moved"
+    "The origin names another place: `Fault.why` is its URL."
+
+    BROKEN = "broken"
+    "What came is not the protocol, or leads nowhere."
+
+
+class Fault(NamedTuple):
+    """Why an upstream is over."""
+
+    kind: FaultKind
+    why: str
+    "One clause; the URL where the stream has moved."
+
+
+class Held(NamedTuple):
+    """A message that waits for a publication."""
+
+    kind: int
+    "8 audio, 9 video, 18 script data."
+
+    timestamp: int
+    "ms modulo 2**32."
+
+    body: bytes
+
+    name: str = ""
+    "Of script data."
+
+
+class UpstreamOwner(Protocol):
+    """What an upstream tells."""
+
+    def upstream_media(self, upstream: Upstream) -> None:
+        """A read has brought messages that are held."""
+
+    def upstream_over(self, upstream: Upstream, fault: Fault) -> None:
+        """Nothing more comes; called once, and not after `close`."""
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """Return how origins are spoken to over TLS: their certificates are verified."""
+    return ssl.create_default_context()
+
+
+@dataclass(slots=True)
+class Dialer:
+    """What all upstreams of a server share."""
+
+    loop: asyncio.AbstractEventLoop
+    turns: Turns
+    about: Mapping[str, str | float]
+    "What RTMP origins are told about this server where `debug_srs_upnode` is on."
+    buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(limits.RECEIVE_BYTES)))
+    "A read is used up before the next one begins."
+
+
+class Upstream(ABC, asyncio.BufferedProtocol):
+    """One attempt to have a stream from one origin; redirects are followed by connections of their own.
+
+    Call `open`, then `attach` once the messages in `held` have a publication, and `close` at the end.
+    """
+
+    def __init__(
+        self, dialer: Dialer, owner: UpstreamOwner, url: UpstreamUrl, origin: OriginAddress, hops: int = 0
+    ) -> None:
+        """*origin*: the one of the configuration, from which *hops* redirects led here."""
+        self.url = url
+        self.origin = origin
+        self.hops = hops
+        self.held: list[Held] = []
+        self.received = 0
+        "Bytes of the connection."
+        self.sent = 0
+        self.address = ""
+        "Of the origin, as the socket has it; empty before the connection."
+        self._dialer = dialer
+        self._owner: UpstreamOwner | None = owner
+        self._transport: asyncio.Transport | None = None
+        self._dialing: asyncio.Task[None] | None = None
+        self._pace = ReadPace()
+        self._deadline = Deadline(dialer.turns, self._expire)
+        self._publication: Publication | None = None
+        self._collected = CollectSink()
+        self._held_bytes = 0
+
+    _speaks_first = True
+    "Origins answer before they look for the stream."
+
+    # --- the owner's side ---
+
+    @property
+    def attached(self) -> bool:
+        return self._publication is not None
+
+    @property
+    def is_mute(self) -> bool:
+        """The origin should have said something by now, and has not."""
+        return self.received == 0 and self._speaks_first
+
+    @property
+    def is_secure(self) -> bool:
+        return self.url.origin.scheme in SECURE
+
+    def open(self) -> None:
+        """Connect."""
+        self._deadline.set(limits.UPSTREAM_ANSWER_SECONDS)
+        self._dialing = self._dialer.loop.create_task(self._dial())
+
+    def attach(self, publication: Publication) -> None:
+        """Give what comes from here on to *publication*; messages in `held` are the owner's."""
+        self._publication = publication
+        self.held = []
+        self._held_bytes = 0
+        self._aim(publication)
+
+    def close(self) -> None:
+        """Say no more, and close the connection."""
+        self._owner = None
+        self._publication = None
+        self.held = []
+        self._deadline.cancel()
+        if self._dialing is not None:
+            self._dialing.cancel()
+        if self._transport is not None:
+            self._leave()
+            self._transport.close()
+
+    # --- what each protocol does ---
+
+    @abstractmethod
+    def _connected(self) -> None:
+        """The connection is there: ask for the stream."""
+
+    @abstractmethod
+    def _receive(self, data: memoryview) -> None:
+        """Take what came, borrowed for this call. Raises PeerError."""
+
+    @abstractmethod
+    def _aim(self, publication: Publication) -> None:
+        """Send media to the sink of *publication*."""
+
+    @abstractmethod
+    def _ended(self) -> Fault:
+        """The origin has closed the connection: what that means."""
+
+    def _leave(self) -> None:
+        """Say goodbye, where there is a way."""
+
+    @property
+    def _inside(self) -> bool:
+        """The bytes so far end within a message."""
+        return False
+
+    # --- for each protocol ---
+
+    def _write(self, data: bytes) -> None:
+        if data and self._transport is not None and not self._transport.is_closing():
+            self.sent += len(data)
+            self._transport.write(data)
+
+    def _answered(self) -> None:
+        """The origin has answered: the rest may take as long as it takes."""
+        self._deadline.clear()
+
+    def _script(self, name: str, timestamp: int, body: bytes) -> None:
+        """Take script data in its place among the media."""
+        if self._publication is not None:
+            self._publication.take_script(name, body, timestamp)
+        else:
+            self._keep()
+            self._hold(Held(SCRIPT, timestamp, body, name))
+
+    def _over(self, fault: Fault) -> None:
+        """The upstream is over: tell the owner once."""
+        owner = self._owner
+        self.close()
+        if owner is not None:
+            owner.upstream_over(self, fault)
+
+    # --- connecting ---
+
+    async def _dial(self) -> None:
+        origin = self.url.origin
+        tls = tls_context() if origin.scheme in SECURE else None
+        try:
+            await self._dialer.loop.create_connection(
+                lambda: self, origin.host, origin.port, ssl=tls, server_hostname=origin.host if tls else None
+            )
+        except OSError as error:
+            self._dialing = None
+            self._over(
+                Fault(FaultKind.UNREACHABLE, str(error.strerror or error).lower() or type(error).__name__)
+            )
+        else:
+            self._dialing = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        name = transport.get_extra_info("peername")
+        self.address = str(name[0]) if isinstance(name, tuple) else ""
+        if self._owner is None:
+            transport.close()
+        else:
+            self._connected()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._dialer.buffer[: self._pace.room]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._owner is None:
+            return
+        began = perf_counter()
+        self.received += nbytes
+        publication, now = self._publication, self._dialer.loop.time()
+        if publication is not None:
+            publication.begin_read(now)
+        try:
+            self._receive(self._dialer.buffer[:nbytes])
+        except PeerError as error:
+            self._over(Fault(FaultKind.BROKEN, str(error)))
+            return
+        if publication is not None:
+            if not publication.ended:
+                publication.end_read(inside=self._inside)
+        elif self._owner is not None:
+            self._keep()
+            if self.held:
+                self._owner.upstream_media(self)
+        if (
+            self._transport is not None
+            and not self._transport.is_closing()
+            and self._pace.spent(nbytes, began, perf_counter())
+        ):
+            self._transport.pause_reading()
+            self._dialer.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if self._owner is not None:
+            self._over(self._ended())
+
+    def _expire(self) -> None:
+        self._over(Fault(FaultKind.UNREACHABLE, "no answer in time"))
+
+    # --- holding ---
+
+    def _keep(self) -> None:
+        """Move what the reader has collected to `held`."""
+        for kind, timestamp, body in self._collected.messages:
+            self._hold(Held(kind, timestamp, body))
+        self._collected.messages.clear()
+
+    def _hold(self, held: Held) -> None:
+        self.held.append(held)
+        self._held_bytes += len(held.body)
+        if self._held_bytes > limits.PULL_HELD_BYTES_MAX:
+            self._thin()
+
+    def _thin(self) -> None:
+        """Forget what lies before the newest keyframe, or all."""
+        keys = [at for at, held in enumerate(self.held) if is_key(held)]
+        self.held = self.held[keys[-1] :] if keys and keys[-1] else []
+        self._held_bytes = sum(len(held.body) for held in self.held)
+
+
+def is_key(held: Held) -> bool:
+    """Whether a picture may begin a stream: the frame type of its first byte (E.4.3.1; Enhanced RTMP has three bits)."""
+    return held.kind == VIDEO and bool(held.body) and held.body[0] >> 4 & 7 == 1

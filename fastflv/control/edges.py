@@ -1,0 +1,95 @@
+"""Edges: from their settings to what fetches their streams."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fastflv import __version__
+from fastflv.cluster.address import OriginAddress, parse_origin
+from fastflv.cluster.options import EdgeOptions, pulled
+from fastflv.cluster.origins import Origins, ask_for_life
+from fastflv.cluster.pulls import Pulls
+from fastflv.cluster.traverse import TraverseRule
+from fastflv.cluster.upstream import Dialer
+from fastflv.config.grammar.problems import Problems
+from fastflv.config.model.cluster import ClusterMode, PullProtocol
+from fastflv.config.model.vhost import Vhost
+from fastflv.net.turns import Turns
+from fastflv.servers.api.identity import Identity
+from fastflv.stream.publication import Publications, PublishOptions
+
+if TYPE_CHECKING:
+    from fastflv.control.runtime import Runtime
+
+
+def check_origins(vhost: Vhost, problems: Problems) -> None:
+    """Add a problem for each origin of an edge that is none."""
+    cluster = vhost.cluster
+    if not vhost.enabled or cluster.mode is not ClusterMode.REMOTE or vhost.source is None:
+        return
+    at = vhost.source.sub("cluster").value("origin", split=True)
+    for index, word in enumerate(at.words if at is not None else ()):
+        try:
+            parse_origin(word, cluster.protocol.scheme)
+        except ValueError as error:
+            assert at is not None
+            problems.add(at.error(f"cannot be '{word}'", str(error), word=index))
+
+
+def edge_options(vhost: Vhost, publish: PublishOptions) -> EdgeOptions | None:
+    """Return how the streams of a vhost are fetched; None where they are published here."""
+    cluster = vhost.cluster
+    if cluster.mode is not ClusterMode.REMOTE:
+        return None
+    follow, protocol = cluster.follow_client, cluster.protocol
+    by_http = protocol in (PullProtocol.FLV, PullProtocol.FLVS)
+    rtmp = PullProtocol.RTMP.scheme if by_http else protocol.scheme
+    http = PullProtocol.FLVS.scheme if protocol is PullProtocol.FLVS else PullProtocol.FLV.scheme
+    return EdgeOptions(
+        tuple(parse_origin(each, rtmp if follow else protocol.scheme) for each in cluster.origin),
+        tuple(parse_origin(each, http) for each in cluster.origin) if follow else (),
+        tuple(parse_origin(each, rtmp) for each in cluster.origin) if cluster.token_traverse else (),
+        vhost=cluster.vhost,
+        upnode=cluster.debug_srs_upnode,
+        linger=cluster.linger,
+        publish=pulled(publish),
+    )
+
+
+def make_pulls(
+    loop: asyncio.AbstractEventLoop,
+    turns: Turns,
+    publications: Publications,
+    identity: Identity,
+    runtime: Callable[[], Runtime],
+) -> Pulls:
+    """*runtime* returns the configuration in force."""
+    about: dict[str, str | float] = {
+        "srs_sig": "fastflv",
+        "srs_server": f"fastflv/{__version__}",
+        "srs_version": __version__,
+        "srs_pid": float(os.getpid()),
+        "srs_id": identity.server,
+    }
+
+    def options_of(vhost: str) -> EdgeOptions | None:
+        found = runtime().vhosts.get(vhost)
+        return found.edge if found is not None and found.vhost.enabled else None
+
+    return Pulls(Dialer(loop, turns, about), publications, Origins(loop, ask_for_life), options_of)
+
+
+def make_traverse(
+    loop: asyncio.AbstractEventLoop, origins: Origins, runtime: Callable[[], Runtime]
+) -> TraverseRule:
+    """*origins*: their health. *runtime* returns the configuration in force."""
+
+    def origins_of(vhost: str) -> list[OriginAddress]:
+        found = runtime().vhosts.get(vhost)
+        edge = found.edge if found is not None else None
+        return origins.ordered(edge.token_origins) if edge is not None else []
+
+    return TraverseRule(loop, origins_of)
