@@ -10,6 +10,9 @@ help:  ## show this list
 build:  ## compile the extensions in place
 	$(PYTHON) setup.py -q build_ext -i
 
+pages:  ## build the root page, the player and the console with npm
+	$(PYTHON) tools/pages.py
+
 test: build  ## run the suite on the checkout
 	PYTHONPATH=. $(PYTHON) -m pytest tests
 
@@ -47,6 +50,6 @@ dist:  ## sdist, and the wheel from it, checked
 	$(PYTHON) -m build && $(PYTHON) tools/check_sdist.py dist/*.tar.gz && $(PYTHON) tools/check_wheel.py dist/*.whl
 
 clean:  ## remove what was built
-	rm -rf build dist *.egg-info && find fastflv/_ext -name "*.so" -delete
+	rm -rf build dist *.egg-info fastflv/console console/node_modules && find fastflv/_ext -name "*.so" -delete
 
-.PHONY: help build test attacks recordings films lint api-page bench asan tsan fuzz annotate dist clean
+.PHONY: help build pages test attacks recordings films lint api-page bench asan tsan fuzz annotate dist clean

@@ -1,11 +1,18 @@
-"""Extension list only; everything else about the package is in pyproject.toml."""
+"""Extensions, and the pages that npm builds; everything else about the package is in pyproject.toml."""
 
 import os
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
+
+sys.path.insert(0, str(Path(__file__).parent / "tools"))
+
+import pages
 
 TRACE = os.environ.get("FASTFLV_TRACE") == "1"
 CORES = os.cpu_count() or 1
@@ -57,8 +64,33 @@ class BuildExt(build_ext):
         super().run()
 
 
+def build_pages() -> None:
+    """Build the pages where they are out of date. Without npm the package goes without: the server says what is missing."""
+    why = "" if pages.is_current() else pages.build()
+    if why:
+        print(f"warning: fastflv is built without its pages (player, console): {why}", file=sys.stderr)
+
+
+class BuildPy(build_py):
+    """Puts the pages into the wheel, where they are not a package: Python would list their folders as such."""
+
+    def run(self) -> None:
+        build_pages()
+        super().run()
+        if not self.editable_mode and pages.BUILT.is_dir():
+            self.copy_tree(str(pages.BUILT), os.path.join(self.build_lib, "fastflv", "console"))
+
+
+class Sdist(sdist):
+    """Puts the pages into the sdist, so that who installs it needs no npm."""
+
+    def run(self) -> None:
+        build_pages()
+        super().run()
+
+
 setup(
     ext_modules=[extension(pyx) for pyx in sorted(Path("fastflv/_ext").rglob("*.pyx"))],
-    cmdclass={"build_ext": BuildExt},
+    cmdclass={"build_ext": BuildExt, "build_py": BuildPy, "sdist": Sdist},
     options={"build_ext": {"parallel": CORES}},
 )

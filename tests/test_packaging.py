@@ -46,7 +46,14 @@ def test_a_wheel_without_a_part_is_named(missing):
 
 
 @pytest.mark.parametrize(
-    "stray", ["tests/test_flv.py", "fastflv/_ext/ingest/sink.c", "fastflv/_ext/ingest/sink.pyx"]
+    "stray",
+    [
+        "console/src/x.tsx",
+        "fastflv/config/x.html",
+        "tests/test_flv.py",
+        "fastflv/_ext/ingest/sink.c",
+        "fastflv/_ext/ingest/sink.pyx",
+    ],
 )
 def test_a_wheel_with_a_stray_file_is_named(stray):
     assert any(stray in problem for problem in check_wheel.problems([*GOOD_WHEEL, stray]))
@@ -56,13 +63,21 @@ def test_an_sdist_without_a_source_or_with_a_build_product_is_named():
     names = {
         str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file() and ".git" not in path.parts
     }
-    names = {name for name in names if not name.endswith((".so", ".c", ".o"))}
+    names = {
+        name for name in names if not name.endswith((".so", ".c", ".o")) and "node_modules" not in name
+    } | set(check_sdist.PAGES)
     assert check_sdist.problems(names) == []
     assert check_sdist.problems(names - {"fastflv/_ext/ingest/sink.pyx"}) == [
         "missing fastflv/_ext/ingest/sink.pyx"
     ]
     assert check_sdist.problems(names | {"fastflv/_ext/ingest/sink.so"}) == [
         "build product fastflv/_ext/ingest/sink.so"
+    ]
+    assert check_sdist.problems(names - {"fastflv/console/index.html"}) == [
+        "missing fastflv/console/index.html"
+    ]
+    assert check_sdist.problems(names | {"console/node_modules/x.js"}) == [
+        "package of npm console/node_modules/x.js"
     ]
 
 

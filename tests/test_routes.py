@@ -10,11 +10,10 @@ from fastflv.config.load import load, load_text
 from fastflv.config.model.hls import Hls
 from fastflv.config.model.remux import HttpRemux
 from fastflv.config.model.vhost import Vhost
-from fastflv.config.routes import PAGE as PAGE_ROUTE
-from fastflv.config.routes import RouteKind, play_paths, routes_of
+from fastflv.config.routes import RouteKind, page_routes, play_paths, routes_of
 from fastflv.servers.hls.names import HlsNames
 
-API, RECORD, PLAYLIST, SEGMENT, KEY, MOUNT, _, NUMBER, CLIP, WINDOW, FILES = RouteKind
+API, RECORD, PLAYLIST, SEGMENT, KEY, MOUNT, _, _, NUMBER, CLIP, WINDOW, FILES = RouteKind
 
 
 def table(body, *, api_shared=False):
@@ -139,10 +138,11 @@ def test_the_paths_of_a_stream_are_those_that_its_routes_answer():
     mounts = (
         "mount [vhost]/[app]/[stream].flv /[stream].ts /fixed/name.flv; mount [vhost]/[app]/[stream].mp3;"
     )
-    vhost = load_text(
+    settings = load_text(
         f"listen 1; vhost a {{ http_remux {{ enabled on; {mounts} }} hls {{ enabled on; }} }}"
-    ).vhost("a")
-    routes = (PAGE_ROUTE, *routes_of(vhost, api_shared=True))
+    )
+    vhost = settings.vhost("a")
+    routes = (*page_routes(settings), *routes_of(vhost, api_shared=True))
     found = {each.path: each.container for each in play_paths(routes, "live", "name")}
     assert found == {
         "/live/name.flv": "flv",

@@ -7,6 +7,13 @@ import tarfile
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGES = (
+    "fastflv/console/index.html",
+    "fastflv/console/players/index.html",
+    "fastflv/console/THIRD-PARTY.txt",
+)
+"Built by npm, and in the sdist so that who installs it needs none."
+
 KINDS = {".py", ".pyx", ".pxd", ".pyi", ".conf", ".flv", ".typed"}
 
 
@@ -19,7 +26,11 @@ def problems(names: set[str]) -> list[str]:
         if path.is_file() and path.suffix in KINDS and "__pycache__" not in path.parts
     }
     wanted |= {"setup.py", "pyproject.toml", "README.md", "LICENSE", "wheels.yml"}
+    wanted |= {"console/package.json", "console/package-lock.json", "console/vite.config.ts", *PAGES}
     found = [f"missing {name}" for name in sorted(wanted - names)]
+    found += [
+        f"package of npm {name}" for name in sorted(names) if "node_modules" in PurePosixPath(name).parts
+    ]
     built = {".so", ".o"} | (
         {".c"} if any(name.startswith("fastflv/") and name.endswith(".c") for name in names) else set()
     )

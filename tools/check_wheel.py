@@ -74,7 +74,15 @@ DATA = (
     "fastflv/config/default.conf",
     "fastflv/config/samples/http.flv.live.conf",
     "fastflv/tools/demo.flv",
+    "fastflv/console/index.html",
+    "fastflv/console/index.html.br",
+    "fastflv/console/players/index.html",
+    "fastflv/console/THIRD-PARTY.txt",
 )
+PAGES = "fastflv/console/"
+"What npm has built."
+
+PAGE_KINDS = {".html", ".js", ".css", ".svg", ".txt", ".gz", ".br"}
 KINDS = {".py", ".so", ".pxd", ".pyi", ".typed", ".conf", ".flv"}
 
 
@@ -93,7 +101,11 @@ def problems(names: list[str]) -> list[str]:
     found += [f"neither .pxd nor .pyi for {module}" for module in EXTENSIONS if module not in headers]
     found += [f"missing {name}" for name in DATA if name not in code]
     found += [f"stray file {name}" for name in code if not name.startswith("fastflv/")]
-    found += [f"stray kind of file {name}" for name in code if PurePosixPath(name).suffix not in KINDS]
+    found += [
+        f"stray kind of file {name}"
+        for name in code
+        if PurePosixPath(name).suffix not in (PAGE_KINDS if name.startswith(PAGES) else KINDS)
+    ]
     if not any(name.endswith("entry_points.txt") for name in names):
         found.append("no entry point")
     return found

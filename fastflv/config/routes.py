@@ -18,6 +18,7 @@ from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.problems import Problems, value_error
 from fastflv.config.grammar.section import Section, Value
 from fastflv.config.hlsfiles import HlsFiles
+from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import Vhost
 from fastflv.config.mount import ENDINGS, Mount, parse_mounts
 from fastflv.config.overlap import Overlap
@@ -47,6 +48,15 @@ WINDOW_SEGMENT: Final = PathTemplate.parse(f"{CLIP_PREFIX}[app]/[stream]/[seq].m
 WINDOW_INIT: Final = PathTemplate.parse(f"{CLIP_PREFIX}[app]/[stream]/init-[seq].m4s", "")
 "Segments of playlists with `?window=`, and their initialisation sections."
 
+PAGE_FILES: Final = "/pages/"
+"What pages load, each with a hash of its content in its name."
+
+PLAYERS: Final = "/players/"
+STREAMS_JSON: Final = f"{PLAYERS}streams.json"
+"What the pages are told of live streams."
+
+CONSOLE: Final = "/console/"
+
 PROBE_PATH: Final = "/api/v1/versions"
 "Answered on the ports of `http_server` even where the API has others, as in SRS: load balancers probe it."
 
@@ -63,7 +73,9 @@ class RouteKind(Enum):
     KEY = "key"
     MOUNT = "mount"
     PAGE = "page"
-    "`/`: the streams that are live."
+    "`/`, the player and what they load. Takes a path of the latter only when npm has built that file; else the next route is asked."
+    CONSOLE = "console"
+    "The console on a port of the API; likewise."
     NUMBER = "number"
     "`/0`, `/1` and so on: the streams of `flv_tcp`, as FLV."
     CLIP = "clip"
@@ -102,13 +114,16 @@ class Route:
     at: Value | Directive | None = None
     "Where it was written, or the block around where it was not; None for a vhost that no file has."
 
+    paths: tuple[str, ...] = ()
+    "Paths of a route of pages, beside those that begin with `prefix`."
+
     def match(self, path: str) -> dict[str, str] | None:
         """Return the names in *path*, or None when the route is not for it. Takes time linear in the length of *path*.
 
         The names of a stream are `app` and `stream`; a route of the API or of files has none.
         """
-        if self.kind is RouteKind.PAGE:
-            return {} if path == "/" else None
+        if path in self.paths:
+            return {}
         if self.kind is RouteKind.NUMBER:
             found = self.templates[0].match(path)
             return {"app": self.app, "stream": found["seq"]} if found is not None else None
@@ -142,8 +157,26 @@ WHOLE_API: Final = (
 "The table of ports that the API has to itself."
 
 
-PAGE: Final = Route(RouteKind.PAGE, "the page of live streams")
-"Asked first: no other route matches `/`."
+def page_routes(settings: Settings) -> tuple[Route, ...]:
+    """The routes of pages on the ports of `http_server`. Asked first: they match few paths."""
+    api, paths = settings.http_api, ["/", PLAYERS[:-1], PLAYERS, STREAMS_JSON]
+    if settings.api_shared:
+        first = console_routes(settings)
+    else:
+        first = ()
+        if api.enabled and api.console:
+            # Answered with the way to the port of the API.
+            paths += [CONSOLE[:-1], CONSOLE]
+    if not settings.http_server.pages:
+        return first
+    return (*first, Route(RouteKind.PAGE, "the pages", paths=tuple(paths), prefix=PAGE_FILES))
+
+
+def console_routes(settings: Settings) -> tuple[Route, ...]:
+    """The routes of the console on the ports of the API."""
+    if not settings.http_api.console:
+        return ()
+    return (Route(RouteKind.CONSOLE, "the console", paths=(CONSOLE[:-1], CONSOLE), prefix=PAGE_FILES),)
 
 
 class PlayPath(NamedTuple):

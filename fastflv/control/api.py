@@ -65,7 +65,7 @@ class ApiRooms:
         rooms = (
             PlayUrls(census, lambda vhost: server.runtime.vhosts[vhost].site.routes),
             self.trends,
-            Ports(self._ports),
+            Ports(self.ports),
             Configuration(lambda: InForce(server.runtime.number, server.runtime.settings)),
             Logs(recent),
             TokenRows(server.tokens.store, server.tokens.drop_revoked),
@@ -73,7 +73,8 @@ class ApiRooms:
         for room in rooms:
             self.api.table.add(*room.operations())
 
-    def _ports(self) -> Iterator[OpenPort]:
+    def ports(self) -> Iterator[OpenPort]:
+        """The open TCP ports."""
         settings = self._server.runtime.settings
         shared = {"HTTP": settings.api_shared, "HTTPS": settings.api_https_shared}
         for listener in self._server.listeners:

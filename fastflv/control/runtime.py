@@ -21,7 +21,7 @@ from fastflv.config.model.play import TimeJitter
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import Vhost
 from fastflv.config.mount import parse_mounts
-from fastflv.config.routes import PAGE, Route, routes_of
+from fastflv.config.routes import WHOLE_API, Route, console_routes, page_routes, routes_of
 from fastflv.containers.variant import Variant
 from fastflv.control.authrules import auth_rule
 from fastflv.control.edges import check_origins, edge_options
@@ -81,6 +81,8 @@ class Runtime:
     "Proxies that are believed about the addresses of viewers."
     bare_site: Site
     "For a host that no vhost serves."
+    api_site: Site
+    "What any host stands for on the API's own ports."
 
     def vhost(self, host: str) -> VhostRuntime | None:
         """Return the vhost that serves *host*; None: refuse."""
@@ -119,6 +121,7 @@ def compile_runtime(
         vhosts,
         NetworkSet(settings.trusted_proxies),
         Site("", routes_of(Vhost(), api_shared=shared, files=files[""])),
+        Site("", (*console_routes(settings), *WHOLE_API)),
     )
 
 
@@ -156,7 +159,9 @@ def _compile_vhost(
         compile_rules(vhost.security, vhost.refer),
         auth,
         edge_options(vhost, rtmp.publish),
-        Site(vhost.name, (PAGE, *routes), vhost.auth.aliyun_form if auth is not None else ""),
+        Site(
+            vhost.name, (*page_routes(settings), *routes), vhost.auth.aliyun_form if auth is not None else ""
+        ),
     )
 
 

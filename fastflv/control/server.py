@@ -22,7 +22,7 @@ from fastflv.config.diff import differences
 from fastflv.config.model.caster import StreamCaster
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import DEFAULT_VHOST
-from fastflv.config.routes import WHOLE_API, RouteKind, with_former
+from fastflv.config.routes import RouteKind, with_former
 from fastflv.control.api import ApiRooms
 from fastflv.control.edges import make_pulls, make_traverse
 from fastflv.control.endedstreams import EndedStreams
@@ -65,10 +65,12 @@ from fastflv.servers.http.caster import Caster
 from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.live import Live
 from fastflv.servers.http.mounts import Mounts
-from fastflv.servers.http.page import Page
 from fastflv.servers.http.push import Push
 from fastflv.servers.http.router import Match, Router, Site, refuse_path
 from fastflv.servers.metrics.exporter import Exporter
+from fastflv.servers.pages.built import find_built
+from fastflv.servers.pages.livestreams import LiveStreams
+from fastflv.servers.pages.server import PageServer
 from fastflv.servers.push.intake import Intakes
 from fastflv.servers.push.tcp import FlvTcpServer, TcpPlace
 from fastflv.servers.recordings.api import RecordApi
@@ -87,9 +89,6 @@ if TYPE_CHECKING:
     from fastflv.servers.http.h2connection import H2Connection
 
 log = logging.getLogger(__name__)
-
-API_SITE = Site("", WHOLE_API)
-"What any host stands for on the API's own ports."
 
 
 class Server:
@@ -199,17 +198,18 @@ class Server:
             site_of=self._record_site,
         )
         self.api.table.add(*self.record_api.table)
-        self.page = Page(
+        streams_shown = LiveStreams(
             self.hub,
             self.gate,
             routes_of=lambda vhost: self.runtime.vhosts[vhost].site.routes,
             rtmp_port=lambda: next(iter(self.listeners.ports("RTMP")), 0),
-            # Who asks for a password there does not show the names of streams elsewhere.
-            lists=lambda: not self.runtime.settings.http_api.auth.enabled,
+            http_api=lambda: self.runtime.settings.http_api,
         )
+        pages = PageServer(find_built(), self.files, streams_shown, rooms.ports)
         mounts = Mounts(self.hub, self.live, self.push, self.files)
         handlers = {
-            RouteKind.PAGE: self._page,
+            RouteKind.PAGE: pages.handle,
+            RouteKind.CONSOLE: pages.console,
             RouteKind.API: lambda exchange, match: self.api.handle(exchange),
             RouteKind.RECORD: lambda exchange, match: self.record_api.handle(exchange),
             RouteKind.CLIP: self._clip,
@@ -223,7 +223,7 @@ class Server:
         }
         streams, api = (
             Router(site_of, handlers, cross_domain=self._cross_domain, trusted=self._trusted)
-            for site_of in (self._site_of, lambda host: API_SITE)
+            for site_of in (self._site_of, lambda host: self.runtime.api_site)
         )
         self._spoken = Spoken(
             self.rtmp.connect,
@@ -393,7 +393,7 @@ class Server:
 
     def _cross_domain(self, kind: RouteKind) -> CrossDomain:
         api = self.runtime.settings.http_api
-        if kind is RouteKind.PAGE:
+        if kind in (RouteKind.PAGE, RouteKind.CONSOLE):
             return crossdomain.NONE
         if kind not in (RouteKind.API, RouteKind.RECORD):
             return crossdomain.PLAY if self.runtime.settings.http_server.crossdomain else crossdomain.NONE
@@ -410,10 +410,6 @@ class Server:
             return vhost.site
         routes = with_former(vhost.site.routes, (each.files for each in former))
         return Site(vhost.vhost.name, routes, vhost.site.signed)
-
-    def _page(self, exchange: Exchange, match: Match) -> None:
-        """Send the index of the files, or the page of live streams where they have none."""
-        self.files.answer(exchange, match.folders, lambda: self.page.handle(exchange, match.name.vhost))
 
     def _clip(self, exchange: Exchange, match: Match) -> bool:
         return self.clips.handle(exchange, match.name, exchange.request.path.rpartition(".")[2])

@@ -14,7 +14,7 @@ from fastflv.config.grammar.section import Section
 from fastflv.config.model.limits import Limits, Scope
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import Vhost
-from fastflv.config.routes import WHOLE_API, RouteKind
+from fastflv.config.routes import RouteKind
 from fastflv.control.runtime import Runtime, compile_runtime
 from fastflv.errors import CommandError, ToolError
 from fastflv.net.peertext import printable
@@ -163,7 +163,7 @@ def _explain_http(
     found.listener = _listener((f"http_server{tls}", streams), (f"http_api{tls}", apis), port=port)
     site: Site
     if found.listener.startswith("http_api"):
-        site = Site("", WHOLE_API)
+        site = runtime.api_site
     else:
         asked = next((each[6:] for each in query.split("&") if each.startswith("vhost=")), "") or host
         vhost = _find_vhost(found, runtime, asked)

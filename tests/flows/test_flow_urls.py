@@ -1,15 +1,15 @@
-"""The URLs that a server shows at its start, and the page at `/`: each of them plays."""
+"""The URLs that a server shows at its start, and those that its pages are told of: each of them plays."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import urllib.request
-from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from broadcast import Broadcast
@@ -55,55 +55,39 @@ def test_every_url_of_the_start_plays_and_none_is_missing(tmp_path: Path, h264: 
                 end(process)
 
 
-def page(port: int, query: str = "") -> str:
-    with urllib.request.urlopen(f"http://{HOST}:{port}/{query}", timeout=10) as answer:
-        assert answer.headers["content-type"].startswith("text/html")
-        assert "default-src 'none'" in answer.headers["content-security-policy"]
+def listed(port: int, query: str = "") -> list[dict[str, Any]]:
+    """The streams that the pages show."""
+    with urllib.request.urlopen(f"http://{HOST}:{port}/players/streams.json{query}", timeout=10) as answer:
         assert "access-control-allow-origin" not in answer.headers
-        text: str = answer.read().decode()
-    return text
+        streams: list[dict[str, Any]] = json.load(answer)["streams"]
+    return streams
 
 
-class Links(HTMLParser):
-    """The targets of links, and which elements there are."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.elements: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.add(tag)
-        self.found += [value for name, value in attrs if name == "href" and value]
-
-
-def test_the_page_lists_live_streams_of_its_vhost_with_urls_that_play(tmp_path: Path) -> None:
+def test_the_pages_show_live_streams_of_their_vhost_with_urls_that_play(tmp_path: Path) -> None:
     with Server(tmp_path, VHOSTS) as server:
-        assert "No stream is live" in page(server.http)
+        assert not listed(server.http)
         with Broadcast(server.rtmp, "one"):
-            until(lambda: "one.flv" in page(server.http), "the stream", 20)
-            text = page(server.http)
-            for link in Links(text).found:
-                check(f"http://{HOST}:{server.http}{link}")
-            (rtmp,) = re.findall(r"rtmp://[^<]*", text)
-            check(unescape(rtmp))
-            assert "No stream is live" in page(server.http, "?vhost=other.example")
+            until(lambda: listed(server.http), "the stream", 20)
+            (stream,) = listed(server.http)
+            assert (stream["app"], stream["stream"], stream["video"]["codec"]) == ("live", "one", "H264")
+            assert {each["container"] for each in stream["outputs"]} >= {"flv", "ts", "hls"}
+            for output in stream["outputs"]:
+                check(f"http://{HOST}:{server.http}{output['path']}")
+            check(stream["rtmp"])
+            assert not listed(server.http, "?vhost=other.example")
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", 'a"b&c', "ünï"])
-def test_names_of_streams_are_escaped_on_the_page(tmp_path: Path, name: str) -> None:
+def test_urls_of_streams_with_odd_names_play(tmp_path: Path, name: str) -> None:
     name = name.replace("/", "%2F") if "/" in name else name
     with Server(tmp_path, VHOSTS) as server, Publisher(server.rtmp) as publisher:
         publisher.publish(name)
         publisher.tags([*headers(), *film(30)])
-        until(lambda: ".flv" in page(server.http), "the stream", 20)
-        links = Links(page(server.http))
-        assert links.elements == {"meta", "title", "h1", "h2", "ul", "li", "a"}
-        check(f"http://{HOST}:{server.http}{links.found[0]}")
+        until(lambda: listed(server.http), "the stream", 20)
+        check(f"http://{HOST}:{server.http}{listed(server.http)[0]['outputs'][0]['path']}")
 
 
-def test_the_page_shows_no_name_where_a_rule_or_a_password_hides_it(tmp_path: Path) -> None:
+def test_the_pages_show_no_name_where_a_rule_or_a_password_hides_it(tmp_path: Path) -> None:
     secured = vhost_text(more="security { enabled on; allow publish all; deny play all; }")
     auth = "auth { enabled on; username a; password b; }"
     for vhosts, more in ((secured, ""), ("", f"http_api {{ {auth} }}")):
@@ -117,7 +101,7 @@ def test_the_page_shows_no_name_where_a_rule_or_a_password_hides_it(tmp_path: Pa
             Broadcast(server.rtmp, "one"),
         ):
             server.log.wait("publishes /live/one")
-            assert "one" not in re.sub("<title>.*", "", page(server.http)).replace("No stream", "")
+            assert not listed(server.http)
 
 
 def test_the_demo_shows_only_what_it_plays(tmp_path: Path) -> None:

@@ -50,10 +50,12 @@ EXTENSIONS: Final = frozenset(
         "trusted_proxies",
         "rtmp.proxy_protocol",
         "rtmps.proxy_protocol",
+        "http_server.pages",
         "http_server.proxy_protocol",
         "http_server.https.http2",
         "http_server.https.proxy_protocol",
         "http_api.proxy_protocol",
+        "http_api.console",
         "http_api.read_only",
         "http_api.https.http2",
         "http_api.https.proxy_protocol",
@@ -177,12 +179,12 @@ ROOT: Final = block(
     heartbeat=block("enabled interval url device_id summaries ports"),
     limits=BlockSchema(LIMITS.values | {"accept"}, {}),
     http_api=block(
-        "enabled listen crossdomain read_only proxy_protocol",
+        "enabled listen crossdomain console read_only proxy_protocol",
         raw_api=block("enabled allow_reload allow_query allow_update"),
         auth=block("enabled username password"),
         https=HTTPS,
     ),
-    http_server=block("enabled listen dir crossdomain proxy_protocol", https=HTTPS),
+    http_server=block("enabled listen dir crossdomain pages proxy_protocol", https=HTTPS),
     rtc_server=block(
         "enabled listen dir candidate ecdsa encrypt reuseport merge_nalus protocol ip_family"
         " api_as_candidates resolve_api_domain keep_api_domain use_auto_detect_network_ip",

@@ -56,6 +56,9 @@ class HttpServer:
     crossdomain: bool = True
     "Let pages of other sites play and ask. Default on."
 
+    pages: bool = True
+    "fastflv: the page of live streams at `/` and the player at `/players/`. Default on."
+
     proxy_protocol: bool = False
     "fastflv: each connection begins with a PROXY header, version 1 or 2, of one of `trusted_proxies`. Default off."
 
@@ -103,6 +106,9 @@ class HttpApi:
 
     crossdomain: bool = True
     "Let pages of other sites read, and with `auth` also change. Default: the server's, which in SRS governs both."
+
+    console: bool = True
+    "fastflv: the console at `/console/`. Default on."
 
     read_only: bool = False
     "fastflv: nothing is changed by the API: it refuses all methods but GET and HEAD, and reloads. Default off."

@@ -142,12 +142,13 @@ class Streams:
                 "cid": stream.publisher_id,
                 "state": stream.phase.value,
             },
-            "video": _video(stream, parsed=vhost is None or vhost.parse_sps),
-            "audio": _audio(stream),
+            "video": video_of(stream, parsed=vhost is None or vhost.parse_sps),
+            "audio": audio_of(stream),
         }
 
 
-def _video(stream: Stream, *, parsed: bool) -> dict[str, object] | None:
+def video_of(stream: Stream, *, parsed: bool) -> dict[str, object] | None:
+    """Describe the picture of *stream*; None without. *parsed*: by its sequence header too."""
     writer, said = stream.writer, stream.metadata
     if not writer.has_video:
         return None
@@ -158,7 +159,8 @@ def _video(stream: Stream, *, parsed: bool) -> dict[str, object] | None:
     return tracks.describe_video(writer.video_codec, writer.config(9) if parsed else None, width, height)
 
 
-def _audio(stream: Stream) -> dict[str, object] | None:
+def audio_of(stream: Stream) -> dict[str, object] | None:
+    """Describe the sound of *stream*; None without."""
     writer = stream.writer
     if not writer.has_audio:
         return None

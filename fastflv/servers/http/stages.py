@@ -92,6 +92,8 @@ class StagedExchange(Exchange, Generic[Writer]):
     def _with_cors(self, head: Response) -> Response:
         """Return *head* with what its answer says to pages of other sites."""
         cors = cors_fields(self.request, self.cross_domain)
+        if "Vary" in head.headers:
+            cors["Vary"] += f", {head.headers['Vary']}"
         # `dataclasses.replace` costs 3 us, a tenth of what an answer from memory costs.
         return Response(head.status, head.body, head.content_type, head.headers | cors, head.endless)
 

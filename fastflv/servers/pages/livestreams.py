@@ -1,0 +1,134 @@
+"""The live streams that a viewer may play, and where: what the pages show."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from urllib.parse import quote
+
+from fastflv import limits
+from fastflv.access.gate import Gate
+from fastflv.access.request import Action
+from fastflv.access.verdict import Allowed
+from fastflv.config.model.webserver import HttpApi
+from fastflv.config.routes import Route, play_paths
+from fastflv.containers.variant import Variant
+from fastflv.errors import UsageError
+from fastflv.protocols.http.exchange import Exchange
+from fastflv.protocols.http.message import SERVER, Response
+from fastflv.servers.api.streams import audio_of, video_of
+from fastflv.servers.http.accessrequest import access_request
+from fastflv.stream.hub import Hub
+from fastflv.stream.name import StreamName
+from fastflv.stream.stream import Phase, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStream:
+    """A stream as a page shows it."""
+
+    app: str
+    stream: str
+    url: str
+    "Of the stream, as logs have it."
+
+    outputs: list[dict[str, str]]
+    "`container` and `path`: URLs on this port, percent-encoded, with the query of the page."
+
+    rtmp: str
+    "URL; empty without RTMP."
+
+    video: dict[str, object] | None
+    "As the API has it; None without."
+
+    audio: dict[str, object] | None
+
+
+class LiveStreams:
+    """Lists streams through the gate: a viewer sees those that the rules would let them play."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        gate: Gate,
+        *,
+        routes_of: Callable[[str], tuple[Route, ...]],
+        rtmp_port: Callable[[], int],
+        http_api: Callable[[], HttpApi],
+    ) -> None:
+        """*routes_of*: the routes of a vhost by name. *rtmp_port*: 0 without."""
+        self._hub = hub
+        self._gate = gate
+        self._routes_of = routes_of
+        self._rtmp_port = rtmp_port
+        self._http_api = http_api
+
+    @property
+    def listed(self) -> bool:
+        """Names of streams are for all: an API that asks for a password does not show them either."""
+        return not self._http_api().auth.enabled
+
+    def find(self, exchange: Exchange, vhost: str) -> list[LiveStream]:
+        """Return the streams of *vhost* that the viewer may play, at most PAGE_STREAMS_MAX; none where names are not listed."""
+        if not self.listed:
+            return []
+        mine = (stream for stream in self._hub if self._may_see(exchange, vhost, stream))
+        return [self._row(exchange, stream) for stream in islice(mine, limits.PAGE_STREAMS_MAX)]
+
+    def answer(self, exchange: Exchange, vhost: str) -> None:
+        """Answer with them as JSON."""
+        rows, api = self.find(exchange, vhost), self._http_api()
+        said = {
+            "server": SERVER,
+            "now_ms": round(time.time() * 1000),
+            "listed": self.listed,
+            "console": api.enabled and api.console,
+            "streams": [asdict(row) for row in rows],
+        }
+        answer = Response.of_json(said)
+        answer.headers |= {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        exchange.respond(answer)
+
+    def _may_see(self, exchange: Exchange, vhost: str, stream: Stream) -> bool:
+        if stream.name.vhost != vhost or stream.phase is not Phase.LIVE or not stream.settled:
+            return False
+        asked = access_request(
+            exchange.request, Action.PLAY, stream.name, "flv-play", exchange.scheme, "page"
+        )
+        return isinstance(self._gate.recheck(asked), Allowed)
+
+    def _row(self, exchange: Exchange, stream: Stream) -> LiveStream:
+        name, port = stream.name, self._rtmp_port()
+        return LiveStream(
+            name.app,
+            name.stream,
+            name.url,
+            list(self._outputs(exchange, stream)),
+            _rtmp_url(exchange, name, port) if port else "",
+            video_of(stream, parsed=True),
+            audio_of(stream),
+        )
+
+    def _outputs(self, exchange: Exchange, stream: Stream) -> Iterator[dict[str, str]]:
+        query = f"?{exchange.request.query}" if exchange.request.query else ""
+        name = stream.name
+        for container, path, args in play_paths(self._routes_of(name.vhost), name.app, name.stream):
+            if container == "hls" or _plays(stream, container, args):
+                yield {"container": container, "path": quote(path) + query}
+
+
+def _plays(stream: Stream, container: str, args: dict[str, str]) -> bool:
+    try:
+        return not stream.refusal(Variant(container).asked(args))
+    except UsageError:
+        return False
+
+
+def _rtmp_url(exchange: Exchange, name: StreamName, port: int) -> str:
+    host = exchange.request.host or "127.0.0.1"
+    host = f"[{host}]" if ":" in host else host
+    vhost = exchange.request.args.get("vhost") or exchange.request.args.get("domain")
+    query = f"?vhost={quote(vhost)}" if vhost else ""
+    return f"rtmp://{host}{'' if port == 1935 else f':{port}'}/{quote(name.app)}/{quote(name.stream)}{query}"
