@@ -3,63 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 
 import pytest
-from embedded import Film, conf, looped
+from edgesite import ORIGIN, edge_conf, filming, players, port_of
+from embedded import looped
 from model.loop import until
 from viewer import Viewer, check_whole
 
 import fastflv
-
-
-def edge_conf(*origins: int, protocol: str = "rtmp", more: str = "", vhost: str = "") -> str:
-    """Of an edge of the servers at these ports."""
-    places = " ".join(f"127.0.0.1:{port}" for port in origins)
-    return conf(
-        f"cluster {{ mode remote; origin {places}; protocol {protocol}; linger 0.2; {more} }}"
-        f" play {{ start gop; on_missing 0; }} {vhost}"
-    )
-
-
-ORIGIN = conf("play { on_missing 0; }")
-
-
-def port_of(origin: fastflv.Server, protocol: str = "rtmp") -> int:
-    return origin.ports("HTTP" if protocol == "flv" else "RTMP")[0]
-
-
-@asynccontextmanager
-async def filming(*origins: fastflv.Server, name: str = "live/x") -> AsyncIterator[None]:
-    """Publish the same 25 pictures a second to all, a GOP of them at once."""
-    publishers = [origin.publish(name) for origin in origins]
-    films = [Film(await publisher.__aenter__()) for publisher in publishers]
-
-    async def go_on() -> None:
-        while True:
-            await asyncio.sleep(0.04)
-            for film in films:
-                await film.frame()
-
-    for film in films:
-        await film.begin()
-        await film.frames(30)
-    task = asyncio.create_task(go_on())
-    try:
-        yield
-    finally:
-        task.cancel()
-        for publisher in publishers:
-            await publisher.__aexit__(None, None, None)
-
-
-def players(server: fastflv.Server) -> list[fastflv.ClientView]:
-    return [client for client in server.clients if not client.publish]
-
-
-def names(streams: Iterable[fastflv.StreamView]) -> list[str]:
-    return [stream.name.stream for stream in streams]
+from fastflv import limits
 
 
 @pytest.mark.parametrize("protocol", ["rtmp", "flv"])
@@ -103,3 +55,97 @@ async def test_a_stream_that_no_origin_has_is_404_and_asked_for_once(protocol):
             async with Viewer(edge, "/live/none.flv") as viewer:
                 assert await viewer.answer() == 404
         assert not edge.streams
+
+
+@looped
+async def test_an_origin_gives_the_stream_of_the_exact_name_first_and_name_flv_where_there_is_none():
+    async with (
+        fastflv.Server(ORIGIN) as origin,
+        fastflv.Server(edge_conf(port_of(origin))) as edge,
+        filming(origin),
+    ):
+        async with Viewer(edge, "/live/x.flv.flv") as viewer:
+            check_whole(await viewer.more(3))
+            assert [client.name.stream for client in players(origin)] == ["x"]
+        async with (
+            filming(origin, name="live/y"),
+            filming(origin, name="live/y.flv"),
+            Viewer(edge, "/live/y.flv.flv") as viewer,
+        ):
+            await viewer.more(3)
+            assert "y.flv" in [client.name.stream for client in players(origin)]
+
+
+@pytest.mark.parametrize("protocol", ["rtmp", "flv"])
+@looped
+async def test_parameters_of_the_first_viewer_reach_the_origin_and_its_choices_do_not(protocol):
+    async with fastflv.Server(ORIGIN) as origin:
+        asked: list[str] = []
+
+        @origin.on_play
+        async def note(request: fastflv.AccessRequest) -> fastflv.Verdict:
+            asked.append(request.param)
+            return fastflv.ALLOW
+
+        async with (
+            fastflv.Server(edge_conf(port_of(origin, protocol), protocol=protocol)) as edge,
+            filming(origin),
+            Viewer(edge, "/live/x.flv?only=video&token=a.b%20c&start=key&n=1") as viewer,
+        ):
+            await viewer.more(3)
+            assert asked == ["?token=a.b%20c&n=1"]
+
+
+@pytest.mark.parametrize("protocol", ["rtmp", "flv"])
+@looped
+async def test_a_redirect_of_an_origin_is_followed_and_an_endless_one_is_not(protocol):
+    scheme = "http" if protocol == "flv" else "rtmp"
+    end = ".flv" if protocol == "flv" else ""
+    async with fastflv.Server(ORIGIN) as first, fastflv.Server(ORIGIN) as second:
+        asked = []
+
+        @first.on_play
+        async def send_on(request: fastflv.AccessRequest) -> fastflv.Verdict:
+            asked.append(request.param)
+            there = second if request.stream == "x" else first
+            return fastflv.Redirected(
+                f"{scheme}://127.0.0.1:{port_of(there, protocol)}/live/{request.stream}{end}?hop=1"
+            )
+
+        async with (
+            fastflv.Server(edge_conf(port_of(first, protocol), protocol=protocol)) as edge,
+            filming(second),
+        ):
+            async with Viewer(edge, "/live/x.flv") as viewer:
+                check_whole(await viewer.more(3))
+            asked.clear()
+            async with Viewer(edge, "/live/circle.flv") as viewer:
+                assert await viewer.answer() == 503
+            assert len(asked) == 1 + limits.UPSTREAM_REDIRECTS_MAX
+
+
+@looped
+async def test_a_viewer_whom_the_origin_refuses_is_403_and_the_next_ones_parameters_count():
+    both = asyncio.Event()
+    async with fastflv.Server(ORIGIN) as origin:
+
+        @origin.on_play
+        async def judge(request: fastflv.AccessRequest) -> fastflv.Verdict:
+            await both.wait()
+            return fastflv.ALLOW if "good" in request.param else fastflv.forbid("a bad token")
+
+        edge = fastflv.Server(edge_conf(port_of(origin)))
+        asked = []
+
+        @edge.on_play
+        async def count(request: fastflv.AccessRequest) -> fastflv.Verdict:
+            asked.append(request)
+            if len(asked) == 2:
+                asyncio.get_running_loop().call_soon(both.set)
+            return fastflv.ALLOW
+
+        async with edge, filming(origin), Viewer(edge, "/live/x.flv?token=bad") as bad:
+            await until(lambda: len(asked) == 1)
+            async with Viewer(edge, "/live/x.flv?token=good") as good:
+                check_whole(await good.more(3))
+                assert await bad.answer() == 403

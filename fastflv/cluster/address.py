@@ -67,8 +67,13 @@ class UpstreamUrl:
 
     @property
     def target(self) -> str:
-        """Of an HTTP request."""
+        """Path and query of an HTTP request, or of an RTMP URL."""
         return f"/{self.app}/{self.stream}" if self.app else f"/{self.stream}"
+
+    @property
+    def shown(self) -> str:
+        """The whole URL."""
+        return f"{self.origin}{self.target}"
 
     @property
     def host(self) -> str:

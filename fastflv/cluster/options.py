@@ -31,6 +31,9 @@ class EdgeOptions:
     linger: float = limits.PULL_LINGER_SECONDS
     "How long to pull on behind the last viewer, seconds."
 
+    warm: bool = False
+    "Have each stream from a second origin too, which goes on at once when the first is lost."
+
     publish: PublishOptions = field(default_factory=PublishOptions)
     "Of the streams that are fetched."
 

@@ -95,6 +95,9 @@ class Origins:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def __iter__(self) -> Iterator[Health]:
         return iter(self._known.values())
 

@@ -1,7 +1,6 @@
 """Pulls: one stream each that is fetched because somebody wants to see it.
 
-Its origins are asked in their order, those that are down last. One that has sent nothing for UPSTREAM_HEDGE_SECONDS is not waited
-for alone. The first that sends media feeds the stream. When that is lost or silent the others are asked again, and
+The first origin that sends media feeds the stream. When that is lost or silent the others are asked, and
 one of them goes on where players are.
 """
 
@@ -9,18 +8,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from fastflv import limits
 from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv.access.request import AccessRequest, Action
-from fastflv.cluster.address import OriginAddress, UpstreamUrl, redirected, url_of
-from fastflv.cluster.flvupstream import FlvUpstream
+from fastflv.cluster.address import OriginAddress, UpstreamUrl, url_of
 from fastflv.cluster.options import EdgeOptions
 from fastflv.cluster.rhythm import Rhythm
-from fastflv.cluster.rtmpupstream import RtmpUpstream
+from fastflv.cluster.search import Search
 from fastflv.cluster.splice import Tail, tail_of
 from fastflv.cluster.upstream import Fault, FaultKind, Held, Upstream
+from fastflv.cluster.wish import Wish
 from fastflv.errors import StreamBusyError
 from fastflv.media.codecs import SCRIPT
 from fastflv.net.deadline import Deadline, Handle
@@ -39,41 +39,26 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Wish:
-    """One who waits for a stream that is fetched."""
+class PullState(Enum):
+    """How far a pull is."""
 
-    __slots__ = ("_absent", "_pull", "patient_until", "request")
+    SEEKING = "seeking"
+    "No origin brings the stream, and they are asked."
 
-    def __init__(self, pull: Pull, request: AccessRequest, absent: Absent, patient_until: float) -> None:
-        self._pull: Pull | None = pull
-        self._absent = absent
-        self.request = request
-        self.patient_until = patient_until
-        "Until when it waits for a publisher, monotonic clock, seconds."
+    FETCHING = "fetching"
 
-    @property
-    def failure(self) -> tuple[JoinFailure, str]:
-        """What to answer if the stream does not come in time."""
-        if self._pull is None:
-            return JoinFailure.MISSING, "no origin has the stream"
-        return self._pull.failure
+    SWITCHING = "switching"
+    "An origin brings the stream or has just lost it, and others are asked."
 
-    def cancel(self) -> None:
-        """The wait is over; no harm when it was before."""
-        pull, self._pull = self._pull, None
-        if pull is not None:
-            pull.unwish(self)
-
-    def refuse(self, failure: JoinFailure, why: str) -> None:
-        """Tell that the stream does not come."""
-        self._pull = None
-        self._absent(failure, why)
+    LINGERING = "lingering"
+    "The stream comes, and nobody watches it at present."
 
 
 class Pull:
     """One stream that is fetched, from the first who wants it to `linger` behind the last: the source of its publications."""
 
-    def __init__(self, shared: Pulls, name: StreamName, options: EdgeOptions) -> None:
+    def __init__(self, shared: Pulls, name: StreamName, options: EdgeOptions, request: AccessRequest) -> None:
+        """*request*: of the first who wants it."""
         self.name = name
         self.options = options
         self.upstream: Upstream | None = None
@@ -81,24 +66,26 @@ class Pull:
         self.switches = 0
         "How often another upstream went on."
         self._shared = shared
-        self._wishes: dict[Wish, None] = {}
-        self._request: AccessRequest | None = None
+        self._loop = shared.dialer.loop
+        self._request = request
         "Whose parameters and protocol the origins are asked with."
-        self._attempts: list[Upstream] = []
-        "Those that may feed the stream next."
-        self._queue: list[OriginAddress] = []
-        "Those to be asked next in this round."
-        self._faults: list[Fault] = []
-        "Of this round."
+        self._wishes: dict[Wish, None] = {}
+        self._search: Search | None = None
+        self._warm: Search | None = None
+        "Has the stream from another origin meanwhile, where the options want that."
+        self._warm_next = 0.0
+        "When the next one may begin, monotonic clock, seconds."
         self._timer: Handle | None = None
-        "For the next origin, or for the next round."
+        "For the next search."
+        self._fault: Fault | None = None
+        "Of the last search."
         self._publication: Publication | None = None
         self._stream: Stream | None = None
         self._rhythm: Rhythm | None = None
         self._compared: dict[Upstream, float] = {}
         "Upstreams whose media is compared with the stream's, and since when; monotonic clock, seconds."
-        self._held_since = 0.0
-        "Since when no origin feeds the stream; 0: one does."
+        self._lost_at = 0.0
+        "When the last upstream was lost, monotonic clock, seconds; 0: it was not."
         self._linger = Deadline(shared.dialer.turns, self._nobody)
         self._over = False
 
@@ -106,12 +93,10 @@ class Pull:
 
     def wish(self, request: AccessRequest, absent: Absent, on_missing: float) -> Wish:
         """Fetch the stream because of *request*, as `Fetches.fetch` says."""
-        wish = Wish(self, request, absent, self._shared.dialer.loop.time() + on_missing)
+        wish = Wish(self, request, absent, self._loop.time() + on_missing)
         self._wishes[wish] = None
         self._linger.clear()
-        if self._request is None:
-            self._request = request
-        if self.upstream is None and not self._attempts and self._timer is None:
+        if self.upstream is None and self._search is None and self._timer is None:
             self._seek()
         return wish
 
@@ -126,161 +111,144 @@ class Pull:
             self._linger.set(self.options.linger)
 
     @property
+    def waiting(self) -> int:
+        """Viewers who wait for the stream."""
+        return len(self._wishes)
+
+    @property
+    def state(self) -> PullState:
+        if self._publication is None:
+            return PullState.SEEKING
+        if self.upstream is None or self._search is not None:
+            return PullState.SWITCHING
+        return PullState.FETCHING if self._is_wanted else PullState.LINGERING
+
+    @property
+    def failure(self) -> tuple[JoinFailure, str]:
+        """What those who have waited in vain are told."""
+        fault = self._fault
+        if fault is not None and fault.kind not in (FaultKind.ABSENT, FaultKind.REFUSED):
+            return JoinFailure.UNAVAILABLE, f"no origin of {self.name.url} can be reached: {fault.why}"
+        return JoinFailure.MISSING, f"no origin has {self.name.url}"
+
+    @property
+    def _viewers(self) -> int:
+        """Players of the stream."""
+        if self._stream is None:
+            return 0
+        return self._shared.clients.count(self._stream) - (self._publication is not None)
+
+    @property
     def _is_wanted(self) -> bool:
-        if self._wishes:
-            return True
-        stream = self._stream
-        return stream is not None and self._shared.clients.count(stream) > (self._publication is not None)
+        return bool(self._wishes) or self._viewers > 0
 
     def _nobody(self) -> None:
         if not self._is_wanted:
             self.end(EndReason.IDLE)
 
-    @property
-    def failure(self) -> tuple[JoinFailure, str]:
-        """What those who have waited in vain are told."""
-        fault = self._faults[-1] if self._faults else None
-        if fault is not None and fault.kind not in (FaultKind.ABSENT, FaultKind.REFUSED):
-            return JoinFailure.UNAVAILABLE, f"no origin of {self.name.url} can be reached: {fault.why}"
-        return JoinFailure.MISSING, f"no origin has {self.name.url}"
+    # --- searching ---
 
-    # --- asking origins ---
+    def _make_search(self, *, warm: bool = False) -> Search:
+        shared, options = self._shared, self.options
+        return Search(
+            shared.dialer, shared.origins, self, self.name, self._url_at, upnode=options.upnode, warm=warm
+        )
+
+    def _url_at(self, origin: OriginAddress) -> UpstreamUrl:
+        return url_of(origin, self.name, self.options.vhost_at_origin(self.name.vhost), self._request.param)
+
+    @property
+    def _origins(self) -> list[OriginAddress]:
+        """In the order in which they are to be asked: the one that brings the stream last."""
+        origins = self._shared.origins.ordered(self.options.origins_for(self._request.scheme))
+        present = self.upstream.origin if self.upstream is not None else None
+        return sorted(origins, key=lambda origin: origin == present)
 
     def _seek(self) -> None:
-        """Begin a round: ask one origin after the other."""
+        """Have the warm upstream go on, or ask the origins."""
         self._stop_timer()
-        assert self._request is not None
-        origins = self._shared.origins.ordered(self.options.origins_for(self._request.scheme))
-        if self.upstream is not None:
-            present = self.upstream.origin
-            origins.sort(key=lambda origin: origin == present)
-        self._queue = origins
-        self._faults = []
-        self._ask_next()
-
-    def _ask_next(self) -> None:
-        self._stop_timer()
-        if not self._queue:
-            return
-        assert self._request is not None
-        origin = self._queue.pop(0)
-        vhost = self.options.vhost_at_origin(self.name.vhost)
-        self._ask(url_of(origin, self.name, vhost, self._request.param), origin)
-        if self._queue:
-            self._timer = self._shared.dialer.loop.call_later(limits.UPSTREAM_HEDGE_SECONDS, self._hedge)
-
-    def _hedge(self) -> None:
-        """No media so far: ask one more. An origin that has said nothing at all is asked later by other streams."""
-        self._timer = None
-        for upstream in self._attempts:
-            if upstream.is_mute:
-                self._shared.origins.failed(upstream.origin, "it says nothing")
-        self._ask_next()
-
-    def _ask(self, url: UpstreamUrl, origin: OriginAddress, hops: int = 0) -> None:
-        dialer = self._shared.dialer
-        self._shared.origins.health(origin).attempts += 1
-        upstream: Upstream
-        if url.origin.scheme in ("rtmp", "rtmps"):
-            upstream = RtmpUpstream(dialer, self, url, origin, hops, upnode=self.options.upnode)
-        else:
-            upstream = FlvUpstream(dialer, self, url, origin, hops)
-        self._attempts.append(upstream)
-        upstream.open()
-
-    def _round_over(self) -> None:
-        """All origins have failed."""
-        kinds = {fault.kind for fault in self._faults}
-        if self._publication is not None or self._stream_stays:
-            self._miss_upstream(kinds)
-        elif FaultKind.REFUSED in kinds:
-            self._refuse_first()
-        else:
-            if kinds <= {FaultKind.ABSENT}:
-                self._refuse_impatient()
-            if self._wishes:
-                self._again()
-            else:
-                self.end(EndReason.STREAM_ENDED)
-
-    def _refuse_impatient(self) -> None:
-        """No origin has the stream: tell those who have waited for a publisher as long as they should."""
-        self._shared.note_absent(self.name)
-        now = self._shared.dialer.loop.time()
-        for wish in [wish for wish in self._wishes if wish.patient_until <= now]:
-            del self._wishes[wish]
-            wish.refuse(*self.failure)
-
-    @property
-    def _stream_stays(self) -> bool:
-        """The stream is in its grace period, and somebody plays it."""
-        return self._stream is not None and self._shared.clients.count(self._stream) > 0
+        search, self._warm = self._warm or self._make_search(), None
+        self._search = search
+        search.wanted()
+        if self._search is search:
+            search.begin(self._origins)
 
     def _again(self) -> None:
         """Ask once more in a while."""
         self._stop_timer()
-        self._timer = self._shared.dialer.loop.call_later(limits.PULL_RETRY_SECONDS, self._seek)
+        self._timer = self._loop.call_later(limits.PULL_RETRY_SECONDS, self._seek)
 
-    def _refuse_first(self) -> None:
-        """The viewer whose parameters the origins were given may not play: ask them for the next one."""
-        fault = next(fault for fault in self._faults if fault.kind is FaultKind.REFUSED)
-        for wish in [wish for wish in self._wishes if wish.request.param == self._param]:
-            del self._wishes[wish]
-            wish.refuse(JoinFailure.FORBIDDEN, f"the origin refuses {self.name.url}: {fault.why}")
-        self._request = next((wish.request for wish in self._wishes), None)
-        if self._request is None:
-            self.end(EndReason.FORBIDDEN)
-        else:
-            self._seek()
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    @property
-    def _param(self) -> str:
-        return self._request.param if self._request is not None else ""
+    def _stop_search(self) -> None:
+        self._stop_timer()
+        self._compared.clear()
+        search, self._search = self._search, None
+        if search is not None:
+            search.stop()
 
-    # --- UpstreamOwner ---
+    # --- SearchOwner ---
 
-    def upstream_media(self, upstream: Upstream) -> None:
+    def search_media(self, search: Search, upstream: Upstream) -> None:
         if self._publication is None:
             self._begin(upstream)
         else:
             self._compare(upstream)
 
-    def upstream_over(self, upstream: Upstream, fault: Fault) -> None:
-        if upstream is self.upstream:
-            self._lost(fault)
+    def search_failed(self, search: Search, faults: list[Fault]) -> None:
+        if search is self._warm:
+            self._warm = None
             return
-        self._attempts.remove(upstream)
-        self._compared.pop(upstream, None)
-        if fault.kind is FaultKind.MOVED:
-            fault = self._follow(upstream, fault) or fault
-            if fault.kind is FaultKind.MOVED:
-                return
-        log.info("stream %s: %s: %s", self.name.url, upstream.url.origin, fault.why)
-        if fault.kind is FaultKind.UNREACHABLE and not upstream.hops:
-            self._shared.origins.failed(upstream.origin, fault.why)
-        self._faults.append(fault)
-        if self._queue:
-            self._ask_next()
-        elif not self._attempts:
-            self._round_over()
+        self._search = None
+        self._fault = faults[-1]
+        kinds = {fault.kind for fault in faults}
+        publication = self._publication
+        if publication is not None and self.upstream is None and kinds <= {FaultKind.ABSENT}:
+            # The publisher has left all origins: its viewers stay for the grace period.
+            self._publication = None
+            publication.end(EndReason.STREAM_ENDED)
+        elif publication is None and not self._viewers:
+            if FaultKind.REFUSED in kinds:
+                self._refuse_first(next(each for each in faults if each.kind is FaultKind.REFUSED))
+            elif FaultKind.UNREACHABLE not in kinds:
+                self._refuse_impatient()
+        if self._over or self._search is not None:
+            return
+        if self._wishes or self._viewers or self._publication is not None:
+            self._again()
+        else:
+            self.end(EndReason.STREAM_ENDED)
 
-    def _follow(self, upstream: Upstream, fault: Fault) -> Fault | None:
-        """Ask where the stream has moved to; return a fault where that leads nowhere."""
-        url = redirected(fault.why)
-        if url is None:
-            return Fault(FaultKind.BROKEN, f"it redirects to {masked(fault.why)}, which is no stream")
-        if upstream.hops >= limits.UPSTREAM_REDIRECTS_MAX:
-            return Fault(FaultKind.BROKEN, f"more than {limits.UPSTREAM_REDIRECTS_MAX} redirects")
-        self._ask(url, upstream.origin, upstream.hops + 1)
-        return None
+    def _refuse_first(self, fault: Fault) -> None:
+        """The viewer whose parameters the origins were given may not play: ask them with those of the next one."""
+        refused = self._request.param
+        for wish in [wish for wish in self._wishes if wish.request.param == refused]:
+            del self._wishes[wish]
+            wish.refuse(JoinFailure.FORBIDDEN, f"the origin refuses {self.name.url}: {fault.why}")
+        following = next((wish.request for wish in self._wishes), None)
+        if following is not None:
+            self._request = following
+            self._seek()
+
+    def _refuse_impatient(self) -> None:
+        """All origins have answered: tell those who have waited for a publisher as long as they should."""
+        if self.failure[0] is JoinFailure.MISSING:
+            self._shared.note_absent(self.name)
+        now = self._loop.time()
+        for wish in [wish for wish in self._wishes if wish.patient_until <= now]:
+            del self._wishes[wish]
+            wish.refuse(*self.failure)
 
     # --- feeding the stream ---
 
     def _begin(self, upstream: Upstream) -> None:
         """Have *upstream* feed the stream from its first message on."""
         shared = self._shared
-        peer = Peer(canonical(upstream.address), canonical(upstream.address), secure=upstream.is_secure)
-        scheme = upstream.url.origin.scheme
+        address, scheme = canonical(upstream.address), upstream.url.origin.scheme
+        peer = Peer(address, address, secure=upstream.is_secure)
         request = AccessRequest(
             action=Action.PUBLISH,
             peer=peer,
@@ -301,24 +269,21 @@ class Pull:
             return
         self._publication = publication
         self._stream = publication.stream
+        log.info("stream %s is fetched from %s", self.name.url, masked(upstream.url.shown))
         self._use(upstream, upstream.held)
 
     def _use(self, upstream: Upstream, messages: Iterable[Held]) -> None:
         """Give *messages* to the stream, then all that *upstream* brings. The other upstreams are closed."""
-        publication = self._publication
-        assert publication is not None
-        former = self.upstream
-        self._attempts.remove(upstream)
-        self._stop_seeking()
-        if former is not None:
-            self._shared.origins.health(former.origin).streams -= 1
-            former.close()
+        publication, search = self._publication, self._search
+        assert publication is not None and search is not None
+        search.take(upstream)
+        self._stop_search()
+        self._leave_upstream()
         self.upstream = upstream
-        self._held_since = 0.0
-        health = self._shared.origins.health(upstream.origin)
-        health.streams += 1
+        self._lost_at = 0.0
+        self._shared.origins.health(upstream.origin).streams += 1
         self._shared.origins.worked(upstream.origin)
-        now = self._shared.dialer.loop.time()
+        now = self._loop.time()
         publication.begin_read(now)
         reader = ChunkReader()
         reader.set_sink(1, publication.sink)
@@ -328,65 +293,69 @@ class Pull:
             else:
                 reader.deliver(each.kind, each.timestamp, 1, each.body)
         reader.set_sink(1, None)
-        upstream.attach(publication)
+        upstream.attach(self, publication)
         publication.end_read()
         self._rhythm = Rhythm(now, publication.sink.bytes)
 
-    # --- losing it ---
+    def _leave_upstream(self) -> None:
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            self._shared.origins.health(upstream.origin).streams -= 1
+            upstream.close()
+
+    # --- another origin goes on ---
 
     def look(self, now: float) -> None:
         """Find out whether the upstream has stalled; its connection stays, since it may go on."""
         rhythm, publication, upstream = self._rhythm, self._publication, self.upstream
         if upstream is None or rhythm is None or publication is None:
-            if self._held_since and now - self._held_since > limits.PULL_HOLD_SECONDS:
+            if self._lost_at and now - self._lost_at > limits.PULL_HOLD_SECONDS:
                 log.warning(
-                    "stream %s ends: no origin could be reached for %g s",
-                    self.name.url,
-                    limits.PULL_HOLD_SECONDS,
+                    "stream %s ends: no origin had it for %g s", self.name.url, limits.PULL_HOLD_SECONDS
                 )
                 self.end(EndReason.SILENT)
             return
         stalled = rhythm.look(now, publication.sink.bytes)
-        if stalled and not self._attempts and self._timer is None:
+        if stalled and self._search is None and self._timer is None:
             log.warning(
                 "stream %s: %s sends nothing for %.1f s: other connections are tried",
                 self.name.url, upstream.origin, rhythm.patience,
             )  # fmt: skip
             self._seek()
-        elif not stalled and self._attempts and not self._moving:
+        elif stalled or self._is_moving:
+            return
+        elif self._search is not None:
             log.info("stream %s: %s sends again", self.name.url, upstream.origin)
-            self._stop_seeking()
+            self._stop_search()
+        elif self.options.warm and self._warm is None and now >= self._warm_next:
+            self._warm_next = now + limits.PULL_RETRY_SECONDS
+            others = [origin for origin in self._origins if origin != upstream.origin]
+            if others:
+                self._warm = self._make_search(warm=True)
+                self._warm.begin(others[:1])
 
     @property
-    def _moving(self) -> bool:
+    def _is_moving(self) -> bool:
         """The present origin is none of the configuration any more."""
-        assert self._request is not None and self.upstream is not None
+        assert self.upstream is not None
         return self.upstream.origin not in self.options.origins_for(self._request.scheme)
 
-    def _lost(self, fault: Fault) -> None:
-        upstream, self.upstream = self.upstream, None
-        assert upstream is not None
-        origins = self._shared.origins
-        origins.health(upstream.origin).streams -= 1
+    def upstream_over(self, upstream: Upstream, fault: Fault) -> None:
+        """As `UpstreamOwner` says: the one that feeds the stream is lost."""
         log.warning("stream %s: %s: %s", self.name.url, upstream.origin, fault.why)
+        self._leave_upstream()
         if fault.kind is FaultKind.UNREACHABLE:
-            origins.failed(upstream.origin, fault.why)
-        self._held_since = self._shared.dialer.loop.time()
-        if not self._attempts:
+            self._shared.origins.failed(upstream.origin, fault.why)
+        self._lost_at = self._loop.time()
+        if self._search is None:
             self._seek()
 
-    def _miss_upstream(self, kinds: set[FaultKind]) -> None:
-        """No origin goes on with the stream now."""
-        publication = self._publication
-        if self.upstream is None and publication is not None and kinds <= {FaultKind.ABSENT}:
-            self._publication = None
-            publication.end(EndReason.STREAM_ENDED)
-        if not self._over:
-            self._again()
+    def upstream_media(self, upstream: Upstream) -> None:
+        """As `UpstreamOwner` says: the one that feeds the stream holds nothing."""
 
     def _compare(self, upstream: Upstream) -> None:
         """Let *upstream* go on where players are; at a keyframe where it does not have what they have."""
-        now = self._shared.dialer.loop.time()
+        now = self._loop.time()
         since = self._compared.setdefault(upstream, now)
         assert self._stream is not None and self._publication is not None
         tail = tail_of(self._stream.log)
@@ -422,7 +391,10 @@ class Pull:
         former, self.options = self.options, options
         if options.linger != former.linger and not self._is_wanted:
             self._linger.set(options.linger)
-        if self.upstream is not None and self._moving and not self._attempts:
+        if self._warm is not None and options != former:
+            self._warm.stop()
+            self._warm = None
+        if self.upstream is not None and self._is_moving and self._search is None:
             self._seek()
 
     def end(self, reason: EndReason) -> None:
@@ -431,20 +403,19 @@ class Pull:
             return
         self._over = True
         self._linger.cancel()
-        self._stop_seeking()
+        self._stop_search()
+        if self._warm is not None:
+            self._warm.stop()
         failure = self.failure
-        upstream, self.upstream = self.upstream, None
-        if upstream is not None:
-            self._shared.origins.health(upstream.origin).streams -= 1
-            upstream.close()
         publication, self._publication = self._publication, None
         if publication is not None:
             publication.end(reason)
+        self._leave_upstream()
         self._shared.forget(self)
         wishes, self._wishes = list(self._wishes), {}
         for wish in wishes:
             wish.refuse(*failure)
-        if self._stream is not None and not self._shared.clients.count(self._stream):
+        if self._stream is not None and not self._viewers:
             self._shared.publications.hub.cut_grace(self._stream)
 
     def stream_ended(self, stream: Stream) -> None:
@@ -453,19 +424,6 @@ class Pull:
             self._stream = None
             if not self._wishes:
                 self.end(EndReason.STREAM_ENDED)
-
-    def _stop_seeking(self) -> None:
-        self._stop_timer()
-        self._queue = []
-        self._compared.clear()
-        attempts, self._attempts = self._attempts, []
-        for upstream in attempts:
-            upstream.close()
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     # --- Source ---
 

@@ -76,7 +76,7 @@ class Pulls:
             now = self.dialer.loop.time()
             if on_missing <= 0 and self._absent.get(name, 0.0) > now:
                 return Refused(self.dialer, name, absent)
-            pull = self._pulls[name] = Pull(self, name, options)
+            pull = self._pulls[name] = Pull(self, name, options, request)
             self.begun += 1
             if self._timer is None:
                 self._timer = self.dialer.loop.call_later(limits.PULL_LOOK_SECONDS, self._look)

@@ -18,6 +18,7 @@ from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from fastflv import limits
+from fastflv._ext.ingest.lowwater import LowWater
 from fastflv._ext.ingest.readpace import ReadPace
 from fastflv._ext.ingest.sink import CollectSink
 from fastflv.cluster.address import SECURE, OriginAddress, UpstreamUrl
@@ -25,6 +26,7 @@ from fastflv.errors import PeerError
 from fastflv.media.codecs import SCRIPT, VIDEO
 from fastflv.net.deadline import Deadline
 from fastflv.net.turns import Turns
+from fastflv.servers.rtmp.feed import Feeding
 from fastflv.stream.publication import Publication
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,14 @@ class Held(NamedTuple):
     name: str = ""
     "Of script data."
 
+    @property
+    def is_key(self) -> bool:
+        """Whether it is a picture that a stream may begin with (E.4.3.1; Enhanced RTMP has three bits of frame type)."""
+        if self.kind != VIDEO or len(self.body) < 2 or self.body[0] >> 4 & 7 != 1:
+            return False
+        # Sequence headers have the frame type of a keyframe.
+        return self.body[0] & 15 != 0 if self.body[0] & 0x80 else self.body[1] == 1
+
 
 class UpstreamOwner(Protocol):
     """What an upstream tells."""
@@ -94,6 +104,8 @@ class Dialer:
 
     loop: asyncio.AbstractEventLoop
     turns: Turns
+    feeding: Feeding
+    "Reads the sockets of RTMP upstreams."
     about: Mapping[str, str | float]
     "What RTMP origins are told about this server where `debug_srs_upnode` is on."
     buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(limits.RECEIVE_BYTES)))
@@ -126,6 +138,8 @@ class Upstream(ABC, asyncio.BufferedProtocol):
         self._pace = ReadPace()
         self._deadline = Deadline(dialer.turns, self._expire)
         self._publication: Publication | None = None
+        self.is_warm = False
+        "Keeps the newest two GOPs until it is needed."
         self._collected = CollectSink()
         self._held_bytes = 0
 
@@ -152,12 +166,14 @@ class Upstream(ABC, asyncio.BufferedProtocol):
         self._deadline.set(limits.UPSTREAM_ANSWER_SECONDS)
         self._dialing = self._dialer.loop.create_task(self._dial())
 
-    def attach(self, publication: Publication) -> None:
-        """Give what comes from here on to *publication*; messages in `held` are the owner's."""
+    def attach(self, owner: UpstreamOwner, publication: Publication) -> None:
+        """Give what comes from here on to *publication*, and tell *owner* of the end; messages in `held` are its own."""
+        self._owner = owner
         self._publication = publication
         self.held = []
         self._held_bytes = 0
         self._aim(publication)
+        publication.read_from(self._open_feed(publication))
 
     def close(self) -> None:
         """Say no more, and close the connection."""
@@ -168,7 +184,7 @@ class Upstream(ABC, asyncio.BufferedProtocol):
         if self._dialing is not None:
             self._dialing.cancel()
         if self._transport is not None:
-            self._leave()
+            self._close_feed()
             self._transport.close()
 
     # --- what each protocol does ---
@@ -189,8 +205,17 @@ class Upstream(ABC, asyncio.BufferedProtocol):
     def _ended(self) -> Fault:
         """The origin has closed the connection: what that means."""
 
-    def _leave(self) -> None:
-        """Say goodbye, where there is a way."""
+    def _open_feed(self, publication: Publication) -> LowWater | None:
+        """Have a feed read the socket for *publication*, where there is a way; return its mark."""
+        return None
+
+    @property
+    def _is_fed(self) -> bool:
+        """A feed reads the socket, and the transport does not."""
+        return False
+
+    def _close_feed(self) -> None:
+        """Have the transport read again."""
 
     @property
     def _inside(self) -> bool:
@@ -275,14 +300,20 @@ class Upstream(ABC, asyncio.BufferedProtocol):
         if (
             self._transport is not None
             and not self._transport.is_closing()
+            and not self._is_fed
             and self._pace.spent(nbytes, began, perf_counter())
         ):
             self._transport.pause_reading()
             self._dialer.loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self._transport.is_closing() and not self._is_fed:
             self._transport.resume_reading()
+
+    def eof_received(self) -> bool:
+        if self._owner is not None:
+            self._over(self._ended())
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -304,15 +335,17 @@ class Upstream(ABC, asyncio.BufferedProtocol):
         self.held.append(held)
         self._held_bytes += len(held.body)
         if self._held_bytes > limits.PULL_HELD_BYTES_MAX:
-            self._thin()
+            self._thin(1)
+        elif self.is_warm and (held.is_key or len(self.held) > limits.PULL_WARM_MESSAGES_MAX):
+            self._thin(2)
 
-    def _thin(self) -> None:
-        """Forget what lies before the newest keyframe, or all."""
-        keys = [at for at, held in enumerate(self.held) if is_key(held)]
-        self.held = self.held[keys[-1] :] if keys and keys[-1] else []
+    def _thin(self, gops: int) -> None:
+        """Forget what lies before the newest *gops* keyframes; all, or the older half where pictures are none, without so many."""
+        keys = [at for at, held in enumerate(self.held) if held.is_key]
+        if len(keys) >= gops and keys[-gops]:
+            self.held = self.held[keys[-gops] :]
+        elif self._held_bytes > limits.PULL_HELD_BYTES_MAX:
+            self.held = []
+        elif len(self.held) > limits.PULL_WARM_MESSAGES_MAX:
+            self.held = self.held[len(self.held) // 2 :]
         self._held_bytes = sum(len(held.body) for held in self.held)
-
-
-def is_key(held: Held) -> bool:
-    """Whether a picture may begin a stream: the frame type of its first byte (E.4.3.1; Enhanced RTMP has three bits)."""
-    return held.kind == VIDEO and bool(held.body) and held.body[0] >> 4 & 7 == 1

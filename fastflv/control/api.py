@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from fastflv.cluster.api import UpstreamRows
 from fastflv.config.model.vhost import Vhost
 from fastflv.net.clientid import new_id
 from fastflv.servers.api.api import Api
@@ -68,6 +69,7 @@ class ApiRooms:
             Ports(self.ports),
             Configuration(lambda: InForce(server.runtime.number, server.runtime.settings)),
             Logs(recent),
+            UpstreamRows(server.pulls),
             TokenRows(server.tokens.store, server.tokens.drop_revoked),
         )
         for room in rooms:

@@ -19,6 +19,7 @@ from fastflv.config.model.cluster import ClusterMode, PullProtocol
 from fastflv.config.model.vhost import Vhost
 from fastflv.net.turns import Turns
 from fastflv.servers.api.identity import Identity
+from fastflv.servers.rtmp.feed import Feeding
 from fastflv.stream.publication import Publications, PublishOptions
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def edge_options(vhost: Vhost, publish: PublishOptions) -> EdgeOptions | None:
         vhost=cluster.vhost,
         upnode=cluster.debug_srs_upnode,
         linger=cluster.linger,
+        warm=cluster.warm,
         publish=pulled(publish),
     )
 
@@ -62,6 +64,7 @@ def edge_options(vhost: Vhost, publish: PublishOptions) -> EdgeOptions | None:
 def make_pulls(
     loop: asyncio.AbstractEventLoop,
     turns: Turns,
+    feeding: Feeding,
     publications: Publications,
     identity: Identity,
     runtime: Callable[[], Runtime],
@@ -79,7 +82,7 @@ def make_pulls(
         found = runtime().vhosts.get(vhost)
         return found.edge if found is not None and found.vhost.enabled else None
 
-    return Pulls(Dialer(loop, turns, about), publications, Origins(loop, ask_for_life), options_of)
+    return Pulls(Dialer(loop, turns, feeding, about), publications, Origins(loop, ask_for_life), options_of)
 
 
 def make_traverse(

@@ -144,7 +144,7 @@ class Server:
             new_id=new_id,
         )
         self.pulls = self.joins.fetches = make_pulls(
-            loop, self.turns, self.publications, identity, lambda: self.runtime
+            loop, self.turns, self.rtmp.feeding, self.publications, identity, lambda: self.runtime
         )
         self._traverse = make_traverse(loop, self.pulls.origins, lambda: self.runtime)
         self.live = Live(

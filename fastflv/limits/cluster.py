@@ -22,6 +22,9 @@ PULL_HOLD_SECONDS: Final = 30.0
 PULL_HELD_BYTES_MAX: Final = 16 * 1024 * 1024
 "Media that waits until an upstream takes over, bytes: a GOP (GOP_BYTES_MAX). Beyond it, it waits for the next keyframe."
 
+PULL_WARM_MESSAGES_MAX: Final = 2000
+"Messages that a warm upstream keeps where there are no keyframes, count: 20 s of sound."
+
 PULL_LOOK_SECONDS: Final = 0.1
 "How often all pulls are looked at for one that has stalled, seconds: 1 us each."
 
@@ -34,11 +37,11 @@ STALL_SECONDS_MAX: Final = 4.0
 STALL_GAPS: Final = 3.0
 "Silence of so many of the stream's own longest gaps is a stall: servers that merge writes over 350 ms are silent for as long."
 
-STALL_GAP_FIRST_SECONDS: Final = 0.5
+STALL_GAP_FIRST_SECONDS: Final = 0.25
 "Longest gap of a stream of which nothing is known yet, seconds."
 
-STALL_GAP_FADES: Final = 0.995
-"What is left of the longest gap at each look: half of it after 14 s."
+STALL_GAP_FADES: Final = 0.98
+"What is left of the longest gap at each look: half of it after 3.4 s."
 
 UPSTREAM_HEDGE_SECONDS: Final = 0.25
 "An origin that has sent no media by then is not waited for alone: the next one is asked too, seconds. Origins on the same continent answer within 0.1 s."

@@ -198,6 +198,13 @@ class Publication:
         self._options = options
         self._watch.set(self._patience, since=max(self._watch.heard, self._alive))
 
+    def read_from(self, low_water: LowWater | None) -> None:
+        """Another socket brings the media from now on: *low_water* as `Publications.begin` has it."""
+        self._stop_gathering()
+        if low_water is not None and not self.ended:
+            self._gathering = Gathering(self.stream, low_water)
+            self._shared.gatherings.add(self._gathering)
+
     def gather_no_more(self) -> None:
         """The socket carries other publishes too: it must wake the loop for each byte."""
         if self._gathering is not None:

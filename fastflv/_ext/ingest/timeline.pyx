@@ -38,7 +38,7 @@ cdef void timeline_restart(Timeline* t, int64_t gap_ms) noexcept nogil:
 
 
 cdef void timeline_shift(Timeline* t, int64_t offset_ms) noexcept nogil:
-    """Take timestamps of another clock from the next tag on: *offset_ms* more, modulo 2**32, is the time of this stream.
+    """Take timestamps of another clock from the next tag on: *offset_ms* more, modulo 2**32, is the stream's own time.
 
     The tags that follow are stamped as if the publisher had never changed. JITTER_OFF passes them as they are.
     """

@@ -70,6 +70,7 @@ EXTENSIONS: Final = frozenset(
         "vhost.play.gop_cache_max_bytes",
         "vhost.play.on_missing",
         "vhost.cluster.linger",
+        "vhost.cluster.warm",
         "vhost.hls.hls_forward_query",
         "vhost.publish.grace",
         "vhost.record_api",
@@ -118,7 +119,7 @@ VHOST: Final = block(
     auth=block("enabled apply key jwks algorithms issuer audience enforce_expiry tencent aliyun cdn_ttl"),
     bandcheck=FREE,
     cluster=block(
-        "mode origin token_traverse vhost debug_srs_upnode coworkers origin_cluster protocol follow_client linger"
+        "mode origin token_traverse vhost debug_srs_upnode coworkers origin_cluster protocol follow_client linger warm"
     ),
     dash=block(
         "enabled dash_fragment dash_update_period dash_timeshift dash_path dash_mpd_file dash_window_size"

@@ -58,6 +58,9 @@ class Cluster:
     linger: float = bounded(limits.PULL_LINGER_SECONDS, 0.0)
     "fastflv: how long an edge fetches on behind the last viewer, seconds. Default 3."
 
+    warm: bool = False
+    "fastflv: fetch each stream from a second origin too, which goes on at once when the first is lost. Default off."
+
     origin_cluster: bool = False
     "Redirect to the coworker that has the stream. Default off."
 

@@ -173,16 +173,41 @@ class ClientSession:
                 return []
             self._move("S2")
             self._connect()
+        return self._run(data, self.reader.feed(data, at))
+
+    def receive_rest(self, data: Buffer, at: int) -> list[ClientEvent]:
+        """Take *data* from *at* on, behind the message that the reader shows; returns and raises as `receive`.
+
+        For an owner that feeds the reader by itself while there is `only_media`.
+        """
+        return self._run(data, at)
+
+    @property
+    def only_media(self) -> bool:
+        """A stream is played: whoever has the bytes may give them to the reader at once."""
+        return any(stream.state is ClientStreamState.STARTED for stream in self._streams)
+
+    @property
+    def acknowledge_at(self) -> int:
+        """Bytes received by the reader at which an acknowledgement is due."""
+        return self._acks.due
+
+    def acknowledge(self) -> None:
+        """Acknowledge what was received, if that is due."""
+        received = self.reader.received
+        if received >= self._acks.due:
+            self._acks.acknowledge(received)
+            self._control(commands.ACKNOWLEDGEMENT, commands.u32(received))
+
+    def _run(self, data: Buffer, at: int) -> list[ClientEvent]:
+        """Handle the reader's message, feed on from *at*, and so on to the end of *data*."""
         events: list[ClientEvent] = []
         reader = self.reader
-        at = reader.feed(data, at)
         while (message := reader.message) is not None:
             self._budget.spend(len(message[4]), self.now)
             self._message(*message, events)
             at = reader.feed(data, at)
-        if reader.received >= self._acks.due:
-            self._acks.acknowledge(reader.received)
-            self._control(commands.ACKNOWLEDGEMENT, commands.u32(reader.received))
+        self.acknowledge()
         return events
 
     def _message(

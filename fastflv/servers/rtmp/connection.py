@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from fastflv.servers.rtmp.publish import BAD_NAME
 from fastflv.servers.rtmp.publishes import Publishes
 from fastflv.stream.arrival import ClientState
 from fastflv.stream.endreason import EndReason
+from fastflv.stream.name import StreamName
 
 if TYPE_CHECKING:
     from fastflv.servers.rtmp.server import RtmpServer
@@ -283,8 +285,19 @@ class RtmpConnection(asyncio.BufferedProtocol):
             # The play before has its last message on its way.
             self._asked = event
             return
-        self._play = RtmpPlay(self, event, options)
+        self._play = RtmpPlay(self, self._named(event, options), options)
         self._play.begin()
+
+    def _named(self, event: events.PlayWanted, options: RtmpOptions) -> events.PlayWanted:
+        """Return *event* with the name of the stream: an SRS edge whose viewer came by HTTP asks for `name.flv`.
+
+        A stream of the exact name goes first.
+        """
+        name = event.stream.removesuffix(".flv")
+        exact = StreamName(options.vhost, event.app, event.stream)
+        if not name or name == event.stream or self.server.joins.hub.find(exact) is not None:
+            return event
+        return replace(event, stream=name)
 
     @property
     def transport(self) -> asyncio.Transport:

@@ -4,16 +4,47 @@ from __future__ import annotations
 
 import asyncio
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from fastflv import limits
+from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv._ext.ingest.feeds import Feed, Feeds
 from fastflv._ext.ingest.lowwater import LowWater
-from fastflv.protocols.rtmp.server import ServerSession
 from fastflv.stream.publication import Publication
 
-if TYPE_CHECKING:
-    from fastflv.servers.rtmp.connection import RtmpConnection
+
+class FedSession(Protocol):
+    """The session of a connection that is fed: of a server whose peer publishes, or of a client that plays."""
+
+    @property
+    def reader(self) -> ChunkReader: ...
+
+    @property
+    def only_media(self) -> bool:
+        """Whoever has the bytes may give them to the reader at once."""
+
+    @property
+    def acknowledge_at(self) -> int:
+        """Bytes received by the reader at which an acknowledgement is due."""
+
+
+class FedConnection(Protocol):
+    """The connection whose socket a feed reads."""
+
+    @property
+    def transport(self) -> asyncio.Transport: ...
+
+    def take_rest(self, view: memoryview, at: int) -> None:
+        """Take the rest of a read, whose reader shows a message."""
+
+    def look(self) -> None:
+        """The feed has read what is not media alone: tracks to tell, or bytes to acknowledge."""
+
+    def eof_received(self) -> bool:
+        """The peer has closed."""
+
+    def fail(self, error: Exception) -> None:
+        """The feed has met bytes that are wrong, or a fault of the server."""
 
 
 class Feeding:
@@ -29,7 +60,7 @@ class Feeding:
         "Of the next read; None: the loop watches the feeds."
         loop.add_reader(self._feeds.fd, self._ready)
 
-    def open(self, connection: RtmpConnection, session: ServerSession) -> PublisherFeed | None:
+    def open(self, connection: FedConnection, session: FedSession) -> PublisherFeed | None:
         """Make the feed of a connection; None where there is no descriptor left."""
         try:
             return PublisherFeed(self._feeds, connection, session)
@@ -77,7 +108,7 @@ class PublisherFeed:
 
     __slots__ = ("_connection", "_feed", "_session")
 
-    def __init__(self, feeds: Feeds, connection: RtmpConnection, session: ServerSession) -> None:
+    def __init__(self, feeds: Feeds, connection: FedConnection, session: FedSession) -> None:
         """Raises OSError when there is no descriptor left."""
         fd = connection.transport.get_extra_info("socket").fileno()
         self._connection = connection

@@ -1,0 +1,57 @@
+"""Origins and edges: servers in the loop of the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from embedded import Film, conf
+
+import fastflv
+
+
+def edge_conf(*origins: int, protocol: str = "rtmp", more: str = "", vhost: str = "") -> str:
+    """Of an edge of the servers at these ports."""
+    places = " ".join(f"127.0.0.1:{port}" for port in origins)
+    return conf(
+        f"cluster {{ mode remote; origin {places}; protocol {protocol}; linger 0.2; {more} }}"
+        f" play {{ start gop; on_missing 0; }} {vhost}"
+    )
+
+
+ORIGIN = conf("play { on_missing 0; }")
+
+
+def port_of(origin: fastflv.Server, protocol: str = "rtmp") -> int:
+    return origin.ports("HTTP" if protocol == "flv" else "RTMP")[0]
+
+
+@asynccontextmanager
+async def filming(*origins: fastflv.Server, name: str = "live/x", size: int = 200) -> AsyncIterator[None]:
+    """Publish the same 25 pictures a second to all, a GOP of them at once."""
+    publishers = [origin.publish(name) for origin in origins]
+    films = [Film(await publisher.__aenter__(), size) for publisher in publishers]
+
+    async def go_on() -> None:
+        # A server may have stopped.
+        with suppress(fastflv.PublishError):
+            while True:
+                await asyncio.sleep(0.04)
+                for film in films:
+                    await film.frame()
+
+    for film in films:
+        await film.begin()
+        await film.frames(30)
+    task = asyncio.create_task(go_on())
+    try:
+        yield
+    finally:
+        task.cancel()
+        for publisher in publishers:
+            await publisher.__aexit__(None, None, None)
+
+
+def players(server: fastflv.Server) -> list[fastflv.ClientView]:
+    return [client for client in server.clients if not client.publish]

@@ -1,0 +1,79 @@
+"""Origins that are lost while viewers watch: they keep their connections, times and every picture. All within the loop of the test."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from brokenline import BrokenLine
+from edgesite import ORIGIN, edge_conf, filming, players, port_of
+from embedded import FRAME_MS, looped
+from model.loop import until
+from viewer import Viewer, check_whole
+
+import fastflv
+from fastflv.media.codecs import AUDIO
+
+
+def check_times(viewer: Viewer) -> None:
+    """Pictures and sounds follow each other as they were published."""
+    for tags in (viewer.pictures, [tag for tag in viewer.tags if tag.kind == AUDIO and tag.body[1] == 1]):
+        steps = {after.time_ms - before.time_ms for before, after in pairwise(tags)}
+        assert steps == {FRAME_MS}
+
+
+@looped
+async def test_a_stream_that_goes_on_by_itself_stays_where_it_is():
+    async with (
+        fastflv.Server(ORIGIN) as first,
+        BrokenLine(port_of(first)) as line,
+        fastflv.Server(edge_conf(line.port)) as edge,
+        filming(first),
+        Viewer(edge, "/live/x.flv") as viewer,
+    ):
+        await viewer.more(40)
+        line.hold()
+        await until(lambda: line.connections > 1)
+        line.go_on()
+        check_whole(await viewer.more(60))
+        check_times(viewer)
+        await until(lambda: len(players(first)) == 1)
+
+
+@looped
+async def test_without_the_same_frames_viewers_go_on_at_a_keyframe_on_the_same_connections():
+    async with (
+        fastflv.Server(ORIGIN) as first,
+        fastflv.Server(ORIGIN) as second,
+        BrokenLine(port_of(first)) as line,
+        fastflv.Server(edge_conf(line.port, port_of(second))) as edge,
+        filming(first),
+        filming(second, size=1000),
+        Viewer(edge, "/live/x.flv") as viewer,
+    ):
+        await viewer.more(12)
+        line.cut()
+        before = len(viewer.pictures)
+        await viewer.more(60)
+        times = [tag.time_ms for tag in viewer.pictures]
+        assert times == sorted(times)
+        others = [tag for tag in viewer.pictures if len(tag.body) > 1000]
+        assert len(others) >= 50 and others[0].body[0] == 0x17
+        assert viewer.pictures[-1] is others[-1] and before
+
+
+@looped
+async def test_an_origin_that_stops_is_left_for_another_one():
+    first = fastflv.Server(ORIGIN)
+    await first.__aenter__()
+    async with (
+        fastflv.Server(ORIGIN) as second,
+        fastflv.Server(edge_conf(port_of(first), port_of(second))) as edge,
+        filming(second),
+        filming(first),
+        Viewer(edge, "/live/x.flv") as viewer,
+    ):
+        await viewer.more(5)
+        await first.__aexit__(None, None, None)
+        await viewer.more(60)
+        times = [tag.time_ms for tag in viewer.pictures]
+        assert times == sorted(times)

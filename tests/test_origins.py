@@ -1,0 +1,94 @@
+"""Origins that are dead or silent: what they cost the streams of an edge, and how they are found alive again."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from edgesite import ORIGIN, edge_conf, filming, players, port_of
+from embedded import conf, looped
+from model.loop import until
+from model.ports import free_ports
+from viewer import Viewer, check_whole
+
+import fastflv
+from fastflv.cluster.address import OriginAddress
+from fastflv.cluster.origins import Origins, ask_for_life
+
+
+@looped
+async def test_a_dead_first_origin_is_asked_behind_the_others_from_then_on(caplog):
+    (dead,) = free_ports(1)
+    async with (
+        fastflv.Server(ORIGIN) as origin,
+        fastflv.Server(edge_conf(dead, port_of(origin))) as edge,
+        filming(origin, name="live/x"),
+        filming(origin, name="live/y"),
+    ):
+        async with Viewer(edge, "/live/x.flv") as viewer:
+            check_whole(await viewer.more(3))
+        assert caplog.text.count(f"origin rtmp://127.0.0.1:{dead} is down") == 1
+        before = len(caplog.messages)
+        async with Viewer(edge, "/live/y.flv") as viewer:
+            check_whole(await viewer.more(3))
+        assert str(dead) not in "\n".join(caplog.messages[before:])
+
+
+@looped
+async def test_a_first_origin_that_says_nothing_is_not_waited_for(caplog):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        async with (
+            fastflv.Server(ORIGIN) as origin,
+            fastflv.Server(edge_conf(port, port_of(origin))) as edge,
+            filming(origin),
+            Viewer(edge, "/live/x.flv") as viewer,
+        ):
+            check_whole(await viewer.more(3))
+            assert f"origin rtmp://127.0.0.1:{port} is down: it says nothing" in caplog.text
+            assert len(players(origin)) == 1
+
+
+@looped
+async def test_viewers_wait_while_no_origin_can_be_reached_and_are_then_told_so():
+    (port,) = free_ports(1)
+    async with fastflv.Server(edge_conf(port)) as edge, Viewer(edge, "/live/x.flv") as viewer:
+        listening = conf().replace("127.0.0.1:0", f"127.0.0.1:{port}", 1)
+        await asyncio.sleep(0.1)
+        async with fastflv.Server(listening) as origin, filming(origin):
+            check_whole(await viewer.more(3))
+
+
+@looped
+async def test_an_origin_that_answers_again_is_up(monkeypatch):
+    monkeypatch.setattr("fastflv.limits.ORIGIN_CHECK_SECONDS", 0.01)
+    loop = asyncio.get_running_loop()
+    (port,) = free_ports(1)
+    address = OriginAddress("rtmp", "127.0.0.1", port)
+    origins = Origins(loop, ask_for_life)
+    other = OriginAddress("rtmp", "127.0.0.2", port)
+    assert origins.ordered([address, other]) == [address, other]
+    origins.failed(address, "for a test")
+    assert origins.ordered([address, other]) == [other, address]
+    listening = conf().replace("127.0.0.1:0", f"127.0.0.1:{port}", 1)
+    async with fastflv.Server(listening):
+        await until(lambda: not origins.health(address).fault)
+    assert origins.ordered([address, other]) == [address, other]
+    await origins.close()
+
+
+@looped
+async def test_a_process_that_stands_shows_no_life(monkeypatch):
+    monkeypatch.setattr("fastflv.limits.UPSTREAM_ANSWER_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for scheme in ("rtmp", "http"):
+            address = OriginAddress(scheme, "127.0.0.1", silent.getsockname()[1])
+            assert await ask_for_life(address) == "no answer in time"
+    for scheme in ("rtmp", "http"):
+        assert await ask_for_life(OriginAddress(scheme, "127.0.0.1", free_ports(1)[0]))
+
+
+@looped
+async def test_an_origin_of_http_shows_life():
+    async with fastflv.Server(ORIGIN) as origin:
+        assert await ask_for_life(OriginAddress("http", "127.0.0.1", port_of(origin, "flv"))) == ""
