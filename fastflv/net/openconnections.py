@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import socket
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -32,17 +34,33 @@ class OpenConnections:
 
         A connection that is closed with input unread is reset, and the peer loses what it has not taken.
         """
+        told: set[asyncio.Transport] = set()
         for transport in self._open():
-            if transport.can_write_eof():
-                transport.write_eof()
-            else:
+            if not transport.can_write_eof():
                 transport.close()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + limits.STOP_CLOSE_SECONDS
-        while self._open() and loop.time() < deadline:
+        while (waiting := self._open()) and loop.time() < deadline:
+            for transport in waiting:
+                if transport not in told and not transport.get_write_buffer_size():
+                    told.add(transport)
+                    _end_output(transport)
             await asyncio.sleep(limits.STOP_STEP_SECONDS)
         for transport in (*self._plain, *self._opened.values()):
             transport.abort()
 
     def _open(self) -> list[asyncio.Transport]:
         return [each for each in (*self._plain, *self._opened.values()) if not each.is_closing()]
+
+
+def _end_output(transport: asyncio.Transport) -> None:
+    """Send the end of the stream.
+
+    After `write_eof` a late answer, of a file or a hook, would be an error in its own caller. After this it is one
+    of the connection alone.
+    """
+    with (
+        contextlib.suppress(OSError),
+        socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as twin,
+    ):
+        twin.shutdown(socket.SHUT_WR)

@@ -73,7 +73,7 @@ def test_who_joins_late_starts_at_the_newest_keyframe(site: Site, secure: bool) 
         # Time counts from its first picture.
         first = site.player(secure).open(name).frames(1)
         publisher.tags(film(39, first=1, start=40, gop=24))
-        with first, site.player(secure).open(name) as player:
+        with first.frames(39), site.player(secure).open(name) as player:
             player.frames(15)
             assert numbers(player.tags) == list(range(25, 40))
             check_joined(player.tags)

@@ -20,8 +20,9 @@ int probe_flowing(void);
 void probe_begin(void);
 void probe_end(FILE *to); /* prints "probe":{...} */
 
-/* storm.c: players that come, wait for a keyframe, stay a while, and go; prints its event when over */
-void storm_start(const struct target *t, double per_second, double seconds, int hold_ms);
+/* storm.c: players that come, wait for a keyframe, stay a while, and go; prints its event when over. They take the
+   targets in turn. */
+void storm_start(const struct targets *all, double per_second, double seconds, int hold_ms);
 
 /* joins.c: joins at random moments within `seconds`, each for hold_ms from its first keyframe on. Writes into the
    directory what each received (0.flv or 0.ts, 1.flv, ...) and when each frame of it came (joins.jsonl); prints its event

@@ -9,6 +9,7 @@
  *   begin                       start a measurement
  *   end                         answer with {"event":"measured",...}
  *   status                      answer with {"event":"status",...}
+ *   comers FILE                 URLs, one a line, that the players of a storm ask for in turn instead
  *   storm RATE SECONDS HOLD_MS  RATE joins a second; {"event":"storm",...} when the last has left
  *   joins COUNT SECONDS HOLD_MS SEED DIRECTORY  as many joins within that time, each kept; {"event":"joins",...} at the end
  *   lazy PLAYERS BYTES_A_SECOND [KEPT DIRECTORY]  players that read slowly (0: never); {"event":"lazy",...} when connected
@@ -28,8 +29,9 @@
 #include "crowd.h"
 #include "tls.h"
 
-static struct targets targets;
+static struct targets targets, comers;
 static int64_t begin_ns, begin_cpu_ns;
+static int close_wanted;
 
 void event(const char *format, ...)
 {
@@ -71,8 +73,10 @@ static void command(const char *line)
         measured();
     } else if (strncmp(line, "status", 6) == 0) {
         event("{\"event\":\"status\",\"flowing\":%d}", crowd_flowing() + probe_flowing());
+    } else if (sscanf(line, "comers %200s", text) == 1) {
+        targets_read(&comers, text, close_wanted);
     } else if (sscanf(line, "storm %lf %lf %d", &a, &b, &c) == 3) {
-        storm_start(targets.each, a, b, c);
+        storm_start(comers.count ? &comers : &(struct targets){targets.each, 1}, a, b, c);
     } else if (sscanf(line, "joins %d %lf %d %d %200s", &players, &a, &c, &seed, text) == 5) {
         joins_start(targets.each, players, a, c, seed, text);
     } else if (strncmp(line, "lazies", 6) == 0) {
@@ -101,7 +105,8 @@ int main(int argc, char **argv)
     if (sample > players)
         sample = players;
     setvbuf(stdin, NULL, _IONBF, 0); /* poll() must see the second of two lines */
-    targets_init(&targets, argv[1], argc > 5 && strcmp(argv[5], "close") == 0);
+    close_wanted = argc > 5 && strcmp(argv[5], "close") == 0;
+    targets_init(&targets, argv[1], close_wanted);
     if (targets.each->tls)
         tls_setup();
     int64_t start = mono_ns();

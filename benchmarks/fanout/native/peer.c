@@ -97,6 +97,25 @@ void targets_init(struct targets *all, const char *url, int close_wanted)
     }
 }
 
+void targets_read(struct targets *all, const char *file, int close_wanted)
+{
+    FILE *from = fopen(file, "r");
+    char line[1024];
+    if (!from)
+        die("load: cannot read %s", file);
+    *all = (struct targets){NULL, 0};
+    while (fgets(line, sizeof line, from)) {
+        line[strcspn(line, "\n")] = 0;
+        all->each = realloc(all->each, (size_t)(all->count + 1) * sizeof *all->each);
+        if (!all->each)
+            die("load: out of memory");
+        target_init(&all->each[all->count++], line, close_wanted);
+    }
+    fclose(from);
+    if (!all->count)
+        die("load: %s names no stream", file);
+}
+
 const struct target *targets_at(const struct targets *all, int player)
 {
     return &all->each[player % all->count];

@@ -32,6 +32,9 @@ struct targets {
 /* A "{N}" in the URL stands for 0 to N-1, a target each; without it there is one. Never freed. */
 void targets_init(struct targets *all, const char *url, int close_wanted);
 
+/* A target for each line of a file. Never freed; exits when the file cannot be read, or names none. */
+void targets_read(struct targets *all, const char *file, int close_wanted);
+
 const struct target *targets_at(const struct targets *all, int player);
 
 /* Start a non-blocking connect; -1 when the system refuses. Source addresses 127.0.0.2, .3, ... are used in turn,

@@ -24,7 +24,7 @@ struct joiner {
 };
 
 struct plan {
-    struct target target;
+    struct targets all;
     double per_second, seconds;
     int hold_ms;
 };
@@ -89,12 +89,13 @@ static void *run(void *argument)
             struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = j};
             int64_t lag = now - start - (int64_t)(next++ * 1e9 / plan->per_second);
             worst_lag = lag > worst_lag ? lag : worst_lag;
+            const struct target *target = targets_at(&plan->all, next - 1);
             j->start_ns = mono_ns();
             j->leave_ns = j->start_ns + (int64_t)plan->hold_ms * 1000000;
-            j->fd = peer_connect(&plan->target, 0);
+            j->fd = peer_connect(target, 0);
             if (j->fd < 0)
                 continue;
-            j->session = session_new(&plan->target, j->fd);
+            j->session = session_new(target, j->fd);
             j->session->flow.on_frame = on_frame;
             j->session->flow.owner = j;
             peer_note_arrival(j->fd);
@@ -137,11 +138,11 @@ static void *run(void *argument)
     return NULL;
 }
 
-void storm_start(const struct target *t, double per_second, double seconds, int hold_ms)
+void storm_start(const struct targets *all, double per_second, double seconds, int hold_ms)
 {
     pthread_t thread;
     struct plan *plan = malloc(sizeof *plan);
-    *plan = (struct plan){*t, per_second, seconds, hold_ms};
+    *plan = (struct plan){*all, per_second, seconds, hold_ms};
     if (pthread_create(&thread, NULL, run, plan) != 0)
         die("load: cannot start a thread");
     pthread_detach(thread);
