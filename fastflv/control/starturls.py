@@ -17,8 +17,11 @@ PORTS = {"rtmp": 1935, "rtmps": 443, "http": 80, "https": 443, "ws": 80, "wss": 
 
 
 def start_urls(server: Server) -> Iterator[str]:
-    """The lines to copy: where to publish, where to play, vhost by vhost; then the API."""
+    """The lines to copy: the page to open, where to publish, where to play, vhost by vhost; then the API."""
     settings = server.runtime.settings
+    if settings.http_server.enabled and settings.http_server.pages:
+        for name, scheme in (("HTTP", "http"), ("HTTPS", "https")):
+            yield from (f"open {root}/" for root in _roots(server, name, scheme))
     vhosts = [vhost for vhost in settings.vhosts.values() if vhost.enabled]
     for vhost in vhosts[: limits.START_VHOSTS_MAX]:
         # Without a query, this address stands for the vhost that it finds.

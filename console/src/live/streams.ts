@@ -107,7 +107,9 @@ export function onceListed(take: (listing: Listing) => void): void {
 
 /** The path of *stream* in a container; empty without. */
 export function pathOf(stream: LiveStream, container: string): string {
-  return stream.outputs.find((each) => each.container === container)?.path ?? "";
+  const paths = stream.outputs.filter((each) => each.container === container).map((each) => each.path);
+  // A mount may have its ending left out; the whole path says what it is.
+  return paths.find((path) => /\.\w+(\?|$)/.test(path)) ?? paths[0] ?? "";
 }
 
 /** As `H264 1280x720 · AAC 48 kHz`. */

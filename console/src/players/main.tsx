@@ -2,19 +2,28 @@
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
 import { follow, listing } from "../live/streams";
+import { HAS_MSE } from "../player/decodable";
+import { loadMpegts } from "../player/flvplay";
 import "../style/base.css";
 import { Header } from "../ui/header";
+import { address } from "./address";
+import "./players.css";
+import { Single } from "./single";
+import { Wall } from "./wall";
+
+// Before the list is there, since all of the page waits for both.
+if (HAS_MSE) void loadMpegts();
 
 function Players() {
   useEffect(() => follow("streams.json"), []);
+  const { embed, wall } = address.value;
+  if (embed) return <Single />;
   return (
     <>
       <Header place="players" console={listing.value?.console}>
         {listing.value?.server}
       </Header>
-      <main class="page">
-        <h1>Player</h1>
-      </main>
+      {wall ? <Wall /> : <Single />}
     </>
   );
 }
