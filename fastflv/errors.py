@@ -13,7 +13,7 @@ from enum import IntEnum, unique
 class Code(IntEnum):
     """Stable error numbers.
 
-    20xx RTMP, 21xx FLV, 22xx codecs, 23xx streams, 24xx connections, 25xx media files, 30xx configuration, 31xx start,
+    20xx RTMP, 21xx FLV, 22xx codecs, 23xx streams, 24xx connections, 25xx media files, 30xx configuration, 31xx start and upgrade,
     32xx commands beside the server, 40xx use.
     """
 
@@ -44,6 +44,7 @@ class Code(IntEnum):
     CONFIG_VALUE = 3003
     CONFIG_FILE = 3004
     STARTUP = 3101
+    HANDOVER = 3102
     TOOL = 3201
     USAGE = 4001
     RESOURCE = 4002
@@ -299,6 +300,15 @@ class StartupError(FlvError):
     """The server cannot start; the sentence says what the operator should do."""
 
     code = Code.STARTUP
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class HandoverError(FlvError):
+    """What another process handed over cannot be gone on with: that process goes on itself."""
+
+    code = Code.HANDOVER
 
     def __str__(self) -> str:
         return self.detail

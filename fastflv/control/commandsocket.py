@@ -13,7 +13,7 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from fastflv import limits
 
@@ -28,11 +28,15 @@ def socket_path(pid_file: str) -> str:
     return f"{pid_file}.sock"
 
 
+Command = Callable[[], object]
+"Returns what JSON can hold, or an awaitable of it."
+
+
 class CommandSocket:
     """Answers commands. The pid file's lock is held, so no other server answers at the path."""
 
-    def __init__(self, pid_file: str, commands: Mapping[str, Callable[[], object]]) -> None:
-        """*commands*: by their line; each returns what JSON can hold, at once."""
+    def __init__(self, pid_file: str, commands: Mapping[str, Command]) -> None:
+        """*commands*: by their line."""
         self._path = socket_path(pid_file)
         self._commands = commands
         self._server: asyncio.Server | None = None
@@ -57,6 +61,12 @@ class CommandSocket:
             self._serve, sock=listener, limit=limits.COMMAND_LINE_BYTES, backlog=limits.COMMAND_BACKLOG
         )
 
+    def leave(self) -> None:
+        """Listen no more; the path stays, for another process. Commands in progress are answered."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+
     async def stop(self) -> None:
         """Listen no more, and remove the path."""
         if self._server is not None:
@@ -70,6 +80,8 @@ class CommandSocket:
             async with asyncio.timeout(limits.COMMAND_IDLE_SECONDS):
                 line = await reader.readline()
             answer = self._answer(writer, line.decode("ascii", "replace").strip())
+            if isinstance(answer, Awaitable):
+                answer = await answer
             writer.write(json.dumps(answer).encode() + b"\n")
             async with asyncio.timeout(limits.COMMAND_IDLE_SECONDS):
                 await writer.drain()

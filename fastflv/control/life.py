@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable
+from typing import Any
 
 from fastflv import limits
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import Settings
 from fastflv.control.log import reopen_log, set_level, set_utc
 from fastflv.control.outcome import Outcome
+from fastflv.control.presence import Presence
 from fastflv.control.process import CALM, watch_parent
 from fastflv.control.reload import Reloader
 from fastflv.control.server import Server
-from fastflv.errors import StartupError
+from fastflv.control.upgrade import CommandLine, Upgrade, let_go
+from fastflv.errors import HandoverError, StartupError
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +31,8 @@ class Life:
     """Runs a started server until a signal ends it.
 
     SIGINT and SIGTERM end it quickly, SIGQUIT gracefully, and SIGTERM too with `force_grace_quit`; any of them
-    ends a graceful quit quickly. SIGHUP reloads the configuration, SIGUSR1 opens the log file anew, SIGUSR2 is
-    logged. docs/operate.md has a line for each.
+    ends a graceful quit quickly. SIGHUP reloads the configuration, SIGUSR1 opens the log file anew, SIGUSR2 hands
+    the server over to a new process. docs/operate.md has a line for each.
     """
 
     def __init__(
@@ -37,12 +41,26 @@ class Life:
         loop: asyncio.AbstractEventLoop,
         load: Callable[[FileStamps], Settings],
         stamps: FileStamps,
+        presence: Presence,
+        command: CommandLine,
     ) -> None:
-        """*load* reads the configuration again, and gives its argument how the files look; *stamps*: how they did at first."""
+        """*load* reads the configuration again, and gives its argument how the files look; *stamps*: how they did at first.
+
+        *presence*, *command*: what an upgrade hands over, and how it starts the new process.
+        """
         self._server = server
         self._loop = loop
         self._leaving = loop.create_future()
         self._ended = loop.create_future()
+        self._over = loop.create_future()
+        "Another process serves."
+        self._presence = presence
+        self._command_line = command
+        self._upgrading = False
+        self._handed: Upgrade | None = None
+        self._whole = False
+        "It has taken over more than listeners."
+        self._tasks: set[asyncio.Task[dict[str, Any]]] = set()
         self._reloader = Reloader(loop, load, self._apply, server.runtime.settings, stamps)
         server.api.raw.reload = self._reload_by_api
         server.api.raw.plan = lambda: self._reloader.plan().as_json()
@@ -50,14 +68,16 @@ class Life:
             loop.add_signal_handler(number, self._stop, number)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         loop.add_signal_handler(signal.SIGUSR1, reopen_log, "SIGUSR1")
-        loop.add_signal_handler(signal.SIGUSR2, self._stay)
+        loop.add_signal_handler(signal.SIGUSR2, self._upgrade_by_signal)
         if server.runtime.settings.asprocess:
             watch_parent(loop.add_reader, lambda: self._end("the parent process ended"))
 
     async def run(self) -> None:
         """Wait for the end, and end the server. Signals are ignored from then on: the process is to exit."""
-        await asyncio.wait([self._leaving, self._ended], return_when=asyncio.FIRST_COMPLETED)
-        if self._leaving.done():
+        await asyncio.wait([self._leaving, self._ended, self._over], return_when=asyncio.FIRST_COMPLETED)
+        if self._over.done():
+            await self._let_go()
+        elif self._leaving.done():
             await self._leave()
         await self._server.stop()
         if self._leaving.done() and not self._ended.done():
@@ -68,14 +88,15 @@ class Life:
 
     @property
     def commands(self) -> dict[str, Callable[[], object]]:
-        """What `fastflv reload` asks by the socket of the server."""
+        """What `fastflv reload` and `fastflv upgrade` ask by the socket of the server."""
         return {
             "reload": lambda: self._command(lambda: self._reloader.reload("fastflv reload")),
             "plan": lambda: self._command(self._reloader.plan),
+            "upgrade": lambda: self._upgrade("fastflv upgrade"),
         }
 
     def _command(self, ask: Callable[[], Outcome]) -> dict[str, object]:
-        if self._leaving.done() or self._ended.done():
+        if self._leaving.done() or self._ended.done() or self._over.done():
             error = StartupError("no reload, the server is quitting")
             return Outcome.refused(self._server.runtime.number, error).as_json()
         return ask().as_json()
@@ -87,7 +108,7 @@ class Life:
         return outcome
 
     def _reload(self) -> None:
-        if self._leaving.done() or self._ended.done():
+        if self._leaving.done() or self._ended.done() or self._over.done():
             # It would open the listeners again.
             log.info("SIGHUP: no reload, the server is quitting")
         else:
@@ -96,8 +117,54 @@ class Life:
     def _reload_by_api(self) -> dict[str, object]:
         return self._command(lambda: self._reloader.reload("rpc=reload"))
 
-    def _stay(self) -> None:
-        log.info("SIGUSR2: no effect; to run another version, start it after a SIGQUIT of this one")
+    def _upgrade_by_signal(self) -> None:
+        self._tasks.add(task := self._loop.create_task(self._upgrade("SIGUSR2")))
+        task.add_done_callback(self._tasks.discard)
+
+    async def _upgrade(self, cause: str) -> dict[str, Any]:
+        """Hand the server over to a new process of the same command line; return the report of it."""
+        why = self._upgrade_refusal()
+        if why:
+            log.warning("%s: no upgrade, %s", cause, why)
+            return {"good": False, "problems": [why]}
+        log.info("%s: upgrade", cause)
+        self._upgrading = True
+        upgrade = Upgrade(self._server, self._command_line, self._presence.hand_over)
+        try:
+            report = await upgrade.run()
+        except HandoverError as error:
+            log.error("upgrade: %s; this process goes on", error)
+            return {"good": False, "problems": [str(error)]}
+        finally:
+            self._upgrading = False
+        self._handed = upgrade
+        self._whole = bool(report["whole"])
+        self._reloader.close()
+        log.info("upgrade: process %s serves; it has taken over %s", report["process"], report["taken"])
+        self._over.set_result(None)
+        return report
+
+    def _upgrade_refusal(self) -> str:
+        """Why there can be no upgrade, in one sentence; empty where there can."""
+        if self._over.done() or self._leaving.done() or self._ended.done():
+            return "the server is quitting"
+        if self._upgrading:
+            return "an upgrade is in progress"
+        if self._server.runtime.settings.asprocess:
+            return "a server with `asprocess on` ends with its parent, so none can take over"
+        if os.getpid() == 1:
+            return "process 1 of a container cannot be replaced: the container would end with it"
+        return ""
+
+    async def _let_go(self) -> None:
+        """Another process serves: end what it has not taken over."""
+        assert self._handed is not None
+        if self._whole:
+            await let_go(self._server, self._handed)
+        else:
+            self._handed.released()
+            self._server.unready = "another process serves"
+            await self._leave()
 
     def _stop(self, number: signal.Signals) -> None:
         graceful = number is signal.SIGQUIT or (

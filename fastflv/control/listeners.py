@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from fastflv import limits
@@ -106,6 +107,11 @@ class Listeners:
     def __len__(self) -> int:
         return len(self._listeners)
 
+    @property
+    def sockets(self) -> Mapping[Place, socket.socket]:
+        """The listening sockets, which stay those of the listeners."""
+        return dict(self._sockets)
+
     def ports(self, name: str) -> list[int]:
         """The ports in use for *name*, as `HTTP`, in the order of the configuration."""
         return [listener.port for listener in self._listeners.values() if listener.name == name]
@@ -117,11 +123,12 @@ class Listeners:
         trusted: NetworkSet,
         empty_ip_ok: bool,
         inherited: Sequence[socket.socket] = (),
+        handed: Mapping[Place, socket.socket] = MappingProxyType({}),
     ) -> Plan:
         """Bind what is new and read its certificates. Raises StartupError; then nothing is left open.
 
         *inherited*: listening sockets that a supervisor or an embedding program opened; each must be named by
-        a `listen`.
+        a `listen`. *handed*: those of another process, by their places; which of them are not wanted any more are closed.
         """
         plan = Plan({}, {})
         given = list(inherited)
@@ -146,12 +153,17 @@ class Listeners:
                     plan.acceptances[place] = (each.name, acceptance)
                     if place not in self._listeners:
                         try:
-                            plan.sockets[place] = take_socket(given, endpoint) or bind(endpoint)
+                            plan.sockets[place] = (
+                                handed.get(place) or take_socket(given, endpoint) or bind(endpoint)
+                            )
                         except OSError as error:
                             taken.append((place, each.place, error))
             for place, change, why in taken:
                 plan.sockets[place] = self._bind_beside(plan, place, change, why)
             refuse_unused(given)
+            for place, sock in handed.items():
+                if place not in plan.sockets:
+                    sock.close()
         except BaseException:
             for sock in plan.sockets.values():
                 sock.close()

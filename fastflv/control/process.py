@@ -58,6 +58,10 @@ class PidFile:
             # Its former holder removed it between the open and the lock.
             os.close(fd)
 
+    def leave(self) -> None:
+        """Give up the lock; the file stays, for another process."""
+        os.close(self._fd)
+
     def release(self) -> None:
         """Remove the file and give up the lock."""
         with contextlib.suppress(OSError):

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import socket
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -31,7 +32,7 @@ from fastflv.control.heartbeat import HeartbeatTimer
 from fastflv.control.hooks import ServerHooks
 from fastflv.control.identity import server_id
 from fastflv.control.limiting import Limiter
-from fastflv.control.listeners import Listeners
+from fastflv.control.listeners import Listeners, Place, Plan
 from fastflv.control.metrics import make_metrics
 from fastflv.control.outcome import Outcome
 from fastflv.control.recheck import Recheck
@@ -241,15 +242,27 @@ class Server:
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Open every listener; *sockets*: listening ones that were opened elsewhere. Raises StartupError."""
-        self.tokens.begin()
-        self.hooks.adopt(self.runtime.settings)
-        self.heartbeat.adopt(self.runtime.settings)
-        self.trends.begin()
         try:
-            self._listen(self.runtime, sockets)
+            self.commit(self.prepare(sockets))
         except BaseException:
             await self.stop()
             raise
+
+    def prepare(
+        self,
+        sockets: Sequence[socket.socket] = (),
+        handed: Mapping[Place, socket.socket] = MappingProxyType({}),
+    ) -> Plan:
+        """Do what can fail of `start`; *handed*: listening sockets of another process by place. Raises StartupError."""
+        self.tokens.begin()
+        self.hooks.adopt(self.runtime.settings)
+        return self._plan(self.runtime, sockets, handed)
+
+    def commit(self, plan: Plan) -> None:
+        """Accept on what `prepare` has bound."""
+        self.heartbeat.adopt(self.runtime.settings)
+        self.trends.begin()
+        self.listeners.commit(plan)
 
     def close_listeners(self) -> None:
         """Accept no more; publishers and players stay."""
@@ -298,7 +311,7 @@ class Server:
         """
         old = self.runtime
         runtime = compile_runtime(settings, old.number + 1, self.tokens.store)
-        self._listen(runtime, ())
+        self.listeners.commit(self._plan(runtime, (), {}))
         self.runtime = runtime
         self.connection_limit.limit = settings.max_connections
         self.connection_limit.each = settings.limits.accepted
@@ -355,14 +368,16 @@ class Server:
 
     # --- what listeners and rooms ask ---
 
-    def _listen(self, runtime: Runtime, sockets: Sequence[socket.socket]) -> None:
-        plan = self.listeners.plan(
+    def _plan(
+        self, runtime: Runtime, sockets: Sequence[socket.socket], handed: Mapping[Place, socket.socket]
+    ) -> Plan:
+        return self.listeners.plan(
             wanted(runtime.settings, self._spoken),
             trusted=runtime.trusted,
             empty_ip_ok=runtime.settings.empty_ip_ok,
             inherited=sockets,
+            handed=handed,
         )
-        self.listeners.commit(plan)
 
     def _caster(self, caster: StreamCaster) -> Connect:
         handler = Caster(

@@ -57,3 +57,15 @@ CLOSED_PIPE_STATUS: Final = 141
 
 HEAP_TRIM_SECONDS: Final = 2.0
 "From the freeing of much memory to its return to the system, seconds: once for many streams, muxers and viewers that end."
+
+PARCEL_DESCRIPTORS: Final = 200
+"Descriptors passed at once between two processes; the kernel takes 253 (SCM_MAX_FD)."
+
+UPGRADE_START_SECONDS: Final = 60.0
+"Time that a new version gets to start, read its configuration and bind what is new, seconds: the old one serves meanwhile."
+
+UPGRADE_TAKE_SECONDS: Final = 10.0
+"Time that a new version gets to take over, seconds. Nothing is sent or read meanwhile; 500 players and 5 publishers take 0.1 s."
+
+UPGRADE_DRAIN_SECONDS: Final = 30.0
+"Time that answers in progress get in the old process after an upgrade, seconds: downloads of files are cut then."

@@ -6,9 +6,18 @@ import asyncio
 import contextlib
 import os
 import socket
+from typing import Protocol, runtime_checkable
 from weakref import WeakKeyDictionary, WeakSet
 
 from fastflv import limits
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A connection that answers requests."""
+
+    def close_if_idle(self) -> bool:
+        """Close the connection if no request is in progress; return whether none is."""
 
 
 class OpenConnections:
@@ -28,6 +37,15 @@ class OpenConnections:
             self._plain.add(transport)
         else:
             self._opened[sock] = transport
+
+    def busy(self) -> bool:
+        """Close connections that wait for a request; return whether others have an answer in progress."""
+        found = False
+        for transport in self._open():
+            protocol = transport.get_protocol()
+            if isinstance(protocol, Answering):
+                found = not protocol.close_if_idle() or found
+        return found
 
     async def close(self) -> None:
         """Announce the end to all peers, and close each connection when its peer has, or after STOP_CLOSE_SECONDS.

@@ -136,7 +136,9 @@ class Players:
 
     def _tell_next(self) -> None:
         player = self._left.popleft()
-        player.owner.left(player)
+        # One that another process goes on with has none.
+        if player.owner is not None:
+            player.owner.left(player)
 
     def close_unread(self) -> None:
         """Free the logs without a reader, once all that runs now is done."""

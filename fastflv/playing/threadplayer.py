@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fastflv import limits
+from fastflv._ext.fanout.handover import part_player, player_state, restore_player, socket_of
 from fastflv._ext.fanout.sender import SendHandle
 from fastflv._ext.log.block import MediaBlock
 from fastflv.playing.player import Ended, Framing, Player
@@ -151,6 +152,60 @@ class ThreadPlayer(Player):
             before=self._before,
         )
         self._before = None
+
+    def state(self) -> dict[str, Any] | None:
+        """Return as plain values where it is, for another process that goes on with its socket; None where none can.
+
+        The sender threads are paused.
+        """
+        at = player_state(self._players.sender, self._player) if self._player is not None else None
+        if self._held or self._then is not None or (self._player is not None and at is None):
+            return None
+        return {
+            "at": at,
+            "framing": int(self._framing),
+            "bytes": self._bytes,
+            "steps": list(self._steps),
+            "words": self._words,
+        }
+
+    def part(self, nothing: int) -> None:
+        """Another process goes on with the socket: forget it, and tell nobody. *nothing*: a descriptor of /dev/null."""
+        if self._player is not None:
+            part_player(self._players.sender, self._player, nothing)
+        self._player = self._outlet = self._ended = None
+
+    @property
+    def outlet(self) -> Outlet | None:
+        """What it is sent; None before its start and after its end."""
+        return self._outlet
+
+    @property
+    def fd(self) -> int:
+        """Descriptor of the socket that a sender thread has, which stays the thread's; -1 while none has."""
+        return socket_of(self._player) if self._player is not None else -1
+
+    def resume(self, outlet: Outlet | None, state: dict[str, Any]) -> None:
+        """Go on where `state` says, in another process; the sender threads are paused. *outlet*: None for an idle player.
+
+        Raises KeyError, TypeError, ValueError and OverflowError.
+        """
+        self._bytes = int(state["bytes"])
+        self._steps = Steps(*map(int, state["steps"]))
+        self._words = bytes(state["words"])
+        at = state["at"]
+        if at is None or outlet is None:
+            return
+        self._outlet = outlet
+        rest, block, position = bytes(at["rest"]), bytes(at["block"]), int(at["position"])
+        if not outlet.log.tail <= position <= outlet.log.head:
+            position = -1
+        start, preamble = MediaBlock(block) if block else None, MediaBlock(rest) if rest else None
+        self._add(Next(start, position, preamble, pictured=bool(at["pictured"])))
+        if self._player is not None:
+            restore_player(self._players.sender, self._player, at)
+            if self._words:
+                self._players.sender.recall(self._player)
 
     def say(self, data: bytes) -> None:
         assert self._transport is not None

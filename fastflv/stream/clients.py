@@ -213,6 +213,12 @@ class Clients:
             except Exception:
                 _log_failure(client)
 
+    def part(self, client: Client) -> None:
+        """Forget a client that another process goes on with: it has not left, and nobody is told."""
+        if self._clients.pop(client.id, None) is not None:
+            self.tally.leave(client.id)
+            self._counts[client.stream.id] -= 1
+
     def find(self, id: str) -> Client | None:
         return self._clients.get(id)
 

@@ -81,7 +81,7 @@ class Hub:
             raise StreamBusyError(f"stream {name.url} has a publisher already, client {stream.publisher_id}")
         if stream is None:
             id = self._promised.pop(name, "") or self._new_id()
-            stream = Stream(name, options, id=id, now_ms=now_ms, delays=self.delays)
+            stream = self.new_stream(name, options, id, now_ms)
             self._streams[name] = stream
         elif stream.options != options:
             stream.adopt(options)
@@ -89,6 +89,20 @@ class Hub:
         for watcher in self.watchers:
             _tell(watcher.stream_began, stream)
         return stream
+
+    def resume(self, stream: Stream) -> None:
+        """Take a stream that another process has handed over; `begin_watch` tells the watchers."""
+        self._streams[stream.name] = stream
+
+    def begin_watch(self, stream: Stream) -> None:
+        """Tell the watchers of a stream that was resumed, if it has a publisher."""
+        if stream.phase is Phase.LIVE:
+            for watcher in self.watchers:
+                _tell(watcher.stream_began, stream)
+
+    def new_stream(self, name: StreamName, options: StreamOptions, id: str, now_ms: int) -> Stream:
+        """Return a stream that is not in the hub yet."""
+        return Stream(name, options, id=id, now_ms=now_ms, delays=self.delays)
 
     def unpublish(self, stream: Stream, now_ms: int) -> None:
         """The publisher left. Without grace, or without media and players, the stream ends at once; call `expire` later otherwise."""

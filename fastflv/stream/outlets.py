@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Final
+from typing import Any, Final
 
 from fastflv import limits
 from fastflv._ext.ingest.streamwriter import StreamWriter
@@ -99,6 +99,20 @@ class Outlets:
             self._made[variant] = outlet
         outlet.unread_since = None
         return outlet
+
+    def resume(self, variant: Variant, log: MediaLog, state: dict[str, Any]) -> None:
+        """Go on with the log of *variant* that another process wrote until now; *state*: of its remux.
+
+        Outlets that others are made of come before them. Raises HandoverError, KeyError, TypeError and ValueError.
+        """
+        source = self._plain if variant.container == "flv" else self._made[variant.tags]
+        remux = make_remux(variant, source.log, log)
+        remux.resume(source.starts.header_tags(), state)
+        self._made[variant] = Outlet(self._writer, variant, log, remux, source)
+
+    def find(self, variant: Variant) -> Outlet | None:
+        """Return the outlet of *variant*, where there is one."""
+        return self._made.get(variant)
 
     def end(self) -> None:
         """The stream has ended, and all its logs: what made one of another lets go of both, for they hold each other."""

@@ -73,6 +73,18 @@ class Publications:
     def now_ms(self) -> int:
         return int(self.timers.time() * 1000)
 
+    def resume(
+        self,
+        stream: Stream,
+        options: PublishOptions,
+        request: AccessRequest,
+        source: Source,
+        low_water: LowWater | None,
+        joined: float,
+    ) -> Publication:
+        """Go on with a publish that another process has handed over; *stream* is resumed. *low_water*: as in `begin`."""
+        return Publication(self, stream, options, request, source, low_water, joined)
+
     def begin(
         self,
         name: StreamName,
@@ -111,7 +123,9 @@ class Publication:
         request: AccessRequest,
         source: Source,
         low_water: LowWater | None,
+        joined: float | None = None,
     ) -> None:
+        """*joined*: when it began, monotonic clock, seconds; None: now."""
         now = shared.timers.time()
         self.stream = stream
         self.sink: StreamWriter = stream.writer
@@ -127,7 +141,7 @@ class Publication:
         "Some media has arrived."
         self._settling: Handle | None = None
         self._gathering = Gathering(stream, low_water) if low_water is not None else None
-        self._client: Client | None = Client(request, stream, self, now)
+        self._client: Client | None = Client(request, stream, self, now if joined is None else joined)
         shared.clients.add(self._client)
         shared.idle.watch(self._client, options.idle)
         self._watch = Deadline(shared.timers, self._silent, step=limits.WATCH_SECONDS_MIN)
@@ -190,6 +204,42 @@ class Publication:
             self._formats = writer.formats
             for why in self.stream.misfits():
                 log.warning("tracks have changed: %s", why, extra=self._marks)
+
+    def resume(self, bytes_before: int) -> None:
+        """Go on with a publish of another process, which has brought media; *bytes_before*: of the stream before it."""
+        self._fed = True
+        self._bytes_before = bytes_before
+        self._watch.set(self._patience)
+        self.look()
+
+    @property
+    def source(self) -> Source | None:
+        """What feeds it; None after the end."""
+        return self._source
+
+    @property
+    def client(self) -> Client | None:
+        """The publisher's entry among the clients; None after the end."""
+        return self._client
+
+    @property
+    def bytes_before(self) -> int:
+        """Bytes of media of the stream before this publish."""
+        return self._bytes_before
+
+    def part(self) -> None:
+        """Another process goes on with the publish: forget it, and tell nobody."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        self._stop_gathering()
+        self._watch.cancel()
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
+        self._shared.idle.watch(client, 0)
+        self._shared.clients.part(client)
+        self._source = None
 
     def adopt(self, options: PublishOptions) -> None:
         """Take the settings of a new configuration."""

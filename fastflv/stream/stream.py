@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from fastflv import limits
 from fastflv._ext.ingest.streamwriter import StreamWriter
@@ -16,7 +16,7 @@ from fastflv.containers import carriage
 from fastflv.containers.variant import PLAIN, Variant
 from fastflv.errors import AmfError
 from fastflv.media.amf import amf0
-from fastflv.media.amf.values import Value
+from fastflv.media.amf.values import EcmaArray, Value
 from fastflv.media.codecs import AUDIO, VIDEO
 from fastflv.media.inband import make_record
 from fastflv.stream.announce import Seen, announce, live_fields, promised
@@ -225,6 +225,46 @@ class Stream:
         self.writer.on_tracks_changed = self.writer.clock = None
         self.log.end()
         self.outlets.end()
+
+    def state(self) -> dict[str, Any]:
+        """Return as plain values what players and rules were told, for another process that goes on; its writer and logs stand apart."""
+        return {
+            "began": self.began,
+            "live": self.phase is Phase.LIVE,
+            "left_ms": self.left_ms,
+            "settled": self.settled,
+            "settle_at": self.settle_at,
+            "first_ms": self._first_ms,
+            "metadata": amf0.encode("onMetaData", EcmaArray(self.metadata)),
+            "absolute": self._absolute,
+            "told": self._told,
+            "expected": list(self._expected),
+            "shown": list(self._shown),
+            "publisher_id": self.publisher_id,
+            "sent_before": self.sent_before,
+            "evicted": self.evicted,
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on as `state` says, with a writer and logs that were restored. Raises AmfError, KeyError, TypeError and ValueError."""
+        values = amf0.decode_all(state["metadata"])
+        self.metadata = next((value for value in values[1:] if isinstance(value, dict)), {})
+        self.began = float(state["began"])
+        self.phase = Phase.LIVE if state["live"] else Phase.GRACE
+        self.left_ms = int(state["left_ms"])
+        self.settled = bool(state["settled"])
+        self.settle_at = int(state["settle_at"])
+        self._first_ms = int(state["first_ms"])
+        self._absolute = bool(state["absolute"])
+        self._told = bytes(state["told"])
+        self._expected = Tracks(*map(bool, state["expected"]))
+        self._shown = Tracks(*map(bool, state["shown"]))
+        self.publisher_id = str(state["publisher_id"])
+        self.sent_before = int(state["sent_before"])
+        self.evicted = int(state["evicted"])
+        if self.clock is not None:
+            self.clock.begin()
+        self.adopt(self.options)
 
     def take_data(self, name: str, payload: bytes, timestamp: int) -> None:
         """Take script data of the publisher; onMetaData is edited for a live stream and kept."""

@@ -29,7 +29,7 @@ class Arguments(argparse.ArgumentParser):
             description="Live server: RTMP in, HTTP-FLV out. Without -c it runs with a built-in configuration: "
             "RTMP on 1935, HTTP-FLV on 8080, API on 127.0.0.1:1985.",
             epilog="Commands: `fastflv probe` tells tracks, rates and delay of a stream or file, `fastflv remux` writes an FLV "
-            "file in another container, `fastflv record` writes a stream into a file, `fastflv push` publishes files, `fastflv top` watches a server, `fastflv token` makes and reads tokens; see `fastflv probe -h` and the like. "
+            "file in another container, `fastflv record` writes a stream into a file, `fastflv push` publishes files, `fastflv top` watches a server, `fastflv token` makes and reads tokens, `fastflv reload` and `fastflv upgrade` ask the running server; see `fastflv probe -h` and the like. "
             "`fastflv config sample` has configurations to start from.",
             add_help=False,
             allow_abbrev=False,

@@ -11,6 +11,8 @@ from typing import Final
 from fastflv import limits
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import LogTank, Settings
+from fastflv.control.takeover import Takeover
+from fastflv.control.upgrade import CommandLine
 from fastflv.errors import ConfigError, StartupError
 from fastflv.tools.arguments import Arguments
 from fastflv.tools.configtest import load_checked, print_findings, work_folder
@@ -26,6 +28,7 @@ COMMANDS: Final = {
     "remux": "fastflv.tools.remux",
     "top": "fastflv.tools.top",
     "token": "fastflv.tools.token",
+    "upgrade": "fastflv.tools.upgrade",
 }
 "Modules of the commands beside the server."
 
@@ -52,6 +55,7 @@ def run(argv: Sequence[str] | None) -> int:
     args = Arguments().parse(argv, os.environ)
     # A reload reads the same files, whatever work_dir says.
     folder = os.getcwd()
+    takeover = Takeover.inherited(os.environ)
 
     def load_now(stamps: FileStamps) -> Settings:
         return load_checked(args, folder=folder, stamps=stamps, uses_in=lambda settings: "")
@@ -61,6 +65,8 @@ def run(argv: Sequence[str] | None) -> int:
         settings = load_checked(args, folder=folder, stamps=stamps, uses_in=work_folder)
     except (ConfigError, StartupError) as error:
         print_findings(error, (), as_json=args.json)
+        if takeover is not None:
+            takeover.refuse(str(error))
         return 1
     if args.test and args.explain:
         # Loaded for it alone: neither the server nor a plain test pays for it.
@@ -75,7 +81,8 @@ def run(argv: Sequence[str] | None) -> int:
     if settings.log.tank is LogTank.FILE:
         print_findings(None, settings.notices, as_json=False)
     try:
-        return serve(settings, load_now, stamps, demo=args.demo)
+        command = CommandLine((sys.executable, *sys.orig_argv[1:]), folder)
+        return serve(settings, load_now, stamps, command=command, takeover=takeover, demo=args.demo)
     except StartupError as error:
         print(f"fastflv: {error}", file=sys.stderr)
         return 1

@@ -6,9 +6,8 @@ import asyncio
 import gc
 import logging
 import os
-import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint
@@ -16,13 +15,15 @@ from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import LogTank, Settings
 from fastflv.config.notice import NoticeKind
 from fastflv.control.background import go_to_background
-from fastflv.control.commandsocket import CommandSocket
 from fastflv.control.identity import server_id
 from fastflv.control.life import Life
 from fastflv.control.log import end_log, place_of, start_log
-from fastflv.control.process import PidFile, ignore_early_signals
+from fastflv.control.presence import Presence
+from fastflv.control.process import ignore_early_signals
 from fastflv.control.server import Server
 from fastflv.control.starturls import start_urls
+from fastflv.control.takeover import Takeover
+from fastflv.control.upgrade import CommandLine
 from fastflv.errors import StartupError
 from fastflv.net.activation import inherited_sockets
 from fastflv.net.clientid import new_id
@@ -36,9 +37,14 @@ def serve(
     load_again: Callable[[FileStamps], Settings],
     stamps: FileStamps,
     *,
+    command: CommandLine,
+    takeover: Takeover | None = None,
     demo: bool = False,
 ) -> int:
-    """Run the server until a signal ends it. *load_again*, *stamps*: for reloads, as `Life` has them."""
+    """Run the server until a signal ends it. *load_again*, *stamps*: for reloads, as `Life` has them.
+
+    *command*: for upgrades. *takeover*: of the process that has started this one for an upgrade.
+    """
     import uvloop
 
     ignore_early_signals()
@@ -50,45 +56,58 @@ def serve(
         except OSError as error:
             raise StartupError(f"cannot change to work_dir {settings.work_dir}: {error.strerror}") from error
     recent = start_log(settings.log, utc=settings.utc_time)
-    ready = go_to_background() if settings.daemon else None
+    # One that takes over is where the other one was.
+    ready = go_to_background() if settings.daemon and takeover is None else None
     if not settings.daemon and settings.source and settings.source.flag("daemon", True):
         log.info("the server stays in the foreground: it runs in a container (disable_daemon_for_docker)")
     for notice in settings.notices:
         log.log(logging.INFO if notice.kind is NoticeKind.LEGACY else logging.WARNING, "%s", notice)
-    pid: PidFile | None = None
+    # SRS writes its pid file always; here a file that says nothing of it leaves nothing behind.
+    known = settings.daemon or settings.directive.first("pid")
+    presence = Presence(settings.pid if known else None)
     try:
-        # SRS writes its pid file always; here a file that says nothing of it leaves nothing behind.
-        if settings.daemon or settings.directive.first("pid"):
-            pid = PidFile(settings.pid)
-        identity = Identity(server_id(settings.server_id, settings.pid if pid is not None else ""), new_id())
+        if takeover is None:
+            presence.take()
+        identity = Identity(server_id(settings.server_id, settings.pid if known else ""), new_id())
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             loop = runner.get_loop()
             server = Server(settings, loop, identity=identity, recent=recent)
-            life = Life(server, loop, load_again, stamps)
-            commands = CommandSocket(settings.pid, life.commands) if pid is not None else None
-            return runner.run(_serve(server, life, sockets, commands, demo=demo, ready=ready))
+            life = Life(server, loop, load_again, stamps, presence, command)
+            start = server.start(sockets) if takeover is None else _take_over(server, takeover, presence)
+            return runner.run(_serve(server, life, start, presence, demo=demo, ready=ready))
     except StartupError as error:
+        if takeover is not None:
+            takeover.refuse(str(error))
         if settings.log.tank is LogTank.FILE:
             log.error("%s", error)
         raise
     finally:
         end_log()
-        if pid is not None:
-            pid.release()
+        presence.release()
+
+
+async def _take_over(server: Server, takeover: Takeover, presence: Presence) -> None:
+    """Go on with what another process serves. Raises StartupError; then that process goes on itself."""
+    await takeover.begin(server)
+    try:
+        presence.take()
+    except StartupError as error:
+        # The streams are here by now.
+        log.error("upgrade: %s", error)
+    await takeover.commit(server)
 
 
 async def _serve(
     server: Server,
     life: Life,
-    sockets: Sequence[socket.socket],
-    commands: CommandSocket | None,
+    start: Awaitable[None],
+    presence: Presence,
     *,
     demo: bool,
     ready: Callable[[str], None] | None,
 ) -> int:
-    await server.start(sockets)
-    if commands is not None:
-        await commands.start()
+    await start
+    await presence.listen(life.commands)
     if ready is not None:
         ready(
             f"fastflv runs in the background: process {os.getpid()}, {place_of(server.runtime.settings.log)}"
@@ -108,8 +127,7 @@ async def _serve(
         host = server.runtime.settings.listen[0].host
         player = asyncio.get_running_loop().create_task(publish_demo(Endpoint(host, rtmp[0])))
     await life.run()
-    if commands is not None:
-        await commands.stop()
+    await presence.stop()
     if player is not None:
         player.cancel()
     return 0

@@ -20,6 +20,7 @@ cdef class Sender:
     cdef int* load
     cdef set players
     cdef bint running
+    cdef bint paused           # the threads have ended, and their players wait for others (handover.pyx)
 
     cdef void halt(self) noexcept
     cdef int ask(self, SendHandle player, uint8_t what) except -1

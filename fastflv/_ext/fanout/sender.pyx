@@ -21,7 +21,7 @@ from fastflv._ext.fanout.player cimport (
     ASKED_BACK, ASKED_LEAVE, LEFT_ENDED, LEFT_EPOCH, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN,
     LEFT_SLOW, LEFT_STALLED, PlayerState,
 )
-from fastflv._ext.fanout.thread cimport Thread, run_thread
+from fastflv._ext.fanout.thread cimport STOP_END, Thread, run_thread
 from fastflv._ext.log.block cimport MediaBlock, block_hold
 from fastflv._ext.log.log cimport log_hold
 from fastflv._ext.log.medialog cimport MediaLog
@@ -211,10 +211,10 @@ cdef class Sender:
         cdef int i
         cdef uint64_t one = 1
         for i in range(self.thread_count):
-            store32_release(&self.threads[i].stop, 1)
+            store32_release(&self.threads[i].stop, STOP_END)
             write(self.threads[i].fd, &one, sizeof(one))
         with nogil:
-            for i in range(self.thread_count):
+            for i in range(0 if self.paused else self.thread_count):
                 pthread_join(self.threads[i].id, NULL)
         self.running = False
         # Each thread has taken its wakers from the logs.

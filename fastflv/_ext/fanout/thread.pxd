@@ -9,6 +9,11 @@ from fastflv._ext.fanout.loadwindow cimport Load
 from fastflv._ext.fanout.player cimport PlayerState
 
 
+cdef enum:                     # values of Thread.stop
+    STOP_END = 1               # disconnect all players
+    STOP_PAUSE = 2             # leave them as they are: another thread goes on with them
+
+
 cdef struct Crew:
     # Shared by the threads of one Sender. `lock` guards `left`.
     pthread_mutex_t lock
@@ -29,7 +34,7 @@ cdef struct Thread:
     PlayerState** asked        # owned array of borrowed pointers: players with a request, NULL for one that left
     int32_t asked_count
     int32_t asked_room
-    int32_t stop               # atomic; release by the event loop, acquire by the thread
+    int32_t stop               # atomic, STOP_*; release by the event loop, acquire by the thread
     Group* groups              # owned list
     Load load                  # chooses the merge window of groups whose window is open
     int32_t blocked            # players with a full socket

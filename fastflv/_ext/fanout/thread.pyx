@@ -426,15 +426,16 @@ cdef void open_windows(Thread* t, int64_t now) noexcept nogil:
 cdef void* run_thread(void* arg) noexcept nogil:
     cdef Thread* t = <Thread*>arg
     cdef epoll_event events[EVENTS]
-    cdef int i, n
+    cdef int i, n, stopping
     cdef int64_t now
     cdef uint64_t count
     cdef PlayerState* p
     cdef Group* g
     cdef Group* following
-    cdef bint called, stopping
+    cdef bint called
     cdef int64_t woke, late
     now = clock_us()
+    stopping = 0
     t.load.since_us = now
     while True:
         n = epoll_wait(t.epfd, events, EVENTS, <int>next_timeout(t, now))
@@ -488,7 +489,7 @@ cdef void* run_thread(void* arg) noexcept nogil:
         t.load.busy_us += now - woke
         if load_look(&t.load, now):
             open_windows(t, now)
-    g = t.groups
+    g = t.groups if stopping == STOP_END else NULL
     while g != NULL:
         for i in range(g.slot_count):
             for n in range(g.slots[i].count):

@@ -39,6 +39,11 @@ cdef class AudioMux(Remux):
         self.describe = describe
         self.is_aac = container == "aac"
 
+    def resume(self, bytes headers not None, dict state not None):
+        """As in Remux; the sequence header brings the fields of ADTS."""
+        self.take_block(headers, len(headers), self.source.log.head_dts)
+        Remux.resume(self, headers, state)
+
     cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
         cdef Payload payload
         if kind != TAG_AUDIO or flags & COMMAND:

@@ -48,6 +48,18 @@ cdef class Remux(Follower):
         """Return the form that the headers *tags*, whole FLV tags, have in this container."""
         return b""
 
+    def state(self):
+        """Return what another process needs to write the log on, as a dict of plain values; all is published then."""
+        return {}
+
+    def resume(self, bytes headers not None, dict state not None):
+        """Go on behind the head of the source, where the log was restored; *headers* as in `begin`.
+
+        *state*: as `state` gave it. Raises HandoverError, and what a conversion of a wrong value raises.
+        """
+        self.at = self.source.log.head
+        self.source.attach(self)
+
     def stop(self):
         """Stop following the source; the log stays as it is."""
         self.source.detach(self)

@@ -37,6 +37,7 @@ from fastflv._ext.ts.program cimport (
     FORM_AAC, FORM_HEVC, FORM_MP3, FORM_NONE, FORM_OPUS, TABLES_BYTES, form_of, mpeg_audio_type, program_begin,
     program_expire, program_know, program_lose, program_show, program_sent, program_timer, program_wait, program_write,
 )
+from fastflv._ext.ts.programstate cimport program_state, restore_program
 from fastflv._ext.ts.tables cimport PMT_PID
 
 from fastflv import limits
@@ -102,6 +103,23 @@ cdef class TsMux(Remux):
         """As in Remux; audio without a sequence header is announced in the first tables too."""
         self.look_ahead(position)
         Remux.begin(self, headers, position)
+
+    def state(self):
+        """As in Remux: the tables, their versions, continuity counters and the clock. Gathered audio is written."""
+        self.flush_audio(False)
+        if self.written:
+            self.written = False
+            self.log.publish(True)
+        return {"program": program_state(&self.program), "clock": self.clock, "sets_credit": self.sets_credit}
+
+    def resume(self, bytes headers not None, dict state not None):
+        """As in Remux; the sequence headers bring the rest."""
+        cdef Clock clock = state["clock"]
+        self.take_block(headers, len(headers), self.source.log.head_dts)
+        restore_program(&self.program, state["program"])
+        self.clock = clock
+        self.sets_credit = min(<int64_t>state["sets_credit"], SETS_CREDIT)
+        Remux.resume(self, headers, state)
 
     cdef int take_tag(self, uint8_t kind, uint8_t flags, int64_t dts_ms, const uint8_t* body, uint32_t size) except -1:
         cdef Payload payload

@@ -34,6 +34,14 @@ class AckWindow:
         if not self._ours:
             self._set(window)
 
+    def state(self) -> tuple[int, int, int, bool]:
+        """What `resume` takes: when the next is due, what is acknowledged, each how many bytes, and whether by a window of our own."""
+        return self.due, self._acked, self._step, self._ours
+
+    def resume(self, due: int, acked: int, step: int, ours: bool) -> None:
+        """Go on as `state` says. Raises TypeError and ValueError."""
+        self.due, self._acked, self._step, self._ours = int(due), int(acked), max(0, int(step)), bool(ours)
+
     def acknowledge(self, received: int) -> None:
         """Note that *received* bytes are acknowledged now."""
         self._acked = received

@@ -33,7 +33,7 @@ from fastflv.protocols.rtmp.replies import Replies
 from fastflv.protocols.rtmp.states import CONNECTION, EXCLUDES, ConnectionState, StreamState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 BAD_NAME: Final = "NetStream.Publish.BadName"
 CALL_FAILED: Final = "NetConnection.Call.Failed"
@@ -101,6 +101,33 @@ class ServerCommands:
         """State of a message stream; IDLE for one that was never used."""
         stream = self._streams.get(stream_id)
         return StreamState.IDLE if stream is None else stream.state
+
+    @property
+    def streams(self) -> list[MessageStream]:
+        """The message streams that are not idle."""
+        return list(self._streams.values())
+
+    @property
+    def acks(self) -> AckWindow:
+        """When the peer's bytes are acknowledged."""
+        return self._acks
+
+    @property
+    def created(self) -> int:
+        """Message streams that the peer has created."""
+        return self._created
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """tcUrl and app that `connect` named."""
+        return self._place
+
+    def take_over(self, place: tuple[str, str], created: int, streams: Iterable[MessageStream]) -> None:
+        """Be connected, as another process has left the peer."""
+        self.state = ConnectionState.CONNECTED
+        self._place = place
+        self._created = created
+        self._streams = {stream.id: stream for stream in streams}
 
     def _move(self, cause: str) -> None:
         try:

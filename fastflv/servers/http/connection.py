@@ -327,6 +327,13 @@ class HttpConnection(asyncio.Protocol):
             # Closing a descriptor that has a duplicate sends nothing.
             transport.abort()
 
+    def close_if_idle(self) -> bool:
+        """Close the connection if no request is in progress; return whether none is."""
+        if self._exchange is not None or self._unread or self._unsent:
+            return False
+        self.close()
+        return True
+
     @property
     def leaving(self) -> bool:
         """The server quits: no connection is kept for another request."""

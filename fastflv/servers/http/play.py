@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fastflv._ext.log.block import MediaBlock
-from fastflv.access.request import Action
+from fastflv.access.request import AccessRequest, Action
 from fastflv.config.model.play import StartMode
 from fastflv.containers.variant import Variant
 from fastflv.playing.join import Join, JoinRefused
@@ -145,6 +145,11 @@ class RunningPlay:
             self._rewind = None
         if client is not None:
             self._live.clients.remove(client, reason, self._live.joins.loop.time())
+
+    def resume(self, stream: Stream, link: Link, request: AccessRequest, times: tuple[float, float]) -> None:
+        """Enter a player that another process has handed over. *times*: as `Client.joined` and `asked`."""
+        self._client = Client(request, stream, link, *times)
+        self._live.clients.add(self._client)
 
 
 class DetachedPlay(RunningPlay):

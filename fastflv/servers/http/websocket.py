@@ -127,6 +127,18 @@ def refuse_handshake(error: WebSocketHandshakeError) -> Response:
     return Response.of_text(400, why)
 
 
+def opened_websocket() -> WSConnection:
+    """Return the state of a server whose opening handshake is over."""
+    ws = WSConnection(ConnectionType.SERVER)
+    fields = [(b"Host", b"here"), (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+    fields += [(b"Sec-WebSocket-Key", NO_KEY.encode()), (b"Sec-WebSocket-Version", b"13")]
+    ws.initiate_upgrade_connection(fields, "/")
+    ws.send(AcceptConnection())
+    # The request is an event too.
+    list(ws.events())
+    return ws
+
+
 class WebSocketConnection(asyncio.Protocol):
     """One WebSocket after its handshake; `serve` follows `connection_made`, before anything is read."""
 
@@ -163,10 +175,36 @@ class WebSocketConnection(asyncio.Protocol):
         "Frames that wait for a turn of the loop, WEBSOCKET_SAID_BYTES_MAX at most."
         self.received = 0
         "Bytes received behind the handshake."
+        self.resumed: Callable[[asyncio.Transport], None] | None = None
+        "Goes on with what another process has handed over, once there is a transport."
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
         self._quiet.heard(self.transport)
+        resumed, self.resumed = self.resumed, None
+        if resumed is not None:
+            resumed(self.transport)
+
+    @property
+    def is_steady(self) -> bool:
+        """Nothing but the media is under way: no close, no input that waits, no output in the transport."""
+        return not (
+            self._farewell is not None
+            or self._unread
+            or self._ws.state is not ConnectionState.OPEN
+            or self.transport.is_closing()
+            or self.transport.get_write_buffer_size()
+        )
+
+    def part(self) -> None:
+        """Another process goes on with the socket: forget it, and tell nobody but who counts connections."""
+        self._timer.cancel()
+        self._silence.cancel()
+        self._quiet.forget(self.transport)
+        # Closing a descriptor that has a duplicate sends nothing.
+        self.transport.set_protocol(asyncio.Protocol())
+        self.transport.abort()
+        self._lost()
 
     def serve(self, player: Player) -> None:
         """Let *player* send the media."""

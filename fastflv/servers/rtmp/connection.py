@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -73,6 +74,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._messages: int | None = None
         "Messages when the peer was last heard; None: they do not move the deadline."
         self._closing: Deadline | None = None
+        self._resumed: Callable[[], RtmpPlay | None] | None = None
+        "Goes on with what another process has handed over."
 
     # --- asyncio ---
 
@@ -80,6 +83,11 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._transport = transport  # type: ignore[assignment]
         self._session.on_data = self._publishes.take_script
         self._session.has_turn = self.server.turns.open
+        resumed, self._resumed = self._resumed, None
+        if resumed is not None:
+            self._play = resumed()
+            self._heard()
+            return
         self._list()
         self.server.quiet.heard(self.transport)
         self._deadline.set(self._patience)
@@ -150,17 +158,40 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self.server.publications.clients.arrivals.withdraw(
                 self, self._fault or self._reason.value, self._loop.time()
             )
-            self._session.on_data = None
-            self._publishes.forget()
-            self.server.quiet.forget(self.transport)
-            self._transport = None
-            self._deadline.cancel()
-            if self._closing is not None:
-                self._closing.cancel()
-                self._closing = None
-            self.server.limit.release(self.peer.socket_ip)
+            self._free()
             for watcher in self.server.watchers:
                 watcher(self.id, self.sent, self._session.reader.received)
+
+    def _free(self) -> None:
+        self._session.on_data = None
+        self._publishes.forget()
+        self.server.quiet.forget(self.transport)
+        self._transport = None
+        self._deadline.cancel()
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
+        self.server.limit.release(self.peer.socket_ip)
+
+    # --- to another process (handover.py) ---
+
+    @property
+    def carried(self) -> tuple[ServerSession, Publishes, RtmpPlay | None, RtmpOptions | None]:
+        return self._session, self._publishes, self._play, self._options
+
+    def part(self) -> None:
+        """Another process goes on with the socket: free what this one holds. Nothing is sent."""
+        transport = self.transport
+        self._play = None
+        self._free()
+        transport.set_protocol(asyncio.Protocol())
+        # Closing a descriptor that has a duplicate sends nothing.
+        transport.abort()
+
+    def restore(self, options: RtmpOptions | None, resumed: Callable[[], RtmpPlay | None]) -> None:
+        """Begin as another process has left the peer. *resumed* is called once there is a transport; it returns the play."""
+        self._options = options
+        self._resumed = resumed
 
     # --- Arrival ---
 

@@ -149,6 +149,10 @@ class PublisherFeed:
         if reading:
             self._hand_over()
 
+    def part(self) -> None:
+        """Another process goes on with the socket."""
+        self._feed.close()
+
     def _hand_over(self) -> None:
         transport = self._connection.transport
         if not transport.is_closing():

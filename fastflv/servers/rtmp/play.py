@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from fastflv import limits
+from fastflv.access.request import AccessRequest
 from fastflv.config.model.play import StartMode
 from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError
 from fastflv.playing.join import Join, JoinFailure, JoinRefused
 from fastflv.playing.player import Framing, Player
+from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.protocols.rtmp.events import PlayWanted
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.stream.clients import Client
@@ -24,6 +27,7 @@ from fastflv.stream.name import StreamName
 from fastflv.stream.rewind import Rewind
 from fastflv.stream.start import start_mode_of
 from fastflv.stream.stream import Phase, Stream, StreamOptions
+from fastflv.stream.streamstate import request_state
 
 if TYPE_CHECKING:
     from fastflv.servers.rtmp.connection import RtmpConnection
@@ -109,6 +113,10 @@ class RtmpPlay:
     def stream_id(self) -> int:
         return self._wanted.stream_id
 
+    @property
+    def connection(self) -> RtmpConnection:
+        return self._connection
+
     def begin(self) -> None:
         """Join the stream."""
         if self._why:
@@ -193,6 +201,73 @@ class RtmpPlay:
     def adopt(self, options: StreamOptions) -> None:
         if self._player is not None:
             self._player.adopt(options)
+
+    # --- to another process ---
+
+    def state(self) -> dict[str, Any] | None:
+        """Return the play as plain values; None where another process cannot go on with it. Sender threads are paused."""
+        client, player = self._client, self._player
+        if (
+            client is None
+            or not isinstance(player, ThreadPlayer)
+            or self._halting
+            or self._stopped
+            or self._complete
+            or self._rewind is not None
+        ):
+            return None
+        at = player.state()
+        if at is None:
+            return None
+        loop = self._connection.server.loop
+        return {
+            "wanted": asdict(self._wanted),
+            "vhost": self._name.vhost,
+            "stream": client.stream.id,
+            "request": request_state(client.request),
+            "joined": client.joined,
+            "asked": client.asked,
+            "variant": asdict(self._variant),
+            "paused": self._paused,
+            "seen": self._seen,
+            "left": self._timer.when() - loop.time() if self._timer is not None else 0.0,
+            "player": at,
+        }
+
+    def part(self, nothing: int) -> None:
+        """Another process goes on with the play: forget it, and tell nobody. *nothing*: a descriptor of /dev/null."""
+        server = self._connection.server
+        server.idle.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        client, self._client = self._client, None
+        if client is not None:
+            server.publications.clients.part(client)
+        player, self._player = self._player, None
+        if isinstance(player, ThreadPlayer):
+            player.part(nothing)
+
+    def resume(
+        self, stream: Stream, request: AccessRequest, variant: Variant, state: Mapping[str, Any]
+    ) -> None:
+        """Go on with a play that another process has handed over, in place of `begin`.
+
+        Raises KeyError, TypeError, ValueError and OverflowError.
+        """
+        connection, server = self._connection, self._connection.server
+        player = server.players.play(connection.transport, stream.options, Framing.RAW, self._ended)
+        assert isinstance(player, ThreadPlayer)
+        self.stream, self._player, self._variant = stream, player, variant
+        self._paused, self._seen = bool(state["paused"]), int(state["seen"])
+        self._client = Client(request, stream, self, float(state["joined"]), float(state["asked"]))
+        server.publications.clients.add(self._client)
+        left = float(state["left"])
+        if left:
+            self._timer = server.loop.call_later(max(left, 0.0), self._end)
+        outlet = stream.outlets.find(variant)
+        if state["player"]["at"] is None or outlet is None:
+            server.idle.add(self)
+        player.resume(outlet, state["player"])
 
     # --- playing ---
 

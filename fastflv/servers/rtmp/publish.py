@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastflv._ext.ingest.lowwater import LowWater
+from fastflv.access.request import AccessRequest
 from fastflv.protocols.rtmp.events import DataArrived, PublishWanted
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName
 from fastflv.stream.pendingpublish import PendingPublish, PublishFailure, PublishRefused
 from fastflv.stream.publication import Publication, PublishOptions
+from fastflv.stream.stream import Stream
 
 if TYPE_CHECKING:
     from fastflv.servers.rtmp.connection import RtmpConnection
@@ -63,6 +65,37 @@ class RtmpPublish:
         """Ask the gate. Call it once."""
         assert self._pending is not None
         self._pending.begin()
+
+    def resume(
+        self,
+        stream: Stream,
+        request: AccessRequest,
+        low_water: LowWater | None,
+        *,
+        bytes_before: int,
+        joined: float,
+    ) -> Publication:
+        """Go on with a publish that another process has handed over, in place of `begin`."""
+        self._pending = None
+        self.publication = self._connection.server.publications.resume(
+            stream, self._present_options(), request, self, low_water, joined
+        )
+        self.publication.resume(bytes_before)
+        return self.publication
+
+    @property
+    def connection(self) -> RtmpConnection:
+        return self._connection
+
+    @property
+    def wanted(self) -> PublishWanted:
+        """As the publisher asked."""
+        return self._wanted
+
+    @property
+    def vhost(self) -> str:
+        """Name of the configured vhost."""
+        return self._options.vhost
 
     def take_script(self, event: DataArrived) -> None:
         """Take script data in its place among the media."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fastflv.access.request import AccessRequest
 from fastflv.protocols.rtmp import events
 from fastflv.protocols.rtmp.server import ServerSession
 from fastflv.servers.rtmp.feed import PublisherFeed
@@ -12,6 +14,7 @@ from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.servers.rtmp.publish import DENIED, RtmpPublish
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.publication import Publication
+from fastflv.stream.stream import Stream
 
 if TYPE_CHECKING:
     from fastflv.servers.rtmp.connection import RtmpConnection
@@ -51,6 +54,45 @@ class Publishes:
         low_water = self._feed.low_water if self._feed is not None else None
         publish = self._rows[event.stream_id] = RtmpPublish(connection, self, event, options, low_water)
         publish.begin()
+
+    def resume(
+        self,
+        event: events.PublishWanted,
+        options: RtmpOptions,
+        stream: Stream,
+        request: AccessRequest,
+        *,
+        bytes_before: int,
+        joined: float,
+        alone: bool,
+    ) -> None:
+        """Go on with a publish that another process has handed over. *alone*: the connection has no other."""
+        connection = self._owner
+        if alone:
+            self._feed = connection.server.feeding.open(connection, self._session)
+        low_water = self._feed.low_water if self._feed is not None else None
+        publish = RtmpPublish(connection, self, event, options, low_water)
+        self._rows[event.stream_id] = publish
+        publication = publish.resume(stream, request, low_water, bytes_before=bytes_before, joined=joined)
+        self._session.reader.set_sink(publish.stream_id, publication.sink)
+        self._feeding.append(publication)
+        if self._feed is not None:
+            self._feed.begin(publication)
+
+    def __iter__(self) -> Iterator[RtmpPublish]:
+        return iter(self._rows.values())
+
+    def part(self) -> None:
+        """Another process goes on with the connection."""
+        for publish in self._rows.values():
+            if publish.publication is not None:
+                publish.publication.part()
+        self._rows.clear()
+        self._feeding = []
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            feed.part()
+        self._connection = None
 
     # --- reads ---
 

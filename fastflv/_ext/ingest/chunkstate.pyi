@@ -1,0 +1,6 @@
+from typing import Any
+
+from fastflv._ext.ingest.chunkread import ChunkReader
+
+def reader_state(reader: ChunkReader) -> dict[str, Any]: ...
+def restore_reader(reader: ChunkReader, state: dict[str, Any]) -> None: ...

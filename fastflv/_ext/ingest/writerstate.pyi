@@ -1,0 +1,6 @@
+from typing import Any
+
+from fastflv._ext.ingest.streamwriter import StreamWriter
+
+def writer_state(writer: StreamWriter) -> dict[str, Any]: ...
+def restore_writer(writer: StreamWriter, state: dict[str, Any]) -> None: ...

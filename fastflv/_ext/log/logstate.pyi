@@ -1,0 +1,6 @@
+from typing import Any
+
+from fastflv._ext.log.medialog import MediaLog
+
+def log_state(log: MediaLog) -> dict[str, Any]: ...
+def restore_log(log: MediaLog, state: dict[str, Any], least: int) -> None: ...

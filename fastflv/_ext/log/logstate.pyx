@@ -1,0 +1,119 @@
+"""A log as plain values, by which another process goes on with it: the same bytes at the same positions."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.string cimport memcpy
+
+from fastflv._ext.core.atomics cimport load_relaxed, store32_release, store_relaxed, store_release
+from fastflv._ext.core.octets cimport load_be32, store_be32
+from fastflv._ext.log.block cimport block_drop, block_new
+from fastflv._ext.log.log cimport log_commit, log_publish, log_reserve
+from fastflv._ext.log.medialog cimport MediaLog
+from fastflv._ext.log.page cimport Page, Tag, page_tag_at
+
+from fastflv.errors import HandoverError
+
+cdef enum:
+    ROW_BYTES = 14             # of the index: size, time in two halves, kind, flags; big-endian
+
+cdef int64_t POSITION_MAX = 1 << 62
+
+
+def log_state(MediaLog log not None):
+    """Return the log as a dict of numbers and bytes. All that was written must be published."""
+    cdef int32_t i, k
+    cdef Page* page
+    cdef Tag* tag
+    cdef uint8_t row[ROW_BYTES]
+    index = bytearray()
+    if log.log.written != load_relaxed(&log.log.head):
+        raise HandoverError("a log has tags that are not published")
+    for i in range(log.log.first, log.log.first + log.log.count):
+        page = log.log.pages[i]
+        for k in range(page.tag_count):
+            tag = &page.tags[k]
+            store_be32(row, tag.size)
+            store_be32(row + 4, <uint32_t>((tag.dts_ms >> 32) & 0xFFFFFFFF))
+            store_be32(row + 8, <uint32_t>(tag.dts_ms & 0xFFFFFFFF))
+            row[12] = tag.kind
+            row[13] = tag.flags
+            index += row[:ROW_BYTES]
+    return {
+        "tail": log.tail,
+        "bytes": log.read(log.tail, log.head),
+        "index": bytes(index),
+        "dts_ms": log.log.written_dts,
+        "key_pos": log.key_pos,
+        "key_headers": log.key_headers,
+        "key_tags": log.log.key_tags,
+        "key_wait_ms": log.log.key_wait_ms,
+        "epoch_ms": log.log.epoch_ms,
+        "epoch_pos": log.log.epoch_pos,
+        "has_video": bool(log.log.has_video),
+        "bytes_per_second": log.log.bytes_per_second,
+    }
+
+
+def restore_log(MediaLog log not None, dict state not None, uint32_t least):
+    """Write what `log_state` gave into a log that is empty; it is published then.
+
+    *least*: shortest tag of the container, bytes. Raises HandoverError, and what a conversion of a wrong value raises.
+    """
+    cdef bytes data = state["bytes"]
+    cdef bytes index = state["index"]
+    cdef bytes headers = state["key_headers"]
+    cdef const uint8_t* row = index
+    cdef const uint8_t* body = data
+    cdef int64_t size = len(data)
+    cdef int64_t at = 0
+    cdef int64_t key = state["key_pos"]
+    cdef int64_t dts
+    cdef uint32_t part
+    cdef uint8_t* out
+    cdef Py_ssize_t i
+    if log.log.count or log.log.written:
+        raise HandoverError("the log is not empty")
+    log.log.written = state["tail"]
+    if not 0 <= log.log.written <= POSITION_MAX or len(index) % ROW_BYTES:
+        raise HandoverError("the position or the index of a log is wrong")
+    # Readers, and who trims, see nothing before the head.
+    store_relaxed(&log.log.head, log.log.written)
+    for i in range(len(index) // ROW_BYTES):
+        part = load_be32(row)
+        if part < least or <int64_t>part > size - at:
+            raise HandoverError("the index of a log does not fit its bytes")
+        dts = <int64_t>((<unsigned long long>load_be32(row + 4) << 32) | load_be32(row + 8))
+        out = log_reserve(log.log, part)
+        if out == NULL:
+            raise MemoryError
+        memcpy(out, body + at, part)
+        log_commit(log.log, part, dts, row[12], row[13])
+        at += part
+        row += ROW_BYTES
+    if at != size:
+        raise HandoverError("the index of a log does not fit its bytes")
+    log.log.written_dts = state["dts_ms"]
+    log.log.epoch_ms = state["epoch_ms"]
+    store_release(&log.log.epoch_pos, state["epoch_pos"])
+    log.log.key_wait_ms = state["key_wait_ms"]
+    store_relaxed(&log.log.bytes_per_second, max(<int64_t>state["bytes_per_second"], <int64_t>0))
+    store32_release(&log.log.has_video, 1 if state["has_video"] else 0)
+    log_publish(log.log, False)
+    if key >= 0 and starts_tag(log, key):
+        block_drop(log.log.key_block)
+        log.log.key_block = block_new(<const uint8_t*>headers, <uint32_t>len(headers))
+        if log.log.key_block == NULL:
+            raise MemoryError
+        store_release(&log.log.key_pos, key)
+        log.log.key_tags = state["key_tags"]
+
+
+cdef bint starts_tag(MediaLog log, int64_t position) noexcept:
+    """Return whether a tag begins at *position*."""
+    cdef int32_t i, k
+    cdef Page* page
+    for i in range(log.log.first, log.log.first + log.log.count):
+        page = log.log.pages[i]
+        if page.start <= position < page.start + page.used:
+            k = page_tag_at(page, position)
+            return k >= 0 and page.start + page.tags[k].offset == position
+    return False

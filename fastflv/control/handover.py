@@ -1,0 +1,162 @@
+"""What one process hands to another of a server: its streams with their publishers and players.
+
+In the old process `Leaving` reads it, in the new one `Arriving` goes on with it. Between both the sender threads of
+the old process are paused, and its event loop is held: nothing is read and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from fastflv._ext.fanout.handover import pause_threads, resume_threads
+from fastflv.control.server import Server
+from fastflv.errors import HandoverError
+from fastflv.net.parcel import Parcel
+from fastflv.servers.http.handover import HandedPlay, part_play, play_state
+from fastflv.servers.rtmp.connection import RtmpConnection
+from fastflv.servers.rtmp.handover import HandedConnection, connection_state, part_connection
+from fastflv.servers.rtmp.play import RtmpPlay
+from fastflv.servers.rtmp.publish import RtmpPublish
+from fastflv.stream.publication import Publication
+from fastflv.stream.stream import Phase, Stream
+from fastflv.stream.streamstate import name_of, restore_stream, stream_state
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+"Number of the form of what is handed over. A version that knows another form takes over listeners alone."
+
+State = dict[str, Any]
+
+
+class Leaving:
+    """A server that is handed over, while its sender threads are paused."""
+
+    def __init__(self, server: Server) -> None:
+        """Pause it, and read what can be handed over; call `go_on` or `part` in the same turn of the loop."""
+        self._server = server
+        self._parts: list[Callable[[int], None]] = []
+        self.taken = {"streams": 0, "publishers": 0, "players": 0}
+        self.left = 0
+        "Publishers and players that nobody can go on with: over TLS, or within a request."
+        pause_threads(server.players.sender)
+        try:
+            self.state = self._read()
+        except BaseException:
+            resume_threads(server.players.sender)
+            raise
+
+    def go_on(self) -> None:
+        """Nobody has taken over: serve as before."""
+        resume_threads(self._server.players.sender)
+
+    def part(self) -> None:
+        """Another process has taken over: forget what it has."""
+        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            for part in self._parts:
+                try:
+                    part(nothing)
+                except Exception:
+                    log.exception("upgrade: one that was handed over is not forgotten")
+        finally:
+            resume_threads(self._server.players.sender)
+            os.close(nothing)
+
+    def _read(self) -> State:
+        server = self._server
+        streams = [stream_state(stream) for stream in server.hub]
+        self.taken["streams"] = len(streams)
+        plays: list[State] = []
+        connections: dict[RtmpConnection, None] = {}
+        for client in server.clients:
+            connection = _connection_of(client.link)
+            if connection is not None:
+                connections[connection] = None
+                continue
+            state = play_state(client)
+            if state is None:
+                self.left += 1
+                continue
+            plays.append(state)
+            self._parts.append(partial(part_play, client, server.live))
+        rtmp: list[State] = []
+        for connection in connections:
+            state = connection_state(connection)
+            if state is None:
+                self.left += 1
+                continue
+            rtmp.append(state)
+            self._parts.append(partial(part_connection, connection))
+        self.taken["publishers"] = sum(len(each["publishes"]) for each in rtmp)
+        self.taken["players"] = len(plays) + sum(each["play"] is not None for each in rtmp)
+        return {"streams": streams, "plays": plays, "rtmp": rtmp}
+
+
+def _connection_of(link: object) -> RtmpConnection | None:
+    if isinstance(link, Publication):
+        link = link.source
+    return link.connection if isinstance(link, RtmpPublish | RtmpPlay) else None
+
+
+class Arriving:
+    """What another process has handed over. Made before anything shows; `begin` goes on with it."""
+
+    def __init__(self, server: Server, parcel: Parcel) -> None:
+        """Raises HandoverError: then nothing has changed, and the other process goes on."""
+        self._server = server
+        self._streams: dict[str, Stream] = {}
+        self._connections: list[HandedConnection | HandedPlay] = []
+        try:
+            for state in parcel.values["streams"]:
+                self._add_stream(state)
+            for state in parcel.values["rtmp"]:
+                self._connections.append(HandedConnection(server.rtmp, self._streams, parcel, state))
+            for state in parcel.values["plays"]:
+                self._connections.append(HandedPlay(server.live, self._streams, parcel, state))
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            raise HandoverError(f"it cannot be read: {error!r}") from error
+
+    async def begin(self) -> None:
+        """Go on with all of it. One that fails is disconnected, and logged."""
+        server = self._server
+        sender = server.players.sender
+        for stream in self._streams.values():
+            server.hub.resume(stream)
+        pause_threads(sender)
+        try:
+            for each in self._connections:
+                try:
+                    await each.connect()
+                except Exception:
+                    each.sock.close()
+                    log.exception("upgrade: a connection is lost")
+        finally:
+            resume_threads(sender)
+        publishers = {client.stream for client in server.clients if client.publish}
+        now_ms = server.publications.now_ms()
+        for stream in self._streams.values():
+            if stream.phase is Phase.LIVE and stream not in publishers:
+                # Its publisher had to be left; it may come back.
+                server.hub.unpublish(stream, now_ms)
+            if stream.phase is Phase.GRACE and stream.publisher is not None:
+                server.publications.graces.begin(stream, stream.publisher.peer)
+
+    def released(self) -> None:
+        """The other process writes no files any more: recordings and HLS begin."""
+        for stream in self._streams.values():
+            self._server.hub.begin_watch(stream)
+
+    def _add_stream(self, state: State) -> None:
+        server, name = self._server, name_of(state)
+        vhost = server.runtime.vhosts.get(name.vhost)
+        if vhost is None or not vhost.vhost.enabled:
+            raise HandoverError(f"the new configuration has no vhost {name.vhost}, which has a stream")
+        id = str(state["id"])
+        stream = server.hub.new_stream(name, vhost.publish.stream, id, server.publications.now_ms())
+        restore_stream(stream, state)
+        self._streams[id] = stream

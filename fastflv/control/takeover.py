@@ -1,0 +1,116 @@
+"""The new process of an upgrade: it takes listeners, publishers and players over from the process that started it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import MutableMapping
+from typing import Final
+
+from fastflv import __version__, limits
+from fastflv.config.endpoint import Endpoint
+from fastflv.control.handover import FORMAT, Arriving
+from fastflv.control.listeners import Place, Plan
+from fastflv.control.server import Server
+from fastflv.errors import HandoverError, StartupError
+from fastflv.net.parcel import Parcel, receive_parcel, send_parcel
+
+log = logging.getLogger(__name__)
+
+VARIABLE: Final = "FASTFLV_TAKEOVER"
+"Names the descriptor of the socket to the process that has started this one."
+
+
+class Takeover:
+    """The socket to the old process.
+
+    hello (format, version) -> listeners -> ready -> state -> taken -> commit. Up to the commit each side may end it:
+    the new process says `refused` and ends, and the old one goes on.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._parcels: list[Parcel] = []
+        self._arriving: Arriving | None = None
+        self._plan: Plan | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    @classmethod
+    def inherited(cls, environ: MutableMapping[str, str]) -> Takeover | None:
+        """Return the takeover that this process was started for; None for any other start."""
+        word = environ.pop(VARIABLE, "")
+        if not word.isdecimal():
+            return None
+        try:
+            sock = socket.socket(fileno=int(word))
+        except OSError:
+            return None
+        os.set_inheritable(sock.fileno(), False)
+        return cls(sock)
+
+    def refuse(self, why: str) -> None:
+        """Tell the old process that this one cannot take over."""
+        try:
+            send_parcel(self._sock, {"refused": why})
+        except OSError:
+            log.info("upgrade: the old process is gone")
+
+    async def begin(self, server: Server) -> None:
+        """Take over, and serve. Raises StartupError; then the old process goes on."""
+        try:
+            await self._begin(server)
+        except (HandoverError, StartupError, OSError, EOFError) as error:
+            why = str(error) or "the old process ended it"
+            self.refuse(why)
+            raise StartupError(f"upgrade: {why}") from error
+        finally:
+            for parcel in self._parcels:
+                parcel.close()
+
+    async def _begin(self, server: Server) -> None:
+        self._sock.settimeout(limits.UPGRADE_START_SECONDS)
+        send_parcel(self._sock, {"format": FORMAT, "version": __version__, "process": os.getpid()})
+        offered = await self._receive()
+        handed = {}
+        for row in offered.values["listeners"]:
+            place = Place(Endpoint(str(row["host"]), int(row["port"])), str(row["owner"]))
+            handed[place] = socket.socket(fileno=offered.take(row["fd"]))
+        self._plan = server.prepare(handed=handed)
+        send_parcel(self._sock, {"ready": True})
+        state = await self._receive()
+        if state.values.get("whole"):
+            self._arriving = Arriving(server, state)
+        send_parcel(self._sock, {"taken": True})
+        self._sock.settimeout(limits.UPGRADE_TAKE_SECONDS)
+        commit = await self._receive()
+        if not commit.values.get("commit"):
+            raise HandoverError("the old process goes on")
+
+    async def commit(self, server: Server) -> None:
+        """Serve: the old process has let go of all that it handed over."""
+        if self._arriving is not None:
+            await self._arriving.begin()
+        assert self._plan is not None
+        server.commit(self._plan)
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        """Begin to write files once the old process writes none any more, or is gone."""
+        loop = asyncio.get_running_loop()
+        self._sock.setblocking(False)
+        try:
+            await loop.sock_recv(self._sock, 1)
+        except OSError:
+            pass
+        finally:
+            self._sock.close()
+        if self._arriving is not None:
+            self._arriving.released()
+            self._arriving = None
+
+    async def _receive(self) -> Parcel:
+        parcel = await asyncio.get_running_loop().run_in_executor(None, receive_parcel, self._sock)
+        self._parcels.append(parcel)
+        return parcel

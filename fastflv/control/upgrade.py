@@ -1,0 +1,179 @@
+"""The old process of an upgrade: it starts the new version and hands listeners, publishers and players to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from fastflv import limits
+from fastflv.control.handover import FORMAT, Leaving
+from fastflv.control.server import Server
+from fastflv.control.takeover import VARIABLE
+from fastflv.errors import HandoverError
+from fastflv.net.parcel import Descriptor, Parcel, receive_parcel, send_parcel
+from fastflv.stream.endreason import EndReason
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """How this process was started."""
+
+    words: Sequence[str]
+    "The program and its arguments."
+
+    folder: str
+    "Working directory; relative paths count from there."
+
+
+class Upgrade:
+    """One attempt to hand a server over. Whatever fails before the commit, the server goes on unharmed."""
+
+    def __init__(
+        self, server: Server, command: CommandLine, hand_over: Callable[[], Callable[[], None]]
+    ) -> None:
+        """*hand_over* gives up the pid file and the socket of commands, and returns what takes them again."""
+        self._server = server
+        self._command = command
+        self._give_up = hand_over
+        self._sock: socket.socket | None = None
+
+    async def run(self) -> dict[str, Any]:
+        """Hand the server over; return the report of it. Raises HandoverError: the server serves on."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._sock = ours
+        process = self._start(theirs)
+        try:
+            return await self._hand_over(process)
+        except (OSError, EOFError, HandoverError) as error:
+            ours.close()
+            await self._end(process)
+            raise HandoverError(self._reason(error, process)) from error
+
+    def released(self) -> None:
+        """No file is written any more: the new process may."""
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+    def _start(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
+        fd = theirs.fileno()
+        environment = {**os.environ, VARIABLE: str(fd)}
+        try:
+            return subprocess.Popen(
+                self._command.words, cwd=self._command.folder, env=environment, pass_fds=(fd,)
+            )
+        except OSError as error:
+            raise HandoverError(f"{self._command.words[0]} cannot be started: {error.strerror}") from error
+        finally:
+            theirs.close()
+
+    async def _hand_over(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+        server, sock = self._server, self._sock
+        assert sock is not None
+        sock.settimeout(limits.UPGRADE_START_SECONDS)
+        hello = await self._receive()
+        known = hello.values.get("format") == FORMAT
+        version = str(hello.values.get("version", "?"))
+        log.info("upgrade: process %d has started, version %s", process.pid, version)
+        sockets = server.listeners.sockets
+        send_parcel(sock, {"listeners": listeners_of(sockets)})
+        await self._receive()
+        sock.settimeout(limits.UPGRADE_TAKE_SECONDS)
+        # From here to the end nothing else runs in this process.
+        leaving = Leaving(server) if known else None
+        try:
+            state = {"whole": True, **leaving.state} if leaving is not None else {"whole": False}
+            send_parcel(sock, state)
+            receive_answer(sock)
+            retake = self._give_up()
+            try:
+                send_parcel(sock, {"commit": True})
+            except OSError:
+                retake()
+                raise
+        except BaseException:
+            if leaving is not None:
+                leaving.go_on()
+            raise
+        if leaving is not None:
+            leaving.part()
+        taken = {"listeners": len(sockets), **(leaving.taken if leaving is not None else {})}
+        return {
+            "good": True,
+            "process": process.pid,
+            "version": version,
+            "taken": taken,
+            "left": leaving.left if leaving is not None else len(server.clients),
+            "whole": known,
+        }
+
+    async def _receive(self) -> Parcel:
+        assert self._sock is not None
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(None, receive_answer, self._sock)
+
+    async def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """End a process that has not taken over."""
+        with suppress(OSError):
+            process.terminate()
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(None, lambda: process.wait(limits.STOP_SECONDS))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            await loop.run_in_executor(None, process.wait)
+
+    def _reason(self, error: BaseException, process: subprocess.Popen[bytes]) -> str:
+        if isinstance(error, HandoverError):
+            return str(error)
+        if isinstance(error, TimeoutError):
+            return "the new process did not answer in time"
+        return f"the new process ended, status {process.returncode}: its log or its terminal says why"
+
+
+async def let_go(server: Server, upgrade: Upgrade) -> None:
+    """End what another process has not taken over: players over TLS, recordings, answers in progress."""
+    server.close_listeners()
+    server.unready = "another process serves"
+    for client in list(server.clients):
+        if client.publish:
+            client.drop(EndReason.SERVER_STOPS)
+    await server.hls.stop()
+    await server.recorders.stop()
+    upgrade.released()
+    server.players.stopping = True
+    server.hub.end_all()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + limits.UPGRADE_DRAIN_SECONDS
+    while server.connection_limit.open.busy() and loop.time() < deadline:
+        await asyncio.sleep(limits.STOP_STEP_SECONDS)
+
+
+def receive_answer(sock: socket.socket) -> Parcel:
+    """Wait for an answer of the new process. Raises HandoverError where it refuses, OSError and EOFError where it is gone."""
+    parcel = receive_parcel(sock)
+    if "refused" in parcel.values:
+        raise HandoverError(str(parcel.values["refused"]))
+    return parcel
+
+
+def listeners_of(sockets: Any) -> list[dict[str, Any]]:
+    """Return listening sockets by place, as `Takeover` reads them."""
+    return [
+        {
+            "host": place.endpoint.host,
+            "port": place.endpoint.port,
+            "owner": place.owner,
+            "fd": Descriptor(sock.fileno()),
+        }
+        for place, sock in sockets.items()
+    ]

@@ -1,0 +1,163 @@
+"""Parcels: plain values, bytes and descriptors that one process gives another through a Unix socket.
+
+A parcel is JSON. `bytes` in it stand in a file in memory, which goes with it; a `Descriptor` is passed by SCM_RIGHTS.
+Calls block, for the time-out of the socket at most.
+
+Layout: 12 bytes (descriptors, size of the JSON text; big-endian) with the descriptor of the file, which holds the text
+and the bytes behind it; then the other descriptors, some at a time, with one byte each time.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import socket
+import struct
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from typing import Any, Final, TypeVar
+
+from fastflv import limits
+from fastflv.errors import HandoverError
+
+HEAD: Final = struct.Struct(">IQ")
+BYTES: Final = "$bytes"
+DESCRIPTOR: Final = "$fd"
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """An open descriptor in a parcel. It is borrowed where it is sent, and owned by who reads it."""
+
+    fd: int
+
+
+def send_parcel(sock: socket.socket, values: object) -> None:
+    """Send *values*. Raises OSError; TimeoutError where nobody reads."""
+    blobs: list[bytes] = []
+    descriptors: list[int] = []
+    size = 0
+
+    def encode(value: object) -> object:
+        nonlocal size
+        if isinstance(value, bytes):
+            blobs.append(value)
+            size += len(value)
+            return {BYTES: [size - len(value), len(value)]}
+        if isinstance(value, Descriptor):
+            descriptors.append(value.fd)
+            return {DESCRIPTOR: len(descriptors) - 1}
+        raise TypeError(f"a parcel cannot hold {value!r}")
+
+    text = json.dumps(values, default=encode).encode()
+    memory = os.memfd_create("fastflv-parcel", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(memory, "wb", closefd=False) as file:
+            file.write(text)
+            file.writelines(blobs)
+        socket.send_fds(sock, [HEAD.pack(len(descriptors), len(text))], [memory])
+    finally:
+        os.close(memory)
+    for at in range(0, len(descriptors), limits.PARCEL_DESCRIPTORS):
+        socket.send_fds(sock, [b"."], descriptors[at : at + limits.PARCEL_DESCRIPTORS])
+
+
+class Parcel:
+    """What was received. `close` it: descriptors that nobody has taken are closed."""
+
+    def __init__(self, values: dict[str, Any], descriptors: list[int]) -> None:
+        self.values = values
+        self._left = set(descriptors)
+
+    def take(self, value: object) -> int:
+        """Return the descriptor that *value* stands for; it is the caller's. Raises HandoverError where there is none."""
+        if not isinstance(value, Descriptor) or value.fd not in self._left:
+            raise HandoverError("a descriptor is missing")
+        self._left.remove(value.fd)
+        return value.fd
+
+    def close(self) -> None:
+        while self._left:
+            with suppress(OSError):
+                os.close(self._left.pop())
+
+
+def receive_parcel(sock: socket.socket) -> Parcel:
+    """Wait for a parcel. Raises OSError, EOFError where the other process is gone, and HandoverError for what is none."""
+    head, received, _, _ = socket.recv_fds(sock, HEAD.size, 1)
+    if not head:
+        raise EOFError
+    descriptors: list[int] = []
+    memory = received[0] if received else -1
+    try:
+        if len(head) < HEAD.size or memory < 0:
+            raise HandoverError("it is no parcel")
+        count, size = HEAD.unpack(head)
+        while len(descriptors) < count:
+            byte, received, _, _ = socket.recv_fds(sock, 1, limits.PARCEL_DESCRIPTORS)
+            descriptors += received
+            if not byte or not received:
+                raise EOFError
+        for fd in descriptors:
+            os.set_inheritable(fd, False)
+        values = _read(memory, size, descriptors)
+        if not isinstance(values, dict):
+            raise HandoverError("it is no object")
+        return Parcel(values, descriptors)
+    except BaseException:
+        for fd in descriptors:
+            os.close(fd)
+        raise
+    finally:
+        if memory >= 0:
+            os.close(memory)
+
+
+def _read(memory: int, size: int, descriptors: list[int]) -> object:
+    """Read the values of a parcel from its file."""
+    with mmap.mmap(memory, 0, access=mmap.ACCESS_READ) as view:
+        whole = view[:]
+    blobs = memoryview(whole)[size:]
+
+    def decode(found: dict[str, Any]) -> object:
+        if BYTES in found:
+            at, length = found[BYTES]
+            if not 0 <= at <= at + length <= len(blobs):
+                raise HandoverError("bytes are missing")
+            return bytes(blobs[at : at + length])
+        if DESCRIPTOR in found:
+            index = found[DESCRIPTOR]
+            if not 0 <= index < len(descriptors):
+                raise HandoverError("a descriptor is missing")
+            return Descriptor(descriptors[index])
+        return found
+
+    try:
+        return json.loads(whole[:size], object_hook=decode)
+    except (ValueError, TypeError) as error:
+        raise HandoverError(f"it cannot be read: {error}") from error
+
+
+TYPES: Final[dict[str, Any]] = {"str": str, "int": int, "bool": bool, "float": (int, float)}
+"Of the fields of records, by their annotations."
+
+
+def read_record(record: type[Record], values: object, /, **given: Any) -> Record:
+    """Make a dataclass whose fields are texts, numbers and flags of *values*; those *given* are of other types.
+
+    Raises HandoverError for a field that is missing or of another type.
+    """
+    if not isinstance(values, dict):
+        raise HandoverError(f"{record.__name__} is no object")
+    found: dict[str, Any] = dict(given)
+    for each in fields(record):  # type: ignore[arg-type]
+        if each.name in given:
+            continue
+        value = values.get(each.name)
+        if not isinstance(value, TYPES[str(each.type)]) or (each.type != "bool" and isinstance(value, bool)):
+            raise HandoverError(f"{record.__name__}.{each.name} is {value!r}")
+        found[each.name] = value
+    return record(**found)

@@ -1,0 +1,108 @@
+"""Players over HTTP and WebSocket that one process hands to another, on plain sockets."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from fastflv.access.request import AccessRequest
+from fastflv.errors import HandoverError
+from fastflv.net.parcel import Descriptor, Parcel
+from fastflv.playing.player import Framing
+from fastflv.playing.threadplayer import ThreadPlayer
+from fastflv.servers.http.live import Live
+from fastflv.servers.http.play import DetachedPlay, RunningPlay
+from fastflv.servers.http.websocket import WebSocketConnection, opened_websocket
+from fastflv.stream.clients import Client
+from fastflv.stream.stream import Stream
+from fastflv.stream.streamstate import read_request, read_variant, request_state
+
+State = dict[str, Any]
+
+
+def play_state(client: Client) -> State | None:
+    """Return a player as plain values; None where another process cannot go on with it. Sender threads are paused."""
+    link = client.link
+    web = isinstance(link, WebSocketConnection)
+    player = link.player if isinstance(link, WebSocketConnection) else link
+    if not isinstance(player, ThreadPlayer) or (isinstance(link, WebSocketConnection) and not link.is_steady):
+        return None
+    at, outlet = player.state(), player.outlet
+    # What is played of the past has logs of its own.
+    if at is None or outlet is None or client.stream.outlets.find(outlet.variant) is not outlet:
+        return None
+    return {
+        "fd": Descriptor(player.fd),
+        "websocket": web,
+        "stream": client.stream.id,
+        "request": request_state(client.request),
+        "joined": client.joined,
+        "asked": client.asked,
+        "variant": asdict(outlet.variant),
+        "received": link.received,
+        "player": at,
+    }
+
+
+def part_play(client: Client, live: Live, nothing: int) -> None:
+    """Forget a player that another process goes on with. *nothing*: a descriptor of /dev/null."""
+    link = client.link
+    live.clients.part(client)
+    if isinstance(link, WebSocketConnection):
+        if isinstance(link.player, ThreadPlayer):
+            link.player.part(nothing)
+        link.part()
+    elif isinstance(link, ThreadPlayer):
+        link.part(nothing)
+        live.limit.release(client.request.peer.socket_ip)
+
+
+class HandedPlay:
+    """A player that was handed over. Made before anything shows; `connect` makes it live, while the sender threads are paused."""
+
+    def __init__(self, live: Live, streams: Mapping[str, Stream], parcel: Parcel, state: State) -> None:
+        """*streams*: by the ids that they had. Raises HandoverError, KeyError, TypeError and ValueError."""
+        self._live = live
+        self._state = state
+        self._request: AccessRequest = read_request(state["request"])
+        stream = streams.get(state["stream"])
+        outlet = stream.outlets.find(read_variant(state["variant"])) if stream is not None else None
+        if stream is None or outlet is None:
+            raise HandoverError(f"nothing serves a player of {self._request.url} any more")
+        self._stream, self._outlet = stream, outlet
+        self._times = float(state["joined"]), float(state["asked"])
+        self._framing = Framing(state["player"]["framing"])
+        self.sock = socket.socket(fileno=parcel.take(state["fd"]))
+
+    async def connect(self) -> None:
+        """Take a place of the limit, and go on. Raises KeyError, TypeError, ValueError and OverflowError."""
+        live, request, stream = self._live, self._request, self._stream
+        loop, limit = live.joins.loop, live.limit
+        address = request.peer.socket_ip
+        limit.take(limit.taken, address)
+        if not self._state["websocket"]:
+            detached = DetachedPlay(live)
+            player = live.players.take_over(self.sock.detach(), stream.options, self._framing, detached.ended)
+            detached.resume(stream, player, request, self._times)
+            player.resume(self._outlet, self._state["player"])
+            return
+        running = RunningPlay(live)
+        link = WebSocketConnection(
+            loop, live.turns, live.quiet, opened_websocket(), request.peer, running.leave,
+            partial(limit.release, address),
+        )  # fmt: skip
+        link.received = int(self._state["received"])
+
+        def resumed(transport: Any) -> None:
+            player = live.players.play(transport, stream.options, Framing.WEBSOCKET, link.ended)
+            assert isinstance(player, ThreadPlayer)
+            link.serve(player)
+            running.resume(stream, link, request, self._times)
+            player.resume(self._outlet, self._state["player"])
+
+        link.resumed = resumed
+        transport, _ = await loop.connect_accepted_socket(lambda: link, self.sock)
+        limit.open.add(transport, self.sock)

@@ -1,0 +1,176 @@
+"""`fastflv upgrade` and SIGUSR2: another process goes on with listeners, publishers and players."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from broadcast import Broadcast, endless
+from clip import Clip
+from flvread import media
+from model.ts import read_ts
+from player import Player, check_complete, numbers
+from publisher import Publisher, film, headers
+from reloading import refused
+from rtmpplayer import RtmpPlayer
+from server import until, vhost_text
+from upgrading import UpgradingServer
+from wsclient import PING, WebSocket
+
+TEXT = vhost_text(play="mw_latency 0;", remux="mount [vhost]/[app]/[stream].ts [vhost]/[app]/[stream].aac;")
+TEXT = TEXT.replace("mount [vhost]/[app]/[stream].flv; mount", "mount [vhost]/[app]/[stream].flv")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[UpgradingServer]:
+    with UpgradingServer(tmp_path, TEXT) as running:
+        yield running
+
+
+def check_part_of(clip: Clip, player: Player) -> None:
+    """The player got frames of the clip that follow each other, in the order that they were sent, and none twice."""
+    got = [(tag.kind, tag.body) for tag in media(player.tags)]
+    sent = [(tag.kind, tag.body) for tag in islice(endless(clip), len(got) + 1000)]
+    begin = sent.index(got[0])
+    assert got == sent[begin : begin + len(got)]
+
+
+def test_players_of_each_kind_go_on_at_the_exact_byte(server: UpgradingServer, h264: Clip) -> None:
+    with ExitStack() as stack:
+        first = stack.enter_context
+        first(Broadcast(server.rtmp, "one"))
+        first(Broadcast(server.rtmp, "clip", clip=h264))
+        plays = [
+            first(Player(server.http, "/live/one.flv")),
+            first(Player(server.http, "/live/one.flv", version="1.0")),
+            first(WebSocket(server.http, "/live/one.flv")),
+            first(RtmpPlayer(server.rtmp).open("one")),
+            first(Player(server.http, "/live/one.flv?only=video")),
+        ]
+        clips = [first(Player(server.http, "/live/clip.flv"))]
+        bodies = [first(Player(server.http, f"/live/clip.{kind}", flv=False)) for kind in ("ts", "aac")]
+        for play in (*plays, *clips):
+            play.frames(5)
+        for body in bodies:
+            body.until(lambda me: len(me.body) > 5000)
+        old = server.present
+        report = server.upgrade()
+        assert report["taken"] == {"listeners": 3, "streams": 2, "publishers": 2, "players": 8}
+        assert report["process"] == server.present != old and report["left"] == 0
+        assert server.process.wait(20) == 0, "the old process ends"
+        for play in (*plays, *clips):
+            play.frames(30)
+            if play not in clips:
+                check_complete(play)
+        check_part_of(h264, clips[0])
+        assert len(plays[3].streams) == 1
+        for body in bodies:
+            size = len(body.body)
+            body.until(lambda me, least=size + 30_000: len(me.body) > least)
+        ts = bytes(bodies[0].body)
+        found = read_ts(ts[: len(ts) // 188 * 188])
+        assert found.jumps == found.restarts == found.bridges == 0 and len(found.pes) > 50
+        aac, at = bytes(bodies[1].body), 0
+        while at + 7 < len(aac):
+            assert aac[at] == 0xFF and aac[at + 1] & 0xF0 == 0xF0, f"no ADTS frame at {at} of {len(aac)}"
+            at += (aac[at + 3] & 3) << 11 | aac[at + 4] << 3 | aac[at + 5] >> 5
+        # Who joins now is served by the new process, and so are commands on connections that were taken over.
+        first(Player(server.http, "/live/one.flv")).frames(5)
+        plays[2].send(PING, b"still there")
+        plays[2].until(lambda me: b"still there" in me.pongs)
+        plays[3].heard_of()
+        assert len(server.clients()) == 11
+    server.watches(0)
+
+
+def test_half_sent_tags_of_a_player_that_does_not_read_are_finished(server: UpgradingServer) -> None:
+    with ExitStack() as stack:
+        first = stack.enter_context
+        first(Broadcast(server.rtmp, "large", size=150_000))
+        slow = [
+            first(Player(server.http, "/live/large.flv", buffer=40_000)),
+            first(Player(server.http, "/live/large.flv", version="1.0", buffer=40_000)),
+            first(WebSocket(server.http, "/live/large.flv", buffer=40_000)),
+            first(RtmpPlayer(server.rtmp, buffer=40_000).open("large")),
+        ]
+        for play in slow:
+            play.frames(1)
+        server.wait_late("large", 300, 4)
+        assert server.upgrade()["taken"]["players"] == 4
+        for play in slow:
+            play.frames(40)
+            check_complete(play)
+            assert numbers(play)[0] < 30
+
+
+def test_three_upgrades_in_a_row_by_signal_lose_no_publisher_that_is_within_a_message(
+    server: UpgradingServer,
+) -> None:
+    with (
+        Publisher(server.rtmp, chunk_size=128) as publisher,
+        Player(server.http, "/live/torn.flv") as player,
+    ):
+        publisher.publish("torn")
+        publisher.tags([*headers(), *film(30, size=3000)])
+        player.frames(5)
+        tags = list(film(200, size=3000))[60:]
+        for turn in range(3):
+            tag = tags.pop(0)
+            sent = publisher.session.write_media(publisher.stream, tag.kind, tag.time, tag.body)
+            publisher.sock.sendall(sent[:1000])
+            old = server.present
+            os.kill(old, signal.SIGUSR2)
+            until(
+                lambda before=old: server.pid_file.exists() and server.present != before,
+                "the new process",
+                30,
+            )
+            server.log.wait(f"process {server.present} serves", timeout=30)
+            publisher.sock.sendall(sent[1000:])
+            publisher.tags(tags[:10])
+            del tags[:10]
+            player.frames(5)
+            assert len(server.log.find("SIGUSR2: upgrade")) == turn + 1
+        check_complete(player)
+
+
+def test_a_configuration_that_is_wrong_leaves_the_old_process_as_it_was(server: UpgradingServer) -> None:
+    with Broadcast(server.rtmp, "one"), Player(server.http, "/live/one.flv") as player:
+        player.frames(5)
+        server.edit(("max_connections 1000;", "max_connections many;"))
+        report = server.upgrade(status=1)
+        assert any("max_connections" in each for each in report["problems"])
+        server.expect_error("this process goes on")
+        goes_on(server, player)
+
+
+def test_a_new_process_that_cannot_bind_leaves_the_old_one_as_it_was(server: UpgradingServer) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        Broadcast(server.rtmp, "one"),
+        Player(server.http, "/live/one.flv") as player,
+    ):
+        player.frames(5)
+        port = taken.getsockname()[1]
+        server.edit((f"listen {server.rtmp};", f"listen {server.rtmp} 127.0.0.1:{port};"))
+        report = server.upgrade(status=1)
+        assert str(port) in report["problems"][0] and "in use" in report["problems"][0]
+        server.expect_error("this process goes on")
+        goes_on(server, player)
+
+
+def goes_on(server: UpgradingServer, player: Any) -> None:
+    """The process that was started serves whom it had and who comes, and answers commands."""
+    player.frames(30)
+    check_complete(player)
+    assert server.present == server.pid and server.process.poll() is None
+    with Player(server.http, "/live/one.flv") as fresh:
+        fresh.frames(5)
+    assert not refused(server.rtmp)
