@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from fastflv._ext.fanout.handover import pause_threads, resume_threads
+from fastflv.access.tokens.revocations import Revocation
 from fastflv.control.server import Server
 from fastflv.errors import HandoverError
 from fastflv.net.parcel import Parcel
@@ -94,7 +95,8 @@ class Leaving:
             self._parts.append(partial(part_connection, connection))
         self.taken["publishers"] = sum(len(each["publishes"]) for each in rtmp)
         self.taken["players"] = len(plays) + sum(each["play"] is not None for each in rtmp)
-        return {"streams": streams, "plays": plays, "rtmp": rtmp}
+        revoked = [list(each) for each in server.tokens.store.revocations]
+        return {"streams": streams, "plays": plays, "rtmp": rtmp, "revoked": revoked}
 
 
 def _connection_of(link: object) -> RtmpConnection | None:
@@ -112,6 +114,10 @@ class Arriving:
         self._streams: dict[str, Stream] = {}
         self._connections: list[HandedConnection | HandedPlay] = []
         try:
+            self._revoked = [
+                Revocation(str(jti), str(path), float(revoked), float(until))
+                for jti, path, revoked, until in parcel.values["revoked"]
+            ]
             for state in parcel.values["streams"]:
                 self._add_stream(state)
             for state in parcel.values["rtmp"]:
@@ -125,18 +131,34 @@ class Arriving:
         """Go on with all of it. One that fails is disconnected, and logged."""
         server = self._server
         sender = server.players.sender
+        for each in self._revoked:
+            server.tokens.store.revocations.resume(each)
         for stream in self._streams.values():
             server.hub.resume(stream)
         pause_threads(sender)
         try:
-            for each in self._connections:
+            # A log keeps what players have still to read once they are there: what publishers send comes behind them.
+            for connection in sorted(self._connections, key=lambda each: each.publishes):
                 try:
-                    await each.connect()
+                    await connection.connect()
                 except Exception:
-                    each.sock.close()
+                    connection.sock.close()
                     log.exception("upgrade: a connection is lost")
         finally:
             resume_threads(sender)
+        for client in server.clients:
+            server.tokens.resume(client)
+            server.hooks.resume(client.request)
+        self._keep_graces()
+        server.recheck.begin(
+            lambda dropped: (
+                log.info("upgrade: %d clients that were taken over are refused", dropped) if dropped else None
+            )
+        )
+
+    def _keep_graces(self) -> None:
+        """Have streams without a publisher end when their grace is over."""
+        server = self._server
         publishers = {client.stream for client in server.clients if client.publish}
         now_ms = server.publications.now_ms()
         for stream in self._streams.values():

@@ -8,7 +8,7 @@ from dataclasses import fields
 
 from fastflv.access.hookbody import Bodies
 from fastflv.access.hookfaults import HookFaults
-from fastflv.access.hooks import HookRule
+from fastflv.access.hooks import RTMP, HookRule
 from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Rule
 from fastflv.access.visits import Visits
@@ -85,6 +85,13 @@ class ServerHooks:
         }
         if self.rules:
             self._client.prepare()
+
+    def resume(self, request: AccessRequest) -> None:
+        """Another process has admitted this client: its end is told here."""
+        if request.vhost in self.rules:
+            if request.scheme in RTMP:
+                self._visits.connect(request)
+            self._visits.admit(request)
 
     async def stop(self) -> None:
         """Send the last events, and close the connections."""

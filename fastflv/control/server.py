@@ -130,7 +130,7 @@ class Server:
         identity = identity or Identity(server_id(settings.server_id, ""), new_id())
         self.hooks = ServerHooks(loop, self.hub, self.clients, identity)
         self.gate = Gate(self._rules_of)
-        self._recheck = Recheck(self.turns, self.clients, self.gate)
+        self.recheck = Recheck(self.turns, self.clients, self.gate)
         self.players = Players(loop, self.turns, Sender(fanout_threads(settings)), self.hub)
         self.joins = Joins(loop, self.hub, self.gate, self.turns, self.clients)
         self.publications = Publications(self.turns, self.hub, self.clients, self.gate)
@@ -329,7 +329,7 @@ class Server:
             log.info("reload: %s%s, %s", place, change, change.when.value)
         for name in waiting:
             log.info("reload: %s counts for running streams from their next publish on", name)
-        self._recheck.begin(
+        self.recheck.begin(
             lambda dropped: log.info(
                 "reload: configuration %d is in force; %d clients are disconnected", runtime.number, dropped
             )

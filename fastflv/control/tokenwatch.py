@@ -60,6 +60,12 @@ class TokenWatch:
         """Read no more keys."""
         await self._sets.stop()
 
+    def resume(self, client: Client) -> None:
+        """Count the use of a client that another process has admitted."""
+        grant = self._grants.get(client.id)
+        if grant is not None:
+            self.store.uses.take(grant, client.id)
+
     def drop_revoked(self, revocation: Revocation) -> int:
         """Disconnect the clients that *revocation* is about, some in each turn of the loop; return how many."""
         found = []

@@ -141,6 +141,13 @@ def _read(memory: int, size: int, descriptors: list[int]) -> object:
         raise HandoverError(f"it cannot be read: {error}") from error
 
 
+def bytes_of(value: object) -> bytes:
+    """Return *value* where it is bytes. Raises HandoverError: a number would be taken for a size."""
+    if not isinstance(value, bytes):
+        raise HandoverError(f"{value!r} stands for bytes")
+    return value
+
+
 TYPES: Final[dict[str, Any]] = {"str": str, "int": int, "bool": bool, "float": (int, float)}
 "Of the fields of records, by their annotations."
 

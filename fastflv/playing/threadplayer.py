@@ -11,6 +11,7 @@ from fastflv import limits
 from fastflv._ext.fanout.handover import part_player, player_state, restore_player, socket_of
 from fastflv._ext.fanout.sender import SendHandle
 from fastflv._ext.log.block import MediaBlock
+from fastflv.net.parcel import bytes_of
 from fastflv.playing.player import Ended, Framing, Player
 from fastflv.stream.endreason import BY_TEXT, EndReason
 from fastflv.stream.lag import UNBEGUN, Beginning, Steps
@@ -188,16 +189,16 @@ class ThreadPlayer(Player):
     def resume(self, outlet: Outlet | None, state: dict[str, Any]) -> None:
         """Go on where `state` says, in another process; the sender threads are paused. *outlet*: None for an idle player.
 
-        Raises KeyError, TypeError, ValueError and OverflowError.
+        Raises HandoverError, KeyError, TypeError, ValueError and OverflowError.
         """
         self._bytes = int(state["bytes"])
         self._steps = Steps(*map(int, state["steps"]))
-        self._words = bytes(state["words"])
+        self._words = bytes_of(state["words"])
         at = state["at"]
         if at is None or outlet is None:
             return
         self._outlet = outlet
-        rest, block, position = bytes(at["rest"]), bytes(at["block"]), int(at["position"])
+        rest, block, position = bytes_of(at["rest"]), bytes_of(at["block"]), int(at["position"])
         if not outlet.log.tail <= position <= outlet.log.head:
             position = -1
         start, preamble = MediaBlock(block) if block else None, MediaBlock(rest) if rest else None

@@ -19,6 +19,7 @@ from fastflv.media.amf import amf0
 from fastflv.media.amf.values import EcmaArray, Value
 from fastflv.media.codecs import AUDIO, VIDEO
 from fastflv.media.inband import make_record
+from fastflv.net.parcel import bytes_of
 from fastflv.stream.announce import Seen, announce, live_fields, promised
 from fastflv.stream.histogram import Delays
 from fastflv.stream.lag import NO_STEPS, Lag
@@ -246,8 +247,8 @@ class Stream:
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        """Go on as `state` says, with a writer and logs that were restored. Raises AmfError, KeyError, TypeError and ValueError."""
-        values = amf0.decode_all(state["metadata"])
+        """Go on as `state` says, with a writer and logs that were restored. Raises AmfError, HandoverError, KeyError, TypeError and ValueError."""
+        values = amf0.decode_all(bytes_of(state["metadata"]))
         self.metadata = next((value for value in values[1:] if isinstance(value, dict)), {})
         self.began = float(state["began"])
         self.phase = Phase.LIVE if state["live"] else Phase.GRACE
@@ -256,7 +257,7 @@ class Stream:
         self.settle_at = int(state["settle_at"])
         self._first_ms = int(state["first_ms"])
         self._absolute = bool(state["absolute"])
-        self._told = bytes(state["told"])
+        self._told = bytes_of(state["told"])
         self._expected = Tracks(*map(bool, state["expected"]))
         self._shown = Tracks(*map(bool, state["shown"]))
         self.publisher_id = str(state["publisher_id"])

@@ -69,7 +69,7 @@ def restore_log(MediaLog log not None, dict state not None, uint32_t least):
     cdef int64_t dts
     cdef uint32_t part
     cdef uint8_t* out
-    cdef Py_ssize_t i
+    cdef Py_ssize_t _i
     if log.log.count or log.log.written:
         raise HandoverError("the log is not empty")
     log.log.written = state["tail"]
@@ -77,7 +77,7 @@ def restore_log(MediaLog log not None, dict state not None, uint32_t least):
         raise HandoverError("the position or the index of a log is wrong")
     # Readers, and who trims, see nothing before the head.
     store_relaxed(&log.log.head, log.log.written)
-    for i in range(len(index) // ROW_BYTES):
+    for _i in range(len(index) // ROW_BYTES):
         part = load_be32(row)
         if part < least or <int64_t>part > size - at:
             raise HandoverError("the index of a log does not fit its bytes")

@@ -60,6 +60,12 @@ class Revocations:
         store[key] = made
         return made
 
+    def resume(self, made: Revocation) -> None:
+        """Keep one that another process has made."""
+        if len(self) < limits.REVOKED_MAX:
+            store, key = (self._ids, made.jti) if made.jti else (self._paths, made.path)
+            store[key] = made
+
     def lift(self, *, jti: str = "", path: str = "") -> bool:
         """Forget a revocation; return whether there was one."""
         return (self._ids.pop(jti, None) if jti else self._paths.pop(path.strip("/"), None)) is not None

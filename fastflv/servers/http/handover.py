@@ -63,6 +63,8 @@ def part_play(client: Client, live: Live, nothing: int) -> None:
 class HandedPlay:
     """A player that was handed over. Made before anything shows; `connect` makes it live, while the sender threads are paused."""
 
+    publishes = False
+
     def __init__(self, live: Live, streams: Mapping[str, Stream], parcel: Parcel, state: State) -> None:
         """*streams*: by the ids that they had. Raises HandoverError, KeyError, TypeError and ValueError."""
         self._live = live

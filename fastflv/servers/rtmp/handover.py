@@ -109,6 +109,11 @@ class HandedConnection:
         connection.restore(server.vhost_of(vhost) if vhost else None, self._resume)
         self.sock = socket.socket(fileno=parcel.take(state["fd"]))
 
+    @property
+    def publishes(self) -> bool:
+        """Media comes from it."""
+        return bool(self._publishes)
+
     async def connect(self) -> None:
         """Take a place of the limit, and go on."""
         server = self._server
