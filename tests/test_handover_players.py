@@ -167,6 +167,7 @@ def test_who_has_left_or_waits_for_a_keyframe_is_told_apart(
     senders: Callable[..., Sender], tcp: Connect, reaped: Callable[..., Any]
 ) -> None:
     log, feed = begin()
+    shoot(feed, 0, 1)
     sender, other = senders(), senders()
     waiting, client = tcp()
     gone, _ = tcp()

@@ -75,7 +75,6 @@ class RtmpConnection(asyncio.BufferedProtocol):
         "Messages when the peer was last heard; None: they do not move the deadline."
         self._closing: Deadline | None = None
         self._resumed: Callable[[], RtmpPlay | None] | None = None
-        "Goes on with what another process has handed over."
 
     # --- asyncio ---
 
@@ -172,8 +171,6 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._closing.cancel()
             self._closing = None
         self.server.limit.release(self.peer.socket_ip)
-
-    # --- to another process (handover.py) ---
 
     @property
     def carried(self) -> tuple[ServerSession, Publishes, RtmpPlay | None, RtmpOptions | None]:
