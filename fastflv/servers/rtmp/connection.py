@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -74,22 +73,19 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._messages: int | None = None
         "Messages when the peer was last heard; None: they do not move the deadline."
         self._closing: Deadline | None = None
-        self._resumed: Callable[[], RtmpPlay | None] | None = None
 
     # --- asyncio ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
-        self._session.on_data = self._publishes.take_script
-        self._session.has_turn = self.server.turns.open
-        resumed, self._resumed = self._resumed, None
-        if resumed is not None:
-            self._play = resumed()
-            self._heard()
-            return
+        self._attach(transport)
         self._list()
         self.server.quiet.heard(self.transport)
         self._deadline.set(self._patience)
+
+    def _attach(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        self._session.on_data = self._publishes.take_script
+        self._session.has_turn = self.server.turns.open
 
     def get_buffer(self, sizehint: int) -> memoryview:
         session = self._session
@@ -184,11 +180,6 @@ class RtmpConnection(asyncio.BufferedProtocol):
         transport.set_protocol(asyncio.Protocol())
         # Closing a descriptor that has a duplicate sends nothing.
         transport.abort()
-
-    def restore(self, options: RtmpOptions | None, resumed: Callable[[], RtmpPlay | None]) -> None:
-        """Begin as another process has left the peer. *resumed* is called once there is a transport; it returns the play."""
-        self._options = options
-        self._resumed = resumed
 
     # --- Arrival ---
 
@@ -344,17 +335,13 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._flush()
             self.answered()
 
-    def refuse_play(self, play: RtmpPlay, code: str, why: str) -> None:
-        """Answer with `onStatus` of level error, and close."""
+    def refuse_play(self, play: RtmpPlay, code: str, why: str, *, url: str = "") -> None:
+        """Answer with `onStatus` of level error, or with *url* at a server that has the stream, and close."""
         if self._session.state is not ConnectionState.CLOSED:
-            self._session.reject_play(play.stream_id, code, why)
-            self._play = None
-            self._close_after_output()
-
-    def redirect_play(self, play: RtmpPlay, url: str) -> None:
-        """Answer with the server that has the stream, and close."""
-        if self._session.state is not ConnectionState.CLOSED:
-            self._session.redirect(play.stream_id, url)
+            if url:
+                self._session.redirect(play.stream_id, url)
+            else:
+                self._session.reject_play(play.stream_id, code, why)
             self._play = None
             self._close_after_output()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
@@ -85,6 +86,22 @@ class Handed(Generic[Wanted]):
     state: Mapping[str, Any]
 
 
+class ResumedConnection(RtmpConnection):
+    """A connection that another process has begun. What the peer sends finds everything in place."""
+
+    resume: Callable[[], RtmpPlay | None]
+    "Goes on with the publishes, and returns the play, once there is a transport."
+
+    def restore(self, options: RtmpOptions | None) -> None:
+        """*options*: of the vhost that `connect` named."""
+        self._options = options
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._attach(transport)
+        self._play = self.resume()
+        self._heard()
+
+
 class HandedConnection:
     """A connection that was handed over. Made before anything shows; `connect` makes it live."""
 
@@ -95,7 +112,7 @@ class HandedConnection:
         self._server = server
         self._streams = streams
         peer = read_record(Peer, state["peer"])
-        self.connection = connection = RtmpConnection(server, peer)
+        self.connection = connection = ResumedConnection(server, peer)
         session = connection.carried[0]
         restore_session(session, state["session"])
         connection.tc_url, connection.page_url = str(state["tc_url"]), str(state["page_url"])
@@ -106,7 +123,8 @@ class HandedConnection:
         if self._play is not None:
             self._variant = read_variant(self._play.state["variant"])
         vhost = str(state["vhost"])
-        connection.restore(server.vhost_of(vhost) if vhost else None, self._resume)
+        connection.restore(server.vhost_of(vhost) if vhost else None)
+        connection.resume = self._resume
         self.sock = socket.socket(fileno=parcel.take(state["fd"]))
 
     @property
@@ -137,7 +155,6 @@ class HandedConnection:
         return Handed(wanted, options, stream, read_request(state["request"]), state)
 
     def _resume(self) -> RtmpPlay | None:
-        """Go on, in the call that makes the transport known: what the peer sends from then on finds everything in place."""
         _, publishes, _, _ = self.connection.carried
         for each in self._publishes:
             publishes.resume(

@@ -275,7 +275,7 @@ class RtmpPlay:
         if self._stopped:
             return
         if refused.failure is JoinFailure.REDIRECTED:
-            self._connection.redirect_play(self, refused.reason)
+            self._connection.refuse_play(self, FAILED, "", url=refused.reason)
         else:
             self._connection.refuse_play(self, CODES.get(refused.failure, FAILED), refused.reason)
 
