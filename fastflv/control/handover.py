@@ -17,6 +17,7 @@ from fastflv.access.tokens.revocations import Revocation
 from fastflv.control.server import Server
 from fastflv.errors import HandoverError
 from fastflv.net.parcel import Parcel
+from fastflv.playing.join import JoinFailure
 from fastflv.servers.http.handover import HandedPlay, part_play, play_state
 from fastflv.servers.rtmp.connection import RtmpConnection
 from fastflv.servers.rtmp.handover import HandedConnection, connection_state, part_connection
@@ -99,6 +100,10 @@ class Leaving:
         return {"streams": streams, "plays": plays, "rtmp": rtmp, "revoked": revoked}
 
 
+def _absent(failure: JoinFailure, why: str) -> None:
+    """No origin has a stream whose players were taken over: its grace ends them."""
+
+
 def _connection_of(link: object) -> RtmpConnection | None:
     if isinstance(link, Publication):
         link = link.source
@@ -167,6 +172,11 @@ class Arriving:
                 server.hub.unpublish(stream, now_ms)
             if stream.phase is Phase.GRACE and stream.publisher is not None:
                 server.publications.graces.begin(stream, stream.publisher.peer)
+        # Players of an edge have no publisher here: their streams are fetched anew.
+        asked = {client.stream: client.request for client in server.clients}
+        for stream, request in asked.items():
+            if stream.phase is Phase.GRACE:
+                server.pulls.fetch(request, stream.name, _absent, stream.options.grace_ms / 1000)
 
     def released(self) -> None:
         """The other process writes no files any more: recordings and HLS begin."""

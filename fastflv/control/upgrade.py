@@ -144,6 +144,7 @@ async def let_go(server: Server, upgrade: Upgrade) -> None:
     """End what another process has not taken over: players over TLS, recordings, answers in progress."""
     server.close_listeners()
     server.unready = "another process serves"
+    await server.pulls.close()
     for client in list(server.clients):
         if client.publish:
             client.drop(EndReason.SERVER_STOPS)
