@@ -35,8 +35,10 @@ class PidFile:
             raise StartupError(
                 f"cannot write the pid file {path}: {why}; set `pid` to another path"
             ) from error
-        os.ftruncate(self._fd, 0)
-        os.write(self._fd, str(os.getpid()).encode())
+        text = str(os.getpid()).encode()
+        # In this order nobody reads an empty file where one process follows another.
+        os.pwrite(self._fd, text, 0)
+        os.ftruncate(self._fd, len(text))
 
     def _open(self) -> int:
         """Open and lock the file. Raises OSError, and StartupError where another process holds it."""

@@ -17,7 +17,9 @@ from server import vhost_text
 from upgrading import UpgradingServer
 
 STREAMS = ("a", "b", "c", "d", "e")
-TEXT = vhost_text(play="mw_latency 0;").replace(".flv;", ".flv [vhost]/[app]/[stream].ts;")
+TEXT = vhost_text(play="mw_latency 0; lag_drop 60000; lag_jump 60000; lag_close 60000;").replace(
+    ".flv;", ".flv [vhost]/[app]/[stream].ts;"
+)
 
 
 class Audience(threading.Thread):
