@@ -240,6 +240,24 @@ def first_byte_goals(scenario: str, runs: Runs) -> list[Goal]:
     return [Goal(scenario, "first body byte p99", first, 20, " ms"), *storm_goals(scenario, runs)[1:]]
 
 
+def admission_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """A thousand joins a second: hooks keep up, and tokens cost a twentieth of a core."""
+    pairs = zip(of(runs, "fastflv"), of(runs, "fastflv HS256"), strict=False)
+    more = [token.cpu - plain.cpu for plain, token in pairs]
+    hook = "fastflv hook"
+    return [
+        Goal(scenario, "joins failed, with hooks", middle(runs, hook, lambda m: m.extra["joins_failed"]), 0),
+        Goal(
+            scenario,
+            "first keyframe p99, with hooks",
+            middle(runs, hook, lambda m: m.extra["first_keyframe_p99"]),
+            100,
+            " ms",
+        ),
+        Goal(scenario, "CPU of the tokens", median(more) if more else None, 5, " % of a core"),
+    ]
+
+
 def recording_goals(scenario: str, runs: Runs) -> list[Goal]:
     """A hundred recordings cost a tenth of a core, and all together less than with SRS."""
     pairs = zip(of(runs, "fastflv"), of(runs, "fastflv recording"), strict=False)

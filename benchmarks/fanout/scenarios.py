@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from benchmarks.fanout import clip, errands, goals, joins, measure, native
+from benchmarks.fanout import admission, clip, errands, goals, joins, measure, native
 from benchmarks.fanout.goals import Goal, Runs
 from benchmarks.fanout.servers import Server
 from benchmarks.fanout.session import Bench, Measured, fan_out, loaded, started, steady
@@ -256,6 +256,7 @@ def table(published: float) -> dict[str, Scenario]:
         Scenario("wall1000", 1000, 350, goals.wall_goals(0.5, 1.0), wall(1), MUXERS, (("zlm", 300),)),
         Scenario("fat", 100, 350, goals.fat_goals, fat),
         Scenario("joinstormauto", 1000, AUTO, goals.first_byte_goals, joins.join_storm, windows=SEND_AT_ONCE),
+        Scenario("admission", 100, AUTO, goals.admission_goals, admission.admitted, servers=("fastflv",)),
         Scenario("recordings100", 100, 350, goals.recording_goals, recordings, servers=("fastflv", "srs")),
         Scenario("busy1000", 1000, AUTO, goals.busy_goals, errands.busy, servers=("fastflv",)),
         Scenario("players100", 100, 350, goals.hundred_goals, hundred),
