@@ -6,8 +6,9 @@ import hashlib
 import re
 from binascii import a2b_base64
 from collections.abc import Sequence
-from functools import cache
-from hmac import compare_digest, digest
+from functools import cache, lru_cache
+from hmac import HMAC, compare_digest
+from hmac import new as new_hmac
 from typing import TYPE_CHECKING, Final
 
 from fastflv import limits
@@ -159,8 +160,16 @@ def _decode(part: str) -> bytes:
 def _is_signed(algorithm: str, key: Key, signed: bytes, signature: bytes) -> bool:
     """Whether *signature* is that of *signed*. The library makes two objects for what is one call (RFC 7518, 3.2)."""
     if algorithm == HS256:
-        return compare_digest(digest(key.value, signed, "sha256"), signature)
+        made = _keyed(key.value).copy()
+        made.update(signed)
+        return compare_digest(made.digest(), signature)
     return _algorithm(algorithm).verify(signed, key.value, signature)
+
+
+@lru_cache(maxsize=limits.TOKEN_HEADERS_MAX)
+def _keyed(secret: bytes) -> HMAC:
+    """Return the hash of one secret, to be copied: hashing the secret anew takes half of the time."""
+    return new_hmac(secret, digestmod="sha256")
 
 
 @cache
