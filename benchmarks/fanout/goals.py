@@ -318,6 +318,14 @@ def https_goals(scenario: str, runs: Runs) -> list[Goal]:
     ]
 
 
+def h2_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """HTTP/2 costs little more than HTTP/1.1 over TLS."""
+    return [
+        Goal(scenario, "CPU h2 / https", served_ratio(runs, "fastflv h2", "fastflv https"), 1.25),
+        Goal(scenario, "frames missing, players lost", middle(runs, "fastflv h2", _lost), 0),
+    ]
+
+
 def rtmp_goals(scenario: str, runs: Runs) -> list[Goal]:
     """RTMP players cost a fraction of what they cost SRS."""
     return [
