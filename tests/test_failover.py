@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 
+import pytest
 from brokenline import BrokenLine
 from edgesite import ORIGIN, edge_conf, filming, players, port_of
 from embedded import FRAME_MS, looped
@@ -21,6 +23,78 @@ def check_times(viewer: Viewer) -> None:
         assert steps == {FRAME_MS}
 
 
+CUT = {
+    "cut": lambda line: line.cut(),
+    "cut within a tag": lambda line: line.cut_within(1111),
+}
+
+
+@pytest.mark.parametrize("cut", CUT.values(), ids=CUT)
+@pytest.mark.parametrize("protocol", ["rtmp", "flv"])
+@looped
+async def test_another_origin_goes_on_where_the_lost_one_was(protocol, cut):
+    async with (
+        fastflv.Server(ORIGIN) as first,
+        fastflv.Server(ORIGIN) as second,
+        BrokenLine(port_of(first, protocol)) as line,
+        fastflv.Server(edge_conf(line.port, port_of(second, protocol), protocol=protocol)) as edge,
+        filming(first, second),
+        Viewer(edge, "/live/x.flv") as one,
+        Viewer(edge, "/live/x.flv") as two,
+    ):
+        # The other origin has the newest GOP alone.
+        await asyncio.gather(one.reach(3), two.reach(3))
+        assert not players(second)
+        cut(line)
+        await asyncio.gather(one.more(30), two.more(30))
+        for viewer in (one, two):
+            check_whole(viewer.numbers)
+            check_times(viewer)
+        assert len(players(second)) == 1
+
+
+@pytest.mark.parametrize("place", [3, 23])
+@pytest.mark.parametrize("protocol", ["rtmp", "flv"])
+@looped
+async def test_a_warm_upstream_goes_on_where_the_other_one_fell_silent(protocol, place):
+    async with (
+        fastflv.Server(ORIGIN) as first,
+        fastflv.Server(ORIGIN) as second,
+        BrokenLine(port_of(first, protocol)) as line,
+        fastflv.Server(
+            edge_conf(line.port, port_of(second, protocol), protocol=protocol, more="warm on;")
+        ) as edge,
+        filming(first, second),
+        Viewer(edge, "/live/x.flv") as viewer,
+    ):
+        await viewer.more(5)
+        await until(lambda: len(players(second)) == 1)
+        await viewer.reach(place)
+        line.hold()
+        began = asyncio.get_running_loop().time()
+        check_whole(await viewer.more(60))
+        check_times(viewer)
+        print(f"60 pictures of 1.2 s came within {asyncio.get_running_loop().time() - began:.2f} s")
+        assert len(players(second)) == 1
+
+
+@looped
+async def test_origins_whose_streams_began_at_other_times_are_joined_by_their_frames():
+    async with (
+        fastflv.Server(ORIGIN) as first,
+        fastflv.Server(ORIGIN) as second,
+        BrokenLine(port_of(first)) as line,
+        fastflv.Server(edge_conf(line.port, port_of(second))) as edge,
+        filming(first, second),
+        Viewer(edge, "/live/x.flv") as viewer,
+    ):
+        # The second origin counts from its own first frame.
+        await viewer.reach(3)
+        line.cut()
+        check_whole(await viewer.more(30))
+        check_times(viewer)
+
+
 @looped
 async def test_a_stream_that_goes_on_by_itself_stays_where_it_is():
     async with (
@@ -30,11 +104,11 @@ async def test_a_stream_that_goes_on_by_itself_stays_where_it_is():
         filming(first),
         Viewer(edge, "/live/x.flv") as viewer,
     ):
-        await viewer.more(40)
+        await viewer.more(5)
         line.hold()
         await until(lambda: line.connections > 1)
         line.go_on()
-        check_whole(await viewer.more(60))
+        check_whole(await viewer.more(30))
         check_times(viewer)
         await until(lambda: len(players(first)) == 1)
 

@@ -19,8 +19,11 @@ class EdgeOptions:
     http_origins: tuple[OriginAddress, ...] = ()
     "Asked where the first viewer came by HTTP; empty: always `origins` (`follow_client off`)."
 
-    token_origins: tuple[OriginAddress, ...] = ()
-    "Those that are asked about each RTMP client (`token_traverse`); empty: none is."
+    rtmp_origins: tuple[OriginAddress, ...] = ()
+    "Those that publishes are passed on to, by RTMP."
+
+    traverse: bool = False
+    "Ask one of those about each RTMP client (`token_traverse`)."
 
     vhost: str = "[vhost]"
     "Name of the vhost at the origin; `[vhost]` stands for its name here."

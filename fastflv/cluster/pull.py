@@ -84,6 +84,8 @@ class Pull:
         self._rhythm: Rhythm | None = None
         self._compared: dict[Upstream, float] = {}
         "Upstreams whose media is compared with the stream's, and since when; monotonic clock, seconds."
+        self._tail: Tail | None = None
+        "What players have, as of the last comparison."
         self._lost_at = 0.0
         "When the last upstream was lost, monotonic clock, seconds; 0: it was not."
         self._linger = Deadline(shared.dialer.turns, self._nobody)
@@ -108,7 +110,8 @@ class Pull:
     def viewer_left(self) -> None:
         """One viewer is gone: pull on for a while if it was the last."""
         if not self._over and not self._is_wanted:
-            self._linger.set(self.options.linger)
+            # A stream that never came is not kept.
+            self._linger.set(self.options.linger if self._stream is not None else 0.0)
 
     @property
     def waiting(self) -> int:
@@ -186,6 +189,7 @@ class Pull:
     def _stop_search(self) -> None:
         self._stop_timer()
         self._compared.clear()
+        self._tail = None
         search, self._search = self._search, None
         if search is not None:
             search.stop()
@@ -327,7 +331,9 @@ class Pull:
         elif self._search is not None:
             log.info("stream %s: %s sends again", self.name.url, upstream.origin)
             self._stop_search()
-        elif self.options.warm and self._warm is None and now >= self._warm_next:
+        elif self._warm is not None:
+            self._warm.keep_seconds = rhythm.patience + limits.PULL_WARM_SECONDS
+        elif self.options.warm and now >= self._warm_next:
             self._warm_next = now + limits.PULL_RETRY_SECONDS
             others = [origin for origin in self._origins if origin != upstream.origin]
             if others:
@@ -358,21 +364,26 @@ class Pull:
         now = self._loop.time()
         since = self._compared.setdefault(upstream, now)
         assert self._stream is not None and self._publication is not None
-        tail = tail_of(self._stream.log)
+        media_log = self._stream.log
+        if self._tail is None or self._tail.head != media_log.head:
+            self._tail = tail_of(media_log)
+        tail = self._tail
         offset = tail.offset(upstream.held)
         if offset is not None:
-            if tail.caught_up(upstream.held, offset):
-                self._go_on(upstream, tail, offset)
+            # Where the publisher itself is silent another connection has nothing new either.
+            rest = tail.rest(upstream.held, offset)
+            if tail.caught_up(upstream.held, offset) and (rest or self.upstream is None):
+                self._go_on(upstream, rest, offset + tail.epoch_ms)
         elif now - since > limits.SPLICE_WAIT_SECONDS:
             self._restart(upstream)
 
-    def _go_on(self, upstream: Upstream, tail: Tail, offset: int) -> None:
+    def _go_on(self, upstream: Upstream, rest: list[Held], offset: int) -> None:
         assert self._publication is not None
         self.switches += 1
         log.info("stream %s goes on from %s, no frame repeated", self.name.url, upstream.url.origin)
         self._publication.sink.finish()
-        self._publication.sink.shift(offset + tail.epoch_ms)
-        self._use(upstream, tail.rest(upstream.held, offset))
+        self._publication.sink.shift(offset)
+        self._use(upstream, rest)
 
     def _restart(self, upstream: Upstream) -> None:
         """Begin another publication on the connections of the players."""

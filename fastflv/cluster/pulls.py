@@ -9,7 +9,7 @@ from fastflv import limits
 from fastflv.access.request import AccessRequest
 from fastflv.cluster.options import EdgeOptions
 from fastflv.cluster.origins import Origins
-from fastflv.cluster.pull import Pull
+from fastflv.cluster.pull import Pull, PullState
 from fastflv.cluster.upstream import Dialer
 from fastflv.net.deadline import Handle
 from fastflv.playing.join import Absent, Fetching, JoinFailure
@@ -21,13 +21,13 @@ from fastflv.stream.stream import Stream
 
 
 class Refused:
-    """A stream that no origin had a moment ago: who asks is told in the next turn of the loop."""
+    """A stream that no origin is asked for: who wants it is told in the next turn of the loop."""
 
     __slots__ = ("_handle", "failure")
 
-    def __init__(self, dialer: Dialer, name: StreamName, absent: Absent) -> None:
-        self.failure = JoinFailure.MISSING, f"no origin has {name.url}"
-        self._handle = dialer.loop.call_soon(absent, *self.failure)
+    def __init__(self, dialer: Dialer, absent: Absent, failure: JoinFailure, why: str) -> None:
+        self.failure = failure, why
+        self._handle = dialer.loop.call_soon(absent, failure, why)
 
     def cancel(self) -> None:
         self._handle.cancel()
@@ -75,12 +75,21 @@ class Pulls:
         if pull is None:
             now = self.dialer.loop.time()
             if on_missing <= 0 and self._absent.get(name, 0.0) > now:
-                return Refused(self.dialer, name, absent)
+                return Refused(self.dialer, absent, JoinFailure.MISSING, f"no origin has {name.url}")
+            if sum(pull.state is PullState.SEEKING for pull in self) >= limits.PULLS_SEEKING_MAX:
+                why = f"origins are being asked for {limits.PULLS_SEEKING_MAX} other streams"
+                return Refused(self.dialer, absent, JoinFailure.UNAVAILABLE, why)
             pull = self._pulls[name] = Pull(self, name, options, request)
             self.begun += 1
             if self._timer is None:
                 self._timer = self.dialer.loop.call_later(limits.PULL_LOOK_SECONDS, self._look)
         return pull.wish(request, absent, on_missing)
+
+    def give_way(self, name: StreamName) -> None:
+        """The stream is published here: its viewers wait for the publisher."""
+        pull = self._pulls.get(name)
+        if pull is not None:
+            pull.end(EndReason.RESTARTED)
 
     def note_absent(self, name: StreamName) -> None:
         """No origin has the stream: they are not asked again at once."""

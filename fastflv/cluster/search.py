@@ -53,6 +53,8 @@ class Search:
         self._name = name
         self._url_at = url_at
         self._upnode = upnode
+        self.keep_seconds = 0.0
+        "Of a warm one: how much of what came it keeps, seconds."
         self._warm = warm
         self._attempts: list[Upstream] = []
         self._queue: list[OriginAddress] = []
@@ -76,7 +78,7 @@ class Search:
         """Tell of what a warm upstream has, and of all that comes."""
         self._warm = False
         for upstream in list(self._attempts):
-            upstream.is_warm = False
+            upstream.keep_seconds = 0.0
             if upstream.held and not self._over:
                 self._owner.search_media(self, upstream)
 
@@ -118,7 +120,6 @@ class Search:
             upstream = RtmpUpstream(self._dialer, self, url, origin, hops, upnode=self._upnode)
         else:
             upstream = FlvUpstream(self._dialer, self, url, origin, hops)
-        upstream.is_warm = self._warm
         self._attempts.append(upstream)
         upstream.open()
 
@@ -130,7 +131,9 @@ class Search:
     # --- UpstreamOwner ---
 
     def upstream_media(self, upstream: Upstream) -> None:
-        if not self._warm:
+        if self._warm:
+            upstream.keep_seconds = self.keep_seconds
+        else:
             self._owner.search_media(self, upstream)
 
     def upstream_over(self, upstream: Upstream, fault: Fault) -> None:

@@ -39,9 +39,13 @@ def is_frame(kind: int, body: bytes) -> bool:
 class Tail:
     """The newest frames that players of a stream have."""
 
-    def __init__(self, frames: Iterable[tuple[int, int, bytes]], epoch_ms: int = 0) -> None:
-        """*frames*: kind, time in ms modulo 2**32, and body, the oldest first; *epoch_ms*: stream time at their time 0, ms."""
+    def __init__(self, frames: Iterable[tuple[int, int, bytes]], epoch_ms: int = 0, head: int = 0) -> None:
+        """*frames*: kind, time in ms modulo 2**32, and body, the oldest first.
+
+        *epoch_ms*: stream time at their time 0, ms. *head*: of the log then.
+        """
         self.epoch_ms = epoch_ms
+        self.head = head
         self.last: dict[int, int] = {}
         "The newest time of each kind."
         self._times: dict[tuple[int, bytes], list[int]] = {}
@@ -52,19 +56,20 @@ class Tail:
 
     def offset(self, held: Sequence[Held]) -> int | None:
         """Return what to add to the times of *held*, ms; None where too few frames agree."""
-        for kind in (VIDEO, AUDIO):
-            votes: Counter[int] = Counter()
-            for each in held:
-                if each.kind == kind and is_frame(kind, each.body):
-                    weight = limits.SPLICE_FRAMES_MIN if len(each.body) >= limits.SPLICE_BYTES_SURE else 1
-                    for time in self._times.get((kind, each.body), ()):
-                        votes[ahead(time, each.timestamp)] += weight
-            if votes:
-                (offset, count), *others = votes.most_common(2)
-                # Two offsets that are as likely say that the same frames come again and again.
-                if count >= limits.SPLICE_FRAMES_MIN and not (others and others[0][1] == count):
-                    return offset
-        return None
+        kind = VIDEO if VIDEO in self.last else AUDIO
+        votes: Counter[int] = Counter()
+        for each in held:
+            if each.kind == kind and is_frame(kind, each.body):
+                weight = limits.SPLICE_FRAMES_MIN if len(each.body) >= limits.SPLICE_BYTES_SURE else 1
+                for time in self._times.get((kind, each.body), ()):
+                    votes[ahead(time, each.timestamp)] += weight
+        if not votes:
+            return None
+        (offset, count), *others = votes.most_common(2)
+        # Two offsets that are as likely say that the same frames come again and again.
+        return (
+            offset if count >= limits.SPLICE_FRAMES_MIN and not (others and others[0][1] == count) else None
+        )
 
     def caught_up(self, held: Sequence[Held], offset: int) -> bool:
         """Whether *held* has come as far as players have, on all tracks that it has."""
@@ -95,4 +100,4 @@ def tail_of(log: MediaLog) -> Tail:
     if log.head - start > limits.PULL_HELD_BYTES_MAX:
         start = max(start, log.key_pos)
     tags = walk_tags(log.read(start, log.head))
-    return Tail(((tag.kind, tag.time_ms, tag.body) for tag, _ in tags), log.epoch_ms)
+    return Tail(((tag.kind, tag.time_ms, tag.body) for tag, _ in tags), log.epoch_ms, log.head)

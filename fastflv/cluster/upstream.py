@@ -10,6 +10,7 @@ import asyncio
 import logging
 import ssl
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -138,8 +139,13 @@ class Upstream(ABC, asyncio.BufferedProtocol):
         self._pace = ReadPace()
         self._deadline = Deadline(dialer.turns, self._expire)
         self._publication: Publication | None = None
-        self.is_warm = False
-        "Keeps the newest two GOPs until it is needed."
+        self.keep_seconds = 0.0
+        "Of a warm upstream: how much of what came it keeps, from the keyframe before on; 0: all."
+        self._places: deque[tuple[float, int]] = deque()
+        "Where media of `held` may begin: when it came (monotonic clock, seconds), and how many messages came before."
+        self._forgotten = 0
+        "Messages that came before those in `held`."
+        self._has_pictures = False
         self._collected = CollectSink()
         self._held_bytes = 0
 
@@ -332,20 +338,28 @@ class Upstream(ABC, asyncio.BufferedProtocol):
         self._collected.messages.clear()
 
     def _hold(self, held: Held) -> None:
+        now, places = self._dialer.loop.time(), self._places
+        self._has_pictures = self._has_pictures or held.kind == VIDEO
+        sound_place = not self._has_pictures and (
+            not places or now - places[-1][0] > limits.PULL_PLACE_SECONDS
+        )
+        if held.is_key or sound_place:
+            places.append((now, self._forgotten + len(self.held)))
         self.held.append(held)
         self._held_bytes += len(held.body)
+        while len(places) > 1 and (
+            (self.keep_seconds and places[1][0] < now - self.keep_seconds)
+            or self._held_bytes > limits.PULL_HELD_BYTES_MAX
+        ):
+            places.popleft()
+            self._forget_before(places[0][1])
         if self._held_bytes > limits.PULL_HELD_BYTES_MAX:
-            self._thin(1)
-        elif self.is_warm and (held.is_key or len(self.held) > limits.PULL_WARM_MESSAGES_MAX):
-            self._thin(2)
+            places.clear()
+            self._forget_before(self._forgotten + len(self.held))
 
-    def _thin(self, gops: int) -> None:
-        """Forget what lies before the newest *gops* keyframes; all, or the older half where pictures are none, without so many."""
-        keys = [at for at, held in enumerate(self.held) if held.is_key]
-        if len(keys) >= gops and keys[-gops]:
-            self.held = self.held[keys[-gops] :]
-        elif self._held_bytes > limits.PULL_HELD_BYTES_MAX:
-            self.held = []
-        elif len(self.held) > limits.PULL_WARM_MESSAGES_MAX:
-            self.held = self.held[len(self.held) // 2 :]
-        self._held_bytes = sum(len(held.body) for held in self.held)
+    def _forget_before(self, place: int) -> None:
+        """Forget the messages before the one that *place* others came before."""
+        count = place - self._forgotten
+        self._held_bytes -= sum(len(held.body) for held in self.held[:count])
+        self._forgotten = place
+        del self.held[:count]

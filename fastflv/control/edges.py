@@ -52,7 +52,8 @@ def edge_options(vhost: Vhost, publish: PublishOptions) -> EdgeOptions | None:
     return EdgeOptions(
         tuple(parse_origin(each, rtmp if follow else protocol.scheme) for each in cluster.origin),
         tuple(parse_origin(each, http) for each in cluster.origin) if follow else (),
-        tuple(parse_origin(each, rtmp) for each in cluster.origin) if cluster.token_traverse else (),
+        tuple(parse_origin(each, rtmp) for each in cluster.origin),
+        traverse=cluster.token_traverse,
         vhost=cluster.vhost,
         upnode=cluster.debug_srs_upnode,
         linger=cluster.linger,
@@ -93,6 +94,6 @@ def make_traverse(
     def origins_of(vhost: str) -> list[OriginAddress]:
         found = runtime().vhosts.get(vhost)
         edge = found.edge if found is not None else None
-        return origins.ordered(edge.token_origins) if edge is not None else []
+        return origins.ordered(edge.rtmp_origins) if edge is not None and edge.traverse else []
 
     return TraverseRule(loop, origins_of)

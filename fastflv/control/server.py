@@ -459,7 +459,7 @@ class Server:
             return (_refuse_vhost,)
         limiter, auth = self.limiter, (found.auth,) if found.auth is not None else ()
         hooks = self.hooks.rules.get(vhost, ())
-        traverse = (self._traverse,) if found.edge is not None and found.edge.token_origins else ()
+        traverse = (self._traverse,) if found.edge is not None and found.edge.traverse else ()
         return (*found.rules, *limiter.by_address[vhost], *auth, *limiter.rules[vhost], *traverse, *hooks)
 
     def _rtmp_vhost(self, host: str) -> RtmpOptions | None:

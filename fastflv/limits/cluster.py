@@ -16,14 +16,20 @@ PULL_ABSENT_SECONDS: Final = 1.0
 PULLS_ABSENT_MAX: Final = 4096
 "Such streams that are remembered, count: 200 bytes each. Random names make room for each other."
 
+PULLS_SEEKING_MAX: Final = 512
+"Streams that origins are asked for at one time and have not sent yet, count: each is a connection. Random names cost the origins no more than that."
+
 PULL_HOLD_SECONDS: Final = 30.0
 "Viewers stay for so long when no origin can be reached, seconds: the restart of an origin and of its encoders. SRS holds them for ever."
 
 PULL_HELD_BYTES_MAX: Final = 16 * 1024 * 1024
 "Media that waits until an upstream takes over, bytes: a GOP (GOP_BYTES_MAX). Beyond it, it waits for the next keyframe."
 
-PULL_WARM_MESSAGES_MAX: Final = 2000
-"Messages that a warm upstream keeps where there are no keyframes, count: 20 s of sound."
+PULL_PLACE_SECONDS: Final = 0.5
+"Where there are no pictures, media that is held may begin so often, seconds."
+
+PULL_WARM_SECONDS: Final = 0.5
+"A warm upstream keeps what came since the first may have fallen silent unnoticed, and this, seconds: origins are not equally far."
 
 PULL_LOOK_SECONDS: Final = 0.1
 "How often all pulls are looked at for one that has stalled, seconds: 1 us each."
@@ -75,3 +81,9 @@ PULL_GRACE_MS_MIN: Final = 1500
 
 FETCH_SECONDS_MIN: Final = 5.0
 "Least time that a viewer of an edge waits for a stream, seconds: `on_missing 0` says how long to wait for a publisher, and the origin is far."
+
+RELAY_RETRY_SECONDS: Final = 0.5
+"Pause before the origins are asked again to take a publish whose origin was lost, seconds."
+
+RELAY_HOLD_SECONDS: Final = 10.0
+"A publisher is disconnected when no origin has taken its stream for so long, seconds: encoders show it then."

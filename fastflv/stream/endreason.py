@@ -55,6 +55,9 @@ class EndReason(Enum):
     OVER_RATE = "above ingest_rate"
     "A publisher sent more than `limits { ingest_rate }` for too long."
 
+    ORIGIN = "refused by the origin"
+    "The origin that an edge passes a publish on to refuses it, or none can be reached."
+
     PROTOCOL = "protocol error"
     "The peer broke the protocol."
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Self
 
 
@@ -75,7 +74,7 @@ class BrokenLine:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: Callable[[bytes], bytes]
     ) -> None:
         loop = asyncio.get_running_loop()
-        with suppress(ConnectionError):
+        try:
             while data := await reader.read(65536):
                 await self._open.wait()
                 data = limit(data)
@@ -86,4 +85,8 @@ class BrokenLine:
                 if self._cut_at == 0:
                     await writer.drain()
                     self.cut()
+        except ConnectionError:
+            # The other half of the connection is to be noticed too.
+            pass
+        finally:
             writer.close()

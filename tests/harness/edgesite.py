@@ -29,7 +29,7 @@ def port_of(origin: fastflv.Server, protocol: str = "rtmp") -> int:
 
 @asynccontextmanager
 async def filming(*origins: fastflv.Server, name: str = "live/x", size: int = 200) -> AsyncIterator[None]:
-    """Publish the same 25 pictures a second to all, a GOP of them at once."""
+    """Publish the same pictures to all, 50 a second, a GOP of them at once; their times say 25 a second."""
     publishers = [origin.publish(name) for origin in origins]
     films = [Film(await publisher.__aenter__(), size) for publisher in publishers]
 
@@ -37,7 +37,7 @@ async def filming(*origins: fastflv.Server, name: str = "live/x", size: int = 20
         # A server may have stopped.
         with suppress(fastflv.PublishError):
             while True:
-                await asyncio.sleep(0.04)
+                await asyncio.sleep(0.02)
                 for film in films:
                     await film.frame()
 

@@ -63,6 +63,12 @@ class Viewer:
         assert not self.ended, f"the stream ended behind {len(self.pictures)} pictures"
         return self.numbers
 
+    async def reach(self, place: int) -> list[int]:
+        """Read until the newest picture is the one at *place* of its GOP."""
+        while not self.pictures or self.numbers[-1] % GOP != place:
+            await self.more(1)
+        return self.numbers
+
 
 def check_whole(numbers: list[int]) -> None:
     """From a keyframe on, every picture once."""
