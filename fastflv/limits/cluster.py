@@ -81,9 +81,3 @@ PULL_GRACE_MS_MIN: Final = 1500
 
 FETCH_SECONDS_MIN: Final = 5.0
 "Least time that a viewer of an edge waits for a stream, seconds: `on_missing 0` says how long to wait for a publisher, and the origin is far."
-
-RELAY_RETRY_SECONDS: Final = 0.5
-"Pause before the origins are asked again to take a publish whose origin was lost, seconds."
-
-RELAY_HOLD_SECONDS: Final = 10.0
-"A publisher is disconnected when no origin has taken its stream for so long, seconds: encoders show it then."
