@@ -14,11 +14,13 @@ from typing import Any
 
 from fastflv._ext.fanout.handover import pause_threads, resume_threads
 from fastflv.access.tokens.revocations import Revocation
+from fastflv.control.listeners import Plan
 from fastflv.control.server import Server
 from fastflv.errors import HandoverError
 from fastflv.net.parcel import Parcel
 from fastflv.playing.join import JoinFailure
-from fastflv.servers.http.handover import HandedPlay, part_play, play_state
+from fastflv.servers.http.connection import HttpConnection
+from fastflv.servers.http.handover import HandedIdle, HandedPlay, idle_state, part_idle, part_play, play_state
 from fastflv.servers.rtmp.connection import RtmpConnection
 from fastflv.servers.rtmp.handover import HandedConnection, connection_state, part_connection
 from fastflv.servers.rtmp.play import RtmpPlay
@@ -94,10 +96,15 @@ class Leaving:
                 continue
             rtmp.append(state)
             self._parts.append(partial(part_connection, connection))
+        idle: list[State] = []
+        for protocol in server.connection_limit.open.protocols():
+            if isinstance(protocol, HttpConnection) and (state := idle_state(protocol)) is not None:
+                idle.append(state)
+                self._parts.append(partial(part_idle, protocol))
         self.taken["publishers"] = sum(len(each["publishes"]) for each in rtmp)
         self.taken["players"] = len(plays) + sum(each["play"] is not None for each in rtmp)
         revoked = [list(each) for each in server.tokens.store.revocations]
-        return {"streams": streams, "plays": plays, "rtmp": rtmp, "revoked": revoked}
+        return {"streams": streams, "plays": plays, "rtmp": rtmp, "idle": idle, "revoked": revoked}
 
 
 def _absent(failure: JoinFailure, why: str) -> None:
@@ -113,11 +120,11 @@ def _connection_of(link: object) -> RtmpConnection | None:
 class Arriving:
     """What another process has handed over. Made before anything shows; `begin` goes on with it."""
 
-    def __init__(self, server: Server, parcel: Parcel) -> None:
+    def __init__(self, server: Server, plan: Plan, parcel: Parcel) -> None:
         """Raises HandoverError: then nothing has changed, and the other process goes on."""
         self._server = server
         self._streams: dict[str, Stream] = {}
-        self._connections: list[HandedConnection | HandedPlay] = []
+        self._connections: list[HandedConnection | HandedPlay | HandedIdle] = []
         try:
             self._revoked = [
                 Revocation(str(jti), str(path), float(revoked), float(until))
@@ -129,6 +136,11 @@ class Arriving:
                 self._connections.append(HandedConnection(server.rtmp, self._streams, parcel, state))
             for state in parcel.values["plays"]:
                 self._connections.append(HandedPlay(server.live, self._streams, parcel, state))
+            # One whose port the new configuration has no more is closed: its client asks elsewhere.
+            connects = server.listeners.plain(plan)
+            for state in parcel.values["idle"]:
+                if int(state["peer"]["local_port"]) in connects:
+                    self._connections.append(HandedIdle(server.connection_limit, connects, parcel, state))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise HandoverError(f"it cannot be read: {error!r}") from error
 

@@ -56,7 +56,7 @@ class Life:
         "Another process serves."
         self._presence = presence
         self._command_line = command
-        self._upgrading = False
+        self._upgrading: Upgrade | None = None
         self._handed: Upgrade | None = None
         self._whole = False
         "It has taken over more than listeners."
@@ -128,27 +128,26 @@ class Life:
             log.warning("%s: no upgrade, %s", cause, why)
             return {"good": False, "problems": [why]}
         log.info("%s: upgrade", cause)
-        self._upgrading = True
-        upgrade = Upgrade(self._server, self._command_line, self._presence.hand_over)
+        upgrade = self._upgrading = Upgrade(self._server, self._command_line, self._presence.hand_over)
         try:
             report = await upgrade.run()
         except HandoverError as error:
             log.error("upgrade: %s; this process goes on", error)
             return {"good": False, "problems": [str(error)]}
         finally:
-            self._upgrading = False
+            self._upgrading = None
         self._handed = upgrade
         self._whole = bool(report["whole"])
-        self._reloader.close()
         log.info("upgrade: process %s serves; it has taken over %s", report["process"], report["taken"])
         self._over.set_result(None)
+        self._reloader.close()
         return report
 
     def _upgrade_refusal(self) -> str:
         """Why there can be no upgrade, in one sentence; empty where there can."""
         if self._over.done() or self._leaving.done() or self._ended.done():
             return "the server is quitting"
-        if self._upgrading:
+        if self._upgrading is not None:
             return "an upgrade is in progress"
         if self._server.runtime.settings.asprocess:
             return "a server with `asprocess on` ends with its parent, so none can take over"
@@ -160,7 +159,7 @@ class Life:
         """Another process serves: end what it has not taken over."""
         assert self._handed is not None
         if self._whole:
-            await let_go(self._server, self._handed)
+            await let_go(self._server, self._handed, self._ended)
         else:
             self._handed.released()
             self._server.unready = "another process serves"
@@ -174,7 +173,7 @@ class Life:
             log.info("%s: quitting gracefully; a second signal ends it at once", number.name)
             self._leaving.set_result(None)
             self._server.unready = "the server is quitting"
-            self._reloader.close()
+            self._stop_changes()
         else:
             self._end(number.name)
 
@@ -182,7 +181,13 @@ class Life:
         if not self._ended.done():
             log.info("%s: stopping", why)
             self._ended.set_result(None)
-            self._reloader.close()
+            self._stop_changes()
+
+    def _stop_changes(self) -> None:
+        """Neither reload nor upgrade any more."""
+        self._reloader.close()
+        if self._upgrading is not None:
+            self._upgrading.cancel()
 
     def _ignore_signals(self) -> None:
         """The loop gives each signal its default action back when it closes: the process would die before its pid file is removed."""

@@ -107,6 +107,15 @@ class Listeners:
     def __len__(self) -> int:
         return len(self._listeners)
 
+    @staticmethod
+    def plain(plan: Plan) -> dict[int, Connect]:
+        """What is spoken without TLS, by the port."""
+        return {
+            plan.sockets[place].getsockname()[1]: acceptance.connect
+            for place, (_, acceptance) in plan.acceptances.items()
+            if acceptance.context is None and place in plan.sockets
+        }
+
     @property
     def sockets(self) -> Mapping[Place, socket.socket]:
         """The listening sockets, which stay those of the listeners."""

@@ -81,7 +81,7 @@ class Takeover:
         send_parcel(self._sock, {"ready": True})
         state = await self._receive()
         if state.values.get("whole"):
-            self._arriving = Arriving(server, state)
+            self._arriving = Arriving(server, self._plan, state)
         send_parcel(self._sock, {"taken": True})
         self._sock.settimeout(limits.UPGRADE_TAKE_SECONDS)
         commit = await self._receive()

@@ -53,16 +53,26 @@ class Upgrade:
         process = self._start(theirs)
         try:
             return await self._hand_over(process)
-        except (OSError, EOFError, HandoverError) as error:
-            ours.close()
-            await self._end(process)
-            raise HandoverError(self._reason(error, process)) from error
+        except Exception as error:
+            ends = self._sock is not None and isinstance(error, EOFError | ConnectionError)
+            self.cancel()
+            await self._end(process, ends=ends)
+            if not isinstance(error, OSError | EOFError | HandoverError):
+                log.exception("upgrade: it failed")
+            raise HandoverError(_reason(error, process)) from error
+
+    def cancel(self) -> None:
+        """End an upgrade that has not taken place; without effect on one that has."""
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            with suppress(OSError):
+                # A thread may wait for an answer.
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
 
     def released(self) -> None:
         """No file is written any more: the new process may."""
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None
+        self.cancel()
 
     def _start(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         fd = theirs.fileno()
@@ -80,13 +90,15 @@ class Upgrade:
         server, sock = self._server, self._sock
         assert sock is not None
         sock.settimeout(limits.UPGRADE_START_SECONDS)
-        hello = await self._receive()
+        hello = await self._receive(sock)
         known = hello.values.get("format") == FORMAT
         version = str(hello.values.get("version", "?"))
         log.info("upgrade: process %d has started, version %s", process.pid, version)
         sockets = server.listeners.sockets
         send_parcel(sock, {"listeners": listeners_of(sockets)})
-        await self._receive()
+        await self._receive(sock)
+        if self._sock is None:
+            raise HandoverError("the server is quitting")
         sock.settimeout(limits.UPGRADE_TAKE_SECONDS)
         # From here to the end nothing else runs in this process.
         leaving = Leaving(server) if known else None
@@ -106,6 +118,7 @@ class Upgrade:
             raise
         if leaving is not None:
             leaving.part()
+        server.close_listeners()
         taken = {"listeners": len(sockets), **(leaving.taken if leaving is not None else {})}
         return {
             "good": True,
@@ -116,33 +129,26 @@ class Upgrade:
             "whole": known,
         }
 
-    async def _receive(self) -> Parcel:
-        assert self._sock is not None
+    async def _receive(self, sock: socket.socket) -> Parcel:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None, receive_answer, self._sock)
+        return await loop.run_in_executor(None, receive_answer, sock)
 
-    async def _end(self, process: subprocess.Popen[bytes]) -> None:
-        """End a process that has not taken over."""
-        with suppress(OSError):
-            process.terminate()
+    async def _end(self, process: subprocess.Popen[bytes], *, ends: bool) -> None:
+        """End a process that has not taken over. *ends*: it has closed its socket, so its own status is worth a wait."""
         loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(None, lambda: process.wait(limits.STOP_SECONDS))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            await loop.run_in_executor(None, process.wait)
-
-    def _reason(self, error: BaseException, process: subprocess.Popen[bytes]) -> str:
-        if isinstance(error, HandoverError):
-            return str(error)
-        if isinstance(error, TimeoutError):
-            return "the new process did not answer in time"
-        return f"the new process ended, status {process.returncode}: its log or its terminal says why"
+        for end in (*((lambda: None,) if ends else ()), process.terminate, process.kill):
+            with suppress(OSError):
+                end()
+            with suppress(subprocess.TimeoutExpired):
+                await loop.run_in_executor(None, process.wait, limits.STOP_SECONDS)
+                return
 
 
-async def let_go(server: Server, upgrade: Upgrade) -> None:
-    """End what another process has not taken over: players over TLS, recordings, answers in progress."""
-    server.close_listeners()
+async def let_go(server: Server, upgrade: Upgrade, ended: asyncio.Future[None]) -> None:
+    """End what another process has not taken over: players over TLS, recordings, answers in progress.
+
+    *ended*: done when the process is to end at once.
+    """
     server.unready = "another process serves"
     await server.pulls.close()
     for client in list(server.clients):
@@ -155,8 +161,18 @@ async def let_go(server: Server, upgrade: Upgrade) -> None:
     server.hub.end_all()
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limits.UPGRADE_DRAIN_SECONDS
-    while server.connection_limit.open.busy() and loop.time() < deadline:
-        await asyncio.sleep(limits.STOP_STEP_SECONDS)
+    while server.connection_limit.open.busy() and loop.time() < deadline and not ended.done():
+        await asyncio.sleep(limits.UPGRADE_DRAIN_STEP_SECONDS)
+
+
+def _reason(error: Exception, process: subprocess.Popen[bytes]) -> str:
+    if isinstance(error, HandoverError):
+        return str(error)
+    if isinstance(error, TimeoutError):
+        return "the new process did not answer in time"
+    if isinstance(error, OSError | EOFError):
+        return f"the new process ended, status {process.returncode}: its log or its terminal says why"
+    return f"the state could not be handed over: {error!r}"
 
 
 def receive_answer(sock: socket.socket) -> Parcel:

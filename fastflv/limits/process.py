@@ -67,5 +67,8 @@ UPGRADE_START_SECONDS: Final = 60.0
 UPGRADE_TAKE_SECONDS: Final = 10.0
 "Time that a new version gets to take over, seconds. Nothing is sent or read meanwhile; 500 players and 5 publishers take 0.1 s."
 
+UPGRADE_DRAIN_STEP_SECONDS: Final = 0.1
+"How often the old process looks whether they are given, seconds: it costs a look at each connection that is left."
+
 UPGRADE_DRAIN_SECONDS: Final = 30.0
 "Time that answers in progress get in the old process after an upgrade, seconds: downloads of files are cut then."

@@ -38,11 +38,14 @@ class OpenConnections:
         else:
             self._opened[sock] = transport
 
+    def protocols(self) -> list[asyncio.BaseProtocol]:
+        """What reads the connections that are open."""
+        return [transport.get_protocol() for transport in self._open()]
+
     def busy(self) -> bool:
         """Close connections that wait for a request; return whether others have an answer in progress."""
         found = False
-        for transport in self._open():
-            protocol = transport.get_protocol()
+        for protocol in self.protocols():
             if isinstance(protocol, Answering):
                 found = not protocol.close_if_idle() or found
         return found

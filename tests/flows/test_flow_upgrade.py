@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from http.client import HTTPConnection
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,14 @@ import pytest
 from broadcast import Broadcast, endless
 from clip import Clip
 from flvread import media
+from model.ports import free_ports
 from model.ts import read_ts
 from player import Player, check_complete
 from publisher import Publisher, film, headers
 from reloading import refused
 from rtmpplayer import RtmpPlayer
-from server import until, vhost_text
+from server import HOST, until, vhost_text
+from tlsfiles import Pair, trusting
 from upgrading import UpgradingServer
 from wsclient import PING, WebSocket
 
@@ -109,6 +113,41 @@ def test_half_sent_tags_of_a_player_that_does_not_read_are_finished(server: Upgr
         for play in slow:
             play.frames(40)
             check_complete(play)
+
+
+def test_what_stays_in_the_old_process_is_finished_there_or_comes_back(tmp_path: Path, pair: Pair) -> None:
+    (port,) = free_ports(1)
+    (tmp_path / "film.bin").write_bytes(os.urandom(8 << 20))
+    web = f"dir {tmp_path}; https {{ enabled on; listen {port}; cert {pair.cert}; key {pair.key}; }}"
+    with ExitStack() as stack:
+        first = stack.enter_context
+        server = first(UpgradingServer(tmp_path, TEXT.replace("grace 0;", "grace 20;"), web=web))
+        first(Broadcast(server.rtmp, "one"))
+        plain = first(Player(server.http, "/live/one.flv")).frames(5)
+        secure = first(Player(port, "/live/one.flv", tls=trusting())).frames(5)
+        loading = HTTPConnection(HOST, server.http, timeout=60)
+        loading.sock = socket.create_connection((HOST, server.http))
+        loading.request("GET", "/film.bin")
+        answer = loading.getresponse()
+        kept = HTTPConnection(HOST, server.api, timeout=60)
+        kept.request("GET", "/healthz")
+        assert kept.getresponse().read() == b"ok"
+        ours = kept.sock.getsockname()
+        report = server.upgrade()
+        assert report["left"] == 1 and report["taken"]["players"] == 1
+        secure.rest()
+        assert secure.clean, "the end of the response is announced"
+        check_complete(secure)
+        # The connection between two requests goes on in the new process.
+        kept.request("GET", "/api/v1/versions")
+        assert json.load(kept.getresponse())["pid"] == str(server.present)
+        assert kept.sock.getsockname() == ours
+        assert server.process.poll() is None, "a download goes on in the old process"
+        assert answer.read() == (tmp_path / "film.bin").read_bytes()
+        assert server.process.wait(20) == 0
+        plain.frames(30)
+        check_complete(plain)
+        first(Player(port, "/live/one.flv", tls=trusting())).frames(5)
 
 
 def test_three_upgrades_in_a_row_by_signal_lose_no_publisher_that_is_within_a_message(

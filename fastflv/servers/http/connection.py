@@ -327,12 +327,19 @@ class HttpConnection(asyncio.Protocol):
             # Closing a descriptor that has a duplicate sends nothing.
             transport.abort()
 
+    @property
+    def is_idle(self) -> bool:
+        """Neither a byte of a request nor of an answer is under way: whoever has the socket may go on."""
+        h1 = self._h1
+        if self._exchange is not None or self._unread or self._deaf or self._unsent or h1 is None:
+            return False
+        return not (h1.in_head or h1.events or h1.upgrading)
+
     def close_if_idle(self) -> bool:
         """Close the connection if no request is in progress; return whether none is."""
-        if self._exchange is not None or self._unread or self._unsent:
-            return False
-        self.close()
-        return True
+        if self.is_idle:
+            self.close()
+        return self._deaf or self.transport is None
 
     @property
     def leaving(self) -> bool:

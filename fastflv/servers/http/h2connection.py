@@ -340,6 +340,11 @@ class H2Connection(asyncio.Protocol):
         if not self._exchanges:
             self.close()
 
+    def close_if_idle(self) -> bool:
+        """Take no more requests; return whether none is in progress."""
+        self.leave()
+        return not self._exchanges
+
     def close(self) -> None:
         """Close when everything written is sent; exchanges are lost."""
         transport = self.transport

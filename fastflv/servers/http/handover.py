@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,9 +11,13 @@ from typing import Any
 
 from fastflv.access.request import AccessRequest
 from fastflv.errors import HandoverError
-from fastflv.net.parcel import Descriptor, Parcel
+from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.negotiation import Connect
+from fastflv.net.parcel import Descriptor, Parcel, read_record
+from fastflv.net.peer import Peer
 from fastflv.playing.player import Framing
 from fastflv.playing.threadplayer import ThreadPlayer
+from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.live import Live
 from fastflv.servers.http.play import DetachedPlay, RunningPlay
 from fastflv.servers.http.websocket import WebSocketConnection, opened_websocket
@@ -58,6 +63,46 @@ def part_play(client: Client, live: Live, nothing: int) -> None:
     elif isinstance(link, ThreadPlayer):
         link.part(nothing)
         live.limit.release(client.request.peer.socket_ip)
+
+
+def idle_state(connection: HttpConnection) -> State | None:
+    """Return a connection between two requests as plain values; None where another process cannot go on with it."""
+    if not connection.is_idle or connection.secure or connection.buffered:
+        return None
+    return {"fd": Descriptor(connection.fileno()), "peer": asdict(connection.peer)}
+
+
+def part_idle(connection: HttpConnection, _nothing: int) -> None:
+    """Forget a connection that another process goes on with."""
+    leave = connection.leave
+    connection.let_go()
+    leave()
+
+
+class HandedIdle:
+    """A connection between two requests that was handed over."""
+
+    publishes = False
+
+    def __init__(
+        self, limit: ConnectionLimit, connects: Mapping[int, Connect], parcel: Parcel, state: State
+    ) -> None:
+        """*connects*: what is spoken on plain ports. Raises HandoverError, KeyError, TypeError and ValueError."""
+        self._limit = limit
+        self._peer = read_record(Peer, state["peer"])
+        connect = connects.get(self._peer.local_port)
+        if connect is None:
+            raise HandoverError(f"nothing is served on port {self._peer.local_port} any more")
+        self._connect = connect
+        self.sock = socket.socket(fileno=parcel.take(state["fd"]))
+
+    async def connect(self) -> None:
+        """Take a place of the limit, and go on."""
+        limit, peer = self._limit, self._peer
+        limit.take(limit.taken, peer.socket_ip)
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.connect_accepted_socket(lambda: self._connect(peer), self.sock)
+        limit.open.add(transport, self.sock)
 
 
 class HandedPlay:

@@ -1,0 +1,181 @@
+"""Upgrades whose new process is of no use: the old one goes on as if nothing was, whatever the moment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from model.apisite import NAME, gop, looped, running
+from model.flv import inter
+from model.loop import until
+
+from fastflv import limits
+from fastflv.control.handover import FORMAT
+from fastflv.control.takeover import VARIABLE
+from fastflv.control.upgrade import CommandLine, Upgrade, let_go
+from fastflv.errors import HandoverError
+
+SCRIPT = """
+import os, sys, time
+sys.path[:0] = {path!r}
+from fastflv.net.parcel import receive_parcel, send_parcel
+import socket
+sock = socket.socket(fileno=int(os.environ[{variable!r}]))
+hello = dict(format={format}, version="9.9", process=os.getpid())
+"""
+BAD = {
+    "ends at once": ("sys.exit(3)", "status 3"),
+    "is killed": ("os.kill(os.getpid(), 9)", "status -9"),
+    "refuses": ("send_parcel(sock, dict(refused='it has no place')); time.sleep(60)", "it has no place"),
+    "says something else": ("sock.sendall(b'hello, old process'); time.sleep(60)", "no parcel"),
+    "ends after hello": ("send_parcel(sock, hello)", "the new process ended"),
+    "ends with the listeners": ("send_parcel(sock, hello); receive_parcel(sock)", "the new process ended"),
+    "does not bind": (
+        "send_parcel(sock, hello); receive_parcel(sock); send_parcel(sock, dict(refused='in use')); time.sleep(60)",
+        "in use",
+    ),
+    "is killed while it takes over": (
+        "send_parcel(sock, hello); receive_parcel(sock); send_parcel(sock, {}); receive_parcel(sock);"
+        "os.kill(os.getpid(), 9)",
+        "the new process ended",
+    ),
+    "hangs while it takes over": (
+        "send_parcel(sock, hello); receive_parcel(sock); send_parcel(sock, {}); time.sleep(60)",
+        "did not answer in time",
+    ),
+    "refuses the state": (
+        "send_parcel(sock, hello); receive_parcel(sock); send_parcel(sock, {}); receive_parcel(sock);"
+        "send_parcel(sock, dict(refused='what is that')); time.sleep(60)",
+        "what is that",
+    ),
+}
+
+
+def command(text: str, form: int = FORMAT) -> CommandLine:
+    script = SCRIPT.format(path=sys.path, format=form, variable=VARIABLE) + text
+    return CommandLine((sys.executable, "-c", script), str(Path.cwd()))
+
+
+class Site:
+    """What an upgrade gives up, and takes again."""
+
+    def __init__(self) -> None:
+        self.given = self.taken = 0
+
+    def hand_over(self):
+        self.given += 1
+        return self.retake
+
+    def retake(self) -> None:
+        self.taken += 1
+
+
+@pytest.mark.parametrize("what", BAD)
+@looped
+async def test_a_new_process_that_does_not_take_over_leaves_players_and_listeners(what, monkeypatch):
+    monkeypatch.setattr(limits, "UPGRADE_TAKE_SECONDS", 1.0)
+    text, why = BAD[what]
+    async with running() as caller:
+        feed = caller.publish()
+        gop(caller, feed)
+        reader, writer = await caller.play()
+        site = Site()
+        before = set(os.listdir("/proc/self/fd"))
+        with pytest.raises(HandoverError, match=why):
+            await Upgrade(caller.server, command(text), site.hand_over).run()
+        assert set(os.listdir("/proc/self/fd")) <= before
+        assert site.given == site.taken
+        feed.video(80, inter(b"on it goes"))
+        await reader.readuntil(b"on it goes")
+        again, second = await caller.play()
+        feed.video(120, inter(b"and on"))
+        await again.readuntil(b"and on")
+        assert caller.server.unready == ""
+        writer.close()
+        second.close()
+
+
+@looped
+async def test_a_command_that_cannot_be_started_is_told():
+    async with running() as caller:
+        line = CommandLine(("/nowhere/python", "-m", "fastflv"), "/")
+        with pytest.raises(HandoverError, match="/nowhere/python cannot be started"):
+            await Upgrade(caller.server, line, Site().hand_over).run()
+
+
+@looped
+async def test_a_server_that_ends_meanwhile_waits_for_no_new_process():
+    async with running() as caller:
+        site = Site()
+        upgrade = Upgrade(caller.server, command("time.sleep(60)"), site.hand_over)
+        task = asyncio.get_running_loop().create_task(upgrade.run())
+        await asyncio.sleep(0.1)
+        upgrade.cancel()
+        with pytest.raises(HandoverError):
+            await task
+        assert site.given == 0
+
+
+@looped
+async def test_a_version_that_knows_another_form_gets_the_listeners_and_the_old_process_keeps_its_players():
+    text = (
+        "send_parcel(sock, hello); given = receive_parcel(sock).values; send_parcel(sock, {}); state = receive_parcel(sock).values;"
+        "assert len(given['listeners']) == 3 and state == {'whole': False}; send_parcel(sock, {}); receive_parcel(sock); time.sleep(60)"
+    )
+    async with running() as caller:
+        feed = caller.publish()
+        gop(caller, feed)
+        reader, writer = await caller.play()
+        site = Site()
+        upgrade = Upgrade(caller.server, command(text, FORMAT + 1), site.hand_over)
+        report = await upgrade.run()
+        assert (report["good"], report["whole"], report["version"]) == (True, False, "9.9")
+        assert report["taken"] == {"listeners": 3} and site.given == 1 and site.taken == 0
+        assert len(caller.server.listeners) == 0
+        feed.video(80, inter(b"to its end"))
+        await reader.readuntil(b"to its end")
+        os.kill(report["process"], 9)
+        writer.close()
+
+
+@looped
+async def test_what_is_handed_over_is_forgotten_without_an_end_and_the_rest_ends():
+    text = (
+        "send_parcel(sock, hello); receive_parcel(sock); send_parcel(sock, {}); state = receive_parcel(sock);"
+        "assert len(state.values['plays']) == 1 and len(state.values['idle']) == 1;"
+        "send_parcel(sock, {}); receive_parcel(sock);"
+        "play = state.take(state.values['plays'][0]['fd']); os.write(play, b'from the new process');"
+        "sock.recv(1)"
+    )
+    left = []
+    async with running() as caller:
+        feed = caller.publish()
+        gop(caller, feed)
+        reader, writer = await caller.play()
+        kept, asking = await asyncio.open_connection("127.0.0.1", caller.api)
+        asking.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        await kept.readuntil(b"ok")
+        server = caller.server
+        await until(lambda: len(server.connection_limit.open.protocols()) == 1)
+
+        class Watcher:
+            def client_joined(self, client): ...
+
+            def client_left(self, client, reason):
+                left.append((client.id, reason.value))
+
+        server.clients.watchers.append(Watcher())
+        upgrade = Upgrade(server, command(text), Site().hand_over)
+        report = await upgrade.run()
+        assert report["taken"] == {"listeners": 3, "streams": 1, "publishers": 0, "players": 1}
+        assert report["left"] == 1, "a publisher that is no connection"
+        await reader.readuntil(b"from the new process")
+        await let_go(server, upgrade, asyncio.get_running_loop().create_future())
+        assert server.hub.find(NAME) is None and [id for id, _ in left] == []
+        assert await reader.read(1) == b"", "nobody has the socket once the new process has ended"
+        assert server.connection_limit.taken == 0
+        writer.close()
+        asking.close()
