@@ -167,6 +167,12 @@ class Arriving:
             server.tokens.resume(client)
             server.hooks.resume(client.request)
         self._keep_graces()
+        publishers = sum(client.publish for client in server.clients)
+        log.info(
+            "upgrade: this process has taken over %d publishers and %d players",
+            publishers,
+            len(server.clients) - publishers,
+        )
         server.recheck.begin(
             lambda dropped: (
                 log.info("upgrade: %d clients that were taken over are refused", dropped) if dropped else None

@@ -153,19 +153,17 @@ class Clients:
     def __iter__(self) -> Iterator[Client]:
         return iter(self._clients.values())
 
-    def add(self, client: Client) -> None:
+    def add(self, client: Client, *, resumed: bool = False) -> None:
+        """Enter a client. *resumed*: another process has entered it before, and logged it."""
         request, stream = client.request, client.stream
-        id, peer = request.client_id, request.peer
+        id = request.client_id
         self.arrivals.become(id)
         self._clients[id] = client
         self.tally.enter(request)
         self._counts[stream.id] = self._counts.get(stream.id, 0) + 1
         self.total += 1
-        if request.action is Action.PUBLISH:
-            log.info("publisher %s from %s publishes %s", id, peer.ip, stream.url, extra=peer.marks)
-        else:
-            scheme = request.scheme
-            log.info("player %s from %s joins %s by %s", id, peer.ip, stream.url, scheme, extra=peer.marks)
+        if not resumed:
+            _log_entry(client)
         for watcher in self.watchers:
             try:
                 watcher.client_joined(client)
@@ -225,6 +223,15 @@ class Clients:
     def count(self, stream: Stream) -> int:
         """Clients of a stream, its publisher included (as SRS counts)."""
         return self._counts.get(stream.id, 0)
+
+
+def _log_entry(client: Client) -> None:
+    request, url, marks = client.request, client.stream.url, client.request.peer.marks
+    if client.publish:
+        log.info("publisher %s from %s publishes %s", client.id, request.peer.ip, url, extra=marks)
+    else:
+        scheme = request.scheme
+        log.info("player %s from %s joins %s by %s", client.id, request.peer.ip, url, scheme, extra=marks)
 
 
 def _log_failure(client: Client) -> None:

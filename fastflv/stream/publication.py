@@ -142,7 +142,7 @@ class Publication:
         self._settling: Handle | None = None
         self._gathering = Gathering(stream, low_water) if low_water is not None else None
         self._client: Client | None = Client(request, stream, self, now if joined is None else joined)
-        shared.clients.add(self._client)
+        shared.clients.add(self._client, resumed=joined is not None)
         shared.idle.watch(self._client, options.idle)
         self._watch = Deadline(shared.timers, self._silent, step=limits.WATCH_SECONDS_MIN)
         "Moved when it rings, by the media that has come."

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from broadcast import Broadcast, endless
 from clip import Clip
-from flvread import media
+from flvread import FlvReader, media
+from hookserver import HookServer
 from model.ports import free_ports
 from model.ts import read_ts
 from player import Player, check_complete
@@ -115,6 +116,7 @@ def test_half_sent_tags_of_a_player_that_does_not_read_are_finished(server: Upgr
             check_complete(play)
 
 
+@pytest.mark.slow
 def test_what_stays_in_the_old_process_is_finished_there_or_comes_back(tmp_path: Path, pair: Pair) -> None:
     (port,) = free_ports(1)
     (tmp_path / "film.bin").write_bytes(os.urandom(8 << 20))
@@ -150,7 +152,45 @@ def test_what_stays_in_the_old_process_is_finished_there_or_comes_back(tmp_path:
         first(Player(port, "/live/one.flv", tls=trusting())).frames(5)
 
 
-def test_three_upgrades_in_a_row_by_signal_lose_no_publisher_that_is_within_a_message(
+@pytest.mark.slow
+def test_hooks_recordings_and_segments_go_on(tmp_path: Path, h264: Clip) -> None:
+    files = (
+        f"dvr {{ enabled on; dvr_plan session; dvr_path {tmp_path}/rec/[stream].[timestamp].flv; }}"
+        f"hls {{ enabled on; hls_fragment 1; hls_window 60; hls_path {tmp_path}/hls; }}"
+    )
+    playlist = tmp_path / "hls/live/one.m3u8"
+    with HookServer() as hooks, ExitStack() as stack:
+        block = hooks.block("on_connect", "on_close", "on_publish", "on_unpublish", "on_play", "on_stop")
+        server = stack.enter_context(UpgradingServer(tmp_path, vhost_text(more=block + files)))
+        with (
+            Broadcast(server.rtmp, "one", clip=h264, speed=2),
+            Player(server.http, "/live/one.flv") as player,
+        ):
+            player.frames(60)
+            until(lambda: playlist.exists() and "one-1.ts" in playlist.read_text(), "two segments", 20)
+            client = hooks.wait("on_play")[0].fields["client_id"]
+            server.upgrade()
+            old = playlist.read_text().count("#EXTINF")
+            player.frames(60)
+            check_part_of(h264, player)
+            until(lambda: playlist.read_text().count("#EXTINF") > old + 1, "further segments", 20)
+            asked = ["on_connect", "on_publish", "on_play"]
+            assert hooks.actions() == asked, "nobody is asked about, or told to have left, once more"
+        hooks.wait("on_close")
+        assert sorted(hooks.actions()[3:]) == ["on_close", "on_stop", "on_unpublish"]
+        assert hooks.of("on_stop")[0].fields["client_id"] == client
+        segments = [line for line in playlist.read_text().splitlines() if line.endswith(".ts")]
+        assert segments == [f"one-{number}.ts" for number in range(len(segments))]
+    for number in range(len(segments)):
+        read_ts((tmp_path / f"hls/live/one-{number}.ts").read_bytes())
+    first, second = sorted((tmp_path / "rec").iterdir())
+    for recording in (first, second):
+        reader = FlvReader()
+        reader.feed(recording.read_bytes())
+        assert reader.whole and len(media(reader.tags)) > 20
+
+
+def test_two_upgrades_in_a_row_by_signal_lose_no_publisher_that_is_within_a_message(
     server: UpgradingServer,
 ) -> None:
     with (
@@ -161,7 +201,7 @@ def test_three_upgrades_in_a_row_by_signal_lose_no_publisher_that_is_within_a_me
         publisher.tags([*headers(), *film(30, size=3000)])
         player.frames(5)
         tags = list(film(200, size=3000))[60:]
-        for turn in range(3):
+        for turn in range(2):
             tag = tags.pop(0)
             sent = publisher.session.write_media(publisher.stream, tag.kind, tag.time, tag.body)
             publisher.sock.sendall(sent[:1000])
@@ -191,6 +231,7 @@ def test_a_configuration_that_is_wrong_leaves_the_old_process_as_it_was(server: 
         goes_on(server, player)
 
 
+@pytest.mark.slow
 def test_a_new_process_that_cannot_bind_leaves_the_old_one_as_it_was(server: UpgradingServer) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,

@@ -149,7 +149,7 @@ class RunningPlay:
     def resume(self, stream: Stream, link: Link, request: AccessRequest, times: tuple[float, float]) -> None:
         """Enter a player that another process has handed over. *times*: as `Client.joined` and `asked`."""
         self._client = Client(request, stream, link, *times)
-        self._live.clients.add(self._client)
+        self._live.clients.add(self._client, resumed=True)
 
 
 class DetachedPlay(RunningPlay):

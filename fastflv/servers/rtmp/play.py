@@ -260,7 +260,7 @@ class RtmpPlay:
         self.stream, self._player, self._variant = stream, player, variant
         self._paused, self._seen = bool(state["paused"]), int(state["seen"])
         self._client = Client(request, stream, self, float(state["joined"]), float(state["asked"]))
-        server.publications.clients.add(self._client)
+        server.publications.clients.add(self._client, resumed=True)
         left = float(state["left"])
         if left:
             self._timer = server.loop.call_later(max(left, 0.0), self._end)
