@@ -38,6 +38,10 @@ class Audience(threading.Thread):
         self.players.append(player)
         self._selector.register(player.sock, selectors.EVENT_READ, player)
 
+    def ends(self) -> set[tuple[object, object]]:
+        """The addresses of each connection."""
+        return {(player.sock.getsockname(), player.sock.getpeername()) for player in self.players}
+
     def run(self) -> None:
         heard = time.monotonic()
         try:
@@ -77,6 +81,7 @@ def test_five_hundred_players_of_five_publishers_go_on_over_three_upgrades(tmp_p
                 audience.add(Player(server.http, f"/live/{name}.flv", timeout=60))
         server.watches(505)
         audience.start()
+        ends = audience.ends()
         for _ in range(3):
             time.sleep(2)
             report = server.upgrade()
@@ -84,8 +89,7 @@ def test_five_hundred_players_of_five_publishers_go_on_over_three_upgrades(tmp_p
             assert report["taken"] == {"listeners": 3, "streams": 5, "publishers": 5, "players": 500}
             print(report, f"longest silence of all: {audience.longest:.3f} s")
         time.sleep(2)
-        ends = {player.sock.getsockname() for player in audience.players}
-        assert len(ends) == 500, "the connections are those of the beginning"
+        assert audience.ends() == ends and len(ends) == 500, "the connections are those of the beginning"
         server.watches(505)
         audience.stop()
         assert audience.failure is None, audience.failure
