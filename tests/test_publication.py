@@ -156,6 +156,18 @@ def test_a_publisher_that_falls_silent_is_disconnected_after_the_time_for_silenc
     assert "publisher of a.example/live/x is disconnected: no media for 5 s" in caplog.messages
 
 
+def test_a_publisher_whose_media_lies_behind_that_of_many_others_is_not_silent(site):
+    source = site.publish(low_water=Marked().water)
+    source.film()
+    site.loop.advance(OPTIONS.silence + BRIEF)
+    assert source.dropped == []
+    source.go_on(0.04)
+    site.loop.advance(OPTIONS.silence - BRIEF)
+    assert source.dropped == []
+    site.loop.advance(2 * BRIEF + limits.WATCH_SECONDS_MIN + limits.LATE_SECONDS)
+    assert source.dropped == [EndReason.SILENT]
+
+
 @pytest.mark.parametrize("late", [0.0, 1.0, 4.9, 5.1, 12.3, 19.9])
 def test_the_first_media_begins_the_time_for_silence_whenever_it_comes(site, late):
     source = site.publish()

@@ -111,7 +111,7 @@ class Publication:
     """
 
     __slots__ = (
-        "_bytes_before", "_client", "_fed", "_formats", "_gathering", "_options", "_sent_before", "_settling",
+        "_bytes_before", "_client", "_doubted", "_fed", "_formats", "_gathering", "_options", "_sent_before", "_settling",
         "_shared", "_source", "_watch", "sink", "stream",
     )  # fmt: skip
 
@@ -139,6 +139,8 @@ class Publication:
         self._formats = stream.writer.formats
         self._fed = False
         "Some media has arrived."
+        self._doubted = False
+        "It seemed silent at the last look."
         self._settling: Handle | None = None
         self._gathering = Gathering(stream, low_water) if low_water is not None else None
         self._client: Client | None = Client(request, stream, self, now if joined is None else joined)
@@ -311,7 +313,14 @@ class Publication:
 
     def _silent(self) -> None:
         if self._alive > self._watch.heard:
+            self._doubted = False
             self._watch.set(self._patience, since=self._alive)
+            return
+        if self._gathering is not None and not self._doubted:
+            # Publishers that are read many at a time have turns, and its own may be yet to come.
+            self._doubted = True
+            self._gathering.wake()
+            self._watch.set(self._patience + limits.LATE_SECONDS, since=self._watch.heard)
             return
         much = "next to no media" if self._fed and self.sink.idles else "no media"
         log.info(
