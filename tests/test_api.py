@@ -83,6 +83,18 @@ async def test_a_player_is_shown_and_counted():
 
 
 @looped
+async def test_publishers_and_all_others_are_listed_apart():
+    async with running() as caller:
+        gop(caller, caller.publish())
+        _, writer = await caller.play()
+        both = (await caller.get("clients"))["clients"]
+        for asked, row in (("1", both[0]), ("0", both[1])):
+            answer = await caller.get(f"clients?publish={asked}")
+            assert (answer["total"], [each["id"] for each in answer["clients"]]) == (1, [row["id"]])
+        writer.close()
+
+
+@looped
 async def test_deleting_a_player_ends_its_response():
     async with running() as caller:
         gop(caller, caller.publish())

@@ -45,3 +45,27 @@ TREND_SECONDS: Final = 5.0
 
 TREND_SAMPLES: Final = 720
 "Samples that are kept: an hour, some 300 KB. All of them in one answer take 2 ms."
+
+WARN_KEY_MS: Final = 10_000
+"Time without a keyframe, or between two, beyond which /api/v1/publishers warns, ms: a player waits so long for its picture where no start is made up."
+
+WARN_REPAIR_MS: Final = 60_000
+"How long a repaired timestamp is worth a warning, ms: an operator who looks sees it, and one of yesterday is no news."
+
+WARN_PICTURES_MIN: Final = 50
+"Pictures before the order and the rate of pictures are judged, count: two seconds."
+
+WARN_REORDERED: Final = 0.05
+"Part of the pictures that is shown before earlier ones, beyond which there are B-frames: a repaired timestamp makes one or two."
+
+WARN_STEP_CHANGE: Final = 0.35
+"Mean change of the time between two pictures, as a part of that time, beyond which the frame rate varies: rounding to ms makes 0.06 at 60 a second."
+
+WARN_STEP_CHANGE_MS_MIN: Final = 4.0
+"Likewise in ms at least: clocks of capture cards jitter by less."
+
+WARN_JITTER_MS: Final = 200.0
+"Jitter of arrival that is worth a warning, ms: reads that gather for nobody make some 50, and players buffer so much."
+
+WARN_SKEW_MS: Final = 700
+"Distance between sound and picture that is worth a warning, ms: interleaving of encoders makes up to half a second."

@@ -1,4 +1,4 @@
-"""Figures of a publisher's media for monitoring: its newest GOP, and how evenly frames arrive. Header only.
+"""Figures of a publisher's media for monitoring: its newest GOP, and how evenly frames arrive.
 
 Kept in a few integers a frame; rates and milliseconds are made of them when somebody asks.
 """
@@ -21,6 +21,16 @@ cdef struct Figures:
     int64_t frame_wall_ms      # clock of the newest frame's arrival
     int64_t transit_ms         # arrival of the newest frame less its time
     int64_t jitter             # mean deviation of that between two frames, 1/16 ms
+    uint64_t pictures          # of the default track
+    uint64_t reordered         # of them shown before one that was sent earlier
+    int64_t shown_ms           # latest time at which one of them is shown
+    int64_t picture_dts_ms     # of the newest
+    int64_t step_ms            # its time less that of the one before
+    int64_t step_mean          # mean of such steps, 1/16 ms
+    int64_t step_change        # mean difference between two steps in a row, 1/16 ms
+    int64_t repairs            # repairs of the timeline, as counted last
+    int64_t repaired           # of this publisher
+    int64_t repaired_wall_ms   # clock of the newest
 
 
 cdef inline void figures_frame(Figures* f, int64_t dts_ms, int64_t now_ms) noexcept nogil:
@@ -33,6 +43,35 @@ cdef inline void figures_frame(Figures* f, int64_t dts_ms, int64_t now_ms) noexc
         f.timed = True
         return
     f.jitter += (moved if moved > 0 else -moved) - ((f.jitter + 8) >> 4)
+
+
+cdef inline void figures_picture(Figures* f, int64_t dts_ms, int64_t shown_ms) noexcept nogil:
+    """Note a picture of the default track, which is shown at *shown_ms*."""
+    cdef int64_t step = dts_ms - f.picture_dts_ms
+    cdef int64_t change = step - f.step_ms
+    f.pictures += 1
+    f.picture_dts_ms = dts_ms
+    if f.pictures == 1:
+        f.shown_ms = shown_ms
+        return
+    if shown_ms < f.shown_ms:
+        f.reordered += 1
+    else:
+        f.shown_ms = shown_ms
+    f.step_ms = step
+    if f.pictures == 2:
+        f.step_mean = step << 4
+        return
+    f.step_mean += step - ((f.step_mean + 8) >> 4)
+    f.step_change += (change if change > 0 else -change) - ((f.step_change + 8) >> 4)
+
+
+cdef inline void figures_repairs(Figures* f, int64_t repairs, int64_t now_ms) noexcept nogil:
+    """Note how many *repairs* the timeline has made since its creation."""
+    if repairs != f.repairs:
+        f.repaired += repairs - f.repairs
+        f.repairs = repairs
+        f.repaired_wall_ms = now_ms
 
 
 cdef inline void figures_key(
@@ -51,15 +90,19 @@ cdef inline void figures_key(
     f.key_pictures = pictures
 
 
-cdef inline double figures_rate(const Figures* f, int64_t now_ms, uint64_t pictures) noexcept nogil:
-    """Return the pictures a second that arrived since the keyframe before the newest one; 0 before two pictures.
+cdef class PublisherFigures:
+    cdef readonly double frame_rate
+    cdef readonly int64_t key_interval_ms
+    cdef readonly int64_t key_age_ms
+    cdef readonly int64_t gop_bytes
+    cdef readonly double jitter_ms
+    cdef readonly uint64_t pictures
+    cdef readonly uint64_t reordered
+    cdef readonly double step_ms
+    cdef readonly double step_change_ms
+    cdef readonly int64_t repaired
+    cdef readonly int64_t repair_age_ms
 
-    Counted in intervals between pictures. Silence beyond one interval counts too, so that the rate of a stream that
-    stands still falls.
-    """
-    cdef double span = <double>(f.gop_wall_ms + f.frame_wall_ms - f.key_wall_ms)
-    cdef double steps = <double>f.gop_pictures + <double>pictures - <double>f.key_pictures - 1
-    if not f.keyed or steps < 1 or span <= 0:
-        return 0.0
-    span += max(<double>(now_ms - f.frame_wall_ms) - span / steps, 0.0)
-    return 1000.0 * steps / span
+
+# now_ms: monotonic clock. pictures: of the stream.
+cdef PublisherFigures read_figures(const Figures* f, int64_t now_ms, uint64_t pictures)

@@ -15,7 +15,9 @@ from fastflv._ext.core.atomics cimport store32_release
 from fastflv._ext.core.octets cimport load_be32
 from fastflv._ext.ingest.accessunits cimport UNIT_PART, AccessUnits
 from fastflv._ext.ingest.adtsframes cimport AdtsFrames
-from fastflv._ext.ingest.figures cimport figures_frame, figures_key, figures_rate
+from fastflv._ext.ingest.figures cimport (
+    figures_frame, figures_key, figures_picture, figures_repairs, read_figures,
+)
 from fastflv._ext.ingest.headers cimport HEADER_SAME, HEADER_STORED, HEADER_TOO_LARGE, Header, make_header
 from fastflv._ext.ingest.interleaver cimport HeldMessage, Interleaver
 from fastflv._ext.ingest.life cimport life_note
@@ -106,6 +108,7 @@ cdef class StreamWriter(TagWriter):
         self.headers.mark_stale()
         self.log.forget_key()
         timeline_restart(&self.timeline, gap_ms)
+        self.figures.repairs = self.timeline.repairs + self.timeline.clamped
 
     @property
     def interleave(self):
@@ -139,30 +142,9 @@ cdef class StreamWriter(TagWriter):
         self.least_picture = 0
         return least
 
-    def frame_rate(self, int64_t now_ms):
-        """Return the pictures a second that arrive, over the newest GOP and what follows it, at *now_ms* (monotonic).
-
-        0 before the first keyframe of the publisher.
-        """
-        return figures_rate(&self.figures, now_ms, self.video_tags)
-
-    @property
-    def key_interval_ms(self):
-        """Time between the two newest keyframes of the publisher, ms by the stream; 0 before the second."""
-        return self.figures.gop_ms
-
-    @property
-    def gop_bytes(self):
-        """Bytes of the tags between them, sound included."""
-        return self.figures.gop_bytes
-
-    @property
-    def arrival_jitter_ms(self):
-        """Mean deviation of the time between two frames from what their timestamps say, ms (RFC 3550, 6.4.1).
-
-        Of pictures, or of sound where there are none. Reads that gather frames show in it.
-        """
-        return self.figures.jitter / 16.0
+    def figures_at(self, int64_t now_ms):
+        """Return the figures of the publisher's media at *now_ms* (monotonic)."""
+        return read_figures(&self.figures, now_ms, self.video_tags)
 
     @property
     def skew_ms(self):
@@ -378,6 +360,7 @@ cdef class StreamWriter(TagWriter):
         if self.hidden[video]:
             self.show_track(kind, timestamp)
         dts = timeline_stamp(&self.timeline, video, timestamp, self.now_ms)
+        figures_repairs(&self.figures, self.timeline.repairs + self.timeline.clamped, self.now_ms)
         self.detect_lost_track(video, dts)
         if video and traits.track == 0:
             traits.flags = self.pictures.flags_of(traits.flags, dts, picture, body, self.log.log)
@@ -392,6 +375,8 @@ cdef class StreamWriter(TagWriter):
         self.write(kind, dts, traits.flags, body, size)
         if video or not self.has_video:
             figures_frame(&self.figures, dts, self.now_ms)
+        if video and traits.track == 0:
+            figures_picture(&self.figures, dts, dts + (picture.cts_ms if picture != NULL else 0))
         if not video:
             self.audio_tags += 1
             if not self.has_video and self.log.log.past != NULL and not 0 <= dts - self.sound_ms < PLACE_STEP_MS:

@@ -24,6 +24,7 @@ from fastflv.servers.api.health import Health
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.openapi import Document
 from fastflv.servers.api.operation import Call, Fields, Listing, Operation
+from fastflv.servers.api.publishers import Publishers
 from fastflv.servers.api.raw import Raw
 from fastflv.servers.api.streams import Streams
 from fastflv.servers.api.system import System
@@ -68,6 +69,7 @@ class Api:
             Vhosts(census),
             Streams(census),
             ClientRows(census),
+            Publishers(census),
             raw,
             Echo(),
             Health(unready),

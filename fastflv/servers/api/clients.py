@@ -38,6 +38,9 @@ ENDED: Final = Parameter(
     one_of("0", "1"),
     "1: those that are gone, the newest first. 0, or without it: those that are there.",
 )
+PUBLISH: Final = Parameter(
+    "publish", one_of("0", "1"), "1: publishers alone. 0: all others. Without it: all."
+)
 
 ASKED: Final = {
     "id": TEXT,
@@ -104,7 +107,7 @@ class ClientRows:
                 "manage all clients or specified client, default query top 10 clients",
                 self._list,
                 record({"clients": rows, "total": COUNT}),
-                (*PAGE, ENDED),
+                (*PAGE, ENDED, PUBLISH),
             ),
             Operation(
                 "DELETE",
@@ -138,9 +141,13 @@ class ClientRows:
         if call.request.args.get("ended", "0") not in ("", "0"):
             gone = rows_of(call.request, clients.history)
             return Listing("clients", (_gone(each, vhosts) for each in gone), len(clients.history))
-        everyone = chain[Client | Waiting](clients, clients.arrivals)
-        found = rows_of(call.request, everyone)
+        everyone: Iterable[Client | Waiting] = chain(clients, clients.arrivals)
         total = len(clients) + len(clients.arrivals)
+        wanted = call.request.args.get("publish", "")
+        if wanted in ("0", "1"):
+            everyone = [each for each in everyone if _publishes(each) is (wanted == "1")]
+            total = len(everyone)
+        found = rows_of(call.request, everyone)
         return Listing("clients", (self._row(each, vhosts) for each in found), total)
 
     def _find(self, call: Call) -> Client | Waiting | None:
@@ -200,13 +207,19 @@ class ClientRows:
             "url": request.url if request is not None else "",
             "name": request.file or request.stream if request is not None else "",
             "type": request.output if request is not None else UNKNOWN,
-            "publish": request is not None and request.action is Action.PUBLISH,
+            "publish": _publishes((arrival, since)),
             "state": arrival.state.value,
             "alive": round(self._census.clock() - since, 2),
             "send_bytes": 0,
             "recv_bytes": 0,
             "kbps": {"recv_30s": 0, "send_30s": 0},
         }
+
+
+def _publishes(found: Client | Waiting) -> bool:
+    """Whether a client publishes, or waits to."""
+    request = found.request if isinstance(found, Client) else found[0].request
+    return request is not None and request.action is Action.PUBLISH
 
 
 def _player(client: Client) -> dict[str, object]:

@@ -88,16 +88,16 @@ class StreamRows:
 
     def row(self, stream: Stream, now_ms: int) -> StreamRow:
         """Return the row of a stream at *now_ms* (monotonic clock), without its clients and what they were sent."""
-        writer = stream.writer
+        writer, figures = stream.writer, stream.writer.figures_at(now_ms)
         return StreamRow(
             stream.name.vhost,
             printable(f"{stream.name.app}/{stream.name.stream}"),
             stream.id,
             received=writer.bytes,
-            frame_rate=writer.frame_rate(now_ms),
-            key_interval_ms=writer.key_interval_ms,
-            gop_bytes=writer.gop_bytes,
-            jitter_ms=writer.arrival_jitter_ms,
+            frame_rate=figures.frame_rate,
+            key_interval_ms=figures.key_interval_ms,
+            gop_bytes=figures.gop_bytes,
+            jitter_ms=figures.jitter_ms,
             skew_ms=writer.skew_ms,
         )
 
