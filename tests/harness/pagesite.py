@@ -8,13 +8,18 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browser import find_chromium
+from clip import Clip, end, push
 from patience import patient
+from server import HOST, Server, until
 
 from fastflv.servers.pages.built import find_built
 
@@ -71,3 +76,34 @@ def drive(script: str, *arguments: str, timeout: float = 60) -> dict[str, Any]:
     assert done.returncode == 0, f"{script}: {done.stderr[-3000:]}\n{done.stdout[-3000:]}"
     said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return said
+
+
+def origin(server: Server) -> str:
+    """Where the pages of *server* are."""
+    return f"http://{HOST}:{server.http}"
+
+
+@contextmanager
+def published(server: Server, streams: dict[str, Clip]) -> Iterator[None]:
+    """Publish *streams* by name, each again where its publisher ends."""
+    over = threading.Event()
+
+    def publish(name: str, clip: Clip) -> None:
+        while not over.is_set():
+            process = push(clip.path, server.publish_url(name), loop=True)
+            while process.poll() is None and not over.wait(0.2):
+                pass
+            end(process)
+            over.wait(1)
+
+    threads = [threading.Thread(target=publish, args=item) for item in streams.items()]
+    for thread in threads:
+        thread.start()
+    try:
+        until(lambda: set(server.streams()) >= set(streams), "publish", 30)
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+        until(lambda: not set(streams) & set(server.streams()), "the end of the streams", 20)

@@ -17,7 +17,7 @@ const TYPES: Record<string, string> = {
 
 /** Names that people know. */
 export const NAMES: Record<string, string> = {
-  H264: "H.264", HEVC: "HEVC (H.265)", AV1: "AV1", VP9: "VP9", G711A: "G.711 A-law", G711U: "G.711 µ-law", AC3: "AC-3", EAC3: "E-AC-3",
+  H264: "H.264", HEVC: "HEVC (H.265)", AV1: "AV1", VP9: "VP9", G711A: "G.711 A-law", G711MU: "G.711 µ-law", AC3: "AC-3", EAC3: "E-AC-3",
 };
 
 export function nameOf(codec: string): string {
@@ -31,9 +31,14 @@ export function isDecodable(codec: string): boolean {
   return type !== undefined && !!(sources.MediaSource ?? sources.ManagedMediaSource)?.isTypeSupported(type);
 }
 
+/** The media element plays *codec* where MSE does not, as some players of HLS do. */
+export function isPlayable(codec: string): boolean {
+  return document.createElement("video").canPlayType(TYPES[codec] ?? "") !== "";
+}
+
 /** The page decodes it itself, see pcm.ts. */
 export function isPcm(codec: string): boolean {
-  return codec === "G711A" || codec === "G711U";
+  return codec === "G711A" || codec === "G711MU";
 }
 
 /** The browser plays HLS without a script, as iPhones do. */

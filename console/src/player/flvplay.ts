@@ -26,6 +26,8 @@ export interface FlvEvents {
   ended(ending: Ending): void;
   /** The picture cannot be decoded; the attempt is over. */
   undecodable(codec: string): void;
+  /** mpegts.js does not read this form of FLV; the attempt is over. */
+  unparsable(): void;
   /** The sound cannot be decoded by MSE: play again without it. */
   soundless(codec: string): void;
 }
@@ -54,7 +56,9 @@ export class FlvPlay {
   #options: FlvOptions;
   #meter: RateMeter;
   #events: FlvEvents;
+  /** What comes is not taken any more. */
   #over = false;
+  #closed = false;
   #lastKey = -1;
 
   constructor(element: HTMLVideoElement, options: FlvOptions, meter: RateMeter, events: FlvEvents) {
@@ -78,23 +82,28 @@ export class FlvPlay {
     });
     this.#player.on(mpegts.Events.ERROR, (kind: string, detail: string, info: { msg?: string } | undefined) => {
       if (kind === mpegts.ErrorTypes.NETWORK_ERROR) return;
-      this.#end({ why: `The browser cannot go on with this stream: ${info?.msg || detail}.`, again: true });
+      const parsed = detail === mpegts.ErrorDetails.MEDIA_MSE_ERROR;
+      this.#give(() => (parsed ? this.#events.ended({ why: `The browser cannot go on with this stream: ${info?.msg || detail}.`, again: true }) : this.#events.unparsable()));
     });
     this.#player.attachMediaElement(this.#element);
     this.#player.load();
   }
 
   close(): void {
-    this.#over = true;
+    this.#over = this.#closed = true;
     this.#feed?.close();
     this.sound?.close();
     const player = this.#player;
     this.#player = null;
+    if (!player) return;
     try {
-      player?.destroy();
+      player.unload();
+      player.detachMediaElement();
     } catch {
       // A media source that has failed cannot be detached in order.
     }
+    // Events of what it has read last are on their way.
+    setTimeout(() => player.destroy());
   }
 
   /** Let sound that the page decodes follow the picture. */
@@ -104,6 +113,13 @@ export class FlvPlay {
 
   #end(ending: Ending): void {
     if (!this.#over) this.#events.ended(ending);
+  }
+
+  /** Take no more, and *tell* when mpegts.js has returned: what it calls must not take it away. */
+  #give(tell: () => void): void {
+    if (this.#over) return;
+    this.#over = true;
+    setTimeout(() => this.#closed || tell());
   }
 
   /** What mpegts.js reads from: this connection, whose tags are looked at on the way. */
@@ -131,7 +147,11 @@ export class FlvPlay {
             const buffer = (whole ? chunk.buffer : chunk.slice().buffer) as ArrayBuffer;
             const begin = this.#received;
             this.#received += buffer.byteLength;
-            this.onDataArrival?.(buffer, begin, this.#received);
+            try {
+              this.onDataArrival?.(buffer, begin, this.#received);
+            } catch {
+              play.#give(() => play.#events.unparsable());
+            }
           },
           ended: (ending) => {
             this._status = mpegts.LoaderStatus.kComplete;
@@ -161,7 +181,10 @@ export class FlvPlay {
       const { codec, frame, key } = readVideo(tag);
       if (codec !== this.video) {
         this.video = codec;
-        if (!isDecodable(codec)) this.#events.undecodable(codec);
+        if (!isDecodable(codec)) {
+          this.#give(() => this.#events.undecodable(codec));
+          return;
+        }
       }
       if (frame) this.#begin(tag.time);
       if (frame && key) {
@@ -179,7 +202,7 @@ export class FlvPlay {
     if (codec !== this.audio) {
       this.audio = codec;
       if (without ? isPcm(codec) && codec !== without : !isDecodable(codec)) {
-        this.#events.soundless(codec);
+        this.#give(() => this.#events.soundless(codec));
         return;
       }
     }

@@ -101,7 +101,7 @@ export class FlvTags {
 
 const VIDEO_CODECS: Record<number, string> = { 2: "H263", 4: "VP6", 7: "H264", 12: "HEVC", 13: "AV1" };
 const AUDIO_CODECS: Record<number, string> = {
-  1: "ADPCM", 2: "MP3", 3: "PCM", 4: "Nellymoser", 5: "Nellymoser", 6: "Nellymoser", 7: "G711A", 8: "G711U", 10: "AAC", 11: "Speex", 13: "Opus", 14: "MP3",
+  1: "ADPCM", 2: "MP3", 3: "PCM", 4: "Nellymoser", 5: "Nellymoser", 6: "Nellymoser", 7: "G711A", 8: "G711MU", 10: "AAC", 11: "Speex", 13: "Opus", 14: "MP3",
 };
 const FOUR_CC: Record<string, string> = {
   avc1: "H264", hvc1: "HEVC", hev1: "HEVC", av01: "AV1", vp08: "VP8", vp09: "VP9", vvc1: "VVC",

@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { clockAhead } from "../live/streams";
 import { Chase } from "./chase";
-import { isDecodable, isPcm, nameOf } from "./decodable";
+import { isDecodable, isPcm, isPlayable, nameOf, playsHls } from "./decodable";
 import type { Ending } from "./ending";
 import { type Facts, NONE, PERIOD_MS, RateMeter } from "./facts";
 import { FlvPlay, sentenceOf } from "./flvplay";
@@ -207,8 +207,9 @@ export class Playback {
       const whole = this.#only ? `${url}${url.includes("?") ? "&" : "?"}only=${this.#only}` : url;
       this.#flv = new FlvPlay(this.#video, { url: whole, without: this.#without }, this.#meter, {
         ended: (ending) => this.#over(ending),
-        undecodable: (codec) => queueMicrotask(() => this.#refuse(codec)),
-        soundless: (codec) => queueMicrotask(() => this.#restart(codec)),
+        undecodable: (codec) => this.#refuse(codec),
+        unparsable: () => this.#fallBack(),
+        soundless: (codec) => this.#restart(codec),
       });
       this.#flv.start().catch((error: Error) => this.#over({ why: `The player does not start: ${error.message}.`, again: true }));
     }
@@ -247,10 +248,25 @@ export class Playback {
     if (!source) return;
     const offers: Offer[] = ["copy"];
     if (source.stream?.audio !== null) offers.unshift("sound");
-    const hls = source.urls.hls && document.createElement("video").canPlayType("application/vnd.apple.mpegurl");
+    const hls = source.urls.hls && playsHls() && isPlayable(codec);
     if (hls) offers.unshift("hls");
     const rest = hls ? "The system's own player may play it by HLS." : "VLC or ffplay play it, and its sound plays here.";
     this.#fail(`This browser does not decode ${nameOf(codec)}, the codec of this picture. ${rest}`, offers);
+  }
+
+  /** FLV cannot be read here: HLS has the same media in another form. */
+  #fallBack(): void {
+    const source = this.#source;
+    if (!source) return;
+    const codecs = [this.#flv?.video, this.#flv?.audio].filter(Boolean).map((codec) => nameOf(codec!)).join(" with ");
+    if (!source.urls.hls) this.#fail(`The player does not read ${codecs || "this stream"} from FLV, and the stream has no HLS.`, ["copy"]);
+    else if (this.#wanted) this.#fail(`The player does not read ${codecs || "this stream"} from FLV. HLS plays it.`, ["hls", "copy"]);
+    else {
+      this.#end();
+      this.#wanted = "hls";
+      this.#begin();
+      this.lacking.value = `${codecs} plays by HLS, which is some seconds later.`;
+    }
   }
 
   #fail(why: string, offers: Offer[]): void {

@@ -8,7 +8,8 @@ const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 const launched = await chromium.launch({
   executablePath: process.env.FASTFLV_CHROMIUM,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"],
+  // A page of another site may have a frame of this machine: its address stands for a public one.
+  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio", "--disable-features=LocalNetworkAccessChecks"],
 });
 
 /** Open pages with *use*; print what it returns. */
@@ -49,6 +50,11 @@ export async function open(origins, options = {}) {
     page.seen.sockets += 1;
   });
   return page;
+}
+
+/** A session of the DevTools protocol with the browser itself. */
+export function browserSession() {
+  return launched.newBrowserCDPSession();
 }
 
 /** What each media element of the page plays. */

@@ -1,0 +1,23 @@
+"""A wall of sixteen streams in a real Chromium: each is a WebSocket, and all of them move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from clip import Clip
+from pagesite import drive, need_pages, origin, published
+from server import Server, vhost_text
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def test_sixteen_streams_move_on_the_wall_by_websocket(serve: Callable[..., Server], h264: Clip) -> None:
+    need_pages()
+    server = serve(vhost_text(play="mw_latency 0; start compact;"))
+    with published(server, {f"camera{at:02}": h264 for at in range(16)}):
+        said = drive("wall", origin(server), "4", "16", timeout=120)
+    assert len(said["before"]) == len(said["after"]) == said["seen"]["sockets"] == 16
+    for before, after in zip(said["before"], said["after"], strict=True):
+        assert after["time"] > before["time"] + 1 and after["frames"] > before["frames"], (before, after)
+    assert said["faults"] == [] and said["seen"]["errors"] == [] and said["seen"]["foreign"] == []
