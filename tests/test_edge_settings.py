@@ -14,7 +14,7 @@ from viewer import Viewer, check_whole
 
 import fastflv
 from fastflv._ext.ingest.sink import CollectSink
-from fastflv.cluster.upstream import tls_context
+from fastflv.cluster.remote import tls_context
 from fastflv.protocols.rtmp.client import ClientSession
 from fastflv.protocols.rtmp.clientevents import ClientEvent, Failed, Started
 from fastflv.protocols.rtmp.connectarguments import ConnectArguments

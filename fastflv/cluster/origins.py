@@ -14,7 +14,7 @@ from typing import Any
 
 from fastflv import limits
 from fastflv.cluster.address import SECURE, OriginAddress
-from fastflv.cluster.upstream import tls_context
+from fastflv.cluster.remote import fault_of, tls_context
 
 log = logging.getLogger(__name__)
 
@@ -140,5 +140,5 @@ async def ask_for_life(address: OriginAddress) -> str:
                 writer.transport.abort()
     except TimeoutError:
         return "no answer in time"
-    except OSError as error:
-        return str(error.strerror or error).lower()
+    except (OSError, UnicodeError) as error:
+        return fault_of(error)

@@ -15,7 +15,7 @@ from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Refusal, Refused, Verdict, forbid
 from fastflv.cluster.address import SECURE, OriginAddress
-from fastflv.cluster.upstream import tls_context
+from fastflv.cluster.remote import tls_context
 from fastflv.errors import PeerError
 from fastflv.protocols.rtmp.client import ClientSession
 from fastflv.protocols.rtmp.clientevents import Connected, Failed, Redirected
@@ -63,7 +63,7 @@ class TraverseRule(LateRule):
                     verdict = await connect_as(request, origin)
             except TimeoutError:
                 why = "no answer in time"
-            except (OSError, PeerError) as error:
+            except (OSError, UnicodeError, PeerError) as error:
                 why = str(error)
             else:
                 answer(verdict)

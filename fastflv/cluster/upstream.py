@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache
 from time import perf_counter
 from typing import NamedTuple, Protocol
 
@@ -23,6 +21,7 @@ from fastflv._ext.ingest.lowwater import LowWater
 from fastflv._ext.ingest.readpace import ReadPace
 from fastflv._ext.ingest.sink import CollectSink
 from fastflv.cluster.address import SECURE, OriginAddress, UpstreamUrl
+from fastflv.cluster.remote import fault_of, tls_context
 from fastflv.errors import PeerError
 from fastflv.media.codecs import SCRIPT, VIDEO
 from fastflv.net.deadline import Deadline
@@ -91,12 +90,6 @@ class UpstreamOwner(Protocol):
 
     def upstream_over(self, upstream: Upstream, fault: Fault) -> None:
         """Nothing more comes; called once, and not after `close`."""
-
-
-@cache
-def tls_context() -> ssl.SSLContext:
-    """Return how origins are spoken to over TLS: their certificates are verified."""
-    return ssl.create_default_context()
 
 
 @dataclass(slots=True)
@@ -263,11 +256,9 @@ class Upstream(ABC, asyncio.BufferedProtocol):
             await self._dialer.loop.create_connection(
                 lambda: self, origin.host, origin.port, ssl=tls, server_hostname=origin.host if tls else None
             )
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             self._dialing = None
-            self._over(
-                Fault(FaultKind.UNREACHABLE, str(error.strerror or error).lower() or type(error).__name__)
-            )
+            self._over(Fault(FaultKind.UNREACHABLE, fault_of(error)))
         else:
             self._dialing = None
 

@@ -12,12 +12,14 @@ from fastflv.cluster.address import OriginAddress, parse_origin
 from fastflv.cluster.options import EdgeOptions, pulled
 from fastflv.cluster.origins import Origins, ask_for_life
 from fastflv.cluster.pulls import Pulls
+from fastflv.cluster.relay import Relays
 from fastflv.cluster.traverse import TraverseRule
 from fastflv.cluster.upstream import Dialer
 from fastflv.config.grammar.problems import Problems
 from fastflv.config.model.cluster import ClusterMode, PullProtocol
 from fastflv.config.model.vhost import Vhost
 from fastflv.net.turns import Turns
+from fastflv.playing.players import Players
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.rtmp.feed import Feeding
 from fastflv.stream.publication import Publications, PublishOptions
@@ -84,6 +86,16 @@ def make_pulls(
         return found.edge if found is not None and found.vhost.enabled else None
 
     return Pulls(Dialer(loop, turns, feeding, about), publications, Origins(loop, ask_for_life), options_of)
+
+
+def make_relays(pulls: Pulls, players: Players, runtime: Callable[[], Runtime]) -> Relays:
+    """*runtime* returns the configuration in force."""
+
+    def options_of(vhost: str) -> EdgeOptions | None:
+        found = runtime().vhosts.get(vhost)
+        return found.edge if found is not None else None
+
+    return Relays(pulls, players, options_of)
 
 
 def make_traverse(

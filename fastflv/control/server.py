@@ -25,7 +25,7 @@ from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.routes import RouteKind, with_former
 from fastflv.control.api import ApiRooms
-from fastflv.control.edges import make_pulls, make_traverse
+from fastflv.control.edges import make_pulls, make_relays, make_traverse
 from fastflv.control.endedstreams import EndedStreams
 from fastflv.control.endpoints import Spoken, wanted
 from fastflv.control.heartbeat import HeartbeatTimer
@@ -148,6 +148,7 @@ class Server:
             loop, self.turns, self.rtmp.feeding, self.publications, identity, lambda: self.runtime
         )
         self._traverse = make_traverse(loop, self.pulls.origins, lambda: self.runtime)
+        self.relays = make_relays(self.pulls, self.players, lambda: self.runtime)
         self.live = Live(
             self.joins,
             self.clients,
@@ -460,7 +461,16 @@ class Server:
         limiter, auth = self.limiter, (found.auth,) if found.auth is not None else ()
         hooks = self.hooks.rules.get(vhost, ())
         traverse = (self._traverse,) if found.edge is not None and found.edge.traverse else ()
-        return (*found.rules, *limiter.by_address[vhost], *auth, *limiter.rules[vhost], *traverse, *hooks)
+        relays = (self.relays,) if found.edge is not None else ()
+        return (
+            *found.rules,
+            *limiter.by_address[vhost],
+            *auth,
+            *limiter.rules[vhost],
+            *traverse,
+            *hooks,
+            *relays,
+        )
 
     def _rtmp_vhost(self, host: str) -> RtmpOptions | None:
         found = self.runtime.vhost(host)

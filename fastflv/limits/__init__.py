@@ -11,6 +11,7 @@ from fastflv.limits.containers import *
 from fastflv.limits.embed import *
 from fastflv.limits.fanout import *
 from fastflv.limits.files import *
+from fastflv.limits.forward import *
 from fastflv.limits.hls import *
 from fastflv.limits.hooks import *
 from fastflv.limits.http import *

@@ -81,3 +81,15 @@ PULL_GRACE_MS_MIN: Final = 1500
 
 FETCH_SECONDS_MIN: Final = 5.0
 "Least time that a viewer of an edge waits for a stream, seconds: `on_missing 0` says how long to wait for a publisher, and the origin is far."
+
+RELAY_RETRY_SECONDS: Final = 0.5
+"Pause before the origins are asked again to take a publish whose origin was lost, seconds."
+
+RELAY_HOLD_SECONDS: Final = 10.0
+"A publisher is disconnected when no origin has taken its stream for so long, seconds: encoders show it then."
+
+RELAY_ANSWER_SECONDS: Final = 10.0
+"Time from the TCP connection until an origin has accepted a publish, seconds: it may ask a hook of its own."
+
+RELAY_READ_BYTES: Final = 16 * 1024
+"Receive buffer that all publishes that are passed on share, bytes. An origin says some hundred bytes at the start, then an acknowledgement now and then."

@@ -23,6 +23,10 @@ class BrokenLine:
         self._cut_at: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._clients: dict[asyncio.StreamWriter, asyncio.StreamWriter] = {}
+        "With the connection to the server that belongs to each."
+        self._kept: set[asyncio.StreamWriter] = set()
+        "Connections to the server that stay when the client's is lost."
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -48,6 +52,13 @@ class BrokenLine:
         """Say what was held."""
         self._open.set()
 
+    def lose(self) -> None:
+        """Reset what clients have, and leave what the server has."""
+        self._kept |= set(self._clients.values())
+        for writer in self._clients:
+            writer.transport.abort()
+        self._clients.clear()
+
     def cut_within(self, size: int) -> None:
         """Pass *size* bytes more of what the server sends, then `cut`."""
         self._cut_at = size
@@ -56,6 +67,7 @@ class BrokenLine:
         self.connections += 1
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
         self._writers |= {writer, back}
+        self._clients[writer] = back
         for source, sink, limit in ((reader, back, self._pass), (there, writer, self._limited)):
             task = asyncio.create_task(self._copy(source, sink, limit))
             self._tasks.add(task)
@@ -89,4 +101,5 @@ class BrokenLine:
             # The other half of the connection is to be noticed too.
             pass
         finally:
-            writer.close()
+            if writer not in self._kept:
+                writer.close()
