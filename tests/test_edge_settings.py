@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
-from edgesite import ORIGIN, edge_conf, filming, players, port_of
+from edgesite import ORIGIN, ask_to_play, edge_conf, filming, players, port_of
 from embedded import conf, looped
 from model.loop import until
 from model.ports import free_ports
@@ -13,28 +11,8 @@ from tlsfiles import make_pair
 from viewer import Viewer, check_whole
 
 import fastflv
-from fastflv._ext.ingest.sink import CollectSink
 from fastflv.cluster.remote import tls_context
-from fastflv.protocols.rtmp.client import ClientSession
-from fastflv.protocols.rtmp.clientevents import ClientEvent, Failed, Started
-from fastflv.protocols.rtmp.connectarguments import ConnectArguments
-
-
-async def ask_to_play(server: fastflv.Server, name: str, query: str = "") -> ClientEvent:
-    """Return what the server says to an RTMP player."""
-    port = port_of(server)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    tc_url = f"rtmp://127.0.0.1:{port}/live{query}"
-    session = ClientSession(ConnectArguments(tc_url=tc_url, app="live"), noise=bytes(32))
-    session.play(name, CollectSink())
-    try:
-        while True:
-            writer.write(session.take_output())
-            for event in session.receive(await reader.read(65536)):
-                if isinstance(event, Started | Failed):
-                    return event
-    finally:
-        writer.close()
+from fastflv.protocols.rtmp.clientevents import Failed, Started
 
 
 @looped

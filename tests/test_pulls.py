@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from edgesite import ORIGIN, edge_conf, filming, players, port_of
+from edgesite import ORIGIN, ask_to_play, edge_conf, filming, players, port_of
 from embedded import looped
 from model.loop import until
 from viewer import Viewer, check_whole
 
 import fastflv
 from fastflv import limits
+from fastflv.protocols.rtmp.clientevents import Started
 
 
 @pytest.mark.parametrize("protocol", ["rtmp", "flv"])
@@ -149,3 +150,33 @@ async def test_a_viewer_whom_the_origin_refuses_is_403_and_the_next_ones_paramet
             async with Viewer(edge, "/live/x.flv?token=good") as good:
                 check_whole(await good.more(3))
                 assert await bad.answer() == 403
+
+
+@pytest.mark.parametrize("output", ["flv", "ts", "ws", "m3u8", "rtmp"])
+@looped
+async def test_the_first_viewer_of_any_output_makes_the_edge_fetch(output):
+    more = "hls { enabled on; hls_fragment 1; }"
+    async with (
+        fastflv.Server(ORIGIN) as origin,
+        fastflv.Server(
+            edge_conf(port_of(origin), vhost=more).replace(
+                "on_missing 0; }",
+                "on_missing 0; mount [vhost]/[app]/[stream].flv [vhost]/[app]/[stream].ts; }",
+                1,
+            )
+        ) as edge,
+        filming(origin),
+    ):
+        if output == "rtmp":
+            assert isinstance(await ask_to_play(edge, "x"), Started)
+        else:
+            upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+            path = f"/live/x.{'flv' if output == 'ws' else output}"
+            reader, writer = await asyncio.open_connection("127.0.0.1", port_of(edge, "flv"))
+            writer.write(
+                f"GET {path} HTTP/1.1\r\nHost: a\r\n{upgrade if output == 'ws' else ''}\r\n".encode()
+            )
+            status = (await reader.readuntil(b"\r\n")).split()[1]
+            assert status == (b"101" if output == "ws" else b"200")
+            writer.close()
+        assert len(players(origin)) == 1

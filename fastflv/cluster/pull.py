@@ -379,17 +379,21 @@ class Pull:
 
     def _go_on(self, upstream: Upstream, rest: list[Held], offset: int) -> None:
         assert self._publication is not None
-        self.switches += 1
+        self._note_switch()
         log.info("stream %s goes on from %s, no frame repeated", self.name.url, upstream.url.origin)
         self._publication.sink.finish()
         self._publication.sink.shift(offset)
         self._use(upstream, rest)
 
+    def _note_switch(self) -> None:
+        self.switches += 1
+        self._shared.switches += 1
+
     def _restart(self, upstream: Upstream) -> None:
         """Begin another publication on the connections of the players."""
         publication, self._publication = self._publication, None
         assert publication is not None
-        self.switches += 1
+        self._note_switch()
         log.info("stream %s goes on from %s at a keyframe", self.name.url, upstream.url.origin)
         publication.end(EndReason.RESTARTED)
         if not self._over:

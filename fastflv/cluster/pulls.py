@@ -50,6 +50,8 @@ class Pulls:
         self.origins = origins
         self.begun = 0
         "Pulls since the start."
+        self.switches = 0
+        "Times that another upstream went on, since the start."
         self._options_of = options_of
         self._pulls: dict[StreamName, Pull] = {}
         self._absent: OrderedDict[StreamName, float] = OrderedDict()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from fastflv import __version__
 from fastflv.cluster.address import OriginAddress, parse_origin
 from fastflv.cluster.options import EdgeOptions, pulled
 from fastflv.cluster.origins import Origins, ask_for_life
+from fastflv.cluster.pull import PullState
 from fastflv.cluster.pulls import Pulls
 from fastflv.cluster.relay import Relays
 from fastflv.cluster.traverse import TraverseRule
@@ -21,6 +23,7 @@ from fastflv.config.model.vhost import Vhost
 from fastflv.net.turns import Turns
 from fastflv.playing.players import Players
 from fastflv.servers.api.identity import Identity
+from fastflv.servers.metrics.figures import EdgeFigures
 from fastflv.servers.rtmp.feed import Feeding
 from fastflv.stream.publication import Publications, PublishOptions
 
@@ -96,6 +99,16 @@ def make_relays(pulls: Pulls, players: Players, runtime: Callable[[], Runtime]) 
         return found.edge if found is not None else None
 
     return Relays(pulls, players, options_of)
+
+
+def edge_figures(pulls: Pulls, relays: Relays) -> EdgeFigures | None:
+    """Return what `/metrics` says; None where nothing was ever fetched or passed on."""
+    if not len(pulls.origins):
+        return None
+    states = Counter({state.value: 0 for state in PullState})
+    states.update(pull.state.value for pull in pulls)
+    down = sum(bool(health.fault) for health in pulls.origins)
+    return EdgeFigures(states, pulls.begun, pulls.switches, len(relays), down)
 
 
 def make_traverse(

@@ -11,7 +11,7 @@ from fastflv.net.turns import Turns
 from fastflv.playing.players import Players
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.machine import CpuMeter, resident_kbyte
-from fastflv.servers.metrics.figures import Figures, Survey
+from fastflv.servers.metrics.figures import EdgeFigures, Figures, Survey
 from fastflv.servers.metrics.server import MetricsServer
 from fastflv.servers.metrics.streamrows import StreamRows
 from fastflv.stream.clients import Clients
@@ -29,8 +29,9 @@ def make_metrics(
     limited: Mapping[str, int],
     identity: Identity,
     exporter: Callable[[], Exporter],
+    edge: Callable[[], EdgeFigures | None],
 ) -> MetricsServer:
-    """*limited*: refusals by name of the limit. *exporter* returns the settings in force."""
+    """*limited*: refusals by name of the limit. *exporter* returns the settings in force, *edge* what is fetched."""
     cpu = CpuMeter()
     joins = JoinDelays(hub.delays)
     clients.watchers.append(joins)
@@ -38,7 +39,7 @@ def make_metrics(
 
     def survey() -> Survey:
         now_ms = int(loop.time() * 1000)
-        return Survey(
+        survey = Survey(
             hub,
             clients,
             connection_limit,
@@ -50,6 +51,8 @@ def make_metrics(
             joins=joins,
             now_ms=now_ms,
         )
+        survey.figures.edge = edge()
+        return survey
 
     def write(figures: Figures) -> bytes:
         # A server that nobody scrapes does not load the library.

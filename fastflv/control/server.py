@@ -25,7 +25,7 @@ from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.routes import RouteKind, with_former
 from fastflv.control.api import ApiRooms
-from fastflv.control.edges import make_pulls, make_relays, make_traverse
+from fastflv.control.edges import edge_figures, make_pulls, make_relays, make_traverse
 from fastflv.control.endedstreams import EndedStreams
 from fastflv.control.endpoints import Spoken, wanted
 from fastflv.control.heartbeat import HeartbeatTimer
@@ -187,6 +187,7 @@ class Server:
             self.limiter.refused,
             identity,
             lambda: self.runtime.settings.exporter,
+            lambda: edge_figures(self.pulls, self.relays),
         )
         rooms = ApiRooms(self, loop, identity, recent)
         self.api = rooms.api

@@ -9,6 +9,10 @@ from contextlib import asynccontextmanager, suppress
 from embedded import Film, conf
 
 import fastflv
+from fastflv._ext.ingest.sink import CollectSink
+from fastflv.protocols.rtmp.client import ClientSession
+from fastflv.protocols.rtmp.clientevents import ClientEvent, Failed, Started
+from fastflv.protocols.rtmp.connectarguments import ConnectArguments
 
 
 def edge_conf(*origins: int, protocol: str = "rtmp", more: str = "", vhost: str = "") -> str:
@@ -55,3 +59,20 @@ async def filming(*origins: fastflv.Server, name: str = "live/x", size: int = 20
 
 def players(server: fastflv.Server) -> list[fastflv.ClientView]:
     return [client for client in server.clients if not client.publish]
+
+
+async def ask_to_play(server: fastflv.Server, name: str, query: str = "") -> ClientEvent:
+    """Return what the server says to an RTMP player."""
+    port = port_of(server)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    tc_url = f"rtmp://127.0.0.1:{port}/live{query}"
+    session = ClientSession(ConnectArguments(tc_url=tc_url, app="live"), noise=bytes(32))
+    session.play(name, CollectSink())
+    try:
+        while True:
+            writer.write(session.take_output())
+            for event in session.receive(await reader.read(65536)):
+                if isinstance(event, Started | Failed):
+                    return event
+    finally:
+        writer.close()

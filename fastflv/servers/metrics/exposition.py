@@ -22,7 +22,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from fastflv import __version__, limits
-from fastflv.servers.metrics.figures import Figures
+from fastflv.servers.metrics.figures import EdgeFigures, Figures
 from fastflv.servers.metrics.streamrows import StreamRow
 from fastflv.stream.endreason import FAULTS, TOO_LATE
 from fastflv.stream.histogram import Counts
@@ -107,6 +107,8 @@ def families(figures: Figures, node: Node) -> Iterator[Metric]:
     """Every metric, in the order of the text."""
     yield from _about(node)
     yield from _of_server(figures)
+    if figures.edge is not None:
+        yield from _of_edge(figures.edge)
     for key, (name, about) in HISTOGRAMS.items():
         yield _histogram(name, about, figures.histograms[key])
     yield from _of_streams(figures.rows)
@@ -129,6 +131,19 @@ def _about(node: Node) -> Iterator[Metric]:
     known = {name: value for name, value in fields.items() if value}
     yield _labelled("srs_build_info", "The version of the server.", known, known.values())
     yield _labelled("fastflv_build_info", "The version.", ("version",), (__version__,))
+
+
+def _of_edge(edge: EdgeFigures) -> Iterator[Metric]:
+    pulls = GaugeMetricFamily("fastflv_pulls", "Streams fetched from origins, by state.", labels=("state",))
+    for state, count in edge.pulls.items():
+        pulls.add_metric((state,), count)
+    yield pulls
+    yield _counter("fastflv_pulls", "Streams fetched from origins since the start.", edge.pulls_total)
+    yield _counter(
+        "fastflv_pull_switches", "Times that a stream went on from another connection.", edge.switches
+    )
+    yield _gauge("fastflv_relays", "Publishes that are passed on to origins.", edge.relays)
+    yield _gauge("fastflv_origins_down", "Origins that have failed and show no life.", edge.origins_down)
 
 
 def _of_server(figures: Figures) -> Iterator[Metric]:

@@ -19,6 +19,20 @@ from fastflv.stream.lag import NO_STEPS, Steps
 from fastflv.stream.stream import Phase, Stream
 
 
+@dataclass(frozen=True, slots=True)
+class EdgeFigures:
+    """What an edge fetches from other servers."""
+
+    pulls: Mapping[str, int]
+    "By state."
+    pulls_total: int
+    switches: int
+    "Times that a stream went on from another connection."
+    relays: int
+    "Publishes that are passed on."
+    origins_down: int
+
+
 @dataclass(slots=True)
 class Figures:
     """The numbers of one scrape. Nothing in it changes once it is taken: a thread makes the text of it."""
@@ -53,6 +67,8 @@ class Figures:
     players: Counter[str] = field(default_factory=Counter)
     "By output."
     lagging: int = 0
+    edge: EdgeFigures | None = None
+    "None: the server has fetched nothing."
 
 
 class Survey:
