@@ -11,6 +11,7 @@ EXTENSIONS = [
     "fanout/cursor",
     "fanout/framing",
     "fanout/group",
+    "fanout/handover",
     "fanout/ladder",
     "fanout/loadwindow",
     "fanout/pace",
