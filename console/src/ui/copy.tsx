@@ -6,6 +6,8 @@ interface Props {
   /** What it is, for its label and the button. */
   label: string;
   text: string;
+  /** A long text is shown in several lines. */
+  wrap?: boolean;
 }
 
 export async function copyText(text: string): Promise<boolean> {
@@ -25,7 +27,7 @@ export async function copyText(text: string): Promise<boolean> {
   }
 }
 
-export function CopyLine({ label, text }: Props) {
+export function CopyLine({ label, text, wrap = false }: Props) {
   const [done, setDone] = useState(false);
   useEffect(() => {
     if (!done) return;
@@ -35,7 +37,7 @@ export function CopyLine({ label, text }: Props) {
   return (
     <div class="copyline">
       <span class="muted">{label}</span>
-      <code tabIndex={0}>{text}</code>
+      <code tabIndex={0} class={wrap ? "wrap" : undefined}>{text}</code>
       <button type="button" aria-label={`Copy: ${label}`} onClick={() => void copyText(text).then(setDone)}>
         <Icon name={done ? "done" : "copy"} size={17} />
         <span class="hidden" role="status">

@@ -1,0 +1,44 @@
+// One stream as a picture with what matters of it.
+
+import type { PublisherRow, StreamRow } from "./api";
+import { audioText, bitRate, count, decimal, videoText } from "./format";
+import { Icon } from "./icons";
+import { Badge } from "./parts";
+import { Preview } from "./preview";
+import { link } from "./route";
+
+export function StreamCard({ stream, publisher }: { stream: StreamRow; publisher?: PublisherRow | undefined }) {
+  const live = stream.publish.active;
+  const watchers = Math.max(0, stream.clients - (live ? 1 : 0));
+  const rate = publisher?.kbps.recv_30s ?? stream.kbps.recv_30s;
+  return (
+    <a class="streamcard card" href={link("streams", stream.id)}>
+      <Preview stream={stream} />
+      <span class="corner">
+        <Badge tone={live ? "live" : "away"}>{live ? "live" : stream.publish.state}</Badge>
+        {publisher && publisher.warnings.length > 0 && (
+          <Badge tone="warn">
+            <Icon name="warning" size={14} /> {publisher.warnings.length}
+            <span class="hidden"> warnings</span>
+          </Badge>
+        )}
+      </span>
+      <span class="watchers" title="Players">
+        <Icon name="eye" size={16} /> {count(watchers)}
+        <span class="hidden"> players</span>
+      </span>
+      <span class="about">
+        <b>{stream.url}</b>
+        <span class="muted">
+          {[
+            stream.video?.width ? `${stream.video.width}×${stream.video.height}` : videoText(stream.video) || audioText(stream.audio),
+            publisher && publisher.frame_rate > 0 ? `${decimal(publisher.frame_rate)} fps` : "",
+            rate ? bitRate(rate) : "",
+          ]
+            .filter(Boolean)
+            .join(" · ")}
+        </span>
+      </span>
+    </a>
+  );
+}
