@@ -21,3 +21,16 @@ def test_sixteen_streams_move_on_the_wall_by_websocket(serve: Callable[..., Serv
     for before, after in zip(said["before"], said["after"], strict=True):
         assert after["time"] > before["time"] + 1 and after["frames"] > before["frames"], (before, after)
     assert said["faults"] == [] and said["seen"]["errors"] == [] and said["seen"]["foreign"] == []
+
+
+def test_every_view_is_without_serious_faults_and_fits_its_screen(
+    serve: Callable[..., Server], h264: Clip
+) -> None:
+    need_pages()
+    server = serve(vhost_text(play="mw_latency 0; start compact; on_missing 0;"))
+    with published(server, {f"view{at}": h264 for at in range(5)}):
+        said = drive("views", origin(server), "live/view0", timeout=120)
+    assert len(said) > 8
+    for name, view in said.items():
+        assert view["faults"] == [] and view["errors"] == [] and view["foreign"] == [], (name, view)
+        assert view["wide"] <= 0, (name, view)

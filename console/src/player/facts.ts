@@ -41,6 +41,7 @@ export class RateMeter {
   #bytes = 0;
   #periods: number[] = [];
   #since = performance.now();
+  #turns = 0;
   readonly rates: number[] = [];
 
   add(bytes: number): void {
@@ -52,11 +53,12 @@ export class RateMeter {
     const now = performance.now();
     const passed = now - this.#since;
     if (passed <= 0) return;
-    this.#periods.push((this.#bytes * 8) / passed);
+    if (this.#turns > 0) this.#periods.push((this.#bytes * 8) / passed);
     if (this.#periods.length > 4) this.#periods.shift();
     this.#bytes = 0;
     this.#since = now;
-    this.rates.push(this.#periods.reduce((sum, each) => sum + each, 0) / this.#periods.length);
+    // The first period has the start block, which is no rate.
+    if (this.#turns++ > 0) this.rates.push(this.#periods.reduce((sum, each) => sum + each, 0) / this.#periods.length);
     if (this.rates.length > RATES_MAX) this.rates.shift();
   }
 }

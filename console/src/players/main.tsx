@@ -21,7 +21,7 @@ function Players() {
   return (
     <>
       <Header place="players" console={listing.value?.console}>
-        {listing.value?.server}
+        <span class="version">{listing.value?.server}</span>
       </Header>
       {wall ? <Wall /> : <Single />}
     </>

@@ -28,7 +28,7 @@ function Root() {
   return (
     <>
       <Header place="root" console={said?.console}>
-        {said?.server}
+        <span class="version">{said?.server}</span>
       </Header>
       <main class="page root">
         <section class="intro">
