@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 from brokenline import BrokenLine
 from edgesite import ORIGIN, edge_conf, filming, players, port_of
-from embedded import FRAME_MS, looped
+from embedded import FRAME_MS, Film, looped
 from model.loop import until
 from viewer import Viewer, check_whole
 
@@ -38,7 +38,7 @@ async def test_another_origin_goes_on_where_the_lost_one_was(protocol, cut):
         fastflv.Server(ORIGIN) as second,
         BrokenLine(port_of(first, protocol)) as line,
         fastflv.Server(edge_conf(line.port, port_of(second, protocol), protocol=protocol)) as edge,
-        filming(first, second),
+        filming(first, second) as going,
         Viewer(edge, "/live/x.flv") as one,
         Viewer(edge, "/live/x.flv") as two,
     ):
@@ -46,6 +46,10 @@ async def test_another_origin_goes_on_where_the_lost_one_was(protocol, cut):
         await asyncio.gather(one.reach(3), two.reach(3))
         assert not players(second)
         cut(line)
+        await until(lambda: not players(first))
+        going.clear()
+        await until(lambda: len(players(second)) == 1)
+        going.set()
         await asyncio.gather(one.more(30), two.more(30))
         for viewer in (one, two):
             check_whole(viewer.numbers)
@@ -85,14 +89,21 @@ async def test_origins_whose_streams_began_at_other_times_are_joined_by_their_fr
         fastflv.Server(ORIGIN) as second,
         BrokenLine(port_of(first)) as line,
         fastflv.Server(edge_conf(line.port, port_of(second))) as edge,
-        filming(first, second),
-        Viewer(edge, "/live/x.flv") as viewer,
+        first.publish("live/x") as one,
+        second.publish("live/x") as two,
     ):
+        films = [await Film(publisher).begin() for publisher in (one, two)]
+        await films[0].frames(55)
         # The second origin counts from its own first frame.
-        await viewer.reach(3)
-        line.cut()
-        check_whole(await viewer.more(30))
-        check_times(viewer)
+        films[1].sent = count(50)
+        await films[1].frames(5)
+        async with Viewer(edge, "/live/x.flv") as viewer:
+            await viewer.more(5)
+            line.cut()
+            await until(lambda: len(players(second)) == 1)
+            await films[1].frames(10)
+            check_whole(await viewer.more(10))
+            check_times(viewer)
 
 
 @looped
@@ -151,3 +162,39 @@ async def test_an_origin_that_stops_is_left_for_another_one():
         await viewer.more(60)
         times = [tag.time_ms for tag in viewer.pictures]
         assert times == sorted(times)
+
+
+@looped
+async def test_an_origin_that_is_behind_is_waited_for():
+    async with (
+        fastflv.Server(ORIGIN) as first,
+        fastflv.Server(ORIGIN) as second,
+        BrokenLine(port_of(first)) as line,
+        BrokenLine(port_of(second), delay=0.2) as late,
+        fastflv.Server(edge_conf(line.port, late.port)) as edge,
+        filming(first, second) as going,
+        Viewer(edge, "/live/x.flv") as viewer,
+    ):
+        await viewer.reach(3)
+        line.cut()
+        going.clear()
+        await until(lambda: len(players(second)) == 1)
+        going.set()
+        check_whole(await viewer.more(30))
+        check_times(viewer)
+
+
+@looped
+async def test_edges_stand_in_tiers():
+    async with (
+        fastflv.Server(ORIGIN) as origin,
+        fastflv.Server(edge_conf(port_of(origin))) as middle,
+        fastflv.Server(edge_conf(port_of(middle, "flv"), protocol="flv")) as outer,
+        filming(origin),
+        Viewer(outer, "/live/x.flv") as one,
+        Viewer(outer, "/live/x.flv") as two,
+    ):
+        check_whole(await one.more(10))
+        check_whole(await two.more(10))
+        check_times(one)
+        assert [len(players(server)) for server in (origin, middle)] == [1, 1]

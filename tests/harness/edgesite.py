@@ -32,8 +32,15 @@ def port_of(origin: fastflv.Server, protocol: str = "rtmp") -> int:
 
 
 @asynccontextmanager
-async def filming(*origins: fastflv.Server, name: str = "live/x", size: int = 200) -> AsyncIterator[None]:
-    """Publish the same pictures to all, 50 a second, a GOP of them at once; their times say 25 a second."""
+async def filming(
+    *origins: fastflv.Server, name: str = "live/x", size: int = 200
+) -> AsyncIterator[asyncio.Event]:
+    """Publish the same pictures to all, 50 a second, a GOP of them at once; their times say 25 a second.
+
+    It pauses while what is returned is cleared.
+    """
+    going = asyncio.Event()
+    going.set()
     publishers = [origin.publish(name) for origin in origins]
     films = [Film(await publisher.__aenter__(), size) for publisher in publishers]
 
@@ -42,6 +49,7 @@ async def filming(*origins: fastflv.Server, name: str = "live/x", size: int = 20
         with suppress(fastflv.PublishError):
             while True:
                 await asyncio.sleep(0.02)
+                await going.wait()
                 for film in films:
                     await film.frame()
 
@@ -50,7 +58,7 @@ async def filming(*origins: fastflv.Server, name: str = "live/x", size: int = 20
         await film.frames(30)
     task = asyncio.create_task(go_on())
     try:
-        yield
+        yield going
     finally:
         task.cancel()
         for publisher in publishers:
