@@ -1,7 +1,7 @@
 # `make help` lists the targets. PYTHON chooses the interpreter.
 PYTHON ?= python3
 # Tests of what threads share: the log, the waker, and the players of sender threads.
-THREADED = tests/test_fanout_races.py tests/test_ladder.py tests/test_recall.py tests/test_sender.py \
+THREADED = tests/test_fanout_races.py tests/test_handover_players.py tests/test_ladder.py tests/test_recall.py tests/test_sender.py \
     tests/test_sender_configure.py tests/test_sender_end.py tests/test_sender_lag.py tests/test_threadplayer.py
 
 help:  ## show this list

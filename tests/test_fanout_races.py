@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 import threading
@@ -13,6 +14,13 @@ from model.flv import VIDEO, dechunk, read_tags
 from model.ts import Reader
 from model.viewer import CHUNKED, RAW, SLOW, CodedPublisher
 
+from fastflv._ext.fanout.handover import (
+    part_player,
+    pause_threads,
+    player_state,
+    restore_player,
+    resume_threads,
+)
 from fastflv._ext.fanout.sender import Sender, SendHandle
 from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv._ext.ingest.sink import CollectSink
@@ -103,7 +111,8 @@ class Scene:
         self.ends: dict[SendHandle, tuple[socket.socket, Peer]] = {}
         self.replays: list[Replay] = []
         self.reasons: set[str] = set()
-        self.jumps = self.dropped = 0
+        self.jumps = self.dropped = self.handed = 0
+        self.nothing = os.open(os.devnull, os.O_RDWR)
 
     def join(self) -> None:
         log = self.dice.choice(self.logs)
@@ -138,6 +147,24 @@ class Scene:
         for player in self.dice.sample(list(self.ends), len(self.ends) // 4):
             self.sender.recall(player)
 
+    def hand_over(self) -> None:
+        """Pause the threads, and have some players go on as others, as another process would."""
+        pause_threads(self.sender)
+        for player in self.dice.sample(list(self.ends), len(self.ends) // 3):
+            state = player_state(self.sender, player)
+            if state is None:
+                continue
+            server, peer = self.ends.pop(player)
+            self.add(
+                server, peer, position=state["position"],
+                preamble=MediaBlock(state["rest"]) if state["rest"] else None,
+                start=MediaBlock(state["block"]) if state["block"] else None,
+            )  # fmt: skip
+            restore_player(self.sender, list(self.ends)[-1], state)
+            part_player(self.sender, player, self.nothing)
+            self.handed += 1
+        resume_threads(self.sender)
+
     def configure(self) -> None:
         self.sender.configure(
             self.dice.choice(self.logs), merge_window_ms=self.dice.choice([0, 20, 350, AUTO]),
@@ -169,6 +196,9 @@ class Scene:
 
     def reap(self) -> None:
         for player in self.sender.reap():
+            if player not in self.ends:
+                assert player.owner is None, "it was handed over"
+                continue
             server, peer = self.ends.pop(player)
             self.reasons.add(player.reason)
             self.jumps += player.jumps
@@ -185,7 +215,7 @@ class Scene:
             # One that has left is not reaped yet.
             assert not (player.reason or player.recalled or player.whole) or player.closed
             assert player.position >= -1
-        assert sum(self.sender.loads) == len(self.ends)
+        assert sum(self.sender.loads) >= len(self.ends)
         assert len(self.sender.windows_ms) == THREADS and self.sender.wakeups >= 0
 
     def end(self) -> None:
@@ -197,6 +227,7 @@ class Scene:
             self.reap()
             self.rest()
         self.crowd.thread.join(60)
+        os.close(self.nothing)
 
 
 def whole_tags(data: bytes) -> bytes:
@@ -239,7 +270,7 @@ def test_whatever_players_do_beside_a_publisher_they_read_the_stream_in_order(se
         acts = (
             [scene.join] * 6 + [scene.rest] * 6 + [scene.recall, scene.configure, scene.leave, scene.kick] * 2
         )
-        acts += [scene.withdraw, scene.announce, scene.trim, scene.rewind]
+        acts += [scene.withdraw, scene.announce, scene.trim, scene.rewind, scene.hand_over]
         for _ in range(600):
             scene.publisher.frames(scene.dice.choice([0, 1, 1, 3]))
             scene.dice.choice(acts)()
@@ -247,7 +278,7 @@ def test_whatever_players_do_beside_a_publisher_they_read_the_stream_in_order(se
             scene.look()
         scene.end()
     assert {"recalled", "kicked", "peer closed", "stream ended"} <= scene.reasons
-    assert scene.jumps and scene.dropped
+    assert scene.jumps and scene.dropped and scene.handed
     assert not any(log.readers for log in scene.logs)
     assert scene.replays
     for peer in crowd.peers:
