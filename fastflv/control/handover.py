@@ -17,7 +17,7 @@ from fastflv.access.tokens.revocations import Revocation
 from fastflv.control.listeners import Plan
 from fastflv.control.server import Server
 from fastflv.errors import HandoverError
-from fastflv.net.parcel import Parcel
+from fastflv.net.parcel import MALFORMED, Parcel
 from fastflv.playing.join import JoinFailure
 from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.handover import HandedIdle, HandedPlay, idle_state, part_idle, part_play, play_state
@@ -141,7 +141,7 @@ class Arriving:
             for state in parcel.values["idle"]:
                 if int(state["peer"]["local_port"]) in connects:
                     self._connections.append(HandedIdle(server.connection_limit, connects, parcel, state))
-        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        except MALFORMED as error:
             raise HandoverError(f"it cannot be read: {error!r}") from error
 
     async def begin(self) -> None:

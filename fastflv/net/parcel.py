@@ -25,6 +25,9 @@ HEAD: Final = struct.Struct(">IQ")
 BYTES: Final = "$bytes"
 DESCRIPTOR: Final = "$fd"
 
+MALFORMED: Final = (LookupError, TypeError, ValueError, OverflowError, AttributeError)
+"What reading a value of another type, size or shape than expected raises."
+
 Record = TypeVar("Record")
 
 

@@ -11,7 +11,7 @@ from fastflv._ext.log.logstate import log_state, restore_log
 from fastflv.access.request import AccessRequest, Action
 from fastflv.containers.variant import PLAIN, HevcLabel, Variant
 from fastflv.errors import AmfError, HandoverError
-from fastflv.net.parcel import read_record
+from fastflv.net.parcel import MALFORMED, read_record
 from fastflv.net.peer import Peer
 from fastflv.stream.name import StreamName
 from fastflv.stream.outlets import CONTAINERS, Outlet
@@ -48,16 +48,16 @@ def name_of(state: State) -> StreamName:
 
 def restore_stream(stream: Stream, state: State) -> None:
     """Have a new stream go on as *state* says. Raises HandoverError: the stream is of no use then."""
-    if not state["outlets"] or read_variant(state["outlets"][0]["variant"]) != PLAIN:
-        raise HandoverError(f"{stream.url} has no log")
     try:
+        if read_variant(state["outlets"][0]["variant"]) != PLAIN:
+            raise HandoverError(f"{stream.url} has no log")
         restore_log(stream.log, state["outlets"][0]["log"], TAG_BYTES_MIN["flv"])
         restore_writer(stream.writer, state["writer"])
         stream.publisher = read_request(state["publisher"]) if state["publisher"] is not None else None
         for each in state["outlets"][1:]:
             _restore_outlet(stream, each)
         stream.resume(state["told"])
-    except (AmfError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except (AmfError, *MALFORMED) as error:
         raise HandoverError(f"{stream.url} cannot be read: {error!r}") from error
 
 

@@ -81,7 +81,6 @@ def restore_writer(StreamWriter writer not None, dict state not None):
     cdef bytes sound = state["sound"]
     cdef bytes body
     cdef TagTraits traits
-    cdef int i
     if not 0 <= timeline.mode <= 2 or len(sound) > SOUND_HEAD or len(state["flags"]) != len(FLAGS):
         raise HandoverError("the clock, the sound or the flags of a writer are wrong")
     writer.timeline = timeline
@@ -99,9 +98,9 @@ def restore_writer(StreamWriter writer not None, dict state not None):
         if row["kind"] == TAG_VIDEO and traits.flags == CONFIG and traits.track == 0:
             writer.pictures.configure(<const uint8_t*>body, <uint32_t>len(body))
     writer.headers.metadata = state["metadata"]
-    for i in range(2):
-        writer.hidden[i] = state["hidden"][i]
-        writer.silent_since_ms[i] = state["silent_since_ms"][i]
+    # Unpacked, since an index in C is not checked.
+    writer.hidden[0], writer.hidden[1] = state["hidden"]
+    writer.silent_since_ms[0], writer.silent_since_ms[1] = state["silent_since_ms"]
     memcpy(writer.sound, <const char*>sound, len(sound))
     writer.sound_size = <int>len(sound)
     restore_units(writer.units, state["units"])

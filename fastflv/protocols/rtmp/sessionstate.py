@@ -7,6 +7,7 @@ from typing import Any
 from fastflv import limits
 from fastflv._ext.ingest.chunkstate import reader_state, restore_reader
 from fastflv.errors import HandoverError
+from fastflv.net.parcel import MALFORMED
 from fastflv.protocols.rtmp.messagestream import MessageStream
 from fastflv.protocols.rtmp.server import ServerSession
 from fastflv.protocols.rtmp.states import StreamState
@@ -42,7 +43,7 @@ def restore_session(session: ServerSession, state: dict[str, Any]) -> None:
         session.replies.chunk_size = chunk_size
         session.acks.resume(*state["acks"])
         restore_reader(session.reader, state["reader"])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except MALFORMED as error:
         raise HandoverError(f"an RTMP session cannot be read: {error!r}") from error
 
 
