@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from model.flv import inter
 from model.loop import until
 
 from fastflv import limits
-from fastflv.control.handover import FORMAT
+from fastflv.control.handoverform import form
 from fastflv.control.takeover import VARIABLE
 from fastflv.control.upgrade import CommandLine, Upgrade, let_go
 from fastflv.errors import HandoverError
@@ -24,7 +25,7 @@ sys.path[:0] = {path!r}
 from fastflv.net.parcel import receive_parcel, send_parcel
 import socket
 sock = socket.socket(fileno=int(os.environ[{variable!r}]))
-hello = dict(format={format}, version="9.9", process=os.getpid())
+hello = dict(format={format!r}, version="9.9", process=os.getpid())
 """
 BAD = {
     "ends at once": ("sys.exit(3)", "status 3"),
@@ -54,8 +55,8 @@ BAD = {
 }
 
 
-def command(text: str, form: int = FORMAT) -> CommandLine:
-    script = SCRIPT.format(path=sys.path, format=form, variable=VARIABLE) + text
+def command(text: str, known: str = "") -> CommandLine:
+    script = SCRIPT.format(path=sys.path, format=known or form(), variable=VARIABLE) + text
     return CommandLine((sys.executable, "-c", script), str(Path.cwd()))
 
 
@@ -130,7 +131,7 @@ async def test_a_version_that_knows_another_form_gets_the_listeners_and_the_old_
         gop(caller, feed)
         reader, writer = await caller.play()
         site = Site()
-        upgrade = Upgrade(caller.server, command(text, FORMAT + 1), site.hand_over)
+        upgrade = Upgrade(caller.server, command(text, "1.of another version"), site.hand_over)
         report = await upgrade.run()
         assert (report["good"], report["whole"], report["version"]) == (True, False, "9.9")
         assert report["taken"] == {"listeners": 3} and site.given == 1 and site.taken == 0
@@ -179,3 +180,12 @@ async def test_what_is_handed_over_is_forgotten_without_an_end_and_the_rest_ends
         assert server.connection_limit.taken == 0
         writer.close()
         asking.close()
+
+
+def test_the_form_is_the_same_in_each_process_of_a_version():
+    code = "from fastflv.control.handoverform import form; print(form())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == form()
+    assert form().startswith("1.") and len(form()) == 14

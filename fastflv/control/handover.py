@@ -31,9 +31,6 @@ from fastflv.stream.streamstate import name_of, restore_stream, stream_state
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
-"Number of the form of what is handed over. A version that knows another form takes over listeners alone."
-
 State = dict[str, Any]
 
 

@@ -13,6 +13,7 @@ from fastflv import limits
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import Settings
 from fastflv.control.log import reopen_log, set_level, set_utc
+from fastflv.control.notify import STOPPING, main_process, notify
 from fastflv.control.outcome import Outcome
 from fastflv.control.presence import Presence
 from fastflv.control.process import CALM, watch_parent
@@ -136,6 +137,7 @@ class Life:
             return {"good": False, "problems": [str(error)]}
         finally:
             self._upgrading = None
+        notify(main_process(int(report["process"])))
         self._handed = upgrade
         self._whole = bool(report["whole"])
         log.info("upgrade: process %s serves; it has taken over %s", report["process"], report["taken"])
@@ -176,6 +178,8 @@ class Life:
             self._stop_changes()
         else:
             self._end(number.name)
+        if not self._over.done():
+            notify(STOPPING)
 
     def _end(self, why: str) -> None:
         if not self._ended.done():

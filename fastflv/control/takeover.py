@@ -11,7 +11,8 @@ from typing import Final
 
 from fastflv import __version__, limits
 from fastflv.config.endpoint import Endpoint
-from fastflv.control.handover import FORMAT, Arriving
+from fastflv.control.handover import Arriving
+from fastflv.control.handoverform import form
 from fastflv.control.listeners import Place, Plan
 from fastflv.control.server import Server
 from fastflv.errors import HandoverError, StartupError
@@ -71,7 +72,7 @@ class Takeover:
 
     async def _begin(self, server: Server) -> None:
         self._sock.settimeout(limits.UPGRADE_START_SECONDS)
-        send_parcel(self._sock, {"format": FORMAT, "version": __version__, "process": os.getpid()})
+        send_parcel(self._sock, {"format": form(), "version": __version__, "process": os.getpid()})
         offered = await self._receive()
         handed = {}
         for row in offered.values["listeners"]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastflv import limits
-from fastflv.control.handover import FORMAT, Leaving
+from fastflv.control.handover import Leaving
+from fastflv.control.handoverform import form
 from fastflv.control.server import Server
 from fastflv.control.takeover import VARIABLE
 from fastflv.errors import HandoverError
@@ -91,7 +92,7 @@ class Upgrade:
         assert sock is not None
         sock.settimeout(limits.UPGRADE_START_SECONDS)
         hello = await self._receive(sock)
-        known = hello.values.get("format") == FORMAT
+        known = hello.values.get("format") == form()
         version = str(hello.values.get("version", "?"))
         log.info("upgrade: process %d has started, version %s", process.pid, version)
         sockets = server.listeners.sockets

@@ -18,6 +18,7 @@ from fastflv.control.background import go_to_background
 from fastflv.control.identity import server_id
 from fastflv.control.life import Life
 from fastflv.control.log import end_log, place_of, start_log
+from fastflv.control.notify import READY, notify
 from fastflv.control.presence import Presence
 from fastflv.control.process import ignore_early_signals
 from fastflv.control.server import Server
@@ -119,6 +120,7 @@ async def _serve(
     sys.setswitchinterval(limits.SWITCH_SECONDS)
     for line in start_urls(server):
         log.info("%s", line)
+    notify(READY)
     player = None
     rtmp = server.listeners.ports("RTMP")
     if demo and rtmp:

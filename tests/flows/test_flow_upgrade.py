@@ -31,7 +31,11 @@ from wsclient import PING, WebSocket
 
 PATIENT = "mw_latency 0; lag_drop 600000; lag_jump 600000; lag_close 600000;"
 "Nothing is left out for a player that a busy machine holds up."
-TEXT = vhost_text(play=PATIENT, remux="mount [vhost]/[app]/[stream].ts [vhost]/[app]/[stream].aac;")
+TEXT = vhost_text(
+    play=PATIENT,
+    publish="grace 0; normal_timeout 60000;",
+    remux="mount [vhost]/[app]/[stream].ts [vhost]/[app]/[stream].aac;",
+)
 TEXT = TEXT.replace("mount [vhost]/[app]/[stream].flv; mount", "mount [vhost]/[app]/[stream].flv")
 
 
@@ -39,6 +43,15 @@ TEXT = TEXT.replace("mount [vhost]/[app]/[stream].flv; mount", "mount [vhost]/[a
 def server(tmp_path: Path) -> Iterator[UpgradingServer]:
     with UpgradingServer(tmp_path, TEXT) as running:
         yield running
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[socket.socket]:
+    """What a service manager listens on."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "notify"))
+        sock.settimeout(60)
+        yield sock
 
 
 def check_part_of(clip: Clip, player: Player) -> None:
@@ -49,9 +62,14 @@ def check_part_of(clip: Clip, player: Player) -> None:
     assert got == sent[begin : begin + len(got)]
 
 
-def test_players_of_each_kind_go_on_at_the_exact_byte(server: UpgradingServer, h264: Clip) -> None:
+def test_players_of_each_kind_go_on_at_the_exact_byte(
+    tmp_path: Path, h264: Clip, manager: socket.socket
+) -> None:
     with ExitStack() as stack:
         first = stack.enter_context
+        environ = {"NOTIFY_SOCKET": str(manager.getsockname())}
+        server = first(UpgradingServer(tmp_path, TEXT, environ=environ))
+        assert manager.recv(100) == b"READY=1"
         first(Broadcast(server.rtmp, "one"))
         first(Broadcast(server.rtmp, "clip", clip=h264))
         plays = [
@@ -71,7 +89,9 @@ def test_players_of_each_kind_go_on_at_the_exact_byte(server: UpgradingServer, h
         report = server.upgrade()
         assert report["taken"] == {"listeners": 3, "streams": 2, "publishers": 2, "players": 8}
         assert report["process"] == server.present != old and report["left"] == 0
-        assert server.process.wait(20) == 0, "the old process ends"
+        said = {manager.recv(100) for _ in range(2)}
+        assert said == {b"READY=1", b"MAINPID=%d" % report["process"]}
+        assert server.process.wait(60) == 0, "the old process ends"
         for play in (*plays, *clips):
             play.frames(30)
             if play not in clips:
@@ -94,7 +114,7 @@ def test_players_of_each_kind_go_on_at_the_exact_byte(server: UpgradingServer, h
         plays[2].until(lambda me: b"still there" in me.pongs)
         plays[3].heard_of()
         assert len(server.clients()) == 11
-    server.watches(0)
+    assert manager.recv(100) == b"STOPPING=1"
 
 
 def test_half_sent_tags_of_a_player_that_does_not_read_are_finished(server: UpgradingServer) -> None:
@@ -146,7 +166,7 @@ def test_what_stays_in_the_old_process_is_finished_there_or_comes_back(tmp_path:
         assert kept.sock.getsockname() == ours
         assert server.process.poll() is None, "a download goes on in the old process"
         assert answer.read() == (tmp_path / "film.bin").read_bytes()
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
         plain.frames(30)
         check_complete(plain)
         first(Player(port, "/live/one.flv", tls=trusting())).frames(5)
