@@ -243,3 +243,19 @@ def test_the_lock_file_names_no_registry():
     lock = json.loads((ROOT / "console/package-lock.json").read_text())
     assert len(lock["packages"]) > 10
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]
+
+
+def test_what_the_player_page_loads_stays_small():
+    built = find_built()
+    if "/players/" not in built:
+        pytest.skip("the pages are not built: make pages")
+    seen, waiting = set(), ["/players/"]
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        text = Path(built[path].path).read_text()
+        # Scripts that are loaded only when they are needed count too.
+        named = (other for other in built if other.endswith((".js", ".css")) and Path(other).name in text)
+        waiting += [other for other in named if other not in seen and other not in waiting]
+    assert len(seen) > 4
+    assert sum(Path(f"{built[path].path}.gz").stat().st_size for path in seen) < 350 * 1024

@@ -74,10 +74,12 @@ async function ask(address: string): Promise<void> {
   }
 }
 
-/** Ask at once, then every few seconds while the page is visible. *address*: of the list, relative to the page. */
-export function follow(address: string): () => void {
-  const query = new URLSearchParams(location.search).get("vhost");
-  const whole = query ? `${address}?vhost=${encodeURIComponent(query)}` : address;
+/**
+ * Ask at once, then every few seconds while the page is visible. *address*: of the list, relative to the page. *query*: what the viewer brings,
+ * such as a token: the rules of the server see it, and the paths in the list have it.
+ */
+export function follow(address: string, query: string): () => void {
+  const whole = query ? `${address}?${query}` : address;
   let timer = 0;
   const turn = () => {
     clearTimeout(timer);

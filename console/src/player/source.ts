@@ -23,11 +23,10 @@ function absolute(path: string): string {
   return new URL(path, location.origin).href;
 }
 
-/** Of a stream in the list; *query*: what its viewer adds, such as a token. */
-export function sourceOf(stream: LiveStream, query = ""): Source {
-  const whole = (path: string) => (path && query ? `${path}${path.includes("?") ? "&" : "?"}${query}` : path);
-  const flv = whole(pathOf(stream, "flv"));
-  const hls = whole(pathOf(stream, "hls"));
+/** Of a stream in the list. */
+export function sourceOf(stream: LiveStream): Source {
+  const flv = pathOf(stream, "flv");
+  const hls = pathOf(stream, "hls");
   const urls: Source["urls"] = {};
   if (flv) {
     urls.ws = absolute(flv).replace(/^http/, "ws");

@@ -15,7 +15,7 @@ import { Wall } from "./wall";
 if (HAS_MSE) void loadMpegts();
 
 function Players() {
-  useEffect(() => follow("streams.json"), []);
+  useEffect(() => follow("streams.json", address.value.rest), []);
   const { embed, wall } = address.value;
   if (embed) return <Single />;
   return (

@@ -17,7 +17,7 @@ import { type Address, address, go, linkTo } from "./address";
 export function sourceOfAddress(asked: Address, streams: LiveStream[] | undefined): Source | string | null {
   if (asked.url) return sourceOfUrl(asked.url);
   const found = streams?.find((each) => !asked.stream || keyOf(each) === asked.stream);
-  if (found) return sourceOf(found, asked.rest);
+  if (found) return sourceOf(found);
   // It may begin later, or its name may not be for all: its usual address is tried.
   if (!asked.stream || !streams) return null;
   const usual = sourceOfUrl(`/${encodeURI(asked.stream)}.flv${asked.rest ? `?${asked.rest}` : ""}`);

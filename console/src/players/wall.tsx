@@ -6,7 +6,7 @@ import { Stage } from "../player/stage";
 import { WALL_MAX, address, go } from "./address";
 
 export function Wall() {
-  const { wall, rest } = address.value;
+  const { wall } = address.value;
   const page = useSignal(0);
   const all = listing.value?.streams ?? [];
   const size = wall * wall;
@@ -44,7 +44,7 @@ export function Wall() {
       <ul class={`tiles across${wall}`}>
         {shown.map((each) => (
           <li key={keyOf(each)}>
-            <Stage tile source={sourceOf(each, rest)} wanted="ws" onOpen={() => go({ wall: 0, stream: keyOf(each), url: "" })} />
+            <Stage tile source={sourceOf(each)} wanted="ws" onOpen={() => go({ wall: 0, stream: keyOf(each), url: "" })} />
           </li>
         ))}
         {Array.from({ length: Math.max(0, size - shown.length) }, (_, n) => (

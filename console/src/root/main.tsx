@@ -14,11 +14,15 @@ import "./root.css";
 
 if (HAS_MSE) void loadMpegts();
 
+/** What the viewer brings, such as a token: it goes along. */
+const BROUGHT = location.search.slice(1);
+const MORE = BROUGHT && `&${BROUGHT}`;
+
 /** Without a stream the page shows how to publish this one. */
 const EXAMPLE = "live/livestream";
 
 function Root() {
-  useEffect(() => follow("players/streams.json"), []);
+  useEffect(() => follow("players/streams.json", BROUGHT), []);
   const said = listing.value;
   const streams = said?.streams ?? [];
   const shown = useSignal<Source | null>(null);
@@ -53,7 +57,7 @@ function Root() {
               {said ? (said.listed ? (streams.length ? "Live now" : "No stream is live") : "Streams are not listed") : "Looking for streams…"}
             </h2>
             {streams.length > 1 && (
-              <a class="button" href={`players/?wall=${streams.length > 4 ? (streams.length > 9 ? 4 : 3) : 2}`}>
+              <a class="button" href={`players/?wall=${streams.length > 4 ? (streams.length > 9 ? 4 : 3) : 2}${MORE}`}>
                 All on a wall
               </a>
             )}
@@ -82,7 +86,7 @@ function Card({ stream, current, show }: { stream: LiveStream; current: boolean;
       </div>
       <p class="muted">{describe(stream)}</p>
       <div class="row">
-        <a class="button primary" href={`players/?stream=${encodeURIComponent(key).replaceAll("%2F", "/")}`}>
+        <a class="button primary" href={`players/?stream=${encodeURIComponent(key).replaceAll("%2F", "/")}${MORE}`}>
           Open in the player
         </a>
         <button type="button" aria-pressed={current} onClick={show}>
