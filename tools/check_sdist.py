@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
     "fastflv/console/index.html",
     "fastflv/console/players/index.html",
+    "fastflv/console/console/index.html",
     "fastflv/console/THIRD-PARTY.txt",
 )
 "Built by npm, and in the sdist so that who installs it needs none."

@@ -83,6 +83,7 @@ DATA = (
     "fastflv/console/index.html",
     "fastflv/console/index.html.br",
     "fastflv/console/players/index.html",
+    "fastflv/console/console/index.html",
     "fastflv/console/THIRD-PARTY.txt",
 )
 PAGES = "fastflv/console/"

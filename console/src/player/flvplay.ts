@@ -89,6 +89,12 @@ export class FlvPlay {
     this.#player.load();
   }
 
+  /** Read no more, and keep the picture that stands. */
+  park(): void {
+    this.#over = true;
+    this.#feed?.close();
+  }
+
   close(): void {
     this.#over = this.#closed = true;
     this.#feed?.close();

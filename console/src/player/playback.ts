@@ -19,6 +19,8 @@ const BACKOFF = [0.5, 1, 2, 4, 8, 15];
 /** An attempt that has played for so long was good, ms: the next one begins without a wait. */
 const GOOD_MS = 5000;
 const STEP_MS = 150;
+/** What a player that is paused, or that nobody sees, takes before it leaves the stream, seconds. */
+const PAUSED_MAX = 15;
 
 export class Playback {
   readonly phase = signal<Phase>("idle");
@@ -54,6 +56,8 @@ export class Playback {
   #retry = 0;
   #frames = { count: 0, at: 0 };
   #paused = false;
+  /** It has left the stream, and keeps the picture that stands. */
+  #parked = false;
   #listeners = new AbortController();
 
   constructor(video: HTMLVideoElement) {
@@ -66,6 +70,7 @@ export class Playback {
     on("waiting", () => this.#waiting());
     // A call before there is media is lost when the media comes.
     on("loadeddata", () => this.#run());
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && !this.#paused && this.#unpark(), { signal: gone });
     on("seeking", () => this.#flv?.sound?.clear());
     on("pause", () => {
       // Browsers pause what nobody sees; the viewer's own pause is told apart.
@@ -138,7 +143,8 @@ export class Playback {
   toggle(): void {
     if (this.phase.value === "paused" || this.phase.value === "blocked") {
       this.#paused = false;
-      this.#video.play().catch(() => {});
+      if (this.#unpark()) return;
+      this.#run();
       this.live();
     } else if (this.phase.value === "waiting" || this.phase.value === "over") {
       this.retry();
@@ -196,6 +202,7 @@ export class Playback {
       return;
     }
     this.phase.value = "connecting";
+    this.#parked = false;
     this.#began = performance.now();
     this.#first = null;
     this.#played = 0;
@@ -319,8 +326,21 @@ export class Playback {
     this.#chase.stalled();
   }
 
+  /** Join the stream again; whether it had been left. */
+  #unpark(): boolean {
+    if (!this.#parked) return false;
+    this.#end();
+    this.#begin();
+    return true;
+  }
+
   #step(): void {
-    if (!this.#isActive()) return;
+    if (!this.#isActive() || this.#parked) return;
+    if (this.#flv && this.#video.paused && this.#chase.ahead > PAUSED_MAX) {
+      this.#flv.park();
+      this.#parked = true;
+      return;
+    }
     if (this.#flv && !this.#paused) this.#chase.step();
     this.#flv?.step();
     if (this.#flv?.bare) {

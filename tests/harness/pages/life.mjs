@@ -35,6 +35,9 @@ await run(async () => {
   // By the keyboard, then by an address that is pasted.
   await page.locator("body").press("k");
   await page.waitForSelector(".big");
+  // A player that is paused leaves the stream after a while.
+  const players = async () => (await ask("clients?count=100")).clients.filter((client) => !client.publish).length;
+  while ((await players()) > 0) await page.waitForTimeout(500);
   await page.locator("body").press("k");
   await page.waitForSelector(".controls.idle");
   await page.locator("body").press("m");
