@@ -19,6 +19,7 @@ from fastflv.control.server import Server
 from fastflv.errors import HandoverError
 from fastflv.net.parcel import MALFORMED, Parcel
 from fastflv.playing.join import JoinFailure
+from fastflv.servers.hls.sessions import HlsSession
 from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.handover import HandedIdle, HandedPlay, idle_state, part_idle, part_play, play_state
 from fastflv.servers.rtmp.connection import RtmpConnection
@@ -81,7 +82,8 @@ class Leaving:
                 continue
             state = play_state(client)
             if state is None:
-                self.left += 1
+                # A viewer of HLS has no connection of its own: it asks the new process next.
+                self.left += not isinstance(client.link, HlsSession)
                 continue
             plays.append(state)
             self._parts.append(partial(part_play, client, server.live))

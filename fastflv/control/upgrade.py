@@ -19,6 +19,7 @@ from fastflv.control.server import Server
 from fastflv.control.takeover import VARIABLE
 from fastflv.errors import HandoverError
 from fastflv.net.parcel import Descriptor, Parcel, receive_parcel, send_parcel
+from fastflv.servers.rtmp.connection import RtmpConnection
 from fastflv.stream.endreason import EndReason
 
 log = logging.getLogger(__name__)
@@ -155,6 +156,10 @@ async def let_go(server: Server, upgrade: Upgrade, ended: asyncio.Future[None]) 
     for client in list(server.clients):
         if client.publish:
             client.drop(EndReason.SERVER_STOPS)
+    for protocol in server.connection_limit.open.protocols():
+        if isinstance(protocol, RtmpConnection):
+            # One that has asked for nothing yet would publish to nobody.
+            protocol.drop(EndReason.SERVER_STOPS)
     await server.hls.stop()
     await server.recorders.stop()
     upgrade.released()

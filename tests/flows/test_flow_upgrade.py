@@ -155,10 +155,12 @@ def test_what_stays_in_the_old_process_is_finished_there_or_comes_back(tmp_path:
         kept.request("GET", "/healthz")
         assert kept.getresponse().read() == b"ok"
         ours = kept.sock.getsockname()
+        idle = first(RtmpPlayer(server.rtmp)).greet().connect()
         report = server.upgrade()
         assert report["left"] == 1 and report["taken"]["players"] == 1
         secure.rest()
         assert secure.clean, "the end of the response is announced"
+        idle.rest()
         check_complete(secure)
         # The connection between two requests goes on in the new process.
         kept.request("GET", "/api/v1/versions")
