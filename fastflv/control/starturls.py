@@ -17,7 +17,7 @@ PORTS = {"rtmp": 1935, "rtmps": 443, "http": 80, "https": 443, "ws": 80, "wss": 
 
 
 def start_urls(server: Server) -> Iterator[str]:
-    """The lines to copy: the page to open, where to publish, where to play, vhost by vhost; then the API."""
+    """The lines to copy: the page to open, where to publish, where to play, vhost by vhost; then the console and the API."""
     settings = server.runtime.settings
     if settings.http_server.enabled and settings.http_server.pages:
         for name, scheme in (("HTTP", "http"), ("HTTPS", "https")):
@@ -36,6 +36,8 @@ def start_urls(server: Server) -> Iterator[str]:
         yield f"publish to {root}"
     if settings.http_api.enabled:
         for root in _roots(server, "HTTP" if settings.api_shared else "API", "http"):
+            if settings.http_api.console:
+                yield f"manage {root}/console/"
             yield f"ask {root}/api/v1/streams"
 
 

@@ -195,10 +195,11 @@ def test_a_changed_configuration_shows_its_plan_and_is_put_in_force(
     shown = chromium.run("""
         await page.getByRole("button", { name: "Reload", exact: true }).click();
         await page.getByText("Configuration 3 is in force").waitFor();
-        await page.locator(".settings tr", { hasText: "max_connections" }).waitFor();
-        return await page.locator(".settings tr", { hasText: "max_connections" }).innerText();
+        const row = page.locator(".settings tr", { hasText: /max_connections.*900/s });
+        await row.waitFor();
+        return await row.innerText();
     """)
-    assert "900" in shown and "server.conf:2" in shown
+    assert "server.conf:2" in shown
     shown = chromium.run("""
         await page.goto(page.url().replace("configuration", "logs"));
         await page.locator(".loglines li", { hasText: "max_connections: 1000 -> 900" }).waitFor();

@@ -37,6 +37,7 @@ def test_every_url_of_the_start_plays_and_none_is_missing(tmp_path: Path, h264: 
     with Server(tmp_path, VHOSTS) as server:
         server.log.wait("ask http")
         lines = [line.split(" INFO ")[1] for line in server.log.find("INFO (publish to|play|ask) ")]
+        assert server.log.find(f"INFO manage http://{HOST}:{server.api}/console/$")
         targets = [line.split()[-1] for line in lines if line.startswith("publish")]
         urls = [line.split()[-1] for line in lines if line.startswith("play")]
         assert len(targets) == 2 and not any("off.example" in line for line in lines)

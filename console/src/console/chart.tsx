@@ -22,8 +22,11 @@ interface Props {
   span: number;
   /** Least upper end of the scale. */
   least?: number;
+  /** The scale ends at round numbers of so many. */
+  unit?: number;
 }
 
+const GAP_MS = 30_000;
 const HEIGHT = 168;
 const PAD = { left: 8, right: 8, top: 10, bottom: 22 };
 
@@ -56,7 +59,7 @@ function nearest(points: Point[], time: number): Point | undefined {
   return best;
 }
 
-export function TimeChart({ title, lines, format, span: longest, least = 1 }: Props) {
+export function TimeChart({ title, lines, format, span: longest, least = 1, unit = 1 }: Props) {
   const [box, width] = useWidth();
   const [at, setAt] = useState<number | null>(null);
   const newest = Math.max(0, ...lines.map((line) => line.points[line.points.length - 1]?.[0] ?? 0));
@@ -68,7 +71,7 @@ export function TimeChart({ title, lines, format, span: longest, least = 1 }: Pr
     () => lines.map((line) => ({ ...line, points: line.points.filter(([time]) => time >= from) })),
     [lines, from],
   );
-  const top = niceTop(Math.max(least, ...shown.flatMap((line) => line.points.map((point) => point[1]))));
+  const top = unit * niceTop(Math.max(least, ...shown.flatMap((line) => line.points.map((point) => point[1]))) / unit);
   const inner = width - PAD.left - PAD.right;
   const x = (time: number) => PAD.left + ((time - from) / span) * inner;
   const y = (value: number) => PAD.top + (1 - value / top) * (HEIGHT - PAD.top - PAD.bottom);
@@ -128,7 +131,7 @@ export function TimeChart({ title, lines, format, span: longest, least = 1 }: Pr
             </g>
           ))}
           {shown.map((line) => (
-            <Curve key={line.name} line={line} x={x} y={y} gap={span / 20} filled={lines.length < 3} />
+            <Curve key={line.name} line={line} x={x} y={y} gap={Math.max(GAP_MS, span / 20)} filled={lines.length < 3} />
           ))}
           {newest > 0 && (
             <>

@@ -28,6 +28,7 @@ export function usePoll<Value>(load: () => Promise<Value>, seconds: number, key 
     let over = false;
     let timer = 0;
     let busy = false;
+    let missed = false;
     const later = () => {
       clearTimeout(timer);
       if (!over && !document.hidden) {
@@ -35,6 +36,8 @@ export function usePoll<Value>(load: () => Promise<Value>, seconds: number, key 
       }
     };
     const run = async () => {
+      // What was asked before an action does not show it: ask once more.
+      missed = busy;
       if (over || busy || locked.value) {
         later();
         return;
@@ -45,10 +48,11 @@ export function usePoll<Value>(load: () => Promise<Value>, seconds: number, key 
         if (!over) setState({ key, value, error: null });
       } catch (error) {
         // The last value stays on the page: old figures with a note are more use than none.
-        if (!over) setState((before) => ({ ...before, key, error: error as ApiError }));
+        if (!over) setState((before) => ({ key, value: before.key === key ? before.value : null, error: error as ApiError }));
       }
       busy = false;
-      later();
+      if (missed) void run();
+      else later();
     };
     const seen = () => {
       if (!document.hidden) void run();

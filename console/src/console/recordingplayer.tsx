@@ -8,6 +8,7 @@ import { saveFile } from "./download";
 import { timecode } from "./format";
 import { Icon } from "./icons";
 import { Dialog, Note } from "./parts";
+import { isFlv, partAddress, recordingAddress } from "./poster";
 import { loadMpegts } from "./preview";
 
 interface Props {
@@ -24,8 +25,8 @@ export function RecordingPlayer({ recording, query, onClose }: Props) {
   const [part, setPart] = useState<[number, number]>([0, recording.duration]);
   const [saving, setSaving] = useState(false);
   const [at, setAt] = useState(0);
-  const address = `/api/v1/recordings/${recording.id.split("/").map(encodeURIComponent).join("/")}`;
-  const isFlv = /\.flv(\.tmp)?$/.test(recording.id);
+  const address = recordingAddress(recording);
+  const flv = isFlv(recording);
   useEffect(() => {
     const element = video.current;
     if (!element) return undefined;
@@ -40,7 +41,7 @@ export function RecordingPlayer({ recording, query, onClose }: Props) {
     };
     element.addEventListener("durationchange", known);
     const begin = async () => {
-      if (isFlv) {
+      if (flv) {
         const mpegts = await loadMpegts();
         if (over) return;
         player = mpegts.createPlayer(
@@ -68,10 +69,10 @@ export function RecordingPlayer({ recording, query, onClose }: Props) {
       player?.destroy();
       if (made) URL.revokeObjectURL(made);
     };
-  }, [address, query, isFlv]);
+  }, [address, query, flv]);
   const [from, to] = part;
-  const cut = `${address}${query ? `${query}&` : "?"}start=${from.toFixed(1)}s&end=${to.toFixed(1)}s`;
-  const ending = isFlv ? "flv" : "mp4";
+  const cut = partAddress(recording, query, from, to);
+  const ending = flv ? "flv" : "mp4";
   const name = `${recording.id.split("/").pop()?.replace(/\.(flv|mp4).*$/, "")}-${Math.round(from)}-${Math.round(to)}.${ending}`;
   const save = () => {
     setSaving(true);

@@ -133,7 +133,7 @@ export function Overview() {
               { name: "machine", tone: "c2", points: points(trends, "machine_cpu", 100) },
             ]}
           />
-          <TimeChart title="Memory" span={shown} format={bytes} least={1 << 20} lines={[{ name: "resident", tone: "c1", points: points(trends, "memory_bytes") }]} />
+          <TimeChart title="Memory" span={shown} format={bytes} least={1 << 20} unit={1 << 20} lines={[{ name: "resident", tone: "c1", points: points(trends, "memory_bytes") }]} />
         </div>
       </section>
       {now.errors.length > 0 && (

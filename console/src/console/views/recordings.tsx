@@ -7,6 +7,7 @@ import { bytes, day, span } from "../format";
 import { Icon } from "../icons";
 import { Badge, Confirm, Empty, Pager, Trouble } from "../parts";
 import { usePoll } from "../poll";
+import { Poster, recordingAddress } from "../poster";
 import { RecordingPlayer } from "../recordingplayer";
 import { link } from "../route";
 import { DEFAULT_VHOST, readOnly, vhostQuery, vhosts } from "../site";
@@ -59,6 +60,7 @@ export function Recordings() {
         {value?.rows.map((each) => (
           <article key={each.id} class="recording card">
             <button type="button" class="poster" aria-label={`Play ${each.id}`} disabled={each.state === "broken"} onClick={() => setShown(each)}>
+              {each.codecs.length > 0 && <Poster recording={each} query={vhostQuery(vhost)} />}
               <Icon name="play" size={44} />
               <span class="length">{each.duration ? span(each.duration) : "–"}</span>
               {each.state !== "finished" && (
@@ -97,7 +99,7 @@ export function Recordings() {
             setDeleted(null);
             again();
           }}
-          run={() => ask(`recordings/${deleted.id.split("/").map(encodeURIComponent).join("/")}${vhostQuery(vhost)}`, "DELETE")}
+          run={() => ask(`${recordingAddress(deleted)}${vhostQuery(vhost)}`, "DELETE")}
         />
       )}
     </>
