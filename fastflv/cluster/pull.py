@@ -102,6 +102,11 @@ class Pull:
             self._seek()
         return wish
 
+    def resume(self, stream: Stream) -> None:
+        """Fetch *stream*, whose players are there and which nobody publishes now."""
+        self._stream = stream
+        self._seek()
+
     def unwish(self, wish: Wish) -> None:
         """One who waited has the stream, or is gone."""
         self._wishes.pop(wish, None)

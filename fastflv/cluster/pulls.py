@@ -81,11 +81,21 @@ class Pulls:
             if sum(pull.state is PullState.SEEKING for pull in self) >= limits.PULLS_SEEKING_MAX:
                 why = f"origins are being asked for {limits.PULLS_SEEKING_MAX} other streams"
                 return Refused(self.dialer, absent, JoinFailure.UNAVAILABLE, why)
-            pull = self._pulls[name] = Pull(self, name, options, request)
-            self.begun += 1
-            if self._timer is None:
-                self._timer = self.dialer.loop.call_later(limits.PULL_LOOK_SECONDS, self._look)
+            pull = self._add(name, options, request)
         return pull.wish(request, absent, on_missing)
+
+    def resume(self, stream: Stream, request: AccessRequest) -> None:
+        """Fetch *stream*, which is in its grace period, because of *request* of one of its players; nothing where the vhost is no edge."""
+        options = self._options_of(stream.name.vhost)
+        if options is not None and stream.name not in self._pulls:
+            self._add(stream.name, options, request).resume(stream)
+
+    def _add(self, name: StreamName, options: EdgeOptions, request: AccessRequest) -> Pull:
+        pull = self._pulls[name] = Pull(self, name, options, request)
+        self.begun += 1
+        if self._timer is None:
+            self._timer = self.dialer.loop.call_later(limits.PULL_LOOK_SECONDS, self._look)
+        return pull
 
     def give_way(self, name: StreamName) -> None:
         """The stream is published here: its viewers wait for the publisher."""

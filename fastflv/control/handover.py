@@ -18,7 +18,6 @@ from fastflv.control.listeners import Plan
 from fastflv.control.server import Server
 from fastflv.errors import HandoverError
 from fastflv.net.parcel import MALFORMED, Parcel
-from fastflv.playing.join import JoinFailure
 from fastflv.servers.hls.sessions import HlsSession
 from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.handover import HandedIdle, HandedPlay, idle_state, part_idle, part_play, play_state
@@ -106,10 +105,6 @@ class Leaving:
         return {"streams": streams, "plays": plays, "rtmp": rtmp, "idle": idle, "revoked": revoked}
 
 
-def _absent(failure: JoinFailure, why: str) -> None:
-    """No origin has a stream whose players were taken over: its grace ends them."""
-
-
 def _connection_of(link: object) -> RtmpConnection | None:
     if isinstance(link, Publication):
         link = link.source
@@ -193,7 +188,7 @@ class Arriving:
         asked = {client.stream: client.request for client in server.clients}
         for stream, request in asked.items():
             if stream.phase is Phase.GRACE:
-                server.pulls.fetch(request, stream.name, _absent, stream.options.grace_ms / 1000)
+                server.pulls.resume(stream, request)
 
     def released(self) -> None:
         """The other process writes no files any more: recordings and HLS begin."""

@@ -72,7 +72,7 @@ class Meter:
         """Note what a publisher has sent; close it where that is too much."""
         received, most = client.received, self._ingest(client.request.vhost)
         before, ahead = self._taken.get(client.id, (0, 0.0))
-        if not most:
+        if not most or client.request.own:
             return received, 0.0
         ahead = max(0.0, ahead + 8 * (received - before) - most * passed)
         if ahead > most * limits.INGEST_BURST_SECONDS:

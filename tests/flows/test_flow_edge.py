@@ -10,9 +10,12 @@ from urllib.request import urlopen
 
 import pytest
 from audience import Audience, check_times
+from broadcast import Broadcast
 from clip import Clip, end, ffmpeg
 from flvread import AUDIO, VIDEO, Tag, media
+from player import Player
 from server import HOST, Server, until, vhost_text
+from upgrading import UpgradingServer
 
 EDGE = """
 vhost __defaultVhost__ {{
@@ -108,3 +111,27 @@ def test_viewers_stay_when_the_origin_in_use_is_killed(
             check_turns(seat.tags, film)
             check_times(seat.tags)
         seat.decode(tmp_path)
+
+
+@pytest.mark.slow
+def test_an_upgraded_edge_fetches_and_passes_on_what_it_did(tmp_path: Path) -> None:
+    """Viewers and publishers of an edge stay while another process takes its place."""
+    folder = tmp_path / "origin"
+    folder.mkdir()
+    with Server(folder, vhost_text(publish="grace 5;")) as origin:
+        text = EDGE.format(origins=f"{HOST}:{origin.rtmp}").replace("warm on;", "linger 1;")
+        with (
+            UpgradingServer(tmp_path, text) as edge,
+            Broadcast(origin.rtmp, "down"),
+            Broadcast(edge.rtmp, "up"),
+            Player(origin.http, "/live/up.flv") as far,
+        ):
+            far.frames(5)
+            with Player(edge.http, "/live/down.flv") as near:
+                near.frames(5)
+                edge.upgrade()
+                assert edge.process.wait(20) == 0
+                near.frames(80)
+                far.frames(80)
+                assert [row["state"] for row in edge.ask("pulls")["pulls"]] == ["fetching"]
+            until(lambda: not edge.ask("pulls")["pulls"], "nobody watches", 10)
