@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from fastflv.containers.flv.header import flv_header
     from fastflv.embed.event import ClientEvent, ClientStep, ConnectionEvent, Events, StreamEvent, StreamStep
     from fastflv.embed.publisher import Publisher
-    from fastflv.embed.reader import Begin, Reader
+    from fastflv.embed.reader import Reader
     from fastflv.embed.server import Server
+    from fastflv.embed.taps import Begin
     from fastflv.embed.views import ClientView, StreamView
     from fastflv.errors import ConfigError, FlvError, PublishError, ResourceError, StartupError, UsageError
     from fastflv.media.codecs import AUDIO, SCRIPT, VIDEO
@@ -75,8 +76,9 @@ _HOMES = {
     "containers.flv.header": ("flv_header",),
     "embed.event": ("ClientEvent", "ClientStep", "ConnectionEvent", "Events", "StreamEvent", "StreamStep"),
     "embed.publisher": ("Publisher",),
-    "embed.reader": ("Begin", "Reader"),
+    "embed.reader": ("Reader",),
     "embed.server": ("Server",),
+    "embed.taps": ("Begin",),
     "embed.views": ("ClientView", "StreamView"),
     "errors": ("ConfigError", "FlvError", "PublishError", "ResourceError", "StartupError", "UsageError"),
     "servers.hls.event": ("SegmentEvent",),

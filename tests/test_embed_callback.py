@@ -17,6 +17,7 @@ from fastflv.access.request import Action
 from fastflv.access.visits import Visits
 from fastflv.embed.call import Caller
 from fastflv.embed.callback import CallbackRule
+from fastflv.embed.mailbox import Mailbox
 
 
 async def judge(seen: fastflv.AccessRequest) -> fastflv.Verdict:
@@ -154,6 +155,8 @@ async def test_callbacks_under_way_are_bounded_those_that_ignore_their_end_too(c
 
     answers = []
     rule = CallbackRule(Caller(), Visits(), seconds=0.01, most=2)
+    here = Mailbox(asyncio.get_running_loop())
+    rule.begin(here.post, here.post)
     rule.add("on_play", stubborn)
     waiting = [rule.ask(request(), answers.append) for _ in range(2)]
     assert rule.ask(request(), answers.append) == fastflv.forbid("too many requests wait for an answer")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))  # the benchmarks are no package that is installed
 
+from benchmarks.embed.held import HeldTrial
 from benchmarks.embed.report import judge, text
 from benchmarks.embed.trial import Trial
 
@@ -31,3 +32,11 @@ def test_another_checkout_and_programs_that_read_nothing_are_not_judged():
     trials = [trial(), unread, trial("before", read=1)]
     assert {goal.scenario for goal in judge(trials)} == {"async for over 100 streams, fastflv"}
     assert "| before | 100 | 100 | 20.0 |" in text(trials, judge(trials))
+
+
+def test_the_delay_of_players_is_judged_by_what_callbacks_add_to_it():
+    held = [HeldTrial("fastflv sleep", 100, "sleep", calm_p99=10, p99=p99, missing=1) for p99 in (11, 14, 90)]
+    before = HeldTrial("before sleep", 100, "sleep", calm_p99=10, p99=250)
+    goals = judge([*held, before])
+    assert [(goal.value, goal.met) for goal in goals] == [(4, True), (3, False)]
+    assert "| before sleep | 100 | sleep | 0.0 | 10.0 | 0.0 | 0.0 | 250.0 |" in text([*held, before], goals)

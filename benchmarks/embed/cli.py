@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.embed import report
-from benchmarks.embed.trial import Trial, Way, measured
+from benchmarks.embed import held, report
+from benchmarks.embed.held import HeldTrial, HeldWay
+from benchmarks.embed.trial import ROOT, Trial, Way, measured
 from benchmarks.fanout import clip, command, machine, native
 from benchmarks.fanout.cli import wait_for_turn
 from benchmarks.fanout.progress import Progress
@@ -18,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the options."""
     p = argparse.ArgumentParser(
         prog="python -m benchmarks.embed",
-        description="Measure a program that reads the streams of its own server with `async for`; it and the publishers have a core each.",
+        description="Measure a program that reads the streams of its own server with `async for`, or one that holds its event loop; it and the clients have a core each.",
     )
     p.add_argument(
         "--streams", type=int, default=report.STREAMS, metavar="N", help="streams of 500 kbit/s (100)"
@@ -28,6 +29,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--repeat", type=int, default=1, metavar="N", help="rounds; medians are judged (1)")
     p.add_argument(
         "--loop", choices=("uvloop", "asyncio"), default="uvloop", help="event loop of the program (uvloop)"
+    )
+    p.add_argument(
+        "--held",
+        choices=("sleep", "compute"),
+        action="append",
+        help="measure the delay of players instead, while callbacks hold the loop for 200 ms each; may be given twice",
     )
     p.add_argument("--alone", action="store_true", help="also measure the server with nobody who reads")
     p.add_argument(
@@ -39,35 +46,41 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def ways(options: argparse.Namespace) -> list[Way]:
+def ways(options: argparse.Namespace) -> list[Way | HeldWay]:
     """Return what is measured in one round."""
     streams, loop = options.streams, options.loop
-    found = [Way("fastflv", streams, streams, loop)]
+    checkouts = {"fastflv": ROOT} | ({"before": options.before.resolve()} if options.before else {})
+    if options.held:
+        return [
+            HeldWay(f"{label} {hold}", streams, loop, hold, checkout)
+            for hold in options.held
+            for label, checkout in checkouts.items()
+        ]
+    found = [Way(label, streams, streams, loop, checkout) for label, checkout in checkouts.items()]
     if options.alone:
-        found.append(Way("fastflv unread", streams, 0, loop))
-    if options.before:
-        found.append(Way("before", streams, streams, loop, options.before.resolve()))
-    return found
+        found.insert(1, Way("fastflv unread", streams, 0, loop))
+    return [*found]
 
 
-def run(options: argparse.Namespace) -> list[Trial]:
+def run(options: argparse.Namespace) -> list[Trial | HeldTrial]:
     """Measure all rounds."""
     progress = Progress(options.quiet)
     cache = native.cache_dir()
     machine.raise_file_limit(options.streams)
-    programs = {"publisher": native.build("publisher", cache)}
+    names = ("publisher", "load") if options.held else ("publisher",)
+    programs = {name: native.build(name, cache) for name in names}
     bench = Bench(
         clip.cached(cache), programs, progress, *machine.split_cores(), options.seconds, options.settle
     )
     if options.profile:
         options.profile.mkdir(parents=True, exist_ok=True)
         bench.profiles = options.profile
-    trials = []
+    trials: list[Trial | HeldTrial] = []
     with wait_for_turn(cache, progress):
         for number in range(options.repeat):
             for way in ways(options):
                 progress.subject = f"{way.label} {number + 1}/{options.repeat}: "
-                trials.append(measured(bench, way))
+                trials.append(held.measured(bench, way) if isinstance(way, HeldWay) else measured(bench, way))
     progress.subject = ""
     return trials
 

@@ -1,9 +1,9 @@
 """The program that is measured: a server in its event loop, and one task for each stream that reads it.
 
-usage: program.py CONFIG STREAMS LOOP
+usage: program.py CONFIG STREAMS LOOP [HOLD BLOCK_MS]
 
-CONFIG: text. STREAMS: names `live/livestream0` and so on. LOOP: `uvloop` or `asyncio`. Prints {"event":"listening"} with
-the port of RTMP, and {"event":"read"} with what was read once all streams have ended. It uses the public API alone, so
+CONFIG: text. STREAMS: names `live/livestream0` and so on. LOOP: `uvloop` or `asyncio`. HOLD: `sleep` or `compute`, how the callback
+of a play of `live/held` holds the loop for BLOCK_MS. Prints {"event":"listening"} with the ports of RTMP and HTTP, and {"event":"read"} with what was read once all streams have ended. It uses the public API alone, so
 another checkout can run it.
 """
 
@@ -12,13 +12,25 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections import Counter
+from collections.abc import Callable
 
 import uvloop
 
 import fastflv
 
 SCRIPT, VIDEO = 18, 9
+
+
+def compute(seconds: float) -> None:
+    """Hold the loop and the lock of the interpreter, as far as Python lets a thread."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+HOLDS: dict[str, Callable[[float], None]] = {"sleep": time.sleep, "compute": compute}
 
 
 async def read(server: fastflv.Server, path: str, found: Counter[str]) -> None:
@@ -38,11 +50,17 @@ def say(event: str, **more: object) -> None:
     print(json.dumps({"event": event, **more}), flush=True)
 
 
-async def main(config: str, streams: int) -> None:
+async def main(config: str, streams: int, hold: Callable[[float], None], hold_seconds: float) -> None:
     found: Counter[str] = Counter(tags=0, frames=0, bytes=0, jumps=0)
-    async with fastflv.Server(config) as server:
+
+    async def on_play(request: fastflv.AccessRequest) -> fastflv.Verdict:
+        if request.stream == "held":
+            hold(hold_seconds)
+        return fastflv.ALLOW
+
+    async with fastflv.Server(config, on_play=on_play) as server:
         readers = [read(server, f"live/livestream{number}", found) for number in range(streams)]
-        say("listening", port=server.ports("RTMP")[0])
+        say("listening", port=server.ports("RTMP")[0], http=[*server.ports("HTTP"), 0][0])
         if readers:
             await asyncio.gather(*readers)
             say("read", **found)
@@ -51,4 +69,5 @@ async def main(config: str, streams: int) -> None:
 
 if __name__ == "__main__":
     run = uvloop.run if sys.argv[3] == "uvloop" else asyncio.run
-    run(main(sys.argv[1], int(sys.argv[2])))
+    words = [*sys.argv[4:], "sleep", "0"]
+    run(main(sys.argv[1], int(sys.argv[2]), HOLDS[words[0]], float(words[1]) / 1000))

@@ -1,4 +1,7 @@
-"""Callbacks that are told of what has happened: each takes its events in order, and delays nobody else."""
+"""Callbacks that are told of what has happened: each takes its events in order, and delays nobody else.
+
+Events come in the thread of the server; callbacks run in the loop of the program.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from fastflv.access.visits import Connection
 from fastflv.embed.call import Caller, name_of
 from fastflv.embed.event import ClientEvent, ClientStep, ConnectionEvent
 from fastflv.embed.eventqueue import EventQueue
+from fastflv.embed.mailbox import Mailbox
 from fastflv.record.event import RecordEvent, RecordStep
 from fastflv.servers.hls.event import SegmentEvent
 from fastflv.stream.departures import Departure
@@ -48,31 +52,33 @@ class AfterCalls:
         self._seconds = seconds
         self._queues: defaultdict[str, list[EventQueue[ToldEvent]]] = defaultdict(list)
         "By hook."
-        self._waiting: list[tuple[EventQueue[ToldEvent], str, Told]] = []
+        self._waiting: list[tuple[str, Told]] = []
         "Callbacks that are called once the server runs."
         self._tasks: set[asyncio.Task[None]] = set()
-        self._begun = False
+        self._program: Mailbox | None = None
+        "Once the server runs."
 
     def add(self, hook: str, told: Told) -> None:
-        """Tell *told* from the next event on."""
-        queue = EventQueue[ToldEvent]()
-        self._queues[hook].append(queue)
-        self._waiting.append((queue, f"{hook} {name_of(told)}", told))
-        if self._begun:
-            self.begin()
+        """Tell *told* from the next event on. In the loop of the program, as the two below."""
+        self._waiting.append((hook, told))
+        if self._program is not None:
+            self.begin(self._program)
 
-    def begin(self) -> None:
-        """The loop runs."""
-        self._begun = True
-        for queue, name, told in self._waiting:
+    def begin(self, program: Mailbox) -> None:
+        """The server starts; *program*: to the running loop."""
+        self._program = program
+        for hook, told in self._waiting:
+            name = f"{hook} {name_of(told)}"
+            queue = EventQueue[ToldEvent](program)
             task = asyncio.get_running_loop().create_task(self._tell(queue, name, told), name=name)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            self._queues[hook].append(queue)
         self._waiting.clear()
 
     async def stop(self) -> None:
         """Tell what waits, each callback for the time of one call at most."""
-        for queues in self._queues.values():
+        for queues in tuple(self._queues.values()):
             for queue in queues:
                 queue.close()
         if self._tasks:
@@ -110,7 +116,7 @@ class AfterCalls:
     # --- calls ---
 
     def _put(self, hook: str, event: ToldEvent) -> None:
-        for queue in self._queues[hook]:
+        for queue in self._queues.get(hook, ()):
             queue.put(event)
 
     async def _tell(self, queue: EventQueue[ToldEvent], name: str, told: Told) -> None:

@@ -82,7 +82,7 @@ class _Steps:
                 held = perf_counter() - began
                 if held > limits.HELD_CALLBACK_SECONDS:
                     log.warning(
-                        "%s held the event loop for %.2f s; media waited. Make it `def`, and it runs on a thread",
+                        "%s held the event loop for %.2f s; readers and other callbacks waited. Make it `def`, and it runs on a thread",
                         self._name, held,
                     )  # fmt: skip
             try:

@@ -1,4 +1,7 @@
-"""Callbacks that decide about clients: one rule of the gate asks them, as another one asks the hooks."""
+"""Callbacks that decide about clients: one rule of the gate asks them, as another one asks the hooks.
+
+The rule belongs to the thread of the server and waits for nothing; the callbacks run in the loop of the program.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
 from typing import Final, TypeAlias
 
 from fastflv.access.gate import FAILED
@@ -22,6 +24,9 @@ log = logging.getLogger(__name__)
 Decide: TypeAlias = Callable[[AccessRequest], Awaitable[Verdict] | Verdict]
 "Decides about one request: `ALLOW`, `forbid(reason)`, `unauthorized(reason)` or `Redirected(url)`."
 
+Post: TypeAlias = Callable[..., object]
+"Has a function called in another thread; False where that has ended."
+
 DECIDING: Final = {
     Action.PUBLISH: "on_publish",
     Action.PLAY: "on_play",
@@ -33,13 +38,13 @@ DECIDING: Final = {
 class _Callback:
     """One callback that decides."""
 
-    __slots__ = ("decide", "name", "tasks")
+    __slots__ = ("calls", "decide", "name")
 
     def __init__(self, hook: str, decide: Decide) -> None:
         self.decide = decide
         self.name = f"{hook} {name_of(decide)}"
-        self.tasks: set[asyncio.Task[object]] = set()
-        "Calls that have not ended."
+        self.calls: set[_Call] = set()
+        "Those that have not ended."
 
 
 class CallbackRule(LateRule):
@@ -50,16 +55,21 @@ class CallbackRule(LateRule):
     that ignore this use up *most*, and whoever comes then is refused.
     """
 
-    __slots__ = ("_callbacks", "_caller", "_most", "_seconds", "_visits")
+    __slots__ = ("_callbacks", "_most", "_seconds", "_visits", "caller", "in_program", "in_server")
 
     def __init__(self, caller: Caller, visits: Visits, *, seconds: float, most: int) -> None:
         """*visits*: whom it has admitted. *seconds*: what each call has. *most*: calls of one callback at once."""
-        self._caller = caller
+        self.caller = caller
         self._visits = visits
         self._seconds = seconds
         self._most = most
         self._callbacks: defaultdict[str, list[_Callback]] = defaultdict(list)
         "By hook, in the order they are asked."
+
+    def begin(self, in_program: Post, in_server: Post) -> None:
+        """The server runs; *in_program*, *in_server*: to its thread and that of the program."""
+        self.in_program = in_program
+        self.in_server = in_server
 
     def __repr__(self) -> str:
         return "the callbacks of the program"
@@ -76,8 +86,8 @@ class CallbackRule(LateRule):
         """Cancel the calls that are under way."""
         for callbacks in self._callbacks.values():
             for callback in callbacks:
-                for task in list(callback.tasks):
-                    task.cancel()
+                for call in list(callback.calls):
+                    call.cancel()
 
     def _asked(self, request: AccessRequest) -> Iterator[_Callback]:
         """Yield whom to ask; a callback that refuses is the last that is taken."""
@@ -90,10 +100,57 @@ class CallbackRule(LateRule):
             visits.admit(request)
 
 
+class _Call:
+    """One call of a callback, asked for in the thread of the server and made in the loop of the program."""
+
+    __slots__ = ("_asking", "_callback", "_request", "_rule", "_task")
+
+    def __init__(
+        self, rule: CallbackRule, asking: _Asking, callback: _Callback, request: AccessRequest
+    ) -> None:
+        self._rule = rule
+        self._asking = asking
+        self._callback = callback
+        self._request = request
+        self._task: asyncio.Task[object] | None = None
+        "Of the program."
+
+    def begin(self) -> bool:
+        """Return whether the program can make it."""
+        self._callback.calls.add(self)
+        if self._rule.in_program(self._make):
+            return True
+        self._callback.calls.discard(self)
+        return False
+
+    def cancel(self) -> None:
+        """End it as soon as its coroutine does; it counts until then."""
+        self._rule.in_program(self._cancel)
+
+    def _make(self) -> None:
+        name = self._callback.name
+        call = self._rule.caller.call(name, self._callback.decide, self._request)
+        self._task = asyncio.get_running_loop().create_task(call, name=name)
+        self._task.add_done_callback(self._made)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _made(self, task: asyncio.Task[object]) -> None:
+        # A call that was given up has an exception of no interest, which must be taken.
+        _ = task.cancelled() or task.exception()
+        self._rule.in_server(self._ended, task)
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self._callback.calls.discard(self)
+        self._asking.called(self, self._callback, task)
+
+
 class _Asking:
     """One request on its way through the callbacks."""
 
-    __slots__ = ("_answer", "_asked", "_request", "_rule", "_task", "_timer")
+    __slots__ = ("_answer", "_asked", "_call", "_request", "_rule", "_timer")
 
     def __init__(
         self, rule: CallbackRule, request: AccessRequest, asked: Iterator[_Callback], answer: Answer
@@ -102,8 +159,8 @@ class _Asking:
         self._request = request
         self._asked = asked
         self._answer = answer
-        self._task: asyncio.Task[object] | None = None
-        "The call that is waited for."
+        self._call: _Call | None = None
+        "The one that is waited for."
         self._timer: asyncio.TimerHandle | None = None
 
     def advance(self) -> Verdict | None:
@@ -112,33 +169,32 @@ class _Asking:
         if callback is None:
             return ALLOW
         rule = self._rule
-        if len(callback.tasks) >= rule._most:
+        if len(callback.calls) >= rule._most:
             log.error("%s: %d requests wait for it already; one more is refused", callback.name, rule._most)
             return forbid("too many requests wait for an answer")
-        loop = asyncio.get_running_loop()
-        call = rule._caller.call(callback.name, callback.decide, self._request)
-        self._task = loop.create_task(call, name=callback.name)
-        callback.tasks.add(self._task)
-        self._task.add_done_callback(partial(self._called, callback))
-        self._timer = loop.call_later(rule._seconds, self._expired, callback)
+        self._call = _Call(rule, self, callback, self._request)
+        if not self._call.begin():
+            log.error("%s cannot be called: the event loop of the program is closed", callback.name)
+            return FAILED
+        # In the loop of the server: it is due whatever holds the program.
+        self._timer = asyncio.get_running_loop().call_later(rule._seconds, self._expired, callback)
         return None
 
     def cancel(self) -> None:
         """The client is gone."""
         if self._timer is not None:
             self._timer.cancel()
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
+        call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
 
-    def _called(self, callback: _Callback, task: asyncio.Task[object]) -> None:
-        callback.tasks.discard(task)
-        if task is not self._task:
-            # It was given up. Its exception is of no interest, but must be taken.
-            _ = task.cancelled() or task.exception()
+    def called(self, call: _Call, callback: _Callback, task: asyncio.Task[object]) -> None:
+        if call is not self._call:
+            # It was given up.
             return
         assert self._timer is not None
         self._timer.cancel()
+        self._call = None
         verdict = _verdict_of(callback, task)
         final = self.advance() if isinstance(verdict, Allowed) else verdict
         if final is not None:

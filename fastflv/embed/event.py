@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
-from weakref import WeakSet
+from weakref import ref
 
 from fastflv.access.request import AccessRequest
 from fastflv.embed.eventqueue import EventQueue
+from fastflv.embed.mailbox import Mailbox
 from fastflv.record.event import RecordEvent
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
@@ -87,27 +88,36 @@ class Events(EventQueue[Event]):
 
 
 class EventFeed:
-    """Gives each event to all who read events. A watcher of the hub, of clients and of recordings."""
+    """Gives each event to all who read events. A watcher of the hub, of clients and of recordings, in their thread."""
 
     def __init__(self) -> None:
-        self._readers: WeakSet[Events] = WeakSet()
+        self._readers: list[ref[Events]] = []
         "Weak: whoever drops its events reads no more."
+        self._closed = False
 
-    def open(self) -> Events:
-        """Return the events from now on."""
-        events = Events()
-        self._readers.add(events)
+    def open(self, program: Mailbox) -> Events:
+        """Return the events from now on; *program*: of the loop that reads them."""
+        events = Events(program)
+        if self._closed:
+            events.close()
+        self._readers = [*map(ref, self._reading()), ref(events)]
         return events
 
     def close(self) -> None:
         """The server has stopped: nothing else happens."""
-        for events in list(self._readers):
+        self._closed = True
+        for events in self._reading():
             events.close()
 
     def put(self, event: Event) -> None:
         """Give *event* to all who read events now."""
-        for events in list(self._readers):
+        for events in self._reading():
             events.put(event)
+
+    def _reading(self) -> list[Events]:
+        reading = [(known, known()) for known in self._readers]
+        self._readers = [known for known, events in reading if events is not None]
+        return [events for _, events in reading if events is not None]
 
     # --- Watcher ---
 

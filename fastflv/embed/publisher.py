@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import perf_counter
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from typing_extensions import Buffer
 
@@ -14,11 +15,14 @@ from fastflv._ext.log.mediatag import MediaTag
 from fastflv._ext.syntax.flvtag import make_tag
 from fastflv.access.request import AccessRequest
 from fastflv.containers.flv.header import BACK_POINTER_BYTES, TAG_HEADER_BYTES, flv_header
+from fastflv.embed.carrier import ProgramCarrier
+from fastflv.embed.corethread import CoreThread
 from fastflv.errors import PublishError, UsageError
-from fastflv.servers.push.intake import Intake, Intakes
-from fastflv.stream.endreason import EndReason
+from fastflv.media.codecs import AUDIO, SCRIPT, VIDEO
+from fastflv.servers.push.intake import Intakes
 from fastflv.stream.name import StreamName
-from fastflv.stream.pendingpublish import PublishRefused
+
+MEDIA: Final = (AUDIO, VIDEO, SCRIPT)
 
 
 class Publisher:
@@ -27,39 +31,48 @@ class Publisher:
     It passes the gate and takes the name as every publish does; entering raises PublishError where that is refused.
     The publish ends with the block, and players stay for the grace period. Times are milliseconds modulo 2**32; media
     goes to players as it comes, so the program keeps the pace.
+
+    What is sent goes to the thread of the server, and PUBLISHER_WAITING_BYTES may be on their way. So a tag that the server
+    does not take may raise with a later one, or at the end of the block.
     """
 
-    def __init__(self, intakes: Intakes, request: AccessRequest, name: StreamName) -> None:
+    def __init__(self, core: CoreThread, intakes: Intakes, request: AccessRequest, name: StreamName) -> None:
         self.name = name
-        self._intake = Intake(intakes, self, request, name)
-        self._answer: asyncio.Future[None] | None = None
-        "Of the gate."
-        self._open: asyncio.Event = asyncio.Event()
-        "Cleared while script data waits for a turn of the loop."
-        self._open.set()
+        self._core = core
+        self._changed = asyncio.Event()
+        self._carrier = ProgramCarrier(intakes, request, name, core.program, self._changed.set)
+        self._entered = False
         self._begun = False
         "The FLV header was sent, or is the program's."
-        self._over = ""
-        "Why the publish is over."
+        self._given = 0
+        "Bytes on their way, and those before them."
+        self._told = False
+        "The program knows that the publish is over."
         self._turn_ends = 0.0
 
     async def __aenter__(self) -> Self:
-        if self._answer is not None:
+        if self._entered:
             raise UsageError("a publisher is entered once: make another with `server.publish`")
-        self._answer = asyncio.get_running_loop().create_future()
-        self._intake.begin()
+        self._entered = True
+        carrier = self._carrier
+        self._core.post(carrier.begin)
         try:
-            await self._answer
+            await self._until(lambda: carrier.admission or bool(carrier.over))
         except BaseException:
-            self._intake.cancel()
+            self._core.post(carrier.cancel)
             raise
+        if carrier.over and not carrier.admission:
+            raise PublishError(f"the publish of {self.name.url} is refused: {carrier.over}")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over = self._over or "its block has ended"
-        self._intake.cancel(EndReason.STOPPED)
+        carrier = self._carrier
+        self._core.post(carrier.finish)
+        await self._until(lambda: bool(carrier.over))
+        if carrier.failed_by_media and not self._told and error is None:
+            self._raise()
 
     async def send(self, kind: int, time_ms: int, payload: Buffer) -> None:
         """Send the body of one tag; *kind*: 8 audio, 9 video, 18 script data.
@@ -84,57 +97,43 @@ class Publisher:
     async def feed(self, data: Buffer) -> None:
         """Send the next bytes of an FLV stream, which begins with its header, in pieces of any size. Raises as `send`."""
         self._begun = True
-        await self._give(bytes(data))
+        await self._give(bytes(data), limits.PUBLISHER_WAITING_BYTES)
 
     async def _write(self, tag: bytes) -> None:
         if not self._begun:
             self._begun = True
-            await self._give(flv_header(audio=True, video=True))
-        await self._give(tag)
+            self._post(flv_header(audio=True, video=True))
+        # Any other kind ends the publish: the answer is waited for.
+        await self._give(tag, limits.PUBLISHER_WAITING_BYTES if tag[0] in MEDIA else 0)
 
-    async def _give(self, data: bytes) -> None:
-        if self._answer is None or not self._answer.done():
+    async def _give(self, data: bytes, room: int) -> None:
+        """Send *data*, and wait until no more than *room* bytes are on their way."""
+        carrier = self._carrier
+        if not carrier.admission:
             raise UsageError("send within `async with server.publish(...) as publisher`")
         if perf_counter() >= self._turn_ends:
             # A program that reads a file, and never waits for anything else, must not hold the loop.
             await asyncio.sleep(0)
             self._turn_ends = perf_counter() + limits.TURN_SECONDS
-        while not self._open.is_set():
-            await self._open.wait()
-        if not self._over:
-            self._intake.feed(data)
-        if self._over:
-            raise PublishError(f"the publish of {self.name.url} is over: {self._over}")
+        if not carrier.over:
+            self._post(data)
+            if self._given - carrier.taken > room:
+                await self._until(lambda: bool(carrier.over) or self._given - carrier.taken <= room)
+        if carrier.over:
+            self._raise()
 
-    # --- Carrier ---
+    def _raise(self) -> None:
+        self._told = True
+        raise PublishError(f"the publish of {self.name.url} is over: {self._carrier.over}")
 
-    @property
-    def sent(self) -> int:
-        return 0
+    def _post(self, data: bytes) -> None:
+        self._given += len(data)
+        self._core.post(self._carrier.feed, data)
 
-    def admitted(self) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(None)
-
-    def refused(self, refused: PublishRefused) -> None:
-        self._over = refused.reason
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(
-                PublishError(f"the publish of {self.name.url} is refused: {refused.reason}")
-            )
-
-    def failed(self, why: str) -> None:
-        self._end(why)
-
-    def dropped(self, reason: EndReason) -> None:
-        self._end(reason.value)
-
-    def pause(self) -> None:
-        self._open.clear()
-
-    def resume(self) -> None:
-        self._open.set()
-
-    def _end(self, why: str) -> None:
-        self._over = why
-        self._open.set()
+    async def _until(self, reached: Callable[[], bool]) -> None:
+        """Wait for changes of the carrier until *reached*."""
+        self._carrier.waited = True
+        while not reached():
+            self._changed.clear()
+            await self._changed.wait()
+            self._carrier.waited = True

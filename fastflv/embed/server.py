@@ -1,13 +1,13 @@
-"""`fastflv.Server`: a server within the event loop of another program."""
+"""`fastflv.Server`: a server within another program, beside its event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self, TypeVar
-from weakref import WeakSet
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
@@ -19,10 +19,12 @@ from fastflv.control.server import Server as Core
 from fastflv.embed.aftercall import AfterCalls, Told, ToldClient, ToldConnection, ToldRecord, ToldSegment
 from fastflv.embed.call import Caller
 from fastflv.embed.callback import CallbackRule, Decide
+from fastflv.embed.corethread import CoreThread
 from fastflv.embed.event import EventFeed, Events
 from fastflv.embed.publisher import Publisher
-from fastflv.embed.reader import Begin, Reader
-from fastflv.embed.views import ClientView, StreamView, view_client, view_stream
+from fastflv.embed.reader import Reader
+from fastflv.embed.taps import Begin, Taps
+from fastflv.embed.views import ClientView, StreamView, sent_to_players, view_clients, view_streams
 from fastflv.embed.watchdog import Watchdog
 from fastflv.errors import UsageError
 from fastflv.net.clientid import new_id
@@ -71,11 +73,12 @@ def parse_name(path: str | StreamName, vhost: str = "") -> StreamName:
 
 
 class Server:
-    """A live server in the running event loop: `async with fastflv.Server(config) as server`.
+    """A live server beside the running event loop: `async with fastflv.Server(config) as server`.
 
-    Entering opens the listeners, leaving ends streams and disconnects everybody. All methods belong to the thread of
-    the loop. Signals, the pid file, the log file and `daemon` are left to the program; log lines go to the logger
-    `fastflv`.
+    Entering opens the listeners, leaving ends streams and disconnects everybody. The server runs in a thread of its own, so what
+    holds the loop delays no media. What is awaited belongs to the loop that has entered; `streams`, `clients`, `disconnect`, `reload` and
+    `ports` may be used on any thread. Signals, the pid file, the log file and `daemon` are left to the program; log
+    lines go to the logger `fastflv`.
     """
 
     def __init__(
@@ -102,9 +105,10 @@ class Server:
         """
         self._environ = environ or {}
         self._settings = settings_of(config, self._environ)
-        self._core: Core | None = None
+        self._thread: CoreThread | None = None
+        self._core: Core
+        self._taps: Taps
         self._feed = EventFeed()
-        self._readers: WeakSet[Reader] = WeakSet()
         self._watchdog: Watchdog | None = None
         self._visits = Visits()
         self._caller = Caller()
@@ -189,46 +193,40 @@ class Server:
 
     async def __aenter__(self) -> Self:
         """Start. Raises StartupError, and ConfigError for values that cannot be used."""
-        if self._core is not None:
+        if self._thread is not None:
             raise UsageError("a server is started once: make another one")
-        loop = asyncio.get_running_loop()
-        core = Core(self._settings, loop)
-        departures = Departures(self._visits, self._after)
-        core.hub.watchers.append(self._feed)
-        core.clients.watchers += (self._feed, departures)
-        core.clients.arrivals.watchers.append(departures.arrival_over)
-        core.rtmp.watchers.append(departures.connection_closed)
-        core.recorders.watchers += (self._feed.put, self._after.recorded)
-        core.hls.muxers.watchers.append(self._after.segment_stored)
-        core.gate.rules.append(self._rule)
-        await core.start()
-        self._core = core
-        self._after.begin()
-        self._watchdog = Watchdog(loop)
+        thread = self._thread = CoreThread(self._start, self._stop)
+        self._rule.begin(thread.program.post, thread.post)
+        self._after.begin(thread.program)
+        try:
+            await thread.start()
+        except BaseException:
+            await self._after.stop()
+            self._caller.close()
+            raise
+        self._watchdog = Watchdog(asyncio.get_running_loop(), thread.abandon)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop: publishers are disconnected, players get what is there, recordings are finished."""
-        core = self._running()
-        self._rule.close()
-        await core.stop()
-        for reader in list(self._readers):
-            reader.stop()
-        self._feed.close()
-        await self._after.stop()
-        self._caller.close()
-        if self._watchdog is not None:
-            self._watchdog.close()
+        try:
+            await self._running().stop()
+        finally:
+            if self._watchdog is not None:
+                self._watchdog.close()
+            await self._after.stop()
+            self._caller.close()
 
     def reload(self, config: Config) -> None:
         """Put *config* in force beside what runs. Raises ConfigError or StartupError; then nothing has changed."""
-        self._running().reload(settings_of(config, self._environ))
+        settings = settings_of(config, self._environ)
+        self._running().call(lambda: self._core.reload(settings))
 
     def ports(self, name: str) -> list[int]:
         """Return the ports in use for `RTMP`, `RTMPS`, `HTTP`, `HTTPS` or `HTTP API`, in the order of the configuration."""
-        return self._running().listeners.ports(name)
+        return self._running().call(lambda: self._core.listeners.ports(name))
 
     # --- media ---
 
@@ -237,10 +235,7 @@ class Server:
 
         No rule is asked: the program is no client. Raises UsageError for a name that no stream has.
         """
-        core = self._running()
-        reader = Reader(self._loop, core.hub, parse_name(path, vhost), begin)
-        self._readers.add(reader)
-        return reader
+        return Reader(self._running(), self._taps, parse_name(path, vhost), begin)
 
     def publish(self, path: str | StreamName, *, vhost: str = "", param: str = "") -> Publisher:
         """Publish the stream *path*, as `live/x`: `async with server.publish("live/x") as publisher`.
@@ -248,7 +243,7 @@ class Server:
         Rules and callbacks are asked, and see the scheme `python`, no address, and *param*, a query with its `?`.
         Raises UsageError for a name that no stream has, or a vhost that is not configured.
         """
-        core = self._running()
+        thread, core = self._running(), self._core
         name = parse_name(path, vhost)
         if name.vhost not in core.runtime.vhosts:
             raise UsageError(f"no vhost {name.vhost} is configured")
@@ -264,40 +259,69 @@ class Server:
             param=param,
         )
         intakes = Intakes(core.publications, core.turns, lambda vhost: core.runtime.vhosts[vhost].publish)
-        return Publisher(intakes, request, name)
+        return Publisher(thread, intakes, request, name)
 
-    # --- what there is ---
+    # --- what there is: from any thread ---
 
     @property
     def streams(self) -> tuple[StreamView, ...]:
         """All streams, live or within their grace period."""
-        core = self._running()
-        return tuple(view_stream(stream, core.clients, self._loop.time()) for stream in core.hub)
+        thread, core = self._running(), self._core
+        sent: Counter[str] = Counter()
+        for stream_id, size in thread.collect(sent_to_players(core.clients)):
+            sent[stream_id] += size
+        return thread.collect(view_streams(core.hub, core.clients, sent, thread.loop.time))
 
     @property
     def clients(self) -> tuple[ClientView, ...]:
         """All publishers and players that were admitted, in the order they came."""
-        return tuple(view_client(client, self._loop.time()) for client in self._running().clients)
+        thread = self._running()
+        return thread.collect(view_clients(self._core.clients, thread.loop.time))
 
     def disconnect(self, client_id: str) -> bool:
         """Disconnect a client; return whether there was one of this id."""
-        client = self._running().clients.find(client_id)
+        return self._running().call(self._disconnect, client_id)
+
+    def events(self) -> Events:
+        """Return what happens from now on: `async for event in server.events()`."""
+        thread = self._running()
+        return thread.call(self._feed.open, thread.program)
+
+    # --- in the thread of the server ---
+
+    async def _start(self) -> None:
+        """Make the core and start it. Raises as `__aenter__`."""
+        thread = self._thread
+        assert thread is not None
+        core = Core(self._settings, thread.loop)
+        departures = Departures(self._visits, self._after)
+        core.hub.watchers.append(self._feed)
+        core.clients.watchers += (self._feed, departures)
+        core.clients.arrivals.watchers.append(departures.arrival_over)
+        core.rtmp.watchers.append(departures.connection_closed)
+        core.recorders.watchers += (self._feed.put, self._after.recorded)
+        core.hls.muxers.watchers.append(self._after.segment_stored)
+        core.gate.rules.append(self._rule)
+        await core.start()
+        self._taps = Taps(thread.loop, core.hub, thread.program)
+        self._core = core
+
+    async def _stop(self) -> None:
+        self._rule.close()
+        await self._core.stop()
+        self._taps.stop()
+        self._feed.close()
+
+    def _disconnect(self, client_id: str) -> bool:
+        client = self._core.clients.find(client_id)
         if client is not None:
             client.drop(EndReason.KICKED)
         return client is not None
 
-    def events(self) -> Events:
-        """Return what happens from now on: `async for event in server.events()`."""
-        self._running()
-        return self._feed.open()
-
     # --- inside ---
 
-    @property
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        return asyncio.get_running_loop()
-
-    def _running(self) -> Core:
-        if self._core is None:
+    def _running(self) -> CoreThread:
+        """Return the thread, once it has made `_core` and `_taps`."""
+        if self._thread is None or not self._thread.running:
             raise UsageError("the server is not started: use it within `async with fastflv.Server(...)`")
-        return self._core
+        return self._thread

@@ -1,15 +1,17 @@
-"""What a program sees of streams and clients: values of one moment, which change nothing."""
+"""What a program sees of streams and clients: values, which change nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fastflv.access.request import AccessRequest
 from fastflv.media.codecs import AUDIO, VIDEO, codec_name
-from fastflv.stream.clients import Client, Clients
+from fastflv.stream.clients import Clients
+from fastflv.stream.hub import Hub
 from fastflv.stream.lag import Steps
 from fastflv.stream.name import StreamName
-from fastflv.stream.stream import Phase, Stream
+from fastflv.stream.stream import Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +58,43 @@ class ClientView:
     "Lag of a player, and what was done about it; zeros for a publisher."
 
 
-def view_stream(stream: Stream, clients: Clients, now: float) -> StreamView:
-    """Return what *stream* is at *now*, monotonic clock, seconds."""
-    writer = stream.writer
-    running = sum(client.sent for client in clients if client.stream is stream and not client.publish)
-    return StreamView(
-        stream.id,
-        stream.name,
-        stream.phase,
-        stream.publisher_id,
-        clients.count(stream),
-        codec_name(AUDIO, writer.audio_codec) if writer.has_audio else "",
-        codec_name(VIDEO, writer.video_codec) if writer.has_video else "",
-        writer.bytes,
-        stream.sent_before + running,
-        now - stream.began,
-    )
+def sent_to_players(clients: Clients) -> Iterator[tuple[str, int]]:
+    """Yield the id of its stream and the bytes that it was sent, for each player."""
+    for client in list(clients):
+        if not client.publish:
+            yield client.stream.id, client.sent
 
 
-def view_client(client: Client, now: float) -> ClientView:
-    """Return what *client* is at *now*, monotonic clock, seconds."""
-    return ClientView(
-        client.id,
-        client.stream.name,
-        client.request,
-        client.publish,
-        client.sent,
-        client.received,
-        now - client.joined,
-        client.steps,
-    )
+def view_streams(
+    hub: Hub, clients: Clients, sent: Mapping[str, int], time: Callable[[], float]
+) -> Iterator[StreamView]:
+    """Yield what streams are; *sent*: by `sent_to_players`, *time*: monotonic clock, seconds."""
+    for stream in list(hub):
+        writer = stream.writer
+        yield StreamView(
+            stream.id,
+            stream.name,
+            stream.phase,
+            stream.publisher_id,
+            clients.count(stream),
+            codec_name(AUDIO, writer.audio_codec) if writer.has_audio else "",
+            codec_name(VIDEO, writer.video_codec) if writer.has_video else "",
+            writer.bytes,
+            stream.sent_before + sent.get(stream.id, 0),
+            time() - stream.began,
+        )
+
+
+def view_clients(clients: Clients, time: Callable[[], float]) -> Iterator[ClientView]:
+    """Yield what clients are; *time*: as for `view_streams`."""
+    for client in list(clients):
+        yield ClientView(
+            client.id,
+            client.stream.name,
+            client.request,
+            client.publish,
+            client.sent,
+            client.received,
+            time() - client.joined,
+            client.steps,
+        )

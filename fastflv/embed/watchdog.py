@@ -1,4 +1,4 @@
-"""The watchdog: what holds the event loop is named in the log while it does."""
+"""The watchdog of the program's event loop: what holds it is named in the log while it does."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from time import monotonic
 from types import FrameType
 
@@ -22,11 +23,13 @@ class Watchdog:
     """Measures the turns of the running loop from a thread of its own, until `close`.
 
     One line for each turn beyond HELD_LOOP_SECONDS, while it lasts: the task, as `on_play auth.check`, and where it runs.
-    Media of publishers and players over TLS wait for that turn; players of sender threads are sent what is there.
+    Callbacks, readers and publishers of the program wait for that turn; nothing else of the server does.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, abandoned: Callable[[], None]) -> None:
+        """*abandoned* is called on a thread when the loop was closed before the watchdog."""
         self._loop = loop
+        self._abandoned = abandoned
         self._thread_id = threading.get_ident()
         self._beat = monotonic()
         "When the loop was last seen turning."
@@ -48,6 +51,9 @@ class Watchdog:
         told = 0.0
         looked = monotonic()
         while not self._closed.wait(limits.HELD_LOOP_LOOK_SECONDS):
+            if self._loop.is_closed():
+                self._abandoned()
+                return
             now, beat = monotonic(), self._beat
             # Where the thread itself was held up, so was the process, or the machine.
             awake = now - looked < 2 * limits.HELD_LOOP_LOOK_SECONDS
@@ -59,7 +65,9 @@ class Watchdog:
                 place = describe(sys._current_frames().get(self._thread_id))
                 task = asyncio.current_task(self._loop)
                 who = f"{task.get_name()}, {place}" if task is not None else place
-                log.warning("the event loop is held for %.1f s by %s; media waits", held, who)
+                log.warning(
+                    "the event loop is held for %.1f s by %s; its callbacks and readers wait", held, who
+                )
 
 
 def describe(frame: FrameType | None) -> str:

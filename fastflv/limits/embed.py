@@ -10,6 +10,12 @@ READER_BATCH_BYTES: Final = 256 * 1024
 READER_PINNED_BYTES: Final = 64 * 1024 * 1024
 "Pages that the tags of one reader may keep in memory, bytes: 64 pages of the largest size, twice what a log keeps. Whoever keeps tags for longer copies them."
 
+PUBLISHER_WAITING_BYTES: Final = 256 * 1024
+"Bytes of a publish that are on their way from the program to the thread of the server: as much as one read of a socket takes. Beyond it the program waits."
+
+VIEWS_A_TURN: Final = 200
+"Views of streams or clients that are made in one turn of the server's loop: 5 us each."
+
 CALLBACK_SECONDS: Final = 5.0
 "Time that a callback has, seconds, unless the program says otherwise: viewers wait for it, and leave after some 10."
 
@@ -23,10 +29,10 @@ EVENTS_WAITING: Final = 1000
 "Events that wait for one who takes them: beyond it the oldest are dropped and counted. 300 streams that end at once make 600."
 
 HELD_CALLBACK_SECONDS: Final = 0.1
-"A step of an `async def` callback that holds the event loop for longer is logged, seconds: more than two pictures of every publisher wait."
+"A step of an `async def` callback that holds the event loop for longer is logged, seconds: every viewer who asks meanwhile waits as long."
 
 HELD_LOOP_SECONDS: Final = 0.2
-"A turn of the event loop that takes longer is logged with what runs, seconds: a player's buffer is 0.5 to 3 s, and a full TLS handshake 3 ms."
+"A turn of the program's event loop that takes longer is logged with what runs, seconds: readers are late by five pictures."
 
 HELD_LOOP_LOOK_SECONDS: Final = 0.1
 "How often the thread of the watchdog looks at the loop, seconds: half of HELD_LOOP_SECONDS, and ten wake-ups a second cost 0.1 % of a core."
