@@ -4,7 +4,7 @@ usage: program.py CONFIG
 
 CONFIG: text. Prints {"event":"listening"} with the ports. Each line on stdin is answered by {"event":"turns"} with what
 was counted since the last: turns, their time in all, and the longest, in milliseconds of the processor. The end of stdin ends it.
-It uses the public API alone, so another checkout can run it.
+The server is what an embedded one runs in its thread; other checkouts have it too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from time import thread_time
 
 import fastflv
 from fastflv import limits
+from fastflv.control.server import Server
 
 SHOWN = 5
 "Of the longest turns."
@@ -56,13 +57,15 @@ def report(selector: MeteredSelector) -> None:
 
 async def main(config: str, selector: MeteredSelector) -> None:
     loop = asyncio.get_running_loop()
-    async with fastflv.Server(config) as server:
-        # As `fastflv` itself does.
-        gc.freeze()
-        gc.set_threshold(limits.GC_OBJECTS, *gc.get_threshold()[1:])
-        say("listening", **{name.lower(): server.ports(name)[0] for name in ("RTMP", "HTTP", "API")})
-        while await loop.run_in_executor(None, sys.stdin.readline):
-            report(selector)
+    server = Server(fastflv.load_text(config), loop)
+    await server.start()
+    # As `fastflv` itself does.
+    gc.freeze()
+    gc.set_threshold(limits.GC_OBJECTS, *gc.get_threshold()[1:])
+    say("listening", **{name.lower(): server.listeners.ports(name)[0] for name in ("RTMP", "HTTP", "API")})
+    while await loop.run_in_executor(None, sys.stdin.readline):
+        report(selector)
+    await server.stop()
 
 
 if __name__ == "__main__":

@@ -128,6 +128,7 @@ class CoreThread:
             log.exception("the server has failed")
         finally:
             self._core.close()
+            self.program.post(_settle, self._started, StartupError("the server has failed, see the log"))
             self.program.post(_settle, self._ended)
             self.program.wake()
 

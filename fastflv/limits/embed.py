@@ -1,4 +1,4 @@
-"""Programs that run a server within their own event loop."""
+"""Programs that run a server beside their own event loop."""
 
 from __future__ import annotations
 

@@ -121,9 +121,10 @@ class Site:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self.loop.set_exception_handler(self._failed)
         self.errors = Errors()
-        logging.getLogger("fastflv").addHandler(self.errors)
+        # The loop of the server logs what its calls fail at, as `asyncio`.
+        for name in ("fastflv", "asyncio"):
+            logging.getLogger(name).addHandler(self.errors)
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
         (folder / "index.html").write_text("<p>page</p>")
@@ -141,9 +142,6 @@ class Site:
 
     def run(self, what: Coroutine[object, object, Result]) -> Result:
         return self.loop.run_until_complete(what)
-
-    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        self.errors.lines.append(repr(context))
 
     async def advance(self) -> None:
         """Publish one more picture of 40 ms; a second is a GOP."""
