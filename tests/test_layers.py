@@ -35,7 +35,7 @@ CONFIG = (
     ("grammar",),
     ("variable", "overlap", "template", "mount", "hlsfiles"),
     ("model",),
-    ("filemount",),
+    ("filemount", "destination"),
     ("routes", "check", "advice", "feature", "unused", "diff", "effective", "place"),
     ("load",),
 )

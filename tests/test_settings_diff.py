@@ -92,7 +92,7 @@ CHANGES = {
     "a feature that is not there": (
         "vhost a { }",
         "vhost a { cluster { origin_cluster on; } }",
-        ("vhost a.cluster.origin_cluster: off -> on", NEVER, "new.conf:2"),
+        ("vhost a.cluster.origin_cluster: off -> on", LIVE, "new.conf:2"),
     ),
     "what counts through another setting": (
         "vhost a { }",

@@ -81,6 +81,15 @@ SHOWN = {
     "flows/test_flow_hls.py a_viewer_is_a_client": "vhost.hls.hls_ctx",
     "test_hls_keys.py a_key_is_deleted": "vhost.hls.hls_keys vhost.hls.hls_fragments_per_key",
     "test_hls_keys.py keys_for_another_server": "vhost.hls.hls_key_file vhost.hls.hls_key_file_path vhost.hls.hls_key_url",
+    "test_edge_settings.py a_vhost_has": "vhost.cluster.mode vhost.cluster.vhost vhost.cluster.debug_srs_upnode",
+    "test_edge_settings.py follow_client": "vhost.cluster.follow_client",
+    "test_edge_settings.py token_traverse": "vhost.cluster.token_traverse",
+    "test_edge_settings.py a_reload_moves": "vhost.cluster.origin",
+    "test_edge_settings.py origins_are_asked": "vhost.cluster.protocol",
+    "test_redirect.py rtmp_players_are_sent": "vhost.cluster.origin_cluster vhost.cluster.coworkers",
+    "test_forward.py a_reload_begins_and_stops": "vhost.forward.enabled vhost.forward.destination",
+    "test_forward_destination.py a_backend_is_asked": "vhost.forward.backend",
+    "test_forward_destination.py rtmps_takes": "vhost.forward.rtmps",
     "test_settings_shown.py each_option": "vhost.tcp_nodelay vhost.out_ack_size",
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from model.settings import BASE, said
 from fastflv.config.feature import FEATURES
 from fastflv.config.load import load_text
 from fastflv.config.notice import NoticeKind
-from fastflv.config.unused import UNUSED, Why, unused
+from fastflv.config.unused import UNUSED, Unused, Why, unused
 
 SETTINGS = every_setting()
 DOCS = (Path(__file__).parent.parent / "docs" / "configure.md").read_text()
@@ -42,8 +42,10 @@ def test_the_table_names_each_setting_once():
     assert set(paths) <= {path for path, _ in SETTINGS}
 
 
-def test_a_setting_is_unused_when_it_or_a_block_around_it_is_listed():
-    assert unused("vhost.forward.destination").path == "vhost.forward"
+def test_a_setting_is_unused_when_it_or_a_block_around_it_is_listed(monkeypatch):
+    whole = Unused("vhost.hls", Why.DOCUMENTED, "all of it")
+    monkeypatch.setattr("fastflv.config.unused.UNUSED", (*UNUSED, whole))
+    assert unused("vhost.hls.hls_path") is whole
     assert unused("vhost.play.mw_msgs").why is Why.WARNED
     assert unused("vhost.play.mw_latency") is None
     assert unused("http_server.dirt") is None

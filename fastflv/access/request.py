@@ -77,6 +77,9 @@ class AccessRequest:
     own: bool = False
     "This server itself asks: it fetches the stream from another one. No rule is asked, and no limit counts it."
 
+    via: tuple[str, ...] = ()
+    "Marks of the servers that sent the stream on, the first one first (`ConnectArguments.via`)."
+
     @property
     def query(self) -> Mapping[str, str]:
         """Values of `param` by name, percent-decoded; the first one of each name."""

@@ -1,1 +1,1 @@
-"""Several servers as one: what edges fetch from origins."""
+"""Several servers as one: what edges fetch from origins, and what is sent on to other servers."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from fastflv.cluster.directory import Node
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.stream.name import StreamName
 
@@ -88,6 +89,17 @@ def parse_origin(text: str, scheme: str) -> OriginAddress:
     if found is None or not 0 < port < 65536:
         raise ValueError("write host or host:port, as origin.example.com:1935")
     return OriginAddress(scheme, found[1].strip("[]"), port)
+
+
+def origin_at(node: Node, scheme: str) -> OriginAddress | None:
+    """Return how *node* is asked for streams by *scheme*, or by another one where it does not speak that; None: not at all."""
+    for each in (scheme, "rtmp", "http"):
+        if each in node.card.addresses:
+            try:
+                return parse_origin(node.card.addresses[each], each)
+            except ValueError:
+                continue
+    return None
 
 
 def upstream_param(param: str) -> str:

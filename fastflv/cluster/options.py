@@ -25,6 +25,15 @@ class EdgeOptions:
     traverse: bool = False
     "Ask one of those about each RTMP client (`token_traverse`)."
 
+    scheme: str = "rtmp"
+    "By which the directory's servers are asked."
+
+    http_scheme: str = ""
+    "Likewise where the first viewer came by HTTP; empty: always `scheme`."
+
+    directory: str = ""
+    "URL of the directory, whose servers are asked before `origins`; empty: none."
+
     vhost: str = "[vhost]"
     "Name of the vhost at the origin; `[vhost]` stands for its name here."
 
@@ -42,6 +51,10 @@ class EdgeOptions:
 
     def vhost_at_origin(self, vhost: str) -> str:
         return self.vhost.replace("[vhost]", vhost)
+
+    def scheme_for(self, scheme: str) -> str:
+        """Return how the directory's servers are asked for a first viewer who came by *scheme*."""
+        return self.scheme if scheme in ("rtmp", "rtmps") or not self.http_scheme else self.http_scheme
 
     def origins_for(self, scheme: str) -> tuple[OriginAddress, ...]:
         """Return the origins for a first viewer who came by *scheme*."""

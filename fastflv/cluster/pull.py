@@ -168,7 +168,7 @@ class Pull:
     @property
     def _origins(self) -> list[OriginAddress]:
         """In the order in which they are to be asked: the one that brings the stream last."""
-        origins = self._shared.origins.ordered(self.options.origins_for(self._request.scheme))
+        origins = self._shared.origins_of(self.name, self.options, self._request.scheme)
         present = self.upstream.origin if self.upstream is not None else None
         return sorted(origins, key=lambda origin: origin == present)
 
@@ -180,6 +180,11 @@ class Pull:
         search.wanted()
         if self._search is search:
             search.begin(self._origins)
+
+    def located(self) -> None:
+        """The directory has a server more that has the stream."""
+        if self.upstream is None and self._search is None and self._is_wanted:
+            self._seek()
 
     def _again(self) -> None:
         """Ask once more in a while."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest
+from fastflv.cluster.address import OriginAddress, origin_at
+from fastflv.cluster.directories import Directories
 from fastflv.cluster.options import EdgeOptions
 from fastflv.cluster.origins import Origins
 from fastflv.cluster.pull import Pull, PullState
@@ -53,12 +55,40 @@ class Pulls:
         self.switches = 0
         "Times that another upstream went on, since the start."
         self._options_of = options_of
+        self._directories: Directories | None = None
         self._pulls: dict[StreamName, Pull] = {}
         self._absent: OrderedDict[StreamName, float] = OrderedDict()
         "Streams that no origin had, and until when that holds; monotonic clock, seconds."
         self._timer: Handle | None = None
         self.clients.watchers.append(self)
         publications.hub.watchers.append(self)
+
+    def follow(self, directories: Directories) -> None:
+        """Look streams up in *directories* from now on."""
+        self._directories = directories
+        directories.watchers.append(self._located)
+
+    def origins_of(self, name: StreamName, options: EdgeOptions, scheme: str) -> list[OriginAddress]:
+        """Return the servers to ask for the stream, because of a viewer who came by *scheme*, in their order."""
+        directory = self._directories.at(options.directory) if self._directories is not None else None
+        found: list[OriginAddress] = []
+        if directory is not None:
+            there = StreamName(options.vhost_at_origin(name.vhost), name.app, name.stream)
+            found = [
+                origin
+                for node in directory.having(there)
+                if (origin := origin_at(node, options.scheme_for(scheme))) is not None
+            ]
+        return self.origins.ordered(dict.fromkeys((*found, *options.origins_for(scheme))))
+
+    def _located(self, url: str, there: StreamName) -> None:
+        """A server of the directory at *url* has begun to have the stream *there*."""
+        for pull in list(self._pulls.values()):
+            name, options = pull.name, pull.options
+            if options.directory == url and there == StreamName(
+                options.vhost_at_origin(name.vhost), name.app, name.stream
+            ):
+                pull.located()
 
     def __iter__(self) -> Iterator[Pull]:
         return iter(self._pulls.values())

@@ -72,7 +72,16 @@ class Search:
         """Ask *origins*, besides those that are being asked."""
         asked = self.origins
         self._queue = [origin for origin in origins if origin not in asked]
-        self._ask_next()
+        if self._queue or asked:
+            self._ask_next()
+        else:
+            # Not within the call that begins the search.
+            self._timer = self._dialer.loop.call_soon(self._nowhere)
+
+    def _nowhere(self) -> None:
+        self._timer = None
+        self._over = True
+        self._owner.search_failed(self, [Fault(FaultKind.ABSENT, "no server of the directory has it")])
 
     def wanted(self) -> None:
         """Tell of what a warm upstream has, and of all that comes."""

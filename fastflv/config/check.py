@@ -331,11 +331,22 @@ def _check_vhost(vhost: Section) -> None:
         )
     cluster = vhost.sub("cluster")
     mode = cluster.value("mode")
-    if mode is not None and mode.words[0] == "remote" and cluster.value("origin") is None:
+    if (
+        mode is not None
+        and mode.words[0] == "remote"
+        and not (cluster.value("origin") or cluster.value("directory"))
+    ):
         vhost.problems.add(
             mode.error("makes an edge, but there is no origin", "write 'origin host:port;' beside it")
         )
-    if vhost.sub("forward").flag("enabled", False) and vhost.sub("publish").number("kickoff_for_idle", 0.0):
+    forward = vhost.sub("forward")
+    if forward.flag("enabled", False) and vhost.sub("cluster").text("mode", "local") == "remote":
+        vhost.notify(
+            NoticeKind.NO_EFFECT,
+            f"vhost {name} is an edge, whose streams are not forwarded: let the origin forward them",
+            forward.value("enabled"),
+        )
+    if forward.flag("enabled", False) and vhost.sub("publish").number("kickoff_for_idle", 0.0):
         vhost.problems.add(
             _error(
                 directive,

@@ -41,9 +41,7 @@ class Feature:
 
 
 FEATURES: Final = (
-    # Going to be supported. Delete the row with the change that supports it.
-    Feature("forward", "vhost.forward", LATER),
-    Feature("origin_cluster", "vhost.cluster", LATER, (("origin_cluster", "on"),)),
+    # LATER: going to be supported. Delete the row with the change that supports it.
     # Out of scope: other protocols, transcoding, vendors' clouds, removed parts of SRS.
     Feature("rtc", "rtc_server", NEVER),
     Feature("rtc", "vhost.rtc", NEVER),

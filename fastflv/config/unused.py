@@ -71,9 +71,6 @@ UNUSED: Final = (
     Unused("disable_daemon_for_docker", Why.FOLDED, "daemon"),
     Unused("vhost.min_latency", Why.FOLDED, "mw_latency"),
     Unused("vhost.play.queue_length", Why.FOLDED, "lag_jump"),
-    Unused("vhost.forward", Why.FEATURE, "forward"),
-    Unused("vhost.cluster.origin_cluster", Why.FEATURE, "origin_cluster"),
-    Unused("vhost.cluster.coworkers", Why.FEATURE, "origin_cluster"),
 )
 "Unread settings. A block in it stands for all of its settings."
 

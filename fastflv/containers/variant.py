@@ -50,6 +50,9 @@ class Variant:
     stream_id: int = 0
     "For `rtmp`: message stream."
 
+    publishes: bool = False
+    "For `rtmp`: it is read by servers that the stream is forwarded to, not by players."
+
     @property
     def tags(self) -> Variant:
         """The FLV variant that this one is made of."""

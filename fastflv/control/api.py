@@ -11,10 +11,13 @@ from fastflv.config.model.vhost import Vhost
 from fastflv.net.clientid import new_id
 from fastflv.servers.api.api import Api
 from fastflv.servers.api.census import Census, VhostEntry
+from fastflv.servers.api.clusters import ClusterDirectory, ClusterNode, Clusters, Own
 from fastflv.servers.api.configuration import Configuration, InForce
+from fastflv.servers.api.forwards import ForwardRows
 from fastflv.servers.api.guard import ApiGuard
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.logs import Logs
+from fastflv.servers.api.network import address
 from fastflv.servers.api.playurls import PlayUrls
 from fastflv.servers.api.ports import OpenPort, Ports
 from fastflv.servers.api.raw import Raw
@@ -47,6 +50,7 @@ class ApiRooms:
     ) -> None:
         """*recent*: the newest lines of the log; None: the program that embeds the server has them."""
         self._server = server
+        self._time = loop.time
         self._ids: dict[str, str] = {}
         "Ids of vhosts by name; they outlive a reload."
         self.guard = ApiGuard(lambda: server.runtime.settings.http_api)
@@ -70,6 +74,8 @@ class ApiRooms:
             Configuration(lambda: InForce(server.runtime.number, server.runtime.settings)),
             Logs(recent),
             UpstreamRows(server.pulls),
+            ForwardRows(server.forwards, loop.time),
+            Clusters(server.hub, self._directories, self._own),
             TokenRows(server.tokens.store, server.tokens.drop_revoked),
         )
         for room in rooms:
@@ -91,6 +97,35 @@ class ApiRooms:
                     name in ("RTMP", "RTMPS", "HTTP", "HTTPS"),
                     name.startswith("API") or shared.get(name, False),
                 )
+
+    def _directories(self) -> list[ClusterDirectory]:
+        loop_time = self._time()
+        return [
+            ClusterDirectory(
+                link.shown,
+                link.fault,
+                loop_time - link.since,
+                [
+                    ClusterNode(
+                        node.mark,
+                        node.mark == link.directory.mark,
+                        node.card.server,
+                        node.card.addresses,
+                        node.card.players,
+                        node.card.kbps,
+                        node.streams,
+                    )
+                    for node in link.directory
+                ],
+            )
+            for link in self._server.cluster.directories
+        ]
+
+    def _own(self) -> Own:
+        server = self._server
+        ports = {name: server.listeners.ports(name) for name in ("RTMP", "API")}
+        rtmp, api = (next(iter(ports[name]), 0) for name in ("RTMP", "API"))
+        return Own(address(server.runtime.settings.stats.network), rtmp, api)
 
     def _vhosts(self) -> list[VhostEntry]:
         return [

@@ -52,15 +52,15 @@ class ServerHooks:
         self.rules: Mapping[str, tuple[Rule, ...]] = {}
         "By name of the vhost."
         self._settings = Settings()
-        self._client = HttpClient(loop, hub.delays.hook.observe)
-        self._bodies = Bodies(identity.server, identity.service, stream_id_of)
+        self.client = HttpClient(loop, hub.delays.hook.observe)
+        self.bodies = Bodies(identity.server, identity.service, stream_id_of)
         self._visits = Visits()
-        self._faults = HookFaults()
+        self.faults = HookFaults()
         self._events = HookEvents(
             loop,
-            self._client,
-            self._bodies,
-            self._faults,
+            self.client,
+            self.bodies,
+            self.faults,
             hooks_of=self._hooks_of,
             notify_bytes_of=lambda vhost: self._settings.vhosts[vhost].hls.hls_nb_notify,
         )
@@ -79,12 +79,12 @@ class ServerHooks:
         self._settings = settings
         hooks = {name: self._hooks_of(name) for name in settings.vhosts}
         self.rules = {
-            name: (HookRule(each, self._bodies, self._client.post, self._visits, self._faults),)
+            name: (HookRule(each, self.bodies, self.client.post, self._visits, self.faults),)
             for name, each in hooks.items()
             if each is not None
         }
-        if self.rules:
-            self._client.prepare()
+        if self.rules or any(each.enabled and each.forward.backend for each in settings.vhosts.values()):
+            self.client.prepare()
 
     def resume(self, request: AccessRequest) -> None:
         """Another process has admitted this client: its end is told here."""
@@ -96,7 +96,7 @@ class ServerHooks:
     async def stop(self) -> None:
         """Send the last events, and close the connections."""
         await self._events.stop()
-        await self._client.close()
+        await self.client.close()
 
     def _hooks_of(self, vhost: str) -> Hooks | None:
         found = self._settings.vhosts.get(vhost)

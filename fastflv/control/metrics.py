@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from fastflv.cluster.directories import Directories
+from fastflv.cluster.forwards import Forwards
 from fastflv.config.model.server import Exporter
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.turns import Turns
 from fastflv.playing.players import Players
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.machine import CpuMeter, resident_kbyte
-from fastflv.servers.metrics.figures import EdgeFigures, Figures, Survey
+from fastflv.servers.metrics.figures import EdgeFigures, Figures, ForwardFigures, Survey
 from fastflv.servers.metrics.server import MetricsServer
 from fastflv.servers.metrics.streamrows import StreamRows
 from fastflv.stream.clients import Clients
@@ -27,6 +29,8 @@ def make_metrics(
     players: Players,
     connection_limit: ConnectionLimit,
     limited: Mapping[str, int],
+    forwards: Forwards,
+    directories: Directories,
     identity: Identity,
     exporter: Callable[[], Exporter],
     edge: Callable[[], EdgeFigures | None],
@@ -46,6 +50,8 @@ def make_metrics(
             limited={**limited, "accept ip": connection_limit.crowded}
             if connection_limit.crowded
             else limited,
+            forwards=ForwardFigures(forwards.states(), forwards.sent, forwards.failures),
+            directories={link.shown: not link.fault for link in directories},
             windows=players.windows_ms,
             rows=rows,
             joins=joins,

@@ -12,6 +12,8 @@ from fastflv.access.refer import ReferRule
 from fastflv.access.rule import Rule
 from fastflv.access.rules import compile_rules
 from fastflv.access.tokens.store import TokenStore
+from fastflv.cluster.directories import DirectoryOptions
+from fastflv.cluster.forwards import ForwardOptions
 from fastflv.cluster.options import EdgeOptions
 from fastflv.config.filemount import file_mounts
 from fastflv.config.grammar.problems import Problems
@@ -24,7 +26,9 @@ from fastflv.config.mount import parse_mounts
 from fastflv.config.routes import WHOLE_API, Route, console_routes, page_routes, routes_of
 from fastflv.containers.variant import Variant
 from fastflv.control.authrules import auth_rule
+from fastflv.control.clustering import check_directory, directory_options
 from fastflv.control.edges import check_origins, edge_options
+from fastflv.control.forwarding import check_forward, forward_options
 from fastflv.control.heartbeat import check_heartbeat
 from fastflv.control.hooks import check_hooks
 from fastflv.net.networkset import NetworkSet
@@ -54,6 +58,10 @@ class VhostRuntime:
     "None: `dvr` is off."
     record_site: RecordSite
     "For the recording API."
+    forward: ForwardOptions | None
+    "None: `forward` is off."
+    directory: DirectoryOptions | None
+    "None: it is in no cluster."
     rules: tuple[Rule, ...]
     "Who may publish and play by address and page, in the order asked."
     auth: AuthRule | None
@@ -109,6 +117,8 @@ def compile_runtime(
     vhosts = {}
     for name, vhost in settings.vhosts.items():
         check_hooks(vhost, problems)
+        check_forward(vhost, problems)
+        check_directory(vhost, problems)
         _check_sites(vhost, problems)
         check_origins(vhost, problems)
         auth = auth_rule(vhost, tokens, folder, problems)
@@ -156,6 +166,8 @@ def _compile_vhost(
         hls_options(vhost, settings),
         record_options(vhost, settings),
         record_site(vhost, settings),
+        forward_options(vhost),
+        directory_options(vhost),
         compile_rules(vhost.security, vhost.refer),
         auth,
         edge_options(vhost, rtmp.publish),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -18,16 +17,18 @@ from fastflv.access.gate import Gate
 from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Rule
 from fastflv.access.verdict import Verdict, forbid
-from fastflv.cluster.options import pulled
 from fastflv.config.diff import differences
 from fastflv.config.model.caster import StreamCaster
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.routes import RouteKind, with_former
+from fastflv.control.adoption import adopt_options
 from fastflv.control.api import ApiRooms
+from fastflv.control.clustering import Clustering
 from fastflv.control.edges import edge_figures, make_pulls, make_relays, make_traverse
 from fastflv.control.endedstreams import EndedStreams
 from fastflv.control.endpoints import Spoken, wanted
+from fastflv.control.forwarding import make_forwards
 from fastflv.control.heartbeat import HeartbeatTimer
 from fastflv.control.hooks import ServerHooks
 from fastflv.control.identity import server_id
@@ -80,11 +81,10 @@ from fastflv.servers.recordings.request import RecordSite
 from fastflv.servers.recordings.streams import RecordedStreams
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.servers.rtmp.server import RtmpServer
-from fastflv.stream.clients import Client, Clients
+from fastflv.stream.clients import Clients
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
-from fastflv.stream.publication import Publication, Publications, PublishOptions
-from fastflv.stream.stream import Stream
+from fastflv.stream.publication import Publications
 
 if TYPE_CHECKING:
     from fastflv.servers.http.h2connection import H2Connection
@@ -143,12 +143,15 @@ class Server:
             quiet=self.quiet,
             vhost_of=self._rtmp_vhost,
             new_id=new_id,
+            mark=identity.service,
         )
         self.pulls = self.joins.fetches = make_pulls(
             loop, self.turns, self.rtmp.feeding, self.publications, identity, lambda: self.runtime
         )
         self._traverse = make_traverse(loop, self.pulls.origins, lambda: self.runtime)
         self.relays = make_relays(self.pulls, self.players, lambda: self.runtime)
+        self.cluster = Clustering(self, loop, identity)
+        self.pulls.follow(self.cluster.directories)
         self.live = Live(
             self.joins,
             self.clients,
@@ -175,7 +178,11 @@ class Server:
         )
         self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self._record_options)
         spooling = Spooling(self.file_pool.spooling, self.hub)
-        self.hub.watchers += (self.hls.muxers, self.hls.windows, self.recorders, spooling, EndedStreams(heap))
+        self.forwards = make_forwards(
+            loop, self.turns, self.players, self.hub, self.hooks, identity.service, lambda: self.runtime
+        )
+        self.hub.watchers += (self.hls.muxers, self.hls.windows, self.recorders, spooling, self.forwards)
+        self.hub.watchers.append(EndedStreams(heap))
         self.hooks.watch(self.rtmp, self.recorders, self.hls.muxers)
         self.metrics = make_metrics(
             loop,
@@ -185,6 +192,8 @@ class Server:
             self.players,
             self.connection_limit,
             self.limiter.refused,
+            self.forwards,
+            self.cluster.directories,
             identity,
             lambda: self.runtime.settings.exporter,
             lambda: edge_figures(self.pulls, self.relays),
@@ -238,7 +247,8 @@ class Server:
             self._caster,
             partial(self._serve_http, Exporter(self.metrics, self._trusted)),
         )
-        self.listeners = Listeners(loop, self.connection_limit, Opening(loop, self.turns, self.quiet))
+        opening = Opening(loop, self.turns, self.quiet)
+        self.listeners: Listeners = Listeners(loop, self.connection_limit, opening)
 
     # --- life ---
 
@@ -265,6 +275,7 @@ class Server:
         self.heartbeat.adopt(self.runtime.settings)
         self.trends.begin()
         self.listeners.commit(plan)
+        self.cluster.adopt()
 
     def close_listeners(self) -> None:
         """Accept no more; publishers and players stay."""
@@ -292,6 +303,8 @@ class Server:
         deadline = self._loop.time() + limits.STOP_SECONDS
         while self.players.count and self._loop.time() < deadline:
             await asyncio.sleep(limits.STOP_STEP_SECONDS)
+        await self.forwards.stop()
+        await self.cluster.directories.stop()
         self.quiet.close()
         self.rtmp.feeding.close()
         self.players.stop()
@@ -322,9 +335,11 @@ class Server:
         self.heartbeat.adopt(settings)
         waiting = self.hls.muxers.reconfigure(self._hls_vhost)
         self.recorders.reconfigure()
+        self.forwards.reconfigure()
         self.tokens.begin()
-        self._adopt()
+        adopt_options(runtime, self.hub, self.publications, self.players, self.joins.rewinds, self.forwards)
         self.pulls.adopt()
+        self.cluster.adopt()
         outcome = Outcome(runtime.number, tuple(differences(old.settings, settings)), tuple(waiting))
         for change in outcome.changes:
             place = f"{change.place}: " if change.place else ""
@@ -337,36 +352,6 @@ class Server:
             )
         )
         return outcome
-
-    def _adopt(self) -> None:
-        """Give streams, publications and players the options in force."""
-        clients: dict[Stream, list[Client]] = defaultdict(list)
-        for client in self.clients:
-            clients[client.stream].append(client)
-        for stream in self.hub:
-            vhost = self.runtime.vhosts.get(stream.name.vhost)
-            if vhost is None:
-                continue
-            try:
-                self._adopt_stream(stream, vhost.publish, clients.get(stream, []))
-            except Exception:
-                # The configuration is in force already: the other streams have it too.
-                log.exception("reload: stream %s keeps some of its former options", stream.name.url)
-
-    def _adopt_stream(self, stream: Stream, publish: PublishOptions, clients: Sequence[Client]) -> None:
-        if stream.publisher is not None and stream.publisher.own:
-            publish = pulled(publish)
-        for client in clients:
-            if isinstance(client.link, Publication):
-                client.link.adopt(publish)
-        if stream.options != publish.stream:
-            stream.adopt(publish.stream)
-            self.publications.graces.adopt(stream)
-            self.players.adopt(
-                stream,
-                (client.player for client in clients if client.player is not None),
-                self.joins.rewinds.of(stream),
-            )
 
     # --- what listeners and rooms ask ---
 
@@ -467,6 +452,7 @@ class Server:
             *found.rules,
             *limiter.by_address[vhost],
             *auth,
+            *self.cluster.rules_of(vhost),
             *limiter.rules[vhost],
             *traverse,
             *hooks,

@@ -8,6 +8,7 @@ from fastflv.limits.api import *
 from fastflv.limits.cluster import *
 from fastflv.limits.config import *
 from fastflv.limits.containers import *
+from fastflv.limits.directory import *
 from fastflv.limits.embed import *
 from fastflv.limits.fanout import *
 from fastflv.limits.files import *

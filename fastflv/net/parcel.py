@@ -154,9 +154,12 @@ def bytes_of(value: object) -> bytes:
 TYPES: Final[dict[str, Any]] = {"str": str, "int": int, "bool": bool, "float": (int, float)}
 "Of the fields of records, by their annotations."
 
+TEXTS: Final = "tuple[str, ...]"
+"The annotation of a list of texts."
+
 
 def read_record(record: type[Record], values: object, /, **given: Any) -> Record:
-    """Make a dataclass whose fields are texts, numbers and flags of *values*; those *given* are of other types.
+    """Make a dataclass whose fields are texts, lists of texts, numbers and flags of *values*; those *given* are of other types.
 
     Raises HandoverError for a field that is missing or of another type.
     """
@@ -167,6 +170,11 @@ def read_record(record: type[Record], values: object, /, **given: Any) -> Record
         if each.name in given:
             continue
         value = values.get(each.name)
+        if each.type == TEXTS:
+            if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+                raise HandoverError(f"{record.__name__}.{each.name} is {value!r}")
+            found[each.name] = tuple(value)
+            continue
         if not isinstance(value, TYPES[str(each.type)]) or (each.type != "bool" and isinstance(value, bool)):
             raise HandoverError(f"{record.__name__}.{each.name} is {value!r}")
         found[each.name] = value

@@ -138,6 +138,7 @@ class Clients:
         self.arrivals = Arrivals(self._clients, self.history, self.tally)
         self.total = 0
         "Clients since the start."
+        self.players = 0
         self.sent_before: Counter[str] = Counter()
         "Bytes sent to clients that have left, by vhost."
         self.received_before = 0
@@ -162,6 +163,7 @@ class Clients:
         self.tally.enter(request)
         self._counts[stream.id] = self._counts.get(stream.id, 0) + 1
         self.total += 1
+        self.players += not client.publish
         if not resumed:
             _log_entry(client)
         for watcher in self.watchers:
@@ -177,6 +179,7 @@ class Clients:
         if self._clients.pop(id, None) is None:
             return
         self.tally.leave(id)
+        self.players -= not client.publish
         sent, received, steps = link.sent, link.received, client.steps
         stream.sent_before += sent
         self.sent_before[stream.name.vhost] += sent
@@ -214,6 +217,7 @@ class Clients:
     def part(self, client: Client) -> None:
         """Forget a client that another process goes on with: it has not left, and nobody is told."""
         if self._clients.pop(client.id, None) is not None:
+            self.players -= not client.publish
             self.tally.leave(client.id)
             self._counts[client.stream.id] -= 1
 

@@ -186,5 +186,5 @@ def make_remux(variant: Variant, source: MediaLog, log: MediaLog) -> Remux:
     if variant.container in ("aac", "mp3"):
         return AudioMux(source, log, describe, variant.container)
     if variant.container == "rtmp":
-        return RtmpMux(source, log, variant.chunk_size, variant.stream_id)
+        return RtmpMux(source, log, variant.chunk_size, variant.stream_id, variant.publishes)
     return flv_mux(source, log, variant)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from clip import Clip, end, push
 from model.ports import free_ports
+from nginx import nginx
 from player import Player
 from proxyclients import HttpClient, connect, rtmp_player
 from proxysite import (
@@ -24,19 +20,10 @@ from proxysite import (
     is_dropped,
     run,
 )
-from server import HOST, Log, Server, until
+from server import HOST, Server
 from tlsfiles import Pair
 from wsclient import WebSocket
 
-NGINX = """\
-{load}
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log stderr info;
-events {{ }}
-{blocks}
-"""
 HTTP = """\
 http {{
     access_log off;
@@ -79,35 +66,6 @@ FIELDS = {
 "What nginx adds, by the port that is asked."
 SOMEONE = "127.0.0.5"
 "Address of this machine that a viewer connects from."
-
-
-@contextmanager
-def nginx(folder: Path, blocks: str, port: int, load: str = "") -> Iterator[None]:
-    """Run nginx until it listens on *port* and on."""
-    binary_ = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if binary_ is None:
-        pytest.skip("no nginx")
-    file = folder / "nginx.conf"
-    file.write_text(NGINX.format(folder=folder, load=load, blocks=blocks))
-    words = [binary_, "-p", str(folder), "-c", str(file)]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    log = Log(process.stderr)
-    try:
-        until(lambda: log.ended or accepts(port), "nginx listens", 20)
-        assert not log.ended, log.text()
-        yield
-    finally:
-        process.terminate()
-        process.wait(20)
-        log.close()
-
-
-def accepts(port: int) -> bool:
-    try:
-        socket.create_connection((HOST, port), 1).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.fixture(scope="module")

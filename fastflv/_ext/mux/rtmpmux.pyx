@@ -1,6 +1,6 @@
-"""FLV tags as RTMP chunks: one log for all RTMP players of a stream.
+"""FLV tags as RTMP chunks: one log for all RTMP players of a stream, and one for all servers that it is forwarded to.
 
-Each message begins with a type 0 header, so that a player can start at any of them.
+Each message begins with a type 0 header, so that a reader can start at any of them.
 
 Spec: RTMP 1.0, 5.3.1, 7.1.3.
 """
@@ -26,24 +26,36 @@ cdef enum:                     # chunk streams, as servers in the field use them
     VIDEO_CHUNKS = 6
 
 
+cdef bytes SET_DATA_FRAME = b"\x02\x00\x0d@setDataFrame"
+cdef bytes METADATA = b"\x02\x00\x0aonMetaData"
+
+
 cdef inline uint8_t chunk_stream_of(uint8_t kind) noexcept nogil:
     return AUDIO_CHUNKS if kind == TAG_AUDIO else VIDEO_CHUNKS if kind == TAG_VIDEO else DATA_CHUNKS
 
 
 @cython.final
 cdef class RtmpMux(Remux):
-    """RTMP chunks of *chunk_size* bytes, as announced to the players, on the message stream *stream_id*."""
+    """RTMP chunks of *chunk_size* bytes, as announced to the readers, on the message stream *stream_id*.
+
+    *publishes*: the readers are servers, which are told to keep the metadata (`@setDataFrame`).
+    """
 
     cdef readonly uint32_t chunk_size
     cdef readonly uint32_t stream_id
+    cdef readonly bint publishes
 
-    def __init__(self, MediaLog source not None, MediaLog log not None, uint32_t chunk_size, uint32_t stream_id):
+    def __init__(
+        self, MediaLog source not None, MediaLog log not None, uint32_t chunk_size, uint32_t stream_id,
+        bint publishes=False,
+    ):
         Remux.__init__(self, source, log)
         self.tells_time = True
         if chunk_size < 1:
             raise ValueError("chunk size below 1")
         self.chunk_size = chunk_size
         self.stream_id = stream_id
+        self.publishes = publishes
 
     def headers(self, bytes tags not None):
         """Return whole FLV *tags*, with times near the head, as chunks."""
@@ -59,8 +71,11 @@ cdef class RtmpMux(Remux):
         parts = []
         while next_tag(p, len(tags), &at, &tag):
             time = 0 if tag.kind == TAG_SCRIPT else <uint32_t>(tag_time(tag.timestamp, near) & 0xFFFFFFFF)
+            body = tag.body[:tag.size]
+            if self.publishes and tag.kind == TAG_SCRIPT and body.startswith(METADATA):
+                body = SET_DATA_FRAME + body
             parts.append(write_message(
-                tag.kind, time, self.stream_id, chunk_stream_of(tag.kind), tag.body[:tag.size], self.chunk_size,
+                tag.kind, time, self.stream_id, chunk_stream_of(tag.kind), body, self.chunk_size,
             ))
         return b"".join(parts)
 
@@ -71,13 +86,17 @@ cdef class RtmpMux(Remux):
         # RTMP has 32 bits of time, FLV tags 31: the times of the log's index are used.
         cdef int64_t told = told_ms(self.log.log, dts_ms)
         cdef uint32_t time = 0 if kind == TAG_SCRIPT and flags & NOTES else <uint32_t>(told & 0xFFFFFFFF)
-        cdef Py_ssize_t whole = chunked_size(size, self.chunk_size, time >= 0xFFFFFF)
+        cdef Py_ssize_t whole
         cdef uint8_t* out
         cdef int64_t at
         cdef TagTraits traits
         if kind != TAG_AUDIO and kind != TAG_VIDEO and kind != TAG_SCRIPT:
             self.skipped += 1
             return 0
+        if self.publishes and kind == TAG_SCRIPT and flags & NOTES:
+            order = SET_DATA_FRAME + body[:size]
+            body, size = <const uint8_t*><const char*>order, <uint32_t>len(order)
+        whole = chunked_size(size, self.chunk_size, time >= 0xFFFFFF)
         out = log_reserve(self.log.log, <uint32_t>whole)
         if out == NULL:
             raise MemoryError

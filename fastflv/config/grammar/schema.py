@@ -71,6 +71,11 @@ EXTENSIONS: Final = frozenset(
         "vhost.play.on_missing",
         "vhost.cluster.linger",
         "vhost.cluster.warm",
+        *(
+            f"vhost.cluster.{name}"
+            for name in ("directory", "advertise", "redirect", "max_players", "max_bandwidth")
+        ),
+        "vhost.forward.tls_verify",
         "vhost.hls.hls_forward_query",
         "vhost.publish.grace",
         "vhost.record_api",
@@ -120,6 +125,7 @@ VHOST: Final = block(
     bandcheck=FREE,
     cluster=block(
         "mode origin token_traverse vhost debug_srs_upnode coworkers origin_cluster protocol follow_client linger warm"
+        " directory advertise redirect max_players max_bandwidth"
     ),
     dash=block(
         "enabled dash_fragment dash_update_period dash_timeshift dash_path dash_mpd_file dash_window_size"
@@ -128,7 +134,7 @@ VHOST: Final = block(
     dvr=block("enabled dvr_apply dvr_plan dvr_path dvr_duration dvr_wait_keyframe time_jitter"),
     exec=block("enabled publish"),
     # `rtmps` is newer than 7.0.18.
-    forward=block("enabled destination backend rtmps"),
+    forward=block("enabled destination backend rtmps tls_verify"),
     hds=FREE,
     hls=block(
         "enabled hls_fragment hls_td_ratio hls_aof_ratio hls_window hls_on_error hls_path hls_m3u8_file"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from fastflv import limits
@@ -60,6 +60,22 @@ class Cluster:
 
     warm: bool = False
     "fastflv: fetch each stream from a second origin too, which goes on at once when the first is lost. Default off."
+
+    directory: str = field(default="", repr=False)
+    """fastflv: Redis by which the servers of a cluster find each other's streams, redis://[:PASSWORD@]HOST:PORT/DB, rediss:// over TLS,
+    redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB. None by default."""
+
+    advertise: str = ""
+    "fastflv: host by which other servers and their clients reach this one. Default: the address of the interface of `stats`."
+
+    redirect: tuple[str, ...] = ("play",)
+    "fastflv: who is sent to the server of the directory that has the stream, `play`, `publish` or `off`. Default play."
+
+    max_players: int = bounded(0, 0)
+    "fastflv: with so many players on this server, an edge sends those that come to another edge of the directory. Default 0: no bound."
+
+    max_bandwidth: int = bounded(0, 0)
+    "fastflv: likewise with so much sent to clients, kbit/s. Default 0: no bound."
 
     origin_cluster: bool = False
     "Redirect to the coworker that has the stream. Default off."

@@ -13,10 +13,13 @@ class Forward:
     "Default off."
 
     destination: tuple[str, ...] = ()
-    "RTMP servers, host or host:port; port 1935 where none is given."
+    "RTMP servers, host or host:port; port 1935 where none is given. fastflv: or rtmp and rtmps URLs with `[vhost]`, `[app]`, `[stream]`."
 
     backend: str = ""
     "URL that is asked for the destinations at publish; when set, `destination` is not used."
 
     rtmps: bool = False
     "Push over TLS. Default off."
+
+    tls_verify: bool = True
+    "fastflv: the certificates of RTMPS destinations must be trusted. Default on."

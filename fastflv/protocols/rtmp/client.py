@@ -286,7 +286,8 @@ class ClientSession:
             return
         told = command.arguments[0] if command.arguments else None
         told = told if isinstance(told, dict) else {}
-        events.append(Connected(commands.four_ccs(told), commands.caps_ex(told)))
+        mark = commands.mark_of(command.info())
+        events.append(Connected(commands.four_ccs(told), commands.caps_ex(told), mark))
         for stream in self._streams:
             self._create(stream)
 

@@ -17,6 +17,9 @@ class Connected:
     caps_ex: int
     "`capsEx` bits of an enhanced server: 1 reconnect, 2 multitrack, 4 ModEx, 8 nanosecond offset."
 
+    mark: str = ""
+    "Mark of the server's process where it is fastflv; empty for others."
+
 
 @dataclass(frozen=True, slots=True)
 class Started:

@@ -8,6 +8,7 @@ NetConnection connect Command".
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +17,7 @@ from fastflv.errors import AmfError, CommandError
 from fastflv.media.amf import amf0
 from fastflv.media.amf.values import UNDEFINED, EcmaArray, Value
 from fastflv.protocols.rtmp import address
-from fastflv.protocols.rtmp.connectarguments import RELAY
+from fastflv.protocols.rtmp.connectarguments import RELAY, VIA
 from fastflv.protocols.rtmp.events import ConnectWanted
 
 # Message types.
@@ -44,6 +45,9 @@ STARTED: Final = frozenset(
 
 ENDED: Final = frozenset({"NetStream.Play.UnpublishNotify", "NetStream.Play.Stop", "NetStream.Play.Complete"})
 "Statuses that end the media of a play."
+
+MARK: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+"One mark of a server that a stream has passed."
 
 REDIRECT: Final = 302.0
 "Value of `ex.code` in the status of a redirect, as SRS sends it."
@@ -194,6 +198,7 @@ def read_connect(command: Command) -> ConnectWanted:
         caps_ex=caps_ex(told),
         relay=told.get(RELAY) is True
         or any(isinstance(each, dict) and "srs_server" in each for each in command.arguments[1:]),
+        via=tuple(MARK.findall(text(VIA)))[: limits.VIA_MARKS_MAX],
     )
 
 
@@ -222,8 +227,11 @@ def _info_map(told: Value) -> tuple[tuple[str, int], ...]:
     )
 
 
-def connect_result(transaction: float, asked: ConnectWanted) -> bytes:
-    """`_result` for `connect`. An enhanced client gets our own list in each form that it sent."""
+def connect_result(transaction: float, asked: ConnectWanted, mark: str = "") -> bytes:
+    """`_result` for `connect`. An enhanced client gets our own list in each form that it sent.
+
+    *mark*: of this process, for servers that send streams on.
+    """
     properties: dict[str, Value] = {"fmsVer": "FMS/3,5,3,888", "capabilities": 127.0, "mode": 1.0}
     if asked.four_ccs:
         properties["fourCcList"] = list(VIDEO_FOUR_CCS + AUDIO_FOUR_CCS)
@@ -235,8 +243,18 @@ def connect_result(transaction: float, asked: ConnectWanted) -> bytes:
         properties["capsEx"] = CAPS
     info = status("NetConnection.Connect.Success", "Connection succeeded")
     info["objectEncoding"] = asked.object_encoding
-    info["data"] = EcmaArray({"version": "3,5,3,888", "server": "fastflv", "server_version": __version__})
+    data: dict[str, Value] = {"version": "3,5,3,888", "server": "fastflv", "server_version": __version__}
+    if mark:
+        data["mark"] = mark
+    info["data"] = EcmaArray(data)
     return amf0.encode("_result", transaction, properties, info)
+
+
+def mark_of(info: dict[str, Value]) -> str:
+    """The mark that `connect_result` wrote, or empty."""
+    data = info.get("data")
+    mark = data.get("mark") if isinstance(data, dict) and data.get("server") == "fastflv" else None
+    return mark if isinstance(mark, str) and MARK.fullmatch(mark) else ""
 
 
 def connect_error(transaction: float, description: str) -> bytes:

@@ -15,6 +15,9 @@ from fastflv.media.amf.values import Value
 RELAY: Final = "fastflvRelay"
 "Field of a client that is a server, and plays for others."
 
+VIA: Final = "fastflvVia"
+"Name of the marks in the command object, which are apart by blanks."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectArguments:
@@ -44,6 +47,9 @@ class ConnectArguments:
     server: Mapping[str, str | float] = field(default_factory=dict)
     "What SRS's edges tell about themselves (`srs_server`, `srs_id`, ...), in an object of its own; empty: nothing."
 
+    via: tuple[str, ...] = ()
+    "Marks of the servers that the stream has passed, this one last; other software ignores them. Sent unless empty."
+
     def object(self) -> dict[str, Value]:
         """The object as AMF values."""
         told: dict[str, Value] = {
@@ -56,6 +62,8 @@ class ConnectArguments:
             told["pageUrl"] = self.page_url
         if self.four_ccs:
             told["fourCcList"] = list(self.four_ccs)
+        if self.via:
+            told[VIA] = " ".join(self.via)
         if self.caps_ex:
             told["capsEx"] = float(self.caps_ex)
         if self.relay:

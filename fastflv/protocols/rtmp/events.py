@@ -67,6 +67,9 @@ class ConnectWanted(Event):
     relay: bool = False
     "The client is a server that plays for others: an edge of fastflv or SRS."
 
+    via: tuple[str, ...] = ()
+    "Marks of the servers that the stream has passed, the first one first; empty where no fastflv sends it on."
+
 
 @dataclass(frozen=True, slots=True)
 class PublishWanted(Event):
@@ -91,6 +94,9 @@ class PublishWanted(Event):
 
     stream_id: int
     "Message stream that the media comes on."
+
+    via: tuple[str, ...] = ()
+    "As in ConnectWanted."
 
 
 @dataclass(frozen=True, slots=True)

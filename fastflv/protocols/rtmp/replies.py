@@ -22,13 +22,15 @@ STREAM_CHUNKS: Final = 5
 class Replies:
     """The queue of bytes to write, and the chunk size in force for them."""
 
-    __slots__ = ("_output", "chunk_size")
+    __slots__ = ("_output", "chunk_size", "mark")
 
     chunk_size: int
     "Bytes; 128 until one is announced. Media written to a player must use the same."
 
     def __init__(self) -> None:
         self.chunk_size = 128
+        self.mark = ""
+        "Names this process to servers that send streams on."
         self._output: list[bytes] = []
 
     def take(self) -> bytes:
@@ -74,7 +76,7 @@ class Replies:
         # Before _result: FFmpeg adopts the chunk size received by then for its own chunks, and else stays at 128.
         self.control(commands.SET_CHUNK_SIZE, commands.u32(chunk_size))
         self.chunk_size = chunk_size
-        self.answer(commands.connect_result(transaction, asked))
+        self.answer(commands.connect_result(transaction, asked, self.mark))
         self.answer(commands.bandwidth_done())
 
     def publish_started(self, stream_id: int, fc: bool) -> None:

@@ -52,7 +52,7 @@ class ServerSession(ServerCommands):
     `receive` and `resume` raise PeerError subclasses and nothing else; the session is of no use then. For a message that
     was read, `_error` or `onStatus` is queued before: write what `take_output` returns, then close.
     *noise* seeds the handshake: 16 unpredictable bytes or more. *chunk_size* is announced unless
-    `accept_connect` says another, bytes.
+    `accept_connect` says another, bytes. *mark* names this process to servers that send streams on.
     """
 
     __slots__ = (
@@ -79,8 +79,9 @@ class ServerSession(ServerCommands):
     now: float
     "Monotonic clock of the present read, seconds: set it before `receive`. Messages besides media are limited by it."
 
-    def __init__(self, *, noise: bytes, chunk_size: int = limits.CHUNK_BYTES_OUT) -> None:
+    def __init__(self, *, noise: bytes, chunk_size: int = limits.CHUNK_BYTES_OUT, mark: str = "") -> None:
         super().__init__()
+        self.replies.mark = mark
         self._chunk_size = chunk_size
         self._handshake = ServerHandshake(noise)
         self._held = bytearray()

@@ -258,8 +258,9 @@ class ServerCommands:
             return
         stream, where = self._begin(command)
         self.reader.show(stream.id)
+        via = self._asked.via if self._asked is not None else ()
         events.append(
-            PublishWanted(where.vhost, where.app, where.stream, where.param, stream.kind, stream.id)
+            PublishWanted(where.vhost, where.app, where.stream, where.param, stream.kind, stream.id, via)
         )
 
     def _refuse(self, command: Command, why: str) -> None:

@@ -79,6 +79,11 @@ class Trends:
             self._timer.cancel()
             self._timer = None
 
+    @property
+    def newest(self) -> TrendSample | None:
+        """The newest sample; None before the first."""
+        return self._samples[-1] if self._samples else None
+
     def operations(self) -> Iterable[Operation]:
         after = Parameter("after", {**COUNT, "default": 0}, "Samples after that `time_ms` alone.")
         return (

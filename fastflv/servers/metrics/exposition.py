@@ -198,6 +198,24 @@ def _of_server(figures: Figures) -> Iterator[Metric]:
     for name, count in sorted(figures.limited.items()):
         limited.add_metric((name,), count)
     yield limited
+    forwards = GaugeMetricFamily(
+        "fastflv_forwards", "Streams that are published to other servers, by state.", labels=("state",)
+    )
+    for state, count in figures.forwards.states.items():
+        forwards.add_metric((state,), count)
+    yield forwards
+    yield _counter("fastflv_forward_send_bytes", "Bytes sent to other servers.", figures.forwards.sent)
+    yield _counter(
+        "fastflv_forward_failures",
+        "Connections to other servers that were not made, were refused or were lost.",
+        figures.forwards.failures,
+    )
+    directories = GaugeMetricFamily(
+        "fastflv_directory_up", "1 while the Redis of a directory can be used.", labels=("directory",)
+    )
+    for url, up in figures.directories.items():
+        directories.add_metric((url,), up)
+    yield directories
     windows = GaugeMetricFamily(
         "fastflv_merge_window_seconds", "Merge window that the load asks for, by thread.", labels=("thread",)
     )

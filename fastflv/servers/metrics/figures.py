@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 from fastflv import limits
 from fastflv.net.connectionlimit import ConnectionLimit
@@ -33,6 +33,19 @@ class EdgeFigures:
     origins_down: int
 
 
+class ForwardFigures(NamedTuple):
+    """What streams that are published to other servers come to."""
+
+    states: Mapping[str, int]
+    "Forwards by state."
+
+    sent: int
+    "Bytes of media since the start."
+
+    failures: int
+    "Connections since the start that were not made, were refused or were lost."
+
+
 @dataclass(slots=True)
 class Figures:
     """The numbers of one scrape. Nothing in it changes once it is taken: a thread makes the text of it."""
@@ -53,6 +66,9 @@ class Figures:
     ended: Mapping[EndReason, int]
     limited: Mapping[str, int]
     "Refusals and closed publishers by name of the limit."
+    forwards: ForwardFigures
+    directories: Mapping[str, bool]
+    "Whether each can be used, by its URL without password."
     windows_ms: Mapping[str, int]
     histograms: Mapping[str, Counts]
     cpu: float = 0.0
@@ -85,6 +101,8 @@ class Survey:
         limit: ConnectionLimit,
         *,
         limited: Mapping[str, int],
+        forwards: ForwardFigures,
+        directories: Mapping[str, bool],
         windows: Mapping[str, int],
         rows: StreamRows,
         joins: JoinDelays,
@@ -114,6 +132,8 @@ class Survey:
             sent=clients.sent_before.total(),
             ended=Counter(clients.ended),
             limited=dict(limited),
+            forwards=forwards,
+            directories=directories,
             windows_ms=windows,
             histograms={},
         )

@@ -11,7 +11,7 @@ from fastflv.protocols.rtmp import events
 from fastflv.protocols.rtmp.server import ServerSession
 from fastflv.servers.rtmp.feed import PublisherFeed
 from fastflv.servers.rtmp.options import RtmpOptions
-from fastflv.servers.rtmp.publish import DENIED, RtmpPublish
+from fastflv.servers.rtmp.publish import BAD_NAME, DENIED, RtmpPublish
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.publication import Publication
 from fastflv.stream.stream import Stream
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fastflv.servers.rtmp.connection import RtmpConnection
 
 log = logging.getLogger(__name__)
+
+CIRCLE = "the stream comes from this server: servers forward it in a circle"
 
 
 class Publishes:
@@ -48,6 +50,11 @@ class Publishes:
                 other.publication.gather_no_more()
         self.leave_feed()
         connection = self._owner
+        if connection.server.mark in event.via:
+            log.info("rtmp %s: publish refused: %s", connection.peer.ip, CIRCLE, extra=connection.peer.marks)
+            self._session.reject_publish(event.stream_id, BAD_NAME, CIRCLE)
+            connection.close_unless_used()
+            return
         # Behind TLS the socket has records, not messages.
         if not self._rows and not connection.speaks_tls:
             self._feed = connection.server.feeding.open(connection, self._session)

@@ -35,8 +35,13 @@ class RtmpServer:
         quiet: QuietSockets,
         vhost_of: Callable[[str], RtmpOptions | None],
         new_id: Callable[[], str],
+        mark: str = "",
     ) -> None:
-        """*vhost_of* returns the present options for a host name, None where no vhost serves it."""
+        """*vhost_of* returns the present options for a host name, None where no vhost serves it.
+
+        *mark* names this process to servers that send streams on.
+        """
+        self.mark = mark
         self.joins = joins
         self.publications = publications
         self.players = players
@@ -80,4 +85,5 @@ class RtmpServer:
             param=wanted.param,
             page_url=connection.page_url,
             tc_url=connection.tc_url,
+            via=wanted.via if isinstance(wanted, PublishWanted) else (),
         )

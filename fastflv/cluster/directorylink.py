@@ -1,0 +1,366 @@
+"""The connection to the Redis of a directory: this server's lease and streams go there, the news of others come from there.
+
+Keys: `fastflv:nodes` is the set of marks. `fastflv:node:MARK` is a hash that expires with the lease: `card` (JSON), `version`, and
+`s/VHOST/APP/STREAM` with the time of each stream's begin. Each change is published on the channel `fastflv:news`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from fastflv import limits
+from fastflv.cluster.directory import Directory, NodeCard
+from fastflv.net.peertext import masked
+
+log = logging.getLogger(__name__)
+
+NODES: Final = "fastflv:nodes"
+NODE: Final = "fastflv:node:"
+NEWS: Final = "fastflv:news"
+STREAM: Final = "s/"
+SENTINEL: Final = ("redis+sentinel", "rediss+sentinel")
+
+
+def directory_fault(url: str) -> str:
+    """Return why *url* names no Redis, as the end of a sentence; empty when it does."""
+    try:
+        parts = urlsplit(url)
+        hosts = _hosts(parts.netloc)
+    except ValueError:
+        return "is no URL"
+    if parts.scheme in SENTINEL:
+        good = bool(hosts) and bool(parts.path.strip("/"))
+    else:
+        good = parts.scheme in ("redis", "rediss") and len(hosts) == 1
+    return (
+        ""
+        if good
+        else "is no URL of the form redis://HOST:PORT/DB or redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB"
+    )
+
+
+def _hosts(netloc: str) -> list[tuple[str, int]]:
+    """The servers of a URL. Raises ValueError for a bad port."""
+    found = []
+    for each in netloc.rpartition("@")[2].split(","):
+        parts = urlsplit(f"//{each}")
+        if parts.hostname:
+            found.append((parts.hostname, parts.port or 0))
+    return found
+
+
+def open_redis(url: str) -> Any:
+    """Return a client for *url*; nothing is connected yet."""
+    from redis import asyncio as redis
+
+    more: dict[str, Any] = {
+        "socket_timeout": limits.DIRECTORY_ANSWER_SECONDS,
+        "socket_connect_timeout": limits.DIRECTORY_ANSWER_SECONDS,
+        "decode_responses": True,
+    }
+    parts = urlsplit(url)
+    if parts.scheme not in SENTINEL:
+        return redis.Redis.from_url(url, **more)
+    service, _, db = parts.path.strip("/").partition("/")
+    if parts.scheme.startswith("rediss"):
+        more["ssl"] = True
+    password = unquote(parts.password) if parts.password else None
+    hosts = [(host, port or 26379) for host, port in _hosts(parts.netloc)]
+    # Its initialiser has no types.
+    sentinel_of: Any = redis.Sentinel
+    sentinel = sentinel_of(hosts, sentinel_kwargs={**more, "password": password}, **more)
+    user = unquote(parts.username) if parts.username else None
+    return sentinel.master_for(service, db=int(db or 0), username=user, password=password)
+
+
+class DirectoryLink:
+    """Keeps this server in one directory, and a copy of the directory here.
+
+    While Redis is lost the copy stays as it was. When it is back, all that this server has is told again.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        url: str,
+        directory: Directory,
+        card: Callable[[], NodeCard],
+    ) -> None:
+        """*card*: what this server says of itself now."""
+        self.url = url
+        self.directory = directory
+        self.fault = "it was not reached yet"
+        "Why Redis cannot be used, one clause; empty while it can."
+        self.since = loop.time()
+        "Since when that is so, monotonic clock, seconds."
+        self._loop = loop
+        self._card = card
+        self._patient_until = 0.0
+        "Servers that Redis does not know are kept until then: behind a Redis that has lost all, they come back one by one."
+        self._streams: dict[str, float] = {}
+        "Of this server."
+        self._began: dict[str, float] = {}
+        self._ended: set[str] = set()
+        "Changes that Redis was not told."
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        return masked(self.url)
+
+    # --- this server ---
+
+    def add(self, key: str) -> None:
+        """This server has the stream *key*; no harm where it is known."""
+        if key in self._streams:
+            return
+        self._streams[key] = self._began[key] = round(time.time(), 3)
+        self._ended.discard(key)
+        self._changed.set()
+
+    def remove(self, key: str) -> None:
+        """This server has it no more."""
+        if self._streams.pop(key, None) is not None:
+            self._began.pop(key, None)
+            self._ended.add(key)
+            self._changed.set()
+
+    def have(self, keys: Collection[str]) -> None:
+        """This server has the streams *keys*, and no others."""
+        for key in self._streams.keys() - set(keys):
+            self.remove(key)
+        for key in set(keys) - self._streams.keys():
+            self.add(key)
+
+    def start(self) -> None:
+        """Connect, and go on until `stop`."""
+        self._task = self._loop.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Take this server out of the directory, and close the connection."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    # --- the connection ---
+
+    async def _run(self) -> None:
+        # Its import reads some hundred files.
+        await self._loop.run_in_executor(None, import_module, "redis.asyncio")
+        from redis.exceptions import RedisError
+
+        while True:
+            client = open_redis(self.url)
+            try:
+                await self._serve(client)
+            except (RedisError, OSError, ExceptionGroup) as error:
+                self._lost(_reason(error))
+            except asyncio.CancelledError:
+                await self._leave(client)
+                raise
+            finally:
+                await client.aclose()
+            await asyncio.sleep(limits.DIRECTORY_RETRY_SECONDS)
+
+    async def _serve(self, client: Any) -> None:
+        async with client.pubsub() as news:
+            # First: no news may fall between the look at all and the first message.
+            await news.subscribe(NEWS)
+            await self._register(client)
+            self._found()
+            await self._read_all(client)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen(client, news))
+                group.create_task(self._renew(client))
+
+    async def _leave(self, client: Any) -> None:
+        mark = self.directory.mark
+        try:
+            async with asyncio.timeout(limits.DIRECTORY_ANSWER_SECONDS), client.pipeline() as pipe:
+                pipe.delete(NODE + mark)
+                pipe.srem(NODES, mark)
+                pipe.publish(NEWS, json.dumps({"node": mark, "gone": True}))
+                await pipe.execute()
+        except Exception as error:
+            log.info("directory %s: this server was not signed off: %s", self.shown, _reason(error))
+
+    def _lost(self, fault: str) -> None:
+        if not self.fault or self.fault != fault:
+            log.warning(
+                "directory %s is lost: %s; running streams go on, and %d servers are known as they were",
+                self.shown, fault, len(self.directory),
+            )  # fmt: skip
+        if not self.fault:
+            self.since = self._loop.time()
+        self.fault = fault
+
+    def _found(self) -> None:
+        log.info("directory %s is there", self.shown)
+        self._patient_until = self._loop.time() + limits.DIRECTORY_LEASE_SECONDS
+        self.fault = ""
+        self.since = self._loop.time()
+
+    # --- writing ---
+
+    async def _register(self, client: Any) -> None:
+        """Write all that this server has, whatever stood there."""
+        self._began.clear()
+        self._ended.clear()
+        self._changed.clear()
+        mark, card, streams = self.directory.mark, self._card(), dict(self._streams)
+        # Above each number that this process has given before.
+        version = int(time.time() * 1000)
+        key = NODE + mark
+        async with client.pipeline() as pipe:
+            pipe.delete(key)
+            pipe.hset(key, mapping={"card": json.dumps(card.fields()), "version": version})
+            if streams:
+                pipe.hset(key, mapping={STREAM + each: since for each, since in streams.items()})
+            pipe.expire(key, limits.DIRECTORY_LEASE_SECONDS)
+            pipe.sadd(NODES, mark)
+            pipe.publish(NEWS, json.dumps({"node": mark, "version": version}))
+            await pipe.execute()
+        self.directory.put(mark, card, version, streams)
+
+    async def _renew(self, client: Any) -> None:
+        """Tell changes as they come; renew the lease, and look at the others, from time to time."""
+        due = self._loop.time() + limits.DIRECTORY_RENEW_SECONDS
+        while True:
+            try:
+                async with asyncio.timeout_at(due):
+                    await self._changed.wait()
+            except TimeoutError:
+                due = self._loop.time() + limits.DIRECTORY_RENEW_SECONDS
+                if not await self._renew_lease(client):
+                    await self._register(client)
+                await self._read_all(client)
+            if self._changed.is_set():
+                await self._tell_changes(client)
+
+    async def _renew_lease(self, client: Any) -> bool:
+        """Return whether the lease was there to be renewed."""
+        mark, card = self.directory.mark, self._card()
+        self.directory.describe(mark, card)
+        key = NODE + mark
+        if not await client.expire(key, limits.DIRECTORY_LEASE_SECONDS):
+            return False
+        async with client.pipeline() as pipe:
+            pipe.hset(key, "card", json.dumps(card.fields()))
+            # Whoever saw the lease run out has taken the mark away.
+            pipe.sadd(NODES, mark)
+            await pipe.execute()
+        return True
+
+    async def _tell_changes(self, client: Any) -> None:
+        self._changed.clear()
+        began, self._began = self._began, {}
+        ended, self._ended = self._ended, set()
+        mark = self.directory.mark
+        key = NODE + mark
+        async with client.pipeline() as pipe:
+            if began:
+                pipe.hset(key, mapping={STREAM + each: since for each, since in began.items()})
+            if ended:
+                pipe.hdel(key, *(STREAM + each for each in ended))
+            pipe.hincrby(key, "version", 1)
+            pipe.expire(key, limits.DIRECTORY_LEASE_SECONDS)
+            version = (await pipe.execute())[-2]
+        self.directory.change(mark, version, began, ended)
+        news = {"node": mark, "version": version, "began": began, "ended": sorted(ended)}
+        await client.publish(NEWS, json.dumps(news))
+
+    # --- reading ---
+
+    async def _listen(self, client: Any, news: Any) -> None:
+        while True:
+            message = await news.get_message(
+                ignore_subscribe_messages=True, timeout=limits.DIRECTORY_LEASE_SECONDS
+            )
+            if message is not None:
+                await self._take(client, message["data"])
+
+    async def _take(self, client: Any, data: str) -> None:
+        try:
+            told = json.loads(data)
+            mark, version = str(told["node"]), told.get("version", 0)
+            began, ended = told.get("began", {}), told.get("ended", [])
+        except (ValueError, TypeError, KeyError, AttributeError):
+            log.warning("directory %s: a message on %s that is none of fastflv's", self.shown, NEWS)
+            return
+        if mark == self.directory.mark:
+            return
+        if told.get("gone"):
+            self.directory.drop(mark)
+        elif "began" not in told or not self.directory.change(mark, version, _streams(began), ended):
+            await self._read(client, mark)
+
+    async def _read_all(self, client: Any) -> None:
+        """Look at the lease of each server, and read those whose news were missed."""
+        marks = await client.smembers(NODES)
+        async with client.pipeline(transaction=False) as pipe:
+            for mark in marks:
+                pipe.hmget(NODE + mark, "version", "card")
+            rows = await pipe.execute() if marks else []
+        for mark, (version, card) in zip(marks, rows, strict=True):
+            known = self.directory.node(mark)
+            if version is None or card is None:
+                self._miss(mark)
+                if mark != self.directory.mark:
+                    await client.srem(NODES, mark)
+            elif known is None or known.version != int(version):
+                await self._read(client, mark)
+            else:
+                self.directory.describe(mark, _card(card))
+        for node in list(self.directory):
+            if node.mark not in marks:
+                self._miss(node.mark)
+
+    def _miss(self, mark: str) -> None:
+        """Redis does not know the server."""
+        if mark != self.directory.mark and self._loop.time() >= self._patient_until:
+            self.directory.drop(mark)
+
+    async def _read(self, client: Any, mark: str) -> None:
+        if mark == self.directory.mark:
+            return
+        fields = await client.hgetall(NODE + mark)
+        if "version" not in fields:
+            self._miss(mark)
+            return
+        found = {key[len(STREAM) :]: since for key, since in fields.items() if key.startswith(STREAM)}
+        self.directory.put(mark, _card(fields.get("card", "")), int(fields["version"]), _streams(found))
+
+
+def _streams(found: object) -> Mapping[str, float]:
+    """Streams with their times, as far as they are some."""
+    streams = {}
+    for key, since in found.items() if isinstance(found, dict) else ():
+        try:
+            streams[str(key)] = float(since)
+        except (TypeError, ValueError):
+            continue
+    return streams
+
+
+def _card(text: str) -> NodeCard:
+    try:
+        return NodeCard.read(json.loads(text))
+    except ValueError:
+        return NodeCard()
+
+
+def _reason(error: BaseException) -> str:
+    """Why Redis cannot be used, without what may be secret."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return masked(str(error) or type(error).__name__).rstrip(".")
