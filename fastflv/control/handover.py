@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from fastflv._ext.fanout.handover import pause_threads, resume_threads
@@ -142,6 +143,7 @@ class Arriving:
         """Go on with all of it. One that fails is disconnected, and logged."""
         server = self._server
         sender = server.players.sender
+        began = monotonic()
         for each in self._revoked:
             server.tokens.store.revocations.resume(each)
         for stream in self._streams.values():
@@ -157,15 +159,17 @@ class Arriving:
                     log.exception("upgrade: a connection is lost")
         finally:
             resume_threads(sender)
+        paused_ms = round((monotonic() - began) * 1000)
         for client in server.clients:
             server.tokens.resume(client)
             server.hooks.resume(client.request)
         self._keep_graces()
         publishers = sum(client.publish for client in server.clients)
         log.info(
-            "upgrade: this process has taken over %d publishers and %d players",
+            "upgrade: this process has taken over %d publishers and %d players, which were sent on after %d ms",
             publishers,
             len(server.clients) - publishers,
+            paused_ms,
         )
         server.recheck.begin(
             lambda dropped: (

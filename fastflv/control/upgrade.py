@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from fastflv import limits
@@ -103,6 +104,7 @@ class Upgrade:
             raise HandoverError("the server is quitting")
         sock.settimeout(limits.UPGRADE_TAKE_SECONDS)
         # From here to the end nothing else runs in this process.
+        began = monotonic()
         leaving = Leaving(server) if known else None
         try:
             state = {"whole": True, **leaving.state} if leaving is not None else {"whole": False}
@@ -129,6 +131,7 @@ class Upgrade:
             "taken": taken,
             "left": leaving.left if leaving is not None else len(server.clients),
             "whole": known,
+            "paused_ms": round((monotonic() - began) * 1000),
         }
 
     async def _receive(self, sock: socket.socket) -> Parcel:

@@ -38,7 +38,7 @@ def summary(report: dict[str, object]) -> str:
     taken = report["taken"]
     assert isinstance(taken, dict)
     counts = ", ".join(f"{count} {what}" for what, count in taken.items())
-    text = f"process {report['process']}, version {report['version']}, has taken over {counts}"
+    text = f"process {report['process']}, version {report['version']}, has taken over {counts} in {report['paused_ms']} ms"
     if not report["whole"]:
         return f"{text}; it knows another form of streams, so the old process serves its {report['left']} clients to their end"
     return (
