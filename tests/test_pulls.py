@@ -180,3 +180,22 @@ async def test_the_first_viewer_of_any_output_makes_the_edge_fetch(output):
             assert status == (b"101" if output == "ws" else b"200")
             writer.close()
         assert len(players(origin)) == 1
+
+
+@looped
+async def test_a_reader_of_the_program_makes_the_edge_fetch_until_it_is_closed():
+    async with (
+        fastflv.Server(ORIGIN) as origin,
+        fastflv.Server(edge_conf(port_of(origin))) as edge,
+        edge.stream("live/x") as reader,
+    ):
+        # Nobody publishes it yet.
+        waiting = asyncio.ensure_future(anext(reader))
+        await asyncio.sleep(0)
+        async with filming(origin):
+            await waiting
+            for _ in range(20):
+                await anext(reader)
+            assert len(players(origin)) == 1
+            reader.close()
+            await until(lambda: not players(origin) and not edge.streams)

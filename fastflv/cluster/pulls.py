@@ -19,7 +19,7 @@ from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName
 from fastflv.stream.publication import Publications
-from fastflv.stream.stream import Stream
+from fastflv.stream.stream import Phase, Stream
 
 
 class Refused:
@@ -104,6 +104,10 @@ class Pulls:
         if options is None or request.own:
             return None
         pull = self._pulls.get(name)
+        stream = self.publications.hub.find(name)
+        if pull is None and stream is not None and stream.phase is Phase.LIVE:
+            # It is published here.
+            return None
         if pull is None:
             now = self.dialer.loop.time()
             if on_missing <= 0 and self._absent.get(name, 0.0) > now:

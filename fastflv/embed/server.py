@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -29,6 +30,7 @@ from fastflv.embed.watchdog import Watchdog
 from fastflv.errors import UsageError
 from fastflv.net.clientid import new_id
 from fastflv.net.peer import Peer
+from fastflv.playing.join import Fetching, JoinFailure
 from fastflv.servers.push.intake import Intakes
 from fastflv.stream.departures import Departures
 from fastflv.stream.endreason import EndReason
@@ -70,6 +72,25 @@ def parse_name(path: str | StreamName, vhost: str = "") -> StreamName:
         if fault := fault_of(part):
             raise UsageError(f"'{path}' is a name {fault}")
     return StreamName(vhost or DEFAULT_VHOST, app, stream)
+
+
+def _go_on_waiting(failure: JoinFailure, why: str) -> None:
+    """No origin has a stream that a reader waits for: it waits for a publisher."""
+
+
+def _fetch(core: Core, name: StreamName) -> Fetching | None:
+    """Have the stream of a reader fetched, where the vhost is an edge."""
+    request = AccessRequest(
+        Action.PLAY,
+        IN_PROCESS,
+        new_id(),
+        name.vhost,
+        name.app,
+        name.stream,
+        output="python-play",
+        scheme="python",
+    )
+    return core.pulls.fetch(request, name, _go_on_waiting, limits.READER_WAITS_SECONDS)
 
 
 class Server:
@@ -303,7 +324,7 @@ class Server:
         core.hls.muxers.watchers.append(self._after.segment_stored)
         core.gate.rules.append(self._rule)
         await core.start()
-        self._taps = Taps(thread.loop, core.hub, thread.program)
+        self._taps = Taps(thread.loop, core.hub, thread.program, partial(_fetch, core))
         self._core = core
 
     async def _stop(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from enum import Enum
 
 from fastflv import limits
@@ -12,6 +13,7 @@ from fastflv._ext.log.mediatag import MediaTag, PinnedBytes, read_tags
 from fastflv._ext.log.observer import LogObserver
 from fastflv.embed.inbox import Inbox
 from fastflv.embed.mailbox import Mailbox
+from fastflv.playing.join import Fetching
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
@@ -33,21 +35,31 @@ class Begin(Enum):
 class Taps:
     """The taps of a server. What they bring in one turn of its loop costs the program one wake-up."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, hub: Hub, program: Mailbox) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        hub: Hub,
+        program: Mailbox,
+        fetch: Callable[[StreamName], Fetching | None],
+    ) -> None:
+        """*fetch* has an edge fetch a stream until it is taken back; None where there is nothing to fetch."""
         self.loop = loop
         self.hub = hub
         self.stopped = False
         "No stream comes any more."
         self._program = program
-        self._open: set[Tap] = set()
+        self._fetch = fetch
+        self._open: dict[Tap, Fetching | None] = {}
 
     def open(self, tap: Tap) -> None:
         """Keep *tap* until it is closed. From here on it waits for a stream that is not there."""
-        self._open.add(tap)
+        self._open[tap] = self._fetch(tap.name)
         tap.expect()
 
     def close(self, tap: Tap) -> None:
-        self._open.discard(tap)
+        fetching = self._open.pop(tap, None)
+        if fetching is not None:
+            fetching.cancel()
         tap.wanted = False
         tap.leave()
 
@@ -76,8 +88,8 @@ class Tap:
         self.inbox = inbox
         self.wanted = False
         "The reader waits."
+        self.name = name
         self._taps = taps
-        self._name = name
         self._begin = begin
         self._pins = pins
         self._cursor: Cursor | None = None
@@ -95,7 +107,7 @@ class Tap:
         """Wait for the stream, unless it is there and its tracks are known."""
         if self._settled() is None and not self._waiting and not self._taps.stopped:
             self._waiting = True
-            self._taps.hub.wait(self._name, self._appeared)
+            self._taps.hub.wait(self.name, self._appeared)
 
     def fill(self) -> bool:
         """Put what is new into the inbox; return whether the reader has to be told."""
@@ -123,7 +135,7 @@ class Tap:
             self._timer = None
         if self._waiting:
             self._waiting = False
-            self._taps.hub.forget(self._name, self._appeared)
+            self._taps.hub.forget(self.name, self._appeared)
 
     def _take(self) -> list[MediaTag]:
         """Return what is new, oldest first; go on with the next stream of the name."""
@@ -146,7 +158,7 @@ class Tap:
         return []
 
     def _settled(self) -> Stream | None:
-        stream = self._taps.hub.find(self._name)
+        stream = self._taps.hub.find(self.name)
         return stream if stream is not None and stream.settled else None
 
     def _find(self) -> bool:

@@ -36,3 +36,6 @@ HELD_LOOP_SECONDS: Final = 0.2
 
 HELD_LOOP_LOOK_SECONDS: Final = 0.1
 "How often the thread of the watchdog looks at the loop, seconds: half of HELD_LOOP_SECONDS, and ten wake-ups a second cost 0.1 % of a core."
+
+READER_WAITS_SECONDS: Final = 1e9
+"A reader of an edge has the origins asked for a stream that none has for so long, seconds: until it is closed."

@@ -36,7 +36,9 @@ class Reply:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            raise HttpReplyError(f"the answer is no HTTP: {error}") from error
+            # What stands behind the end is nobody's.
+            if not self.complete:
+                raise HttpReplyError(f"the answer is no HTTP: {error}") from error
         if not self.status and self._head_bytes > limits.UPSTREAM_HEAD_BYTES_MAX:
             raise HttpReplyError(f"a head of over {limits.UPSTREAM_HEAD_BYTES_MAX} bytes")
         pieces, self._pieces = self._pieces, []
