@@ -66,12 +66,15 @@ async def test_the_end_of_a_stream_is_its_end_at_the_destination():
         async with origin.publish("live/x") as publisher:
             film = await Film(publisher).begin()
             await film.frames(10)
-            await state(origin, "forwarding")
-            reading = asyncio.create_task(collect(edge, "live/x", 1000))
-            await until(lambda: has(edge, "live/x"))
-        found = await reading
-        assert found == list(range(10))
+            seen: list[int] = []
+            reading = asyncio.create_task(pictures(edge.stream("live/x"), 1000, seen))
+            await until(lambda: some(seen))
+        assert await reading == list(range(10))
         assert await state(origin, "ended", 0) == []
+
+
+async def some(found: list[int]) -> bool:
+    return bool(found)
 
 
 async def has(server: fastflv.Server, name: str) -> bool:
@@ -152,8 +155,9 @@ async def test_a_publisher_that_returns_within_the_grace_period_goes_on_at_the_d
     async with node(place) as edge, node(0, forward(f"127.0.0.1:{place}"), grace=20) as origin:
         async with origin.publish("live/x") as publisher:
             await (await Film(publisher).begin()).frames(5)
-            await state(origin, "forwarding")
-        reading = asyncio.create_task(collect(edge, "live/x", 10))
+            seen: list[int] = []
+            reading = asyncio.create_task(pictures(edge.stream("live/x"), 10, seen))
+            await until(lambda: some(seen))
         async with origin.publish("live/x") as publisher:
             await (await Film(publisher).begin()).frames(5)
             assert await reading == [*range(5), *range(5)]

@@ -78,9 +78,9 @@ async def state(server: fastflv.Server, wanted: str, count: int = 1) -> list[dic
     return rows
 
 
-async def pictures(reader: fastflv.Reader, count: int) -> list[int]:
-    """The numbers of the next *count* pictures."""
-    found: list[int] = []
+async def pictures(reader: fastflv.Reader, count: int, found: list[int] | None = None) -> list[int]:
+    """The numbers of the next *count* pictures; *found* has those that have come so far."""
+    found = [] if found is None else found
     async for tag in reader:
         if is_picture(tag):
             found.append(number_of(tag))
