@@ -204,6 +204,7 @@ async def test_an_api_that_is_read_only_refuses_whatever_changes_something():
         assert (await caller.get("raw?rpc=reload"))["code"] == 1061
         assert (await caller.get("raw?rpc=reload-plan"))["plan"] == REPORT
         assert (await caller.get("clients"))["total"] == 1
+        assert (await caller.get("clusters?app=live&stream=a", method="POST"))["code"] == 0
         for path in (
             "/api/v1/clients/pub00001", "/api/v1/recordings/a.flv", "/api/v1/tokens/revoke?jti=a",
             "/flv/record/start/live/a",

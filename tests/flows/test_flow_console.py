@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from clip import Clip, end, push
 from pagedriver import PageDriver, need_page
 from player import Player
 from reloading import ChangingServer, Make
-from server import HOST, until, vhost_text
+from server import HOST, Server, until, vhost_text
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -315,4 +315,41 @@ def test_the_console_is_used_by_keyboard(site: ChangingServer, chromium: PageDri
     """)
     assert "Skip" in seen
     assert "film" in site.streams()
+    assert chromium.problems == []
+
+
+@pytest.mark.slow
+def test_the_cluster_shows_origins_and_destinations_with_their_state(
+    serve: Callable[..., Server], film: Clip, chromium: PageDriver
+) -> None:
+    need_page("/console/")
+    origin, destination = serve(), serve()
+    vhosts = (
+        vhost_text(more=f"cluster {{ mode remote; origin {HOST}:{origin.rtmp}; }}")
+        + f"vhost pub.example {{ forward {{ enabled on; destination {HOST}:{destination.rtmp} {HOST}:9; }} }}"
+    )
+    edge = serve(vhosts)
+    publishers = [
+        push(film.path, origin.publish_url("far"), loop=True),
+        push(film.path, edge.publish_url("near") + "?vhost=pub.example", loop=True),
+    ]
+    try:
+        until(lambda: origin.streams() and destination.streams(), "streams of both", 30)
+        with Player(edge.http, "/live/far.flv") as player:
+            player.head()
+            shown = chromium.run(
+                """
+                await page.goto(args.url);
+                await page.locator(".net .from .node.up").waitFor();
+                await page.locator(".net .to .node.down").waitFor();
+                await page.locator("td", { hasText: /far$/ }).first().waitFor();
+                return await page.locator(".net").innerText();
+                """,
+                url=f"http://{HOST}:{edge.api}/console/#/cluster",
+            )
+    finally:
+        for process in publishers:
+            end(process)
+    for port in (origin.rtmp, destination.rtmp, 9):
+        assert f"rtmp://{HOST}:{port}" in shown, shown
     assert chromium.problems == []

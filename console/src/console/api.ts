@@ -34,9 +34,14 @@ export interface StreamRow {
   recv_bytes: number;
   send_bytes: number;
   kbps: Kbps;
-  publish: { active: boolean; cid: string; state: string };
+  publish: { active: boolean; cid: string; standby?: string; state: string };
   video: VideoTrack | null;
   audio: AudioTrack | null;
+}
+
+/** How many play a stream: its clients without those who publish. */
+export function playersOf(stream: StreamRow): number {
+  return Math.max(0, stream.clients - (stream.publish.active ? 1 : 0) - (stream.publish.standby ? 1 : 0));
 }
 
 export interface ClientRow {

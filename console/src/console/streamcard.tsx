@@ -1,6 +1,6 @@
 // One stream as a picture with what matters of it.
 
-import type { PublisherRow, StreamRow } from "./api";
+import { type PublisherRow, type StreamRow, playersOf } from "./api";
 import { audioText, bitRate, count, decimal, videoText } from "./format";
 import { Icon } from "./icons";
 import { Badge } from "./parts";
@@ -9,7 +9,6 @@ import { link } from "./route";
 
 export function StreamCard({ stream, publisher }: { stream: StreamRow; publisher?: PublisherRow | undefined }) {
   const live = stream.publish.active;
-  const watchers = Math.max(0, stream.clients - (live ? 1 : 0));
   const rate = publisher?.kbps.recv_30s ?? stream.kbps.recv_30s;
   return (
     <a class="streamcard card" href={link("streams", stream.id)}>
@@ -24,7 +23,7 @@ export function StreamCard({ stream, publisher }: { stream: StreamRow; publisher
         )}
       </span>
       <span class="watchers" title="Players">
-        <Icon name="eye" size={16} /> {count(watchers)}
+        <Icon name="eye" size={16} /> {count(playersOf(stream))}
         <span class="hidden"> players</span>
       </span>
       <span class="about">

@@ -135,6 +135,7 @@ class Clusters:
                     self._find,
                     answer,
                     QUERY,
+                    reads=True,
                 )
                 for method in ("GET", "POST")
             ),

@@ -32,7 +32,7 @@ class ApiGuard:
             return Response.of_text(401, WWW_Authenticate='Basic realm="fastflv"')
         if operation is None:
             return None
-        if settings.read_only and operation.method != "GET":
+        if settings.read_only and operation.method != "GET" and not operation.reads:
             return Response.of_text(403, "this API changes nothing: http_api.read_only is on")
         if operation.private and "callback" in request.args:
             # A script of any page, whose origin a browser does not always tell.

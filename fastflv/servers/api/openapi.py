@@ -90,7 +90,7 @@ def _operation(operation: Operation) -> dict[str, object]:
         "401": {"description": "the password is missing or wrong", "content": TEXT_BODY},
     }
     refusals = {}
-    if operation.method != "GET":
+    if operation.method != "GET" and not operation.reads:
         refusals[403] = "http_api.read_only is on"
     elif operation.private:
         refusals[403] = "a page of another site asks, and there is no password"

@@ -100,6 +100,9 @@ class Operation:
     guarded: bool = True
     "`http_api { auth }` asks for its password."
 
+    reads: bool = False
+    "It changes nothing, whatever its method: `read_only` lets it pass. GET always does."
+
     private: bool = False
     "Logs and settings: without a password pages of other origins may not read it, and it is never a script."
 

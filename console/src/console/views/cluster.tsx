@@ -1,9 +1,9 @@
 // The servers around this one: origins that it fetches from, destinations that it forwards to.
 
 import { ask, askAll } from "../api";
-import { bytes, count, milliseconds, span } from "../format";
+import { bitRate, bytes, count, milliseconds, span } from "../format";
 import { Icon } from "../icons";
-import { Badge, Empty, Note, Trouble } from "../parts";
+import { Badge, Empty, Figure, Note, Trouble } from "../parts";
 import { usePoll } from "../poll";
 import { link } from "../route";
 
@@ -39,6 +39,13 @@ interface Forward {
   jumps: number;
 }
 
+interface Directory {
+  url: string;
+  up: boolean;
+  fault: string;
+  nodes: { mark: string; own: boolean; server: string; addresses: Record<string, string>; players: number; kbps: number; streams: number }[];
+}
+
 /** Rows of a list; none where the server has no such list. */
 async function rows<Row>(path: string): Promise<Row[]> {
   try {
@@ -51,22 +58,23 @@ async function rows<Row>(path: string): Promise<Row[]> {
 
 export function ClusterView() {
   const { value, error } = usePoll(async () => {
-    const [origins, pulls, forwards, version] = await Promise.all([
+    const [origins, pulls, forwards, version, { directories }] = await Promise.all([
       rows<Origin>("upstreams"),
       rows<Pull>("pulls"),
       rows<Forward>("forwards"),
       ask<{ server: string; data: { version: string } }>("versions"),
+      ask<{ directories: Directory[] }>("clusters/directories"),
     ]);
-    return { origins, pulls, forwards, version };
+    return { origins, pulls, forwards, version, directories };
   }, 3);
   if (!value) return <Trouble error={error} />;
-  const { origins, pulls, forwards, version } = value;
+  const { origins, pulls, forwards, version, directories } = value;
   const destinations = new Map<string, Forward[]>();
   for (const each of forwards) {
     const host = each.destination.split("/").slice(0, 3).join("/");
     destinations.set(host, [...(destinations.get(host) ?? []), each]);
   }
-  if (!origins.length && !pulls.length && !forwards.length) {
+  if (!origins.length && !pulls.length && !forwards.length && !directories.length) {
     return (
       <Empty icon="cluster" title="This server stands alone">
         <p>
@@ -117,6 +125,34 @@ export function ClusterView() {
           {destinations.size === 0 && <p class="muted">Players watch here.</p>}
         </div>
       </section>
+      {directories.map((each) => (
+        <section key={each.url} aria-label={`Directory ${each.url}`}>
+          <header class="section">
+            <h2>Directory {each.url}</h2>
+            <Badge tone={each.up ? "good" : "bad"}>{each.up ? "up" : "down"}</Badge>
+          </header>
+          {each.fault && <Note tone="bad">{each.fault}</Note>}
+          <div class="cards">
+            {each.nodes.map((node) => (
+              <article key={node.mark} class={`card pad node ${node.own ? "own" : ""}`}>
+                <h3>
+                  {node.server} {node.own && <Badge tone="good">this server</Badge>}
+                </h3>
+                <p class="muted">
+                  {Object.entries(node.addresses)
+                    .map(([scheme, address]) => `${scheme}://${address}`)
+                    .join(" · ")}
+                </p>
+                <dl class="figures">
+                  <Figure label="Streams" value={count(node.streams)} />
+                  <Figure label="Players" value={count(node.players)} />
+                  <Figure label="Sent" value={bitRate(node.kbps)} />
+                </dl>
+              </article>
+            ))}
+          </div>
+        </section>
+      ))}
       {pulls.length > 0 && (
         <section aria-labelledby="pulls">
           <h2 id="pulls">Fetched from origins</h2>

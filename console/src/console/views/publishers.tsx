@@ -56,7 +56,7 @@ export function Publishers() {
                 <h3>
                   <a href={link("streams", each.stream)}>{each.url}</a>
                 </h3>
-                {!each.active && <Badge tone="away">stands by</Badge>}
+                {!each.active && <Badge tone="good">stands by</Badge>}
                 {!readOnly.value && (
                   <button type="button" class="quiet danger" aria-label={`Disconnect the publisher of ${each.url}`} title="Disconnect" onClick={() => setDropped(each)}>
                     <Icon name="kick" />
@@ -73,14 +73,16 @@ export function Publishers() {
                 </span>
                 <Spark points={rates.current.points(each.id)} width={220} height={40} />
               </div>
-              <dl class="figures">
-                <Figure label="Frame rate" value={each.video ? decimal(each.frame_rate) : "–"} unit={each.video ? "fps" : ""} />
-                <Figure label="Keyframe each" value={each.key_interval_ms ? milliseconds(each.key_interval_ms) : "–"} />
-                <Figure label="Newest keyframe" value={each.key_age_ms === null ? "–" : `${milliseconds(each.key_age_ms)} ago`} />
-                <Figure label="Jitter" value={milliseconds(each.jitter_ms)} />
-                <Figure label="Picture" value={videoText(each.video) || "none"} />
-                <Figure label="Sound" value={audioText(each.audio) || "none"} />
-              </dl>
+              {each.active && (
+                <dl class="figures">
+                  <Figure label="Frame rate" value={each.video ? decimal(each.frame_rate) : "–"} unit={each.video ? "fps" : ""} />
+                  <Figure label="Keyframe each" value={each.key_interval_ms ? milliseconds(each.key_interval_ms) : "–"} />
+                  <Figure label="Newest keyframe" value={each.key_age_ms === null ? "–" : `${milliseconds(each.key_age_ms)} ago`} />
+                  <Figure label="Jitter" value={milliseconds(each.jitter_ms)} />
+                  <Figure label="Picture" value={videoText(each.video) || "none"} />
+                  <Figure label="Sound" value={audioText(each.audio) || "none"} />
+                </dl>
+              )}
               {each.warnings.map((warning) => (
                 <Note key={warning.kind} tone="warn">
                   <b>{warning.kind}</b>: {warning.message}

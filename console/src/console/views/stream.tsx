@@ -2,7 +2,7 @@
 
 import { useRef, useState } from "preact/hooks";
 
-import { type PlayPath, type PublisherRow, type StreamRow, ask, askAll } from "../api";
+import { type PlayPath, type PublisherRow, type StreamRow, ask, askAll, playersOf } from "../api";
 import { Spark } from "../chart";
 import { ClipMaker } from "../clipmaker";
 import { audioText, bitRate, bytes, count, decimal, milliseconds, span, videoText } from "../format";
@@ -66,7 +66,10 @@ export function Stream({ id }: { id: string }) {
         <h2>
           <a href={link("streams")}>Streams</a> <span class="muted">/</span> {stream.url}
         </h2>
-        <Badge tone={stream.publish.active ? "live" : "away"}>{stream.publish.active ? "live" : stream.publish.state}</Badge>
+        <span>
+          {stream.publish.standby && <Badge tone="good">a backup stands by</Badge>}{" "}
+          <Badge tone={stream.publish.active ? "live" : "away"}>{stream.publish.active ? "live" : stream.publish.state}</Badge>
+        </span>
       </header>
       <Trouble error={error} />
       <div class="twofold">
@@ -87,7 +90,7 @@ export function Stream({ id }: { id: string }) {
             <Figure label="Jitter" value={publisher ? milliseconds(publisher.jitter_ms) : "–"} />
             <Figure label="Received" value={bytes(stream.recv_bytes)} />
             <Figure label="Sent" value={bytes(stream.send_bytes)} />
-            <Figure label="Players" value={count(Math.max(0, stream.clients - (stream.publish.active ? 1 : 0)))} />
+            <Figure label="Players" value={count(playersOf(stream))} />
             <div class="figure wide">
               <dt>Bit rate in</dt>
               <dd>
