@@ -17,6 +17,7 @@ from model.viewer import RAW
 from fastflv import limits
 from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv._ext.ingest.feeds import Feed, Feeds
+from fastflv._ext.ingest.inlet import Inlet
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.medialog import MediaLog
 from fastflv.errors import ChunkError
@@ -40,13 +41,15 @@ class Publisher:
         self.reader = ChunkReader()
         self.writer = StreamWriter(MediaLog())
         self.writer.begin(0)
-        self.reader.set_sink(1, self.writer)
+        self.inlet = Inlet(self.writer)
+        self.inlet.go_on_air()
+        self.reader.set_sink(1, self.inlet)
         self.told: list[object] = []
         self.on_message = lambda: None
         self.feed = Feed(feeds, near.fileno(), self.reader, self)
         # The transport closes its descriptor whenever it likes.
         near.close()
-        self.feed.begin(self.writer)
+        self.feed.begin(self.inlet)
         self.feed.resume()
 
     def send(self, *messages: tuple[int, int, bytes]) -> None:

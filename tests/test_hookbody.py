@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from model.access import request
 
 from fastflv.access.hookbody import Bodies, refusal_of
-from fastflv.access.request import AccessRequest
+from fastflv.access.request import AccessRequest, Action, Role
 
 
 @pytest.mark.parametrize("body", [b"0", b"0\n", b' {"code": 0} ', b'{"code":0,"data":{"urls":[]}}'])
@@ -53,3 +54,11 @@ def test_names_that_are_no_text_are_sent_all_the_same():
         **{**{name: getattr(request(), name) for name in AccessRequest.__slots__}, "stream": '\udcff\u2028"é'}
     )
     assert json.loads(bodies.play(odd))["stream"] == '?\u2028"é'
+
+
+@pytest.mark.parametrize("action", Action)
+def test_publishers_have_a_role_and_players_none(action):
+    bodies = Bodies("vid-1", "s", lambda request: "vid-2")
+    asked = replace(request(action), role=Role.BACKUP)
+    told = json.loads(bodies.of_stream("on_unpublish", asked, "vid-3"))
+    assert told.get("role") == ("backup" if action is Action.PUBLISH else None)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from fastflv.access.request import AccessRequest
+from fastflv.access.request import AccessRequest, Action
 
 _ENCODE: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 "`json.dumps` would make an encoder for each body."
@@ -56,6 +56,8 @@ class Bodies:
 
         *stream_id*: empty: of the stream that is there, or is the next. *more*: fields of on_dvr and on_hls.
         """
+        if request.action is Action.PUBLISH:
+            more["role"] = request.role.value
         return self._body(
             action,
             request,

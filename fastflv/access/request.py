@@ -23,6 +23,16 @@ class Action(Enum):
     __hash__ = object.__hash__
 
 
+class Role(Enum):
+    """What a publisher is to its stream. The values are words of the HTTP API and of hooks."""
+
+    PRIMARY = "primary"
+    BACKUP = "backup"
+    "It is ready to follow the primary one."
+
+    __hash__ = object.__hash__
+
+
 def stream_url(vhost: str, app: str, stream: str) -> str:
     """Return `/app/stream`, with the vhost before it unless it is the default one (as SRS prints it)."""
     path = f"/{app}/{stream}"
@@ -79,6 +89,9 @@ class AccessRequest:
 
     via: tuple[str, ...] = ()
     "Marks of the servers that sent the stream on, the first one first (`ConnectArguments.via`)."
+
+    role: Role = Role.PRIMARY
+    "Of a publisher."
 
     @property
     def query(self) -> Mapping[str, str]:

@@ -144,7 +144,8 @@ class Pull:
         """Players of the stream."""
         if self._stream is None:
             return 0
-        return self._shared.clients.count(self._stream) - (self._publication is not None)
+        publishers = (self._publication is not None) + bool(self._stream.standby_id)
+        return self._shared.clients.count(self._stream) - publishers
 
     @property
     def _is_wanted(self) -> bool:

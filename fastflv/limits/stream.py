@@ -22,6 +22,15 @@ TRACK_CHANGES_SPAN_MS: Final = 1000
 MISSING_STREAM_SECONDS: Final = 5.0
 "Default `on_missing`: how long a player waits for a publisher that is not there yet, seconds. An encoder restarts in two to four; players give up at ten."
 
+FAILOVER_MS: Final = 1000
+"Default `failover`: silence of a publisher after which the one on standby is played, ms. Encoders pause for 300 ms at most when they change their output."
+
+FAILOVER_MS_MIN: Final = 200
+"Least `failover`, ms: publishers that nobody watches are read every 100 ms, and pictures come 200 ms apart at 5 a second."
+
+FAILBACK_SECONDS: Final = 3.0
+"How long a primary publisher sends without a pause before it is played again, seconds: one on a bad line comes and goes."
+
 PUBLISH_GRACE_SECONDS: Final = 5.0
 "Default `grace`: how long players stay when the publisher leaves, seconds. As long as one encoder restart."
 

@@ -25,5 +25,8 @@ TIME_EPOCH_MS: Final = (1 << 31) - 3_600_000
 SPLICE_GAP_MS: Final = 1000
 "A publisher that returns goes on behind the last tag by the time it was away, but by no more than this, ms: players have nothing to show for the rest."
 
+SPLICE_BURST_MS: Final = 120
+"The GOP kept of a publisher on standby takes no less than this when it is played in the place of another, ms: as a compact start (START_SPAN_MS)."
+
 TIME_EPOCH_MOVE_MS: Final = 1000
 "Least time by which the first player of a stream is told less than the stream's, ms: nobody sees less, and who waited for the publisher is told its times as they were sent."

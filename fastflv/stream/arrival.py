@@ -27,6 +27,8 @@ class ClientState(Enum):
 
     PLAYING = "playing"
     PUBLISHING = "publishing"
+    STANDBY = "standby"
+    "A publisher that is ready to follow the one that is played."
 
 
 class Arrival(Protocol):

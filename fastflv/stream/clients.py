@@ -97,7 +97,9 @@ class Client:
 
     @property
     def state(self) -> ClientState:
-        return ClientState.PUBLISHING if self.publish else ClientState.PLAYING
+        if not self.publish:
+            return ClientState.PLAYING
+        return ClientState.STANDBY if self.stream.standby_id == self.id else ClientState.PUBLISHING
 
     @property
     def player(self) -> PlayerLink | None:
@@ -232,7 +234,8 @@ class Clients:
 def _log_entry(client: Client) -> None:
     request, url, marks = client.request, client.stream.url, client.request.peer.marks
     if client.publish:
-        log.info("publisher %s from %s publishes %s", client.id, request.peer.ip, url, extra=marks)
+        does = "publishes" if client.state is ClientState.PUBLISHING else "stands by for"
+        log.info("publisher %s from %s %s %s", client.id, request.peer.ip, does, url, extra=marks)
     else:
         scheme = request.scheme
         log.info("player %s from %s joins %s by %s", client.id, request.peer.ip, url, scheme, extra=marks)

@@ -52,6 +52,9 @@ class EndReason(Enum):
     IDLE = "idle"
     "Nobody played a publisher's stream for `kickoff_for_idle`."
 
+    TAKEN_OVER = "taken over"
+    "Another publisher came for the name, and `publish { takeover on; }` lets it replace this one."
+
     OVER_RATE = "above ingest_rate"
     "A publisher sent more than `limits { ingest_rate }` for too long."
 

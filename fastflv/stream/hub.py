@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
+from enum import Enum
 from typing import Protocol
 
 from fastflv import limits
@@ -17,6 +18,24 @@ from fastflv.stream.tracks import TrackMemory
 log = logging.getLogger(__name__)
 
 Waiter = Callable[[Stream], None]
+
+
+class Switch(Enum):
+    """Why another publisher of a live stream is played; its value is the text of log lines and metrics."""
+
+    SILENT = "silent"
+    "The one before sent nothing for `failover`."
+
+    LEFT = "left"
+    "The one before ended."
+
+    FAILBACK = "failback"
+    "The primary one is back, and `failback` is on."
+
+    TAKEOVER = "takeover"
+    "A new publisher took the place of one of its role."
+
+    __hash__ = object.__hash__
 
 
 class Watcher(Protocol):
@@ -47,6 +66,8 @@ class Hub:
         "The tracks that streams had when their publishers left."
         self.received_before: Counter[str] = Counter()
         "Bytes of media that came for streams that have ended, by vhost."
+        self.switches: Counter[Switch] = Counter(dict.fromkeys(Switch, 0))
+        "How often another publisher of a live stream took over."
         self.watchers: list[Watcher] = []
         "Told in this order."
 
@@ -85,9 +106,7 @@ class Hub:
             self._streams[name] = stream
         elif stream.options != options:
             stream.adopt(options)
-        stream.begin(publisher_id, now_ms, self.memory.recall(name))
-        for watcher in self.watchers:
-            _tell(watcher.stream_began, stream)
+        self._begin(stream, publisher_id, now_ms)
         return stream
 
     def resume(self, stream: Stream) -> None:
@@ -104,15 +123,22 @@ class Hub:
         """Return a stream that is not in the hub yet."""
         return Stream(name, options, id=id, now_ms=now_ms, delays=self.delays)
 
+    def switch(
+        self, stream: Stream, publisher_id: str, why: Switch, *, left_ms: int, now_ms: int, kept_ms: int
+    ) -> None:
+        """Another publisher goes on where the one of a live stream stopped at *left_ms* (monotonic clock).
+
+        *kept_ms*: media of the new one that follows at once, by its own time.
+        """
+        self.switches[why] += 1
+        self._leave(stream, left_ms)
+        self._begin(stream, publisher_id, now_ms, kept_ms)
+
     def unpublish(self, stream: Stream, now_ms: int) -> None:
         """The publisher left. Without grace, or without media and players, the stream ends at once; call `expire` later otherwise."""
         if stream.phase is not Phase.LIVE:
             return
-        if stream.settled:
-            self.memory.keep(stream.name, stream.tracks)
-        stream.leave(now_ms)
-        for watcher in self.watchers:
-            _tell(watcher.stream_left, stream)
+        self._leave(stream, now_ms)
         if stream.options.grace_ms == 0 or not (stream.had_media or stream.is_read):
             self._end(stream)
 
@@ -155,6 +181,18 @@ class Hub:
         """The server stops: every stream ends."""
         for stream in list(self._streams.values()):
             self._end(stream)
+
+    def _begin(self, stream: Stream, publisher_id: str, now_ms: int, kept_ms: int = 0) -> None:
+        stream.begin(publisher_id, now_ms, self.memory.recall(stream.name), kept_ms=kept_ms)
+        for watcher in self.watchers:
+            _tell(watcher.stream_began, stream)
+
+    def _leave(self, stream: Stream, now_ms: int) -> None:
+        if stream.settled:
+            self.memory.keep(stream.name, stream.tracks)
+        stream.leave(now_ms)
+        for watcher in self.watchers:
+            _tell(watcher.stream_left, stream)
 
     def _end(self, stream: Stream) -> None:
         stream.end()

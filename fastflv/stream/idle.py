@@ -20,7 +20,7 @@ class IdlePublishers:
         self._timers = timers
         self._clients = clients
         self._deadlines: dict[str, Deadline] = {}
-        "By id of the stream."
+        "By id of the publisher."
         clients.watchers.append(self)
 
     def watch(self, publisher: Client, seconds: float) -> None:
@@ -29,7 +29,7 @@ class IdlePublishers:
         if seconds > 0:
             expired = partial(self._expired, publisher, seconds)
             deadline = Deadline(self._timers, expired, step=limits.WATCH_SECONDS_MIN)
-            self._deadlines[publisher.stream.id] = deadline
+            self._deadlines[publisher.id] = deadline
             deadline.set(seconds)
 
     def client_joined(self, client: Client) -> None:
@@ -39,20 +39,20 @@ class IdlePublishers:
         if client.publish:
             self._forget(client)
             return
-        deadline = self._deadlines.get(client.stream.id)
+        deadline = self._deadlines.get(client.stream.publisher_id)
         if deadline is not None:
             deadline.heard = self._timers.time()
 
     def _forget(self, publisher: Client) -> None:
-        deadline = self._deadlines.pop(publisher.stream.id, None)
+        deadline = self._deadlines.pop(publisher.id, None)
         if deadline is not None:
             deadline.cancel()
 
     def _expired(self, publisher: Client, seconds: float) -> None:
         stream = publisher.stream
-        # The publisher is one of them.
-        if self._clients.count(stream) > 1:
-            self._deadlines[stream.id].set(seconds)
+        # The publishers are among them.
+        if self._clients.count(stream) > 1 + bool(stream.standby_id):
+            self._deadlines[publisher.id].set(seconds)
             return
         log.info(
             "publisher of %s is disconnected: nobody has played it for %g s (kickoff_for_idle)",

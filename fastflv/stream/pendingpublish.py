@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from fastflv._ext.ingest.lowwater import LowWater
-from fastflv.access.request import AccessRequest
+from fastflv.access.request import AccessRequest, Role
 from fastflv.access.rule import Waiting
 from fastflv.access.verdict import Redirected, Refusal, Refused, Verdict
 from fastflv.errors import StreamBusyError
@@ -55,6 +55,19 @@ class PublishRefused:
     "Seconds after which a new request makes sense, for TOO_MANY, FULL and UNAVAILABLE."
 
 
+def with_role(request: AccessRequest, suffix: str) -> AccessRequest:
+    """Return *request* as rules see it: of the stream that it feeds, and with its role.
+
+    `role=backup` in the query makes a backup, and so does a name that ends in *suffix*, if that is not empty.
+    """
+    stream = request.stream
+    if suffix and stream.endswith(suffix) and len(stream) > len(suffix):
+        return replace(request, stream=stream.removesuffix(suffix), role=Role.BACKUP)
+    if request.param and request.query.get("role") == Role.BACKUP.value:
+        return replace(request, role=Role.BACKUP)
+    return request
+
+
 class PendingPublish(Applicant):
     """One pending publish: the gate, then the name, which has one publisher at a time.
 
@@ -78,13 +91,13 @@ class PendingPublish(Applicant):
         refused: Callable[[PublishRefused], None],
         low_water: LowWater | None = None,
     ) -> None:
-        """*options* is called once the gate has admitted the request: a reload may come while it waits.
+        """*options* is called again once the gate has admitted the request: a reload may come while it waits.
 
         *source* feeds the publication; *low_water*: of a plain socket that carries no other publish.
         """
-        super().__init__(request)
+        super().__init__(with_role(request, options().backup_suffix))
         self._publications = publications
-        self._name = name
+        self._name = name._replace(stream=self.request.stream)
         self._source = source
         self._options = options
         self._admitted = admitted

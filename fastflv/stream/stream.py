@@ -157,6 +157,8 @@ class Stream:
         self.wake: Callable[[], None] | None = None
         "Tells the publisher's connection that somebody watches; None where it need not be told."
         self.publisher_id = ""
+        self.standby_id = ""
+        "Of the publisher that is ready to follow; empty without one."
         self.publisher: AccessRequest | None = None
         "Request of the publisher; of the last one when it has left."
         self.left_ms = 0
@@ -188,12 +190,13 @@ class Stream:
             log.key_bytes_max = options.gop_bytes_max
             log.key_tags_max = options.gop_frames_max
 
-    def begin(self, publisher_id: str, now_ms: int, expected: Tracks = NONE) -> None:
+    def begin(self, publisher_id: str, now_ms: int, expected: Tracks = NONE, *, kept_ms: int = 0) -> None:
         """A publisher starts, for the first time or within the grace of the one before.
 
-        *expected*: the tracks that a stream of this name had last.
+        *expected*: the tracks that a stream of this name had last. *kept_ms*: media of it that came before now.
         """
-        gap = 0 if self.phase is Phase.LIVE else min(now_ms - self.left_ms, limits.SPLICE_GAP_MS)
+        away = now_ms - kept_ms - self.left_ms
+        gap = 0 if self.phase is Phase.LIVE else min(away, limits.SPLICE_GAP_MS)
         self.phase = Phase.LIVE
         self.publisher_id = publisher_id
         self.metadata = {}

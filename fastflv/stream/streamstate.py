@@ -8,7 +8,7 @@ from typing import Any
 from fastflv import limits
 from fastflv._ext.ingest.writerstate import restore_writer, writer_state
 from fastflv._ext.log.logstate import log_state, restore_log
-from fastflv.access.request import AccessRequest, Action
+from fastflv.access.request import AccessRequest, Action, Role
 from fastflv.containers.variant import PLAIN, HevcLabel, Variant
 from fastflv.errors import AmfError, HandoverError
 from fastflv.net.parcel import MALFORMED, read_record
@@ -88,7 +88,7 @@ def read_variant(values: object) -> Variant:
 
 
 def request_state(request: AccessRequest) -> State:
-    return {**asdict(request), "action": request.action.value}
+    return {**asdict(request), "action": request.action.value, "role": request.role.value}
 
 
 def read_request(values: object) -> AccessRequest:
@@ -97,7 +97,7 @@ def read_request(values: object) -> AccessRequest:
         raise HandoverError("a request is no object")
     peer = read_record(Peer, values.get("peer"))
     try:
-        action = Action(values.get("action"))
+        action, role = Action(values.get("action")), Role(values.get("role"))
     except ValueError as error:
-        raise HandoverError(f"a request is to {values.get('action')!r}") from error
-    return read_record(AccessRequest, values, action=action, peer=peer)
+        raise HandoverError(f"a request is to {values.get('action')!r} as {values.get('role')!r}") from error
+    return read_record(AccessRequest, values, action=action, peer=peer, role=role)

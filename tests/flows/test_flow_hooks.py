@@ -49,6 +49,7 @@ def test_the_life_of_clients_is_told_with_the_bodies_of_srs(serve: Callable[...,
             "action": "on_publish",
             "stream_url": "/live/one",
             "stream_id": stream["id"],
+            "role": "primary",
         }
         assert hooks.of("on_connect")[0].fields == {
             **common,

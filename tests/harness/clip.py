@@ -166,6 +166,8 @@ def decode(path: Path) -> None:
         "0:v?",
         "-map",
         "0:a?",
+        # Pictures a millisecond apart are none that a decoder minds.
+        *["-fps_mode:v", "passthrough", "-enc_time_base:v", "demux"],
         "-f",
         "null",
         "-",

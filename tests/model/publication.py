@@ -16,6 +16,7 @@ from fastflv.stream.clients import Clients
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
+from fastflv.stream.pendingpublish import with_role
 from fastflv.stream.publication import Publication, Publications, PublishOptions
 from fastflv.stream.stream import StreamOptions
 
@@ -49,11 +50,13 @@ class Source:
         id: str,
         *,
         low_water: LowWater | None = None,
+        param: str = "",
     ) -> None:
         self.site = site
         self.sent = 1000
         self.dropped: list[EndReason] = []
-        asked = replace(request(Action.PUBLISH, vhost=name.vhost), client_id=id)
+        asked = replace(request(Action.PUBLISH, vhost=name.vhost), client_id=id, param=param)
+        asked = with_role(asked, options.backup_suffix)
         self.publication = site.publications.begin(name, options, asked, self, low_water)
         self.stream = self.publication.stream
         self.feed = Feed(self.publication.sink)

@@ -3,9 +3,9 @@
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from fastflv._ext.ingest.chunkread cimport ChunkReader
+from fastflv._ext.ingest.inlet cimport Inlet
 from fastflv._ext.ingest.lowwater cimport LowWater
 from fastflv._ext.ingest.readpace cimport ReadPace
-from fastflv._ext.ingest.streamwriter cimport StreamWriter
 
 
 cdef class Feeds:
@@ -21,12 +21,12 @@ cdef class Feed:
     cdef Feeds feeds
     cdef int fd                # owned: a duplicate of the connection's socket; -1 once closed
     cdef ChunkReader reader
-    cdef StreamWriter writer
+    cdef Inlet inlet
     cdef readonly LowWater low_water
     cdef object owner          # FeedOwner; None once closed
     cdef readonly bint reading
     cdef public uint64_t due   # the owner is called once the reader has received so many bytes
-    cdef uint64_t formats      # of the writer, as the owner knows them
+    cdef uint64_t formats      # of the inlet, as the owner knows them
     cdef ReadPace pace
 
     cdef bint read(self, int64_t now_ms) except -1

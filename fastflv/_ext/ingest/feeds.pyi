@@ -3,8 +3,8 @@ from typing import Protocol, Self, final
 from typing_extensions import Buffer
 
 from fastflv._ext.ingest.chunkread import ChunkReader
+from fastflv._ext.ingest.inlet import Inlet
 from fastflv._ext.ingest.lowwater import LowWater
-from fastflv._ext.ingest.streamwriter import StreamWriter
 
 class FeedOwner(Protocol):
     """What a feed calls beside its media."""
@@ -12,7 +12,7 @@ class FeedOwner(Protocol):
     def feed_message(self, view: memoryview, at: int) -> None:
         """The reader shows a message that is no media; feed on from *at* of *view*, which is borrowed for this call."""
     def feed_due(self) -> None:
-        """`due` bytes were received, the tracks are not known yet, or have changed."""
+        """`due` bytes were received, the tracks are not known yet, or have changed, or the publisher is on standby."""
     def feed_ended(self) -> None:
         """The peer has closed, or the socket has failed; the feed is paused."""
     def feed_failed(self, error: Exception) -> None:
@@ -40,9 +40,9 @@ class Feed:
     def low_water(self) -> LowWater: ...
     @property
     def begun(self) -> bool:
-        """It knows its writer, and is not closed."""
+        """It knows its inlet, and is not closed."""
     def __new__(cls, feeds: Feeds, fd: int, reader: ChunkReader, owner: FeedOwner) -> Self: ...
-    def begin(self, writer: StreamWriter) -> None: ...
+    def begin(self, inlet: Inlet) -> None: ...
     def resume(self) -> None: ...
     def pause(self) -> None: ...
     def close(self) -> None: ...

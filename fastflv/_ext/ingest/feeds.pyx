@@ -17,9 +17,9 @@ from fastflv._ext.core.sockets cimport (
     epoll_create1, epoll_ctl, epoll_event, epoll_wait, fcntl, recv,
 )
 from fastflv._ext.ingest.chunkread cimport ChunkReader
+from fastflv._ext.ingest.inlet cimport Inlet
 from fastflv._ext.ingest.lowwater cimport LowWater
 from fastflv._ext.ingest.readpace cimport ReadPace
-from fastflv._ext.ingest.streamwriter cimport StreamWriter
 from fastflv._ext.log.waker cimport hold_wakes, release_wakes
 
 import logging
@@ -113,11 +113,12 @@ cdef class Feeds:
 cdef class Feed:
     """One socket whose bytes are the chunks of one publish. It reads between `resume` and `pause`; close it at the end.
 
-    *fd* is duplicated: the owner's transport may close its own at any time. Media goes from *reader* to the writer
+    *fd* is duplicated: the owner's transport may close its own at any time. Media goes from *reader* to the inlet
     given to `begin`. *owner* is called in these cases:
 
     - `feed_message(view, at)`: the reader shows a message that is no media; feed on from *at*.
-    - `feed_due()`: `due` bytes were received, the tracks are not known yet, or have changed.
+    - `feed_due()`: `due` bytes were received, the tracks are not known yet, or have changed, or the publisher is on
+      standby.
     - `feed_ended()`: the peer has closed, or the socket has failed; the feed is paused then.
     - `feed_failed(error)`: the bytes are wrong, or a call before has failed; likewise.
 
@@ -142,13 +143,13 @@ cdef class Feed:
 
     @property
     def begun(self):
-        """It knows its writer, and is not closed."""
-        return self.writer is not None and self.fd >= 0
+        """It knows its inlet, and is not closed."""
+        return self.inlet is not None and self.fd >= 0
 
-    def begin(self, StreamWriter writer not None):
-        """Media belongs to *writer*, the sink that the reader has for it."""
-        self.writer = writer
-        self.formats = writer.formats
+    def begin(self, Inlet inlet not None):
+        """Media belongs to *inlet*, the sink that the reader has for it."""
+        self.inlet = inlet
+        self.formats = inlet.formats_now()
 
     def resume(self):
         """Read the socket, once it has `begun`. Raises OSError when the kernel watches no more."""
@@ -173,7 +174,7 @@ cdef class Feed:
         """Stop for good. No harm when it is closed."""
         self.pause()
         self.owner = None
-        self.writer = None
+        self.inlet = None
         if self.fd >= 0:
             self.low_water.forget()
             close(self.fd)
@@ -216,14 +217,16 @@ cdef class Feed:
 
     cdef int take(self, Py_ssize_t size, int64_t now_ms) except -1:
         cdef Py_ssize_t used
-        self.writer.now_ms = now_ms
+        cdef uint64_t formats
+        self.inlet.begin_read(now_ms)
         used = self.reader.take(self.feeds.buffer, size, 0)
         if self.reader.message is not None:
             self.owner.feed_message(self.feeds.view[:size], used)
             return 0
-        self.writer.flush()
+        self.inlet.end_read()
         self.low_water.end_read(self.reader.is_inside())
-        if not self.writer.settled or self.writer.formats != self.formats or self.reader.received >= self.due:
-            self.formats = self.writer.formats
+        formats = self.inlet.formats_now()
+        if not self.inlet.is_quiet() or formats != self.formats or self.reader.received >= self.due:
+            self.formats = formats
             self.owner.feed_due()
         return 0

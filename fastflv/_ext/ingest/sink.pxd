@@ -8,3 +8,6 @@ cdef class MediaSink:
     # timestamp: milliseconds, absolute, modulo 2**32, as the peer sent it.
     # body: borrowed; valid only during the call. size: bytes, may be 0.
     cdef int take(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
+
+
+cdef int split_aggregate(MediaSink sink, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1

@@ -6,7 +6,6 @@ from fastflv._ext.ingest.accessunits cimport AccessUnits
 from fastflv._ext.ingest.adtsframes cimport AdtsFrames
 from fastflv._ext.ingest.figures cimport Figures
 from fastflv._ext.ingest.interleaver cimport Interleaver
-from fastflv._ext.ingest.life cimport Life
 from fastflv._ext.ingest.pictures cimport Pictures
 from fastflv._ext.ingest.tagwriter cimport TagWriter
 from fastflv._ext.syntax.flvtag cimport Payload, TagTraits
@@ -25,13 +24,13 @@ cdef class StreamWriter(TagWriter):
     cdef uint8_t sound[SOUND_HEAD]     # begin of the newest audio body of the default track
     cdef int sound_size                # bytes
     cdef readonly uint64_t formats     # changes of codecs and decoder configurations of default tracks, since creation
+    cdef int64_t shown_ms              # greatest presentation time written, ms
     cdef readonly int64_t gop_ms       # time between keyframes of this publisher, the longest so far, ms; 0: not known
     cdef readonly int64_t gop_least_ms  # and the shortest
     cdef readonly uint64_t audio_tags  # since creation
     cdef readonly uint64_t video_tags
     cdef readonly uint64_t bytes       # of media bodies, since creation
     cdef readonly uint64_t sound_bytes  # of audio bodies, since creation
-    cdef Life life
     cdef uint32_t least_picture        # bytes of the smallest video message since it was asked for; 0: none came
     cdef readonly uint64_t ignored     # messages left out: empty, timecode, before the first keyframe
     cdef int64_t sound_ms              # time of the newest place of the past that is sound, ms
@@ -56,7 +55,6 @@ cdef class StreamWriter(TagWriter):
     cdef int take_message(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
     cdef int take_media(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, uint32_t size) except -1
     cdef int take_due(self) except -1
-    cdef int take_aggregate(self, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1
     cdef int take_header(
         self, uint8_t kind, const TagTraits* traits, uint32_t timestamp, const uint8_t* body, uint32_t size
     ) except -1
@@ -78,5 +76,6 @@ cdef class StreamWriter(TagWriter):
     cdef bint may_announce(self) noexcept
     cdef int announce_tracks(self) except -1
     cdef int detect_lost_track(self, int track, int64_t dts_ms) except -1
+    cdef int64_t shown_ahead(self) noexcept
     cdef bint pass_gate(self, uint8_t kind, bint key) noexcept
     cdef bint may_begin(self, bint key) noexcept

@@ -34,6 +34,9 @@ class StreamWriter(TagWriter):
     @property
     def video_codec(self) -> int: ...
     @property
+    def shown_ahead_ms(self) -> int:
+        """How far the last picture is shown behind the greatest time written, ms; 1 at least."""
+    @property
     def audio_head(self) -> builtins.bytes: ...
     @property
     def formats(self) -> int: ...
@@ -45,12 +48,6 @@ class StreamWriter(TagWriter):
     def audio_tags(self) -> int: ...
     @property
     def video_tags(self) -> int: ...
-    @property
-    def alive_ms(self) -> int:
-        """Monotonic clock when a publisher last showed life, ms."""
-    @property
-    def idles(self) -> bool:
-        """Media has come since then, too little to count as life."""
     @property
     def bytes(self) -> int: ...
     @property

@@ -3,7 +3,7 @@
 Each message is classified, stamped and copied once, from the bytes that the peer sent into the log. Sequence headers
 are kept per track (headers.pyx), so that a player can start at any keyframe.
 
-Spec: RTMP 1.0, 7.1.6 (aggregate); Adobe FLV v10.1, E.4; Enhanced RTMP v2.
+Spec: Adobe FLV v10.1, E.4; Enhanced RTMP v2.
 """
 
 cimport cython
@@ -20,30 +20,28 @@ from fastflv._ext.ingest.figures cimport (
 )
 from fastflv._ext.ingest.headers cimport HEADER_SAME, HEADER_STORED, HEADER_TOO_LARGE, Header, make_header
 from fastflv._ext.ingest.interleaver cimport HeldMessage, Interleaver
-from fastflv._ext.ingest.life cimport life_note
 from fastflv._ext.ingest.pictures cimport Pictures
+from fastflv._ext.ingest.sink cimport split_aggregate
 from fastflv._ext.ingest.tagwriter cimport TagWriter
 from fastflv._ext.ingest.timeline cimport timeline_lead, timeline_place, timeline_restart, timeline_stamp
 from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.syntax.flvtag cimport (
-    BACK_POINTER_BYTES, COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_HEADER_BYTES, TAG_SCRIPT, TAG_VIDEO, FlvTag,
-    Payload, TagTraits, is_aac, read_payload, read_tag_header, read_traits,
+    COMMAND, CONFIG, KEY, NOTES, TAG_AUDIO, TAG_SCRIPT, TAG_VIDEO, Payload, TagTraits, is_aac, read_payload,
+    read_traits,
 )
 
 from fastflv import limits
 
 cdef int64_t GATE_AUDIO_MS = limits.GATE_AUDIO_MS
+cdef int64_t SPLICE_GAP_MS = limits.SPLICE_GAP_MS
 cdef int64_t TRACK_LOST_MS = limits.TRACK_LOST_MS
 cdef int64_t CLOCK_STEP_MS = limits.LIVE_CLOCK_STEP_MS
 cdef Py_ssize_t SCRIPT_BYTES = limits.COMMAND_BYTES_MAX
 cdef int64_t HEADERS_BYTES = limits.HEADERS_BYTES_MAX
-cdef int AGGREGATE_PARTS = limits.AGGREGATE_PARTS_MAX
 cdef int CHANGES_MAX = limits.TRACK_CHANGES_MAX
 cdef int64_t CHANGES_SPAN_MS = limits.TRACK_CHANGES_SPAN_MS
 cdef int64_t EPOCH_MS = limits.TIME_EPOCH_MS
 cdef int64_t PLACE_STEP_MS = limits.TIMESHIFT_PLACE_MS
-cdef uint64_t LIFE_BYTES = limits.PUBLISH_LIFE_BYTES
-cdef uint64_t LIFE_MESSAGES = limits.PUBLISH_LIFE_MESSAGES
 
 cdef TagTraits DEFAULT_CONFIG  # of the sequence header of a default track
 DEFAULT_CONFIG.flags = CONFIG
@@ -70,6 +68,8 @@ cdef class StreamWriter(TagWriter):
 
     def begin(self, int64_t gap_ms):
         """Start a publisher, whose first tag is stamped *gap_ms* after the last one of the publisher before.
+
+        Or later, behind the last picture that is shown of that one.
 
         On a stream that had video, the gate opens with the first keyframe, for a publisher that sends audio alone after
         GATE_AUDIO_MS.
@@ -107,7 +107,8 @@ cdef class StreamWriter(TagWriter):
         memset(&self.figures, 0, sizeof(self.figures))
         self.headers.mark_stale()
         self.log.forget_key()
-        timeline_restart(&self.timeline, gap_ms)
+        timeline_restart(&self.timeline, max(gap_ms, self.shown_ahead()))
+        self.shown_ms = 0
         self.figures.repairs = self.timeline.repairs + self.timeline.clamped
 
     @property
@@ -122,14 +123,9 @@ cdef class StreamWriter(TagWriter):
             self.interleaver = Interleaver() if on else None
 
     @property
-    def alive_ms(self):
-        """Monotonic clock when a publisher last showed that it lives, ms."""
-        return self.life.shown_ms
-
-    @property
-    def idles(self):
-        """Media has come since `alive_ms`, too little to count."""
-        return self.bytes != self.life.bytes
+    def shown_ahead_ms(self):
+        """How far the last picture is shown behind the greatest time written, ms; 1 at least."""
+        return self.shown_ahead()
 
     @property
     def audio_head(self):
@@ -168,8 +164,6 @@ cdef class StreamWriter(TagWriter):
 
     def flush(self):
         """Publish the tags written since the last flush to the readers of the log."""
-        cdef uint64_t messages = self.audio_tags + self.video_tags + self.ignored
-        life_note(&self.life, self.bytes, messages, self.video_tags, self.now_ms, LIFE_BYTES, LIFE_MESSAGES)
         if self.change_due and self.now_ms - self.changes_ms >= CHANGES_SPAN_MS:
             self.change_due = False
             self.announce_tracks()
@@ -183,29 +177,10 @@ cdef class StreamWriter(TagWriter):
             self.take_due()
 
     cdef int take(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1:
-        self.bytes += <uint64_t>size
         if kind == 22:
-            return self.take_aggregate(timestamp, body, size)
+            return split_aggregate(self, timestamp, body, size)
+        self.bytes += <uint64_t>size
         return self.take_message(kind, timestamp, body, size)
-
-    cdef int take_aggregate(self, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1:
-        """Split an aggregate into its sub-messages, AGGREGATE_PARTS at most; one that is cut short is left out."""
-        cdef Py_ssize_t at = 0
-        cdef int parts = 0
-        cdef uint32_t first = 0
-        cdef FlvTag sub
-        # The last back pointer may be absent, so `next_tag` does not fit.
-        while at + TAG_HEADER_BYTES <= size and parts < AGGREGATE_PARTS:
-            parts += 1
-            read_tag_header(body + at, &sub)
-            if <Py_ssize_t>sub.size > size - at - TAG_HEADER_BYTES:
-                break
-            if at == 0:
-                first = sub.timestamp
-            if sub.kind == TAG_AUDIO or sub.kind == TAG_VIDEO:
-                self.take_message(sub.kind, timestamp + (sub.timestamp - first), sub.body, sub.size)
-            at += TAG_HEADER_BYTES + <Py_ssize_t>sub.size + BACK_POINTER_BYTES
-        return 0
 
     cdef int take_message(self, uint8_t kind, uint32_t timestamp, const uint8_t* body, Py_ssize_t size) except -1:
         cdef bint timed
@@ -373,6 +348,8 @@ cdef class StreamWriter(TagWriter):
             self.write_clock(dts)
         at = self.log.log.written
         self.write(kind, dts, traits.flags, body, size)
+        if picture != NULL:
+            self.shown_ms = max(self.shown_ms, dts + picture.cts_ms)
         if video or not self.has_video:
             figures_frame(&self.figures, dts, self.now_ms)
         if video and traits.track == 0:
@@ -460,6 +437,10 @@ cdef class StreamWriter(TagWriter):
         else:
             self.has_audio = False
         return self.announce_tracks()
+
+    cdef int64_t shown_ahead(self) noexcept:
+        """Return by how much a publisher that follows has to begin later, ms: a composition time may be any."""
+        return min(max(self.shown_ms + 1 - self.timeline.out, <int64_t>1), SPLICE_GAP_MS)
 
     cdef bint pass_gate(self, uint8_t kind, bint key) noexcept:
         """Decide whether a returning publisher's media starts with this frame."""

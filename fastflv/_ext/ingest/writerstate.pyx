@@ -7,7 +7,6 @@ from fastflv._ext.ingest.accessunits cimport AccessUnits, UnitCoding
 from fastflv._ext.ingest.adtsframes cimport AdtsFrames
 from fastflv._ext.ingest.figures cimport Figures
 from fastflv._ext.ingest.headers cimport HEADER_TOO_LARGE, Header
-from fastflv._ext.ingest.life cimport Life
 from fastflv._ext.ingest.streamwriter cimport SOUND_HEAD, StreamWriter
 from fastflv._ext.ingest.timeline cimport Timeline
 from fastflv._ext.syntax.flvtag cimport AVC1, CONFIG, HVC1, TAG_AUDIO, TAG_VIDEO, TagTraits
@@ -34,7 +33,6 @@ def writer_state(StreamWriter writer not None):
     return {
         "timeline": writer.timeline,
         "figures": writer.figures,
-        "life": writer.life,
         "headers": headers,
         "metadata": writer.headers.metadata,
         "hidden": [bool(writer.hidden[0]), bool(writer.hidden[1])],
@@ -77,7 +75,6 @@ def restore_writer(StreamWriter writer not None, dict state not None):
     """
     cdef Timeline timeline = state["timeline"]
     cdef Figures figures = state["figures"]
-    cdef Life life = state["life"]
     cdef bytes sound = state["sound"]
     cdef bytes body
     cdef TagTraits traits
@@ -85,7 +82,6 @@ def restore_writer(StreamWriter writer not None, dict state not None):
         raise HandoverError("the clock, the sound or the flags of a writer are wrong")
     writer.timeline = timeline
     writer.figures = figures
-    writer.life = life
     for row in state["headers"]:
         body = row["body"]
         if row["kind"] != TAG_AUDIO and row["kind"] != TAG_VIDEO:

@@ -78,6 +78,10 @@ EXTENSIONS: Final = frozenset(
         "vhost.forward.tls_verify",
         "vhost.hls.hls_forward_query",
         "vhost.publish.grace",
+        "vhost.publish.takeover",
+        "vhost.publish.failover",
+        "vhost.publish.failback",
+        "vhost.publish.backup_suffix",
         "vhost.record_api",
         "vhost.record_path",
         "vhost.http_remux.on_missing",
@@ -160,6 +164,7 @@ VHOST: Final = block(
     limits=LIMITS,
     publish=block(
         "mr mr_latency firstpkt_timeout normal_timeout parse_sps try_annexb_first kickoff_for_idle grace"
+        " takeover failover failback backup_suffix"
     ),
     refer=block("enabled all publish play"),
     timeshift=block("window max_bytes path"),

@@ -33,5 +33,17 @@ class Publish:
     kickoff_for_idle: float = bounded(0.0, 0.0)
     "Disconnect a publisher that nobody plays for this long, seconds. Default 0, off."
 
+    takeover: bool = False
+    "fastflv: a publisher of a name that has one takes its place, and the one before is closed. Default off: refused."
+
+    failover: int = bounded(limits.FAILOVER_MS, limits.FAILOVER_MS_MIN)
+    "fastflv: silence of a publisher after which the one on standby is played, milliseconds. Default 1000."
+
+    failback: bool = False
+    "fastflv: the primary publisher is played again once it has been back for some seconds. Default off."
+
+    backup_suffix: str = ""
+    "fastflv: names that end so publish the stream without that end, as backup. Default none."
+
     grace: float = bounded(limits.PUBLISH_GRACE_SECONDS, 0.0, 3600.0)
     "fastflv: how long players stay after the publisher left, for its return, seconds. Default 5."

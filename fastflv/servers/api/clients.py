@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Final
 
-from fastflv.access.request import Action
+from fastflv.access.request import Action, Role
 from fastflv.net.peertext import masked
 from fastflv.protocols.http.message import Response
 from fastflv.servers.api.census import TRAFFIC, Census, VhostEntry
@@ -73,7 +73,7 @@ CLIENT: Final = record(
         "alive": about(NUMBER, "Seconds since it came or joined."),
         **TRAFFIC,
     },
-    STEPS,
+    {**STEPS, "role": about(one_of(*(role.value for role in Role)), "Of a publisher.")},
 )
 GONE: Final = record(
     {
@@ -223,10 +223,10 @@ def _publishes(found: Client | Waiting) -> bool:
 
 
 def _player(client: Client) -> dict[str, object]:
-    """The fields of STEPS; none for a publisher."""
+    """The fields of STEPS, or the role of a publisher."""
     player = client.player
     if player is None:
-        return {}
+        return {"role": client.request.role.value}
     first, key = player.beginning
     return {
         **player.steps._asdict(),

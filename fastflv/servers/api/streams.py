@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from fastflv.access.request import Role
 from fastflv.media import trackinfo as tracks
 from fastflv.net.peertext import masked
 from fastflv.protocols.http.message import Response
@@ -51,6 +52,8 @@ STREAM: Final = record(
             {
                 "active": FLAG,
                 "cid": about(TEXT, "Id of the publisher."),
+                "role": about(one_of("", *(role.value for role in Role)), "Of it; empty without one."),
+                "standby": about(TEXT, "Id of the publisher that is ready to follow; empty without one."),
                 "state": one_of(*(phase.value for phase in Phase)),
             }
         ),
@@ -140,6 +143,8 @@ class Streams:
             "publish": {
                 "active": stream.phase is Phase.LIVE,
                 "cid": stream.publisher_id,
+                "role": publisher.request.role.value if publisher else "",
+                "standby": stream.standby_id,
                 "state": stream.phase.value,
             },
             "video": video_of(stream, parsed=vhost is None or vhost.parse_sps),

@@ -190,6 +190,14 @@ def _of_server(figures: Figures) -> Iterator[Metric]:
         ended.add_metric((reason.value,), count)
     yield evicted
     yield ended
+    switches = CounterMetricFamily(
+        "fastflv_publisher_switches",
+        "Times that another publisher of a live stream took over, by reason.",
+        labels=("reason",),
+    )
+    for why, count in figures.switches.items():
+        switches.add_metric((why.value,), count)
+    yield switches
     limited = CounterMetricFamily(
         "fastflv_limited",
         "Clients refused by limits, and publishers closed by ingest_rate.",

@@ -13,7 +13,7 @@ from fastflv.servers.metrics.streamrows import StreamRow, StreamRows
 from fastflv.stream.clients import Client, Clients, PlayerLink
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.histogram import Counts
-from fastflv.stream.hub import Hub
+from fastflv.stream.hub import Hub, Switch
 from fastflv.stream.joindelays import JoinDelays
 from fastflv.stream.lag import NO_STEPS, Steps
 from fastflv.stream.stream import Phase, Stream
@@ -64,6 +64,7 @@ class Figures:
     received: int
     sent: int
     ended: Mapping[EndReason, int]
+    switches: Mapping[Switch, int]
     limited: Mapping[str, int]
     "Refusals and closed publishers by name of the limit."
     forwards: ForwardFigures
@@ -131,6 +132,7 @@ class Survey:
             received=clients.received_before,
             sent=clients.sent_before.total(),
             ended=Counter(clients.ended),
+            switches=Counter(hub.switches),
             limited=dict(limited),
             forwards=forwards,
             directories=directories,

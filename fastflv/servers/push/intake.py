@@ -66,7 +66,6 @@ class Intake:
     __slots__ = (
         "_budget",
         "_carrier",
-        "_name",
         "_pending",
         "_publication",
         "_reader",
@@ -89,7 +88,6 @@ class Intake:
         self._carrier: Carrier | None = carrier
         "None once the publish is over: the carrier holds the intake."
         self._request = request
-        self._name = name
         self._reader = TagReader()
         self._budget = MessageBudget()
         self._rest: bytes | None = None
@@ -190,7 +188,7 @@ class Intake:
         request = self._request
         log.info(
             "%s %s: publish of %s refused: %s",
-            request.scheme, request.peer.ip, self._name.url, why, extra=request.peer.marks,
+            request.scheme, request.peer.ip, publication.stream.url, why, extra=request.peer.marks,
         )  # fmt: skip
         carrier = self._end(EndReason.PROTOCOL)
         if carrier is not None:

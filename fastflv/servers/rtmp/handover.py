@@ -62,7 +62,7 @@ def part_connection(connection: RtmpConnection, nothing: int) -> None:
 
 def _publish_state(publish: RtmpPublish) -> State | None:
     publication = publish.publication
-    if publication is None or publication.client is None:
+    if publication is None or publication.client is None or not publication.sink.on_air:
         return None
     client = publication.client
     return {
