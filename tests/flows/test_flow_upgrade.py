@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from broadcast import Broadcast, endless
 from clip import Clip
-from flvread import FlvReader, media
+from flvread import AUDIO, FlvReader, media
 from hookserver import HookServer
 from model.ports import free_ports
 from model.ts import read_ts
-from player import Player, check_complete
+from player import Player, check_complete, numbers
 from publisher import Publisher, film, headers
 from reloading import refused
 from rtmpplayer import RtmpPlayer
@@ -134,6 +134,51 @@ def test_half_sent_tags_of_a_player_that_does_not_read_are_finished(server: Upgr
         for play in slow:
             play.frames(40)
             check_complete(play)
+
+
+@pytest.mark.slow
+def test_odd_connections_of_rtmp_go_on_as_they_were(server: UpgradingServer) -> None:
+    with ExitStack() as stack:
+        first = stack.enter_context
+        publisher = first(Publisher(server.rtmp).publish("one"))
+        publisher.begin("two")
+        numbers_of = {name: number for name, number in publisher.streams.items()}
+
+        def shoot(begin: int, count: int) -> None:
+            for stream in numbers_of.values():
+                publisher.tags(film(count, start=40 * begin, first=begin), stream=stream)
+
+        for stream in numbers_of.values():
+            publisher.tags(headers(), stream=stream)
+        shoot(0, 25)
+        paused = first(RtmpPlayer(server.rtmp).open("one")).frames(5)
+        paused.say("pause", True, 0.0)
+        paused.told("NetStream.Pause.Notify").heard_of()
+        silent = first(RtmpPlayer(server.rtmp).open("two")).frames(5)
+        silent.say("receiveAudio", False)
+        silent.heard_of()
+        brief = first(RtmpPlayer(server.rtmp).greet().connect()).play("two", -2.0, 600_000.0).frames(5)
+        plain = first(Player(server.http, "/live/two.flv")).frames(5)
+        assert server.upgrade()["taken"] == {"listeners": 3, "streams": 2, "publishers": 2, "players": 4}
+        before = paused.count()
+        shoot(25, 50)
+        silent.heard_of()
+        sounds = silent.count(AUDIO)
+        shoot(75, 50)
+        plain.frames(90)
+        check_complete(plain)
+        brief.frames(90)
+        check_complete(brief)
+        silent.until(lambda me: me.count() >= 95)
+        assert silent.count(AUDIO) == sounds
+        assert paused.heard_of().count() == before
+        paused.say("pause", False, 0.0)
+        paused.told("NetStream.Unpause.Notify").until(lambda me: me.count() >= before + 5)
+        publisher.end("two")
+        plain.rest()
+        assert plain.clean
+        publisher.tags(film(10, start=40 * 125, first=125), stream=numbers_of["one"])
+        paused.until(lambda me: numbers(me)[-1] == 134)
 
 
 @pytest.mark.slow
