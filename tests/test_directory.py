@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fastflv import limits
-from fastflv.cluster.directory import Directory, NodeCard, key_of, name_of
+from fastflv.cluster.directory import Directory, News, NodeCard, key_of, name_of
 from fastflv.cluster.directorylink import directory_fault
 from fastflv.stream.name import StreamName
 
@@ -89,6 +93,37 @@ def test_a_card_that_is_none_says_nothing(fields):
 def test_a_card_is_read_as_it_was_written():
     card = NodeCard("vid-1", {"rtmp": "192.0.2.1:1935"}, 3, 400, ("v",))
     assert NodeCard.read(card.fields()) == card
+
+
+@pytest.mark.parametrize(
+    ("text", "news"),
+    [
+        ('{"node":"a","gone":true}', News("a", gone=True)),
+        ('{"node":"a","version":3}', News("a", version=3)),
+        (
+            '{"node":"a","version":3,"began":{"v/live/x":1,"v/live/y":"z"},"ended":["v/live/w",7]}',
+            News("a", version=3, began={"v/live/x": 1.0}, ended=("v/live/w",)),
+        ),
+        ('{"node":"a","version":"3","began":7,"ended":8}', News("a", began={})),
+        ('{"node":7}', None),
+        ('{"node":""}', None),
+        ("[]", None),
+        ("{", None),
+        ("[" * 100_000, None),
+    ],
+)
+def test_news_are_read_as_far_as_they_are_some(text, news):
+    assert News.read(text) == news
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda each: st.lists(each, max_size=3) | st.dictionaries(st.sampled_from(["node", "version", "began", "ended", "gone", "x"]), each, max_size=5), max_leaves=12))  # fmt: skip
+def test_no_news_and_no_card_do_harm(told):
+    directory = Directory("me")
+    directory.put("a", NodeCard.read(told), 1, {})
+    news = News.read(json.dumps(told))
+    if news is not None:
+        directory.change("a", 2, news.began or {}, news.ended)
+        directory.having(CAM)
 
 
 @pytest.mark.parametrize(

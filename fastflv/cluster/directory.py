@@ -5,6 +5,7 @@ It is a copy of what stands in Redis, so a look-up waits for nobody and works on
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -82,6 +83,42 @@ class Node:
 
     streams: dict[str, float]
     "When each began, seconds since 1970, by `key_of`."
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a server tells the others."""
+
+    mark: str
+
+    gone: bool = False
+    "It leaves."
+
+    version: int = 0
+
+    began: Mapping[str, float] | None = None
+    "Streams with their times; None: all that the server has must be read."
+
+    ended: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, text: str) -> News | None:
+        """Take a message of the channel; None for one that is none of fastflv's."""
+        try:
+            told = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        mark = told.get("node") if isinstance(told, dict) else None
+        if not isinstance(mark, str) or not mark:
+            return None
+        ended = told.get("ended")
+        return cls(
+            mark,
+            told.get("gone") is True,
+            _count(told.get("version")),
+            streams_of(told["began"]) if "began" in told else None,
+            tuple(each for each in ended if isinstance(each, str)) if isinstance(ended, list) else (),
+        )
 
 
 class Directory:
@@ -171,6 +208,17 @@ class Directory:
             for key in keys:
                 for watcher in self.watchers:
                     watcher(name_of(key))
+
+
+def streams_of(found: object) -> dict[str, float]:
+    """Return streams with their times, as far as *found* has some."""
+    streams = {}
+    for key, since in found.items() if isinstance(found, dict) else ():
+        try:
+            streams[str(key)] = float(since)
+        except (TypeError, ValueError):
+            continue
+    return streams
 
 
 def _text(value: object) -> str:

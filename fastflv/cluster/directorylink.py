@@ -10,13 +10,13 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from importlib import import_module
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from fastflv import limits
-from fastflv.cluster.directory import Directory, NodeCard
+from fastflv.cluster.directory import Directory, News, NodeCard, streams_of
 from fastflv.net.peertext import masked
 
 log = logging.getLogger(__name__)
@@ -290,19 +290,15 @@ class DirectoryLink:
                 await self._take(client, message["data"])
 
     async def _take(self, client: Any, data: str) -> None:
-        try:
-            told = json.loads(data)
-            mark, version = str(told["node"]), told.get("version", 0)
-            began, ended = told.get("began", {}), told.get("ended", [])
-        except (ValueError, TypeError, KeyError, AttributeError):
+        news = News.read(data)
+        if news is None:
             log.warning("directory %s: a message on %s that is none of fastflv's", self.shown, NEWS)
+        elif news.mark == self.directory.mark:
             return
-        if mark == self.directory.mark:
-            return
-        if told.get("gone"):
-            self.directory.drop(mark)
-        elif "began" not in told or not self.directory.change(mark, version, _streams(began), ended):
-            await self._read(client, mark)
+        elif news.gone:
+            self.directory.drop(news.mark)
+        elif news.began is None or not self.directory.change(news.mark, news.version, news.began, news.ended):
+            await self._read(client, news.mark)
 
     async def _read_all(self, client: Any) -> None:
         """Look at the lease of each server, and read those whose news were missed."""
@@ -338,24 +334,13 @@ class DirectoryLink:
             self._miss(mark)
             return
         found = {key[len(STREAM) :]: since for key, since in fields.items() if key.startswith(STREAM)}
-        self.directory.put(mark, _card(fields.get("card", "")), int(fields["version"]), _streams(found))
-
-
-def _streams(found: object) -> Mapping[str, float]:
-    """Streams with their times, as far as they are some."""
-    streams = {}
-    for key, since in found.items() if isinstance(found, dict) else ():
-        try:
-            streams[str(key)] = float(since)
-        except (TypeError, ValueError):
-            continue
-    return streams
+        self.directory.put(mark, _card(fields.get("card", "")), int(fields["version"]), streams_of(found))
 
 
 def _card(text: str) -> NodeCard:
     try:
         return NodeCard.read(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return NodeCard()
 
 
