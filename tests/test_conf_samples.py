@@ -78,6 +78,8 @@ def test_the_samples_do_what_their_names_say():
     assert sample("behind.proxy").rtmp.proxy_protocol and len(sample("behind.proxy").trusted_proxies) == 2
     assert len(sample("push.flv").stream_casters) == 1 and sample("push.flv").flv_tcp.enabled
     assert sample("vhosts").vhost("elsewhere.example.com") is None
+    assert len(sample("forward").vhost("x").forward.destination) == 2
+    assert sample("directory").vhost("x").cluster.directory.startswith("redis://")
     assert sample("include").vhost("include.example.com").http_remux.enabled
     assert (
         sample("reconnect").vhost("x").publish.grace,

@@ -64,6 +64,14 @@ def test_the_emptiest_edge_with_room_comes_first():
     assert [node.mark for node in directory.edges("v")] == ["a", "b"]
 
 
+def test_a_publish_goes_to_the_origin_with_the_fewest_streams():
+    directory = Directory("me")
+    for mark, streams, origins in (("me", 0, ("v",)), ("a", 5, ("v",)), ("b", 3, ("v",)), ("c", 1, ("w",))):
+        having = {f"v/live/{number}": 1.0 for number in range(streams)}
+        directory.put(mark, NodeCard(origins=origins), 1, having)
+    assert [node.mark for node in directory.origins("v")] == ["b", "a"]
+
+
 def test_servers_and_streams_are_bounded(monkeypatch):
     monkeypatch.setattr(limits, "DIRECTORY_NODES_MAX", 2)
     monkeypatch.setattr(limits, "DIRECTORY_STREAMS_MAX", 3)
@@ -91,7 +99,7 @@ def test_a_card_that_is_none_says_nothing(fields):
 
 
 def test_a_card_is_read_as_it_was_written():
-    card = NodeCard("vid-1", {"rtmp": "192.0.2.1:1935"}, 3, 400, ("v",))
+    card = NodeCard("vid-1", {"rtmp": "192.0.2.1:1935"}, 3, 400, ("v",), ("w",))
     assert NodeCard.read(card.fields()) == card
 
 

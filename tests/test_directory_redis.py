@@ -104,6 +104,20 @@ async def waiting(server: fastflv.Server) -> bool:
 
 
 @looped
+async def test_a_publish_to_an_edge_without_origins_goes_to_one_of_the_directory(tmp_path: Path):
+    with RedisServer(tmp_path) as redis:
+        url = redis.url()
+        async with node(port(), cluster(url)) as origin, node(port(), cluster(url, EDGE)) as edge:
+            await up(origin, edge)
+            async with edge.publish("live/x") as publisher:
+                film = await Film(publisher).begin()
+                await names(edge, "x")
+                while not origin.streams:
+                    await film.frame()
+                assert [view.name.stream for view in origin.streams] == ["x"]
+
+
+@looped
 async def test_a_player_at_the_wrong_origin_is_sent_to_the_one_that_has_the_stream(tmp_path: Path):
     with RedisServer(tmp_path) as redis:
         url = redis.url()

@@ -6,6 +6,7 @@ Spec: RTMP 1.0, 7.2.1.1 (tcUrl, app); RFC 3986. The forms are those of SRS edges
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -93,7 +94,16 @@ def parse_origin(text: str, scheme: str) -> OriginAddress:
 
 def origin_at(node: Node, scheme: str) -> OriginAddress | None:
     """Return how *node* is asked for streams by *scheme*, or by another one where it does not speak that; None: not at all."""
-    for each in (scheme, "rtmp", "http"):
+    return _origin_at(node, (scheme, "rtmp", "http"))
+
+
+def rtmp_origin_at(node: Node) -> OriginAddress | None:
+    """Return how streams are published at *node*; None: not by RTMP."""
+    return _origin_at(node, ("rtmp", "rtmps"))
+
+
+def _origin_at(node: Node, schemes: Iterable[str]) -> OriginAddress | None:
+    for each in schemes:
         if each in node.card.addresses:
             try:
                 return parse_origin(node.card.addresses[each], each)

@@ -43,11 +43,14 @@ class NodeCard:
     edges: tuple[str, ...] = ()
     "Vhosts of which it is an edge with room for players."
 
+    origins: tuple[str, ...] = ()
+    "Vhosts whose streams are published there."
+
     @classmethod
     def read(cls, fields: object) -> NodeCard:
         """Take what came from Redis; whatever is not as it should be counts as not said."""
         told = fields if isinstance(fields, dict) else {}
-        addresses, edges = told.get("addresses"), told.get("edges")
+        addresses = told.get("addresses")
         return cls(
             _text(told.get("server")),
             {key: value for key, value in addresses.items() if isinstance(value, str)}
@@ -55,7 +58,8 @@ class NodeCard:
             else {},
             _count(told.get("players")),
             _count(told.get("kbps")),
-            tuple(each for each in edges if isinstance(each, str)) if isinstance(edges, list) else (),
+            _texts(told.get("edges")),
+            _texts(told.get("origins")),
         )
 
     def fields(self) -> dict[str, object]:
@@ -66,6 +70,7 @@ class NodeCard:
             "players": self.players,
             "kbps": self.kbps,
             "edges": list(self.edges),
+            "origins": list(self.origins),
         }
 
 
@@ -117,7 +122,7 @@ class News:
             told.get("gone") is True,
             _count(told.get("version")),
             streams_of(told["began"]) if "began" in told else None,
-            tuple(each for each in ended if isinstance(each, str)) if isinstance(ended, list) else (),
+            _texts(ended),
         )
 
 
@@ -151,6 +156,11 @@ class Directory:
         """Return the other edges of *vhost* with room, the one with the fewest players first."""
         found = [node for node in self if vhost in node.card.edges and node.mark != self.mark]
         return sorted(found, key=lambda node: (node.card.players, node.mark))
+
+    def origins(self, vhost: str) -> list[Node]:
+        """Return the other servers to which streams of *vhost* are published, the one with the fewest first."""
+        found = [node for node in self if vhost in node.card.origins and node.mark != self.mark]
+        return sorted(found, key=lambda node: (len(node.streams), node.mark))
 
     # --- what Redis says ---
 
@@ -223,6 +233,10 @@ def streams_of(found: object) -> dict[str, float]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
 def _count(value: object) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest
-from fastflv.cluster.address import OriginAddress, origin_at
+from fastflv.cluster.address import OriginAddress, origin_at, rtmp_origin_at
 from fastflv.cluster.directories import Directories
 from fastflv.cluster.options import EdgeOptions
 from fastflv.cluster.origins import Origins
@@ -80,6 +80,13 @@ class Pulls:
                 if (origin := origin_at(node, options.scheme_for(scheme))) is not None
             ]
         return self.origins.ordered(dict.fromkeys((*found, *options.origins_for(scheme))))
+
+    def takers(self, name: StreamName, options: EdgeOptions) -> list[OriginAddress]:
+        """Return the servers to which a publish of *name* is passed on, in the order in which they are to be asked."""
+        directory = self._directories.at(options.directory) if self._directories is not None else None
+        nodes = directory.origins(options.vhost_at_origin(name.vhost)) if directory is not None else []
+        found = (rtmp_origin_at(node) for node in nodes)
+        return self.origins.ordered(dict.fromkeys((*filter(None, found), *options.rtmp_origins)))
 
     def _located(self, url: str, there: StreamName) -> None:
         """A server of the directory at *url* has begun to have the stream *there*."""

@@ -133,7 +133,7 @@ class Relay:
     def begin(self) -> None:
         """Ask the origins in their order; the first that answers decides."""
         options = self._shared.options_of(self.request.vhost)
-        self._queue = self._shared.pulls.origins.ordered(options.rtmp_origins) if options is not None else []
+        self._queue = self._shared.pulls.takers(self._name, options) if options is not None else []
         self._ask_next("there is none")
 
     def cancel(self) -> None:

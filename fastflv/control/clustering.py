@@ -129,4 +129,5 @@ class Clustering:
                 for name, options in vhosts.items()
                 if options.edge and not self._redirect.is_full(options)
             ),
+            tuple(name for name, options in vhosts.items() if not options.edge),
         )
