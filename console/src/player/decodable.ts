@@ -31,6 +31,13 @@ export function isDecodable(codec: string): boolean {
   return type !== undefined && !!(sources.MediaSource ?? sources.ManagedMediaSource)?.isTypeSupported(type);
 }
 
+const READ = new Set(["H264", "HEVC", "AV1", "AAC", "MP3", "Opus"]);
+
+/** mpegts.js reads *codec* from FLV, in a form that browsers take. */
+export function isRead(codec: string): boolean {
+  return READ.has(codec);
+}
+
 /** The media element plays *codec* where MSE does not, as some players of HLS do. */
 export function isPlayable(codec: string): boolean {
   return document.createElement("video").canPlayType(TYPES[codec] ?? "") !== "";

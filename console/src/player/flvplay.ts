@@ -1,7 +1,7 @@
 // One attempt to play FLV: a connection, mpegts.js, and G.711 beside it.
 import type Mpegts from "mpegts.js";
 import { readAmf } from "./amf";
-import { isDecodable, isPcm, nameOf } from "./decodable";
+import { isDecodable, isPcm, isRead, nameOf } from "./decodable";
 import type { Ending } from "./ending";
 import { LiveClock, type RateMeter } from "./facts";
 import { type Feed, openFeed } from "./feed";
@@ -178,19 +178,22 @@ export class FlvPlay {
     };
   }
 
-  #take(tag: Tag): void {
-    if (this.#over) return;
+  /** Returns false for what mpegts.js is not to see. */
+  #take(tag: Tag): boolean {
+    if (this.#over) return true;
     if (tag.kind === SCRIPT) {
       const [name, fields] = readAmf(tag.body);
       if (name === "onLiveClock") this.clock.take(tag, fields);
     } else if (tag.kind === VIDEO) {
-      const { codec, frame, key } = readVideo(tag);
+      const { codec, odd, frame, key } = readVideo(tag);
+      if (odd) return false;
       if (codec !== this.video) {
         this.video = codec;
         if (!isDecodable(codec)) {
           this.#give(() => this.#events.undecodable(codec));
-          return;
+          return true;
         }
+        if (!isRead(codec)) this.#give(() => this.#events.unparsable());
       }
       if (frame) this.#begin(tag.time);
       if (frame && key) {
@@ -198,19 +201,22 @@ export class FlvPlay {
         this.#lastKey = tag.time;
       }
     } else if (tag.kind === AUDIO && tag.size) {
-      this.#takeSound(tag);
+      return this.#takeSound(tag);
     }
+    return true;
   }
 
-  #takeSound(tag: Tag): void {
-    const { codec, frame } = readAudio(tag);
+  #takeSound(tag: Tag): boolean {
+    const { codec, odd, frame } = readAudio(tag);
+    if (odd) return false;
     const without = this.#options.without;
     if (codec !== this.audio) {
       this.audio = codec;
       if (without ? isPcm(codec) && codec !== without : !isDecodable(codec)) {
         this.#give(() => this.#events.soundless(codec));
-        return;
+        return true;
       }
+      if (!without && !isRead(codec)) this.#give(() => this.#events.unparsable());
     }
     if (this.sound) {
       this.bare = this.#tags.pictured === false && !this.video;
@@ -218,6 +224,7 @@ export class FlvPlay {
     } else if (frame && !without) {
       this.#begin(tag.time);
     }
+    return true;
   }
 
   /** mpegts.js counts its time from the first frame that it is given. */

@@ -7,6 +7,9 @@ export const SCRIPT = 18;
 /** Kept of the body of a tag, bytes. Sound is decoded here where the browser cannot; pictures never are. */
 const KEPT: Record<number, number> = { [AUDIO]: 16 * 1024, [VIDEO]: 8, [SCRIPT]: 64 * 1024 };
 
+/** A kind of tags that nobody knows. */
+const NO_KIND = 31;
+
 export interface Tag {
   kind: number;
   /** ms. */
@@ -18,7 +21,10 @@ export interface Tag {
 }
 
 export class FlvTags {
-  #take: (tag: Tag) => void;
+  #take: (tag: Tag) => boolean | void;
+  /** Where the head of the tag begins in the data that came last; below 0: in what came before. */
+  #at = 0;
+  #data: Uint8Array = new Uint8Array(0);
   #head = new Uint8Array(11);
   #body = new Uint8Array(KEPT[SCRIPT]!);
   #filled = 0;
@@ -26,8 +32,8 @@ export class FlvTags {
   #kept = 0;
   #state: "start" | "tag" | "body" | "skip" | "lost" = "start";
 
-  /** *take* is called for each tag. */
-  constructor(take: (tag: Tag) => void) {
+  /** *take* is called for each tag. Where it returns false, readers of the same bytes behind this one skip the tag. */
+  constructor(take: (tag: Tag) => boolean | void) {
     this.#take = take;
   }
 
@@ -41,6 +47,8 @@ export class FlvTags {
 
   push(data: Uint8Array): void {
     let at = 0;
+    this.#data = data;
+    this.#at = -1;
     while (at < data.length && this.#state !== "lost") {
       if (this.#state === "skip") {
         const step = Math.min(this.#skip, data.length - at);
@@ -52,6 +60,7 @@ export class FlvTags {
         if (this.#filled === this.#kept) this.#end();
       } else {
         const size = this.#state === "start" ? 9 : 11;
+        if (!this.#filled) this.#at = at;
         at += this.#gather(this.#head, size, data, at);
         if (this.#filled === size) this.#begin();
       }
@@ -87,7 +96,8 @@ export class FlvTags {
     this.#filled = 0;
     this.#skip = this.#size - this.#kept + 4;
     this.#state = "skip";
-    this.#take({ kind: this.#kind, time, size: this.#size, body: this.#body.subarray(0, this.#kept) });
+    const wanted = this.#take({ kind: this.#kind, time, size: this.#size, body: this.#body.subarray(0, this.#kept) });
+    if (wanted === false && this.#at >= 0) this.#data[this.#at] = NO_KIND;
   }
 
   get #kind(): number {
@@ -110,6 +120,8 @@ const FOUR_CC: Record<string, string> = {
 
 export interface Coded {
   codec: string;
+  /** A kind of packet that mpegts.js takes for a fault: about channels or colours, or with several tracks. */
+  odd: boolean;
   /** It has a frame: no header of a sequence, no metadata. */
   frame: boolean;
   key: boolean;
@@ -124,16 +136,16 @@ function fourCc(body: Uint8Array): string {
 export function readVideo({ body }: Tag): Coded {
   const first = body[0] ?? 0;
   const key = ((first >> 4) & 7) === 1;
-  if (first & 0x80) return { codec: fourCc(body), frame: [1, 3].includes(first & 15), key };
+  if (first & 0x80) return { codec: fourCc(body), odd: (first & 15) > 3, frame: [1, 3].includes(first & 15), key };
   const id = first & 15;
   const framed = id === 7 || id === 12 || id === 13;
-  return { codec: VIDEO_CODECS[id] ?? `video ${id}`, frame: !framed || body[1] === 1, key };
+  return { codec: VIDEO_CODECS[id] ?? `video ${id}`, odd: false, frame: !framed || body[1] === 1, key };
 }
 
 /** What an audio tag carries. */
 export function readAudio({ body }: Tag): Coded {
   const first = body[0] ?? 0;
   const id = first >> 4;
-  if (id === 9) return { codec: fourCc(body), frame: (first & 15) === 1, key: false };
-  return { codec: AUDIO_CODECS[id] ?? `audio ${id}`, frame: id !== 10 || body[1] === 1, key: false };
+  if (id === 9) return { codec: fourCc(body), odd: (first & 15) > 2, frame: (first & 15) === 1, key: false };
+  return { codec: AUDIO_CODECS[id] ?? `audio ${id}`, odd: false, frame: id !== 10 || body[1] === 1, key: false };
 }

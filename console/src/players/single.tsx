@@ -92,8 +92,9 @@ function emptySentence(): string {
 function Chooser() {
   const typed = useSignal(address.value.url);
   const wanted = useSignal("");
-  const streams = (listing.value?.streams ?? []).filter((each) => keyOf(each).toLowerCase().includes(wanted.value.toLowerCase()));
-  const current = address.value.url ? "" : address.value.stream || (streams[0] ? keyOf(streams[0]) : "");
+  const all = listing.value?.streams ?? [];
+  const streams = all.filter((each) => keyOf(each).toLowerCase().includes(wanted.value.toLowerCase()));
+  const current = address.value.url ? "" : address.value.stream || (all[0] ? keyOf(all[0]) : "");
   return (
     <>
       <section class="panel chooser" aria-labelledby="streams">
@@ -105,7 +106,7 @@ function Chooser() {
             <Icon name="grid" size={17} /> Wall
           </button>
         </div>
-        {(listing.value?.streams.length ?? 0) > 8 && (
+        {all.length > 8 && (
           <input type="search" placeholder="Find a stream" aria-label="Find a stream" onInput={(event) => (wanted.value = event.currentTarget.value)} />
         )}
         <ul>
@@ -118,7 +119,7 @@ function Chooser() {
             </li>
           ))}
         </ul>
-        {!streams.length && <p class="muted">{emptySentence()}</p>}
+        {!streams.length && <p class="muted">{all.length ? "No stream has that in its name." : emptySentence()}</p>}
       </section>
       <form
         class="panel paste"
