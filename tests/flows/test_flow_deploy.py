@@ -1,0 +1,118 @@
+"""Viewers and an encoder behind real proxies that run with the files of docs/deploy/proxies."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from model.ports import free_ports
+from player import Player
+from proxyclients import rtmp_player
+from publisher import Publisher, film, headers
+from server import HOST, Log, Server, until, vhost_text
+
+PROXIES = Path(__file__).parents[2] / "docs" / "deploy" / "proxies"
+MODULES = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules")
+FAR = "127.0.0.7"
+"Address of this machine that encoder and viewers come from."
+
+
+@contextmanager
+def proxy(words: list[str], ports: dict[str, int]) -> Iterator[None]:
+    """Run a proxy until it listens, and on."""
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    log = Log(process.stderr)
+    try:
+        for port in ports.values():
+            until(lambda port=port: log.ended or _accepts(port), "the proxy listens", 20)
+        assert not log.ended, log.text()
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+        log.close()
+
+
+def _accepts(port: int) -> bool:
+    return any(
+        f":{port:04X} 00000000:0000 0A" in Path(f"/proc/net/{table}").read_text() for table in ("tcp", "tcp6")
+    )
+
+
+def nginx(folder: Path, text: str, ports: dict[str, int]) -> list[str]:
+    binary = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    module = next((path for at in MODULES if (path := Path(at) / "ngx_stream_module.so").exists()), None)
+    if binary is None or module is None:
+        pytest.skip("no nginx with its stream module")
+    text = text.replace("modules/ngx_stream_module.so", str(module))
+    text = text.replace("listen 80;", f"listen {ports['http']};").replace(
+        "listen 1935;", f"listen {ports['rtmp']};"
+    )
+    temporary = "".join(
+        f"    {each}_temp_path {folder}/{each};\n"
+        for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    text = text.replace("http {\n", f"http {{\n    access_log off;\n{temporary}", 1)
+    text = f"daemon off;\npid {folder}/nginx.pid;\nerror_log stderr;\n{text}"
+    file = folder / "nginx.conf"
+    file.write_text(
+        text.replace("worker_processes auto;", "worker_processes 1;").replace(
+            "worker_rlimit_nofile 1048576;", ""
+        )
+    )
+    return [binary, "-p", str(folder), "-c", str(file)]
+
+
+def haproxy(folder: Path, text: str, ports: dict[str, int]) -> list[str]:
+    binary = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    if binary is None:
+        pytest.skip("no haproxy")
+    text = text.replace("bind :80\n", f"bind {HOST}:{ports['http']}\n").replace(
+        "bind :1935\n", f"bind {HOST}:{ports['rtmp']}\n"
+    )
+    file = folder / "haproxy.cfg"
+    file.write_text(text.replace("maxconn 100000", "maxconn 100"))
+    return [binary, "-f", str(file)]
+
+
+Words = Callable[[Path, str, dict[str, int]], list[str]]
+
+
+@pytest.mark.parametrize(
+    ("sample", "words"), [("nginx.conf", nginx), ("haproxy.cfg", haproxy)], ids=["nginx", "haproxy"]
+)
+def test_an_encoder_and_viewers_behind_a_proxy_are_served_and_named(
+    tmp_path: Path, sample: str, words: Words
+) -> None:
+    http, rtmp = free_ports(2)
+    ports = {"http": http, "rtmp": rtmp}
+    server = Server(
+        tmp_path,
+        vhost_text(more="hls { enabled on; hls_fragment 1; }"),
+        more=f"trusted_proxies {HOST}; rtmp {{ proxy_protocol on; }}",
+    )
+    text = (PROXIES / sample).read_text()
+    for there, here in (("127.0.0.1:11935", server.rtmp), ("127.0.0.1:8080", server.http)):
+        assert there in text
+        text = text.replace(there, f"{HOST}:{here}")
+    text = text.replace("port 8080", f"port {server.http}")
+    started = words(tmp_path, text, ports)
+    with server, proxy(started, ports):
+        publisher = Publisher(rtmp, source=FAR).publish("cam")
+        publisher.tags([*headers(), *film(25)])
+        with (
+            Player(http, "/live/cam.flv", source=FAR) as player,
+            rtmp_player(rtmp, source=FAR).open("cam") as other,
+        ):
+            player.frames(10)
+            other.frames(10)
+            rows = {row["type"]: row["ip"] for row in server.clients()}
+        assert rows == {"fmle-publish": FAR, "flv-play": FAR, "rtmp-play": FAR}
+        with Player(http, "/live/cam.m3u8") as playlist:
+            playlist.head()
+            assert playlist.status == 200
+        publisher.finish()
