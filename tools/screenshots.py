@@ -20,7 +20,7 @@ from pagesite import drive, origin  # noqa: E402
 from server import Server, vhost_text  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
-KEPT = ("root", "player", "player-light", "player-phone", "wall")
+KEPT = ("root", "player", "player-phone", "wall")
 "Views that the documents show."
 
 SOURCES = {
