@@ -118,7 +118,7 @@ def test_origins_are_asked_over_tls_and_their_certificates_verified(tmp_path, mo
     tls_context.cache_clear()
     show(200)
     monkeypatch.delenv("SSL_CERT_FILE")
-    monkeypatch.setattr("fastflv.limits.FETCH_SECONDS_MIN", 0.3)
+    monkeypatch.setattr("fastflv.limits.FETCH_SECONDS_MIN", 3.0)
     tls_context.cache_clear()
     show(503)
     tls_context.cache_clear()

@@ -130,3 +130,18 @@ async def test_a_publish_that_the_origin_has_still_of_before_is_passed_on_when_i
         origin.disconnect(before)
         await until(lambda: [client.id for client in publishers(origin)] not in ([], [before]))
         assert len(publishers(edge)) == 1
+
+
+@looped
+async def test_a_publish_goes_in_no_circle():
+    one, two = free_ports(2)
+    texts = [
+        edge_conf(to).replace("127.0.0.1:0", f"127.0.0.1:{at}", 1) for at, to in ((one, two), (two, one))
+    ]
+    async with fastflv.Server(texts[0]) as first, fastflv.Server(texts[1]) as second:
+        with pytest.raises(fastflv.PublishError, match="the publish comes from there"):
+            await first.publish("live/x").__aenter__()
+        assert not first.streams and not second.streams
+    async with fastflv.Server(edge_conf(one).replace("127.0.0.1:0", f"127.0.0.1:{one}", 1)) as alone:
+        with pytest.raises(fastflv.PublishError, match="the publish comes from there"):
+            await alone.publish("live/x").__aenter__()

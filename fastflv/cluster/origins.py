@@ -14,7 +14,7 @@ from typing import Any
 
 from fastflv import limits
 from fastflv.cluster.address import SECURE, OriginAddress
-from fastflv.cluster.remote import fault_of, tls_context
+from fastflv.cluster.remote import fault_of, load_tls
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ async def ask_for_life(address: OriginAddress) -> str:
     """Return why an origin shows no life; empty where its first byte came. A connection alone does not tell: the kernel accepts it."""
     try:
         async with asyncio.timeout(limits.UPSTREAM_ANSWER_SECONDS):
-            tls = tls_context() if address.scheme in SECURE else None
+            tls = await load_tls(asyncio.get_running_loop()) if address.scheme in SECURE else None
             reader, writer = await asyncio.open_connection(address.host, address.port, ssl=tls)
             try:
                 asked = (

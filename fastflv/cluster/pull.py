@@ -73,6 +73,8 @@ class Pull:
         self._search: Search | None = None
         self._warm: Search | None = None
         "Has the stream from another origin meanwhile, where the options want that."
+        self._leaves = False
+        "The present origin is none of the configuration any more: another one is to go on."
         self._warm_next = 0.0
         "When the next one may begin, monotonic clock, seconds."
         self._timer: Handle | None = None
@@ -296,6 +298,7 @@ class Pull:
         self._leave_upstream()
         self.upstream = upstream
         self._lost_at = 0.0
+        self._leaves = False
         self._shared.origins.health(upstream.origin).streams += 1
         self._shared.origins.worked(upstream.origin)
         now = self._loop.time()
@@ -337,7 +340,7 @@ class Pull:
                 self.name.url, upstream.origin, rhythm.patience,
             )  # fmt: skip
             self._seek()
-        elif stalled or self._is_moving:
+        elif stalled or self._leaves:
             return
         elif self._search is not None:
             log.info("stream %s: %s sends again", self.name.url, upstream.origin)
@@ -350,12 +353,6 @@ class Pull:
             if others:
                 self._warm = self._make_search(warm=True)
                 self._warm.begin(others[:1])
-
-    @property
-    def _is_moving(self) -> bool:
-        """The present origin is none of the configuration any more."""
-        assert self.upstream is not None
-        return self.upstream.origin not in self.options.origins_for(self._request.scheme)
 
     def upstream_over(self, upstream: Upstream, fault: Fault) -> None:
         """As `UpstreamOwner` says: the one that feeds the stream is lost."""
@@ -420,8 +417,11 @@ class Pull:
         if self._warm is not None and options != former:
             self._warm.stop()
             self._warm = None
-        if self.upstream is not None and self._is_moving and self._search is None:
-            self._seek()
+        named = set(former.origins_for(self._request.scheme)) - set(options.origins_for(self._request.scheme))
+        if self.upstream is not None and self.upstream.origin in named:
+            self._leaves = True
+            if self._search is None:
+                self._seek()
 
     def end(self, reason: EndReason) -> None:
         """Fetch no more. Viewers stay for the grace period of the stream; those who wait are refused."""

@@ -28,7 +28,7 @@ from fastflv.playing.player import Framing
 from fastflv.playing.players import Players
 from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.protocols.rtmp.client import ClientSession
-from fastflv.protocols.rtmp.clientevents import ClientEvent, Failed, Redirected, Started
+from fastflv.protocols.rtmp.clientevents import ClientEvent, Connected, Failed, Redirected, Started
 from fastflv.protocols.rtmp.connectarguments import ConnectArguments
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
@@ -41,12 +41,16 @@ log = logging.getLogger(__name__)
 class Relays(LateRule):
     """All publishes that are passed on: the last rule of edge vhosts, and a watcher of clients."""
 
-    __slots__ = ("_relays", "buffer", "options_of", "players", "pulls")
+    __slots__ = ("_relays", "buffer", "mark", "options_of", "players", "pulls")
 
     def __init__(
-        self, pulls: Pulls, players: Players, options_of: Callable[[str], EdgeOptions | None]
+        self, pulls: Pulls, players: Players, mark: str, options_of: Callable[[str], EdgeOptions | None]
     ) -> None:
-        """*options_of* returns the present options of a vhost by its own name; None: it is no edge."""
+        """*mark* names this process to other servers, so that no publish goes in a circle.
+
+        *options_of* returns the present options of a vhost by its own name; None: it is no edge.
+        """
+        self.mark = mark
         self.pulls = pulls
         self.players = players
         self.options_of = options_of
@@ -167,6 +171,11 @@ class Relay:
             self._close()
 
     @property
+    def _marks(self) -> tuple[str, ...]:
+        """Of the servers that have the stream already."""
+        return (*self.request.via, self._shared.mark)
+
+    @property
     def _name(self) -> StreamName:
         request = self.request
         return StreamName(request.vhost, request.app, request.stream)
@@ -199,7 +208,7 @@ class Relay:
 
     def _open(self, url: UpstreamUrl) -> None:
         dialer, place = self._shared.pulls.dialer, url.origin
-        arguments = ConnectArguments(tc_url=url.tc_url, app=url.app, server=dialer.about)
+        arguments = ConnectArguments(tc_url=url.tc_url, app=url.app, server=dialer.about, via=self._marks)
         session = ClientSession(arguments, noise=os.urandom(32))
         session.publish(url.stream)
 
@@ -241,6 +250,8 @@ class Relay:
     def link_read(self, events: list[ClientEvent]) -> None:
         for event in events:
             match event:
+                case Connected(mark=mark) if mark and mark in self._marks:
+                    self._refused("the publish comes from there")
                 case Started(stream_id=stream_id):
                     self._started(stream_id)
                 case Redirected(url=url):
@@ -334,7 +345,9 @@ class Relay:
         link = self._link
         if link is None or not link.is_open or not self._stream_id or self._over:
             return
-        variant = Variant("rtmp", chunk_size=link.session.chunk_size, stream_id=self._stream_id)
+        variant = Variant(
+            "rtmp", chunk_size=link.session.chunk_size, stream_id=self._stream_id, publishes=True
+        )
         outlet = stream.open(variant)
         options = replace(stream.options, merge_window_ms=0)
         self._player = self._shared.players.play(link.transport, options, Framing.RAW, self._player_ended)

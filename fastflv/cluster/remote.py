@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TypeVar
 
 from fastflv import limits
@@ -25,6 +25,11 @@ def tls_context(*, verify: bool = True) -> ssl.SSLContext:
     return context
 
 
+async def load_tls(loop: asyncio.AbstractEventLoop, *, verify: bool = True) -> ssl.SSLContext:
+    """Return `tls_context`, made on a thread the first time."""
+    return await loop.run_in_executor(None, partial(tls_context, verify=verify))
+
+
 async def connect(
     loop: asyncio.AbstractEventLoop,
     make: Callable[[], Made],
@@ -38,7 +43,7 @@ async def connect(
 
     Raises OSError; TimeoutError after REMOTE_CONNECT_SECONDS is one.
     """
-    context = tls_context(verify=verify) if secure else None
+    context = await load_tls(loop, verify=verify) if secure else None
     async with asyncio.timeout(limits.REMOTE_CONNECT_SECONDS):
         _, protocol = await loop.create_connection(make, host, port, ssl=context)
     return protocol

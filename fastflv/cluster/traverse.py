@@ -15,7 +15,7 @@ from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Refusal, Refused, Verdict, forbid
 from fastflv.cluster.address import SECURE, OriginAddress
-from fastflv.cluster.remote import tls_context
+from fastflv.cluster.remote import load_tls
 from fastflv.errors import PeerError
 from fastflv.protocols.rtmp.client import ClientSession
 from fastflv.protocols.rtmp.clientevents import Connected, Failed, Redirected
@@ -73,7 +73,7 @@ class TraverseRule(LateRule):
 
 async def connect_as(request: AccessRequest, origin: OriginAddress) -> Verdict:
     """Return what *origin* says to `connect` of the client. Raises OSError and PeerError where it says nothing."""
-    tls = tls_context() if origin.scheme in SECURE else None
+    tls = await load_tls(asyncio.get_running_loop()) if origin.scheme in SECURE else None
     reader, writer = await asyncio.open_connection(origin.host, origin.port, ssl=tls)
     try:
         arguments = ConnectArguments(tc_url=request.tc_url, app=request.app, page_url=request.page_url)

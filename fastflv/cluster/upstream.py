@@ -21,7 +21,7 @@ from fastflv._ext.ingest.lowwater import LowWater
 from fastflv._ext.ingest.readpace import ReadPace
 from fastflv._ext.ingest.sink import CollectSink
 from fastflv.cluster.address import SECURE, OriginAddress, UpstreamUrl
-from fastflv.cluster.remote import fault_of, tls_context
+from fastflv.cluster.remote import fault_of, load_tls
 from fastflv.errors import PeerError
 from fastflv.media.codecs import SCRIPT, VIDEO
 from fastflv.net.deadline import Deadline
@@ -251,8 +251,8 @@ class Upstream(ABC, asyncio.BufferedProtocol):
 
     async def _dial(self) -> None:
         origin = self.url.origin
-        tls = tls_context() if origin.scheme in SECURE else None
         try:
+            tls = await load_tls(self._dialer.loop) if origin.scheme in SECURE else None
             await self._dialer.loop.create_connection(
                 lambda: self, origin.host, origin.port, ssl=tls, server_hostname=origin.host if tls else None
             )

@@ -94,14 +94,14 @@ def make_pulls(
     return Pulls(Dialer(loop, turns, feeding, about), publications, Origins(loop, ask_for_life), options_of)
 
 
-def make_relays(pulls: Pulls, players: Players, runtime: Callable[[], Runtime]) -> Relays:
-    """*runtime* returns the configuration in force."""
+def make_relays(pulls: Pulls, players: Players, mark: str, runtime: Callable[[], Runtime]) -> Relays:
+    """*mark* names this process to other servers. *runtime* returns the configuration in force."""
 
     def options_of(vhost: str) -> EdgeOptions | None:
         found = runtime().vhosts.get(vhost)
         return found.edge if found is not None else None
 
-    return Relays(pulls, players, options_of)
+    return Relays(pulls, players, mark, options_of)
 
 
 def edge_figures(pulls: Pulls, relays: Relays) -> EdgeFigures | None:

@@ -149,7 +149,7 @@ class Server:
             loop, self.turns, self.rtmp.feeding, self.publications, identity, lambda: self.runtime
         )
         self._traverse = make_traverse(loop, self.pulls.origins, lambda: self.runtime)
-        self.relays = make_relays(self.pulls, self.players, lambda: self.runtime)
+        self.relays = make_relays(self.pulls, self.players, identity.service, lambda: self.runtime)
         self.cluster = Clustering(self, loop, identity)
         self.pulls.follow(self.cluster.directories)
         self.live = Live(
