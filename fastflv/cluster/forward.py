@@ -106,10 +106,12 @@ class Forward:
         self._deadline = Deadline(site.timers, self._unanswered)
         self._stream_id = 0
         "Message stream of the publish."
+        self._away = 0
+        "Attempts in a row that did not reach the destination."
+        self._refusals = 0
+        "Those since then that reached it, and did not last."
         self._failures = 0
-        "Attempts in a row that failed."
-        self._told = False
-        "The log has a line of the present trouble."
+        "All attempts that failed since it forwarded last."
         self._ran = False
         "The log has a line of its begin."
         self._moved: Place | None = None
@@ -153,7 +155,7 @@ class Forward:
             self._enter(ForwardState.WAITING)
         if self.state is ForwardState.WAITING and self._stopping is None:
             self._cancel_timer()
-            self._failures = 0
+            self._away = self._refusals = 0
             self._attempt()
 
     def stop(self, reason: EndReason = EndReason.STOPPED) -> None:
@@ -232,7 +234,12 @@ class Forward:
             self._opening = None
             # Where a redirect led is no place that others wait for.
             tries = self._redirects > 0 or site.reach.failed(self._address, self)
-            self._failed(fault_of(error), limits.FORWARD_RETRY_SECONDS if tries else ())
+            pauses = limits.FORWARD_RETRY_SECONDS
+            pause = pauses[min(self._away, len(pauses) - 1)]
+            self._away += 1
+            # A destination that was away has begun anew.
+            self._refusals = 0
+            self._failed(fault_of(error), pause if tries else None)
         except asyncio.CancelledError:
             self._end()
         else:
@@ -242,13 +249,20 @@ class Forward:
         if self._link is not None and self._player is None:
             self._link.abort(f"it does not answer within {limits.FORWARD_ANSWER_SECONDS:g} s")
 
-    def _failed(self, fault: str, pauses: tuple[float, ...]) -> None:
-        """An attempt failed, or the connection is lost: try again behind the next of *pauses*, seconds; none: when told."""
+    def _refused(self, fault: str) -> None:
+        """The destination was reached, and has ended the connection."""
+        pauses = limits.FORWARD_REFUSED_SECONDS
+        pause = pauses[min(self._refusals, len(pauses) - 1)]
+        self._refusals += 1
+        self._away = 0
+        self._failed(fault, pause)
+
+    def _failed(self, fault: str, pause: float | None) -> None:
+        """An attempt failed, or the connection is lost: try again behind *pause*, seconds; None: when told."""
         if self._stopping is not None or self.stream.phase is Phase.ENDED:
             self._end()
             return
-        if not self._told or fault != self.fault:
-            self._told = True
+        if not self._failures or fault != self.fault:
             log.warning(
                 "forward of %s to %s fails: %s; it is tried again until the stream ends",
                 self.stream.url, self.shown, fault,
@@ -256,8 +270,7 @@ class Forward:
         self.fault = fault
         self.failed += 1
         self._enter(ForwardState.WAITING)
-        if pauses:
-            pause = pauses[min(self._failures, len(pauses) - 1)]
+        if pause is not None:
             self._timer = self._site.loop.call_later(pause, self._attempt)
         self._failures += 1
 
@@ -319,7 +332,7 @@ class Forward:
         elif moved is not None and self._stopping is None:
             self._connect(moved)
         else:
-            self._failed(fault, limits.FORWARD_REFUSED_SECONDS)
+            self._refused(fault)
 
     def pause_writing(self) -> None:
         if self._player is not None:
@@ -394,7 +407,7 @@ class Forward:
                 "forward of %s to %s goes on, %d attempts later", self.stream.url, self.shown, self._failures
             )
         self._ran = True
-        self._told = False
+        self._failures = 0
         self.fault = self._lost = ""
 
     def _player_ended(self, reason: EndReason, whole: bool) -> None:
@@ -403,15 +416,13 @@ class Forward:
             return
         self._sent += player.sent
         self._steps = self._steps.then(player.steps)
-        steady = self._site.loop.time() - self.since > limits.FORWARD_STEADY_SECONDS
-        if steady:
-            self._failures = 0
+        if self._site.loop.time() - self.since > limits.FORWARD_STEADY_SECONDS:
+            self._refusals = 0
         link = self._link
         if self._stopping is None and reason in (EndReason.STREAM_ENDED, EndReason.SERVER_STOPS):
             self._stopping = reason
         if link is None:
-            pauses = limits.FORWARD_RETRY_SECONDS if steady else limits.FORWARD_REFUSED_SECONDS
-            self._failed(self._lost, pauses)
+            self._refused(self._lost)
         elif whole:
             link.session.delete(self._stream_id)
             link.finish(reason.value)
