@@ -44,6 +44,7 @@ async def test_a_publisher_is_shown_with_its_figures_and_without_a_warning():
             camera.send(VIDEO, number * 40, key(bytes(500)) if number % 25 == 0 else inter(bytes(100)))
             camera.send(AUDIO, number * 40, sound(b"a"))
         row = await camera.row()
+        assert row["role"] == "primary"
         assert (row["id"], row["url"], row["type"], row["active"]) == (
             "pub00001", "/live/a", "fmle-publish", True,
         )  # fmt: skip

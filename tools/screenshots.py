@@ -16,12 +16,24 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests/harness"), str(ROOT / "tests")]
 
 import clip  # noqa: E402
+from pagedriver import PageDriver  # noqa: E402
 from pagesite import drive, origin  # noqa: E402
-from server import Server, vhost_text  # noqa: E402
+from player import Player  # noqa: E402
+from server import HOST, Server, vhost_text  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
 KEPT = ("root", "player", "player-phone", "wall")
 "Views that the documents show."
+
+CONSOLE = {
+    # By name: the view, the width and the height of the window, and the colours.
+    "console": ("overview", 1280, 1000, "dark"),
+    "console-publishers": ("publishers", 1280, 800, "light"),
+    "console-publish": ("publish", 1280, 800, "dark"),
+    "console-phone": ("overview", 390, 844, "dark"),
+}
+CONSOLE_SECONDS = 60
+"Its charts need some samples."
 
 SOURCES = {
     # By stream: what lavfi draws.
@@ -48,6 +60,36 @@ def make(name: str, source: str, folder: Path) -> Path:
     return path
 
 
+def picture_console(server: Server, folder: Path) -> None:
+    """Take the pictures of the console, with some players that come one after the other."""
+    with (
+        tempfile.TemporaryDirectory() as profile,
+        PageDriver(Path(profile)) as chromium,
+        ExitStack() as stack,
+    ):
+        for number in range(CONSOLE_SECONDS // 5):
+            name = list(SOURCES)[number % 4]
+            stack.enter_context(Player(server.http, f"/live/{name}.flv")).head()
+            time.sleep(5)
+        for name, (view, width, height, colours) in CONSOLE.items():
+            chromium.run(
+                """
+                await page.emulateMedia({ colorScheme: args.colours });
+                await page.setViewportSize({ width: args.width, height: args.height });
+                await page.goto(args.url);
+                await page.reload();
+                await page.waitForTimeout(9000);
+                await page.screenshot({ path: args.path, type: "jpeg", quality: 86 });
+                """,
+                url=f"http://{HOST}:{server.api}/console/#/{view}",
+                path=str(folder / f"{name}.jpg"),
+                width=width,
+                height=height,
+                colours=colours,
+            )
+            print(folder / f"{name}.jpg")
+
+
 def main(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work, ExitStack() as stack:
@@ -66,6 +108,7 @@ def main(folder: Path) -> int:
         for name in KEPT:
             (folder / f"{name}.jpg").write_bytes((shots / f"{name}.jpg").read_bytes())
             print(folder / f"{name}.jpg")
+        picture_console(server, folder)
     return 0
 
 

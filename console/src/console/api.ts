@@ -34,7 +34,7 @@ export interface StreamRow {
   recv_bytes: number;
   send_bytes: number;
   kbps: Kbps;
-  publish: { active: boolean; cid: string; standby?: string; state: string };
+  publish: { active: boolean; cid: string; standby: string; state: string };
   video: VideoTrack | null;
   audio: AudioTrack | null;
 }
@@ -87,6 +87,7 @@ export interface PublisherRow {
   ip: string;
   type: string;
   active: boolean;
+  role: "primary" | "backup";
   alive: number;
   recv_bytes: number;
   kbps: Kbps;
@@ -100,6 +101,11 @@ export interface PublisherRow {
   skew_ms: number;
   repaired: number;
   warnings: { kind: string; message: string }[];
+}
+
+/** Warnings of what players see or hear. B-frames are none: they cost delay alone, and most encoders send them. */
+export function troublesOf(publisher: PublisherRow): PublisherRow["warnings"] {
+  return publisher.warnings.filter((each) => each.kind !== "b-frames");
 }
 
 export interface VhostRow {

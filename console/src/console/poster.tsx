@@ -2,9 +2,9 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import { loadMpegts } from "../player/flvplay";
 import { type Recording, authorization } from "./api";
 import { fetchFile } from "./download";
-import { loadMpegts } from "./preview";
 
 /** One film is opened after the other: each takes a decoder for a moment. */
 let queue: Promise<void> = Promise.resolve();

@@ -3,6 +3,7 @@
 import type Mpegts from "mpegts.js";
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import { loadMpegts } from "../player/flvplay";
 import { type PlayPath, type StreamRow, ask } from "./api";
 import { Icon } from "./icons";
 import { flvPath, pathUrl, streamOrigin, vhostOf, vhostQuery } from "./site";
@@ -32,16 +33,6 @@ function leave(turn: object): void {
       next.begin();
     }
   }
-}
-
-let library: Promise<typeof Mpegts> | undefined;
-
-export function loadMpegts(): Promise<typeof Mpegts> {
-  library ??= import("mpegts.js").then((module) => {
-    module.default.LoggingControl.enableAll = false;
-    return module.default;
-  });
-  return library;
 }
 
 export type PreviewState = "waiting" | "playing" | "unplayable" | "ended";

@@ -3,13 +3,13 @@
 import type Mpegts from "mpegts.js";
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import { loadMpegts } from "../player/flvplay";
 import { type Recording, authorization } from "./api";
 import { saveFile } from "./download";
 import { timecode } from "./format";
 import { Icon } from "./icons";
 import { Dialog, Note } from "./parts";
 import { isFlv, partAddress, recordingAddress } from "./poster";
-import { loadMpegts } from "./preview";
 
 interface Props {
   recording: Recording;

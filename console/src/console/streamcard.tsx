@@ -1,6 +1,6 @@
 // One stream as a picture with what matters of it.
 
-import { type PublisherRow, type StreamRow, playersOf } from "./api";
+import { type PublisherRow, type StreamRow, playersOf, troublesOf } from "./api";
 import { audioText, bitRate, count, decimal, videoText } from "./format";
 import { Icon } from "./icons";
 import { Badge } from "./parts";
@@ -9,15 +9,16 @@ import { link } from "./route";
 
 export function StreamCard({ stream, publisher }: { stream: StreamRow; publisher?: PublisherRow | undefined }) {
   const live = stream.publish.active;
+  const troubles = publisher ? troublesOf(publisher).length : 0;
   const rate = publisher?.kbps.recv_30s ?? stream.kbps.recv_30s;
   return (
     <a class="streamcard card" href={link("streams", stream.id)}>
       <Preview stream={stream} />
       <span class="corner">
         <Badge tone={live ? "live" : "away"}>{live ? "live" : stream.publish.state}</Badge>
-        {publisher && publisher.warnings.length > 0 && (
+        {troubles > 0 && (
           <Badge tone="warn">
-            <Icon name="warning" size={14} /> {publisher.warnings.length}
+            <Icon name="warning" size={14} /> {troubles}
             <span class="hidden"> warnings</span>
           </Badge>
         )}

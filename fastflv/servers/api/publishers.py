@@ -7,6 +7,7 @@ from typing import Final
 
 from fastflv import limits
 from fastflv._ext.ingest.figures import PublisherFigures
+from fastflv.access.request import Role
 from fastflv.servers.api.census import TRAFFIC, Census, VhostEntry
 from fastflv.servers.api.operation import Call, Listing, Operation, Parameter
 from fastflv.servers.api.paging import PAGE, rows_of
@@ -31,6 +32,7 @@ PUBLISHER: Final = record(
         "ip": TEXT,
         "type": about(TEXT, "`fmle-publish`, `flv-publish`, ..."),
         "active": about(FLAG, "The stream is made of its media. The figures below are 0 otherwise."),
+        "role": one_of(*(role.value for role in Role)),
         "alive": about(NUMBER, "Seconds since it came."),
         **TRAFFIC,
         "video": nullable(VIDEO),
@@ -93,6 +95,7 @@ class Publishers:
             "ip": client.request.peer.ip,
             "type": client.request.output,
             "active": active,
+            "role": client.request.role.value,
             "alive": round(alive, 2),
             **census.moved(client.id, client.received, client.sent, client.joined),
         }

@@ -2,7 +2,7 @@
 
 import { useRef, useState } from "preact/hooks";
 
-import { type LogLine, type PublisherRow, type StreamRow, type Summary, ask, askAll } from "../api";
+import { type LogLine, type PublisherRow, type StreamRow, type Summary, ask, askAll, troublesOf } from "../api";
 import { type Point, Spark, TimeChart } from "../chart";
 import { bitRate, bitRateParts, bytes, bytesParts, clock, count, decimal, percent, span } from "../format";
 import { Empty, Note, Trouble } from "../parts";
@@ -56,7 +56,7 @@ export function Overview() {
   }, 2);
   if (!now) return <Trouble error={error} />;
   const { self, system } = now.summary;
-  const warned = now.publishers.filter((each) => each.warnings.length > 0);
+  const warned = now.publishers.filter((each) => troublesOf(each).length > 0);
   const [outValue, outUnit] = bitRateParts(now.sendKbps);
   const [memory, memoryUnit] = bytesParts(self.mem_kbyte * 1024);
   return (
@@ -94,7 +94,7 @@ export function Overview() {
         <Note tone="warn">
           {warned.slice(0, 3).map((each) => (
             <p key={each.id}>
-              <a href={link("publishers")}>{each.url}</a>: {each.warnings[0]?.message}
+              <a href={link("publishers")}>{each.url}</a>: {troublesOf(each)[0]?.message}
             </p>
           ))}
           {warned.length > 3 && <a href={link("publishers")}>{warned.length - 3} more publishers have warnings</a>}

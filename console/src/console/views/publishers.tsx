@@ -2,7 +2,7 @@
 
 import { useRef, useState } from "preact/hooks";
 
-import { type PublisherRow, ask, askAll } from "../api";
+import { type PublisherRow, ask, askAll, troublesOf } from "../api";
 import { Spark } from "../chart";
 import { audioText, bitRateParts, bytes, decimal, milliseconds, outputText, span, videoText } from "../format";
 import { Icon } from "../icons";
@@ -51,11 +51,12 @@ export function Publishers() {
         {value.rows.map((each) => {
           const [rate, unit] = bitRateParts(value.rates.get(each.id) ?? 0);
           return (
-            <article key={each.id} class={`publisher card ${each.warnings.length ? "warned" : ""}`}>
+            <article key={each.id} class={`publisher card ${troublesOf(each).length ? "warned" : ""}`}>
               <header>
                 <h3>
                   <a href={link("streams", each.stream)}>{each.url}</a>
                 </h3>
+                {each.role === "backup" && <Badge>backup</Badge>}
                 {!each.active && <Badge tone="good">stands by</Badge>}
                 {!readOnly.value && (
                   <button type="button" class="quiet danger" aria-label={`Disconnect the publisher of ${each.url}`} title="Disconnect" onClick={() => setDropped(each)}>
@@ -84,7 +85,7 @@ export function Publishers() {
                 </dl>
               )}
               {each.warnings.map((warning) => (
-                <Note key={warning.kind} tone="warn">
+                <Note key={warning.kind} tone={warning.kind === "b-frames" ? "info" : "warn"}>
                   <b>{warning.kind}</b>: {warning.message}
                 </Note>
               ))}

@@ -101,7 +101,7 @@ export function Stream({ id }: { id: string }) {
         </div>
         <div class="side">
           {publisher?.warnings.map((each) => (
-            <Note key={each.kind} tone="warn">
+            <Note key={each.kind} tone={each.kind === "b-frames" ? "info" : "warn"}>
               <b>{each.kind}</b>: {each.message}
             </Note>
           ))}
