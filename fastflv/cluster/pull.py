@@ -342,7 +342,7 @@ class Pull:
             self._seek()
         elif stalled or self._leaves:
             return
-        elif self._search is not None:
+        elif self._search is not None or self._timer is not None:
             log.info("stream %s: %s sends again", self.name.url, upstream.origin)
             self._stop_search()
         elif self._warm is not None:
