@@ -353,3 +353,21 @@ def test_the_cluster_shows_origins_and_destinations_with_their_state(
     for port in (origin.rtmp, destination.rtmp, 9):
         assert f"rtmp://{HOST}:{port}" in shown, shown
     assert chromium.problems == []
+
+
+@pytest.mark.slow
+def test_a_page_goes_on_by_itself_when_its_server_was_started_anew(make: Make, chromium: PageDriver) -> None:
+    need_page("/console/")
+    server = make()
+    visit(chromium, server, "publish")
+    old = server.ask("vhosts")["vhosts"][0]["id"]
+    visit(chromium, server)
+    chromium.run("await page.locator('.tiles').waitFor();")
+    server.__exit__(None, None, None)
+    chromium.run("await page.getByText('The page asks again by itself').waitFor();")
+    server.__enter__()
+    assert server.ask("vhosts")["vhosts"][0]["id"] != old
+    chromium.run("""
+        await page.getByText("The page asks again by itself").waitFor({ state: "detached" });
+        await page.locator(".tiles").waitFor();
+    """)

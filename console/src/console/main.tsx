@@ -199,8 +199,13 @@ function Console() {
 }
 
 setTheme(localStorage.getItem(THEME) ?? "");
+let lost = false;
 effect(() => {
-  // Another tab of this page may have logged out.
+  // A server that was started anew has other ports and other ids of vhosts.
+  if (lost && lostSince.value === 0) loadSite().catch(() => undefined);
+  lost = lostSince.value > 0;
+});
+effect(() => {
   if (locked.value) document.title = "Log in · fastflv console";
 });
 render(<Console />, document.getElementById("app") as HTMLElement);
