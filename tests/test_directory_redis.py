@@ -222,3 +222,35 @@ def test_redis_with_a_password_over_tls_and_behind_a_sentinel_is_used(tmp_path: 
                 await nodes.aclose()
 
     asyncio.run(asyncio.wait_for(run(), 60))
+
+
+@looped
+async def test_an_edge_that_is_full_sends_viewers_to_the_other_one(tmp_path: Path):
+    web = "http_server { enabled on; listen 127.0.0.1:0; }"
+    remux = "http_remux { enabled on; }"
+    with RedisServer(tmp_path) as redis:
+        url = redis.url()
+        async with (
+            node(port(), cluster(url)) as origin,
+            node(port(), cluster(url, f"{EDGE} max_players 1;") + remux, more=web) as full,
+            node(port(), cluster(url, EDGE) + remux, more=web) as other,
+        ):
+            await up(origin, full, other)
+            async with origin.publish("live/x") as publisher:
+                await (await Film(publisher).begin()).frames(30)
+                await names(full, "x")
+                head, writer = await ask(full)
+                assert head.startswith("HTTP/1.1 200")
+                turned_away, _ = await ask(full)
+                assert turned_away.startswith("HTTP/1.1 302")
+                there = f"Location: http://127.0.0.1:{other.ports('HTTP')[0]}/live/x.flv?a=b\r\n"
+                assert there in turned_away
+                writer.close()
+                assert (await ask(other))[0].startswith("HTTP/1.1 200")
+
+
+async def ask(server: fastflv.Server) -> tuple[str, asyncio.StreamWriter]:
+    """Ask for the stream over HTTP; return the head of the answer, and the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.ports("HTTP")[0])
+    writer.write(b"GET /live/x.flv?a=b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    return (await reader.readuntil(b"\r\n\r\n")).decode(), writer
