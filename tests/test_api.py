@@ -54,7 +54,7 @@ async def test_a_stream_is_shown_with_its_tracks_and_counts():
         expected = {
             "id": stream.id, "name": "a", "app": "live", "url": "/live/a", "tcUrl": "rtmp://a/live", "clients": 2,
             "frames": 2, "video_frames": 2, "audio_frames": 1, "recv_bytes": stream.writer.bytes,
-            "publish": {"active": True, "cid": "pub00001", "role": "primary", "standby": "", "state": "live"},
+            "publish": {"active": True, "cid": "pub00001", "role": "primary", "standby": "", "pulled": False, "state": "live"},
         }  # fmt: skip
         assert {name: shown[name] for name in expected} == expected
         assert (shown["video"]["codec"], shown["audio"]["codec"]) == ("H264", "AAC")

@@ -353,6 +353,7 @@ def test_a_record_takes_its_fields_by_their_types() -> None:
         "local_port": 2,
         "secure": False,
         "id": "x",
+        "own": False,
         "more": 1,
     }
     assert read_record(Peer, values) == Peer("1.2.3.4", "", 1, 2, False, "x")

@@ -22,6 +22,9 @@ class Refusal(Enum):
     FULL = "full"
     "The stream, the vhost or the server has as much as it may have."
 
+    BUSY = "busy"
+    "The name has a publisher already, in another process of this server."
+
     UNAVAILABLE = "unavailable"
     "Who decides about it does not answer."
 

@@ -43,9 +43,9 @@ class Pulls:
         dialer: Dialer,
         publications: Publications,
         origins: Origins,
-        options_of: Callable[[str], EdgeOptions | None],
+        options_of: Callable[[StreamName], EdgeOptions | None],
     ) -> None:
-        """*options_of* returns the present options of a vhost by its own name; None: it is no edge."""
+        """*options_of* returns how a stream is fetched at present; None: it is published here."""
         self.dialer = dialer
         self.publications = publications
         self.clients = publications.clients
@@ -107,7 +107,7 @@ class Pulls:
         self, request: AccessRequest, name: StreamName, absent: Absent, on_missing: float
     ) -> Fetching | None:
         """As `Fetches` says."""
-        options = self._options_of(name.vhost)
+        options = self._options_of(name)
         if options is None or request.own:
             return None
         pull = self._pulls.get(name)
@@ -127,7 +127,7 @@ class Pulls:
 
     def resume(self, stream: Stream, request: AccessRequest) -> None:
         """Fetch *stream*, which is in its grace period, because of *request* of one of its players; nothing where the vhost is no edge."""
-        options = self._options_of(stream.name.vhost)
+        options = self._options_of(stream.name)
         if options is not None and stream.name not in self._pulls:
             self._add(stream.name, options, request).resume(stream)
 
@@ -159,7 +159,7 @@ class Pulls:
     def adopt(self) -> None:
         """A new configuration is in force."""
         for pull in list(self._pulls.values()):
-            options = self._options_of(pull.name.vhost)
+            options = self._options_of(pull.name)
             if options is None:
                 pull.end(EndReason.FORBIDDEN)
             else:

@@ -60,6 +60,7 @@ WHEN: Final = {
     "inotify_auto_reload": LIVE,
     "auto_reload_for_docker": LIVE,
     "fanout_threads": RESTART,
+    "reuse_port": RESTART,
     "http_server": LIVE,
     "http_server.proxy_protocol": NEW_CONNECTIONS,
     "http_server.https.http2": NEW_CONNECTIONS,

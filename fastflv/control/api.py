@@ -127,9 +127,14 @@ class ApiRooms:
         rtmp, api = (next(iter(ports[name]), 0) for name in ("RTMP", "API"))
         return Own(address(server.runtime.settings.stats.network), rtmp, api)
 
+    def _new_id(self, vhost: str) -> str:
+        siblings = self._server.siblings
+        self._ids[vhost] = siblings.place.id_of(vhost) if siblings is not None else f"vid-{new_id(7)}"
+        return self._ids[vhost]
+
     def _vhosts(self) -> list[VhostEntry]:
         return [
-            _entry(self._ids.setdefault(vhost.name, f"vid-{new_id(7)}"), vhost)
+            _entry(self._ids.get(vhost.name) or self._new_id(vhost.name), vhost)
             for vhost in self._server.runtime.settings.vhosts.values()
         ]
 

@@ -25,6 +25,7 @@ from fastflv.playing.players import Players
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.metrics.figures import EdgeFigures
 from fastflv.servers.rtmp.feed import Feeding
+from fastflv.stream.name import StreamName
 from fastflv.stream.publication import Publications, PublishOptions
 
 if TYPE_CHECKING:
@@ -77,8 +78,9 @@ def make_pulls(
     publications: Publications,
     identity: Identity,
     runtime: Callable[[], Runtime],
+    beside: Callable[[StreamName, PublishOptions], EdgeOptions | None],
 ) -> Pulls:
-    """*runtime* returns the configuration in force."""
+    """*runtime* returns the configuration in force. *beside*: how a stream of another worker is fetched; None: it has none."""
     about: dict[str, str | float] = {
         "srs_sig": "fastflv",
         "srs_server": f"fastflv/{__version__}",
@@ -87,9 +89,11 @@ def make_pulls(
         "srs_id": identity.server,
     }
 
-    def options_of(vhost: str) -> EdgeOptions | None:
-        found = runtime().vhosts.get(vhost)
-        return found.edge if found is not None and found.vhost.enabled else None
+    def options_of(name: StreamName) -> EdgeOptions | None:
+        found = runtime().vhosts.get(name.vhost)
+        if found is None or not found.vhost.enabled:
+            return None
+        return found.edge or beside(name, found.publish)
 
     return Pulls(Dialer(loop, turns, feeding, about), publications, Origins(loop, ask_for_life), options_of)
 

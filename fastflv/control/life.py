@@ -73,6 +73,10 @@ class Life:
         if server.runtime.settings.asprocess:
             watch_parent(loop.add_reader, lambda: self._end("the parent process ended"))
 
+    def orphaned(self) -> None:
+        """The parent of this worker is gone."""
+        self._end("the parent process ended")
+
     async def run(self) -> None:
         """Wait for the end, and end the server. Signals are ignored from then on: the process is to exit."""
         await asyncio.wait([self._leaving, self._ended, self._over], return_when=asyncio.FIRST_COMPLETED)

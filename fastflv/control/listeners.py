@@ -84,6 +84,9 @@ class Plan:
 
     acceptances: dict[Place, tuple[str, Acceptance]]
     certificates: dict[Secured, Certificates]
+    shared: bool = False
+    "Other processes may listen on the same ports."
+
     sockets: dict[Place, socket.socket] = field(default_factory=dict)
     "Bound for new places."
 
@@ -133,13 +136,15 @@ class Listeners:
         empty_ip_ok: bool,
         inherited: Sequence[socket.socket] = (),
         handed: Mapping[Place, socket.socket] = MappingProxyType({}),
+        shared: bool = False,
     ) -> Plan:
         """Bind what is new and read its certificates. Raises StartupError; then nothing is left open.
 
         *inherited*: listening sockets that a supervisor or an embedding program opened; each must be named by
         a `listen`. *handed*: those of another process, by their places; which of them are not wanted any more are closed.
+        *shared*: other processes may listen there too.
         """
-        plan = Plan({}, {})
+        plan = Plan({}, {}, shared=shared)
         given = list(inherited)
         taken: list[tuple[Place, str, OSError]] = []
         try:
@@ -163,7 +168,9 @@ class Listeners:
                     if place not in self._listeners:
                         try:
                             plan.sockets[place] = (
-                                handed.get(place) or take_socket(given, endpoint) or bind(endpoint)
+                                handed.get(place)
+                                or take_socket(given, endpoint)
+                                or bind(endpoint, shared=shared)
                             )
                         except OSError as error:
                             taken.append((place, each.place, error))
@@ -223,7 +230,7 @@ class Listeners:
         if beside and not any(known in plan.acceptances for known in beside):
             try:
                 with _not_listening([self._sockets[known] for known in beside]):
-                    return bind(place.endpoint)
+                    return bind(place.endpoint, shared=plan.shared)
             except OSError as again:
                 error = again
         name, _ = plan.acceptances[place]

@@ -38,7 +38,9 @@ from fastflv.control.metrics import make_metrics
 from fastflv.control.outcome import Outcome
 from fastflv.control.recheck import Recheck
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
+from fastflv.control.siblings import Siblings
 from fastflv.control.tokenwatch import TokenWatch
+from fastflv.control.workerplace import WorkerPlace
 from fastflv.net.clientid import new_id
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.filepool import FilePool
@@ -105,8 +107,10 @@ class Server:
         *,
         identity: Identity | None = None,
         recent: RecentLog | None = None,
+        worker: WorkerPlace | None = None,
     ) -> None:
         """*identity*: None: made for this process. *recent*: the newest lines of the log, for the API; None: it has none.
+        *worker*: its place among the workers of a parent process; None: it is alone.
 
         Raises ConfigValueError for settings that cannot be used.
         """
@@ -145,8 +149,15 @@ class Server:
             new_id=new_id,
             mark=identity.service,
         )
+        self.siblings = Siblings(worker, self, loop) if worker is not None else None
         self.pulls = self.joins.fetches = make_pulls(
-            loop, self.turns, self.rtmp.feeding, self.publications, identity, lambda: self.runtime
+            loop,
+            self.turns,
+            self.rtmp.feeding,
+            self.publications,
+            identity,
+            lambda: self.runtime,
+            self.siblings.edge if self.siblings is not None else lambda name, publish: None,
         )
         self._traverse = make_traverse(loop, self.pulls.origins, lambda: self.runtime)
         self.relays = make_relays(self.pulls, self.players, identity.service, lambda: self.runtime)
@@ -237,18 +248,19 @@ class Server:
             Router(site_of, handlers, cross_domain=self._cross_domain, trusted=self._trusted)
             for site_of in (self._site_of, lambda host: self.runtime.api_site)
         )
+        self.streams, self.own_api = streams, api
         self._spoken = Spoken(
             self.rtmp.connect,
-            partial(self._serve_http, streams),
+            partial(self.serve_http, streams),
             partial(self._serve_http2, streams),
-            partial(self._serve_http, api),
+            partial(self.serve_http, api),
             partial(self._serve_http2, api),
             self.flv_tcp.connect,
             self._caster,
-            partial(self._serve_http, Exporter(self.metrics, self._trusted)),
+            partial(self.serve_http, Exporter(self.metrics, self._trusted)),
         )
-        opening = Opening(loop, self.turns, self.quiet)
-        self.listeners: Listeners = Listeners(loop, self.connection_limit, opening)
+        self.opening = Opening(loop, self.turns, self.quiet)
+        self.listeners: Listeners = Listeners(loop, self.connection_limit, self.opening)
 
     # --- life ---
 
@@ -287,6 +299,8 @@ class Server:
     async def stop(self) -> None:
         """Close the listeners, end every stream, disconnect every player."""
         self.close_listeners()
+        if self.siblings is not None:
+            self.siblings.close()
         self.limiter.close()
         self.trends.close()
         await self.tokens.stop()
@@ -364,6 +378,7 @@ class Server:
             empty_ip_ok=runtime.settings.empty_ip_ok,
             inherited=sockets,
             handed=handed,
+            shared=runtime.settings.reuse_port,
         )
 
     def _caster(self, caster: StreamCaster) -> Connect:
@@ -374,9 +389,10 @@ class Server:
             cross_domain=lambda: self._cross_domain(RouteKind.MOUNT),
             trusted=self._trusted,
         )
-        return partial(self._serve_http, handler)
+        return partial(self.serve_http, handler)
 
-    def _serve_http(self, handler: Handler, peer: Peer) -> HttpConnection:
+    def serve_http(self, handler: Handler, peer: Peer) -> HttpConnection:
+        """Make the protocol of an accepted connection, which holds one place of the limit."""
         return HttpConnection(
             self._loop, handler, self.connection_limit, peer, self.turns, self.quiet, self.file_pool.sending
         )

@@ -72,3 +72,18 @@ UPGRADE_DRAIN_STEP_SECONDS: Final = 0.1
 
 UPGRADE_DRAIN_SECONDS: Final = 30.0
 "Time that answers in progress get in the old process after an upgrade, seconds: downloads of files are cut then."
+
+WORKERS_MAX: Final = 64
+"Most workers of one machine, count: each has an event loop, its threads, and some 30 MB."
+
+WORKER_ANSWER_SECONDS: Final = 10.0
+"How long parent and workers wait for each other's answers, seconds: a reload of a large server takes some hundred milliseconds."
+
+WORKER_PAUSE_SECONDS: Final = 0.1
+"Pause before a worker that died is started again, seconds; twice as long each time that it dies soon."
+
+WORKER_PAUSE_SECONDS_MAX: Final = 10.0
+"Longest such pause, seconds: whatever makes it die, the machine is not busy with starts."
+
+WORKER_STEADY_SECONDS: Final = 30.0
+"A worker that lived for so long had a good start, seconds: the next pause is short again."

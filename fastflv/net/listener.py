@@ -206,9 +206,10 @@ class Listener:
                 self._limit.release(peer.socket_ip)
 
 
-def bind(endpoint: Endpoint) -> socket.socket:
+def bind(endpoint: Endpoint, *, shared: bool = False) -> socket.socket:
     """Return a bound socket; an endpoint without address takes IPv6 and IPv4 where the machine has both.
 
+    *shared*: with other processes that say so too (SO_REUSEPORT, socket(7)): the kernel spreads connections over them.
     Raises OSError.
     """
     family = socket.AF_INET6 if ":" in endpoint.host or not endpoint.host else socket.AF_INET
@@ -217,6 +218,8 @@ def bind(endpoint: Endpoint) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1 if endpoint.host else 0)
         sock.bind((endpoint.host or ("::" if family == socket.AF_INET6 else "0.0.0.0"), endpoint.port))

@@ -34,6 +34,9 @@ class Peer:
     id: str = field(default_factory=new_id, compare=False)
     "Of the connection, or of one stream of several (`aside`): each line of the log about it has this id, and so has its first client."
 
+    own: bool = False
+    "Another process of this server."
+
     @classmethod
     def accepted(cls, remote: object, local_port: int, secure: bool = False) -> Peer:
         """Make the Peer of a new socket; *remote* is what `getpeername()` or `accept()` calls its address."""
@@ -59,7 +62,7 @@ class Peer:
             header.source_port,
             self.local_port,
             self.secure or header.secure,
-            self.id,
+            id=self.id,
         )
 
     def aside(self) -> Peer:
@@ -77,12 +80,8 @@ class Peer:
         viewer = read_viewer(fields, trusted)
         secure = self.secure if viewer.secure is None else viewer.secure
         if viewer.ip:
-            return Peer(viewer.ip, self.socket_ip, viewer.port, self.local_port, secure, self.id)
-        return (
-            self
-            if secure == self.secure
-            else Peer(self.ip, self.socket_ip, self.port, self.local_port, secure, self.id)
-        )
+            return Peer(viewer.ip, self.socket_ip, viewer.port, self.local_port, secure, id=self.id)
+        return self if secure == self.secure else replace(self, secure=secure)
 
 
 def _read_address(address: object) -> tuple[str, int]:

@@ -58,7 +58,9 @@ class JoinFailure(Enum):
     "Too many choices of the stream are being played already."
 
 
-REFUSALS = {kind: JoinFailure(kind.value) for kind in Refusal}
+REFUSALS: dict[Refusal, JoinFailure] = {
+    kind: JoinFailure(kind.value) for kind in Refusal if kind is not Refusal.BUSY
+}
 
 
 @dataclass(frozen=True, slots=True)

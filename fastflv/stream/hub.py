@@ -58,7 +58,8 @@ class Hub:
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._streams: dict[StreamName, Stream] = {}
         self._waiters: dict[StreamName, dict[Waiter, None]] = {}
-        self._new_id = new_id
+        self.id_for: Callable[[StreamName], str] = lambda name: new_id()
+        "Makes the id of a new stream."
         self._promised: dict[StreamName, str] = {}
         "Ids of streams that are not there yet, the one asked for longest ago first."
         self.delays = Delays()
@@ -86,7 +87,7 @@ class Hub:
         stream = self._streams.get(name)
         if stream is not None:
             return stream.id
-        id = self._promised.pop(name, "") or self._new_id()
+        id = self._promised.pop(name, "") or self.id_for(name)
         self._promised[name] = id
         if len(self._promised) > limits.STREAM_IDS_PROMISED:
             del self._promised[next(iter(self._promised))]
@@ -101,7 +102,7 @@ class Hub:
         if stream is not None and stream.phase is Phase.LIVE:
             raise StreamBusyError(f"stream {name.url} has a publisher already, client {stream.publisher_id}")
         if stream is None:
-            id = self._promised.pop(name, "") or self._new_id()
+            id = self._promised.pop(name, "") or self.id_for(name)
             stream = self.new_stream(name, options, id, now_ms)
             self._streams[name] = stream
         elif stream.options != options:
@@ -171,6 +172,10 @@ class Hub:
             waiters.pop(waiter, None)
             if not waiters:
                 del self._waiters[name]
+
+    def is_awaited(self, name: StreamName) -> bool:
+        """Somebody waits for the stream."""
+        return name in self._waiters
 
     @property
     def waiting(self) -> int:

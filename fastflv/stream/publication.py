@@ -127,7 +127,9 @@ class Publications:
             publication.go_on_air()
             return publication
         before = lineup.find(request.role)
-        if before is not None and not options.takeover:
+        # A stream that is fetched gives way to one that is published here.
+        gives_way = before is not None and before.request.own and not request.own
+        if before is not None and not (options.takeover or gives_way):
             role = "" if before is lineup.on_air else f"{request.role.value} "
             raise StreamBusyError(
                 f"stream {name.url} has a {role}publisher already, client {before.request.client_id}"

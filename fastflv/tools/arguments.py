@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from fastflv import __version__
+from fastflv import __version__, limits
 from fastflv.config.place import OPTIONS
 
 FILE_OPTIONS = ("--config", "--conf", "--config-file", "--file", "-f")
@@ -18,6 +18,13 @@ WHAT = {
     "--http": "where to serve HTTP",
     "--api": "where to answer the API",
 }
+
+
+def _workers(text: str) -> int:
+    """Read the number of workers; argparse shows the message of the error."""
+    if not text.isdecimal() or not 1 <= int(text) <= limits.WORKERS_MAX:
+        raise argparse.ArgumentTypeError(f"cannot be '{text}'; write a number from 1 to {limits.WORKERS_MAX}")
+    return int(text)
 
 
 class Arguments(argparse.ArgumentParser):
@@ -53,6 +60,13 @@ class Arguments(argparse.ArgumentParser):
                 dest=path,
                 help=f"{WHAT[name]}, with the built-in configuration",
             )
+        self.add_argument(
+            "--workers",
+            metavar="N",
+            type=_workers,
+            default=1,
+            help="run N processes on the same ports; any of them serves any stream",
+        )
         self.add_argument("--demo", action="store_true", help="also publish a small built-in clip in a loop")
         self.add_argument(
             "-v",

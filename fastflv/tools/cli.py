@@ -13,10 +13,12 @@ from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import LogTank, Settings
 from fastflv.control.takeover import Takeover
 from fastflv.control.upgrade import CommandLine
+from fastflv.control.workerplace import WorkerPlace
 from fastflv.errors import ConfigError, StartupError
 from fastflv.tools.arguments import Arguments
 from fastflv.tools.configtest import load_checked, print_findings, work_folder
 from fastflv.tools.serve import serve
+from fastflv.tools.supervise import supervise
 
 COMMANDS: Final = {
     "config": "fastflv.tools.config",
@@ -82,7 +84,12 @@ def run(argv: Sequence[str] | None) -> int:
         print_findings(None, settings.notices, as_json=False)
     try:
         command = CommandLine((sys.executable, *sys.orig_argv[1:]), folder)
-        return serve(settings, load_now, stamps, command=command, takeover=takeover, demo=args.demo)
+        place = WorkerPlace.take(os.environ)
+        if args.workers > 1 and place is None:
+            return supervise(settings, args.workers, command)
+        return serve(
+            settings, load_now, stamps, command=command, takeover=takeover, demo=args.demo, worker=place
+        )
     except StartupError as error:
         print(f"fastflv: {error}", file=sys.stderr)
         return 1

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from fastflv import limits
 from fastflv.config.endpoint import Endpoint
@@ -25,6 +26,7 @@ from fastflv.control.server import Server
 from fastflv.control.starturls import start_urls
 from fastflv.control.takeover import Takeover
 from fastflv.control.upgrade import CommandLine
+from fastflv.control.workerplace import WorkerPlace
 from fastflv.errors import StartupError
 from fastflv.net.activation import inherited_sockets
 from fastflv.net.clientid import new_id
@@ -41,21 +43,21 @@ def serve(
     command: CommandLine,
     takeover: Takeover | None = None,
     demo: bool = False,
+    worker: WorkerPlace | None = None,
 ) -> int:
     """Run the server until a signal ends it. *load_again*, *stamps*: for reloads, as `Life` has them.
 
     *command*: for upgrades. *takeover*: of the process that has started this one for an upgrade.
+    *worker*: its place among the workers of a parent, which holds the pid file.
     """
     import uvloop
 
     ignore_early_signals()
     # Taken here: the descriptors are for this process, and the background is another.
     sockets = inherited_sockets(os.environ)
-    if settings.work_dir not in ("", "./"):
-        try:
-            os.chdir(settings.work_dir)
-        except OSError as error:
-            raise StartupError(f"cannot change to work_dir {settings.work_dir}: {error.strerror}") from error
+    enter_folder(settings)
+    if worker is not None:
+        settings = worker_settings(settings, len(worker.ports))
     recent = start_log(settings.log, utc=settings.utc_time)
     # One that takes over is where the other one was.
     ready = go_to_background() if settings.daemon and takeover is None else None
@@ -65,15 +67,19 @@ def serve(
         log.log(logging.INFO if notice.kind is NoticeKind.LEGACY else logging.WARNING, "%s", notice)
     # SRS writes its pid file always; here a file that says nothing of it leaves nothing behind.
     known = settings.daemon or settings.directive.first("pid")
-    presence = Presence(settings.pid if known else None)
+    presence = Presence(settings.pid if known and worker is None else None)
     try:
         if takeover is None:
             presence.take()
-        identity = Identity(server_id(settings.server_id, settings.pid if known else ""), new_id())
+        identity = (
+            Identity(worker.server, worker.service)
+            if worker is not None
+            else Identity(server_id(settings.server_id, settings.pid if known else ""), new_id())
+        )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             loop = runner.get_loop()
-            server = Server(settings, loop, identity=identity, recent=recent)
-            life = Life(server, loop, load_again, stamps, presence, command)
+            server = Server(settings, loop, identity=identity, recent=recent, worker=worker)
+            life = Life(server, loop, _loading(load_again, worker), stamps, presence, command)
             start = server.start(sockets) if takeover is None else _take_over(server, takeover, presence)
             return runner.run(_serve(server, life, start, presence, demo=demo, ready=ready))
     except StartupError as error:
@@ -98,6 +104,33 @@ async def _take_over(server: Server, takeover: Takeover, presence: Presence) -> 
     await takeover.commit(server)
 
 
+def _loading(
+    load: Callable[[FileStamps], Settings], worker: WorkerPlace | None
+) -> Callable[[FileStamps], Settings]:
+    """Return what loads the settings of this process again."""
+    return load if worker is None else lambda stamps: worker_settings(load(stamps), len(worker.ports))
+
+
+def enter_folder(settings: Settings) -> None:
+    """Change to `work_dir`. Raises StartupError."""
+    if settings.work_dir not in ("", "./"):
+        try:
+            os.chdir(settings.work_dir)
+        except OSError as error:
+            raise StartupError(f"cannot change to work_dir {settings.work_dir}: {error.strerror}") from error
+
+
+def worker_settings(settings: Settings, count: int) -> Settings:
+    """Return the settings of one of *count* workers: they share ports and cores, and are in the foreground."""
+    cores = len(os.sched_getaffinity(0))
+    return replace(
+        settings,
+        reuse_port=True,
+        daemon=False,
+        fanout_threads=settings.fanout_threads or min(max(cores // count, 1), limits.THREADS_MAX),
+    )
+
+
 async def _serve(
     server: Server,
     life: Life,
@@ -107,7 +140,11 @@ async def _serve(
     demo: bool,
     ready: Callable[[str], None] | None,
 ) -> int:
+    if server.siblings is not None:
+        await server.siblings.start(life.commands, life.orphaned)
     await start
+    if server.siblings is not None:
+        server.siblings.ready()
     await presence.listen(life.commands)
     if ready is not None:
         ready(
@@ -123,7 +160,7 @@ async def _serve(
     notify(READY)
     player = None
     rtmp = server.listeners.ports("RTMP")
-    if demo and rtmp:
+    if demo and rtmp and (server.siblings is None or server.siblings.place.number == 1):
         from fastflv.tools.demo import publish_demo
 
         host = server.runtime.settings.listen[0].host

@@ -41,6 +41,7 @@ LIMITS: Final = block("conn req publish send_rate ingest_rate")
 EXTENSIONS: Final = frozenset(
     {
         "fanout_threads",
+        "reuse_port",
         "flv_tcp",
         "flv_tcp.enabled",
         "flv_tcp.listen",
@@ -184,7 +185,7 @@ ROOT: Final = block(
     " srs_log_tank srs_log_level srs_log_level_v2 srs_log_file srs_log_format ff_log_dir ff_log_level"
     " grace_start_wait grace_final_wait force_grace_quit empty_ip_ok in_docker disable_daemon_for_docker"
     " inotify_auto_reload auto_reload_for_docker tcmalloc_release_rate query_latest_version"
-    " first_wait_for_qlv is_full fanout_threads trusted_proxies",
+    " first_wait_for_qlv is_full fanout_threads reuse_port trusted_proxies",
     circuit_breaker=FREE,
     exporter=block("enabled listen label tag streams"),
     flv_tcp=block("enabled listen app"),

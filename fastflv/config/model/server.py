@@ -225,6 +225,9 @@ class Settings:
     auto_reload_for_docker: bool = True
     "Reload when the file changes, in a container. Default on."
 
+    reuse_port: bool = False
+    "fastflv: other processes with this setting may listen on the same ports. Default off."
+
     fanout_threads: int = bounded(0, 0, limits.THREADS_MAX)
     "fastflv: threads that send to players; 0 = one per core. Default 0."
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from asyncio import Future
-from collections.abc import Callable
+from asyncio import Future, ensure_future
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -13,7 +13,7 @@ from fastflv.config.model.server import Stats
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.turns import Turns
 from fastflv.protocols.http.exchange import Exchange
-from fastflv.protocols.http.message import Response
+from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.api import jsonp
 from fastflv.servers.api.about import About
 from fastflv.servers.api.census import Census
@@ -22,6 +22,7 @@ from fastflv.servers.api.echo import Echo
 from fastflv.servers.api.guard import ApiGuard
 from fastflv.servers.api.health import Health
 from fastflv.servers.api.identity import Identity
+from fastflv.servers.api.merging import MERGES, Answer, Merge
 from fastflv.servers.api.openapi import Document
 from fastflv.servers.api.operation import Call, Fields, Listing, Operation
 from fastflv.servers.api.publishers import Publishers
@@ -57,6 +58,8 @@ class Api:
         self.table = Table()
         "Other rooms add their rows."
         self.raw = raw
+        self.others: Callable[[str, Request], Awaitable[list[Answer]]] | None = None
+        "Asks all workers of the server, this one too, with a method; None where it is one process."
         self._identity = identity
         self._guard = guard
         self._turns = turns
@@ -90,9 +93,11 @@ class Api:
         request = exchange.request
         resource = self.table.find(request.path)
         operation = resource.operation(jsonp.method_of(request)) if resource is not None else None
-        refused = self._guard.refusal(request, operation) or jsonp.refusal(
-            request, password=self._guard.has_password
-        )
+        refused = None
+        if not request.peer.own:
+            refused = self._guard.refusal(request, operation) or jsonp.refusal(
+                request, password=self._guard.has_password
+            )
         if refused is not None:
             exchange.respond(refused)
         elif resource is None:
@@ -103,6 +108,11 @@ class Api:
             self._answer(operation, Call(exchange, resource.args))
 
     def _answer(self, operation: Operation, call: Call) -> None:
+        merge = MERGES.get((operation.method, operation.path))
+        if merge is not None and self.others is not None and not call.request.peer.own:
+            merging = ensure_future(self._merged(self.others, merge, operation, call.request))
+            merging.add_done_callback(partial(self._answered, call))
+            return
         answer = operation.handler(call)
         if isinstance(answer, Listing):
             self._advance(call, answer, [])
@@ -110,6 +120,16 @@ class Api:
             answer.add_done_callback(partial(self._answered, call))
         elif answer is not None:
             self._respond(call, answer)
+
+    async def _merged(
+        self,
+        others: Callable[[str, Request], Awaitable[list[Answer]]],
+        merge: Merge,
+        operation: Operation,
+        request: Request,
+    ) -> Fields:
+        """Return what all workers say together."""
+        return merge(await others(operation.method, request), request)
 
     def _respond(self, call: Call, answer: Fields | Response) -> None:
         response = answer if isinstance(answer, Response) else self._identity.reply(answer)

@@ -186,7 +186,7 @@ class ClientRows:
             "tcUrl": masked(request.tc_url),
             "url": client.stream.name.url,
             "name": request.file or request.stream,
-            "type": request.output,
+            "type": "worker-play" if request.own and not client.publish else request.output,
             "publish": client.publish,
             "state": client.state.value,
             "alive": round(self._census.clock() - client.joined, 2),

@@ -54,6 +54,7 @@ STREAM: Final = record(
                 "cid": about(TEXT, "Id of the publisher."),
                 "role": about(one_of("", *(role.value for role in Role)), "Of it; empty without one."),
                 "standby": about(TEXT, "Id of the publisher that is ready to follow; empty without one."),
+                "pulled": about(FLAG, "It is fetched from another server."),
                 "state": one_of(*(phase.value for phase in Phase)),
             }
         ),
@@ -113,6 +114,9 @@ class Streams:
         publisher = self._census.clients.find(stream.publisher_id)
         if publisher is None or stream.phase is not Phase.LIVE:
             return refused(CLIENT_NOT_FOUND)
+        if call.request.peer.own and publisher.request.own:
+            # The worker that has the publisher is asked too.
+            return refused(CLIENT_NOT_FOUND)
         log.info("api: %s disconnects publisher %s", peer.ip, publisher.id, extra=peer.marks)
         publisher.drop(EndReason.KICKED)
         return {}
@@ -145,6 +149,7 @@ class Streams:
                 "cid": stream.publisher_id,
                 "role": publisher.request.role.value if publisher else "",
                 "standby": stream.standby_id,
+                "pulled": stream.publisher is not None and stream.publisher.own,
                 "state": stream.phase.value,
             },
             "video": video_of(stream, parsed=vhost is None or vhost.parse_sps),

@@ -38,6 +38,7 @@ def access_request(
         file=intern(path.rpartition("/")[2]) if action is Action.PLAY else "",
         bearer=_bearer(authorization) if authorization else "",
         path=intern(path),
+        own=request.peer.own,
     )
 
 

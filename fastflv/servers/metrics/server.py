@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from time import perf_counter, thread_time
 from typing import Final
 
@@ -46,17 +46,37 @@ class MetricsServer:
         self._shown_until = 0.0
         "`perf_counter`, seconds."
         self._spent = 0.0
+        self.others: Callable[[], Awaitable[list[str]]] | None = None
+        "Returns the texts of all workers of the server, of this one too; None where it is one process."
+        self._merging: set[asyncio.Task[None]] = set()
 
     def handle(self, exchange: Exchange) -> None:
         """Answer a scrape, now or in a moment."""
         if exchange.request.method not in ("GET", "HEAD"):
             exchange.respond(Response.of_text(405, Allow="GET, HEAD, OPTIONS"))
+        elif self.others is not None and not exchange.request.peer.own:
+            task = self._loop.create_task(self._merge(exchange, self.others))
+            self._merging.add(task)
+            task.add_done_callback(self._merging.discard)
         elif perf_counter() < self._shown_until:
             exchange.respond(Response(body=self._text, content_type=CONTENT_TYPE))
         else:
             self._waiting.append(exchange)
             if len(self._waiting) == 1:
                 self._begin()
+
+    async def _merge(self, exchange: Exchange, others: Callable[[], Awaitable[list[str]]]) -> None:
+        """Answer with the figures of all workers."""
+        from fastflv.servers.metrics.merging import merge_texts
+
+        try:
+            texts = await others()
+            text = await self._loop.run_in_executor(None, merge_texts, texts)
+        except Exception:
+            log.exception("the metrics of the workers could not be put together")
+            exchange.respond(Response.of_text(500))
+        else:
+            exchange.respond(Response(body=text, content_type=CONTENT_TYPE))
 
     def _begin(self) -> None:
         self._spent = 0.0

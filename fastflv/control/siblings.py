@@ -1,0 +1,288 @@
+"""The other workers of a machine, as one of them knows them: who publishes what, and where each answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from fastflv import limits
+from fastflv.access.request import AccessRequest, Action
+from fastflv.access.rule import Answer, LateRule, Waiting
+from fastflv.access.verdict import ALLOW, Refusal, Refused, Verdict
+from fastflv.cluster.address import OriginAddress
+from fastflv.cluster.options import EdgeOptions, pulled
+from fastflv.control.workerchannel import Fields, WorkerChannel
+from fastflv.control.workerplace import WorkerPlace
+from fastflv.net.listener import Acceptance, Listener
+from fastflv.net.networkset import NetworkSet
+from fastflv.net.peer import Peer
+from fastflv.protocols.http import crossdomain
+from fastflv.protocols.http.crossdomain import CrossDomain
+from fastflv.protocols.http.exchange import Exchange, Handler
+from fastflv.protocols.http.message import Request, Response
+from fastflv.protocols.http.reply import Reply
+from fastflv.servers.api import merging
+from fastflv.servers.api.paging import page_of
+from fastflv.stream.clients import Client
+from fastflv.stream.endreason import EndReason
+from fastflv.stream.name import StreamName
+from fastflv.stream.publication import PublishOptions
+from fastflv.stream.stream import Phase
+
+if TYPE_CHECKING:
+    from fastflv.control.server import Server
+
+log = logging.getLogger(__name__)
+
+HOST: Final = "127.0.0.1"
+IN_PROCESS: Final = Peer("", "")
+
+
+class Claim:
+    """One publisher whose name is asked for at the parent."""
+
+    __slots__ = ("_task",)
+
+    def __init__(self, task: asyncio.Task[None]) -> None:
+        self._task = task
+
+    def cancel(self) -> None:
+        self._task.cancel()
+
+
+class ClaimRule(LateRule):
+    """Asks the parent whether another worker has a publisher of the name. Asked last: who is refused claims nothing."""
+
+    __slots__ = ("_siblings",)
+
+    def __init__(self, siblings: Siblings) -> None:
+        self._siblings = siblings
+
+    def ask(self, request: AccessRequest, answer: Answer) -> Verdict | Waiting:
+        if request.action is not Action.PUBLISH:
+            return ALLOW
+        return Claim(asyncio.ensure_future(self._siblings.claim(request, answer)))
+
+
+class PrivatePort:
+    """Answers the other workers: streams to pull, and what this worker's own API says."""
+
+    def __init__(self, secret: str, streams: Handler, api: Handler) -> None:
+        self._secret = secret
+        self._streams = streams
+        self._api = api
+
+    def cross_domain(self, request: Request) -> CrossDomain:
+        return crossdomain.NONE
+
+    @property
+    def trusted(self) -> NetworkSet:
+        """No proxy stands between workers."""
+        return NetworkSet(())
+
+    def __call__(self, exchange: Exchange) -> None:
+        request = exchange.request
+        secret, _, host = request.headers.get("host", "").partition(".")
+        if not hmac.compare_digest(secret.encode(), self._secret.encode()):
+            exchange.respond(Response.of_text(403, "this port is for the workers of the server"))
+            return
+        request.headers["host"] = host
+        request.peer = replace(request.peer, own=True)
+        is_api = request.path.startswith("/api/") or request.path == "/metrics"
+        (self._api if is_api else self._streams)(exchange)
+
+
+class Siblings:
+    """What this worker shares with the others: names of publishers, streams, and answers of the API."""
+
+    def __init__(self, place: WorkerPlace, server: Server, loop: asyncio.AbstractEventLoop) -> None:
+        self.place = place
+        server.hub.id_for = lambda name: place.id_of(*name)
+        self._server = server
+        self._loop = loop
+        self._owners: dict[StreamName, int] = {}
+        "The worker that publishes each stream, of all workers."
+        self._claimed: dict[str, StreamName] = {}
+        "Names that publishers of this worker have, by client."
+        self._listener: Listener | None = None
+        self._channel: WorkerChannel | None = None
+
+    async def start(self, commands: Mapping[str, Callable[[], object]], orphaned: Callable[[], None]) -> None:
+        """Answer parent and workers, before the first client comes.
+
+        *commands*: what the parent may ask for. *orphaned* is called when the parent is gone.
+        """
+        server = self._server
+        channel, listener = self.place.sockets()
+        self._channel = WorkerChannel(
+            {
+                "published": self._published,
+                "taken": self._taken,
+                **{name: partial(_ask, command) for name, command in commands.items()},
+            },
+            orphaned,
+        )
+        port = PrivatePort(self.place.secret, server.streams, server.own_api)
+        acceptance = Acceptance(partial(server.serve_http, port), kept=limits.API_CONNECTIONS_KEPT)
+        self._listener = Listener(
+            self._loop, listener, server.connection_limit, "worker", acceptance, server.opening
+        )
+        server.gate.rules.append(ClaimRule(self))
+        server.clients.watchers.append(self)
+        server.clients.arrivals.watchers.append(lambda id, reason: self._release(id))
+        server.api.others = self._ask_all
+        server.metrics.others = self._ask_metrics
+        await self._channel.open(channel)
+
+    def ready(self) -> None:
+        """Tell the parent that this worker serves clients."""
+        assert self._channel is not None
+        self._channel.tell("ready")
+
+    def close(self) -> None:
+        """Answer nobody any more."""
+        if self._listener is not None:
+            self._listener.close()
+        if self._channel is not None:
+            self._channel.close()
+
+    def edge(self, name: StreamName, publish: PublishOptions) -> EdgeOptions | None:
+        """Return how a stream that another worker publishes is fetched; None for any other stream."""
+        port = self.place.others.get(self._owners.get(name, 0))
+        if port is None:
+            return None
+        origin = OriginAddress("http", HOST, port)
+        return EdgeOptions((origin,), vhost=f"{self.place.secret}.[vhost]", publish=pulled(publish))
+
+    # --- answers of all workers ---
+
+    async def _ask_all(self, method: str, request: Request) -> list[merging.Answer]:
+        """Return what each worker answers to a request of the API; those that do not answer are left out."""
+        target = (
+            request.path
+            if request.path not in merging.LISTS
+            else f"{request.path}?start=0&count={sum(page_of(request))}"
+        )
+        return [json.loads(each) for each in await self._ask_each(method, quote(target, safe="/?&="))]
+
+    async def _ask_metrics(self) -> list[str]:
+        """Return the text of each worker, likewise."""
+        return [each.decode() for each in await self._ask_each("GET", "/metrics")]
+
+    async def _ask_each(self, method: str, target: str) -> list[bytes]:
+        asked = (self._ask(port, method, target) for port in self.place.ports)
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        answers = [each for each in found if isinstance(each, bytes)]
+        for error in found:
+            if isinstance(error, BaseException):
+                log.warning("a worker does not answer: %s", str(error) or type(error).__name__)
+        if not answers:
+            raise ConnectionError("no worker answers")
+        return answers
+
+    async def _ask(self, port: int, method: str, target: str) -> bytes:
+        reply, body = Reply(), bytearray()
+        async with asyncio.timeout(limits.WORKER_ANSWER_SECONDS):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            try:
+                head = f"{method} {target} HTTP/1.1\r\nHost: {self.place.secret}.api\r\nConnection: close\r\n\r\n"
+                writer.write(head.encode("latin-1"))
+                while not reply.complete and (data := await reader.read(limits.RECEIVE_BYTES)):
+                    for piece in reply.feed(data):
+                        body += piece
+            finally:
+                writer.close()
+        if reply.status != 200:
+            raise ConnectionError(f"status {reply.status}")
+        return bytes(body)
+
+    # --- names ---
+
+    async def claim(self, request: AccessRequest, answer: Answer) -> None:
+        """Ask the parent for the name of a publisher."""
+        name = StreamName(request.vhost, request.app, request.stream)
+        id = request.client_id
+        vhost = self._server.runtime.vhosts.get(request.vhost)
+        takeover = vhost is not None and vhost.publish.takeover
+        assert self._channel is not None
+        self._claimed[id] = name
+        try:
+            owner = await self._channel.ask("claim", name=name, client=id, takeover=takeover)
+        except (ConnectionError, TimeoutError):
+            self._release(id)
+            answer(Refused(Refusal.UNAVAILABLE, "the parent of the workers does not answer"))
+            return
+        except asyncio.CancelledError:
+            self._release(id)
+            raise
+        if owner == self.place.number:
+            answer(ALLOW)
+        else:
+            del self._claimed[id]
+            answer(Refused(Refusal.BUSY, f"stream {request.url} has a publisher already, at worker {owner}"))
+
+    def _release(self, id: str) -> None:
+        name = self._claimed.pop(id, None)
+        if name is not None and self._channel is not None:
+            # Without its parent this worker is about to end.
+            with contextlib.suppress(ConnectionError):
+                self._channel.tell("release", name=name, client=id)
+
+    def _published(self, fields: Fields) -> None:
+        """A worker has the stream now, 0: none. Whoever waits for it here is served."""
+        name, owner = StreamName(*fields["name"]), fields["worker"]
+        if not owner:
+            self._owners.pop(name, None)
+            return
+        self._owners[name] = owner
+        if owner == self.place.number:
+            return
+        hub = self._server.hub
+        stream = hub.find(name)
+        if stream is not None and stream.phase is Phase.GRACE and stream.is_read:
+            self._server.pulls.resume(stream, _asked(name))
+        elif hub.is_awaited(name):
+            self._follow(name)
+
+    def _follow(self, name: StreamName) -> None:
+        """Fetch a stream that somebody waits for."""
+        seconds = limits.FETCH_SECONDS_MIN
+        wish = self._server.pulls.fetch(_asked(name), name, lambda failure, why: None, seconds)
+        if wish is not None:
+            self._loop.call_later(seconds, wish.cancel)
+
+    def _taken(self, fields: Fields) -> None:
+        """A publisher at another worker takes a name over."""
+        name = StreamName(*fields["name"])
+        for id in [id for id, claimed in self._claimed.items() if claimed == name]:
+            client = self._server.clients.find(id)
+            if client is not None:
+                client.drop(EndReason.TAKEN_OVER)
+
+    # --- ClientWatcher ---
+
+    def client_joined(self, client: Client) -> None:
+        """A publisher has claimed its name before."""
+
+    def client_left(self, client: Client, reason: EndReason) -> None:
+        if client.publish:
+            self._release(client.id)
+
+
+def _asked(name: StreamName) -> AccessRequest:
+    """Return the request by which this worker fetches a stream of its own accord."""
+    return AccessRequest(
+        Action.PLAY, IN_PROCESS, "", name.vhost, name.app, name.stream, output="worker-pull", scheme="http"
+    )
+
+
+def _ask(command: Callable[[], object], fields: Fields) -> object:
+    return command()

@@ -1,0 +1,77 @@
+"""`fastflv --workers N`: the parent process of the workers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+
+from fastflv.config.model.server import LogTank, Settings
+from fastflv.control.background import go_to_background
+from fastflv.control.identity import server_id
+from fastflv.control.log import end_log, place_of, start_log
+from fastflv.control.notify import READY, notify
+from fastflv.control.presence import Presence
+from fastflv.control.process import ignore_early_signals
+from fastflv.control.supervisor import Supervisor
+from fastflv.control.upgrade import CommandLine
+from fastflv.errors import StartupError
+from fastflv.net.activation import inherited_sockets
+from fastflv.net.clientid import new_id
+from fastflv.servers.api.identity import Identity
+from fastflv.tools.serve import enter_folder
+
+log = logging.getLogger("fastflv")
+
+
+def _refuse_alone(settings: Settings) -> None:
+    """Raise StartupError for what each worker that has a stream would do once more."""
+    for vhost in settings.vhosts.values():
+        asked = {
+            "dvr": vhost.dvr.enabled,
+            "forward": vhost.forward.enabled,
+            "hls_path": vhost.hls.enabled and vhost.hls.on_disk,
+        }
+        for name, on in asked.items():
+            if on and vhost.enabled:
+                raise StartupError(
+                    f"vhost {vhost.name} has {name}, which one process does: run without --workers"
+                )
+
+
+def supervise(settings: Settings, count: int, command: CommandLine) -> int:
+    """Run *count* workers until a signal ends them; each is started by *command*, as this process was."""
+    _refuse_alone(settings)
+    ignore_early_signals()
+    if inherited_sockets(os.environ):
+        raise StartupError("workers open their ports themselves: remove the ListenStream= of the supervisor")
+    enter_folder(settings)
+    start_log(settings.log, utc=settings.utc_time)
+    ready = go_to_background() if settings.daemon else None
+    known = settings.daemon or settings.directive.first("pid")
+    presence = Presence(settings.pid if known else None)
+
+    def started() -> None:
+        log.info("%d workers run", count)
+        notify(READY)
+        if ready is not None:
+            ready(f"fastflv runs in the background: process {os.getpid()}, {place_of(settings.log)}")
+
+    async def run() -> None:
+        supervisor = Supervisor(command, count, identity)
+        await presence.listen(supervisor.commands)
+        await supervisor.run(started)
+        await presence.stop()
+
+    try:
+        presence.take()
+        identity = Identity(server_id(settings.server_id, settings.pid if known else ""), new_id())
+        asyncio.run(run())
+    except StartupError as error:
+        if settings.log.tank is LogTank.FILE:
+            log.error("%s", error)
+        raise
+    finally:
+        end_log()
+        presence.release()
+    return 0

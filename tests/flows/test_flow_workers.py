@@ -1,0 +1,156 @@
+"""`fastflv --workers 2`: two processes on the same ports, of which any serves any stream."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from player import Player
+from publisher import Publisher, Refused, film, headers
+from server import HOST, Server, until, vhost_text
+
+
+class Workers(Server):
+    """A server of two workers."""
+
+    def __enter__(self) -> Workers:
+        self._program = (*self._program, "--workers", "2")
+        super().__enter__()
+        self.log.wait("2 workers run", timeout=40)
+        return self
+
+    def pids(self) -> list[int]:
+        """The processes of the workers, in the order of their numbers."""
+        found = {}
+        for line in self.log.find(r"worker \d is process \d+"):
+            words = line.split()
+            found[int(words[-4])] = int(words[-1])
+        return [found[number] for number in sorted(found)]
+
+    def metrics(self) -> dict[str, float]:
+        with urllib.request.urlopen(f"http://{HOST}:{self.api}/metrics", timeout=20) as answer:
+            rows = [line.rpartition(" ") for line in answer.read().decode().splitlines() if line[0] != "#"]
+        return {name: float(value) for name, _, value in rows}
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+    vhosts = vhost_text(publish="grace 5;")
+    with Workers(tmp_path_factory.mktemp("workers"), vhosts) as server:
+        yield server
+
+
+def test_players_of_both_workers_see_one_stream(workers: Workers) -> None:
+    publisher = Publisher(workers.rtmp).publish("one")
+    publisher.tags([*headers(), *film(25)])
+    until(lambda: workers.streams().get("one", {}).get("publish", {}).get("active"), "the stream is live")
+    # The kernel chooses a worker for each connection: that all come to one is improbable.
+    players = [Player(workers.http, "/live/one.flv", flv=True) for _ in range(16)]
+    for player in players:
+        player.until(lambda me: len(me.tags) > 20)
+    rows = workers.clients()
+    assert sum(not row["publish"] for row in rows) == 16
+    assert sum(row["publish"] for row in rows) == 1
+    assert workers.streams()["one"]["clients"] == 17
+    assert workers.ask("streams")["total"] == 1
+    assert workers.metrics()['fastflv_players{output="flv"}'] >= 16
+    publisher.tags(film(25, start=1000, first=25))
+    for player in players:
+        player.until(lambda me: len(me.tags) > 60)
+        player.close()
+    publisher.finish()
+
+
+def test_a_name_has_one_publisher_in_all_workers(workers: Workers) -> None:
+    first = Publisher(workers.rtmp).publish("two")
+    first.tags([*headers(), *film(5)])
+    for _ in range(8):
+        second = Publisher(workers.rtmp)
+        with pytest.raises(Refused, match="BadName"):
+            second.publish("two")
+        second.close()
+    first.finish()
+    until(lambda: workers.streams().get("two", {}).get("publish", {}).get("active") is not True, "it left")
+    again = Publisher(workers.rtmp).publish("two")
+    again.finish()
+
+
+def test_a_worker_that_dies_takes_its_own_clients_and_is_started_again(workers: Workers) -> None:
+    publisher = Publisher(workers.rtmp).publish("three")
+    publisher.tags([*headers(), *film(25)])
+    players = [Player(workers.http, "/live/three.flv", flv=True) for _ in range(12)]
+    for player in players:
+        player.until(lambda me: len(me.tags) > 20)
+    row = next(row for row in workers.clients() if row["publish"])
+    before = workers.pids()
+    doomed = next(pid for pid in before if not holds(pid, publisher))
+    mark = len(workers.log.lines)
+    os.kill(doomed, signal.SIGKILL)
+    workers.log.wait(rf"worker \d, process {doomed}, ended: SIGKILL", mark)
+    workers.log.wait(r"worker \d is process", mark)
+    assert len(set(workers.pids()) & set(before)) == 1
+    publisher.tags(film(25, start=1000, first=25))
+    alive = [player for player in players if more(player)]
+    assert 0 < len(alive) < len(players)
+    assert workers.ask(f"clients/{row['id']}")["client"]["publish"]
+    for player in players:
+        player.close()
+    publisher.finish()
+
+
+def holds(pid: int, publisher: Publisher) -> bool:
+    """Whether the process has the other end of a connection."""
+    port = publisher.sock.getsockname()[1]
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            words = line.split()
+            if int(words[2].rpartition(":")[2], 16) == port:
+                inodes.add(f"socket:[{words[9]}]")
+    return any(os.readlink(each) in inodes for each in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def more(player: Player) -> bool:
+    """Whether more of the stream comes; False where the connection is lost."""
+    try:
+        player.until(lambda me: len(me.tags) > 60)
+    except (AssertionError, OSError):
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_a_reload_reaches_all_workers_and_the_end_of_the_parent_is_theirs(tmp_path: Path) -> None:
+    with Workers(tmp_path, vhost_text()) as server:
+        text = server.file.read_text()
+        server.file.write_text(text.replace("grace 0;", "grace 1;"))
+        os.kill(server.pid, signal.SIGHUP)
+        until(lambda: len(server.log.find("configuration 2 is in force")) == 2, "both have reloaded", 20)
+        pids = server.pids()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_ends_all_workers_with_the_reason(tmp_path: Path) -> None:
+    server = Workers(tmp_path, vhost_text())
+    with socket.create_server((HOST, server.http)):
+        seen: list[BaseException] = []
+
+        def enter() -> None:
+            try:
+                server.__enter__()
+            except AssertionError as error:
+                seen.append(error)
+
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join(60)
+        assert seen and "cannot listen for HTTP" in str(seen[0])
+        assert server.process.wait(20) == 1
+    server.log.close()

@@ -1,0 +1,187 @@
+"""Workers without processes: the directory of names, the channel, and answers put together."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from fastflv.config.load import load_text
+from fastflv.control.upgrade import CommandLine
+from fastflv.control.workerchannel import WorkerChannel
+from fastflv.control.workernames import Name, WorkerNames
+from fastflv.control.workerplace import WorkerPlace
+from fastflv.errors import StartupError
+from fastflv.net.peer import Peer
+from fastflv.protocols.http.message import Request
+from fastflv.servers.api import merging
+from fastflv.servers.metrics.merging import merge_texts
+from fastflv.tools.supervise import supervise
+
+ONE, TWO = Name("v", "live", "one"), Name("v", "live", "two")
+
+
+def asked(query: str = "") -> Request:
+    return Request("GET", "/api/v1/streams", query, "1.1", {}, True, Peer("", ""))
+
+
+# --- names ---
+
+
+def test_a_name_belongs_to_the_worker_that_claims_it_first_until_its_clients_are_gone():
+    names = WorkerNames()
+    assert names.claim(ONE, 1, "a") == 1
+    assert names.claim(ONE, 1, "b") == 1
+    assert names.claim(ONE, 2, "c") == 1
+    assert names.claim(TWO, 2, "d") == 2
+    assert not names.release(ONE, 2, "c") and not names.release(ONE, 1, "a")
+    assert names.owner(ONE) == 1
+    assert names.release(ONE, 1, "b")
+    assert (names.owner(ONE), names.claim(ONE, 2, "c")) == (0, 2)
+    assert names.drop(2) == [TWO, ONE] and not list(names)
+
+
+def test_a_takeover_moves_a_name_and_what_the_former_worker_releases_later_is_not_its_own():
+    names = WorkerNames()
+    names.claim(ONE, 1, "a")
+    assert names.claim(ONE, 2, "b", takeover=True) == 2
+    assert not names.release(ONE, 1, "a")
+    assert names.owner(ONE) == 2
+
+
+def test_a_place_comes_through_the_environment_and_is_taken_once():
+    place = WorkerPlace(2, [4001, 4002], 5, 6, "abc", "vid-1", "s")
+    environ = dict(place.environ)
+    found = WorkerPlace.take(environ)
+    assert found == place and WorkerPlace.take(environ) is None
+    assert place.others == {1: 4001}
+    assert (
+        place.id_of("v", "live", "one") == found.id_of("v", "live", "one") != place.id_of("v", "live", "two")
+    )
+
+
+# --- the channel ---
+
+
+async def ends(near_handlers, far_handlers) -> tuple[WorkerChannel, WorkerChannel, asyncio.Event]:
+    lost = asyncio.Event()
+    near, far = socket.socketpair()
+    one, other = WorkerChannel(near_handlers, lost.set), WorkerChannel(far_handlers, lambda: None)
+    for channel, sock in ((one, near), (other, far)):
+        sock.setblocking(False)
+        await channel.open(sock)
+    return one, other, lost
+
+
+def test_questions_are_answered_at_once_and_later_and_told_things_arrive():
+    told: list[object] = []
+
+    async def slow(fields):
+        await asyncio.sleep(0)
+        return fields["x"] * 2
+
+    async def check() -> None:
+        one, other, lost = await ends({"note": told.append}, {"now": lambda fields: 1, "slow": slow})
+        assert await asyncio.gather(one.ask("slow", x=4), one.ask("now")) == [8, 1]
+        other.tell("note", word="\N{GREEK SMALL LETTER ALPHA}\n")
+        assert await one.ask("now") == 1
+        assert told == [{"word": "\N{GREEK SMALL LETTER ALPHA}\n"}]
+        other.close()
+        await lost.wait()
+        with pytest.raises(ConnectionError):
+            await one.ask("now")
+
+    asyncio.run(check())
+
+
+def test_a_question_that_waits_fails_when_the_other_end_is_gone():
+    async def check() -> None:
+        never: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        one, other, _ = await ends({}, {"never": lambda fields: never})
+        asking = asyncio.ensure_future(one.ask("never"))
+        await asyncio.sleep(0)
+        other.close()
+        with pytest.raises(ConnectionError):
+            await asking
+        never.cancel()
+
+    asyncio.run(check())
+
+
+# --- answers put together ---
+
+
+def row(id: str, clients: int, *, pulled: bool, active: bool = True, sent: int = 0) -> dict[str, object]:
+    return {
+        "id": id,
+        "clients": clients,
+        "send_bytes": sent,
+        "kbps": {"recv_30s": 5, "send_30s": sent},
+        "publish": {"active": active, "cid": f"of {id}{'-pull' * pulled}", "pulled": pulled},
+    }
+
+
+def test_streams_are_one_row_each_with_the_publisher_and_the_players_of_all():
+    answers = [
+        {"code": 0, "streams": [row("a", 3, pulled=True, sent=10), row("b", 1, pulled=False)], "total": 2},
+        {"code": 0, "streams": [row("a", 6, pulled=False, sent=20)], "total": 1},
+    ]
+    merged = merging.streams(answers, asked())
+    a, b = merged["streams"]
+    assert merged["total"] == 2
+    # Two players, and a pull at its origin; four players, the pull, and the publisher.
+    assert (a["clients"], a["send_bytes"], a["publish"]["cid"]) == (7, 30, "of a")
+    assert a["kbps"] == {"recv_30s": 5, "send_30s": 30}
+    assert b["clients"] == 1
+    assert merging.streams(answers, asked("start=1&count=1"))["streams"] == [b]
+    assert (
+        merging.stream([{"code": 2048}, {"stream": row("b", 1, pulled=False)}], asked())["stream"]["id"]
+        == "b"
+    )
+    assert merging.stream([{"code": 2048}, {"code": 2048}], asked()) == {"code": 2048}
+
+
+def test_clients_of_all_workers_are_listed_without_those_of_the_workers_themselves():
+    types = [["flv-play", "flv-pull"], ["worker-play", "fmle-publish", "hls-play"]]
+    answers = [{"clients": [{"type": each} for each in part]} for part in types]
+    merged = merging.clients(answers, asked("count=2"))
+    assert merged == {"clients": [{"type": "flv-play"}, {"type": "fmle-publish"}], "total": 3}
+
+
+def test_the_worker_that_knows_answers_for_all():
+    assert merging.first_good([{"code": 2049}, {"code": 0, "client": 1}], asked()) == {"code": 0, "client": 1}
+    assert merging.first_good([{"code": 2049}, {"code": 2049}], asked()) == {"code": 2049}
+
+
+def test_samples_of_equal_labels_are_added_and_figures_of_one_stream_are_not():
+    texts = [
+        "# HELP fastflv_players P\n# TYPE fastflv_players gauge\n"
+        f'fastflv_players{{output="flv"}} {count}\n'
+        "# HELP srs_clients_total C\n# TYPE srs_clients_total counter\n"
+        f"srs_clients_total {count}\n"
+        "# HELP fastflv_stream_frame_rate R\n# TYPE fastflv_stream_frame_rate gauge\n"
+        'fastflv_stream_frame_rate{vhost="v",stream="live/x"} 25\n'
+        for count in (3, 4)
+    ]
+    text = merge_texts(texts).decode()
+    assert 'fastflv_players{output="flv"} 7.0' in text
+    assert "srs_clients_total 7.0" in text
+    assert 'fastflv_stream_frame_rate{stream="live/x",vhost="v"} 25.0' in text
+
+
+# --- the parent ---
+
+
+@pytest.mark.parametrize(
+    ("block", "name"),
+    [
+        ("dvr { enabled on; }", "dvr"),
+        ("forward { enabled on; destination 127.0.0.1:19350; }", "forward"),
+        ("hls { enabled on; hls_path ./x; }", "hls_path"),
+    ],
+)
+def test_what_each_worker_would_do_once_more_is_refused_with_a_sentence(block, name):
+    settings = load_text(f"listen 1935; daemon off; vhost v {{ {block} }}")
+    with pytest.raises(StartupError, match=f"vhost v has {name}, which one process does"):
+        supervise(settings, 2, CommandLine((), "."))
