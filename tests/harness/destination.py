@@ -28,8 +28,7 @@ class Taken(asyncio.Protocol):
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = transport  # type: ignore[assignment]
         self.place.taken.append(self)
 
     def data_received(self, data: bytes) -> None:
