@@ -119,7 +119,7 @@ DAMAGES: dict[str, tuple[str, str, str]] = {
     "a name of the top of the file": ("tcp_nodelay     on;", "^srs_log_file a;", "it belongs at the top of the file"),
     "a block in the wrong place": ("tcp_nodelay     on;", "^heartbeat { }", "it belongs at the top of the file"),
     "a near name of another block": ("tcp_nodelay     on;", "^hls_fragmnt 5;", "did you mean 'hls_fragment', which belongs in vhost.hls?"),
-    "a name that nobody has": ("normal_timeout", "^zzz", "unknown directive 'zzz' in vhost.publish; allowed are firstpkt_timeout, grace"),
+    "a name that nobody has": ("normal_timeout", "^zzz", "unknown directive 'zzz' in vhost.publish; allowed are backup_suffix, failback"),
     "a name that nobody has in a long block": ("tcp_nodelay", "^qqqq", "unknown directive 'qqqq' in vhost; docs/configure.md lists"),
     "a word of nginx": ("# A comment.", "^worker_processes 4;", "this looks like an nginx file"),
     "a word of the documents": ("tcp_nodelay     on;", "^realtime on;", "write 'min_latency on;' in the vhost"),
