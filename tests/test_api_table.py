@@ -64,4 +64,4 @@ def test_the_document_has_each_row_with_its_answers():
     assert set(made["paths"]["/a/{id}"]) == {"get", "delete"}
     bad = made["paths"]["/a/{id}"]["delete"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert bad["oneOf"][1]["properties"]["code"]["enum"] == [2049]
-    assert set(made["paths"]["/do/it/{rest}"]["post"]["responses"]) == {"200", "401", "404"}
+    assert set(made["paths"]["/do/it/{rest}"]["post"]["responses"]) == {"200", "401", "403", "404"}

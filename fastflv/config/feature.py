@@ -1,4 +1,4 @@
-"""What fastflv does today, what it is going to do, and what it leaves to others.
+"""What fastflv leaves to others.
 
 FEATURES is the one table to edit when a feature arrives: delete its rows. What has no row is
 supported. A row speaks only when its feature is switched on, once per feature however many vhosts
@@ -15,8 +15,6 @@ from typing import Final
 from fastflv.config.grammar.section import Section, Value
 from fastflv.config.notice import NoticeKind
 
-LATER: Final = NoticeKind.LATER
-NEVER: Final = NoticeKind.NEVER
 ON: Final = (("enabled", "on"),)
 
 REPEATED: Final = frozenset({"ingest", "stream_caster", "transcode"})
@@ -33,41 +31,34 @@ class Feature:
     path: str
     "Dotted path of its block; empty for the root."
 
-    support: NoticeKind
-    "LATER or NEVER."
-
     when: tuple[tuple[str, str], ...] = ON
     "(directive, pattern) pairs that all hold when it is on; a pattern with ``!`` in front must not match."
 
 
 FEATURES: Final = (
-    # LATER: going to be supported. Delete the row with the change that supports it.
     # Out of scope: other protocols, transcoding, vendors' clouds, removed parts of SRS.
-    Feature("rtc", "rtc_server", NEVER),
-    Feature("rtc", "vhost.rtc", NEVER),
-    Feature("srt", "srt_server", NEVER),
-    Feature("srt", "vhost.srt", NEVER),
-    Feature("rtsp", "rtsp_server", NEVER),
-    Feature("rtsp", "vhost.rtsp", NEVER),
-    Feature("gb28181", "stream_caster", NEVER, (("enabled", "on"), ("caster", "gb28181"))),
-    Feature("mpegts_over_udp", "stream_caster", NEVER, (("enabled", "on"), ("caster", "mpegts_over_udp"))),
-    Feature("dash", "vhost.dash", NEVER),
-    Feature("hds", "vhost.hds", NEVER),
-    Feature("ingest", "vhost.ingest", NEVER),
-    Feature("transcode", "vhost.transcode", NEVER),
-    Feature("exec", "vhost.exec", NEVER),
-    Feature("bandcheck", "vhost.bandcheck", NEVER),
-    Feature("raw_api allow_query", "http_api.raw_api", NEVER, (("allow_query", "on"),)),
-    Feature("raw_api allow_update", "http_api.raw_api", NEVER, (("allow_update", "on"),)),
-    Feature("circuit_breaker", "circuit_breaker", NEVER),
-    Feature("tencentcloud_apm", "tencentcloud_apm", NEVER),
-    Feature("tencentcloud_cls", "tencentcloud_cls", NEVER),
+    Feature("rtc", "rtc_server"),
+    Feature("rtc", "vhost.rtc"),
+    Feature("srt", "srt_server"),
+    Feature("srt", "vhost.srt"),
+    Feature("rtsp", "rtsp_server"),
+    Feature("rtsp", "vhost.rtsp"),
+    Feature("gb28181", "stream_caster", (("enabled", "on"), ("caster", "gb28181"))),
+    Feature("mpegts_over_udp", "stream_caster", (("enabled", "on"), ("caster", "mpegts_over_udp"))),
+    Feature("dash", "vhost.dash"),
+    Feature("hds", "vhost.hds"),
+    Feature("ingest", "vhost.ingest"),
+    Feature("transcode", "vhost.transcode"),
+    Feature("exec", "vhost.exec"),
+    Feature("bandcheck", "vhost.bandcheck"),
+    Feature("raw_api allow_query", "http_api.raw_api", (("allow_query", "on"),)),
+    Feature("raw_api allow_update", "http_api.raw_api", (("allow_update", "on"),)),
+    Feature("circuit_breaker", "circuit_breaker"),
+    Feature("tencentcloud_apm", "tencentcloud_apm"),
+    Feature("tencentcloud_cls", "tencentcloud_cls"),
 )
 
-SENTENCES: Final = {
-    LATER: "{} is not supported yet and is ignored",
-    NEVER: "{} is outside of what fastflv does and is ignored",
-}
+SENTENCE: Final = "{} is outside of what fastflv does and is ignored"
 
 
 def survey(root: Section) -> None:
@@ -80,9 +71,7 @@ def survey(root: Section) -> None:
             matches = [_matching(section, name, pattern) for name, pattern in feature.when]
             if all(matches):
                 at = next(value for value in matches if isinstance(value, Value))
-                root.notify(
-                    feature.support, SENTENCES[feature.support].format(feature.name), at, feature.name
-                )
+                root.notify(NoticeKind.NEVER, SENTENCE.format(feature.name), at, feature.name)
                 seen.add(feature.name)
                 break
 

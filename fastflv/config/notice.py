@@ -12,9 +12,6 @@ class NoticeKind(Enum):
     LEGACY = "legacy"
     "An old spelling was rewritten, or has no effect any more."
 
-    LATER = "not supported yet"
-    "An enabled feature that fastflv is going to have and ignores today."
-
     NEVER = "out of scope"
     "An enabled feature that fastflv does not have and will not have; ignored."
 
@@ -45,7 +42,7 @@ class Notice:
     "Where the word begins in its line, from 1, or 0."
 
     feature: str = ""
-    "For LATER and NEVER: the feature's name in the table of features; else empty."
+    "For NEVER: the feature's name in the table of features; else empty."
 
     def __str__(self) -> str:
         place = ":".join(map(str, filter(None, (self.file, self.line, self.column))))

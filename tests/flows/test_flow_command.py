@@ -81,12 +81,14 @@ def test_mistakes_have_their_place(tmp_path: Path, text: str, line: int) -> None
 
 
 def test_a_known_directive_that_is_not_supported_is_a_warning(tmp_path: Path) -> None:
-    file = tmp_path / "forward.conf"
-    file.write_text(GOOD.replace("http_remux", "forward { enabled on; } http_remux"))
+    file = tmp_path / "dash.conf"
+    file.write_text(GOOD.replace("http_remux", "dash { enabled on; } http_remux"))
     done = run("-t", "-c", str(file))
     assert done.returncode == 0
     assert (
-        "warning" in done.stderr and f"{file}:3" in done.stderr and "forward is not supported" in done.stderr
+        "warning" in done.stderr
+        and f"{file}:3" in done.stderr
+        and "dash is outside of what fastflv does" in done.stderr
     )
 
 

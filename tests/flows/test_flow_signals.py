@@ -43,7 +43,8 @@ def test_the_docs_have_a_line_for_each_signal_that_the_server_catches_or_ignores
 def test_signals_that_the_docs_do_not_call_an_end_leave_a_line_and_the_server_runs_on(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
         for name, text in documented().items():
-            if "stop" in text or "quit" in text:
+            # An upgrade is an end of this process too.
+            if any(word in text for word in ("stop", "quit", "upgrade")):
                 continue
             server.process.send_signal(signal.Signals[name])
             if not text.startswith("ignored"):
