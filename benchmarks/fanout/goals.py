@@ -318,6 +318,26 @@ def https_goals(scenario: str, runs: Runs) -> list[Goal]:
     ]
 
 
+def edge_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """An edge costs what an origin does."""
+    edge = "fastflv edge"
+    return [
+        Goal(scenario, "CPU edge / origin", served_ratio(runs, edge, "fastflv"), 1.1),
+        Goal(scenario, "frames missing, players lost", middle(runs, edge, _lost), 0),
+    ]
+
+
+def hop_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """What an edge adds to the delay."""
+    pairs = list(zip(of(runs, "fastflv"), of(runs, "fastflv edge"), strict=False))
+    halves, worst = ([getattr(b, name) - getattr(a, name) for a, b in pairs] for name in ("p50", "p99"))
+    return [
+        Goal(scenario, "delay p50 more than at the origin", median(halves) if pairs else None, 20, " ms"),
+        Goal(scenario, "delay p99 more than at the origin", median(worst) if pairs else None, 60, " ms"),
+        Goal(scenario, "frames missing, players lost", middle(runs, "fastflv edge", _lost), 0),
+    ]
+
+
 def h2_goals(scenario: str, runs: Runs) -> list[Goal]:
     """HTTP/2 costs little more than HTTP/1.1 over TLS."""
     return [

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from benchmarks.fanout import admission, clip, errands, goals, h2, joins, measure, native
+from benchmarks.fanout import admission, clip, edges, errands, goals, h2, joins, measure, native
 from benchmarks.fanout.goals import Goal, Runs
 from benchmarks.fanout.servers import Server
 from benchmarks.fanout.session import Bench, Measured, fan_out, loaded, started, steady
@@ -271,6 +271,8 @@ def table(published: float) -> dict[str, Scenario]:
             protocol="ws",
         ),
         Scenario("https1000", 1000, 350, goals.https_goals, joins.secure, MUXERS, protocol="https"),
+        Scenario("edge3000", 3000, 350, goals.edge_goals, edges.beside_origin, servers=("fastflv",)),
+        Scenario("edgehop", 100, 0, goals.hop_goals, edges.beside_origin, servers=("fastflv",)),
         Scenario("h2", 128, AUTO, goals.h2_goals, h2.beside_http1, ("fastflv",), protocol="https"),
         Scenario("rtmp1000", 1000, 350, goals.rtmp_goals, plain, MUXERS, protocol="rtmp"),
     ]
