@@ -181,7 +181,7 @@ server = fastflv.Server({conf()!r})
 loop.run_until_complete(server.__aenter__())
 print(len(server.ports("RTMP")))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
 
 

@@ -185,7 +185,7 @@ async def test_what_is_handed_over_is_forgotten_without_an_end_and_the_rest_ends
 def test_the_form_is_the_same_in_each_process_of_a_version():
     code = "from fastflv.control.handoverform import form; print(form())"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == form()
     assert form().startswith("1.") and len(form()) == 14
