@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import asynccontextmanager
 
 import pytest
+from model.apisite import NAME, Caller, Source, looped, running
 
+from fastflv import limits
+from fastflv.access.request import AccessRequest, Action
 from fastflv.config.load import load_text
+from fastflv.control.siblings import Siblings
 from fastflv.control.upgrade import CommandLine
 from fastflv.control.workerchannel import WorkerChannel
 from fastflv.control.workernames import Name, WorkerNames
@@ -17,6 +22,9 @@ from fastflv.net.peer import Peer
 from fastflv.protocols.http.message import Request
 from fastflv.servers.api import merging
 from fastflv.servers.metrics.merging import merge_texts
+from fastflv.stream.clients import Client
+from fastflv.stream.endreason import EndReason
+from fastflv.stream.stream import StreamOptions
 from fastflv.tools.supervise import supervise
 
 ONE, TWO = Name("v", "live", "one"), Name("v", "live", "two")
@@ -142,11 +150,27 @@ def test_streams_are_one_row_each_with_the_publisher_and_the_players_of_all():
     assert merging.stream([{"code": 2048}, {"code": 2048}], asked()) == {"code": 2048}
 
 
-def test_clients_of_all_workers_are_listed_without_those_of_the_workers_themselves():
-    types = [["flv-play", "flv-pull"], ["worker-play", "fmle-publish", "hls-play"]]
-    answers = [{"clients": [{"type": each} for each in part]} for part in types]
-    merged = merging.clients(answers, asked("count=2"))
-    assert merged == {"clients": [{"type": "flv-play"}, {"type": "fmle-publish"}], "total": 3}
+def test_clients_of_all_workers_are_one_list_with_the_totals_of_all():
+    answers = [{"clients": [{"id": each} for each in part], "total": 9} for part in ("ab", "cd")]
+    assert merging.clients(answers, asked("start=1&count=2")) == {
+        "clients": [{"id": "b"}, {"id": "c"}],
+        "total": 18,
+    }
+
+
+def test_clients_that_are_gone_are_put_together_with_the_newest_first():
+    times = ((9, 4), (7, 5))
+    answers = [{"clients": [{"ended_ms": each} for each in part], "total": 2} for part in times]
+    merged = merging.clients(answers, asked("ended=1"))
+    assert [row["ended_ms"] for row in merged["clients"]] == [9, 7, 5, 4]
+
+
+def test_streams_that_no_answer_has_room_for_are_counted_and_those_of_two_workers_once():
+    answers = [
+        {"streams": [row("a", 1, pulled=False), row("b", 1, pulled=False)], "total": 40},
+        {"streams": [row("a", 2, pulled=True)], "total": 30},
+    ]
+    assert merging.streams(answers, asked("count=2"))["total"] == 69
 
 
 def test_the_worker_that_knows_answers_for_all():
@@ -168,6 +192,87 @@ def test_samples_of_equal_labels_are_added_and_figures_of_one_stream_are_not():
     assert 'fastflv_players{output="flv"} 7.0' in text
     assert "srs_clients_total 7.0" in text
     assert 'fastflv_stream_frame_rate{stream="live/x",vhost="v"} 25.0' in text
+
+
+# --- lists of two workers ---
+
+
+@asynccontextmanager
+async def two_workers():
+    """Two servers that answer for each other, as two processes do."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    ports = [each.getsockname()[1] for each in listeners]
+    async with running() as one, running() as other:
+        parents, joined = [], []
+        for number, caller in enumerate((one, other), 1):
+            near, far = socket.socketpair()
+            parents.append(near)
+            place = WorkerPlace(
+                number, ports, far.detach(), listeners[number - 1].detach(), "5ec4e7", "vid-1", "s"
+            )
+            joined.append(Siblings(place, caller.server, asyncio.get_running_loop()))
+            await joined[-1].start({}, lambda: None)
+        try:
+            yield one, other
+        finally:
+            for each in (*joined, *parents):
+                each.close()
+
+
+def fill(caller: Caller, numbers: range) -> None:
+    for number in numbers:
+        caller.publish(NAME._replace(stream=f"{number:02}"), f"pub{number:05}")
+
+
+async def names_of(caller: Caller, kind: str, query: str = "") -> tuple[list[str], int]:
+    """The rows of the whole list, page by page, and its total."""
+    names: list[str] = []
+    while True:
+        answer = await caller.get(f"{kind}?start={len(names)}&count=10{query}")
+        names += (row["name"] for row in answer[kind])
+        if not answer[kind]:
+            return names, answer["total"]
+
+
+@looped
+async def test_lists_longer_than_a_page_are_whole_at_each_worker(monkeypatch):
+    monkeypatch.setattr(limits, "PAGE_COUNT_MAX", 10)
+    async with two_workers() as (one, other):
+        fill(one, range(30))
+        fill(other, range(30, 55))
+        every = [f"{number:02}" for number in range(55)]
+        for caller in (one, other):
+            for kind in ("streams", "clients"):
+                names, total = await names_of(caller, kind)
+                assert (sorted(names), total) == (every, 55)
+
+
+@looped
+async def test_filters_of_a_list_reach_all_workers_and_a_callback_none():
+    async with two_workers() as (one, other):
+        fill(one, range(2))
+        fill(other, range(2, 4))
+        assert (await names_of(one, "clients", "&publish=1"))[1] == 4
+        assert await names_of(one, "clients", "&publish=0") == ([], 0)
+        assert await names_of(one, "clients", "&ended=1") == ([], 0)
+        _, _, body = await one.raw("/api/v1/clients?callback=shown&publish=1")
+        assert body.startswith(b"shown({") and body.count(b'"fmle-publish"') == 4
+
+
+@looped
+async def test_clients_by_which_workers_fetch_from_each_other_take_no_place_in_a_list():
+    async with two_workers() as (one, other):
+        own = AccessRequest(
+            Action.PUBLISH, Peer("", ""), "pull0001", NAME.vhost, "live", "00", "flv-pull", "http", own=True
+        )
+        stream = one.server.hub.publish(NAME._replace(stream="00"), StreamOptions(), own.client_id, 0)
+        one.server.clients.add(Client(own, stream, Source(own.client_id, []), 0.0))
+        fill(one, range(1, 2))
+        assert await names_of(other, "clients") == (["01"], 1)
+        answer = await other.get("clients?count=1")
+        assert [row["name"] for row in answer["clients"]] == ["01"]
+        one.server.clients.remove(one.server.clients.find(own.client_id), EndReason.KICKED, 1.0)
+        assert await names_of(other, "clients", "&ended=1") == ([], 0)
 
 
 # --- the parent ---

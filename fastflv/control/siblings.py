@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
@@ -29,7 +29,7 @@ from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange, Handler
 from fastflv.protocols.http.message import Request, Response
 from fastflv.protocols.http.reply import Reply
-from fastflv.servers.api import merging
+from fastflv.servers.api import jsonp, merging
 from fastflv.servers.api.paging import page_of
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
@@ -166,12 +166,11 @@ class Siblings:
 
     async def _ask_all(self, method: str, request: Request) -> list[merging.Answer]:
         """Return what each worker answers to a request of the API; those that do not answer are left out."""
-        target = (
-            request.path
-            if request.path not in merging.LISTS
-            else f"{request.path}?start=0&count={sum(page_of(request))}"
-        )
-        return [json.loads(each) for each in await self._ask_each(method, quote(target, safe="/?&="))]
+        target = quote(request.path)
+        if request.path in merging.LISTS:
+            args = {name: value for name, value in request.args.items() if name not in jsonp.PARAMETERS}
+            target += f"?{urlencode({**args, 'start': 0, 'count': sum(page_of(request))})}"
+        return [json.loads(each) for each in await self._ask_each(method, target)]
 
     async def _ask_metrics(self) -> list[str]:
         """Return the text of each worker, likewise."""

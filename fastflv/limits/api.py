@@ -13,6 +13,9 @@ RATE_KEYS_MAX: Final = 50_000
 PAGE_COUNT_DEFAULT: Final = 10
 "Streams or clients in one API answer when the request names no count (as SRS)."
 
+WORKER_ROWS_MAX: Final = 10_000
+"Rows that one worker gives another of a list, which begins at row 0: some 300 ms over many turns, then 50 to 100 ms for their JSON."
+
 PAGE_COUNT_MAX: Final = 500
 "Streams or clients in one API answer, at most: 12 to 40 us each, made over some turns of the event loop; then 2 to 5 ms for their JSON."
 

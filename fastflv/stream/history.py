@@ -42,6 +42,8 @@ class EndedClient(NamedTuple):
     "Wall clock, seconds since 1970."
     sent: int = 0
     received: int = 0
+    own: bool = False
+    "As `AccessRequest.own`."
 
     @property
     def size(self) -> int:
@@ -91,6 +93,7 @@ class History:
                 time.time(),
                 sent,
                 received,
+                request.own,
             )
         )
 
@@ -109,6 +112,7 @@ class History:
                 reason,
                 seconds,
                 time.time(),
+                own=request is not None and request.own,
             )
         )
 

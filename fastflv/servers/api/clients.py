@@ -138,11 +138,17 @@ class ClientRows:
 
     def _list(self, call: Call) -> Listing:
         clients, vhosts = self._census.clients, self._census.by_name()
+        # Those by which servers fetch streams are left out of a list of all workers.
+        between = call.request.peer.own
         if call.request.args.get("ended", "0") not in ("", "0"):
-            gone = rows_of(call.request, clients.history)
-            return Listing("clients", (_gone(each, vhosts) for each in gone), len(clients.history))
+            history = [each for each in clients.history if not (between and each.own)]
+            gone = rows_of(call.request, history)
+            return Listing("clients", (_gone(each, vhosts) for each in gone), len(history))
         everyone: Iterable[Client | Waiting] = chain(clients, clients.arrivals)
         total = len(clients) + len(clients.arrivals)
+        if between:
+            everyone = [each for each in everyone if not _own(each)]
+            total = len(everyone)
         wanted = call.request.args.get("publish", "")
         if wanted in ("0", "1"):
             everyone = [each for each in everyone if _publishes(each) is (wanted == "1")]
@@ -220,6 +226,12 @@ def _publishes(found: Client | Waiting) -> bool:
     """Whether a client publishes, or waits to."""
     request = found.request if isinstance(found, Client) else found[0].request
     return request is not None and request.action is Action.PUBLISH
+
+
+def _own(found: Client | Waiting) -> bool:
+    """Whether a server fetches a stream by it."""
+    request = found.request if isinstance(found, Client) else found[0].request
+    return request is not None and request.own
 
 
 def _player(client: Client) -> dict[str, object]:

@@ -16,6 +16,10 @@ METHODS: Final = ("GET", "PUT", "POST", "DELETE")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
+PARAMETERS: Final = ("callback", "method")
+"Of the query: they say how the request is answered, not what it asks for."
+
+
 def method_of(request: Request) -> str:
     """Return the method that a request means: with a callback its query may name one."""
     named = request.args.get("method", "").upper() if "callback" in request.args else ""

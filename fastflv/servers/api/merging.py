@@ -12,9 +12,6 @@ Answer = Mapping[str, Any]
 Merge = Callable[[Sequence[Answer], Request], dict[str, object]]
 "Takes the answers of all workers, good or not, and the request."
 
-PULLED: Final = ("-pull", "worker-play")
-"Ends of the types of clients by which workers hand streams to each other."
-
 ADDED_SELF: Final = ("mem_kbyte", "mem_percent", "cpu_percent")
 ADDED_SYSTEM: Final = ("srs_recv_bytes", "srs_send_bytes", "conn_srs")
 "Figures of a summary that belong to one worker; all others are of the machine."
@@ -42,9 +39,11 @@ def streams(answers: Sequence[Answer], request: Request) -> dict[str, object]:
     for answer in answers:
         for row in answer.get("streams", ()):
             rows.setdefault(row["id"], []).append(row)
-    merged = [_stream(each) for each in rows.values()]
+    # Each worker gives its first rows by id, so that a row of the page has all its copies here.
+    merged = [_stream(rows[id]) for id in sorted(rows)]
     start, count = page_of(request)
-    return {"streams": merged[start : start + count], "total": len(merged)}
+    copies = sum(map(len, rows.values())) - len(rows)
+    return {"streams": merged[start : start + count], "total": _total(answers) - copies}
 
 
 def stream(answers: Sequence[Answer], request: Request) -> dict[str, object]:
@@ -67,12 +66,16 @@ def _stream(rows: list[Answer]) -> dict[str, object]:
 
 
 def clients(answers: Sequence[Answer], request: Request) -> dict[str, object]:
-    """Return the clients of all workers, those apart by which workers hand streams to each other."""
-    rows = [
-        row for answer in answers for row in answer.get("clients", ()) if not row["type"].endswith(PULLED)
-    ]
+    """Return the clients of all workers; those that are gone the newest first."""
+    rows = [row for answer in answers for row in answer.get("clients", ())]
+    rows.sort(key=lambda row: -row.get("ended_ms", 0))
     start, count = page_of(request)
-    return {"clients": rows[start : start + count], "total": len(rows)}
+    return {"clients": rows[start : start + count], "total": _total(answers)}
+
+
+def _total(answers: Sequence[Answer]) -> int:
+    """Add up the rows that each worker has, sent or not."""
+    return sum(answer.get("total", 0) for answer in answers)
 
 
 def vhosts(answers: Sequence[Answer], request: Request) -> dict[str, object]:
@@ -123,4 +126,4 @@ MERGES: Final[Mapping[tuple[str, str], Merge]] = {
 "By method and path of the operation; all others are answered by the worker that is asked."
 
 LISTS: Final = ("/api/v1/streams", "/api/v1/clients")
-"Each worker is asked for the rows up to the end of the page."
+"Each worker is asked for the rows up to the end of the page, WORKER_ROWS_MAX at most."

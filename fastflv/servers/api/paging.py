@@ -31,10 +31,14 @@ PAGE: Final = (
 
 
 def page_of(request: Request) -> tuple[int, int]:
-    """Return the number of the first row and of rows, PAGE_COUNT_MAX at most; what is no number counts as not given."""
+    """Return the number of the first row and of rows; what is no number counts as not given.
+
+    Rows are PAGE_COUNT_MAX at most, and WORKER_ROWS_MAX where another worker asks: it makes the page of all answers.
+    """
     args = request.args
+    most = limits.WORKER_ROWS_MAX if request.peer.own else limits.PAGE_COUNT_MAX
     count = number_of(args.get("count", ""), limits.PAGE_COUNT_DEFAULT)
-    return number_of(args.get("start", ""), 0), min(max(1, count), limits.PAGE_COUNT_MAX)
+    return number_of(args.get("start", ""), 0), min(max(1, count), most)
 
 
 def rows_of(request: Request, rows: Iterable[Row]) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Final
 
 from fastflv.access.request import Role
@@ -104,7 +105,9 @@ class Streams:
     def _list(self, call: Call) -> Listing:
         census = self._census
         vhosts, traffic = census.by_name(), census.traffic()
-        found = rows_of(call.request, census.hub)
+        # Workers have their streams in different orders; their ids are the same in all.
+        every = sorted(census.hub, key=attrgetter("id")) if call.request.peer.own else census.hub
+        found = rows_of(call.request, every)
         return Listing("streams", (self._row(stream, vhosts, traffic) for stream in found), len(census.hub))
 
     def _drop(self, call: Call) -> Fields | Response:
