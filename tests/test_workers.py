@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from contextlib import asynccontextmanager
 
 import pytest
@@ -12,15 +13,22 @@ from model.apisite import NAME, Caller, Source, looped, running
 from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
 from fastflv.config.load import load_text
+from fastflv.control.life import Life
+from fastflv.control.presence import Presence
+from fastflv.control.server import Server
 from fastflv.control.siblings import Siblings
+from fastflv.control.supervisor import Supervisor
+from fastflv.control.takeover import Takeover
 from fastflv.control.upgrade import CommandLine
 from fastflv.control.workerchannel import WorkerChannel
 from fastflv.control.workernames import Name, WorkerNames
 from fastflv.control.workerplace import WorkerPlace
 from fastflv.errors import StartupError
+from fastflv.net.parcel import receive_parcel
 from fastflv.net.peer import Peer
 from fastflv.protocols.http.message import Request
 from fastflv.servers.api import merging
+from fastflv.servers.api.identity import Identity
 from fastflv.servers.metrics.merging import merge_texts
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
@@ -290,3 +298,28 @@ def test_what_each_worker_would_do_once_more_is_refused_with_a_sentence(block, n
     settings = load_text(f"listen 1935; daemon off; vhost v {{ {block} }}")
     with pytest.raises(StartupError, match=f"vhost v has {name}, which one process does"):
         supervise(settings, 2, CommandLine((), "."))
+
+
+def test_a_parent_of_workers_takes_no_server_over_and_tells_the_old_process_why():
+    old, new = socket.socketpair()
+    with old, new:
+        with pytest.raises(StartupError, match="--workers"):
+            supervise(load_text("listen 1935; daemon off;"), 2, CommandLine((), "."), Takeover(new))
+        assert "--workers" in receive_parcel(old).values["refused"]
+
+
+@looped
+async def test_one_of_several_workers_refuses_an_upgrade_with_a_sentence():
+    settings = load_text("listen 127.0.0.1:1935; daemon off;")
+    loop = asyncio.get_running_loop()
+    server = Server(settings, loop, worker=WorkerPlace(1, [4001, 4002], 5, 6, "abc", "vid-1", "s"))
+    command = CommandLine((sys.executable, "-c", "raise SystemExit(3)"), ".")
+    life = Life(server, loop, lambda stamps: settings, {}, Presence(None), command)
+    report = await life.commands["upgrade"]()
+    assert report["good"] is False and "--workers" in report["problems"][0]
+
+
+@looped
+async def test_a_parent_of_workers_answers_an_upgrade_with_the_reason_against_it():
+    answer = Supervisor(CommandLine((), "."), 2, Identity("vid-1", "s")).commands["upgrade"]()
+    assert answer["good"] is False and "--workers" in answer["problems"][0]

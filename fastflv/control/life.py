@@ -20,6 +20,7 @@ from fastflv.control.process import CALM, watch_parent
 from fastflv.control.reload import Reloader
 from fastflv.control.server import Server
 from fastflv.control.upgrade import CommandLine, Upgrade, let_go
+from fastflv.control.workerplace import NO_UPGRADE
 from fastflv.errors import HandoverError, StartupError
 
 log = logging.getLogger(__name__)
@@ -157,6 +158,8 @@ class Life:
             return "an upgrade is in progress"
         if self._server.runtime.settings.asprocess:
             return "a server with `asprocess on` ends with its parent, so none can take over"
+        if self._server.siblings is not None:
+            return NO_UPGRADE
         if os.getpid() == 1:
             return "process 1 of a container cannot be replaced: the container would end with it"
         return ""

@@ -20,7 +20,7 @@ from fastflv import limits
 from fastflv.control.upgrade import CommandLine
 from fastflv.control.workerchannel import Fields, WorkerChannel
 from fastflv.control.workernames import Name, WorkerNames
-from fastflv.control.workerplace import WorkerPlace
+from fastflv.control.workerplace import NO_UPGRADE, WorkerPlace
 from fastflv.errors import StartupError
 from fastflv.servers.api.identity import Identity
 
@@ -82,8 +82,9 @@ class Supervisor:
 
     @property
     def commands(self) -> dict[str, Callable[[], object]]:
-        """What `fastflv reload` asks by the socket of the server."""
-        return {name: partial(self._command_all, name) for name in ("reload", "plan")}
+        """What `fastflv reload` and `fastflv upgrade` ask by the socket of the server."""
+        passed_on = {name: partial(self._command_all, name) for name in ("reload", "plan")}
+        return {**passed_on, "upgrade": lambda: {"good": False, "problems": [NO_UPGRADE]}}
 
     async def run(self, ready: Callable[[], object]) -> None:
         """Run to the end; *ready* is called once all workers are. Raises StartupError where one cannot start."""
@@ -92,6 +93,7 @@ class Supervisor:
             loop.add_signal_handler(number, self._end, number)
         for number in PASSED_ON:
             loop.add_signal_handler(number, self._send, number)
+        loop.add_signal_handler(signal.SIGUSR2, log.warning, "SIGUSR2: no upgrade, %s", NO_UPGRADE)
         tasks = [asyncio.create_task(self._keep(worker)) for worker in self._workers]
         waits = [asyncio.create_task(each.wait()) for each in (self._all_ready, self._failed)]
         try:

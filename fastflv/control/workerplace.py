@@ -13,6 +13,9 @@ from typing import Final, Self
 
 VARIABLE: Final = "FASTFLV_WORKER"
 
+NO_UPGRADE: Final = "a server with --workers cannot be upgraded in place: stop it and start the new version"
+"Its parent serves nobody, and a worker alone cannot leave its place."
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlace:

@@ -86,7 +86,7 @@ def run(argv: Sequence[str] | None) -> int:
         command = CommandLine((sys.executable, *sys.orig_argv[1:]), folder)
         place = WorkerPlace.take(os.environ)
         if args.workers > 1 and place is None:
-            return supervise(settings, args.workers, command)
+            return supervise(settings, args.workers, command, takeover)
         return serve(
             settings, load_now, stamps, command=command, takeover=takeover, demo=args.demo, worker=place
         )

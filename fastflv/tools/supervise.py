@@ -14,6 +14,7 @@ from fastflv.control.notify import READY, notify
 from fastflv.control.presence import Presence
 from fastflv.control.process import ignore_early_signals
 from fastflv.control.supervisor import Supervisor
+from fastflv.control.takeover import Takeover
 from fastflv.control.upgrade import CommandLine
 from fastflv.errors import StartupError
 from fastflv.net.activation import inherited_sockets
@@ -39,8 +40,15 @@ def _refuse_alone(settings: Settings) -> None:
                 )
 
 
-def supervise(settings: Settings, count: int, command: CommandLine) -> int:
-    """Run *count* workers until a signal ends them; each is started by *command*, as this process was."""
+def supervise(settings: Settings, count: int, command: CommandLine, takeover: Takeover | None = None) -> int:
+    """Run *count* workers until a signal ends them; each is started by *command*, as this process was.
+
+    *takeover*: of the process that this one is to replace, which goes on. Raises StartupError.
+    """
+    if takeover is not None:
+        why = "workers take no running server over: stop it, then start with --workers"
+        takeover.refuse(why)
+        raise StartupError(f"upgrade: {why}")
     _refuse_alone(settings)
     ignore_early_signals()
     if inherited_sockets(os.environ):
