@@ -10,7 +10,7 @@ from typing import Any
 from fastflv.config.load import load_text
 from fastflv.control.server import Server
 from fastflv.servers.api.openapi import ENVELOPE
-from fastflv.servers.api.operation import JSON, Operation
+from fastflv.servers.api.operation import JSON, Operation, always
 
 INTRODUCTION = """# The HTTP API
 
@@ -35,6 +35,9 @@ def _section(operation: Operation) -> Iterator[str]:
         f"{operation.about[:1].upper()}{operation.about[1:]}.",
         "",
     )
+    if operation.private is not None:
+        which = "Without a password" if operation.private is always else "Without a password in part"
+        yield from (f"{which} for the server's own machine alone ([who may ask what](operate.md#api)).", "")
     if operation.parameters:
         yield from ("| parameter | in | what it is |", "|---|---|---|")
         for each in operation.parameters:

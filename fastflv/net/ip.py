@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from typing import Final
 
@@ -31,6 +32,14 @@ def spelled(address: bytes) -> str:
             return socket.inet_ntop(socket.AF_INET6, address)
         address = address[12:]
     return socket.inet_ntop(socket.AF_INET, address) if address else ""
+
+
+def is_loopback(ip: str) -> bool:
+    """Return whether *ip* is an address by which a machine reaches itself; a name is none."""
+    try:
+        return ipaddress.ip_address(ip).is_loopback
+    except ValueError:
+        return False
 
 
 def network_of(ip: str) -> str:

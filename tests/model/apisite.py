@@ -64,10 +64,10 @@ class Caller:
         "Publishers that were disconnected, and why."
 
     async def raw(
-        self, path: str, *fields: str, method: str = "GET", port: int = 0
+        self, path: str, *fields: str, method: str = "GET", port: int = 0, host: str = "localhost"
     ) -> tuple[int, dict[str, str], bytes]:
         reader, writer = await asyncio.open_connection("127.0.0.1", port or self.api)
-        lines = [f"{method} {path} HTTP/1.1", "Host: a", "Connection: close", *fields]
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", *fields]
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         writer.close()

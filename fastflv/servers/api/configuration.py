@@ -18,6 +18,7 @@ from fastflv.servers.api.operation import (
     Listing,
     Operation,
     Parameter,
+    always,
     refused,
 )
 from fastflv.servers.api.paging import PAGE, rows_of
@@ -72,7 +73,7 @@ class Configuration:
                 "the configuration in force",
                 self._show,
                 record({"configuration": CONFIGURATION}),
-                private=True,
+                private=always,
             ),
             Operation(
                 "GET",
@@ -82,7 +83,7 @@ class Configuration:
                 record({"settings": listed(SETTING), "total": COUNT}),
                 (VHOST, *PAGE),
                 codes={VHOST_NOT_FOUND: "no vhost has that name"},
-                private=True,
+                private=always,
             ),
         )
 

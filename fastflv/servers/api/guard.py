@@ -1,15 +1,34 @@
-"""Who may ask the API what: its password (RFC 7617), `read_only`, and what pages of other origins may not read."""
+"""Who may ask the API what: its password (RFC 7617), `read_only`, and what is answered without a password.
+
+| request | without a password |
+|---|---|
+| reads what SRS's API shows | everybody, and pages as `crossdomain` says |
+| changes something | clients that are no browsers; pages of this origin, under an address or `localhost` |
+| private (`Operation.private`) | this machine alone, under an address or `localhost`; no page of another origin |
+"""
 
 from __future__ import annotations
 
 import base64
 import hmac
 from collections.abc import Callable
+from typing import Final
 
 from fastflv.config.model.webserver import ApiAuth, HttpApi
 from fastflv.protocols.http.message import Request, Response
-from fastflv.servers.api.crosssite import from_other_origin
+from fastflv.servers.api.crosssite import from_other_origin, from_page, from_this_machine, is_form, to_address
 from fastflv.servers.api.operation import Operation
+
+ELSEWHERE: Final = (
+    "without a password this is answered to the server's own machine alone:"
+    " set http_api { auth { enabled on; username NAME; password WORD; } }, or ask http://127.0.0.1 there"
+)
+PAGE: Final = "pages of other sites may do this with a password alone: set http_api { auth { } }"
+NAMED: Final = (
+    "without a password this is not answered under a host name, which pages of other sites can have too:"
+    " set http_api { auth { } }, or use the IP address or localhost in the URL"
+)
+FORM: Final = "a page of another site has to send this with Content-Type: application/json"
 
 
 class ApiGuard:
@@ -32,16 +51,26 @@ class ApiGuard:
             return Response.of_text(401, WWW_Authenticate='Basic realm="fastflv"')
         if operation is None:
             return None
-        if settings.read_only and operation.method != "GET" and not operation.reads:
+        if settings.read_only and operation.changes:
             return Response.of_text(403, "this API changes nothing: http_api.read_only is on")
-        if operation.private and "callback" in request.args:
+        private = operation.is_private(request)
+        if private and "callback" in request.args:
             # A script of any page, whose origin a browser does not always tell.
             return Response.of_text(403, "this is not answered as a script")
-        if operation.private and not settings.auth.enabled and from_other_origin(request):
-            return Response.of_text(
-                403, "pages of other sites read this with a password alone: set http_api.auth"
-            )
-        return None
+        if settings.auth.enabled:
+            why = FORM if operation.changes and from_other_origin(request) and is_form(request) else ""
+        else:
+            why = _open_refusal(request, private=private) if private or operation.changes else ""
+        return Response.of_text(403, why) if why else None
+
+
+def _open_refusal(request: Request, *, private: bool) -> str:
+    """Return why an API without a password refuses a request that is *private* or changes something; empty: it does not."""
+    if private and not from_this_machine(request):
+        return ELSEWHERE
+    if from_other_origin(request):
+        return PAGE
+    return NAMED if (private or from_page(request)) and not to_address(request) else ""
 
 
 def _has_password(request: Request, auth: ApiAuth) -> bool:

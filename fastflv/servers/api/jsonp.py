@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from fastflv.protocols.http.message import Request, Response
-from fastflv.servers.api.crosssite import from_other_site
+from fastflv.servers.api.crosssite import from_own_page
 from fastflv.servers.api.operation import JSON, refused
 
 BAD_CALLBACK: Final = 4058
@@ -29,16 +29,16 @@ def method_of(request: Request) -> str:
 def refusal(request: Request, *, password: bool) -> Response | None:
     """Return why a request with a callback is not answered so; None where it may be.
 
-    *password*: the API asks for one. A browser sends it along with the scripts of any page, so that such a page must
-    neither read nor change anything; without a password it may read.
+    *password*: the API asks for one. A browser sends it along with the scripts of any page, so that a page of another site
+    must neither read nor change anything; without a password it may read.
     """
     name = request.args.get("callback")
     if name is None:
         return None
     if not _NAME.fullmatch(name):
         return refused(BAD_CALLBACK)
-    if from_other_site(request) and (password or method_of(request) != "GET"):
-        return Response.of_text(403, "a page of another site may not do this by a script")
+    if (password or method_of(request) != "GET") and not from_own_page(request):
+        return Response.of_text(403, "only a page of this server may do this by a script")
     return None
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from fastflv import limits
 from fastflv.protocols.http.message import Response
-from fastflv.servers.api.operation import Call, Fields, Operation, Parameter
+from fastflv.servers.api.operation import Call, Fields, Operation, Parameter, always
 from fastflv.servers.api.paging import number_of
 from fastflv.servers.api.recentlog import LogLine, RecentLog
 from fastflv.servers.api.schema import COUNT, TEXT, about, listed, one_of, record
@@ -71,7 +71,7 @@ class Logs:
                     ),
                 ),
                 statuses={404: "a program embeds the server and has its log"},
-                private=True,
+                private=always,
             ),
         )
 

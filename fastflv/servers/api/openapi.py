@@ -90,10 +90,10 @@ def _operation(operation: Operation) -> dict[str, object]:
         "401": {"description": "the password is missing or wrong", "content": TEXT_BODY},
     }
     refusals = {}
-    if operation.method != "GET" and not operation.reads:
-        refusals[403] = "http_api.read_only is on"
-    elif operation.private:
-        refusals[403] = "a page of another site asks, and there is no password"
+    if operation.private is not None:
+        refusals[403] = "there is no password, and another machine or a page of another site asks"
+    elif operation.changes:
+        refusals[403] = "http_api.read_only is on, or a page of another site asks"
     for status, why in (refusals | dict(operation.statuses)).items():
         body = {JSON: {"schema": ERROR}} if not operation.enveloped else TEXT_BODY
         responses[str(status)] = {"description": why, "content": body}

@@ -103,8 +103,22 @@ class Operation:
     reads: bool = False
     "It changes nothing, whatever its method: `read_only` lets it pass. GET always does."
 
-    private: bool = False
-    "Logs and settings: without a password pages of other origins may not read it, and it is never a script."
+    private: Callable[[Request], bool] | None = None
+    """Which of its requests show logs, settings or tokens, or change all of the server; None: none. Without a password they are
+    answered to this machine alone, and they are never scripts."""
+
+    @property
+    def changes(self) -> bool:
+        """It changes something by its method."""
+        return self.method != "GET" and not self.reads
+
+    def is_private(self, request: Request) -> bool:
+        return self.private is not None and self.private(request)
+
+
+def always(request: Request) -> bool:
+    """Return True: each request of an operation is private."""
+    return True
 
 
 def refused(code: int) -> Response:

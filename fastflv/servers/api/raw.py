@@ -15,7 +15,8 @@ from fastflv.servers.api.schema import FLAG, INTEGER, TEXT, about, listed, one_o
 
 UNKNOWN_RPC: Final = 1060
 DISABLED: Final = 1061
-RPCS: Final = ("raw", "reload", "reload-plan", "reload-fetch")
+RELOADS: Final = ("reload", "reload-plan", "reload-fetch")
+RPCS: Final = ("raw", *RELOADS)
 UNTOUCHED, FINISHED = 0, 90
 "States of a reload: none was asked for, or the last one is over."
 
@@ -87,6 +88,7 @@ class Raw:
                 self._call,
                 record({}, optional),
                 (Parameter("rpc", one_of(*RPCS), rpcs),),
+                private=lambda request: request.args.get("rpc", "") in RELOADS,
                 codes={
                     UNKNOWN_RPC: "there is no such procedure",
                     DISABLED: "raw_api is off, or allow_reload is, or read_only is on",
@@ -102,9 +104,9 @@ class Raw:
             return refused(DISABLED)
         if rpc == "reload-fetch":
             return {"data": self._fetched()}
-        # A link on any page may ask for a reload: GET is no safe method here.
         if rpc not in ("reload", "reload-plan"):
             return refused(UNKNOWN_RPC)
+        # A link on any page may ask for a reload, with a password that the browser knows: GET is no safe method here.
         if not settings.raw_api.allow_reload or from_other_site(call.request):
             return refused(DISABLED)
         if rpc == "reload-plan":

@@ -13,7 +13,7 @@ from fastflv.access.tokens.revocations import Revocation
 from fastflv.access.tokens.store import TokenStore
 from fastflv.errors import UsageError
 from fastflv.protocols.http.message import Request, Response
-from fastflv.servers.api.operation import Call, Fields, Operation, Parameter
+from fastflv.servers.api.operation import Call, Fields, Operation, Parameter, always
 from fastflv.servers.api.paging import PAGE, rows_of
 from fastflv.servers.api.schema import COUNT, TEXT, about, nullable, record
 
@@ -58,6 +58,7 @@ class TokenRows:
                 self._list,
                 record({"revoked": {"type": "array", "items": REVOCATION}, "total": COUNT}),
                 PAGE,
+                private=always,
             ),
             Operation(
                 "POST",
@@ -67,6 +68,7 @@ class TokenRows:
                 record({"revoked": REVOCATION, "dropped": about(COUNT, "Clients that are disconnected.")}),
                 (JTI, PATH, EXP),
                 statuses={**BAD, 503: "as many revocations are kept as there is room for"},
+                private=always,
             ),
             Operation(
                 "DELETE",
@@ -76,6 +78,7 @@ class TokenRows:
                 record({}),
                 (JTI, PATH),
                 statuses={**BAD, 404: "it is not revoked"},
+                private=always,
             ),
         )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final
 
 from fastflv.config.routes import CONSOLE, STREAMS_JSON
+from fastflv.net.ip import is_loopback
 from fastflv.protocols.http.encoding import choose_encoding
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.mediatype import media_type
@@ -85,7 +85,7 @@ class PageServer:
         ports = sorted(
             (each for each in self._ports() if each.api), key=lambda each: (each.scheme == "https") != secure
         )
-        reached = [each for each in ports if not _is_local(each.host) or _is_local(request.peer.ip)]
+        reached = [each for each in ports if not is_loopback(each.host) or is_loopback(request.peer.ip)]
         host = request.host
         if reached and host:
             host = f"[{host}]" if ":" in host else host
@@ -125,10 +125,3 @@ def _send(exchange: Exchange, file: BuiltFile) -> None:
 
 def _move(exchange: Exchange, address: str, status: int) -> None:
     exchange.respond(Response.of_text(status, Location=address))
-
-
-def _is_local(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
