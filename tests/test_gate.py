@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from model.access import Hook, request
 
 from fastflv.access.gate import FAILED, Gate
-from fastflv.access.rule import LateRule
+from fastflv.access.rule import UNASKED, LateRule
 from fastflv.access.rules import compile_rules
 from fastflv.access.verdict import ALLOW, Redirected, Refusal, Refused, forbid
 from fastflv.config.model.access import Refer, Rule, Security
@@ -262,6 +262,22 @@ def test_a_check_after_a_reload_asks_no_late_rule():
 
 def test_a_failing_rule_refuses_in_a_check_too():
     assert gate(failing).recheck(request()) is FAILED
+
+
+class Shown(Hook):
+    """A rule that knows whom it would refuse, without asking."""
+
+    def preview(self, request):
+        return ALLOW if request.stream else NO
+
+
+def test_a_preview_asks_nobody_and_refuses_what_it_cannot_know():
+    hook, shown = Hook(), Shown()
+    assert gate(allow, shown).preview(request()) is ALLOW
+    assert gate(refuse, shown).preview(request()) is NO
+    assert gate(shown, hook).preview(request()) is UNASKED
+    assert gate(failing).preview(request()) is FAILED
+    assert hook.asked == shown.asked == []
 
 
 VERDICTS = st.sampled_from((ALLOW, ALLOW, ALLOW, NO, Redirected("http://b.example/")))

@@ -73,6 +73,18 @@ class AuthRule(LateRule):
             return forbid(error.detail)
         return ALLOW
 
+    def preview(self, request: AccessRequest) -> Verdict:
+        """Judge as a client that comes, but count no use: one that is full has room again later."""
+        try:
+            grant = self._find(request)
+            if isinstance(grant, Refused | Allowed):
+                return grant
+            self._check(request, grant)
+            check_times(grant, self._store.clock())
+        except TokenError as error:
+            return forbid(error.detail)
+        return ALLOW
+
     def granted(self, request: AccessRequest) -> Grant | None:
         """Return what the proof of an admitted *request* allows; None where it needs none, or the key is gone."""
         admitted, self._admitted = self._admitted, None

@@ -44,10 +44,20 @@ class Gate:
 
     def recheck(self, request: AccessRequest) -> Verdict:
         """Ask again about a client that was admitted, after a reload: prompt rules, and late ones that know at once."""
+        return self._ask_all(request, lambda rule: rule.recheck)
+
+    def preview(self, request: AccessRequest) -> Verdict:
+        """Say what a request that nobody makes yet would be answered, for a list of what a viewer may play; changes nothing.
+
+        A rule that has to ask somebody refuses: what it guards is not shown to viewers who have not asked for it.
+        """
+        return self._ask_all(request, lambda rule: rule.preview)
+
+    def _ask_all(self, request: AccessRequest, question: Callable[[LateRule], PromptRule]) -> Verdict:
         if request.own:
             return ALLOW
         for rule in self._every(request):
-            verdict = _judge(rule.recheck if isinstance(rule, LateRule) else rule, request)
+            verdict = _judge(question(rule) if isinstance(rule, LateRule) else rule, request)
             if not isinstance(verdict, Allowed):
                 return verdict
         return ALLOW

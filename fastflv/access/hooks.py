@@ -10,7 +10,7 @@ from fastflv import limits
 from fastflv.access.hookbody import Bodies, refusal_of
 from fastflv.access.hookfaults import HookFaults
 from fastflv.access.request import AccessRequest, Action
-from fastflv.access.rule import Answer, LateRule, Waiting
+from fastflv.access.rule import UNASKED, Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Refusal, Refused, Verdict, forbid
 from fastflv.access.visits import Visits
 from fastflv.config.model.hooks import Hooks
@@ -47,6 +47,14 @@ class HookRule(LateRule):
             return ALLOW
         asking = _Asking(self._questions(request), self._post, self._faults, answer)
         return asking.advance() or asking
+
+    def preview(self, request: AccessRequest) -> Verdict:
+        """Allowed where no URL would be asked."""
+        hooks = self._hooks
+        asked = hooks.on_publish if request.action is Action.PUBLISH else hooks.on_play
+        if request.action is Action.RECORD or not (asked or (request.scheme in RTMP and hooks.on_connect)):
+            return ALLOW
+        return UNASKED
 
     def _questions(self, request: AccessRequest) -> Iterator[_Question]:
         """Yield what to ask; a question that is refused is the last that is taken."""

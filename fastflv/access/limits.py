@@ -75,6 +75,10 @@ class LimitRule(LateRule):
             usage.buckets.take(key, limit.most, limit.burst)
         return ALLOW
 
+    def preview(self, request: AccessRequest) -> Verdict:
+        """What is full has room again later, whoever the viewer is."""
+        return ALLOW
+
     def _refuse(self, limit: Limit, retry_after: float) -> Refused:
         self._usage.refused[limit.name] += 1
         kind = Refusal.TOO_MANY if limit.scope is Scope.IP else Refusal.FULL

@@ -55,6 +55,10 @@ class RedirectRule(LateRule):
         url = next(urls, "")
         return Redirected(url) if url else ALLOW
 
+    def preview(self, request: AccessRequest) -> Verdict:
+        """It refuses nobody: who is sent on plays there."""
+        return ALLOW
+
     def is_full(self, options: DirectoryOptions) -> bool:
         """Whether this server takes no more players of an edge."""
         players, kbps = self._load()

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
-from fastflv.access.rule import Answer, LateRule, Waiting
+from fastflv.access.rule import UNASKED, Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Refusal, Refused, Verdict, forbid
 from fastflv.cluster.address import SECURE, OriginAddress, UpstreamUrl, redirected, url_of
 from fastflv.cluster.options import EdgeOptions
@@ -70,6 +70,10 @@ class Relays(LateRule):
         relay = self._relays[request.client_id] = Relay(self, request, answer)
         relay.begin()
         return relay
+
+    def preview(self, request: AccessRequest) -> Verdict:
+        passed_on = request.action is Action.PUBLISH and self.options_of(request.vhost) is not None
+        return UNASKED if passed_on else ALLOW
 
     def forget(self, relay: Relay) -> None:
         """The relay is over."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest
-from fastflv.access.rule import Answer, LateRule, Waiting
+from fastflv.access.rule import UNASKED, Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Refusal, Refused, Verdict, forbid
 from fastflv.cluster.address import SECURE, OriginAddress
 from fastflv.cluster.remote import load_tls
@@ -54,6 +54,9 @@ class TraverseRule(LateRule):
         if not origins:
             return ALLOW
         return Question(self._loop.create_task(self._ask(request, origins, answer)))
+
+    def preview(self, request: AccessRequest) -> Verdict:
+        return UNASKED if request.scheme in RTMP and self._origins_of(request.vhost) else ALLOW
 
     async def _ask(self, request: AccessRequest, origins: Sequence[OriginAddress], answer: Answer) -> None:
         why = ""

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
-from fastflv.access.rule import Answer, LateRule, Waiting
+from fastflv.access.rule import UNASKED, Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Refusal, Refused, Verdict
 from fastflv.cluster.address import OriginAddress
 from fastflv.cluster.options import EdgeOptions, pulled
@@ -70,6 +70,9 @@ class ClaimRule(LateRule):
         if request.action is not Action.PUBLISH:
             return ALLOW
         return Claim(asyncio.ensure_future(self._siblings.claim(request, answer)))
+
+    def preview(self, request: AccessRequest) -> Verdict:
+        return UNASKED if request.action is Action.PUBLISH else ALLOW
 
 
 class PrivatePort:

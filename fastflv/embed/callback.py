@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from fastflv.access.gate import FAILED
 from fastflv.access.hooks import RTMP
 from fastflv.access.request import AccessRequest, Action
-from fastflv.access.rule import Answer, LateRule, Waiting
+from fastflv.access.rule import UNASKED, Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Allowed, Redirected, Refused, Verdict, forbid
 from fastflv.access.visits import Visits
 from fastflv.embed.call import Caller, name_of
@@ -81,6 +81,12 @@ class CallbackRule(LateRule):
     def ask(self, request: AccessRequest, answer: Answer) -> Verdict | Waiting:
         asking = _Asking(self, request, self._asked(request), answer)
         return asking.advance() or asking
+
+    def preview(self, request: AccessRequest) -> Verdict:
+        """Allowed where no callback would be asked."""
+        callbacks = self._callbacks
+        asked = callbacks[DECIDING[request.action]] or (request.scheme in RTMP and callbacks["on_connect"])
+        return UNASKED if asked else ALLOW
 
     def close(self) -> None:
         """Cancel the calls that are under way."""

@@ -53,7 +53,13 @@ HTTP_LINGER_SECONDS: Final = 1.0
 "Time in which a refused client can read why, while what it still sends is read away, seconds."
 
 PAGE_STREAMS_MAX: Final = 100
-"Streams on the page at `/`: each costs a question to the rules and some 500 bytes."
+"Streams on the page at `/`: each costs some 500 bytes of the answer."
+
+PAGE_QUESTIONS_SECONDS: Final = 0.004
+"CPU time in which streams of a list are looked at, seconds: some 400 with a token, and the answer costs the event loop as much as one of the API."
+
+PAGE_ROW_SECONDS: Final = 1.0
+"What a list shows of a stream is read again after this time, seconds: pages ask every 3 s, and reading takes 20 us."
 
 START_VHOSTS_MAX: Final = 10
 "Vhosts whose URLs the start shows, some ten lines each."

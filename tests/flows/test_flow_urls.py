@@ -15,7 +15,6 @@ import pytest
 from broadcast import Broadcast
 from clip import Clip, end, push
 from model.ports import free_ports
-from publisher import Publisher, film, headers
 from server import HOST, Log, Server, environment, start, stop, until, vhost_text
 
 from fastflv.tools.probe import main
@@ -81,9 +80,7 @@ def test_the_pages_show_live_streams_of_their_vhost_with_urls_that_play(tmp_path
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", 'a"b&c', "ünï"])
 def test_urls_of_streams_with_odd_names_play(tmp_path: Path, name: str) -> None:
     name = name.replace("/", "%2F") if "/" in name else name
-    with Server(tmp_path, VHOSTS) as server, Publisher(server.rtmp) as publisher:
-        publisher.publish(name)
-        publisher.tags([*headers(), *film(30)])
+    with Server(tmp_path, VHOSTS) as server, Broadcast(server.rtmp, name):
         until(lambda: listed(server.http), "the stream", 20)
         check(f"http://{HOST}:{server.http}{listed(server.http)[0]['outputs'][0]['path']}")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from itertools import islice
+from dataclasses import dataclass, fields, replace
+from typing import Final
 from urllib.parse import quote
 
 from fastflv import limits
@@ -35,7 +35,7 @@ class LiveStream:
     "Of the stream, as logs have it."
 
     outputs: list[dict[str, str]]
-    "`container` and `path`: URLs on this port, percent-encoded, with the query of the page."
+    "`container` and `path`: on this port, percent-encoded, with the query of the page."
 
     rtmp: str
     "URL; empty without RTMP."
@@ -46,8 +46,15 @@ class LiveStream:
     audio: dict[str, object] | None
 
 
+FIELDS: Final = tuple(field.name for field in fields(LiveStream))
+
+
 class LiveStreams:
-    """Lists streams through the gate: a viewer sees those that the rules would let them play."""
+    """Lists streams through the gate: a viewer sees those that the rules would let them play.
+
+    A list is no play: it asks nobody, counts nothing and claims nothing. So a stream that a hook or a callback
+    guards is on no list, and is found by who knows its name.
+    """
 
     def __init__(
         self,
@@ -64,6 +71,8 @@ class LiveStreams:
         self._routes_of = routes_of
         self._rtmp_port = rtmp_port
         self._http_api = http_api
+        self._rows: dict[str, tuple[float, LiveStream]] = {}
+        "By the id of a stream: what is the same for all viewers, and until when."
 
     @property
     def listed(self) -> bool:
@@ -71,11 +80,23 @@ class LiveStreams:
         return not self._http_api().auth.enabled
 
     def find(self, exchange: Exchange, vhost: str) -> list[LiveStream]:
-        """Return the streams of *vhost* that the viewer may play, at most PAGE_STREAMS_MAX; none where names are not listed."""
+        """Return the streams of *vhost* that the viewer may play; none where names are not listed.
+
+        They are at most PAGE_STREAMS_MAX, of those that could be looked at within PAGE_QUESTIONS_SECONDS, the oldest first.
+        """
+        found: list[LiveStream] = []
         if not self.listed:
-            return []
-        mine = (stream for stream in self._hub if self._may_see(exchange, vhost, stream))
-        return [self._row(exchange, stream) for stream in islice(mine, limits.PAGE_STREAMS_MAX)]
+            return found
+        # The clock of the thread: what else the machine does hides no stream.
+        ends = time.thread_time() + limits.PAGE_QUESTIONS_SECONDS
+        for stream in self._hub:
+            if stream.name.vhost != vhost or stream.phase is not Phase.LIVE or not stream.settled:
+                continue
+            if self._may_play(exchange, stream):
+                found.append(self._row(exchange, stream))
+            if len(found) == limits.PAGE_STREAMS_MAX or time.thread_time() > ends:
+                break
+        return found
 
     def answer(self, exchange: Exchange, vhost: str) -> None:
         """Answer with them as JSON."""
@@ -85,38 +106,53 @@ class LiveStreams:
             "now_ms": round(time.time() * 1000),
             "listed": self.listed,
             "console": api.enabled and api.console,
-            "streams": [asdict(row) for row in rows],
+            "streams": [{name: getattr(row, name) for name in FIELDS} for row in rows],
         }
         answer = Response.of_json(said)
         answer.headers |= {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
         exchange.respond(answer)
 
-    def _may_see(self, exchange: Exchange, vhost: str, stream: Stream) -> bool:
-        if stream.name.vhost != vhost or stream.phase is not Phase.LIVE or not stream.settled:
-            return False
+    def _may_play(self, exchange: Exchange, stream: Stream) -> bool:
         asked = access_request(
             exchange.request, Action.PLAY, stream.name, "flv-play", exchange.scheme, "page"
         )
-        return isinstance(self._gate.recheck(asked), Allowed)
+        return isinstance(self._gate.preview(asked), Allowed)
 
     def _row(self, exchange: Exchange, stream: Stream) -> LiveStream:
-        name, port = stream.name, self._rtmp_port()
-        return LiveStream(
-            name.app,
-            name.stream,
-            name.url,
-            list(self._outputs(exchange, stream)),
-            _rtmp_url(exchange, name, port) if port else "",
-            video_of(stream, parsed=True),
-            audio_of(stream),
+        row, query, port = self._shared(stream), exchange.request.query, self._rtmp_port()
+        return replace(
+            row,
+            outputs=[{**output, "path": f"{output['path']}?{query}"} for output in row.outputs]
+            if query
+            else row.outputs,
+            rtmp=_rtmp_url(exchange, stream.name, port) if port else "",
         )
 
-    def _outputs(self, exchange: Exchange, stream: Stream) -> Iterator[dict[str, str]]:
-        query = f"?{exchange.request.query}" if exchange.request.query else ""
+    def _shared(self, stream: Stream) -> LiveStream:
+        """Return the row of *stream* without what depends on its viewer."""
+        now = time.monotonic()
+        until, row = self._rows.get(stream.id, (0.0, None))
+        if row is None or until <= now:
+            if len(self._rows) >= 2 * limits.PAGE_STREAMS_MAX:
+                self._rows.clear()
+            name = stream.name
+            row = LiveStream(
+                name.app,
+                name.stream,
+                name.url,
+                list(self._outputs(stream)),
+                "",
+                video_of(stream, parsed=True),
+                audio_of(stream),
+            )
+            self._rows[stream.id] = now + limits.PAGE_ROW_SECONDS, row
+        return row
+
+    def _outputs(self, stream: Stream) -> Iterator[dict[str, str]]:
         name = stream.name
         for container, path, args in play_paths(self._routes_of(name.vhost), name.app, name.stream):
             if container == "hls" or _plays(stream, container, args):
-                yield {"container": container, "path": quote(path) + query}
+                yield {"container": container, "path": quote(path)}
 
 
 def _plays(stream: Stream, container: str, args: dict[str, str]) -> bool:
