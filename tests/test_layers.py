@@ -31,7 +31,7 @@ RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 STRATA = ("core", "syntax", "log", "ingest", "mux", "ts", "fanout")
 "Folders of `_ext`, from left to right."
 CONFIG = (
-    ("endpoint", "notice"),
+    ("endpoint", "notice", "masking"),
     ("grammar",),
     ("variable", "overlap", "template", "mount", "hlsfiles"),
     ("model",),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastflv.net.peertext import masked, printable
+from fastflv.config.masking import masked
+from fastflv.net.peertext import printable
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from fastflv.net.peertext import masked
+from fastflv.config.masking import masked
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Final
 from fastflv.cluster.origins import Health
 from fastflv.cluster.pull import Pull, PullState
 from fastflv.cluster.pulls import Pulls
-from fastflv.net.peertext import masked
+from fastflv.config.masking import masked
 from fastflv.servers.api.operation import Call, Listing, Operation
 from fastflv.servers.api.paging import PAGE, rows_of
 from fastflv.servers.api.schema import COUNT, FLAG, TEXT, about, listed, one_of, record

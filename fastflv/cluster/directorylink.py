@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from fastflv import limits
 from fastflv.cluster.directory import Directory, News, NodeCard, streams_of
-from fastflv.net.peertext import masked
+from fastflv.config.masking import masked
 
 log = logging.getLogger(__name__)
 

@@ -21,12 +21,12 @@ from fastflv.cluster.search import Search
 from fastflv.cluster.splice import Tail, tail_of
 from fastflv.cluster.upstream import Fault, FaultKind, Held, Upstream
 from fastflv.cluster.wish import Wish
+from fastflv.config.masking import masked
 from fastflv.errors import StreamBusyError
 from fastflv.media.codecs import SCRIPT
 from fastflv.net.deadline import Deadline, Handle
 from fastflv.net.ip import canonical
 from fastflv.net.peer import Peer
-from fastflv.net.peertext import masked
 from fastflv.playing.join import Absent, JoinFailure
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName

@@ -15,8 +15,8 @@ from fastflv.cluster.flvupstream import FlvUpstream
 from fastflv.cluster.origins import Origins
 from fastflv.cluster.rtmpupstream import RtmpUpstream
 from fastflv.cluster.upstream import Dialer, Fault, FaultKind, Upstream
+from fastflv.config.masking import masked
 from fastflv.net.deadline import Handle
-from fastflv.net.peertext import masked
 from fastflv.stream.name import StreamName
 
 log = logging.getLogger(__name__)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from fastflv.config.grammar.directive import Directive
 from fastflv.config.grammar.section import Section, Value
+from fastflv.config.masking import masked
 from fastflv.config.model.server import Settings
 from fastflv.config.unused import Why, unused
 
@@ -163,7 +164,7 @@ class Change:
 
 
 def show(value: object) -> str:
-    """The value of a setting as a file would have it; `none` for an empty one, `on` for a whole block."""
+    """The value of a setting as a file would have it, URLs without secrets; `none` for an empty one, `on` for a whole block."""
     if value is None or value in ("", ()):
         return "none"
     if isinstance(value, bool):
@@ -173,8 +174,13 @@ def show(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple):
-        return " ".join(map(str, value))
-    return "on" if is_dataclass(value) else str(value)
+        return " ".join(map(_shown, value))
+    return "on" if is_dataclass(value) else _shown(value)
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return masked(text) if "://" in text else text
 
 
 def when_of(setting: str) -> When:

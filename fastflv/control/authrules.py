@@ -16,6 +16,7 @@ from fastflv.access.tokens.store import TokenStore
 from fastflv.access.tokens.verifier import Verifier
 from fastflv.config.grammar.problems import Problems
 from fastflv.config.grammar.section import Section, Value
+from fastflv.config.masking import masked
 from fastflv.config.model.auth import Auth
 from fastflv.config.model.vhost import Vhost
 from fastflv.errors import ConfigValueError
@@ -83,7 +84,9 @@ def _sources(section: Section, store: TokenStore, folder: str, problems: Problem
         if is_url(place):
             fault = url_fault(place)
             if fault:
-                problems.add(at.error(f"'{place}' {fault}", "write the whole URL of the set", word=index))
+                problems.add(
+                    at.error(f"'{masked(place)}' {fault}", "write the whole URL of the set", word=index)
+                )
                 continue
         else:
             place = os.path.join(folder, place)

@@ -18,6 +18,7 @@ from fastflv.cluster.relay import Relays
 from fastflv.cluster.traverse import TraverseRule
 from fastflv.cluster.upstream import Dialer
 from fastflv.config.grammar.problems import Problems
+from fastflv.config.masking import masked
 from fastflv.config.model.cluster import ClusterMode, PullProtocol
 from fastflv.config.model.vhost import Vhost
 from fastflv.net.turns import Turns
@@ -43,7 +44,7 @@ def check_origins(vhost: Vhost, problems: Problems) -> None:
             parse_origin(word, cluster.protocol.scheme)
         except ValueError as error:
             assert at is not None
-            problems.add(at.error(f"cannot be '{word}'", str(error), word=index))
+            problems.add(at.error(f"cannot be '{masked(word)}'", str(error), word=index))
 
 
 def edge_options(vhost: Vhost, publish: PublishOptions) -> EdgeOptions | None:

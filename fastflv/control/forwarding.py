@@ -12,6 +12,7 @@ from fastflv.cluster.forwards import ForwardOptions, Forwards
 from fastflv.cluster.reach import Reach
 from fastflv.config.destination import Destination
 from fastflv.config.grammar.problems import Problems
+from fastflv.config.masking import masked
 from fastflv.config.model.cluster import ClusterMode
 from fastflv.config.model.vhost import Vhost
 from fastflv.control.hooks import ServerHooks
@@ -36,10 +37,12 @@ def check_forward(vhost: Vhost, problems: Problems) -> None:
             Destination.parse(word)
         except ValueError as error:
             assert destinations is not None
-            problems.add(destinations.error(f"cannot be '{word}'", str(error), word=index))
+            problems.add(destinations.error("has a server that cannot be one", str(error), word=index))
     fault = url_fault(forward.backend) if forward.backend else ""
     if fault and backend is not None:
-        problems.add(backend.error(f"'{forward.backend}' {fault}", "write the whole URL of the backend"))
+        problems.add(
+            backend.error(f"'{masked(forward.backend)}' {fault}", "write the whole URL of the backend")
+        )
 
 
 def forward_options(vhost: Vhost) -> ForwardOptions | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from fastflv.access.hookfaults import HookFaults
 from fastflv.config.endpoint import Endpoint
 from fastflv.config.grammar.problems import Problems
+from fastflv.config.masking import masked
 from fastflv.config.model.server import Heartbeat, Settings
 from fastflv.net.httpclient import HttpClient, url_fault
 from fastflv.servers.api.identity import Identity
@@ -23,7 +24,7 @@ def check_heartbeat(settings: Settings, problems: Problems) -> None:
     if fault and settings.source is not None:
         at = settings.source.sub("heartbeat").value("url")
         assert at is not None
-        problems.add(at.error(f"'{heartbeat.url}' {fault}", "write the whole URL of the registry"))
+        problems.add(at.error(f"'{masked(heartbeat.url)}' {fault}", "write the whole URL of the registry"))
 
 
 class HeartbeatTimer:

@@ -13,6 +13,7 @@ from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Rule
 from fastflv.access.visits import Visits
 from fastflv.config.grammar.problems import Problems
+from fastflv.config.masking import masked
 from fastflv.config.model.hooks import Hooks
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import Vhost
@@ -37,7 +38,9 @@ def check_hooks(vhost: Vhost, problems: Problems) -> None:
         for index, url in enumerate(at.words if at is not None else ()):
             fault = url_fault(url)
             if fault and at is not None:
-                problems.add(at.error(f"'{url}' {fault}", "write the whole URL of the hook", word=index))
+                problems.add(
+                    at.error(f"'{masked(url)}' {fault}", "write the whole URL of the hook", word=index)
+                )
 
 
 class ServerHooks:

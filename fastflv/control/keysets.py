@@ -11,11 +11,11 @@ from fastflv.access.rule import Waiting
 from fastflv.access.tokens.key import Key, KeyFault, read_file, read_set
 from fastflv.access.tokens.keysource import KeySource
 from fastflv.config.grammar.filestamp import FileStamp, stamp_of
+from fastflv.config.masking import masked
 from fastflv.control.authrules import is_url
 from fastflv.errors import FilesBusyError
 from fastflv.net.filepool import FileShare
 from fastflv.net.httpclient import HttpClient
-from fastflv.net.peertext import masked
 
 log = logging.getLogger(__name__)
 

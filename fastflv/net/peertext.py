@@ -1,4 +1,4 @@
-"""Text that peers sent, fit to be shown: printable on every terminal, and without the secrets of its URLs."""
+"""Text that peers sent, fit to be shown: printable on every terminal."""
 
 from __future__ import annotations
 
@@ -8,38 +8,9 @@ from typing import Final
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 "Control characters (Unicode category Cc) and the two separators that end a line."
 
-HIDDEN: Final = "***"
-
-TOKEN: Final = re.compile(r"eyJ[A-Za-z0-9_-]*\.eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*")
-"A JSON Web Token wherever it stands: header and claims are JSON objects in base64url, so both begin with `eyJ`."
-
-_USER = re.compile(r"(//)[^/?#]*@")
-_PAIR = re.compile(r"([^&;?#=]*)(=?)([^&;?#]*)")
-_OPEN: Final = frozenset({"vhost", "domain", "only", "hevc", "start"})
-"Parameters that choose a stream or a form of it, and prove nothing."
-
 
 def printable(text: str) -> str:
     r"""Return *text* with each character that is not printable written as `\x1b`, `\u202e` and the like."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-
-
-def masked(url: str) -> str:
-    """Return a URL of any scheme, or a path with a query, without user and password, tokens and values of parameters.
-
-    The parameters that choose a vhost or a form of the stream stay. A word without `=` is hidden as a whole.
-    """
-    url = TOKEN.sub(HIDDEN, _USER.sub(rf"\1{HIDDEN}@", url))
-    at = re.search(r"[?#]", url)
-    if at is None:
-        return url
-    return url[: at.start()] + _PAIR.sub(_mask_pair, url[at.start() :])
-
-
-def _mask_pair(found: re.Match[str]) -> str:
-    name, equals, value = found.groups()
-    if not value:
-        return f"{name}{equals}" if equals or not name else HIDDEN
-    return found[0] if name in _OPEN else f"{name}{equals}{HIDDEN}"

@@ -14,9 +14,9 @@ from fastflv.access.gate import Gate
 from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Waiting
 from fastflv.access.verdict import ALLOW, Allowed, Redirected, Refusal, Refused, Verdict
+from fastflv.config.masking import masked
 from fastflv.containers.variant import Variant
 from fastflv.net.deadline import Deadline
-from fastflv.net.peertext import masked
 from fastflv.net.turns import Turns
 from fastflv.playing.rewinds import Rewinds
 from fastflv.stream.arrival import Applicant, ClientState

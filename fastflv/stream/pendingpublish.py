@@ -11,8 +11,8 @@ from fastflv._ext.ingest.lowwater import LowWater
 from fastflv.access.request import AccessRequest, Role
 from fastflv.access.rule import Waiting
 from fastflv.access.verdict import Redirected, Refusal, Refused, Verdict
+from fastflv.config.masking import masked
 from fastflv.errors import StreamBusyError
-from fastflv.net.peertext import masked
 from fastflv.stream.arrival import Applicant, ClientState
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from fastflv.config.endpoint import Endpoint
 from fastflv.config.grammar.section import Section
+from fastflv.config.masking import masked
 from fastflv.config.model.limits import Limits, Scope
 from fastflv.config.model.server import Settings
 from fastflv.config.model.vhost import Vhost
@@ -269,7 +270,7 @@ def _rules(settings: Settings, vhost: Vhost, action: str, *, rtmp: bool) -> Iter
         section = source.sub("http_hooks")
         for name in (*(("on_connect",) if rtmp else ()), f"on_{action}"):
             for url in getattr(hooks, name):
-                yield Rule("http_hooks", f"{name} asks {url.partition('?')[0]}", _place(section, name))
+                yield Rule("http_hooks", f"{name} asks {masked(url)}", _place(section, name))
 
 
 def _security(vhost: Vhost, action: str, section: Section) -> Iterator[Rule]:

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from fastflv import limits
+from fastflv.config.masking import masked
 from fastflv.errors import ToolError
-from fastflv.net.peertext import masked
 
 Row = dict[str, Any]
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 
 from fastflv import limits
 from fastflv._ext.syntax.flvtag import traits
+from fastflv.config.masking import masked
 from fastflv.containers.flv.reader import FlvTag
 from fastflv.errors import AmfError, ToolError
 from fastflv.media import trackinfo as tracks
 from fastflv.media.amf import amf0
 from fastflv.media.codecs import AUDIO, SCRIPT, VIDEO
 from fastflv.media.tagflags import COMMAND, CONFIG, KEY
-from fastflv.net.peertext import masked, printable
+from fastflv.net.peertext import printable
 from fastflv.stream.liveclock import ClockTag, read_clock
 from fastflv.tools.filesource import FileSource, is_file
 from fastflv.tools.source import Source, connection_fault, open_source

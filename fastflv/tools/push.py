@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from fastflv import limits
+from fastflv.config.masking import masked
 from fastflv.containers.flv.reader import FlvTag
 from fastflv.errors import ToolError
-from fastflv.net.peertext import masked, printable
+from fastflv.net.peertext import printable
 from fastflv.tools.failure import INTERRUPTED, fail
 from fastflv.tools.filesource import FileSource, is_file
 from fastflv.tools.interrupt import Interrupt

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from urllib.parse import parse_qs, urlsplit
 
 from fastflv import limits
+from fastflv.config.masking import masked
 from fastflv.containers.flv.reader import FlvTag
 from fastflv.errors import ToolError
 from fastflv.media.codecs import SCRIPT
-from fastflv.net.peertext import masked, printable
+from fastflv.net.peertext import printable
 from fastflv.tools.failure import fail
 from fastflv.tools.interrupt import Interrupt
 from fastflv.tools.output import Output

@@ -27,10 +27,10 @@ from wsproto.utilities import RemoteProtocolError
 
 from fastflv import __version__, limits
 from fastflv._ext.ingest.sink import CollectSink
+from fastflv.config.masking import masked
 from fastflv.containers.flv.reader import FlvReader, FlvTag
 from fastflv.errors import FlvHeaderError, PeerError, ToolError
 from fastflv.media.codecs import SCRIPT
-from fastflv.net.peertext import masked
 from fastflv.protocols.rtmp.client import ClientSession
 from fastflv.protocols.rtmp.clientevents import ClientEvent, Ended, Failed, Redirected
 from fastflv.protocols.rtmp.connectarguments import ConnectArguments

@@ -16,9 +16,10 @@ from fastflv.access.signedurl import SIGN, AliyunSigner, TencentSigner, unsign
 from fastflv.access.tokens.grant import check_times
 from fastflv.access.tokens.key import KeyFault, is_file, read_file, read_key
 from fastflv.access.tokens.verifier import Verifier
+from fastflv.config.masking import masked
 from fastflv.errors import TokenError, ToolError
 from fastflv.net.peer import Peer
-from fastflv.net.peertext import masked, printable
+from fastflv.net.peertext import printable
 
 
 def read(args: argparse.Namespace) -> int:

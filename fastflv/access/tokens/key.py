@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fastflv import limits
+from fastflv.config.masking import masked
 
 if TYPE_CHECKING:
     from jwt.api_jwk import PyJWK
@@ -72,7 +73,7 @@ def read_file(path: str, most: int = limits.TOKEN_KEY_FILE_BYTES_MAX) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise KeyFault(
-            f"cannot read {path}: {reason.lower()}",
+            f"cannot read {masked(path)}: {reason.lower()}",
             "a key that begins with '/' or '.' is the path of a file; any other one is the secret itself",
         ) from None
     if len(data) > most:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,8 +12,8 @@ class Forward:
     enabled: bool = False
     "Default off."
 
-    destination: tuple[str, ...] = ()
-    "RTMP servers, host or host:port; port 1935 where none is given. fastflv: or rtmp and rtmps URLs with `[vhost]`, `[app]`, `[stream]`."
+    destination: tuple[str, ...] = field(default=(), repr=False)
+    "RTMP servers, host or host:port; port 1935 where none is given. fastflv: or rtmp and rtmps URLs with `[vhost]`, `[app]`, `[stream]`. Stream names may be keys."
 
     backend: str = ""
     "URL that is asked for the destinations at publish; when set, `destination` is not used."

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastflv import limits
+from fastflv.config.masking import TOKEN
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.errors import CommandError
-from fastflv.net.peertext import CONTROL, TOKEN
+from fastflv.net.peertext import CONTROL
 from fastflv.stream.name import decode_name, fault_of
 
 DEFAULT_APP: Final = "__defaultApp__"

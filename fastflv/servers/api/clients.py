@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Final
 
 from fastflv.access.request import Action, Role
-from fastflv.net.peertext import masked
+from fastflv.config.masking import masked
 from fastflv.protocols.http.message import Response
 from fastflv.servers.api.census import TRAFFIC, Census, VhostEntry
 from fastflv.servers.api.operation import (

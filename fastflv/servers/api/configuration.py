@@ -9,7 +9,6 @@ from fastflv import limits
 from fastflv.config.effective import Effective, settings_of
 from fastflv.config.model.server import Settings
 from fastflv.config.notice import Notice, NoticeKind
-from fastflv.net.peertext import masked
 from fastflv.protocols.http.message import Response
 from fastflv.servers.api.operation import (
     VHOST_NOT_FOUND,
@@ -103,9 +102,8 @@ class Configuration:
 
 
 def setting_row(setting: Effective) -> dict[str, str]:
-    """Return a setting as JSON has it, without the secrets of its URLs."""
-    value = masked(setting.value) if "://" in setting.value else setting.value
-    return {"setting": setting.path, "value": value, "source": setting.source}
+    """Return a setting as JSON has it."""
+    return {"setting": setting.path, "value": setting.value, "source": setting.source}
 
 
 def _notice(notice: Notice) -> dict[str, object]:

@@ -8,8 +8,8 @@ from operator import attrgetter
 from typing import Final
 
 from fastflv.access.request import Role
+from fastflv.config.masking import masked
 from fastflv.media import trackinfo as tracks
-from fastflv.net.peertext import masked
 from fastflv.protocols.http.message import Response
 from fastflv.servers.api import machine
 from fastflv.servers.api.census import TRAFFIC, Census, VhostEntry
