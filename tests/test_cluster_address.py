@@ -46,6 +46,9 @@ def test_over_http_names_are_encoded_and_the_vhost_is_the_host():
     url = url_of(OriginAddress("http", "o", 80), NAME, "v.example", "?k=1")
     assert (url.target, url.host) == ("/live/deep/x.y%20z.flv?k=1", "v.example")
     assert url_of(OriginAddress("http", "o", 80), NAME, "__defaultVhost__", "").host == "o:80"
+    worker = url_of(OriginAddress("http", "127.0.0.1", 80), NAME, "__defaultVhost__", "", "hush")
+    assert (worker.host, worker.secret) == ("__defaultVhost__", "hush")
+    assert "hush" not in f"{worker} {worker.tc_url} {worker.shown}"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -17,6 +17,9 @@ from fastflv.stream.name import StreamName
 
 PORTS: Final = {"rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
 SECURE: Final = frozenset({"rtmps", "https"})
+
+WORKER: Final = "Fastflv-Worker"
+"Field of an HTTP request by which workers of one server know each other."
 
 VIEWER_WORDS: Final = frozenset({"start", "only", "hevc", "from", "chase", "to", "window", "vhost", "domain"})
 "What a viewer asks of this server, or says about the place: the origin is asked for the whole stream, under the name of this vhost."
@@ -60,6 +63,9 @@ class UpstreamUrl:
 
     vhost: str = ""
     "What the origin is told; empty for its default vhost."
+
+    secret: str = field(default="", repr=False)
+    "By which another worker of this server knows this one: the field WORKER of an HTTP request; empty for any other origin."
 
     @property
     def tc_url(self) -> str:
@@ -118,13 +124,17 @@ def upstream_param(param: str) -> str:
     return "?" + "&".join(pairs) if pairs else ""
 
 
-def url_of(origin: OriginAddress, name: StreamName, vhost: str, param: str) -> UpstreamUrl:
-    """Return where *origin* has the stream *name*. *vhost*: its name there. *param*: query of the viewer, with its `?`."""
-    vhost = "" if vhost == DEFAULT_VHOST else vhost
+def url_of(origin: OriginAddress, name: StreamName, vhost: str, param: str, secret: str = "") -> UpstreamUrl:
+    """Return where *origin* has the stream *name*.
+
+    *vhost*: its name there. *param*: query of the viewer, with its `?`. *secret*: of the workers, where *origin* is one.
+    """
+    # A worker has the same vhosts, and one of them may have the name of its address.
+    vhost = "" if vhost == DEFAULT_VHOST and not secret else vhost
     param = upstream_param(param)
     if origin.scheme in ("rtmp", "rtmps"):
         return UpstreamUrl(origin, name.app, name.stream + param, vhost)
-    return UpstreamUrl(origin, quote(name.app), quote(name.stream, safe="") + ".flv" + param, vhost)
+    return UpstreamUrl(origin, quote(name.app), quote(name.stream, safe="") + ".flv" + param, vhost, secret)
 
 
 def redirected(url: str) -> UpstreamUrl | None:

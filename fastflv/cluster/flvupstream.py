@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 from fastflv import __version__, limits
 from fastflv._ext.ingest.tagread import TagReader
-from fastflv.cluster.address import OriginAddress, UpstreamUrl
+from fastflv.cluster.address import WORKER, OriginAddress, UpstreamUrl
 from fastflv.cluster.upstream import Dialer, Fault, FaultKind, Upstream, UpstreamOwner
 from fastflv.containers.flv.metadata import script_name
 from fastflv.protocols.http.reply import Reply
@@ -37,9 +37,10 @@ class FlvUpstream(Upstream):
         # The stream is waited for at the origin: it answers when it is there.
         self._deadline.set(limits.UPSTREAM_HEAD_SECONDS)
         url = self.url
+        worker = f"{WORKER}: {url.secret}\r\n" if url.secret else ""
         self._write(
             f"GET {url.target} HTTP/1.1\r\nHost: {url.host}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\n"
-            "Connection: close\r\n\r\n".encode("latin-1", "replace")
+            f"{worker}Connection: close\r\n\r\n".encode("latin-1", "replace")
         )
 
     def _receive(self, data: memoryview) -> None:

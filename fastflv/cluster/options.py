@@ -37,6 +37,9 @@ class EdgeOptions:
     vhost: str = "[vhost]"
     "Name of the vhost at the origin; `[vhost]` stands for its name here."
 
+    secret: str = field(default="", repr=False)
+    "By which the origins, which are other workers of this server, know it; empty for origins of any other kind."
+
     upnode: bool = True
     "Tell RTMP origins about this server (`debug_srs_upnode`)."
 

@@ -166,7 +166,9 @@ class Pull:
         )
 
     def _url_at(self, origin: OriginAddress) -> UpstreamUrl:
-        return url_of(origin, self.name, self.options.vhost_at_origin(self.name.vhost), self._request.param)
+        options = self.options
+        vhost = options.vhost_at_origin(self.name.vhost)
+        return url_of(origin, self.name, vhost, self._request.param, options.secret)
 
     @property
     def _origins(self) -> list[OriginAddress]:

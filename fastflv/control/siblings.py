@@ -17,7 +17,7 @@ from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
 from fastflv.access.rule import UNASKED, Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Refusal, Refused, Verdict
-from fastflv.cluster.address import OriginAddress
+from fastflv.cluster.address import WORKER, OriginAddress
 from fastflv.cluster.options import EdgeOptions, pulled
 from fastflv.control.workerchannel import Fields, WorkerChannel
 from fastflv.control.workerplace import WorkerPlace
@@ -93,11 +93,11 @@ class PrivatePort:
 
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
-        secret, _, host = request.headers.get("host", "").partition(".")
+        # What answers the request must not show it.
+        secret = request.headers.pop(WORKER.lower(), "")
         if not hmac.compare_digest(secret.encode(), self._secret.encode()):
             exchange.respond(Response.of_text(403, "this port is for the workers of the server"))
             return
-        request.headers["host"] = host
         request.peer = replace(request.peer, own=True)
         is_api = request.path.startswith("/api/") or request.path == "/metrics"
         (self._api if is_api else self._streams)(exchange)
@@ -163,7 +163,7 @@ class Siblings:
         if port is None:
             return None
         origin = OriginAddress("http", HOST, port)
-        return EdgeOptions((origin,), vhost=f"{self.place.secret}.[vhost]", publish=pulled(publish))
+        return EdgeOptions((origin,), secret=self.place.secret, publish=pulled(publish))
 
     # --- answers of all workers ---
 
@@ -195,7 +195,7 @@ class Siblings:
         async with asyncio.timeout(limits.WORKER_ANSWER_SECONDS):
             reader, writer = await asyncio.open_connection(HOST, port)
             try:
-                head = f"{method} {target} HTTP/1.1\r\nHost: {self.place.secret}.api\r\nConnection: close\r\n\r\n"
+                head = f"{method} {target} HTTP/1.1\r\nHost: api\r\n{WORKER}: {self.place.secret}\r\nConnection: close\r\n\r\n"
                 writer.write(head.encode("latin-1"))
                 while not reply.complete and (data := await reader.read(limits.RECEIVE_BYTES)):
                     for piece in reply.feed(data):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -60,11 +62,27 @@ def test_players_of_both_workers_see_one_stream(workers: Workers) -> None:
     assert workers.streams()["one"]["clients"] == 17
     assert workers.ask("streams")["total"] == 1
     assert workers.metrics()['fastflv_players{output="flv"}'] >= 16
+    check_secret(workers)
     publisher.tags(film(25, start=1000, first=25))
     for player in players:
         player.until(lambda me: len(me.tags) > 60)
         player.close()
     publisher.finish()
+
+
+def check_secret(workers: Workers) -> None:
+    """What workers know each other by is shown nowhere: not for the publish by which one fetches a stream, not in the log."""
+    text = "\n".join(workers.log.lines)
+    ids = set(re.findall(r"publisher (\w+) from 127.0.0.1 publishes /live/one\b", text))
+    assert len(ids) == 2
+    said = [json.dumps(workers.ask(f"clients/{id}")) for id in ids]
+    # A worker answers these for itself, and any of them may be the one.
+    said += [
+        json.dumps(workers.ask(path)) for path in ("pulls", "upstreams", "clients?ended=1") for _ in range(8)
+    ]
+    assert sum('"flv-pull"' in text and "tcUrl" in text for text in said) == 1
+    for text in (*said, *workers.log.lines):
+        assert not re.search(r"[0-9a-f]{32}", text), text
 
 
 def test_a_name_has_one_publisher_in_all_workers(workers: Workers) -> None:
