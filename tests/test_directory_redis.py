@@ -15,6 +15,8 @@ from redisserver import RedisServer
 from tlsfiles import make_pair
 
 import fastflv
+from fastflv.cluster.directory import Directory, NodeCard
+from fastflv.cluster.directorylink import DirectoryLink
 
 EDGE = "mode remote;"
 
@@ -171,6 +173,29 @@ async def test_a_server_that_stops_is_taken_out_at_once(tmp_path: Path):
         async with node(port(), cluster(url)) as one:
             async with node(port(), cluster(url)) as two:
                 await up(one, two)
+            await up(one, count=1)
+
+
+@looped
+async def test_a_server_that_stops_while_it_connects_comes_to_its_end(tmp_path: Path):
+    with RedisServer(tmp_path) as redis:
+        for turns in range(60):
+            link = DirectoryLink(asyncio.get_running_loop(), redis.url(), Directory("me"), NodeCard)
+            link.start()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await link.stop()
+
+
+@looped
+async def test_a_server_that_stops_with_publishers_comes_to_its_end(tmp_path: Path):
+    with RedisServer(tmp_path) as redis:
+        async with node(port(), cluster(redis.url())) as one:
+            async with node(port(), cluster(redis.url())) as two:
+                await up(one, two)
+                for number in range(8):
+                    film = await Film(await two.publish(f"live/{number}").__aenter__()).begin()
+                    await film.frames(3)
             await up(one, count=1)
 
 

@@ -111,6 +111,9 @@ class DirectoryLink:
         "Changes that Redis was not told."
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._speaking: list[asyncio.Task[None]] = []
+        "What reads and writes while Redis is there."
+        self._leaving = False
 
     @property
     def shown(self) -> str:
@@ -148,9 +151,14 @@ class DirectoryLink:
     async def stop(self) -> None:
         """Take this server out of the directory, and close the connection."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        if task is None:
+            return
+        while not (task.done() or self._leaving):
+            # `asyncio.wait_for` of Python 3.11 swallows a cancellation that comes together with what it waits for.
+            for each in (task, *self._speaking):
+                each.cancel()
+            await asyncio.wait([task], timeout=limits.DIRECTORY_CANCEL_SECONDS)
+        await asyncio.wait([task])
 
     # --- the connection ---
 
@@ -166,6 +174,7 @@ class DirectoryLink:
             except (RedisError, OSError, ExceptionGroup) as error:
                 self._lost(_reason(error))
             except asyncio.CancelledError:
+                self._leaving = True
                 await self._leave(client)
                 raise
             finally:
@@ -180,8 +189,9 @@ class DirectoryLink:
             self._found()
             await self._read_all(client)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._listen(client, news))
-                group.create_task(self._renew(client))
+                self._speaking = [
+                    group.create_task(each) for each in (self._listen(client, news), self._renew(client))
+                ]
 
     async def _leave(self, client: Any) -> None:
         mark = self.directory.mark

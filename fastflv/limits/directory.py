@@ -21,3 +21,6 @@ DIRECTORY_NODES_MAX: Final = 1000
 
 DIRECTORY_STREAMS_MAX: Final = 100_000
 "Streams of one server that others take note of, count: 100 bytes each."
+
+DIRECTORY_CANCEL_SECONDS: Final = 0.05
+"How often a connection that is to end is cancelled until it does, seconds: a cancellation may be lost once or twice, and a stop may not wait for that."
