@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastflv import limits
-from fastflv.cluster.directory import Directory, News, NodeCard, key_of, name_of
+from fastflv.cluster.directory import Directory, News, NodeCard, key_of, mark_of, name_of
 from fastflv.cluster.directorylink import directory_fault
 from fastflv.stream.name import StreamName
 
@@ -30,6 +30,17 @@ def test_the_server_that_has_a_stream_longest_is_asked_first_and_the_own_one_nev
     assert directory.having(DOTS) == []
     directory.drop("early")
     assert [node.mark for node in directory.having(CAM)] == ["late"]
+
+
+def test_the_workers_of_a_server_are_told_apart_and_none_of_them_is_another_server():
+    directory, told = Directory(mark_of("me", 1)), []
+    directory.watchers.append(told.append)
+    card = NodeCard(edges=("v",), origins=("v",))
+    for mark in (mark_of("me", 1), mark_of("me", 2), mark_of("you", 2)):
+        directory.put(mark, card, 1, {key_of(CAM): 1.0})
+    assert len(directory) == 3 and told == [CAM]
+    for found in (directory.having(CAM), directory.edges("v"), directory.origins("v")):
+        assert [node.mark for node in found] == ["you.2"]
 
 
 def test_news_are_taken_in_their_order_and_a_gap_is_noticed():

@@ -34,6 +34,8 @@ class Rule:
     def __init__(self, *, players: int = 0, kbps: int = 0, card: NodeCard = CARD, **options: object) -> None:
         self.options = DirectoryOptions(URL, **options)  # type: ignore[arg-type]
         self.hub = Hub(lambda: "id")
+        self.here: set[StreamName] = set()
+        "What other workers have."
         loop = FakeLoop()
         loop.create_task = lambda coroutine: coroutine.close()  # type: ignore[attr-defined]
         directories = Directories(
@@ -47,7 +49,12 @@ class Rule:
         directory = directories.at(URL)
         assert directory is not None
         directory.put("other", card, 1, {"v/live/cam": 1.0})
-        self.rule = RedirectRule(directories, self.hub, lambda vhost: self.options, lambda: (players, kbps))
+        self.rule = RedirectRule(
+            directories, self._is_here, lambda vhost: self.options, lambda: (players, kbps)
+        )
+
+    def _is_here(self, name: StreamName) -> bool:
+        return self.hub.find(name) is not None or name in self.here
 
     def ask(self, action: Action = Action.PLAY, **more: object) -> object:
         asked = replace(request(action, vhost="v"), stream="cam", **more)  # type: ignore[arg-type]
@@ -86,6 +93,12 @@ def test_a_publisher_is_sent_to_the_server_that_has_the_stream_where_that_is_ask
 def test_a_stream_that_is_here_is_played_here():
     rule = Rule(redirect=PLAY)
     rule.hub.publish(StreamName("v", "live", "cam"), StreamOptions(), "id", 0)
+    assert rule.ask(scheme="rtmp") is ALLOW
+
+
+def test_a_stream_of_another_worker_is_played_here():
+    rule = Rule(redirect=PLAY)
+    rule.here.add(StreamName("v", "live", "cam"))
     assert rule.ask(scheme="rtmp") is ALLOW
 
 

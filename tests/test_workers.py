@@ -186,6 +186,12 @@ def test_the_worker_that_knows_answers_for_all():
     assert merging.first_good([{"code": 2049}, {"code": 2049}], asked()) == {"code": 2049}
 
 
+def test_the_worker_that_publishes_a_stream_tells_coworkers_where_it_is():
+    here, elsewhere = {"data": {"origin": {"port": 1935}}}, {"data": {"origin": None}}
+    assert merging.located([elsewhere, here], asked()) == here
+    assert merging.located([elsewhere, elsewhere], asked()) == elsewhere
+
+
 def test_samples_of_equal_labels_are_added_and_figures_of_one_stream_are_not():
     texts = [
         "# HELP fastflv_players P\n# TYPE fastflv_players gauge\n"

@@ -18,29 +18,31 @@ from fastflv.access.verdict import ALLOW, Redirected, Verdict
 from fastflv.cluster.traverse import Question
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.net.httpclient import HttpClient, HttpReply
-from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 
 RTMP = ("rtmp", "rtmps")
 
 
 class CoworkerRule(LateRule):
-    """*coworkers_of*: APIs of the other origins by vhost, HOST:PORT; none where `origin_cluster` is off."""
+    """*coworkers_of*: APIs of the other origins by vhost, HOST:PORT; none where `origin_cluster` is off.
 
-    __slots__ = ("_client", "_coworkers_of", "_faults", "_hub", "_loop")
+    *is_here*: whether this server has a stream.
+    """
+
+    __slots__ = ("_client", "_coworkers_of", "_faults", "_is_here", "_loop")
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         client: HttpClient,
         faults: HookFaults,
-        hub: Hub,
+        is_here: Callable[[StreamName], bool],
         coworkers_of: Callable[[str], Sequence[str]],
     ) -> None:
         self._loop = loop
         self._client = client
         self._faults = faults
-        self._hub = hub
+        self._is_here = is_here
         self._coworkers_of = coworkers_of
 
     def ask(self, request: AccessRequest, answer: Answer) -> Verdict | Waiting:
@@ -48,7 +50,7 @@ class CoworkerRule(LateRule):
             return ALLOW
         coworkers = self._coworkers_of(request.vhost)
         name = StreamName(request.vhost, request.app, request.stream)
-        if not coworkers or self._hub.find(name) is not None:
+        if not coworkers or self._is_here(name):
             return ALLOW
         return Question(self._loop.create_task(self._ask(request, coworkers, answer)))
 

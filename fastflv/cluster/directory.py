@@ -25,6 +25,11 @@ def name_of(key: str) -> StreamName:
     return StreamName(vhost, app, stream)
 
 
+def mark_of(service: str, worker: int = 0) -> str:
+    """Return the mark of a process: the id of its run, with the number of a worker behind a dot."""
+    return f"{service}.{worker}" if worker else service
+
+
 @dataclass(frozen=True, slots=True)
 class NodeCard:
     """What a server says of itself."""
@@ -127,10 +132,11 @@ class News:
 
 
 class Directory:
-    """All servers with what they have. *mark*: of this process, which is one of them."""
+    """All processes with what they have, those of this server too. *mark*: of this process, which is one of them."""
 
     def __init__(self, mark: str) -> None:
         self.mark = mark
+        self._service = mark.partition(".")[0]
         self.watchers: list[Callable[[StreamName], None]] = []
         "Told of each stream that another server has begun to have."
         self._nodes: dict[str, Node] = {}
@@ -149,18 +155,22 @@ class Directory:
     def having(self, name: StreamName) -> list[Node]:
         """Return the other servers that have the stream, the one that has it longest first."""
         key = key_of(name)
-        found = [node for mark, node in self._having.get(key, {}).items() if mark != self.mark]
+        found = [node for mark, node in self._having.get(key, {}).items() if not self.is_own(mark)]
         return sorted(found, key=lambda node: (node.streams[key], node.mark))
 
     def edges(self, vhost: str) -> list[Node]:
         """Return the other edges of *vhost* with room, the one with the fewest players first."""
-        found = [node for node in self if vhost in node.card.edges and node.mark != self.mark]
+        found = [node for node in self if vhost in node.card.edges and not self.is_own(node.mark)]
         return sorted(found, key=lambda node: (node.card.players, node.mark))
 
     def origins(self, vhost: str) -> list[Node]:
         """Return the other servers to which streams of *vhost* are published, the one with the fewest first."""
-        found = [node for node in self if vhost in node.card.origins and node.mark != self.mark]
+        found = [node for node in self if vhost in node.card.origins and not self.is_own(node.mark)]
         return sorted(found, key=lambda node: (len(node.streams), node.mark))
+
+    def is_own(self, mark: str) -> bool:
+        """Whether a process belongs to this server: it is this one, or another of its workers."""
+        return mark.partition(".")[0] == self._service
 
     # --- what Redis says ---
 
@@ -214,7 +224,7 @@ class Directory:
             self._having.pop(key, None)
 
     def _tell(self, mark: str, keys: Collection[str]) -> None:
-        if mark != self.mark:
+        if not self.is_own(mark):
             for key in keys:
                 for watcher in self.watchers:
                     watcher(name_of(key))

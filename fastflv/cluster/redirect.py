@@ -12,7 +12,6 @@ from fastflv.access.verdict import ALLOW, Redirected, Verdict
 from fastflv.cluster.directories import Directories, DirectoryOptions
 from fastflv.cluster.directory import Node
 from fastflv.config.model.vhost import DEFAULT_VHOST
-from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 
 CARRIERS: Final = {"ws": "http", "wss": "https"}
@@ -22,20 +21,21 @@ CARRIERS: Final = {"ws": "http", "wss": "https"}
 class RedirectRule(LateRule):
     """Answers at once, and changes nothing; it is late because clients that play are not asked about again.
 
-    *options_of*: of a vhost by its name, None where it has no directory. *load*: players of this server, and kbit/s sent.
+    *is_here*: whether this server has a stream. *options_of*: of a vhost by its name, None where it has no directory.
+    *load*: players of this server, and kbit/s sent.
     """
 
-    __slots__ = ("_directories", "_hub", "_load", "_options_of")
+    __slots__ = ("_directories", "_is_here", "_load", "_options_of")
 
     def __init__(
         self,
         directories: Directories,
-        hub: Hub,
+        is_here: Callable[[StreamName], bool],
         options_of: Callable[[str], DirectoryOptions | None],
         load: Callable[[], tuple[int, int]],
     ) -> None:
         self._directories = directories
-        self._hub = hub
+        self._is_here = is_here
         self._options_of = options_of
         self._load = load
 
@@ -50,7 +50,7 @@ class RedirectRule(LateRule):
             return ALLOW
         else:
             name = StreamName(request.vhost, request.app, request.stream)
-            nodes = directory.having(name) if self._hub.find(name) is None else []
+            nodes = directory.having(name) if not self._is_here(name) else []
         urls = (url for node in nodes if (url := url_at(node, request)))
         url = next(urls, "")
         return Redirected(url) if url else ALLOW

@@ -108,7 +108,7 @@ class ApiRooms:
                 [
                     ClusterNode(
                         node.mark,
-                        node.mark == link.directory.mark,
+                        link.directory.is_own(node.mark),
                         node.card.server,
                         node.card.addresses,
                         node.card.players,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from fastflv.access.rule import Rule
 from fastflv.cluster.coworkers import CoworkerRule
 from fastflv.cluster.directories import Directories, DirectoryOptions
-from fastflv.cluster.directory import NodeCard
+from fastflv.cluster.directory import NodeCard, mark_of
 from fastflv.cluster.directorylink import directory_fault
 from fastflv.cluster.redirect import RedirectRule
 from fastflv.config.grammar.problems import Problems
@@ -19,6 +19,7 @@ from fastflv.config.model.cluster import ClusterMode
 from fastflv.config.model.vhost import Vhost
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.network import address
+from fastflv.stream.name import StreamName
 
 if TYPE_CHECKING:
     from fastflv.control.server import Server
@@ -71,13 +72,13 @@ class Clustering:
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, identity: Identity) -> None:
         self._server = server
         self._identity = identity
-        self.directories = Directories(
-            loop, server.hub, identity.service, options_of=self.options_of, card=self._card
-        )
+        siblings = server.siblings
+        mark = mark_of(identity.service, siblings.place.number if siblings is not None else 0)
+        self.directories = Directories(loop, server.hub, mark, options_of=self.options_of, card=self._card)
         server.hub.watchers.append(self.directories)
-        self._redirect = RedirectRule(self.directories, server.hub, self.options_of, self._load)
+        self._redirect = RedirectRule(self.directories, self._is_here, self.options_of, self._load)
         hooks = server.hooks
-        self._coworkers = CoworkerRule(loop, hooks.client, hooks.faults, server.hub, self._coworkers_of)
+        self._coworkers = CoworkerRule(loop, hooks.client, hooks.faults, self._is_here, self._coworkers_of)
 
     def adopt(self) -> None:
         """A configuration is in force."""
@@ -97,6 +98,11 @@ class Clustering:
         found = self._server.runtime.vhosts.get(vhost)
         cluster = found.vhost.cluster if found is not None else None
         return cluster.coworkers if cluster is not None and cluster.origin_cluster else ()
+
+    def _is_here(self, name: StreamName) -> bool:
+        """Whether this server has the stream, be it at another worker."""
+        siblings = self._server.siblings
+        return self._server.hub.find(name) is not None or (siblings is not None and siblings.has(name))
 
     def _load(self) -> tuple[int, int]:
         """Players, and kbit/s sent to clients."""

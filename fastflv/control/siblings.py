@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from fastflv import limits
-from fastflv.access.request import AccessRequest, Action
+from fastflv.access.request import AccessRequest, Action, Role
 from fastflv.access.rule import UNASKED, Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Refusal, Refused, Verdict
 from fastflv.cluster.address import WORKER, OriginAddress
@@ -157,6 +157,10 @@ class Siblings:
         if self._channel is not None:
             self._channel.close()
 
+    def has(self, name: StreamName) -> bool:
+        """Whether a worker, be it this one, publishes the stream."""
+        return name in self._owners
+
     def edge(self, name: StreamName, publish: PublishOptions) -> EdgeOptions | None:
         """Return how a stream that another worker publishes is fetched; None for any other stream."""
         port = self.place.others.get(self._owners.get(name, 0))
@@ -169,10 +173,12 @@ class Siblings:
 
     async def _ask_all(self, method: str, request: Request) -> list[merging.Answer]:
         """Return what each worker answers to a request of the API; those that do not answer are left out."""
-        target = quote(request.path)
+        args: dict[str, object] = {
+            name: value for name, value in request.args.items() if name not in jsonp.PARAMETERS
+        }
         if request.path in merging.LISTS:
-            args = {name: value for name, value in request.args.items() if name not in jsonp.PARAMETERS}
-            target += f"?{urlencode({**args, 'start': 0, 'count': sum(page_of(request))})}"
+            args |= {"start": 0, "count": sum(page_of(request))}
+        target = f"{quote(request.path)}?{urlencode(args)}"
         return [json.loads(each) for each in await self._ask_each(method, target)]
 
     async def _ask_metrics(self) -> list[str]:
@@ -213,7 +219,8 @@ class Siblings:
         name = StreamName(request.vhost, request.app, request.stream)
         id = request.client_id
         vhost = self._server.runtime.vhosts.get(request.vhost)
-        takeover = vhost is not None and vhost.publish.takeover
+        # A backup takes no name: it would end the primary one, beside which it cannot stand by at another worker.
+        takeover = vhost is not None and vhost.publish.takeover and request.role is Role.PRIMARY
         assert self._channel is not None
         self._claimed[id] = name
         try:

@@ -8,42 +8,24 @@ import re
 import signal
 import socket
 import threading
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from player import Player
 from publisher import Publisher, Refused, film, headers
-from server import HOST, Server, until, vhost_text
+from server import HOST, until, vhost_text
+from workers import Workers, holds
 
-
-class Workers(Server):
-    """A server of two workers."""
-
-    def __enter__(self) -> Workers:
-        self._program = (*self._program, "--workers", "2")
-        super().__enter__()
-        self.log.wait("2 workers run", timeout=40)
-        return self
-
-    def pids(self) -> list[int]:
-        """The processes of the workers, in the order of their numbers."""
-        found = {}
-        for line in self.log.find(r"worker \d is process \d+"):
-            words = line.split()
-            found[int(words[-4])] = int(words[-1])
-        return [found[number] for number in sorted(found)]
-
-    def metrics(self) -> dict[str, float]:
-        with urllib.request.urlopen(f"http://{HOST}:{self.api}/metrics", timeout=20) as answer:
-            rows = [line.rpartition(" ") for line in answer.read().decode().splitlines() if line[0] != "#"]
-        return {name: float(value) for name, _, value in rows}
+TAKEN = "taken.test"
+"A vhost whose publishers take names over."
 
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     vhosts = vhost_text(publish="grace 5; normal_timeout 60000;")
+    vhosts += f"vhost {TAKEN} {{ publish {{ takeover on; grace 5; }} }}"
     with Workers(tmp_path_factory.mktemp("workers"), vhosts) as server:
         yield server
 
@@ -99,6 +81,30 @@ def test_a_name_has_one_publisher_in_all_workers(workers: Workers) -> None:
     again.finish()
 
 
+def test_a_backup_at_another_worker_is_refused_and_the_primary_goes_on(workers: Workers) -> None:
+    vhost = f"rtmp://{HOST}:{workers.rtmp}/live?vhost={TAKEN}"
+    primary = Publisher(workers.rtmp).publish("pair", tc_url=vhost)
+    primary.tags([*headers(), *film(5)])
+    until(lambda: publish_row(workers, "pair").get("active"), "the stream is live")
+    first = publish_row(workers, "pair")["cid"]
+    refused = False
+    while not refused:
+        backup = Publisher(workers.rtmp)
+        try:
+            backup.publish("pair?role=backup", tc_url=vhost)
+        except Refused:
+            refused = True
+        row = publish_row(workers, "pair")
+        assert (row["active"], row["role"], row["cid"]) == (True, "primary", first)
+        backup.close()
+    primary.finish()
+
+
+def publish_row(workers: Workers, name: str) -> dict[str, Any]:
+    row: dict[str, Any] = workers.streams().get(name, {}).get("publish", {})
+    return row
+
+
 def test_a_worker_that_dies_takes_its_own_clients_and_is_started_again(workers: Workers) -> None:
     publisher = Publisher(workers.rtmp).publish("three")
     publisher.tags([*headers(), *film(25)])
@@ -121,18 +127,6 @@ def test_a_worker_that_dies_takes_its_own_clients_and_is_started_again(workers: 
     for player in players:
         player.close()
     publisher.finish()
-
-
-def holds(pid: int, publisher: Publisher) -> bool:
-    """Whether the process has the other end of a connection."""
-    port = publisher.sock.getsockname()[1]
-    inodes = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            words = line.split()
-            if int(words[2].rpartition(":")[2], 16) == port:
-                inodes.add(f"socket:[{words[9]}]")
-    return any(os.readlink(each) in inodes for each in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def more(player: Player) -> bool:

@@ -74,8 +74,10 @@ QUERY: Final = tuple(
 ORIGIN: Final = record({"ip": TEXT, "port": INTEGER, "vhost": TEXT, "api": TEXT, "routers": listed(TEXT)})
 NODE: Final = record(
     {
-        "mark": about(TEXT, "Of the process: `service` of its API."),
-        "own": about(FLAG, "It is the server that answers."),
+        "mark": about(
+            TEXT, "Of the process: `service` of its API, with the number of a worker behind a dot."
+        ),
+        "own": about(FLAG, "It is a process of the server that answers."),
         "server": TEXT,
         "addresses": about(mapped(TEXT), "HOST:PORT by scheme."),
         "players": COUNT,

@@ -33,6 +33,11 @@ def first_good(answers: Sequence[Answer], request: Request) -> dict[str, object]
     return dict(next((each for each in answers if not each.get("code")), answers[0]))
 
 
+def located(answers: Sequence[Answer], request: Request) -> dict[str, object]:
+    """Return the answer of the worker that publishes the stream, else what any says."""
+    return dict(next((each for each in answers if each.get("data", {}).get("origin")), answers[0]))
+
+
 def streams(answers: Sequence[Answer], request: Request) -> dict[str, object]:
     """Return one row for each stream: that of its publisher's worker, with the clients and bytes sent of all."""
     rows: dict[str, list[Answer]] = {}
@@ -122,6 +127,8 @@ MERGES: Final[Mapping[tuple[str, str], Merge]] = {
     ("GET", "/api/v1/vhosts"): vhosts,
     ("GET", "/api/v1/vhosts/{id}"): vhost,
     ("GET", "/api/v1/summaries"): summary,
+    ("GET", "/api/v1/clusters"): located,
+    ("POST", "/api/v1/clusters"): located,
 }
 "By method and path of the operation; all others are answered by the worker that is asked."
 
