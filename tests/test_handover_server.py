@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from contextlib import asynccontextmanager
 
+import pytest
 from model.apisite import NAME, gop, looped, running
 from model.flv import inter
 from model.loop import until
+from rtmpplayer import RtmpPlayer
 from test_handover_state import CHANGES, leaves, with_change
 
 from fastflv.access.tokens.revocations import Revocation
@@ -16,6 +19,7 @@ from fastflv.control.handover import Arriving, Leaving
 from fastflv.control.listeners import Plan
 from fastflv.errors import HandoverError
 from fastflv.net.parcel import Parcel, receive_parcel, send_parcel
+from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.stream.endreason import EndReason
 
 
@@ -41,6 +45,12 @@ async def pair():
 
 NO_PORTS = Plan({}, {})
 "The listeners of the other server are there already."
+
+ASKS = {
+    "flv": b"GET /live/a.flv HTTP/1.1\r\nHost: a\r\n\r\n",
+    "websocket": b"GET /live/a.flv HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+}
 
 
 @looped
@@ -74,6 +84,53 @@ async def test_a_player_changes_the_server_and_its_client_entry_goes_with_it():
         await until(lambda: new.server.connection_limit.taken == 0)
         assert old.server.connection_limit.taken == 0
         writer.close()
+
+
+async def open_player(caller, how):
+    """Return a reader and a writer of the socket of a player."""
+    if how == "rtmp":
+        player = await asyncio.to_thread(lambda: RtmpPlayer(caller.rtmp).open("a"))
+        return await asyncio.open_connection(sock=player.sock)
+    reader, writer = await asyncio.open_connection("127.0.0.1", caller.http)
+    writer.write(ASKS[how])
+    return reader, writer
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["before its thread has it", "with its thread"])
+@pytest.mark.parametrize("how", [*ASKS, "rtmp"])
+@looped
+async def test_one_that_cannot_go_on_is_closed_alone(how, given, monkeypatch, caplog):
+    real = ThreadPlayer.resume
+    async with pair() as (old, new, _):
+        odd, odd_writer = await open_player(old, how)
+        await until(lambda: len(old.server.clients) == 2)
+        reader, writer = await old.play()
+        steady = [each.id for each in old.server.clients if not each.publish][1]
+        leaving = Leaving(old.server)
+        arriving = Arriving(new.server, NO_PORTS, passed(leaving.state))
+        leaving.part()
+
+        calls = []
+
+        def resume(player, outlet, state):
+            calls.append(player)
+            if len(calls) > 1 or given:
+                real(player, outlet, state)
+            if len(calls) == 1:
+                raise MemoryError("no room")
+
+        monkeypatch.setattr(ThreadPlayer, "resume", resume)
+        await arriving.begin()
+        await asyncio.wait_for(odd.read(), 10)
+        assert "lost in an upgrade" in caplog.text
+        again = new.publish(id="pub00002")
+        gop(new, again)
+        again.video(80, inter(b"on it goes"))
+        await reader.readuntil(b"on it goes")
+        await until(lambda: [each.id for each in new.server.clients if not each.publish] == [steady])
+        await until(lambda: new.server.connection_limit.taken == 1)
+        writer.close()
+        odd_writer.close()
 
 
 @looped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from fastflv.errors import HandoverError
 SCRIPT = """
 import os, sys, time
 sys.path[:0] = {path!r}
-from fastflv.net.parcel import receive_parcel, send_parcel
+from fastflv.net.parcel import HEAD, receive_parcel, send_parcel
 import socket
 sock = socket.socket(fileno=int(os.environ[{variable!r}]))
 hello = dict(format={format!r}, version="9.9", process=os.getpid())
@@ -45,6 +46,12 @@ BAD = {
     ),
     "hangs while it takes over": (
         "send_parcel(sock, hello); receive_parcel(sock); send_parcel(sock, {}); time.sleep(60)",
+        "did not answer in time",
+    ),
+    "answers a byte at a time": (
+        "send_parcel(sock, hello); receive_parcel(sock); send_parcel(sock, {}); receive_parcel(sock);"
+        "memory = os.memfd_create('slow'); socket.send_fds(sock, [HEAD.pack(100, 2)], [memory]);"
+        "[(time.sleep(0.4), socket.send_fds(sock, [b'.'], [memory])) for _ in range(100)]",
         "did not answer in time",
     ),
     "refuses the state": (
@@ -89,6 +96,7 @@ async def test_a_new_process_that_does_not_take_over_leaves_players_and_listener
             await Upgrade(caller.server, command(text), site.hand_over).run()
         assert set(os.listdir("/proc/self/fd")) <= before
         assert site.given == site.taken
+        assert caller.server.players.count == 1
         feed.video(80, inter(b"on it goes"))
         await reader.readuntil(b"on it goes")
         again, second = await caller.play()
@@ -97,6 +105,36 @@ async def test_a_new_process_that_does_not_take_over_leaves_players_and_listener
         assert caller.server.unready == ""
         writer.close()
         second.close()
+
+
+@looped
+async def test_a_process_that_can_open_nothing_more_still_hands_everything_over(monkeypatch):
+    text = (
+        "send_parcel(sock, hello); receive_parcel(sock); send_parcel(sock, {}); receive_parcel(sock);"
+        "send_parcel(sock, {}); receive_parcel(sock); time.sleep(60)"
+    )
+
+    class Full(Site):
+        """From the commit on, nothing can be opened."""
+
+        def hand_over(self):
+            monkeypatch.setattr(os, "open", none_left)
+            return super().hand_over()
+
+    def none_left(*_path, **_mode):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async with running() as caller:
+        feed = caller.publish()
+        gop(caller, feed)
+        _, writer = await caller.play()
+        site = Full()
+        report = await Upgrade(caller.server, command(text), site.hand_over).run()
+        monkeypatch.undo()
+        assert report["good"] and site.taken == 0
+        await until(lambda: caller.server.players.count == 0)
+        os.kill(report["process"], 9)
+        writer.close()
 
 
 @looped

@@ -43,23 +43,32 @@ class CommandSocket:
 
     async def start(self) -> None:
         """Listen. A path that cannot be used is a line in the log, and the server runs without."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
+            self._server = await asyncio.start_unix_server(
+                self._serve,
+                sock=self._bound(),
+                limit=limits.COMMAND_LINE_BYTES,
+                backlog=limits.COMMAND_BACKLOG,
+            )
+        except OSError as error:
+            log.warning(
+                "no socket for `fastflv reload` at %s: %s; SIGHUP reloads all the same", self._path, error
+            )
+
+    def _bound(self) -> socket.socket:
+        """Return a socket at the path that the server's user alone may use. Raises OSError."""
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         mask = os.umask(0o177)
         try:
             listener.bind(self._path)
-        except OSError as error:
+        except OSError:
             listener.close()
-            log.warning(
-                "no socket for `fastflv reload` at %s: %s; SIGHUP reloads all the same", self._path, error
-            )
-            return
+            raise
         finally:
             os.umask(mask)
-        self._server = await asyncio.start_unix_server(
-            self._serve, sock=listener, limit=limits.COMMAND_LINE_BYTES, backlog=limits.COMMAND_BACKLOG
-        )
+        return listener
 
     def leave(self) -> None:
         """Listen no more; the path stays, for another process. Commands in progress are answered."""

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from fastflv._ext.fanout.handover import pause_threads, resume_threads
+from fastflv.access.request import AccessRequest
 from fastflv.access.tokens.revocations import Revocation
 from fastflv.control.listeners import Plan
 from fastflv.control.server import Server
-from fastflv.errors import HandoverError
+from fastflv.errors import HandoverError, ResourceError
 from fastflv.net.parcel import MALFORMED, Parcel
 from fastflv.servers.hls.sessions import HlsSession
 from fastflv.servers.http.connection import HttpConnection
@@ -26,6 +27,7 @@ from fastflv.servers.rtmp.connection import RtmpConnection
 from fastflv.servers.rtmp.handover import HandedConnection, connection_state, part_connection
 from fastflv.servers.rtmp.play import RtmpPlay
 from fastflv.servers.rtmp.publish import RtmpPublish
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.publication import Publication
 from fastflv.stream.stream import Phase, Stream
 from fastflv.stream.streamstate import name_of, restore_stream, stream_state
@@ -33,6 +35,7 @@ from fastflv.stream.streamstate import name_of, restore_stream, stream_state
 log = logging.getLogger(__name__)
 
 State = dict[str, Any]
+Item = TypeVar("Item")
 
 
 class Leaving:
@@ -45,29 +48,32 @@ class Leaving:
         self.taken = {"streams": 0, "publishers": 0, "players": 0}
         self.left = 0
         "Publishers and players that nobody can go on with: over TLS, or within a request."
+        # Here: there may be no descriptor left once another process has all of them.
+        self._nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         pause_threads(server.players.sender)
         try:
             self.state = self._read()
         except BaseException:
-            resume_threads(server.players.sender)
+            self.go_on()
             raise
 
     def go_on(self) -> None:
         """Nobody has taken over: serve as before."""
+        os.close(self._nothing)
         resume_threads(self._server.players.sender)
 
     def part(self) -> None:
-        """Another process has taken over: forget what it has."""
-        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        """Another process has taken over: forget what it has. Whatever fails is logged."""
+        for part in self._parts:
+            try:
+                part(self._nothing)
+            except Exception:
+                log.exception("upgrade: one that was handed over is not forgotten")
+        os.close(self._nothing)
         try:
-            for part in self._parts:
-                try:
-                    part(nothing)
-                except Exception:
-                    log.exception("upgrade: one that was handed over is not forgotten")
-        finally:
             resume_threads(self._server.players.sender)
-            os.close(nothing)
+        except ResourceError:
+            log.exception("upgrade: players over TLS are sent nothing more")
 
     def _read(self) -> State:
         server = self._server
@@ -112,6 +118,15 @@ def _connection_of(link: object) -> RtmpConnection | None:
     return link.connection if isinstance(link, RtmpPublish | RtmpPlay) else None
 
 
+def _each(items: Iterable[Item], step: Callable[[Item], object], what: str) -> None:
+    """Take *step* for each of *items*; one that fails is logged, since no other process can take over any more."""
+    for item in items:
+        try:
+            step(item)
+        except Exception:
+            log.exception("upgrade: %s is not taken over", what)
+
+
 class Arriving:
     """What another process has handed over. Made before anything shows; `begin` goes on with it."""
 
@@ -140,12 +155,11 @@ class Arriving:
             raise HandoverError(f"it cannot be read: {error!r}") from error
 
     async def begin(self) -> None:
-        """Go on with all of it. One that fails is disconnected, and logged."""
+        """Go on with all of it. A connection that fails is closed alone, and whatever fails is logged."""
         server = self._server
         sender = server.players.sender
         began = monotonic()
-        for each in self._revoked:
-            server.tokens.store.revocations.resume(each)
+        _each(self._revoked, server.tokens.store.revocations.resume, "a revoked token")
         for stream in self._streams.values():
             server.hub.resume(stream)
         pause_threads(sender)
@@ -155,14 +169,13 @@ class Arriving:
                 try:
                     await connection.connect()
                 except Exception:
-                    connection.sock.close()
-                    log.exception("upgrade: a connection is lost")
+                    log.exception("%s closed: %s", connection.label, EndReason.LOST_IN_UPGRADE)
+            self._connections = []
         finally:
             resume_threads(sender)
         paused_ms = round((monotonic() - began) * 1000)
-        for client in server.clients:
-            server.tokens.resume(client)
-            server.hooks.resume(client.request)
+        _each(server.clients, server.tokens.resume, "the use of a token")
+        _each(server.clients, lambda client: server.hooks.resume(client.request), "what a hook was asked")
         self._keep_graces()
         publishers = sum(client.publish for client in server.clients)
         log.info(
@@ -182,17 +195,25 @@ class Arriving:
         server = self._server
         publishers = {client.stream for client in server.clients if client.publish}
         now_ms = server.publications.now_ms()
-        for stream in self._streams.values():
+
+        def keep(stream: Stream) -> None:
             if stream.phase is Phase.LIVE and stream not in publishers:
                 # Its publisher had to be left; it may come back.
                 server.hub.unpublish(stream, now_ms)
             if stream.phase is Phase.GRACE and stream.publisher is not None:
                 server.publications.graces.begin(stream, stream.publisher.peer)
+
+        def fetch(asked: tuple[Stream, AccessRequest]) -> None:
+            if asked[0].phase is Phase.GRACE:
+                server.pulls.resume(*asked)
+
+        _each(self._streams.values(), keep, "the grace of a stream")
         # Players of an edge have no publisher here: their streams are fetched anew.
-        asked = {client.stream: client.request for client in server.clients}
-        for stream, request in asked.items():
-            if stream.phase is Phase.GRACE:
-                server.pulls.resume(stream, request)
+        _each(
+            {client.stream: client.request for client in server.clients}.items(),
+            fetch,
+            "what an edge fetches",
+        )
 
     def released(self) -> None:
         """The other process writes no files any more: recordings and HLS begin."""

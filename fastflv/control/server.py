@@ -284,9 +284,9 @@ class Server:
 
     def commit(self, plan: Plan) -> None:
         """Accept on what `prepare` has bound."""
+        self.listeners.commit(plan)
         self.heartbeat.adopt(self.runtime.settings)
         self.trends.begin()
-        self.listeners.commit(plan)
         self.cluster.adopt()
 
     def close_listeners(self) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import MutableMapping
+from time import monotonic
 from typing import Final
 
 from fastflv import __version__, limits
@@ -71,30 +72,36 @@ class Takeover:
                 parcel.close()
 
     async def _begin(self, server: Server) -> None:
-        self._sock.settimeout(limits.UPGRADE_START_SECONDS)
-        send_parcel(self._sock, {"format": form(), "version": __version__, "process": os.getpid()})
-        offered = await self._receive()
+        until = monotonic() + limits.UPGRADE_START_SECONDS
+        send_parcel(self._sock, {"format": form(), "version": __version__, "process": os.getpid()}, until)
+        offered = await self._receive(until)
         handed = {}
         for row in offered.values["listeners"]:
             place = Place(Endpoint(str(row["host"]), int(row["port"])), str(row["owner"]))
             handed[place] = socket.socket(fileno=offered.take(row["fd"]))
         self._plan = server.prepare(handed=handed)
         send_parcel(self._sock, {"ready": True})
-        state = await self._receive()
+        state = await self._receive(until)
         if state.values.get("whole"):
             self._arriving = Arriving(server, self._plan, state)
         send_parcel(self._sock, {"taken": True})
-        self._sock.settimeout(limits.UPGRADE_TAKE_SECONDS)
-        commit = await self._receive()
+        # The old process has the clock: a commit that it sent in time is never refused.
+        commit = await self._receive(None)
         if not commit.values.get("commit"):
             raise HandoverError("the old process goes on")
 
     async def commit(self, server: Server) -> None:
-        """Serve: the old process has let go of all that it handed over."""
-        if self._arriving is not None:
-            await self._arriving.begin()
+        """Serve: the old process has let go of all that it handed over. Whatever fails is logged, and the rest is served."""
+        try:
+            if self._arriving is not None:
+                await self._arriving.begin()
+        except Exception:
+            log.exception("upgrade: not all of what was handed over goes on")
         assert self._plan is not None
-        server.commit(self._plan)
+        try:
+            server.commit(self._plan)
+        except Exception:
+            log.exception("upgrade: the server is not whole")
         self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def _watch(self) -> None:
@@ -111,7 +118,7 @@ class Takeover:
             self._arriving.released()
             self._arriving = None
 
-    async def _receive(self) -> Parcel:
-        parcel = await asyncio.get_running_loop().run_in_executor(None, receive_parcel, self._sock)
+    async def _receive(self, until: float | None) -> Parcel:
+        parcel = await asyncio.get_running_loop().run_in_executor(None, receive_parcel, self._sock, until)
         self._parcels.append(parcel)
         return parcel

@@ -92,27 +92,27 @@ class Upgrade:
     async def _hand_over(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
         server, sock = self._server, self._sock
         assert sock is not None
-        sock.settimeout(limits.UPGRADE_START_SECONDS)
-        hello = await self._receive(sock)
+        until = monotonic() + limits.UPGRADE_START_SECONDS
+        hello = await self._receive(sock, until)
         known = hello.values.get("format") == form()
         version = str(hello.values.get("version", "?"))
         log.info("upgrade: process %d has started, version %s", process.pid, version)
         sockets = server.listeners.sockets
-        send_parcel(sock, {"listeners": listeners_of(sockets)})
-        await self._receive(sock)
+        send_parcel(sock, {"listeners": listeners_of(sockets)}, until)
+        await self._receive(sock, until)
         if self._sock is None:
             raise HandoverError("the server is quitting")
-        sock.settimeout(limits.UPGRADE_TAKE_SECONDS)
         # From here to the end nothing else runs in this process.
         began = monotonic()
+        until = began + limits.UPGRADE_TAKE_SECONDS
         leaving = Leaving(server) if known else None
         try:
             state = {"whole": True, **leaving.state} if leaving is not None else {"whole": False}
-            send_parcel(sock, state)
-            receive_answer(sock)
+            send_parcel(sock, state, until)
+            receive_answer(sock, until)
             retake = self._give_up()
             try:
-                send_parcel(sock, {"commit": True})
+                send_parcel(sock, {"commit": True}, until)
             except OSError:
                 retake()
                 raise
@@ -120,9 +120,13 @@ class Upgrade:
             if leaving is not None:
                 leaving.go_on()
             raise
+        # The new process owns it all: whatever fails here, nobody may end that one.
         if leaving is not None:
             leaving.part()
-        server.close_listeners()
+        try:
+            server.close_listeners()
+        except Exception:
+            log.exception("upgrade: the listeners are not closed here")
         taken = {"listeners": len(sockets), **(leaving.taken if leaving is not None else {})}
         return {
             "good": True,
@@ -134,9 +138,9 @@ class Upgrade:
             "paused_ms": round((monotonic() - began) * 1000),
         }
 
-    async def _receive(self, sock: socket.socket) -> Parcel:
+    async def _receive(self, sock: socket.socket, until: float) -> Parcel:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None, receive_answer, sock)
+        return await loop.run_in_executor(None, receive_answer, sock, until)
 
     async def _end(self, process: subprocess.Popen[bytes], *, ends: bool) -> None:
         """End a process that has not taken over. *ends*: it has closed its socket, so its own status is worth a wait."""
@@ -184,9 +188,9 @@ def _reason(error: Exception, process: subprocess.Popen[bytes]) -> str:
     return f"the state could not be handed over: {error!r}"
 
 
-def receive_answer(sock: socket.socket) -> Parcel:
+def receive_answer(sock: socket.socket, until: float) -> Parcel:
     """Wait for an answer of the new process. Raises HandoverError where it refuses, OSError and EOFError where it is gone."""
-    parcel = receive_parcel(sock)
+    parcel = receive_parcel(sock, until)
     if "refused" in parcel.values:
         raise HandoverError(str(parcel.values["refused"]))
     return parcel

@@ -64,11 +64,11 @@ PARCEL_DESCRIPTORS: Final = 200
 UPGRADE_START_SECONDS: Final = 60.0
 "Time that a new version gets to start, read its configuration and bind what is new, seconds: the old one serves meanwhile."
 
-UPGRADE_TAKE_SECONDS: Final = 10.0
-"Time that a new version gets to take over, seconds. Nothing is sent or read meanwhile; 500 players and 5 publishers take 0.1 s."
+UPGRADE_TAKE_SECONDS: Final = 3.0
+"Time of a whole handover, from the last byte that the old version sends to its commit, seconds. Nothing is sent or read meanwhile: 500 players and 5 publishers take 0.1 s, and players have some seconds in their buffers."
 
 UPGRADE_DRAIN_STEP_SECONDS: Final = 0.1
-"How often the old process looks whether they are given, seconds: it costs a look at each connection that is left."
+"How often the old process looks whether answers in progress are given, seconds: it costs a look at each connection that is left."
 
 UPGRADE_DRAIN_SECONDS: Final = 30.0
 "Time that answers in progress get in the old process after an upgrade, seconds: downloads of files are cut then."

@@ -1,7 +1,7 @@
 """Parcels: plain values, bytes and descriptors that one process gives another through a Unix socket.
 
 A parcel is JSON. `bytes` in it stand in a file in memory, which goes with it; a `Descriptor` is passed by SCM_RIGHTS.
-Calls block, for the time-out of the socket at most.
+Calls block: until a moment of the monotonic clock that is the same for all calls of a handover.
 
 Layout: 12 bytes (descriptors, size of the JSON text; big-endian) with the descriptor of the file, which holds the text
 and the bytes behind it; then the other descriptors, some at a time, with one byte each time.
@@ -16,6 +16,7 @@ import socket
 import struct
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 from fastflv import limits
@@ -38,8 +39,16 @@ class Descriptor:
     fd: int
 
 
-def send_parcel(sock: socket.socket, values: object) -> None:
-    """Send *values*. Raises OSError; TimeoutError where nobody reads."""
+def _wait_until(sock: socket.socket, until: float | None) -> None:
+    """Have the next call of *sock* block up to *until* at most. Raises TimeoutError where that is past."""
+    left = until - monotonic() if until is not None else None
+    if left is not None and left <= 0:
+        raise TimeoutError
+    sock.settimeout(left)
+
+
+def send_parcel(sock: socket.socket, values: object, until: float | None = None) -> None:
+    """Send *values*, *until* then at most; None: whatever time it takes. Raises OSError; TimeoutError where nobody reads."""
     blobs: list[bytes] = []
     descriptors: list[int] = []
     size = 0
@@ -61,10 +70,12 @@ def send_parcel(sock: socket.socket, values: object) -> None:
         with os.fdopen(memory, "wb", closefd=False) as file:
             file.write(text)
             file.writelines(blobs)
+        _wait_until(sock, until)
         socket.send_fds(sock, [HEAD.pack(len(descriptors), len(text))], [memory])
     finally:
         os.close(memory)
     for at in range(0, len(descriptors), limits.PARCEL_DESCRIPTORS):
+        _wait_until(sock, until)
         socket.send_fds(sock, [b"."], descriptors[at : at + limits.PARCEL_DESCRIPTORS])
 
 
@@ -88,8 +99,12 @@ class Parcel:
                 os.close(self._left.pop())
 
 
-def receive_parcel(sock: socket.socket) -> Parcel:
-    """Wait for a parcel. Raises OSError, EOFError where the other process is gone, and HandoverError for what is none."""
+def receive_parcel(sock: socket.socket, until: float | None = None) -> Parcel:
+    """Wait for a parcel, *until* then at most.
+
+    Raises OSError, EOFError where the other process is gone, and HandoverError for what is none.
+    """
+    _wait_until(sock, until)
     head, received, _, _ = socket.recv_fds(sock, HEAD.size, 1)
     if not head:
         raise EOFError
@@ -100,6 +115,7 @@ def receive_parcel(sock: socket.socket) -> Parcel:
             raise HandoverError("it is no parcel")
         count, size = HEAD.unpack(head)
         while len(descriptors) < count:
+            _wait_until(sock, until)
             byte, received, _, _ = socket.recv_fds(sock, 1, limits.PARCEL_DESCRIPTORS)
             descriptors += received
             if not byte or not received:

@@ -64,6 +64,9 @@ class EndReason(Enum):
     PROTOCOL = "protocol error"
     "The peer broke the protocol."
 
+    LOST_IN_UPGRADE = "lost in an upgrade"
+    "The new process of an upgrade could not go on with the connection."
+
     RESTARTED = "stream restarted"
     "The stream ended and began again while a viewer of HLS stayed."
 
@@ -98,6 +101,7 @@ FAULTS = (
     EndReason.SILENT,
     EndReason.PROTOCOL,
     EndReason.STORE_FAILED,
+    EndReason.LOST_IN_UPGRADE,
     EndReason.OUT_OF_MEMORY,
     EndReason.NO_DESCRIPTOR,
 )

@@ -98,7 +98,7 @@ async def _take_over(server: Server, takeover: Takeover, presence: Presence) -> 
     await takeover.begin(server)
     try:
         presence.take()
-    except StartupError as error:
+    except (StartupError, OSError) as error:
         # The streams are here by now.
         log.error("upgrade: %s", error)
     await takeover.commit(server)

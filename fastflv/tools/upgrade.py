@@ -16,7 +16,8 @@ from fastflv.tools.runningserver import add_server, ask, pid_file_of
 def main(argv: Sequence[str]) -> int:
     """Run the command; return the exit status: 1 where the old process goes on, or nobody answers."""
     args = _parser().parse_args(argv)
-    seconds = limits.UPGRADE_START_SECONDS + 2 * limits.UPGRADE_TAKE_SECONDS
+    # A new process that does not end gets STOP_SECONDS each time that it is told to.
+    seconds = limits.UPGRADE_START_SECONDS + limits.UPGRADE_TAKE_SECONDS + 3 * limits.STOP_SECONDS
     try:
         report = ask(pid_file_of(args.file, args.pid, "upgrade"), "upgrade", seconds)
     except ToolError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any
 from fastflv.access.request import AccessRequest
 from fastflv.errors import HandoverError
 from fastflv.net.connectionlimit import ConnectionLimit
+from fastflv.net.handedsocket import HandedSocket, Resumption
 from fastflv.net.negotiation import Connect
 from fastflv.net.parcel import Descriptor, Parcel, read_record
 from fastflv.net.peer import Peer
@@ -22,6 +22,7 @@ from fastflv.servers.http.live import Live
 from fastflv.servers.http.play import DetachedPlay, RunningPlay
 from fastflv.servers.http.websocket import WebSocketConnection, opened_websocket
 from fastflv.stream.clients import Client
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.stream import Stream
 from fastflv.stream.streamstate import read_request, read_variant, request_state
 
@@ -79,36 +80,26 @@ def part_idle(connection: HttpConnection, _nothing: int) -> None:
     leave()
 
 
-class HandedIdle:
+class HandedIdle(HandedSocket):
     """A connection between two requests that was handed over."""
-
-    publishes = False
 
     def __init__(
         self, limit: ConnectionLimit, connects: Mapping[int, Connect], parcel: Parcel, state: State
     ) -> None:
         """*connects*: what is spoken on plain ports. Raises HandoverError, KeyError, TypeError and ValueError."""
-        self._limit = limit
-        self._peer = read_record(Peer, state["peer"])
-        connect = connects.get(self._peer.local_port)
+        self._peer = peer = read_record(Peer, state["peer"])
+        connect = connects.get(peer.local_port)
         if connect is None:
-            raise HandoverError(f"nothing is served on port {self._peer.local_port} any more")
+            raise HandoverError(f"nothing is served on port {peer.local_port} any more")
         self._connect = connect
-        self.sock = socket.socket(fileno=parcel.take(state["fd"]))
+        super().__init__(limit, peer, parcel.take(state["fd"]))
 
-    async def connect(self) -> None:
-        """Take a place of the limit, and go on."""
-        limit, peer = self._limit, self._peer
-        limit.take(limit.taken, peer.socket_ip)
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.connect_accepted_socket(lambda: self._connect(peer), self.sock)
-        limit.open.add(transport, self.sock)
+    async def _go_on(self) -> None:
+        await self._read(self._connect(self._peer), Resumption())
 
 
-class HandedPlay:
-    """A player that was handed over. Made before anything shows; `connect` makes it live, while the sender threads are paused."""
-
-    publishes = False
+class HandedPlay(HandedSocket):
+    """A player that was handed over. It is connected while the sender threads are paused."""
 
     def __init__(self, live: Live, streams: Mapping[str, Stream], parcel: Parcel, state: State) -> None:
         """*streams*: by the ids that they had. Raises HandoverError, KeyError, TypeError and ValueError."""
@@ -122,34 +113,52 @@ class HandedPlay:
         self._stream, self._outlet = stream, outlet
         self._times = float(state["joined"]), float(state["asked"])
         self._framing = Framing(state["player"]["framing"])
-        self.sock = socket.socket(fileno=parcel.take(state["fd"]))
+        super().__init__(live.limit, self._request.peer, parcel.take(state["fd"]))
+        self.label = f"player from {self._request.peer.ip} of {self._request.url}"
 
-    async def connect(self) -> None:
-        """Take a place of the limit, and go on. Raises KeyError, TypeError, ValueError and OverflowError."""
-        live, request, stream = self._live, self._request, self._stream
-        loop, limit = live.joins.loop, live.limit
-        address = request.peer.socket_ip
-        limit.take(limit.taken, address)
-        if not self._state["websocket"]:
-            detached = DetachedPlay(live)
-            player = live.players.take_over(self.sock.detach(), stream.options, self._framing, detached.ended)
-            detached.resume(stream, player, request, self._times)
+    async def _go_on(self) -> None:
+        if self._state["websocket"]:
+            await self._resume_websocket()
+        else:
+            self._resume_detached()
+
+    def _resume_detached(self) -> None:
+        """A sender thread has the socket to itself."""
+        live, stream = self._live, self._stream
+        detached = DetachedPlay(live)
+        player = live.players.take_over(self.sock.fileno(), stream.options, self._framing, detached.ended)
+        try:
+            detached.resume(stream, player, self._request, self._times)
             player.resume(self._outlet, self._state["player"])
-            return
+        except BaseException:
+            if player.fd >= 0:
+                # A sender thread has the socket: it closes it, and `detached` is told.
+                self.sock.detach()
+                player.drop(EndReason.LOST_IN_UPGRADE)
+            else:
+                detached.leave(EndReason.LOST_IN_UPGRADE)
+            raise
+        self.sock.detach()
+
+    async def _resume_websocket(self) -> None:
+        live, stream, request = self._live, self._stream, self._request
         running = RunningPlay(live)
         link = WebSocketConnection(
-            loop, live.turns, live.quiet, opened_websocket(), request.peer, running.leave,
-            partial(limit.release, address),
+            live.joins.loop, live.turns, live.quiet, opened_websocket(), request.peer, running.leave,
+            partial(live.limit.release, request.peer.socket_ip),
         )  # fmt: skip
         link.received = int(self._state["received"])
 
-        def resumed(transport: Any) -> None:
+        def resume(transport: asyncio.Transport) -> None:
             player = live.players.play(transport, stream.options, Framing.WEBSOCKET, link.ended)
             assert isinstance(player, ThreadPlayer)
             link.serve(player)
             running.resume(stream, link, request, self._times)
-            player.resume(self._outlet, self._state["player"])
+            try:
+                player.resume(self._outlet, self._state["player"])
+            except BaseException:
+                running.leave(EndReason.LOST_IN_UPGRADE)
+                raise
 
-        link.resumed = resumed
-        transport, _ = await loop.connect_accepted_socket(lambda: link, self.sock)
-        limit.open.add(transport, self.sock)
+        link.resumed = resumption = Resumption(resume)
+        await self._read(link, resumption)

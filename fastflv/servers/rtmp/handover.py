@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
 from fastflv.access.request import AccessRequest
 from fastflv.containers.variant import Variant
 from fastflv.errors import HandoverError
+from fastflv.net.handedsocket import HandedSocket, Resumption
 from fastflv.net.parcel import Descriptor, Parcel, read_record
 from fastflv.net.peer import Peer
 from fastflv.protocols.rtmp.events import PlayWanted, PublishWanted
@@ -20,6 +21,7 @@ from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.servers.rtmp.play import RtmpPlay
 from fastflv.servers.rtmp.publish import RtmpPublish
 from fastflv.servers.rtmp.server import RtmpServer
+from fastflv.stream.endreason import EndReason
 from fastflv.stream.stream import Stream
 from fastflv.stream.streamstate import read_request, read_variant, request_state
 
@@ -89,21 +91,28 @@ class Handed(Generic[Wanted]):
 class ResumedConnection(RtmpConnection):
     """A connection that another process has begun. What the peer sends finds everything in place."""
 
-    resume: Callable[[], RtmpPlay | None]
-    "Goes on with the publishes, and returns the play, once there is a transport."
+    resume: Resumption
+    "Goes on with the publishes and the play, once there is a transport."
 
     def restore(self, options: RtmpOptions | None) -> None:
         """*options*: of the vhost that `connect` named."""
         self._options = options
 
+    def go_on_with(self, play: RtmpPlay) -> None:
+        """*play* is told what becomes of the connection."""
+        self._play = play
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._attach(transport)
-        self._play = self.resume()
-        self._heard()
+        self.resume(self.transport)
+        if self.resume.failure is None:
+            self._heard()
+        else:
+            self.drop(EndReason.LOST_IN_UPGRADE)
 
 
-class HandedConnection:
-    """A connection that was handed over. Made before anything shows; `connect` makes it live."""
+class HandedConnection(HandedSocket):
+    """A connection that was handed over."""
 
     def __init__(
         self, server: RtmpServer, streams: Mapping[str, Stream], parcel: Parcel, state: State
@@ -117,32 +126,29 @@ class HandedConnection:
         restore_session(session, state["session"])
         connection.tc_url, connection.page_url = str(state["tc_url"]), str(state["page_url"])
         connection.sent = int(state["sent"])
-        self._publishes = [self._read(PublishWanted, each) for each in state["publishes"]]
-        self._play = self._read(PlayWanted, state["play"]) if state["play"] is not None else None
+        self._publishes = [self._handed(PublishWanted, each) for each in state["publishes"]]
+        self._play = self._handed(PlayWanted, state["play"]) if state["play"] is not None else None
         self._variant = Variant()
         if self._play is not None:
             self._variant = read_variant(self._play.state["variant"])
         vhost = str(state["vhost"])
         connection.restore(server.vhost_of(vhost) if vhost else None)
-        connection.resume = self._resume
-        self.sock = socket.socket(fileno=parcel.take(state["fd"]))
+        connection.resume = self._resumption = Resumption(self._resume)
+        super().__init__(server.limit, peer, parcel.take(state["fd"]))
+        self.label = f"rtmp {peer.ip}"
 
     @property
     def publishes(self) -> bool:
         """Media comes from it."""
         return bool(self._publishes)
 
-    async def connect(self) -> None:
-        """Take a place of the limit, and go on."""
-        server = self._server
+    async def _go_on(self) -> None:
         self.sock.setblocking(False)
         # Whoever had it may have left a mark.
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-        server.limit.take(server.limit.taken, self.connection.peer.socket_ip)
-        transport, _ = await server.loop.connect_accepted_socket(lambda: self.connection, self.sock)
-        server.limit.open.add(transport, self.sock)
+        await self._read(self.connection, self._resumption)
 
-    def _read(self, kind: type[Wanted], state: State) -> Handed[Wanted]:
+    def _handed(self, kind: type[Wanted], state: State) -> Handed[Wanted]:
         given = {}
         if kind is PublishWanted:
             given["kind"] = state["wanted"]["kind"]
@@ -154,7 +160,7 @@ class HandedConnection:
         wanted = read_record(kind, state["wanted"], **given)
         return Handed(wanted, options, stream, read_request(state["request"]), state)
 
-    def _resume(self) -> RtmpPlay | None:
+    def _resume(self, _transport: asyncio.Transport) -> None:
         _, publishes, _, _ = self.connection.carried
         for each in self._publishes:
             publishes.resume(
@@ -167,8 +173,7 @@ class HandedConnection:
                 alone=len(self._publishes) == 1,
             )
         handed = self._play
-        if handed is None:
-            return None
-        play = RtmpPlay(self.connection, handed.wanted, handed.options)
-        play.resume(handed.stream, handed.request, self._variant, handed.state)
-        return play
+        if handed is not None:
+            play = RtmpPlay(self.connection, handed.wanted, handed.options)
+            self.connection.go_on_with(play)
+            play.resume(handed.stream, handed.request, self._variant, handed.state)
