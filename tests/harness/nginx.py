@@ -25,15 +25,30 @@ events {{ }}
 MODULES = Path("/usr/lib/nginx/modules")
 
 
+def binary() -> str:
+    """Path of nginx; skip without it."""
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        pytest.skip("no nginx")
+    return found
+
+
+def nginx_takes(folder: Path, blocks: str, load: str = "") -> None:
+    """Have nginx test a configuration; AssertionError with its complaint."""
+    file = folder / "nginx.conf"
+    file.write_text(NGINX.format(folder=folder, load=load, blocks=blocks))
+    done = subprocess.run(
+        [binary(), "-t", "-p", str(folder), "-c", str(file)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @contextmanager
 def nginx(folder: Path, blocks: str, port: int, load: str = "") -> Iterator[None]:
     """Run nginx until it listens on *port* and on."""
-    binary_ = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if binary_ is None:
-        pytest.skip("no nginx")
     file = folder / "nginx.conf"
     file.write_text(NGINX.format(folder=folder, load=load, blocks=blocks))
-    words = [binary_, "-p", str(folder), "-c", str(file)]
+    words = [binary(), "-p", str(folder), "-c", str(file)]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     log = Log(process.stderr)
     try:
