@@ -25,6 +25,9 @@ films: build  ## parts of FLV files from 200 random bytes and times each, a larg
 recordings: build  ## kill 50 servers that record, and repair what they leave
 	PYTHONPATH=. $(PYTHON) -m pytest -m slow tests/flows/test_flow_repair.py
 
+cluster: build  ## two origins, three edges, Redis and 600 viewers while each part fails; `REPORT=folder` keeps the table
+	FASTFLV_CLUSTER_REPORT=$(REPORT) PYTHONPATH=. $(PYTHON) -m pytest -m slow tests/cluster
+
 lint:  ## ruff, mypy, cython-lint
 	ruff check . && ruff format --check . && mypy && cython-lint fastflv/_ext
 
@@ -52,4 +55,4 @@ dist:  ## sdist, and the wheel from it, checked
 clean:  ## remove what was built
 	rm -rf build dist *.egg-info fastflv/console console/node_modules && find fastflv/_ext -name "*.so" -delete
 
-.PHONY: help build pages test attacks recordings films lint api-page bench asan tsan fuzz annotate dist clean
+.PHONY: help build pages test attacks recordings films cluster lint api-page bench asan tsan fuzz annotate dist clean
