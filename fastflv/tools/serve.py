@@ -153,7 +153,7 @@ async def _serve(
     # What is there now stays; each TLS player adds some 50 objects, and looking at all of them again and again was
     # a quarter of the time of 200 such players.
     gc.freeze()
-    gc.set_threshold(limits.GC_OBJECTS, *gc.get_threshold()[1:])
+    gc.set_threshold(limits.GC_OBJECTS, limits.GC_YOUNG_LOOKS)
     sys.setswitchinterval(limits.SWITCH_SECONDS)
     for line in start_urls(server):
         log.info("%s", line)
