@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from fastflv.embed.server import Server
     from fastflv.embed.taps import Begin
     from fastflv.embed.views import ClientView, StreamView
-    from fastflv.errors import ConfigError, FlvError, PublishError, ResourceError, StartupError, UsageError
+    from fastflv.errors import (
+        ConfigError,
+        FlvError,
+        PublishError,
+        ResourceError,
+        ServerFailedError,
+        StartupError,
+        UsageError,
+    )
     from fastflv.media.codecs import AUDIO, SCRIPT, VIDEO
     from fastflv.record.event import RecordEvent, RecordStep
     from fastflv.servers.hls.event import SegmentEvent
@@ -52,6 +60,7 @@ __all__ = [
     "ResourceError",
     "SegmentEvent",
     "Server",
+    "ServerFailedError",
     "Settings",
     "StartupError",
     "StreamEvent",
@@ -80,7 +89,15 @@ _HOMES = {
     "embed.server": ("Server",),
     "embed.taps": ("Begin",),
     "embed.views": ("ClientView", "StreamView"),
-    "errors": ("ConfigError", "FlvError", "PublishError", "ResourceError", "StartupError", "UsageError"),
+    "errors": (
+        "ConfigError",
+        "FlvError",
+        "PublishError",
+        "ResourceError",
+        "ServerFailedError",
+        "StartupError",
+        "UsageError",
+    ),
     "servers.hls.event": ("SegmentEvent",),
     "media.codecs": ("AUDIO", "SCRIPT", "VIDEO"),
     "record.event": ("RecordEvent", "RecordStep"),

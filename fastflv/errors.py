@@ -13,7 +13,7 @@ from enum import IntEnum, unique
 class Code(IntEnum):
     """Stable error numbers.
 
-    20xx RTMP, 21xx FLV, 22xx codecs, 23xx streams, 24xx connections, 25xx media files, 30xx configuration, 31xx start and upgrade,
+    20xx RTMP, 21xx FLV, 22xx codecs, 23xx streams, 24xx connections, 25xx media files, 30xx configuration, 31xx start, upgrade and failure,
     32xx commands beside the server, 40xx use.
     """
 
@@ -45,6 +45,7 @@ class Code(IntEnum):
     CONFIG_FILE = 3004
     STARTUP = 3101
     HANDOVER = 3102
+    SERVER_FAILED = 3103
     TOOL = 3201
     USAGE = 4001
     RESOURCE = 4002
@@ -300,6 +301,15 @@ class StartupError(FlvError):
     """The server cannot start; the sentence says what the operator should do."""
 
     code = Code.STARTUP
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class ServerFailedError(FlvError):
+    """The server within a program has failed; the log says at what. Nothing of it can be used any more."""
+
+    code = Code.SERVER_FAILED
 
     def __str__(self) -> str:
         return self.detail

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeAlias
 
 from fastflv.access.request import Action
@@ -17,6 +18,7 @@ from fastflv.embed.call import Caller, name_of
 from fastflv.embed.event import ClientEvent, ClientStep, ConnectionEvent
 from fastflv.embed.eventqueue import EventQueue
 from fastflv.embed.mailbox import Mailbox
+from fastflv.errors import ServerFailedError
 from fastflv.record.event import RecordEvent, RecordStep
 from fastflv.servers.hls.event import SegmentEvent
 from fastflv.stream.departures import Departure
@@ -120,6 +122,11 @@ class AfterCalls:
             queue.put(event)
 
     async def _tell(self, queue: EventQueue[ToldEvent], name: str, told: Told) -> None:
+        # What waits is told of a server that has failed too.
+        with suppress(ServerFailedError):
+            await self._tell_each(queue, name, told)
+
+    async def _tell_each(self, queue: EventQueue[ToldEvent], name: str, told: Told) -> None:
         lost = 0
         async for event in queue:
             if queue.lost != lost:

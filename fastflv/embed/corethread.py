@@ -16,7 +16,7 @@ import uvloop
 
 from fastflv import limits
 from fastflv.embed.mailbox import Mailbox
-from fastflv.errors import StartupError
+from fastflv.errors import ServerFailedError, StartupError
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,8 @@ class CoreThread:
     """Runs the core of one server in a thread, from `start` to `stop`, both called in the loop of the program.
 
     What belongs to the core is touched in this thread alone: `post` and `call` go there. Once the thread has ended, they call at
-    once, in the thread of the caller.
+    once, in the thread of the caller. Where it has failed, `call` and all that rests in the mailbox of the program raise
+    ServerFailedError, and what is posted is dropped.
     """
 
     def __init__(
@@ -40,11 +41,15 @@ class CoreThread:
         self.loop = uvloop.new_event_loop()
         self.program = Mailbox(self._program_loop, behind=self.loop)
         "Calls of the core in the loop of the program."
-        self._core = Mailbox(self.loop)
+        self._core = Mailbox(self.loop, tended=True)
         self._start = start
         self._stop = stop
         self._leaving = asyncio.Event()
         "The core is to stop."
+        self._live_now = False
+        "The core was started, and its stop has not begun."
+        self._answers: set[Future[Any]] = set()
+        "Those that `call` waits for."
         self._started: asyncio.Future[None] = self._program_loop.create_future()
         # A program that was cancelled meanwhile does not look at it.
         self._started.add_done_callback(lambda started: started.cancelled() or started.exception())
@@ -79,6 +84,11 @@ class CoreThread:
         self._thread.join()
         atexit.unregister(self._exit)
 
+    def check(self) -> None:
+        """Raise ServerFailedError where the core has failed."""
+        if self.program.error is not None:
+            raise self.program.error
+
     def leave(self) -> None:
         """Stop the core, from any thread."""
         self._core.post(self._leaving.set)
@@ -90,11 +100,14 @@ class CoreThread:
 
     def post(self, call: Callable[..., object], *args: object) -> None:
         """Call *call* in the thread of the core, behind what was posted before. From any thread."""
-        if not self._core.post(call, *args):
+        if not self._core.post(call, *args) and self.program.error is None:
             call(*args)
 
     def call(self, call: Callable[..., Result], *args: object) -> Result:
-        """Return what *call* returns there. From any thread, which waits for a turn of the core: some milliseconds at most."""
+        """Return what *call* returns there. From any thread, which waits for a turn of the core: some milliseconds at most.
+
+        Raises ServerFailedError where the core has failed.
+        """
         if threading.current_thread() is self._thread:
             # The garbage collector runs finalizers of the program in any thread.
             return call(*args)
@@ -106,8 +119,16 @@ class CoreThread:
             except BaseException as error:
                 answer.set_exception(error)
 
-        self.post(make)
-        return answer.result()
+        self._answers.add(answer)
+        try:
+            self.post(make)
+            # A finalizer may run within a post of this thread, which has not yet woken the loop.
+            self._core.wake()
+            # Behind the post: one that is dropped is seen here, and one that was taken before has its answer failed.
+            self.check()
+            return answer.result()
+        finally:
+            self._answers.discard(answer)
 
     def collect(self, values: Iterator[Result]) -> tuple[Result, ...]:
         """Return what a generator yields there, VIEWS_A_TURN in each turn. Waits for them as `call` does."""
@@ -123,14 +144,32 @@ class CoreThread:
     def _run(self) -> None:
         try:
             with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
-                runner.run(self._live())
+                try:
+                    runner.run(self._live())
+                except BaseException:
+                    self._fail()
+                    if self._live_now:
+                        self._live_now = False
+                        # Clients are disconnected all the same, if that is still possible.
+                        most = limits.RECORD_STOP_SECONDS + limits.STOP_SECONDS
+                        runner.run(asyncio.wait_for(self._stop(), most))
         except BaseException:
-            log.exception("the server has failed")
+            # Its stop has failed, whatever was before it.
+            self._fail()
         finally:
-            self._core.close()
+            error = self.program.error
+            self._core.close(make=error is None)
+            if error is not None:
+                for answer in list(self._answers):
+                    answer.set_exception(error)
             self.program.post(_settle, self._started, StartupError("the server has failed, see the log"))
             self.program.post(_settle, self._ended)
             self.program.wake()
+
+    def _fail(self) -> None:
+        """Tell the program of the exception that is being handled."""
+        log.exception("the server has failed")
+        self.program.fail(ServerFailedError("the server has failed, see the log"))
 
     async def _live(self) -> None:
         try:
@@ -139,8 +178,11 @@ class CoreThread:
             self.program.post(_settle, self._started, error)
             return
         self.program.post(_settle, self._started)
+        self._live_now = True
         await self._leaving.wait()
-        await self._stop()
+        if self._live_now:
+            self._live_now = False
+            await self._stop()
 
     def _exit(self) -> None:
         """The process ends, and the program has not left the block of its server."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from threading import Lock
 from typing import Generic, Self, TypeVar
 
 from fastflv import limits
@@ -16,15 +15,16 @@ T = TypeVar("T")
 class EventQueue(Generic[T]):
     """Events in order: `async for event in queue`. One task reads; it ends when the queue is closed and empty.
 
-    EVENTS_WAITING events wait; then the oldest are dropped, and `lost` counts them.
+    EVENTS_WAITING events wait; then the oldest are dropped, and `lost` counts them. Where the server has failed, what
+    waits can be read, then ServerFailedError is raised.
     """
+
+    # Events come from the thread of the server. There is no lock, as `Mailbox` says.
 
     def __init__(self, program: Mailbox) -> None:
         """*program*: of the loop of the task."""
         self._program = program
         self._waiting: deque[T] = deque()
-        self._lock = Lock()
-        "Events come from the thread of the server."
         self._reader: asyncio.Future[None] | None = None
         self._asleep = False
         "The reader waits, and nobody has woken it: a program that holds its loop has one call waiting, whatever happens."
@@ -40,13 +40,11 @@ class EventQueue(Generic[T]):
         """Add an event; the server calls it."""
         if self._closed:
             return
-        with self._lock:
-            if len(self._waiting) >= limits.EVENTS_WAITING:
-                self._waiting.popleft()
-                self.lost += 1
-            self._waiting.append(event)
-            wake, self._asleep = self._asleep, False
-        if wake:
+        self._waiting.append(event)
+        if len(self._waiting) > limits.EVENTS_WAITING and self._take() is not None:
+            self.lost += 1
+        if self._asleep:
+            self._asleep = False
             self._program.post(self._wake)
 
     def __aiter__(self) -> Self:
@@ -54,17 +52,28 @@ class EventQueue(Generic[T]):
 
     async def __anext__(self) -> T:
         while True:
-            with self._lock:
-                if self._waiting:
-                    return self._waiting.popleft()
-                if self._closed:
-                    raise StopAsyncIteration
-                self._reader = asyncio.get_running_loop().create_future()
-                self._asleep = True
+            # Asked before: an event may come and the queue be closed behind the next line.
+            closed = self._closed
+            event = self._take()
+            if event is not None:
+                return event
+            if closed and self._program.error is None:
+                raise StopAsyncIteration
+            self._reader = asyncio.get_running_loop().create_future()
+            self._asleep = True
             try:
-                await self._reader
+                # One that came before `_asleep` was set wakes nobody.
+                if not self._waiting:
+                    await self._program.rest(self._reader)
             finally:
                 self._reader = None
+
+    def _take(self) -> T | None:
+        """Return the oldest event; None where another thread has taken the last one, or there is none."""
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
 
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():

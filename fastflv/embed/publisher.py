@@ -17,7 +17,7 @@ from fastflv.access.request import AccessRequest
 from fastflv.containers.flv.header import BACK_POINTER_BYTES, TAG_HEADER_BYTES, flv_header
 from fastflv.embed.carrier import ProgramCarrier
 from fastflv.embed.corethread import CoreThread
-from fastflv.errors import PublishError, UsageError
+from fastflv.errors import PublishError, ServerFailedError, UsageError
 from fastflv.media.codecs import AUDIO, SCRIPT, VIDEO
 from fastflv.servers.push.intake import Intakes
 from fastflv.stream.name import StreamName
@@ -33,14 +33,16 @@ class Publisher:
     goes to players as it comes, so the program keeps the pace.
 
     What is sent goes to the thread of the server, and PUBLISHER_WAITING_BYTES may be on their way. So a tag that the server
-    does not take may raise with a later one, or at the end of the block.
+    does not take may raise with a later one, or at the end of the block. Where the server has failed, whatever waits for it
+    raises ServerFailedError.
     """
 
     def __init__(self, core: CoreThread, intakes: Intakes, request: AccessRequest, name: StreamName) -> None:
         self.name = name
         self._core = core
-        self._changed = asyncio.Event()
-        self._carrier = ProgramCarrier(intakes, request, name, core.program, self._changed.set)
+        self._waiters: list[asyncio.Future[None]] = []
+        "One for each task that waits."
+        self._carrier = ProgramCarrier(intakes, request, name, core.program, self._look)
         self._entered = False
         self._begun = False
         "The FLV header was sent, or is the program's."
@@ -70,7 +72,11 @@ class Publisher:
     ) -> None:
         carrier = self._carrier
         self._core.post(carrier.finish)
-        await self._until(lambda: bool(carrier.over))
+        try:
+            await self._until(lambda: bool(carrier.over))
+        except ServerFailedError:
+            if error is None:
+                raise
         if carrier.failed_by_media and not self._told and error is None:
             self._raise()
 
@@ -124,6 +130,7 @@ class Publisher:
 
     def _raise(self) -> None:
         self._told = True
+        self._core.check()
         raise PublishError(f"the publish of {self.name.url} is over: {self._carrier.over}")
 
     def _post(self, data: bytes) -> None:
@@ -134,6 +141,16 @@ class Publisher:
         """Wait for changes of the carrier until *reached*."""
         self._carrier.waited = True
         while not reached():
-            self._changed.clear()
-            await self._changed.wait()
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await self._core.program.rest(waiter)
             self._carrier.waited = True
+        # A server that fails ends its publishes too.
+        self._core.check()
+
+    def _look(self) -> None:
+        """The carrier has changed."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)

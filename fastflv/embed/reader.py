@@ -22,14 +22,14 @@ class Reader:
     It waits until the stream is published, goes on when a publisher returns within the grace period, and ends with
     the stream. A reader whose next tag is older than the vhost's `lag_jump` goes on at the newest keyframe, behind the
     headers: `MediaTag.jumped` tells of it, and `jumps` counts. Nothing else is left out. One task reads; leaving the
-    loop and dropping the reader closes it, and so does `async with`.
+    loop and dropping the reader closes it, and so does `async with`. Where the server has failed it raises ServerFailedError.
     """
 
     def __init__(self, core: CoreThread, taps: Taps, name: StreamName, begin: Begin) -> None:
         self.name = name
         self._core = core
         self._taps = taps
-        self._inbox = Inbox()
+        self._inbox = Inbox(core.program)
         self._pins = PinnedBytes()
         # It knows no reader, so that one which is dropped is freed at once.
         self._tap = Tap(taps, name, begin, self._inbox, self._pins)

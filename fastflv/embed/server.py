@@ -99,7 +99,8 @@ class Server:
     Entering opens the listeners, leaving ends streams and disconnects everybody. The server runs in a thread of its own, so what
     holds the loop delays no media. What is awaited belongs to the loop that has entered; `streams`, `clients`, `disconnect`, `reload` and
     `ports` may be used on any thread. Signals, the pid file, the log file and `daemon` are left to the program; log
-    lines go to the logger `fastflv`.
+    lines go to the logger `fastflv`. Where the server fails, all that waits for it or asks it raises ServerFailedError, and so does
+    the end of the block.
     """
 
     def __init__(
@@ -231,9 +232,16 @@ class Server:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop: publishers are disconnected, players get what is there, recordings are finished."""
+        """Stop: publishers are disconnected, players get what is there, recordings are finished.
+
+        Raises ServerFailedError where the server has failed, unless the block raises already.
+        """
+        thread = self._thread
+        assert thread is not None
         try:
-            await self._running().stop()
+            await thread.stop()
+            if error is None:
+                thread.check()
         finally:
             if self._watchdog is not None:
                 self._watchdog.close()
@@ -342,7 +350,8 @@ class Server:
     # --- inside ---
 
     def _running(self) -> CoreThread:
-        """Return the thread, once it has made `_core` and `_taps`."""
+        """Return the thread, once it has made `_core` and `_taps`. Raises ServerFailedError where it has failed."""
         if self._thread is None or not self._thread.running:
             raise UsageError("the server is not started: use it within `async with fastflv.Server(...)`")
+        self._thread.check()
         return self._thread
