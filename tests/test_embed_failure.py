@@ -89,10 +89,9 @@ async def test_a_server_that_fails_at_its_end_tells_its_readers_and_its_program(
 @looped
 async def test_an_error_of_the_program_goes_before_that_of_its_server(breaking):
     with pytest.raises(ZeroDivisionError):
-        async with fastflv.Server(conf()) as server:
-            async with server.publish("live/x") as publisher:
-                await Film(publisher).begin()
-                raise ZeroDivisionError
+        async with fastflv.Server(conf()) as server, server.publish("live/x") as publisher:
+            await Film(publisher).begin()
+            raise ZeroDivisionError
 
 
 @looped
