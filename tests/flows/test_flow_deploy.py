@@ -14,6 +14,7 @@ from player import Player
 from proxyclients import rtmp_player
 from publisher import Publisher, film, headers
 from server import HOST, Log, Server, until, vhost_text
+from wsclient import WebSocket
 
 PROXIES = Path(__file__).parents[2] / "docs" / "deploy" / "proxies"
 MODULES = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules")
@@ -79,39 +80,67 @@ def haproxy(folder: Path, text: str, ports: dict[str, int]) -> list[str]:
     return [binary, "-f", str(file)]
 
 
+def caddy(folder: Path, text: str, ports: dict[str, int]) -> list[str]:
+    binary = shutil.which("caddy")
+    if binary is None:
+        pytest.skip("no caddy")
+    # Without a name it asks nobody for a certificate.
+    assert "live.example.com {" in text
+    site = text.replace("live.example.com {", f"http://:{ports['http']} {{\n    bind {HOST}")
+    file = folder / "Caddyfile"
+    file.write_text(f"{{\n    admin off\n}}\n{site}")
+    homes = [f"XDG_{each}_HOME={folder}" for each in ("CONFIG", "DATA")]
+    return ["env", *homes, binary, "run", "--adapter", "caddyfile", "--config", str(file)]
+
+
 Words = Callable[[Path, str, dict[str, int]], list[str]]
 
 
 @pytest.mark.parametrize(
-    ("sample", "words"), [("nginx.conf", nginx), ("haproxy.cfg", haproxy)], ids=["nginx", "haproxy"]
+    ("sample", "words"),
+    [("nginx.conf", nginx), ("haproxy.cfg", haproxy), ("Caddyfile", caddy)],
+    ids=["nginx", "haproxy", "caddy"],
 )
 def test_an_encoder_and_viewers_behind_a_proxy_are_served_and_named(
     tmp_path: Path, sample: str, words: Words
 ) -> None:
+    text = (PROXIES / sample).read_text()
+    # Caddy passes HTTP on, and encoders go past it.
+    carries_rtmp = "11935" in text
     http, rtmp = free_ports(2)
-    ports = {"http": http, "rtmp": rtmp}
     server = Server(
         tmp_path,
         vhost_text(more="hls { enabled on; hls_fragment 1; }"),
-        more=f"trusted_proxies {HOST}; rtmp {{ proxy_protocol on; }}",
+        more=f"trusted_proxies {HOST}; rtmp {{ proxy_protocol {'on' if carries_rtmp else 'off'}; }}",
     )
-    text = (PROXIES / sample).read_text()
     for there, here in (("127.0.0.1:11935", server.rtmp), ("127.0.0.1:8080", server.http)):
-        assert there in text
         text = text.replace(there, f"{HOST}:{here}")
     text = text.replace("port 8080", f"port {server.http}")
+    ports = {"http": http, "rtmp": rtmp} if carries_rtmp else {"http": http}
     started = words(tmp_path, text, ports)
+    rtmp = ports.get("rtmp", server.rtmp)
     with server, proxy(started, ports):
         publisher = Publisher(rtmp, source=FAR).publish("cam")
         publisher.tags([*headers(), *film(25)])
         with (
             Player(http, "/live/cam.flv", source=FAR) as player,
+            WebSocket(http, "/live/cam.flv") as socket,
             rtmp_player(rtmp, source=FAR).open("cam") as other,
         ):
             player.frames(10)
+            socket.frames(10)
             other.frames(10)
-            rows = {row["type"]: row["ip"] for row in server.clients()}
-        assert rows == {"fmle-publish": FAR, "flv-play": FAR, "rtmp-play": FAR}
+            # Nothing waits in the proxy: a picture that is sent alone arrives.
+            seen = player.count()
+            publisher.tags(film(1, gop=100, start=1000, first=1))
+            player.until(lambda player: player.count() > seen)
+            rows = {(row["type"], row["ip"]) for row in server.clients()}
+        assert rows == {
+            ("fmle-publish", FAR),
+            ("flv-play", FAR),
+            ("flv-play", HOST),
+            ("rtmp-play", FAR),
+        }
         with Player(http, "/live/cam.m3u8") as playlist:
             playlist.head()
             assert playlist.status == 200
