@@ -16,6 +16,7 @@ from model.loop import until
 
 from fastflv import limits
 from fastflv.control.handoverform import form
+from fastflv.control.supervision import Supervision
 from fastflv.control.takeover import VARIABLE
 from fastflv.control.upgrade import CommandLine, Upgrade, let_go
 from fastflv.errors import HandoverError
@@ -93,7 +94,7 @@ async def test_a_new_process_that_does_not_take_over_leaves_players_and_listener
         site = Site()
         before = set(os.listdir("/proc/self/fd"))
         with pytest.raises(HandoverError, match=why):
-            await Upgrade(caller.server, command(text), site.hand_over).run()
+            await Upgrade(caller.server, command(text), site.hand_over, Supervision()).run()
         assert set(os.listdir("/proc/self/fd")) <= before
         assert site.given == site.taken
         assert caller.server.players.count == 1
@@ -129,7 +130,7 @@ async def test_a_process_that_can_open_nothing_more_still_hands_everything_over(
         gop(caller, feed)
         _, writer = await caller.play()
         site = Full()
-        report = await Upgrade(caller.server, command(text), site.hand_over).run()
+        report = await Upgrade(caller.server, command(text), site.hand_over, Supervision()).run()
         monkeypatch.undo()
         assert report["good"] and site.taken == 0
         await until(lambda: caller.server.players.count == 0)
@@ -142,14 +143,14 @@ async def test_a_command_that_cannot_be_started_is_told():
     async with running() as caller:
         line = CommandLine(("/nowhere/python", "-m", "fastflv"), "/")
         with pytest.raises(HandoverError, match="/nowhere/python cannot be started"):
-            await Upgrade(caller.server, line, Site().hand_over).run()
+            await Upgrade(caller.server, line, Site().hand_over, Supervision()).run()
 
 
 @looped
 async def test_a_server_that_ends_meanwhile_waits_for_no_new_process():
     async with running() as caller:
         site = Site()
-        upgrade = Upgrade(caller.server, command("time.sleep(60)"), site.hand_over)
+        upgrade = Upgrade(caller.server, command("time.sleep(60)"), site.hand_over, Supervision())
         task = asyncio.get_running_loop().create_task(upgrade.run())
         await asyncio.sleep(0.1)
         upgrade.cancel()
@@ -169,7 +170,7 @@ async def test_a_version_that_knows_another_form_gets_the_listeners_and_the_old_
         gop(caller, feed)
         reader, writer = await caller.play()
         site = Site()
-        upgrade = Upgrade(caller.server, command(text, "1.of another version"), site.hand_over)
+        upgrade = Upgrade(caller.server, command(text, "1.of another version"), site.hand_over, Supervision())
         report = await upgrade.run()
         assert (report["good"], report["whole"], report["version"]) == (True, False, "9.9")
         assert report["taken"] == {"listeners": 3} and site.given == 1 and site.taken == 0
@@ -207,7 +208,7 @@ async def test_what_is_handed_over_is_forgotten_without_an_end_and_the_rest_ends
                 left.append((client.id, reason.value))
 
         server.clients.watchers.append(Watcher())
-        upgrade = Upgrade(server, command(text), Site().hand_over)
+        upgrade = Upgrade(server, command(text), Site().hand_over, Supervision())
         report = await upgrade.run()
         assert report["taken"] == {"listeners": 3, "streams": 1, "publishers": 0, "players": 1}
         assert report["left"] == 1, "a publisher that is no connection"

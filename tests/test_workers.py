@@ -17,6 +17,7 @@ from fastflv.control.life import Life
 from fastflv.control.presence import Presence
 from fastflv.control.server import Server
 from fastflv.control.siblings import Siblings
+from fastflv.control.supervision import Supervision
 from fastflv.control.supervisor import Supervisor
 from fastflv.control.takeover import Takeover
 from fastflv.control.upgrade import CommandLine
@@ -320,7 +321,7 @@ async def test_one_of_several_workers_refuses_an_upgrade_with_a_sentence():
     loop = asyncio.get_running_loop()
     server = Server(settings, loop, worker=WorkerPlace(1, [4001, 4002], 5, 6, "abc", "vid-1", "s"))
     command = CommandLine((sys.executable, "-c", "raise SystemExit(3)"), ".")
-    life = Life(server, loop, lambda stamps: settings, {}, Presence(None), command)
+    life = Life(server, loop, lambda stamps: settings, {}, Presence(None), command, Supervision())
     report = await life.commands["upgrade"]()
     assert report["good"] is False and "--workers" in report["problems"][0]
 

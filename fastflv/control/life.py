@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -13,12 +12,13 @@ from fastflv import limits
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import Settings
 from fastflv.control.log import reopen_log, set_level, set_utc
-from fastflv.control.notify import STOPPING, main_process, notify
+from fastflv.control.notify import STOPPING, notify
 from fastflv.control.outcome import Outcome
 from fastflv.control.presence import Presence
 from fastflv.control.process import CALM, watch_parent
 from fastflv.control.reload import Reloader
 from fastflv.control.server import Server
+from fastflv.control.supervision import Supervision, on_end
 from fastflv.control.upgrade import CommandLine, Upgrade, let_go
 from fastflv.control.workerplace import NO_UPGRADE
 from fastflv.errors import HandoverError, StartupError
@@ -45,10 +45,11 @@ class Life:
         stamps: FileStamps,
         presence: Presence,
         command: CommandLine,
+        supervision: Supervision,
     ) -> None:
         """*load* reads the configuration again, and gives its argument how the files look; *stamps*: how they did at first.
 
-        *presence*, *command*: what an upgrade hands over, and how it starts the new process.
+        *presence*, *command*: what an upgrade hands over, and how it starts the new process. *supervision*: who is told.
         """
         self._server = server
         self._loop = loop
@@ -58,6 +59,7 @@ class Life:
         "Another process serves."
         self._presence = presence
         self._command_line = command
+        self._supervision = supervision
         self._upgrading: Upgrade | None = None
         self._handed: Upgrade | None = None
         self._whole = False
@@ -68,9 +70,13 @@ class Life:
         server.api.raw.plan = lambda: self._reloader.plan().as_json()
         for number in ENDS:
             loop.add_signal_handler(number, self._stop, number)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
-        loop.add_signal_handler(signal.SIGUSR1, reopen_log, "SIGUSR1")
-        loop.add_signal_handler(signal.SIGUSR2, self._upgrade_by_signal)
+        for calm, act in (
+            (signal.SIGHUP, self._reload),
+            (signal.SIGUSR1, lambda: reopen_log("SIGUSR1")),
+            (signal.SIGUSR2, self._upgrade_by_signal),
+        ):
+            loop.add_signal_handler(calm, self._unless_forwarded, calm, act)
+        supervision.watch(loop.add_reader, lambda: self._end("the process that the supervisor knows ended"))
         if server.runtime.settings.asprocess:
             watch_parent(loop.add_reader, lambda: self._end("the parent process ended"))
 
@@ -134,7 +140,9 @@ class Life:
             log.warning("%s: no upgrade, %s", cause, why)
             return {"good": False, "problems": [why]}
         log.info("%s: upgrade", cause)
-        upgrade = self._upgrading = Upgrade(self._server, self._command_line, self._presence.hand_over)
+        upgrade = self._upgrading = Upgrade(
+            self._server, self._command_line, self._presence.hand_over, self._supervision
+        )
         try:
             report = await upgrade.run()
         except HandoverError as error:
@@ -142,7 +150,11 @@ class Life:
             return {"good": False, "problems": [str(error)]}
         finally:
             self._upgrading = None
-        notify(main_process(int(report["process"])))
+        process = int(report["process"])
+        self._supervision.handed(process)
+        if self._supervision.kept:
+            # Its end is that of the service, which the supervisor is to see at once.
+            on_end(process, self._loop.add_reader, lambda: self._end(f"process {process} ended"))
         self._handed = upgrade
         self._whole = bool(report["whole"])
         log.info("upgrade: process %s serves; it has taken over %s", report["process"], report["taken"])
@@ -160,8 +172,6 @@ class Life:
             return "a server with `asprocess on` ends with its parent, so none can take over"
         if self._server.siblings is not None:
             return NO_UPGRADE
-        if os.getpid() == 1:
-            return "process 1 of a container cannot be replaced: the container would end with it"
         return ""
 
     async def _let_go(self) -> None:
@@ -174,7 +184,15 @@ class Life:
             self._server.unready = "another process serves"
             await self._leave()
 
+    def _unless_forwarded(self, number: signal.Signals, act: Callable[[], object]) -> None:
+        """Act on a signal, unless another process serves that gets it."""
+        if not self._supervision.forward(number):
+            act()
+
     def _stop(self, number: signal.Signals) -> None:
+        if self._supervision.forward(number):
+            self._end(f"{number.name}, which the process that serves has too")
+            return
         graceful = number is signal.SIGQUIT or (
             number is signal.SIGTERM and self._server.runtime.settings.force_grace_quit
         )

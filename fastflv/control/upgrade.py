@@ -17,6 +17,7 @@ from fastflv import limits
 from fastflv.control.handover import Leaving
 from fastflv.control.handoverform import form
 from fastflv.control.server import Server
+from fastflv.control.supervision import Supervision
 from fastflv.control.takeover import VARIABLE
 from fastflv.errors import HandoverError
 from fastflv.net.parcel import Descriptor, Parcel, receive_parcel, send_parcel
@@ -41,12 +42,17 @@ class Upgrade:
     """One attempt to hand a server over. Whatever fails before the commit, the server goes on unharmed."""
 
     def __init__(
-        self, server: Server, command: CommandLine, hand_over: Callable[[], Callable[[], None]]
+        self,
+        server: Server,
+        command: CommandLine,
+        hand_over: Callable[[], Callable[[], None]],
+        supervision: Supervision,
     ) -> None:
         """*hand_over* gives up the pid file and the socket of commands, and returns what takes them again."""
         self._server = server
         self._command = command
         self._give_up = hand_over
+        self._supervision = supervision
         self._sock: socket.socket | None = None
 
     async def run(self) -> dict[str, Any]:
@@ -79,15 +85,21 @@ class Upgrade:
 
     def _start(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         fd = theirs.fileno()
-        environment = {**os.environ, VARIABLE: str(fd)}
         try:
+            passed = {VARIABLE: fd, **self._supervision.pass_on()}
             return subprocess.Popen(
-                self._command.words, cwd=self._command.folder, env=environment, pass_fds=(fd,)
+                self._command.words,
+                cwd=self._command.folder,
+                env={**os.environ, **{name: str(fd) for name, fd in passed.items()}},
+                pass_fds=tuple(passed.values()),
+                # A signal to the group of the supervisor would come twice: the keeper passes it on.
+                process_group=0 if self._supervision.kept else None,
             )
         except OSError as error:
             raise HandoverError(f"{self._command.words[0]} cannot be started: {error.strerror}") from error
         finally:
             theirs.close()
+            self._supervision.started()
 
     async def _hand_over(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
         server, sock = self._server, self._sock

@@ -24,6 +24,7 @@ from fastflv.control.presence import Presence
 from fastflv.control.process import ignore_early_signals
 from fastflv.control.server import Server
 from fastflv.control.starturls import start_urls
+from fastflv.control.supervision import Supervision
 from fastflv.control.takeover import Takeover
 from fastflv.control.upgrade import CommandLine
 from fastflv.control.workerplace import WorkerPlace
@@ -68,6 +69,7 @@ def serve(
     # SRS writes its pid file always; here a file that says nothing of it leaves nothing behind.
     known = settings.daemon or settings.directive.first("pid")
     presence = Presence(settings.pid if known and worker is None else None)
+    supervision = Supervision.found(os.environ, background=settings.daemon)
     try:
         if takeover is None:
             presence.take()
@@ -79,9 +81,9 @@ def serve(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             loop = runner.get_loop()
             server = Server(settings, loop, identity=identity, recent=recent, worker=worker)
-            life = Life(server, loop, _loading(load_again, worker), stamps, presence, command)
+            life = Life(server, loop, _loading(load_again, worker), stamps, presence, command, supervision)
             start = server.start(sockets) if takeover is None else _take_over(server, takeover, presence)
-            return runner.run(_serve(server, life, start, presence, demo=demo, ready=ready))
+            status = runner.run(_serve(server, life, start, presence, demo=demo, ready=ready))
     except StartupError as error:
         if takeover is not None:
             takeover.refuse(str(error))
@@ -91,6 +93,7 @@ def serve(
     finally:
         end_log()
         presence.release()
+    return supervision.keep(status)
 
 
 async def _take_over(server: Server, takeover: Takeover, presence: Presence) -> None:

@@ -26,6 +26,16 @@ class UpgradingServer(ChangingServer):
         """The process that serves."""
         return int(self.pid_file.read_text())
 
+    @property
+    def first(self) -> int:
+        """The process that the supervisor has started."""
+        return self.pid
+
+    @property
+    def keeps(self) -> bool:
+        """The first process keeps the one that serves."""
+        return "keeper.py" in Path(f"/proc/{self.first}/cmdline").read_text()
+
     def upgrade(self, status: int = 0) -> dict[str, Any]:
         """Run `fastflv upgrade`; return its report."""
         return ask("upgrade", "--pid", self.pid_file, status=status)
