@@ -6,11 +6,17 @@ It is a copy of what stands in Redis, so a look-up waits for nobody and works on
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from fastflv import limits
 from fastflv.stream.name import StreamName
+
+AUTHORITY: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/?#\[\]@]+):[0-9]{1,5}")
+"Host and port of a server, which go into redirects."
 
 
 def key_of(name: StreamName) -> str:
@@ -58,7 +64,7 @@ class NodeCard:
         addresses = told.get("addresses")
         return cls(
             _text(told.get("server")),
-            {key: value for key, value in addresses.items() if isinstance(value, str)}
+            {key: value for key, value in addresses.items() if AUTHORITY.fullmatch(_text(value))}
             if isinstance(addresses, dict)
             else {},
             _count(told.get("players")),
@@ -77,6 +83,25 @@ class NodeCard:
             "edges": list(self.edges),
             "origins": list(self.origins),
         }
+
+
+class RowError(ValueError):
+    """What Redis has of a server is not what fastflv writes; the text is one clause."""
+
+
+def read_row(version: object, card: object) -> tuple[int, NodeCard]:
+    """Return version and card of a server as Redis has them. Raises RowError."""
+    if not isinstance(version, str) or not isinstance(card, str):
+        raise RowError("version or card is missing")
+    try:
+        number = int(version)
+    except ValueError:
+        raise RowError("its version is no number") from None
+    try:
+        fields = json.loads(card)
+    except (ValueError, RecursionError):
+        raise RowError("its card is no JSON") from None
+    return number, NodeCard.read(fields)
 
 
 @dataclass(slots=True)
@@ -118,8 +143,8 @@ class News:
             told = json.loads(text)
         except (ValueError, RecursionError):
             return None
-        mark = told.get("node") if isinstance(told, dict) else None
-        if not isinstance(mark, str) or not mark:
+        mark = _text(told.get("node")) if isinstance(told, dict) else ""
+        if not mark:
             return None
         ended = told.get("ended")
         return cls(
@@ -235,14 +260,18 @@ def streams_of(found: object) -> dict[str, float]:
     streams = {}
     for key, since in found.items() if isinstance(found, dict) else ():
         try:
-            streams[str(key)] = float(since)
-        except (TypeError, ValueError):
+            # JSON may escape half of a surrogate pair, which no other text can hold.
+            key.encode()
+            seconds = float(since)
+        except (TypeError, ValueError, OverflowError):
             continue
+        if math.isfinite(seconds):
+            streams[key] = seconds
     return streams
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return value if isinstance(value, str) and value.isprintable() else ""
 
 
 def _texts(value: object) -> tuple[str, ...]:

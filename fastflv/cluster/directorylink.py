@@ -16,8 +16,9 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from fastflv import limits
-from fastflv.cluster.directory import Directory, News, NodeCard, streams_of
+from fastflv.cluster.directory import Directory, News, NodeCard, RowError, read_row, streams_of
 from fastflv.config.masking import masked
+from fastflv.net.peertext import printable
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ def directory_fault(url: str) -> str:
     except ValueError:
         return "is no URL"
     if parts.scheme in SENTINEL:
-        good = bool(hosts) and bool(parts.path.strip("/"))
+        service, _, db = parts.path.strip("/").partition("/")
+        good = bool(hosts) and bool(service) and (not db or db.isdecimal())
     else:
         good = parts.scheme in ("redis", "rediss") and len(hosts) == 1
     return (
@@ -64,6 +66,8 @@ def open_redis(url: str) -> Any:
         "socket_timeout": limits.DIRECTORY_ANSWER_SECONDS,
         "socket_connect_timeout": limits.DIRECTORY_ANSWER_SECONDS,
         "decode_responses": True,
+        # Others may write what is no UTF-8: it fails nowhere, and names nothing.
+        "encoding_errors": "replace",
     }
     parts = urlsplit(url)
     if parts.scheme not in SENTINEL:
@@ -114,6 +118,10 @@ class DirectoryLink:
         self._speaking: list[asyncio.Task[None]] = []
         "What reads and writes while Redis is there."
         self._leaving = False
+        self._odd: dict[str, str] = {}
+        "What is wrong with the row of a server in Redis, by mark: each is logged once."
+        self._odd_news = False
+        "Somebody else writes to the channel, which is logged once."
 
     @property
     def shown(self) -> str:
@@ -163,23 +171,25 @@ class DirectoryLink:
     # --- the connection ---
 
     async def _run(self) -> None:
+        while True:
+            try:
+                await self._connect()
+            except Exception as error:
+                self._lost(error)
+            await asyncio.sleep(limits.DIRECTORY_RETRY_SECONDS)
+
+    async def _connect(self) -> None:
         # Its import reads some hundred files.
         await self._loop.run_in_executor(None, import_module, "redis.asyncio")
-        from redis.exceptions import RedisError
-
-        while True:
-            client = open_redis(self.url)
-            try:
-                await self._serve(client)
-            except (RedisError, OSError, ExceptionGroup) as error:
-                self._lost(_reason(error))
-            except asyncio.CancelledError:
-                self._leaving = True
-                await self._leave(client)
-                raise
-            finally:
-                await client.aclose()
-            await asyncio.sleep(limits.DIRECTORY_RETRY_SECONDS)
+        client = open_redis(self.url)
+        try:
+            await self._serve(client)
+        except asyncio.CancelledError:
+            self._leaving = True
+            await self._leave(client)
+            raise
+        finally:
+            await client.aclose()
 
     async def _serve(self, client: Any) -> None:
         async with client.pubsub() as news:
@@ -204,8 +214,9 @@ class DirectoryLink:
         except Exception as error:
             log.info("directory %s: this server was not signed off: %s", self.shown, _reason(error))
 
-    def _lost(self, fault: str) -> None:
-        if not self.fault or self.fault != fault:
+    def _lost(self, error: Exception) -> None:
+        fault = _reason(error)
+        if self.fault != fault:
             log.warning(
                 "directory %s is lost: %s; running streams go on, and %d servers are known as they were",
                 self.shown, fault, len(self.directory),
@@ -285,7 +296,10 @@ class DirectoryLink:
             pipe.hincrby(key, "version", 1)
             pipe.expire(key, limits.DIRECTORY_LEASE_SECONDS)
             version = (await pipe.execute())[-2]
-        self.directory.change(mark, version, began, ended)
+        if not self.directory.change(mark, version, began, ended):
+            # The lease ran out, or somebody else wrote there.
+            await self._register(client)
+            return
         news = {"node": mark, "version": version, "began": began, "ended": sorted(ended)}
         await client.publish(NEWS, json.dumps(news))
 
@@ -302,7 +316,9 @@ class DirectoryLink:
     async def _take(self, client: Any, data: str) -> None:
         news = News.read(data)
         if news is None:
-            log.warning("directory %s: a message on %s that is none of fastflv's", self.shown, NEWS)
+            if not self._odd_news:
+                log.warning("directory %s: messages on %s that are none of fastflv's", self.shown, NEWS)
+            self._odd_news = True
         elif news.mark == self.directory.mark:
             return
         elif news.gone:
@@ -316,46 +332,76 @@ class DirectoryLink:
         async with client.pipeline(transaction=False) as pipe:
             for mark in marks:
                 pipe.hmget(NODE + mark, "version", "card")
-            rows = await pipe.execute() if marks else []
-        for mark, (version, card) in zip(marks, rows, strict=True):
-            known = self.directory.node(mark)
-            if version is None or card is None:
+            rows = await pipe.execute(raise_on_error=False) if marks else []
+        for mark, row in zip(marks, rows, strict=True):
+            if mark == self.directory.mark:
+                continue
+            if row == [None, None]:
                 self._miss(mark)
-                if mark != self.directory.mark:
-                    await client.srem(NODES, mark)
-            elif known is None or known.version != int(version):
+                await client.srem(NODES, mark)
+                continue
+            try:
+                version, card = read_row(*_row(row))
+            except RowError as error:
+                self._skip(mark, error)
+                continue
+            known = self.directory.node(mark)
+            if known is None or known.version != version:
                 await self._read(client, mark)
             else:
-                self.directory.describe(mark, _card(card))
+                self.directory.describe(mark, card)
         for node in list(self.directory):
             if node.mark not in marks:
                 self._miss(node.mark)
 
     def _miss(self, mark: str) -> None:
         """Redis does not know the server."""
+        self._odd.pop(mark, None)
         if mark != self.directory.mark and self._loop.time() >= self._patient_until:
             self.directory.drop(mark)
+
+    def _skip(self, mark: str, error: RowError) -> None:
+        """What Redis has of the server cannot be read: it counts as not there, and the others are read on."""
+        why, known = str(error), self._odd.get(mark)
+        self._miss(mark)
+        if known is None and len(self._odd) >= limits.DIRECTORY_NODES_MAX:
+            return
+        self._odd[mark] = why
+        if why != known:
+            log.warning("directory %s: %s is left out: %s", self.shown, printable(NODE + mark), why)
 
     async def _read(self, client: Any, mark: str) -> None:
         if mark == self.directory.mark:
             return
-        fields = await client.hgetall(NODE + mark)
-        if "version" not in fields:
+        async with client.pipeline(transaction=False) as pipe:
+            (fields,) = await pipe.hgetall(NODE + mark).execute(raise_on_error=False)
+        if fields == {}:
             self._miss(mark)
             return
+        try:
+            fields = _row(fields)
+            version, card = read_row(fields.get("version"), fields.get("card"))
+        except RowError as error:
+            self._skip(mark, error)
+            return
+        self._odd.pop(mark, None)
         found = {key[len(STREAM) :]: since for key, since in fields.items() if key.startswith(STREAM)}
-        self.directory.put(mark, _card(fields.get("card", "")), int(fields["version"]), streams_of(found))
+        self.directory.put(mark, card, version, streams_of(found))
 
 
-def _card(text: str) -> NodeCard:
-    try:
-        return NodeCard.read(json.loads(text))
-    except (ValueError, RecursionError):
-        return NodeCard()
+def _row(answer: Any) -> Any:
+    """Return what Redis answers about one server. Raises RowError where the key is of another type."""
+    if isinstance(answer, Exception):
+        if "WRONGTYPE" in str(answer):
+            raise RowError("the key is no hash")
+        raise answer
+    return answer
 
 
 def _reason(error: BaseException) -> str:
     """Why Redis cannot be used, without what may be secret."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return masked(str(error) or type(error).__name__).rstrip(".")
+    # Behind the command of a pipeline, which holds keys and values.
+    text = str(error).rpartition("of pipeline caused error: ")[2]
+    return masked(text or type(error).__name__).rstrip(".")
