@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import re
+import signal
 import socket
 import sys
 from contextlib import asynccontextmanager
@@ -324,6 +328,58 @@ async def test_one_of_several_workers_refuses_an_upgrade_with_a_sentence():
     life = Life(server, loop, lambda stamps: settings, {}, Presence(None), command, Supervision())
     report = await life.commands["upgrade"]()
     assert report["good"] is False and "--workers" in report["problems"][0]
+
+
+WORKER = """#!{python}
+import json, os, socket
+place = json.loads(os.environ["FASTFLV_WORKER"])
+channel = socket.socket(fileno=place["channel"])
+channel.sendall(b'{{"ask": "ready"}}\\n')
+while channel.recv(1000):
+    pass
+"""
+"A program that does what the parent looks at."
+
+
+@pytest.mark.parametrize("mends", [True, False])
+def test_a_worker_that_cannot_be_started_is_tried_again_with_the_reason(tmp_path, caplog, mends):
+    program, hidden = tmp_path / "worker", tmp_path / "hidden"
+    program.write_text(WORKER.format(python=sys.executable))
+    program.chmod(0o700)
+
+    async def told(text: str) -> str:
+        while not (found := [each for each in caplog.messages if re.search(text, each)]):
+            await asyncio.sleep(0.01)
+        return found[-1]
+
+    async def run() -> None:
+        supervisor = Supervisor(CommandLine((str(program),), "."), 1, Identity("vid-1", "s"))
+        ready = asyncio.Event()
+        running = asyncio.ensure_future(supervisor.run(ready.set))
+        await ready.wait()
+        pid = int((await told("worker 1 is process")).split()[-1])
+        program.rename(hidden)
+        os.kill(pid, signal.SIGKILL)
+        await told("worker 1, it could not be started: .*No such file.*; the next one starts in")
+        caplog.clear()
+        if mends:
+            hidden.rename(program)
+            await told("worker 1 is process")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await running
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_a_worker_that_cannot_be_started_at_all_ends_the_parent_with_the_reason(caplog):
+    async def run() -> None:
+        supervisor = Supervisor(CommandLine(("/nowhere/python",), "."), 2, Identity("vid-1", "s"))
+        await supervisor.run(lambda: None)
+
+    with pytest.raises(StartupError, match="could not start"):
+        asyncio.run(asyncio.wait_for(run(), 60))
+    assert any("it could not be started" in each and "/nowhere/python" in each for each in caplog.messages)
 
 
 @looped

@@ -76,7 +76,7 @@ class Supervisor:
         self._secret = os.urandom(16).hex()
         self._names = WorkerNames()
         self._workers = [Worker(number, _private_listener()) for number in range(1, count + 1)]
-        self._ending = False
+        self._ending = asyncio.Event()
         self._failed = asyncio.Event()
         self._all_ready = asyncio.Event()
 
@@ -112,28 +112,35 @@ class Supervisor:
     async def _keep(self, worker: Worker) -> None:
         """Run one process after the other in one place."""
         loop = asyncio.get_running_loop()
-        while not self._ending:
+        while not self._ending.is_set():
             began = loop.time()
-            process = await self._start(worker)
-            status = await process.wait()
+            try:
+                process = await self._start(worker)
+            except (OSError, RuntimeError) as error:
+                # Processes, memory, descriptors or threads (RuntimeError) have run out.
+                how = f"it could not be started: {error}"
+            else:
+                how = f"process {process.pid}, ended: {_how(await process.wait())}"
             self._forget(worker)
-            if self._ending:
+            if self._ending.is_set():
                 break
             if not self._all_ready.is_set():
                 # What a configuration or a port lacks, another try lacks too.
+                log.error("worker %d: %s", worker.number, how)
                 self._failed.set()
                 self._end(signal.SIGTERM)
                 break
             worker.deaths = worker.deaths + 1 if loop.time() - began < limits.WORKER_STEADY_SECONDS else 1
-            log.warning(
-                "worker %d, process %d, ended: %s; the next one starts in %g s",
-                worker.number, process.pid, _how(status), worker.pause,
-            )  # fmt: skip
-            await asyncio.sleep(worker.pause)
+            log.warning("worker %d, %s; the next one starts in %g s", worker.number, how, worker.pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(worker.pause):
+                    await self._ending.wait()
 
     async def _start(self, worker: Worker) -> asyncio.subprocess.Process:
+        """Start a process. Raises OSError or RuntimeError; what has begun meanwhile ends with its channel."""
         near, far = socket.socketpair()
-        with far:
+        with contextlib.ExitStack() as undo, far:
+            undo.callback(near.close)
             place = WorkerPlace(
                 worker.number,
                 [each.port for each in self._workers],
@@ -151,6 +158,7 @@ class Supervisor:
                 # Ctrl-C in a terminal is for the parent, which passes it on.
                 process_group=0,
             )
+            undo.pop_all()
         near.setblocking(False)
         worker.process = process
         worker.channel = WorkerChannel(
@@ -164,7 +172,7 @@ class Supervisor:
         await worker.channel.open(near)
         for name, owner in self._names:
             worker.tell("published", name=name, worker=owner)
-        if self._ending:
+        if self._ending.is_set():
             worker.send(signal.SIGTERM)
         return process
 
@@ -212,9 +220,9 @@ class Supervisor:
             worker.send(number)
 
     def _end(self, number: signal.Signals) -> None:
-        if not self._ending:
+        if not self._ending.is_set():
             log.info("%s: the workers end", number.name)
-        self._ending = True
+        self._ending.set()
         self._send(number)
 
     async def _command_all(self, name: str) -> object:
