@@ -36,7 +36,7 @@ CONFIG = (
     ("variable", "overlap", "template", "mount", "hlsfiles"),
     ("model",),
     ("filemount", "destination"),
-    ("routes", "check", "advice", "feature", "unused", "diff", "effective", "place"),
+    ("routes", "check", "workers", "advice", "feature", "unused", "diff", "effective", "place"),
     ("load",),
 )
 "Modules and folders of `config`, from left to right; those of one row may import each other."

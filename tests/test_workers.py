@@ -28,7 +28,7 @@ from fastflv.control.upgrade import CommandLine
 from fastflv.control.workerchannel import WorkerChannel
 from fastflv.control.workernames import Name, WorkerNames
 from fastflv.control.workerplace import WorkerPlace
-from fastflv.errors import StartupError
+from fastflv.errors import ConfigError, StartupError
 from fastflv.net.parcel import receive_parcel
 from fastflv.net.peer import Peer
 from fastflv.protocols.http.message import Request
@@ -38,6 +38,9 @@ from fastflv.servers.metrics.merging import merge_texts
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.stream import StreamOptions
+from fastflv.tools.arguments import Arguments
+from fastflv.tools.cli import main
+from fastflv.tools.configtest import load_checked
 from fastflv.tools.supervise import supervise
 
 ONE, TWO = Name("v", "live", "one"), Name("v", "live", "two")
@@ -297,18 +300,31 @@ async def test_clients_by_which_workers_fetch_from_each_other_take_no_place_in_a
 # --- the parent ---
 
 
+EDGE = "cluster { mode remote; origin 127.0.0.1:1; }"
+
+
 @pytest.mark.parametrize(
     ("block", "name"),
     [
-        ("dvr { enabled on; }", "dvr"),
-        ("forward { enabled on; destination 127.0.0.1:19350; }", "forward"),
-        ("hls { enabled on; hls_path ./x; }", "hls_path"),
+        ("dvr { enabled on; }", "vhost.dvr.enabled"),
+        ("hls { enabled on; hls_path ./x; }", "vhost.hls.hls_path"),
     ],
 )
-def test_what_each_worker_would_do_once_more_is_refused_with_a_sentence(block, name):
-    settings = load_text(f"listen 1935; daemon off; vhost v {{ {block} }}")
-    with pytest.raises(StartupError, match=f"vhost v has {name}, which one process does"):
-        supervise(settings, 2, CommandLine((), "."))
+def test_what_each_worker_of_an_edge_would_do_once_more_is_refused_by_start_reload_and_test(
+    tmp_path, block, name, capsys
+):
+    file = tmp_path / "edge.conf"
+    file.write_text(f"listen 1935; daemon off; srs_log_tank console; vhost v {{ {EDGE} {block} }}")
+    two, one = (["-c", str(file), "--workers", count] for count in ("2", "1"))
+    for arguments in (two, [*two, "-t"]):
+        assert main(arguments) == 1
+        assert f"{name} is for one process on an edge" in capsys.readouterr().err
+    assert main([*one, "-t"]) == 0
+    # A reload of a worker reads the file so.
+    with pytest.raises(ConfigError, match=f"{name} is for one process on an edge"):
+        load_checked(Arguments().parse(two, {}), folder=str(tmp_path), stamps={})
+    file.write_text(file.read_text().replace(EDGE, ""))
+    assert load_checked(Arguments().parse(two, {}), folder=str(tmp_path), stamps={}).vhosts
 
 
 def test_a_parent_of_workers_takes_no_server_over_and_tells_the_old_process_why():

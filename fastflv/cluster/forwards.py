@@ -19,6 +19,7 @@ from fastflv.net.httpclient import HttpReply
 from fastflv.playing.loopplayer import LoopPlayer
 from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.stream.endreason import EndReason
+from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Phase, Stream
 
 
@@ -64,14 +65,14 @@ class Forwarded:
 class Forwards:
     """What streams are forwarded to. A watcher of the hub.
 
-    *options_of*: the present `forward` of a vhost, None where it is off.
+    *options_of*: the present `forward` of a stream, None where it is off, and where another process forwards it.
     """
 
     def __init__(
         self,
         site: ForwardSite,
         *,
-        options_of: Callable[[str], ForwardOptions | None],
+        options_of: Callable[[StreamName], ForwardOptions | None],
         post: Post,
         bodies: Bodies,
         faults: HookFaults,
@@ -142,11 +143,15 @@ class Forwards:
             if forward.player is None:
                 forward.stop(EndReason.STREAM_ENDED)
 
+    def look(self, stream: Stream) -> None:
+        """Use the present options of a stream: begin and stop forwards, and leave the others alone."""
+        self._plan(stream)
+
     def _plan(self, stream: Stream, *, anew: bool = False) -> None:
         """Begin the forwards that the configuration wants, and stop those that it does not. *anew*: with a publish."""
         if stream.phase is Phase.ENDED or self._stopped:
             return
-        options = self._options_of(stream.name.vhost)
+        options = self._options_of(stream.name)
         if options is None and stream not in self._streams:
             return
         options = options or ForwardOptions()
@@ -222,9 +227,9 @@ class Forwards:
     # --- the server ---
 
     def reconfigure(self) -> None:
-        """Use the options of a reloaded configuration: begin and stop forwards, and leave the others alone."""
+        """Use the options of a reloaded configuration."""
         for stream in list(self._site.hub):
-            self._plan(stream)
+            self.look(stream)
 
     async def stop(self) -> None:
         """Wait until destinations have read the ends of their streams. Call it once the streams have ended."""

@@ -20,6 +20,7 @@ from fastflv.net.httpclient import url_fault
 from fastflv.net.turns import Turns
 from fastflv.playing.players import Players
 from fastflv.stream.hub import Hub
+from fastflv.stream.name import StreamName
 
 if TYPE_CHECKING:
     from fastflv.control.runtime import Runtime
@@ -62,12 +63,16 @@ def make_forwards(
     hooks: ServerHooks,
     mark: str,
     runtime: Callable[[], Runtime],
+    is_own: Callable[[StreamName], bool],
 ) -> Forwards:
-    """*mark* names this process to other servers. *runtime* returns the configuration in force."""
+    """*mark* names this process to other servers. *runtime* returns the configuration in force.
 
-    def options_of(vhost: str) -> ForwardOptions | None:
-        found = runtime().vhosts.get(vhost)
-        return found.forward if found is not None and found.vhost.enabled else None
+    *is_own*: off for streams that another worker publishes.
+    """
+
+    def options_of(name: StreamName) -> ForwardOptions | None:
+        found = runtime().vhosts.get(name.vhost)
+        return found.forward if found is not None and found.vhost.enabled and is_own(name) else None
 
     site = ForwardSite(
         loop, turns, hub, players, mark, memoryview(bytearray(limits.FORWARD_READ_BYTES)), Reach(turns)

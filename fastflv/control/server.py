@@ -40,6 +40,7 @@ from fastflv.control.recheck import Recheck
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
 from fastflv.control.siblings import Siblings
 from fastflv.control.tokenwatch import TokenWatch
+from fastflv.control.vhostoptions import VhostOptions
 from fastflv.control.workerplace import WorkerPlace
 from fastflv.net.clientid import new_id
 from fastflv.net.connectionlimit import ConnectionLimit
@@ -57,14 +58,13 @@ from fastflv.playing.spooling import Spooling
 from fastflv.protocols.http import crossdomain
 from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange, Handler
-from fastflv.record.options import RecordOptions
 from fastflv.record.recorders import Recorders
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.recentlog import RecentLog
 from fastflv.servers.clips.clips import Clips
 from fastflv.servers.clips.server import ClipServer
 from fastflv.servers.files.server import FileServer
-from fastflv.servers.hls import HlsOptions, HlsServer
+from fastflv.servers.hls import HlsServer
 from fastflv.servers.http.caster import Caster
 from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.live import Live
@@ -79,13 +79,12 @@ from fastflv.servers.push.intake import Intakes
 from fastflv.servers.push.tcp import FlvTcpServer, TcpPlace
 from fastflv.servers.recordings.api import RecordApi
 from fastflv.servers.recordings.files import RecordingFiles
-from fastflv.servers.recordings.request import RecordSite
 from fastflv.servers.recordings.streams import RecordedStreams
-from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.servers.rtmp.server import RtmpServer
 from fastflv.stream.clients import Clients
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.hub import Hub
+from fastflv.stream.name import StreamName
 from fastflv.stream.publication import Publications
 
 if TYPE_CHECKING:
@@ -122,6 +121,7 @@ class Server:
         self._loop = loop
         self.unready = ""
         "Why new clients should go elsewhere, for `/readyz`; empty while they are welcome."
+        self.options = VhostOptions(lambda: self.runtime, self._is_own)
         self.hub = Hub(lambda: f"vid-{new_id(7)}")
         self.connection_limit = ConnectionLimit(settings.max_connections)
         self.connection_limit.each = settings.limits.accepted
@@ -145,7 +145,7 @@ class Server:
             self.connection_limit,
             turns=self.turns,
             quiet=self.quiet,
-            vhost_of=self._rtmp_vhost,
+            vhost_of=self.options.rtmp,
             new_id=new_id,
             mark=identity.service,
         )
@@ -184,13 +184,21 @@ class Server:
             self.file_pool.hls,
             heap,
             clips=self.clips.clips,
-            vhost_of=self._hls_vhost,
+            vhost_of=self.options.hls,
+            is_own=self._is_own,
             new_id=new_id,
         )
-        self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self._record_options)
+        self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self.options.record)
         spooling = Spooling(self.file_pool.spooling, self.hub)
         self.forwards = make_forwards(
-            loop, self.turns, self.players, self.hub, self.hooks, identity.service, lambda: self.runtime
+            loop,
+            self.turns,
+            self.players,
+            self.hub,
+            self.hooks,
+            identity.service,
+            lambda: self.runtime,
+            self._is_own,
         )
         self.hub.watchers += (self.hls.muxers, self.hls.windows, self.recorders, spooling, self.forwards)
         self.hub.watchers.append(EndedStreams(heap))
@@ -218,7 +226,7 @@ class Server:
             RecordedStreams(self.hub, self.recorders),
             RecordingFiles(self.recorders, self.file_pool.opening, self.files),
             guard=rooms.guard,
-            site_of=self._record_site,
+            site_of=self.options.record_site,
         )
         self.api.table.add(*self.record_api.table)
         streams_shown = LiveStreams(
@@ -347,7 +355,7 @@ class Server:
         self.limiter.adopt(settings)
         self.hooks.adopt(settings)
         self.heartbeat.adopt(settings)
-        waiting = self.hls.muxers.reconfigure(self._hls_vhost)
+        waiting = self.hls.muxers.reconfigure(self.options.hls)
         self.recorders.reconfigure()
         self.forwards.reconfigure()
         self.tokens.begin()
@@ -475,21 +483,9 @@ class Server:
             *relays,
         )
 
-    def _rtmp_vhost(self, host: str) -> RtmpOptions | None:
-        found = self.runtime.vhost(host)
-        return found.rtmp if found is not None else None
-
-    def _hls_vhost(self, host: str) -> HlsOptions | None:
-        found = self.runtime.vhost(host)
-        return found.hls if found is not None else None
-
-    def _record_site(self, host: str) -> RecordSite | None:
-        found = self.runtime.vhost(host)
-        return found.record_site if found is not None else None
-
-    def _record_options(self, vhost: str) -> RecordOptions | None:
-        found = self.runtime.vhosts.get(vhost)
-        return found.record if found is not None and found.vhost.enabled else None
+    def _is_own(self, name: StreamName) -> bool:
+        """Off for a stream that another worker publishes: what is done once for each publish is done there."""
+        return self.siblings is None or self.siblings.is_own(name)
 
 
 def _refuse_vhost(request: AccessRequest) -> Verdict:

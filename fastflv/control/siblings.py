@@ -113,6 +113,8 @@ class Siblings:
         self._loop = loop
         self._owners: dict[StreamName, int] = {}
         "The worker that publishes each stream, of all workers."
+        self._homes: dict[StreamName, int] = {}
+        "The worker that published each stream last, the newest ones at the end."
         self._claimed: dict[str, StreamName] = {}
         "Names that publishers of this worker have, by client."
         self._listener: Listener | None = None
@@ -160,6 +162,14 @@ class Siblings:
     def has(self, name: StreamName) -> bool:
         """Whether a worker, be it this one, publishes the stream."""
         return name in self._owners
+
+    def home(self, name: StreamName) -> int:
+        """Return the worker that publishes a stream, or did so last; 0: none did, as far as is remembered."""
+        return self._homes.get(name, 0)
+
+    def is_own(self, name: StreamName) -> bool:
+        """Off where another worker does for a stream what is done once: recording, forwards and files of HLS."""
+        return self.home(name) in (0, self.place.number)
 
     def edge(self, name: StreamName, publish: PublishOptions) -> EdgeOptions | None:
         """Return how a stream that another worker publishes is fetched; None for any other stream."""
@@ -252,14 +262,26 @@ class Siblings:
             self._owners.pop(name, None)
             return
         self._owners[name] = owner
+        self._remember(name, owner)
         if owner == self.place.number:
             return
         hub = self._server.hub
         stream = hub.find(name)
+        if stream is not None:
+            for each in (self._server.recorders, self._server.forwards, self._server.hls.muxers):
+                each.look(stream)
         if stream is not None and stream.phase is Phase.GRACE and stream.is_read:
             self._server.pulls.resume(stream, _asked(name))
         elif hub.is_awaited(name):
             self._follow(name)
+
+    def _remember(self, name: StreamName, worker: int) -> None:
+        self._homes.pop(name, None)
+        self._homes[name] = worker
+        if len(self._homes) > limits.WORKER_HOMES_MAX:
+            gone = next((each for each in self._homes if each not in self._owners), None)
+            if gone is not None:
+                del self._homes[gone]
 
     def _follow(self, name: StreamName) -> None:
         """Fetch a stream that somebody waits for."""

@@ -90,3 +90,6 @@ WORKER_PAUSE_SECONDS_MAX: Final = 10.0
 
 WORKER_STEADY_SECONDS: Final = 30.0
 "A worker that lived for so long had a good start, seconds: the next pause is short again."
+
+WORKER_HOMES_MAX: Final = 10_000
+"Streams of which is remembered which worker had them, beyond those that are live, count: some 300 bytes each."

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class Recorders:
     """The recordings that are being written. A watcher of the hub.
 
-    *options_of*: `dvr` of a vhost by its name, None where it is off.
+    *options_of*: `dvr` of a stream, None where it is off, and where another process records it.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Recorders:
         loop: asyncio.AbstractEventLoop,
         hub: Hub,
         files: FileShare,
-        options_of: Callable[[str], RecordOptions | None],
+        options_of: Callable[[StreamName], RecordOptions | None],
     ) -> None:
         self.watchers: list[Watcher] = []
         "Called with each event, behind its line in the log; hooks of the control plane belong here."
@@ -80,7 +80,7 @@ class Recorders:
         """A publisher begins, or returns within the grace period."""
         if stream.name in self._by_publish or self._stopped:
             return
-        options = self._options_of(stream.name.vhost)
+        options = self._options_of(stream.name)
         if options is not None and options.applies(stream.name):
             self._by_publish[stream.name] = self._record(stream, options, from_begin=True)
 
@@ -95,21 +95,25 @@ class Recorders:
             if recorder.stream is stream:
                 recorder.finish()
 
+    def look(self, stream: Stream) -> None:
+        """Use the present options of a stream: begin its recording, change or finish it; one that failed begins anew."""
+        options = self._options_of(stream.name)
+        recorder = self._by_publish.get(stream.name)
+        wanted = options is not None and options.applies(stream.name)
+        if recorder is not None and not wanted:
+            del self._by_publish[stream.name]
+            recorder.finish()
+        elif recorder is not None and options is not None and not recorder.ended:
+            recorder.adopt(options)
+        elif options is not None and wanted:
+            self._by_publish[stream.name] = self._record(stream, options, from_begin=False)
+
     # --- the server ---
 
     def reconfigure(self) -> None:
-        """Use the options of a reloaded configuration, for running recordings too; those that failed begin anew."""
+        """Use the options of a reloaded configuration, for running recordings too."""
         for stream in self._hub:
-            options = self._options_of(stream.name.vhost)
-            recorder = self._by_publish.get(stream.name)
-            wanted = options is not None and options.applies(stream.name)
-            if recorder is not None and not wanted:
-                del self._by_publish[stream.name]
-                recorder.finish()
-            elif recorder is not None and options is not None and not recorder.ended:
-                recorder.adopt(options)
-            elif options is not None and wanted:
-                self._by_publish[stream.name] = self._record(stream, options, from_begin=False)
+            self.look(stream)
 
     async def stop(self) -> None:
         """Finish all files. Call it after publishers left, and before streams end."""

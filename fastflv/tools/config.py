@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     if args.what == "sample":
         return write_sample(args.name)
-    args.options = {}
+    args.options, args.workers = {}, 1
     try:
         settings = load_checked(args, folder=os.getcwd(), stamps={})
     except (ConfigError, StartupError) as error:

@@ -17,6 +17,7 @@ from fastflv.config.grammar.problems import Problems, TooManyProblems, value_err
 from fastflv.config.load import load
 from fastflv.config.model.server import Settings
 from fastflv.config.notice import Notice, NoticeKind
+from fastflv.config.workers import check_workers
 from fastflv.control.background import in_container
 from fastflv.control.process import raise_file_limit
 from fastflv.control.runtime import compile_runtime
@@ -53,6 +54,8 @@ def load_checked(
         if not problems:
             with problems.collected():
                 check_listeners(settings)
+            if args.workers > 1:
+                check_workers(settings, problems)
         if uses_in is not None and settings.source is not None:
             check_certificates(settings, problems, uses_in(settings))
             with problems.collected():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 
 from fastflv.config.model.server import LogTank, Settings
 from fastflv.control.background import go_to_background
@@ -12,7 +13,7 @@ from fastflv.control.identity import server_id
 from fastflv.control.log import end_log, place_of, start_log
 from fastflv.control.notify import READY, notify
 from fastflv.control.presence import Presence
-from fastflv.control.process import ignore_early_signals
+from fastflv.control.process import ignore_early_signals, watch_parent
 from fastflv.control.supervisor import Supervisor
 from fastflv.control.takeover import Takeover
 from fastflv.control.upgrade import CommandLine
@@ -25,21 +26,6 @@ from fastflv.tools.serve import enter_folder
 log = logging.getLogger("fastflv")
 
 
-def _refuse_alone(settings: Settings) -> None:
-    """Raise StartupError for what each worker that has a stream would do once more."""
-    for vhost in settings.vhosts.values():
-        asked = {
-            "dvr": vhost.dvr.enabled,
-            "forward": vhost.forward.enabled,
-            "hls_path": vhost.hls.enabled and vhost.hls.on_disk,
-        }
-        for name, on in asked.items():
-            if on and vhost.enabled:
-                raise StartupError(
-                    f"vhost {vhost.name} has {name}, which one process does: run without --workers"
-                )
-
-
 def supervise(settings: Settings, count: int, command: CommandLine, takeover: Takeover | None = None) -> int:
     """Run *count* workers until a signal ends them; each is started by *command*, as this process was.
 
@@ -49,7 +35,6 @@ def supervise(settings: Settings, count: int, command: CommandLine, takeover: Ta
         why = "workers take no running server over: stop it, then start with --workers"
         takeover.refuse(why)
         raise StartupError(f"upgrade: {why}")
-    _refuse_alone(settings)
     ignore_early_signals()
     if inherited_sockets(os.environ):
         raise StartupError("workers open their ports themselves: remove the ListenStream= of the supervisor")
@@ -66,6 +51,8 @@ def supervise(settings: Settings, count: int, command: CommandLine, takeover: Ta
             ready(f"fastflv runs in the background: process {os.getpid()}, {place_of(settings.log)}")
 
     async def run() -> None:
+        if settings.asprocess:
+            watch_parent(asyncio.get_running_loop().add_reader, lambda: signal.raise_signal(signal.SIGTERM))
         supervisor = Supervisor(command, count, identity)
         await presence.listen(supervisor.commands)
         await supervisor.run(started)

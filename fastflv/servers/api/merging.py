@@ -78,6 +78,13 @@ def clients(answers: Sequence[Answer], request: Request) -> dict[str, object]:
     return {"clients": rows[start : start + count], "total": _total(answers)}
 
 
+def forwards(answers: Sequence[Answer], request: Request) -> dict[str, object]:
+    """Return the forwards of all workers: each stream is forwarded by the one that publishes it."""
+    rows = [row for answer in answers for row in answer.get("forwards", ())]
+    start, count = page_of(request)
+    return {"forwards": rows[start : start + count], "total": _total(answers)}
+
+
 def _total(answers: Sequence[Answer]) -> int:
     """Add up the rows that each worker has, sent or not."""
     return sum(answer.get("total", 0) for answer in answers)
@@ -124,6 +131,7 @@ MERGES: Final[Mapping[tuple[str, str], Merge]] = {
     ("GET", "/api/v1/clients"): clients,
     ("GET", "/api/v1/clients/{id}"): first_good,
     ("DELETE", "/api/v1/clients/{id}"): first_good,
+    ("GET", "/api/v1/forwards"): forwards,
     ("GET", "/api/v1/vhosts"): vhosts,
     ("GET", "/api/v1/vhosts/{id}"): vhost,
     ("GET", "/api/v1/summaries"): summary,
@@ -132,5 +140,5 @@ MERGES: Final[Mapping[tuple[str, str], Merge]] = {
 }
 "By method and path of the operation; all others are answered by the worker that is asked."
 
-LISTS: Final = ("/api/v1/streams", "/api/v1/clients")
+LISTS: Final = ("/api/v1/streams", "/api/v1/clients", "/api/v1/forwards")
 "Each worker is asked for the rows up to the end of the page, WORKER_ROWS_MAX at most."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from fastflv import limits
 from fastflv.net.filepool import FileShare
@@ -29,7 +30,8 @@ log = logging.getLogger(__name__)
 class HlsMuxers:
     """At most one muxer a stream. A watcher of the hub.
 
-    *vhost_of*: the options of a vhost by its name or an alias, None where HLS is off.
+    *vhost_of*: the options of a vhost by its name or an alias, None where HLS is off. *is_own*: off for streams that
+    another process publishes, which has their files.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class HlsMuxers:
         files: FileShare,
         heap: Heap,
         vhost_of: Callable[[str], HlsOptions | None],
+        is_own: Callable[[StreamName], bool],
     ) -> None:
         self.vhost_of = vhost_of
+        self._is_own = is_own
         self.watchers: list[Watcher] = []
         "Told of each segment that is listed."
         self._loop = loop
@@ -55,6 +59,8 @@ class HlsMuxers:
         self._memory = SharedMemory()
         self._disk = Disk(files)
         self._heap = heap
+        self._closing: set[asyncio.Task[None]] = set()
+        "They wait for files of such muxers."
         self._stopped = False
 
     def __iter__(self) -> Iterator[HlsMuxer]:
@@ -130,7 +136,7 @@ class HlsMuxers:
             muxer = None
         if muxer is not None:
             muxer.begin(stream)
-        elif options is not None and options.folder:
+        elif options is not None and options.folder and self._is_own(stream.name):
             self.start(stream)
 
     def stream_left(self, stream: Stream) -> None:
@@ -144,6 +150,22 @@ class HlsMuxers:
         muxer = self._muxers.get(stream.name)
         if muxer is not None and muxer.stream is stream:
             muxer.end()
+
+    def look(self, stream: Stream) -> None:
+        """Leave the playlist of a stream that another process publishes to that one, as a restart does; files stay."""
+        muxer = self._muxers.get(stream.name)
+        if muxer is not None and not self._is_own(stream.name):
+            del self._muxers[stream.name]
+            self._replaced.add(muxer)
+            muxer.pause()
+            muxer.stream = None
+            closing = self._loop.create_task(muxer.written())
+            self._closing.add(closing)
+            closing.add_done_callback(partial(self._left, muxer))
+
+    def _left(self, muxer: HlsMuxer, closing: asyncio.Task[None]) -> None:
+        self._closing.discard(closing)
+        muxer.close()
 
     # --- the server ---
 

@@ -33,7 +33,8 @@ class HlsServer:
     """All HLS of a server.
 
     The router asks `playlist` and `segment` before the mounts: the name of a segment may also be that of a
-    stream. *vhost_of*: the present options of a vhost by its own name, None where HLS is off.
+    stream. *vhost_of*: the present options of a vhost by its own name, None where HLS is off. *is_own*: as `HlsMuxers`
+    has it.
     """
 
     def __init__(
@@ -45,11 +46,12 @@ class HlsServer:
         *,
         clips: Clips,
         vhost_of: Callable[[str], HlsOptions | None],
+        is_own: Callable[[StreamName], bool] = lambda name: True,
         new_id: Callable[[], str],
     ) -> None:
         self.joins = joins
         self._heap = heap
-        self.muxers = HlsMuxers(joins.loop, joins.hub, clients, files, heap, vhost_of)
+        self.muxers = HlsMuxers(joins.loop, joins.hub, clients, files, heap, vhost_of, is_own)
         "To be told of streams by the hub, and of reloads by `reconfigure`."
         self.windows = HlsWindows(joins.loop)
         "To be told of streams by the hub."
