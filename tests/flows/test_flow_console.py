@@ -74,6 +74,7 @@ def moves(chromium: PageDriver, selector: str) -> dict[str, float]:
     return answer
 
 
+@pytest.mark.slow
 def test_the_overview_shows_what_is_live_and_its_picture_moves(
     site: ChangingServer, chromium: PageDriver
 ) -> None:

@@ -12,6 +12,7 @@ import { CopyLine } from "../ui/copy";
 import { Icon } from "../ui/icon";
 import { bitRate, span } from "../ui/units";
 import { type Address, address, go, linkTo } from "./address";
+import { openQuery, openUrl } from "./sharing";
 
 /** What the address asks for: a source, a sentence why there is none, or null before the list is there. */
 export function sourceOfAddress(asked: Address, streams: LiveStream[] | undefined): Source | string | null {
@@ -191,12 +192,16 @@ function codecOf(codec: string): string {
 }
 
 function Share({ source }: { source: Source }) {
-  const here = { ...address.value, wall: 0, embed: false, stream: address.value.url ? "" : address.value.stream || source.title };
+  const { url, rest, stream } = address.value;
+  const here = { ...address.value, wall: 0, embed: false, url: url && openUrl(url), rest: openQuery(rest), stream: url ? "" : stream || source.title };
   const framed = linkTo({ ...here, embed: true });
-  const plain = source.urls.http ?? source.urls.hls ?? "";
+  const whole = source.urls.http ?? source.urls.hls ?? "";
+  const plain = whole && openUrl(whole);
+  const reduced = here.url !== url || here.rest !== rest || plain !== whole;
   return (
     <section class="panel share" aria-labelledby="share">
       <h2 id="share">Share</h2>
+      {reduced && <p class="muted left">Your token and other parameters of yours are left out: whoever opens these addresses needs their own.</p>}
       <CopyLine label="Link" text={linkTo(here)} />
       <CopyLine
         label="Embed"

@@ -6,6 +6,7 @@ import { type LiveStream, describe, failure, follow, listing } from "../live/str
 import { HAS_MSE } from "../player/decodable";
 import { loadMpegts } from "../player/flvplay";
 import { type Source, keyOf, sourceOf } from "../player/source";
+import { openQuery, openUrl } from "../players/sharing";
 import { Stage } from "../player/stage";
 import "../style/base.css";
 import { CopyLine } from "../ui/copy";
@@ -95,8 +96,9 @@ function Card({ stream, current, show }: { stream: LiveStream; current: boolean;
       </div>
       <details>
         <summary>Addresses</summary>
+        {openQuery(BROUGHT) !== BROUGHT && <p class="muted">Your token and other parameters of yours are left out.</p>}
         {stream.outputs.map((each) => (
-          <CopyLine key={each.path} label={each.container.toUpperCase()} text={new URL(each.path, location.origin).href} />
+          <CopyLine key={each.path} label={each.container.toUpperCase()} text={openUrl(each.path)} />
         ))}
         {stream.rtmp && <CopyLine label="RTMP" text={stream.rtmp} />}
       </details>
