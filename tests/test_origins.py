@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
+from chain import api
 from edgesite import ORIGIN, edge_conf, filming, players, port_of
 from embedded import conf, looped
 from model.loop import until
@@ -65,7 +66,7 @@ async def test_an_origin_that_answers_again_is_up(monkeypatch):
     loop = asyncio.get_running_loop()
     (port,) = free_ports(1)
     address = OriginAddress("rtmp", "127.0.0.1", port)
-    origins = Origins(loop, ask_for_life)
+    origins = Origins(loop, ask_for_life, lambda address: True)
     other = OriginAddress("rtmp", "127.0.0.2", port)
     assert origins.ordered([address, other]) == [address, other]
     origins.failed(address, "for a test")
@@ -74,6 +75,62 @@ async def test_an_origin_that_answers_again_is_up(monkeypatch):
     async with fastflv.Server(listening):
         await until(lambda: not origins.health(address).fault)
     assert origins.ordered([address, other]) == [address, other]
+    await origins.close()
+
+
+@looped
+async def test_an_origin_that_is_out_of_the_file_is_forgotten_and_the_others_keep_their_health():
+    dead, gone, here = free_ports(3)
+    listening = conf().replace("127.0.0.1:0", f"127.0.0.1:{here}", 1)
+    async with (
+        fastflv.Server(listening) as origin,
+        fastflv.Server(with_api(edge_conf(dead, gone, here))) as edge,
+        filming(origin),
+        Viewer(edge, "/live/x.flv") as viewer,
+    ):
+        check_whole(await viewer.more(3))
+        assert await upstreams(edge) == {dead: (False, 0), gone: (False, 0), here: (True, 1)}
+        edge.reload(with_api(edge_conf(dead, here, more="vhost other;")))
+        assert await upstreams(edge) == {dead: (False, 0), here: (True, 1)}
+        edge.reload(with_api(edge_conf(dead)))
+        # It brings the stream until another one does.
+        assert await upstreams(edge) == {dead: (False, 0), here: (True, 1)}
+        check_whole(await viewer.more(3))
+    async with fastflv.Server(with_api(edge_conf(dead, here))) as edge:
+        async with (
+            fastflv.Server(listening) as origin,
+            filming(origin),
+            Viewer(edge, "/live/x.flv") as viewer,
+        ):
+            await viewer.more(3)
+            edge.reload(with_api(edge_conf(dead)))
+        async with asyncio.timeout(10):
+            while set(await upstreams(edge)) != {dead}:
+                await asyncio.sleep(0.01)
+
+
+def with_api(text: str) -> str:
+    return text.replace("enabled off;", "enabled on; listen 127.0.0.1:0;", 1)
+
+
+async def upstreams(edge: fastflv.Server) -> dict[int, tuple[bool, int]]:
+    """Whether each origin is up, and how many streams it brings, by port."""
+    rows = (await api(edge, "upstreams"))["upstreams"]
+    return {int(row["url"].rpartition(":")[2]): (row["up"], row["streams"]) for row in rows}
+
+
+@looped
+async def test_an_origin_that_is_down_and_in_no_directory_any_more_is_forgotten(monkeypatch):
+    monkeypatch.setattr("fastflv.limits.ORIGIN_CHECK_SECONDS", 0.01)
+    address = OriginAddress("rtmp", "127.0.0.1", free_ports(1)[0])
+    named = {address}
+    origins = Origins(asyncio.get_running_loop(), ask_for_life, named.__contains__)
+    origins.health(address)
+    origins.failed(address, "for a test")
+    await asyncio.sleep(0.05)
+    assert [health.address for health in origins] == [address]
+    named.clear()
+    await until(lambda: not len(origins))
     await origins.close()
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from fastflv.cluster.address import OriginAddress
 from fastflv.cluster.directory import Directory, NodeCard, key_of
 from fastflv.cluster.directorylink import DirectoryLink
 from fastflv.stream.hub import Hub
@@ -75,6 +76,14 @@ class Directories:
     def at(self, url: str) -> Directory | None:
         link = self._links.get(url)
         return link.directory if link is not None else None
+
+    def names(self, address: OriginAddress) -> bool:
+        """Whether a server of a directory answers at *address*."""
+        return any(
+            node.card.addresses.get(address.scheme) == address.authority
+            for link in self
+            for node in link.directory
+        )
 
     # --- the configuration ---
 

@@ -52,6 +52,10 @@ class EdgeOptions:
     publish: PublishOptions = field(default_factory=PublishOptions)
     "Of the streams that are fetched."
 
+    def names(self, address: OriginAddress) -> bool:
+        """Whether *address* is among the origins of the file."""
+        return any(address in each for each in (self.origins, self.http_origins, self.rtmp_origins))
+
     def vhost_at_origin(self, vhost: str) -> str:
         return self.vhost.replace("[vhost]", vhost)
 

@@ -18,6 +18,9 @@ from fastflv.cluster.remote import fault_of, load_tls
 
 log = logging.getLogger(__name__)
 
+IsNamed = Callable[[OriginAddress], bool]
+"Whether the configuration or a directory has an origin."
+
 Check = Callable[[OriginAddress], Coroutine[Any, Any, str]]
 "Asks an origin for a sign of life; returns why there is none, empty where there is."
 
@@ -42,9 +45,11 @@ class Health:
 class Origins:
     """The health of all origins that were asked so far."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, check: Check) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, check: Check, is_named: IsNamed) -> None:
+        """*is_named* is asked when the configuration changes, when an origin brings no stream any more, and while it is down."""
         self._loop = loop
         self._check = check
+        self._is_named = is_named
         self._known: dict[OriginAddress, Health] = {}
         self._checks: dict[OriginAddress, asyncio.Task[None]] = {}
 
@@ -78,14 +83,30 @@ class Origins:
         if health is not None and health.fault:
             self._up(health)
 
-    def keep(self, addresses: Iterable[OriginAddress]) -> None:
-        """Forget all but *addresses*, which the configuration names."""
-        kept = set(addresses)
-        for address in [address for address in self._known if address not in kept]:
-            del self._known[address]
-            task = self._checks.pop(address, None)
-            if task is not None:
-                task.cancel()
+    def took(self, address: OriginAddress) -> None:
+        """*address* brings one stream more."""
+        self.health(address).streams += 1
+        self.worked(address)
+
+    def left(self, address: OriginAddress) -> None:
+        """*address* brings one stream less."""
+        health = self.health(address)
+        health.streams -= 1
+        self._look(health)
+
+    def keep_named(self) -> None:
+        """Forget the origins that nobody names any more, once they bring no stream."""
+        for health in list(self._known.values()):
+            self._look(health)
+
+    def _look(self, health: Health) -> None:
+        address = health.address
+        if health.streams or self._is_named(address):
+            return
+        del self._known[address]
+        task = self._checks.pop(address, None)
+        if task is not None and task is not asyncio.current_task(self._loop):
+            task.cancel()
 
     async def close(self) -> None:
         """Ask no more."""
@@ -111,11 +132,12 @@ class Origins:
     async def _watch(self, address: OriginAddress) -> None:
         while True:
             await asyncio.sleep(limits.ORIGIN_CHECK_SECONDS)
-            health = self._known.get(address)
-            if health is None or not health.fault:
+            # One that is forgotten, or up, is not watched.
+            health = self._known[address]
+            self._look(health)
+            if address not in self._checks:
                 return
-            why = await self._check(address)
-            if not why:
+            if not await self._check(address):
                 self._up(health)
                 return
 

@@ -301,8 +301,7 @@ class Pull:
         self.upstream = upstream
         self._lost_at = 0.0
         self._leaves = False
-        self._shared.origins.health(upstream.origin).streams += 1
-        self._shared.origins.worked(upstream.origin)
+        self._shared.origins.took(upstream.origin)
         now = self._loop.time()
         publication.begin_read(now)
         reader = ChunkReader()
@@ -320,7 +319,7 @@ class Pull:
     def _leave_upstream(self) -> None:
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
-            self._shared.origins.health(upstream.origin).streams -= 1
+            self._shared.origins.left(upstream.origin)
             upstream.close()
 
     # --- another origin goes on ---

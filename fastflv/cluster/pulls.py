@@ -164,6 +164,7 @@ class Pulls:
                 pull.end(EndReason.FORBIDDEN)
             else:
                 pull.adopt(options)
+        self.origins.keep_named()
 
     async def close(self) -> None:
         """Fetch nothing any more."""

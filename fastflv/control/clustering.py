@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from fastflv.access.rule import Rule
+from fastflv.cluster.address import OriginAddress
 from fastflv.cluster.coworkers import CoworkerRule
 from fastflv.cluster.directories import Directories, DirectoryOptions
 from fastflv.cluster.directory import NodeCard, mark_of
@@ -93,6 +94,11 @@ class Clustering:
         """Return how a vhost uses its directory by now."""
         found = self._server.runtime.vhosts.get(vhost)
         return found.directory if found is not None else None
+
+    def names(self, address: OriginAddress) -> bool:
+        """Whether an origin is a server of a directory, or another worker."""
+        siblings = self._server.siblings
+        return self.directories.names(address) or (siblings is not None and siblings.names(address))
 
     def _coworkers_of(self, vhost: str) -> Sequence[str]:
         found = self._server.runtime.vhosts.get(vhost)

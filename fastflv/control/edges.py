@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fastflv import __version__
 from fastflv.cluster.address import OriginAddress, parse_origin
 from fastflv.cluster.options import EdgeOptions, pulled
-from fastflv.cluster.origins import Origins, ask_for_life
+from fastflv.cluster.origins import IsNamed, Origins, ask_for_life
 from fastflv.cluster.pull import PullState
 from fastflv.cluster.pulls import Pulls
 from fastflv.cluster.relay import Relays
@@ -80,8 +80,12 @@ def make_pulls(
     identity: Identity,
     runtime: Callable[[], Runtime],
     beside: Callable[[StreamName, PublishOptions], EdgeOptions | None],
+    is_found: IsNamed,
 ) -> Pulls:
-    """*runtime* returns the configuration in force. *beside*: how a stream of another worker is fetched; None: it has none."""
+    """*runtime* returns the configuration in force. *beside*: how a stream of another worker is fetched; None: it has none.
+
+    *is_found*: whether an origin that the configuration does not name is another worker, or in a directory.
+    """
     about: dict[str, str | float] = {
         "srs_sig": "fastflv",
         "srs_server": f"fastflv/{__version__}",
@@ -96,7 +100,12 @@ def make_pulls(
             return None
         return found.edge or beside(name, found.publish)
 
-    return Pulls(Dialer(loop, turns, feeding, about), publications, Origins(loop, ask_for_life), options_of)
+    def is_named(address: OriginAddress) -> bool:
+        edges = (vhost.edge for vhost in runtime().vhosts.values())
+        return any(edge.names(address) for edge in edges if edge is not None) or is_found(address)
+
+    origins = Origins(loop, ask_for_life, is_named)
+    return Pulls(Dialer(loop, turns, feeding, about), publications, origins, options_of)
 
 
 def make_relays(pulls: Pulls, players: Players, mark: str, runtime: Callable[[], Runtime]) -> Relays:

@@ -158,6 +158,7 @@ class Server:
             identity,
             lambda: self.runtime,
             self.siblings.edge if self.siblings is not None else lambda name, publish: None,
+            lambda address: self.cluster.names(address),
         )
         self._traverse = make_traverse(loop, self.pulls.origins, lambda: self.runtime)
         self.relays = make_relays(self.pulls, self.players, identity.service, lambda: self.runtime)
@@ -360,8 +361,9 @@ class Server:
         self.forwards.reconfigure()
         self.tokens.begin()
         adopt_options(runtime, self.hub, self.publications, self.players, self.joins.rewinds, self.forwards)
-        self.pulls.adopt()
+        # The directories first: who is named in one keeps its health.
         self.cluster.adopt()
+        self.pulls.adopt()
         outcome = Outcome(runtime.number, tuple(differences(old.settings, settings)), tuple(waiting))
         for change in outcome.changes:
             place = f"{change.place}: " if change.place else ""

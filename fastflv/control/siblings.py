@@ -171,6 +171,10 @@ class Siblings:
         """Off where another worker does for a stream what is done once: recording, forwards and files of HLS."""
         return self.home(name) in (0, self.place.number)
 
+    def names(self, address: OriginAddress) -> bool:
+        """Whether another worker answers at *address*."""
+        return address.host == HOST and address.port in self.place.others.values()
+
     def edge(self, name: StreamName, publish: PublishOptions) -> EdgeOptions | None:
         """Return how a stream that another worker publishes is fetched; None for any other stream."""
         port = self.place.others.get(self._owners.get(name, 0))
