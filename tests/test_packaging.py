@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import socket
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -14,6 +17,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import check_sdist  # noqa: E402
 import check_wheel  # noqa: E402
+import pages  # noqa: E402
 
 GOOD_WHEEL = [
     *(f"fastflv/_ext/{module}.cpython-311-x86_64-linux-gnu.so" for module in check_wheel.EXTENSIONS),
@@ -79,6 +83,25 @@ def test_an_sdist_without_a_source_or_with_a_build_product_is_named():
     assert check_sdist.problems(names | {"console/node_modules/x.js"}) == [
         "package of npm console/node_modules/x.js"
     ]
+
+
+def test_a_registry_of_npm_that_does_not_answer_holds_up_no_build(tmp_path, monkeypatch):
+    if shutil.which("npm") is None:
+        pytest.skip("no npm here")
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        shutil.copy(ROOT / "console" / name, tmp_path)
+    monkeypatch.setattr(pages, "SOURCES", tmp_path)
+    monkeypatch.setattr(pages, "INSTALLED", tmp_path / "node_modules/.package-lock.json")
+    monkeypatch.setattr(pages, "ASK_SECONDS", 1.5)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        registry = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        monkeypatch.setenv("npm_config_registry", registry)
+        monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+        begun = time.monotonic()
+        assert pages.build() == f"npm's registry {registry} does not answer here; {pages.LATER}"
+        assert time.monotonic() - begun < 30
 
 
 def test_the_readme_has_one_line_that_runs_and_one_that_tests():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,8 +16,13 @@ BUILT = ROOT / "fastflv" / "console"
 INSTALLED = SOURCES / "node_modules" / ".package-lock.json"
 "Written last by npm."
 
-NPM_SECONDS = 300
-"A registry that does not answer ends the build of the pages, not that of the server."
+ASK_SECONDS = 15
+"For one question to the registry, before all packages are asked for: behind a firewall each of them would wait."
+
+NPM_SECONDS = 120
+"For one step of npm. One that takes longer ends the build of the pages, not that of the server."
+
+LATER = "the server works without them; `make pages` builds them later, and wheels and sdists have them"
 
 
 def is_current() -> bool:
@@ -34,20 +40,40 @@ def build() -> str:
     if npm is None:
         return "npm is not here"
     lock = SOURCES / "package-lock.json"
-    steps = [[npm, "run", "--silent", "build"]]
     if not INSTALLED.exists() or INSTALLED.stat().st_mtime < lock.stat().st_mtime:
-        # Without what only checks and tests need.
-        steps.insert(0, [npm, "ci", "--omit=dev", "--prefer-offline", "--fetch-retries=1"])
-    for words in steps:
-        try:
-            done = subprocess.run(
-                words, cwd=SOURCES, capture_output=True, text=True, timeout=NPM_SECONDS, env=_environment()
+        # What npm has in its cache it does not ask for.
+        fetch = [
+            "--prefer-offline",
+            "--fetch-retries=1",
+            "--fetch-retry-mintimeout=1000",
+            "--fetch-timeout=10000",
+        ]
+        if _run([npm, "view", "vite", "version", *fetch], ASK_SECONDS):
+            registry = subprocess.run(
+                [npm, "config", "get", "registry"], capture_output=True, text=True, env=_environment()
             )
-        except subprocess.TimeoutExpired:
-            return f"{' '.join(words[1:])} took more than {NPM_SECONDS} s"
-        if done.returncode:
-            return f"npm {' '.join(words[1:])} failed: {(done.stderr or done.stdout).strip()[-600:]}"
-    return ""
+            return f"npm's registry {registry.stdout.strip()} does not answer here; {LATER}"
+        # Without what only checks and tests need.
+        why = _run([npm, "ci", "--omit=dev", *fetch], NPM_SECONDS)
+        if why:
+            return f"{why}; {LATER}"
+    return _run([npm, "run", "--silent", "build"], NPM_SECONDS)
+
+
+def _run(words: list[str], seconds: float) -> str:
+    """Run npm; return what it failed at, in one sentence, or nothing."""
+    name = " ".join(("npm", *words[1:3]))
+    # A group of its own: what npm has started would keep the pipe, and with it this build, beyond its end.
+    process = subprocess.Popen(
+        words, cwd=SOURCES, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment(), start_new_session=True
+    )  # fmt: skip
+    try:
+        said, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return f"{name} took more than {seconds} s"
+    return f"{name} failed: {said.strip()[-600:]}" if process.returncode else ""
 
 
 def _sources() -> Iterator[Path]:

@@ -30,7 +30,12 @@ LOCKED = ("package.json", "package-lock.json", ".npmrc")
 
 @cache
 def packages() -> Path:
-    """A folder with playwright-core and axe-core as `console/` locks them, fetched once by npm; skips the test without."""
+    """A folder with playwright-core and axe-core as `console/` locks them: that of FASTFLV_PACKAGES, else fetched once by npm.
+
+    Skips the test without.
+    """
+    if "FASTFLV_PACKAGES" in os.environ:
+        return Path(os.environ["FASTFLV_PACKAGES"])
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("no node and npm here (Debian packages nodejs and npm)")
     if not (CONSOLE / "package-lock.json").exists():
