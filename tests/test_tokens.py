@@ -115,6 +115,31 @@ def test_a_token_that_does_not_cover_the_request_is_forbidden_with_the_reason(te
     assert text not in found
 
 
+WRITTEN = json.dumps(CLAIMS).encode()
+
+
+def signed_claims(payload):
+    return jwt.PyJWS().encode(payload, SECRET, algorithm="HS256")
+
+
+@pytest.mark.parametrize("payload", [WRITTEN, b" \n" + WRITTEN, WRITTEN + b"\r\n\t "])
+def test_claims_may_have_white_space_around_them(payload):
+    assert judge(rule(), signed_claims(payload)) is ALLOW
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"", b" ", b"{", b'{"a":}', b"null", b"[1]", b"[" + WRITTEN + b"]", WRITTEN + b"x", WRITTEN * 2, b"x" + WRITTEN,
+        WRITTEN[:-1], WRITTEN.replace(b"live", b"\xff"), b"\xef\xbb\xbf" + WRITTEN, b'{"":' * 700, b"[" * 2500,
+    ],
+)  # fmt: skip
+def test_a_token_whose_claims_are_no_object_is_refused(payload):
+    assert why(rule(), signed_claims(payload)) in (
+        "the token holds no claims", "the token is no JSON Web Token", "the token has no path",
+    )  # fmt: skip
+
+
 def test_a_public_key_is_never_taken_for_a_secret():
     """The oldest attack: the header says HS256, and the signature is made with the public key that everybody has."""
     for algorithm in ("ES256", "EdDSA", "RS256"):

@@ -52,7 +52,7 @@ def test_uses_that_came_to_nothing_are_forgotten(monkeypatch):
     monkeypatch.setattr(limits, "TOKEN_USES_SWEEP", 4)
     uses = Uses(lambda client: False)
     for number in range(100):
-        assert uses.take(replace(grant_of(token(max=1)), id=str(number)), str(number))
+        assert uses.take(grant_of(token(max=1))._replace(id=str(number)), str(number))
     assert len(uses) <= 5
 
 

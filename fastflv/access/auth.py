@@ -61,7 +61,7 @@ class AuthRule(LateRule):
         """
         try:
             grant = self._find(request)
-            if isinstance(grant, Refused | Allowed):
+            if not isinstance(grant, Grant):
                 return grant
             self._check(request, grant)
             if self.enforce_expiry:
@@ -77,7 +77,7 @@ class AuthRule(LateRule):
         """Judge as a client that comes, but count no use: one that is full has room again later."""
         try:
             grant = self._find(request)
-            if isinstance(grant, Refused | Allowed):
+            if not isinstance(grant, Grant):
                 return grant
             self._check(request, grant)
             check_times(grant, self._store.clock())
@@ -94,7 +94,7 @@ class AuthRule(LateRule):
             grant = self._find(request)
         except TokenError:
             return None
-        return None if isinstance(grant, Refused | Allowed) else grant
+        return grant if isinstance(grant, Grant) else None
 
     @property
     def sources(self) -> tuple[KeySource, ...]:
@@ -104,7 +104,7 @@ class AuthRule(LateRule):
     def _admit(self, request: AccessRequest) -> Verdict:
         """Judge a client that comes. Raises TokenError."""
         grant = self._find(request)
-        if isinstance(grant, Refused | Allowed):
+        if not isinstance(grant, Grant):
             return grant
         self._check(request, grant)
         check_times(grant, self._store.clock())

@@ -12,6 +12,7 @@ from fastflv.access.verdict import ALLOW, Allowed, Redirected, Refused, Verdict,
 
 log = logging.getLogger(__name__)
 
+VERDICTS: Final = (Allowed, Refused, Redirected)
 FAILED: Final = forbid("a rule of this server failed")
 
 
@@ -100,7 +101,8 @@ class _Admission:
 
     def _ask(self, rule: LateRule) -> Verdict | None:
         self._turn += 1
-        turn, early = self._turn, list[Verdict]()
+        turn = self._turn
+        early: list[Verdict] = []
         asking = True
 
         def settle(verdict: Verdict) -> None:
@@ -152,7 +154,7 @@ def _judge(rule: PromptRule, request: AccessRequest) -> Verdict:
 
 def _sound(verdict: object, rule: Rule) -> Verdict:
     """Return *verdict* where it is one; a rule that returns anything else refuses."""
-    if isinstance(verdict, Allowed | Refused | Redirected):
+    if isinstance(verdict, VERDICTS):
         return verdict
     log.error("access rule %r returned %r, which is no verdict", rule, verdict)
     return FAILED

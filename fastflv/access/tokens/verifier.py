@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from binascii import a2b_base64
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from hmac import HMAC, compare_digest
@@ -39,7 +40,8 @@ class TokenCache:
     __slots__ = ("_grants",)
 
     def __init__(self) -> None:
-        self._grants: dict[tuple[bytes, str, str], Grant] = {}
+        # The first of a dict is found past all that were taken out before it: 7 us beside 0.3.
+        self._grants: OrderedDict[tuple[bytes, str, str], Grant] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._grants)
@@ -49,7 +51,7 @@ class TokenCache:
 
     def add(self, key: tuple[bytes, str, str], grant: Grant) -> None:
         if len(self._grants) >= limits.TOKEN_CACHE_MAX:
-            del self._grants[next(iter(self._grants))]
+            self._grants.popitem(last=False)
         self._grants[key] = grant
 
 
@@ -99,11 +101,11 @@ class Verifier:
         grant = self._cache.find(place)
         if grant is not None and self.holds(grant):
             return grant
-        grant = self._read(form, digest.hex()[:32])
+        grant = self._read(form, digest)
         self._cache.add(place, grant)
         return grant
 
-    def _read(self, form: re.Match[str], id: str) -> Grant:
+    def _read(self, form: re.Match[str], digest: bytes) -> Grant:
         algorithm, kid = self._head(form)
         if algorithm not in self._algorithms:
             raise TokenError(
@@ -112,13 +114,20 @@ class Verifier:
                 else f"the token's algorithm is none of {', '.join(sorted(self._algorithms))}"
             )
         # A key without a name is of the configuration: the signature alone says whether it is the one.
-        keys = [key for key in self.keys if not kid or not key.kid or key.kid == kid]
-        fitting = [key for key in keys if key.algorithm == algorithm]
+        fitting = [
+            key
+            for key in self.keys
+            if key.algorithm == algorithm and (not kid or not key.kid or key.kid == kid)
+        ]
         signed, signature = form[0][: form.start(3) - 1].encode(), _decode(form[3])
         for key in fitting:
             if _is_signed(algorithm, key, signed, signature):
                 return read_claims(
-                    _decode(form[2]), id=id, key=key.print, issuer=self._issuer, audience=self._audience
+                    _decode(form[2]),
+                    id=digest.hex()[:32],
+                    key=key.print,
+                    issuer=self._issuer,
+                    audience=self._audience,
                 )
         named = any(key.kid == kid for key in fitting)
         if self.sources and not named:
