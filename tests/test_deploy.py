@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -55,6 +56,21 @@ def test_systemd_takes_the_units(tmp_path):
     )
     complaints = [line for line in done.stderr.splitlines() if "fastflv" in line]
     assert not complaints, done.stderr
+
+
+def test_the_image_is_built_of_files_that_there_are():
+    (compose,) = manifests("docker/compose.yml")
+    for service in compose["services"].values():
+        if "build" in service:
+            context = (DEPLOY / "docker" / service["build"]["context"]).resolve()
+            assert context == DEPLOY.parents[1]
+            dockerfile = context / service["build"]["dockerfile"]
+    stages = re.findall(r"^FROM \S+(?: AS (\w+))?$", dockerfile.read_text(), re.MULTILINE)
+    for stage, source in re.findall(r"^COPY (?:--from=(\w+) )?(\S+) ", dockerfile.read_text(), re.MULTILINE):
+        assert stage in stages if stage else (context / source).exists(), source
+    ignored = dockerfile.with_name("Dockerfile.dockerignore").read_text().splitlines()
+    built = {"console", "docs", "fastflv", "tools", "setup.py", "pyproject.toml", "README.md", "LICENSE"}
+    assert not built & set(ignored)
 
 
 def test_compose_mounts_files_that_there_are_and_scrapes_its_servers():
