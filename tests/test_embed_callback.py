@@ -8,7 +8,7 @@ import threading
 import time
 from functools import partial
 
-from embedded import GOP, Film, conf, looped, number_of, status_of
+from embedded import GOP, Film, Waiting, conf, looped, number_of, status_of
 from model.access import request
 from model.loop import until
 
@@ -120,25 +120,16 @@ async def test_a_callback_that_takes_too_long_refuses_its_own_client_alone(caplo
 
 @looped
 async def test_the_callback_of_a_client_that_leaves_is_cancelled():
-    asked, cancelled = asyncio.Event(), asyncio.Event()
-
-    async def wait(seen: fastflv.AccessRequest) -> fastflv.Verdict:
-        asked.set()
-        try:
-            await asyncio.sleep(3600)
-        finally:
-            cancelled.set()
-        return fastflv.ALLOW
-
-    async with fastflv.Server(conf(), on_play=wait) as server:
+    callback = Waiting()
+    async with fastflv.Server(conf(), on_play=callback) as server:
         asking = asyncio.create_task(status_of(server, "/live/x.flv"))
-        await asked.wait()
+        await callback.asked.wait()
         asking.cancel()
         _, writer = await asyncio.open_connection("127.0.0.1", server.ports("HTTP")[0])
         writer.write(b"GET /live/x.flv HTTP/1.1\r\nHost: a\r\n\r\n")
         await until(lambda: asking.done())
         writer.close()
-        await asyncio.wait_for(cancelled.wait(), 20)
+        await asyncio.wait_for(callback.cancelled.wait(), 20)
 
 
 @looped

@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 
 import pytest
-from embedded import Film, conf, is_picture, looped, number_of, status_of
+from embedded import Film, Waiting, conf, is_picture, looped, number_of, status_of
 from model.flv import AUDIO, VIDEO, inter, sound
 from model.loop import until
 
@@ -129,21 +129,12 @@ async def test_an_end_that_is_cancelled_ends_the_server_all_the_same():
 
 @looped
 async def test_a_server_that_stops_refuses_those_whose_callbacks_wait_and_cancels_these():
-    asked, cancelled = asyncio.Event(), asyncio.Event()
-
-    async def on_play(request: fastflv.AccessRequest) -> fastflv.Verdict:
-        asked.set()
-        try:
-            await asyncio.sleep(3600)
-        finally:
-            cancelled.set()
-        return fastflv.ALLOW
-
+    callback = Waiting()
     before = core_threads()
-    async with fastflv.Server(conf(), on_play=on_play, callback_seconds=3600) as server:
+    async with fastflv.Server(conf(), on_play=callback, callback_seconds=3600) as server:
         waiting = asyncio.create_task(status_of(server, "/live/x.flv"))
-        await asked.wait()
-    await asyncio.wait_for(cancelled.wait(), 20)
+        await callback.asked.wait()
+    await asyncio.wait_for(callback.cancelled.wait(), 20)
     with suppress(asyncio.IncompleteReadError):
         assert (await waiting)[0] == 403
     assert core_threads() == before

@@ -7,7 +7,7 @@ from itertools import count, pairwise
 
 import pytest
 from brokenline import BrokenLine
-from edgesite import ORIGIN, edge_conf, filming, players, port_of
+from edgesite import ORIGIN, edge_conf, filming, players, port_of, two_origins
 from embedded import FRAME_MS, Film, looped
 from model.loop import until
 from viewer import Viewer, check_whole
@@ -34,10 +34,7 @@ CUT = {
 @looped
 async def test_another_origin_goes_on_where_the_lost_one_was(protocol, cut):
     async with (
-        fastflv.Server(ORIGIN) as first,
-        fastflv.Server(ORIGIN) as second,
-        BrokenLine(port_of(first, protocol)) as line,
-        fastflv.Server(edge_conf(line.port, port_of(second, protocol), protocol=protocol)) as edge,
+        two_origins(protocol) as (first, second, line, edge),
         filming(first, second) as going,
         Viewer(edge, "/live/x.flv") as one,
         Viewer(edge, "/live/x.flv") as two,
@@ -62,12 +59,7 @@ async def test_another_origin_goes_on_where_the_lost_one_was(protocol, cut):
 @looped
 async def test_a_warm_upstream_goes_on_where_the_other_one_fell_silent(protocol, place):
     async with (
-        fastflv.Server(ORIGIN) as first,
-        fastflv.Server(ORIGIN) as second,
-        BrokenLine(port_of(first, protocol)) as line,
-        fastflv.Server(
-            edge_conf(line.port, port_of(second, protocol), protocol=protocol, more="warm on;")
-        ) as edge,
+        two_origins(protocol, "warm on;") as (first, second, line, edge),
         filming(first, second),
         Viewer(edge, "/live/x.flv") as viewer,
     ):
@@ -85,10 +77,7 @@ async def test_a_warm_upstream_goes_on_where_the_other_one_fell_silent(protocol,
 @looped
 async def test_origins_whose_streams_began_at_other_times_are_joined_by_their_frames():
     async with (
-        fastflv.Server(ORIGIN) as first,
-        fastflv.Server(ORIGIN) as second,
-        BrokenLine(port_of(first)) as line,
-        fastflv.Server(edge_conf(line.port, port_of(second))) as edge,
+        two_origins() as (first, second, line, edge),
         first.publish("live/x") as one,
         second.publish("live/x") as two,
     ):
@@ -127,10 +116,7 @@ async def test_a_stream_that_goes_on_by_itself_stays_where_it_is():
 @looped
 async def test_without_the_same_frames_viewers_go_on_at_a_keyframe_on_the_same_connections():
     async with (
-        fastflv.Server(ORIGIN) as first,
-        fastflv.Server(ORIGIN) as second,
-        BrokenLine(port_of(first)) as line,
-        fastflv.Server(edge_conf(line.port, port_of(second))) as edge,
+        two_origins() as (first, second, line, edge),
         filming(first),
         filming(second, size=1000),
         Viewer(edge, "/live/x.flv") as viewer,

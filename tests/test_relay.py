@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from brokenline import BrokenLine
-from edgesite import ORIGIN, edge_conf, filming, players, port_of
+from edgesite import ORIGIN, edge_conf, filming, players, port_of, two_origins
 from embedded import looped
 from model.loop import until
 from model.ports import free_ports
@@ -85,10 +85,7 @@ async def test_viewers_of_what_was_fetched_stay_for_the_publisher():
 @looped
 async def test_a_publish_goes_on_to_the_next_origin_when_its_own_is_lost():
     async with (
-        fastflv.Server(ORIGIN) as first,
-        fastflv.Server(ORIGIN) as second,
-        BrokenLine(port_of(first)) as line,
-        fastflv.Server(edge_conf(line.port, port_of(second))) as edge,
+        two_origins() as (first, second, line, edge),
         filming(edge),
         Viewer(edge, "/live/x.flv") as viewer,
     ):

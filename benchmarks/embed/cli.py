@@ -46,13 +46,13 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def ways(options: argparse.Namespace) -> list[Way | HeldWay]:
+def ways(options: argparse.Namespace) -> list[Way]:
     """Return what is measured in one round."""
     streams, loop = options.streams, options.loop
     checkouts = {"fastflv": ROOT} | ({"before": options.before.resolve()} if options.before else {})
     if options.held:
         return [
-            HeldWay(f"{label} {hold}", streams, loop, hold, checkout)
+            HeldWay(f"{label} {hold}", streams, 0, loop, checkout, hold)
             for hold in options.held
             for label, checkout in checkouts.items()
         ]

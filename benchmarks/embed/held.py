@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
-import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from benchmarks.embed.trial import PROGRAM, ROOT
+from benchmarks.embed.trial import Way, published
 from benchmarks.fanout.errors import BenchError
 from benchmarks.fanout.processes import Talker, running
 from benchmarks.fanout.session import GOP_SECONDS, STREAM, Bench
@@ -28,18 +24,11 @@ PAUSE_SECONDS = 0.05  # between two questions that hold the loop
 
 
 @dataclass(frozen=True)
-class HeldWay:
-    """What is measured: streams with a player each."""
+class HeldWay(Way):
+    """Streams with a player each, and no reader."""
 
-    label: str
-    streams: int
-    loop: str
-    "`uvloop` or `asyncio`."
-
-    hold: str
+    hold: str = "sleep"
     "`sleep` or `compute`."
-
-    checkout: Path = ROOT
 
 
 @dataclass
@@ -74,46 +63,27 @@ class HeldTrial:
 def measured(bench: Bench, way: HeldWay) -> HeldTrial:
     """Publish and play; measure a window without questions, then one in which the loop is held for 80 % of the time."""
     trial = HeldTrial(way.label, way.streams, way.hold)
-    with tempfile.TemporaryDirectory(prefix="embed-") as work:
-        config = CONFIG.format(room=3 * way.streams + 100)
-        program = Talker(
-            "program",
-            [sys.executable, str(PROGRAM), config, "0", way.loop, way.hold, str(HOLD_MS)],
-            bench.server_cores,
-            Path(work, "program.log"),
-            env={**os.environ, "PYTHONPATH": str(way.checkout)},
+    config = CONFIG.format(room=3 * way.streams + 100)
+    with published(bench, way, config, way.hold, str(HOLD_MS)) as site:
+        if site.publisher.event("publishing", 30) is None:
+            raise BenchError(f"{way.label}: the publishers are not accepted: {site.program.last_words()}")
+        bench.progress.sleep(GOP_SECONDS, "first GOP")
+        url = f"http://127.0.0.1:{site.http}/live/{STREAM}{{{way.streams}}}.flv"
+        load = Talker(
+            "load client",
+            [str(bench.programs["load"]), url, str(way.streams), str(way.streams), "200"],
+            bench.client_cores,
+            site.work / "load.log",
         )
-        with running(program):
-            said = program.event("listening", 30)
-            if said is None:
-                raise BenchError(f"{way.label}: the program does not start: {program.last_words()}")
-            where = ["127.0.0.1", str(said["port"]), "live", STREAM, str(way.streams)]
-            publisher = Talker(
-                "publisher",
-                [str(bench.programs["publisher"]), str(bench.clip.path), *where],
-                bench.client_cores,
-                Path(work, "publisher.log"),
-            )
-            with running(publisher):
-                if publisher.event("publishing", 30) is None:
-                    raise BenchError(f"{way.label}: the publishers are not accepted: {program.last_words()}")
-                bench.progress.sleep(GOP_SECONDS, "first GOP")
-                url = f"http://127.0.0.1:{said['http']}/live/{STREAM}{{{way.streams}}}.flv"
-                load = Talker(
-                    "load client",
-                    [str(bench.programs["load"]), url, str(way.streams), str(way.streams), "200"],
-                    bench.client_cores,
-                    Path(work, "load.log"),
-                )
-                with running(load):
-                    if load.event("ready", 30) is None:
-                        raise BenchError(f"{way.label}: not all players have media: {program.last_words()}")
-                    bench.progress.sleep(bench.settle, "settling")
-                    calm = _window(bench, load)
-                    with asked(said["http"]) as count:
-                        held = _window(bench, load)
-                        trial.holds = len(count)
-                program.check()
+        with running(load):
+            if load.event("ready", 30) is None:
+                raise BenchError(f"{way.label}: not all players have media: {site.program.last_words()}")
+            bench.progress.sleep(bench.settle, "settling")
+            calm = _window(bench, load)
+            with asked(site.http) as count:
+                held = _window(bench, load)
+                trial.holds = len(count)
+        site.program.check()
     trial.calm_p50, trial.calm_p99, trial.calm_worst = (calm["delay_ms"][k] for k in ("p50", "p99", "max"))
     trial.p50, trial.p99, trial.worst = (held["delay_ms"][k] for k in ("p50", "p99", "max"))
     trial.missing = calm["missing"] + held["missing"]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.fanout import measure, profile
 from benchmarks.fanout.errors import BenchError
@@ -69,14 +71,25 @@ class Trial:
         return {**asdict(self), "lost": self.lost}
 
 
-def measured(bench: Bench, way: Way) -> Trial:
-    """Publish, read, and measure one steady window; then count both sides to the end."""
-    trial = Trial(way.label, way.streams, way.readers)
+class Running(NamedTuple):
+    """A program that embeds the server, and the publishers of its streams."""
+
+    program: Talker
+    publisher: Talker
+    http: int
+    "Port of HTTP, where the configuration has one."
+
+    work: Path
+    "Directory of the logs."
+
+
+@contextmanager
+def published(bench: Bench, way: Way, config: str, *words: str) -> Iterator[Running]:
+    """Run the program with *config* and *words*, and a publisher of each stream; both end with the block."""
     with tempfile.TemporaryDirectory(prefix="embed-") as work:
-        config = CONFIG.format(room=way.streams + 100)
         program = Talker(
             "program",
-            [sys.executable, str(PROGRAM), config, str(way.readers), way.loop],
+            [sys.executable, str(PROGRAM), config, str(way.readers), way.loop, *words],
             bench.server_cores,
             Path(work, "program.log"),
             env={**os.environ, "PYTHONPATH": str(way.checkout)},
@@ -93,7 +106,14 @@ def measured(bench: Bench, way: Way) -> Trial:
                 Path(work, "publisher.log"),
             )
             with running(publisher):
-                _measure(bench, way, trial, program, publisher)
+                yield Running(program, publisher, said.get("http", 0), Path(work))
+
+
+def measured(bench: Bench, way: Way) -> Trial:
+    """Publish, read, and measure one steady window; then count both sides to the end."""
+    trial = Trial(way.label, way.streams, way.readers)
+    with published(bench, way, CONFIG.format(room=way.streams + 100)) as site:
+        _measure(bench, way, trial, site.program, site.publisher)
     bench.progress.say(f"CPU {trial.cpu:.1f} %, {trial.read} of {trial.published} tags read")
     return trial
 

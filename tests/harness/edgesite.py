@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import NamedTuple
 
+from brokenline import BrokenLine
 from embedded import Film, conf
 
 import fastflv
@@ -63,6 +65,27 @@ async def filming(
         task.cancel()
         for publisher in publishers:
             await publisher.__aexit__(None, None, None)
+
+
+class TwoOrigins(NamedTuple):
+    """An edge of two origins, the first one behind a line that may be cut."""
+
+    first: fastflv.Server
+    second: fastflv.Server
+    line: BrokenLine
+    edge: fastflv.Server
+
+
+@asynccontextmanager
+async def two_origins(protocol: str = "rtmp", more: str = "") -> AsyncIterator[TwoOrigins]:
+    """*more*: directives of `cluster`."""
+    async with (
+        fastflv.Server(ORIGIN) as first,
+        fastflv.Server(ORIGIN) as second,
+        BrokenLine(port_of(first, protocol)) as line,
+        fastflv.Server(edge_conf(line.port, port_of(second, protocol), protocol=protocol, more=more)) as edge,
+    ):
+        yield TwoOrigins(first, second, line, edge)
 
 
 def players(server: fastflv.Server) -> list[fastflv.ClientView]:

@@ -51,6 +51,22 @@ async def status_of(server: fastflv.Server, path: str, method: str = "GET") -> t
     return int(head.split()[1]), head
 
 
+class Waiting:
+    """A callback that waits until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.cancelled = asyncio.Event()
+
+    async def __call__(self, request: fastflv.AccessRequest) -> fastflv.Verdict:
+        self.asked.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            self.cancelled.set()
+        return fastflv.ALLOW
+
+
 class Film:
     """Numbers the frames that it sends, so that a loss shows: 25 pictures a second of media, a sound each, 1 s a GOP."""
 
