@@ -219,7 +219,7 @@ def with_change(values: Any, path: tuple[Any, ...], change: Any) -> Any:
 
 CHANGES = (
     None, -1, 1 << 40, 1 << 70, -(1 << 63), "x", b"", b"\0" * 3, [], {}, True, 1.5,
-    lambda value: value[:-1] if isinstance(value, bytes | str) else value,
+    lambda value: value[:-1] if isinstance(value, bytes | str | memoryview) else value,
     lambda value: value + value if isinstance(value, bytes | str | list) else value,
 )  # fmt: skip
 

@@ -15,7 +15,7 @@ from model.flv import inter
 from model.loop import until
 
 from fastflv import limits
-from fastflv.control.handoverform import form
+from fastflv.control.handoverform import form, shape
 from fastflv.control.supervision import Supervision
 from fastflv.control.takeover import VARIABLE
 from fastflv.control.upgrade import CommandLine, Upgrade, let_go
@@ -160,7 +160,39 @@ async def test_a_server_that_ends_meanwhile_waits_for_no_new_process():
 
 
 @looped
-async def test_a_version_that_knows_another_form_gets_the_listeners_and_the_old_process_keeps_its_players():
+async def test_a_version_that_knows_another_form_is_refused_before_anything_is_handed_over():
+    async with running() as caller:
+        feed = caller.publish()
+        gop(caller, feed)
+        reader, writer = await caller.play()
+        site = Site()
+        line = command("send_parcel(sock, hello); sys.exit(receive_parcel(sock))", "1.of another version")
+        with pytest.raises(HandoverError, match=r"version 9\.9 knows another form .*--drain"):
+            await Upgrade(caller.server, line, site.hand_over, Supervision()).run()
+        assert site.given == 0 and len(caller.server.listeners) == 3
+        feed.video(80, inter(b"on it goes"))
+        await reader.readuntil(b"on it goes")
+        writer.close()
+
+
+def test_the_form_names_whatever_is_handed_over():
+    lines = {line.partition(":")[0] for line in shape()}
+    for path in (
+        "/stream/writer/timeline/repairs",
+        "/reader/chunk_left",
+        "/player/credit_ms",
+        "/player/thin/bridge",
+        "/fastflv.playing.threadplayer.PlayerAt/words",
+        "/fastflv.servers.rtmp.play.PlayState/paused",
+        "/fastflv.servers.rtmp.handover.ConnectionState/session",
+        "/fastflv.servers.http.handover.PlayState/websocket",
+        "/fastflv.control.handover.ServerState/revoked",
+    ):
+        assert path in lines, path
+
+
+@looped
+async def test_a_version_that_knows_another_form_and_drains_gets_the_listeners_and_the_old_process_keeps_its_players():
     text = (
         "send_parcel(sock, hello); given = receive_parcel(sock).values; send_parcel(sock, {}); state = receive_parcel(sock).values;"
         "assert len(given['listeners']) == 3 and state == {'whole': False}; send_parcel(sock, {}); receive_parcel(sock); time.sleep(60)"
@@ -170,7 +202,8 @@ async def test_a_version_that_knows_another_form_gets_the_listeners_and_the_old_
         gop(caller, feed)
         reader, writer = await caller.play()
         site = Site()
-        upgrade = Upgrade(caller.server, command(text, "1.of another version"), site.hand_over, Supervision())
+        line = command(text, "1.of another version")
+        upgrade = Upgrade(caller.server, line, site.hand_over, Supervision(), drain=True)
         report = await upgrade.run()
         assert (report["good"], report["whole"], report["version"]) == (True, False, "9.9")
         assert report["taken"] == {"listeners": 3} and site.given == 1 and site.taken == 0
@@ -227,4 +260,4 @@ def test_the_form_is_the_same_in_each_process_of_a_version():
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == form()
-    assert form().startswith("1.") and len(form()) == 14
+    assert form().startswith("2.") and len(form()) == 14

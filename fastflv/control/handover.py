@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from fastflv._ext.fanout.handover import pause_threads, resume_threads
 from fastflv.access.request import AccessRequest
@@ -19,12 +19,13 @@ from fastflv.access.tokens.revocations import Revocation
 from fastflv.control.listeners import Plan
 from fastflv.control.server import Server
 from fastflv.errors import HandoverError, ResourceError
+from fastflv.net.handedsocket import HandedSocket
 from fastflv.net.parcel import MALFORMED, Parcel
 from fastflv.servers.hls.sessions import HlsSession
+from fastflv.servers.http import handover as http
 from fastflv.servers.http.connection import HttpConnection
-from fastflv.servers.http.handover import HandedIdle, HandedPlay, idle_state, part_idle, part_play, play_state
+from fastflv.servers.rtmp import handover as rtmp
 from fastflv.servers.rtmp.connection import RtmpConnection
-from fastflv.servers.rtmp.handover import HandedConnection, connection_state, part_connection
 from fastflv.servers.rtmp.play import RtmpPlay
 from fastflv.servers.rtmp.publish import RtmpPublish
 from fastflv.stream.endreason import EndReason
@@ -36,6 +37,17 @@ log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 Item = TypeVar("Item")
+
+
+class ServerState(TypedDict):
+    """What a server hands over."""
+
+    streams: list[State]
+    plays: list[http.PlayState]
+    rtmp: list[rtmp.ConnectionState]
+    idle: list[http.IdleState]
+    revoked: list[list[Any]]
+    "As `Revocation` has them."
 
 
 class Leaving:
@@ -75,41 +87,41 @@ class Leaving:
         except ResourceError:
             log.exception("upgrade: players over TLS are sent nothing more")
 
-    def _read(self) -> State:
+    def _read(self) -> ServerState:
         server = self._server
         streams = [stream_state(stream) for stream in server.hub]
         self.taken["streams"] = len(streams)
-        plays: list[State] = []
+        plays: list[http.PlayState] = []
         connections: dict[RtmpConnection, None] = {}
         for client in server.clients:
             connection = _connection_of(client.link)
             if connection is not None:
                 connections[connection] = None
                 continue
-            state = play_state(client)
+            state = http.play_state(client)
             if state is None:
                 # A viewer of HLS has no connection of its own: it asks the new process next.
                 self.left += not isinstance(client.link, HlsSession)
                 continue
             plays.append(state)
-            self._parts.append(partial(part_play, client, server.live))
-        rtmp: list[State] = []
+            self._parts.append(partial(http.part_play, client, server.live))
+        connected: list[rtmp.ConnectionState] = []
         for connection in connections:
-            state = connection_state(connection)
-            if state is None:
+            found = rtmp.connection_state(connection)
+            if found is None:
                 self.left += 1
                 continue
-            rtmp.append(state)
-            self._parts.append(partial(part_connection, connection))
-        idle: list[State] = []
+            connected.append(found)
+            self._parts.append(partial(rtmp.part_connection, connection))
+        idle: list[http.IdleState] = []
         for protocol in server.connection_limit.open.protocols():
-            if isinstance(protocol, HttpConnection) and (state := idle_state(protocol)) is not None:
-                idle.append(state)
-                self._parts.append(partial(part_idle, protocol))
-        self.taken["publishers"] = sum(len(each["publishes"]) for each in rtmp)
-        self.taken["players"] = len(plays) + sum(each["play"] is not None for each in rtmp)
+            if isinstance(protocol, HttpConnection) and (waiting := http.idle_state(protocol)) is not None:
+                idle.append(waiting)
+                self._parts.append(partial(http.part_idle, protocol))
+        self.taken["publishers"] = sum(len(each["publishes"]) for each in connected)
+        self.taken["players"] = len(plays) + sum(each["play"] is not None for each in connected)
         revoked = [list(each) for each in server.tokens.store.revocations]
-        return {"streams": streams, "plays": plays, "rtmp": rtmp, "idle": idle, "revoked": revoked}
+        return {"streams": streams, "plays": plays, "rtmp": connected, "idle": idle, "revoked": revoked}
 
 
 def _connection_of(link: object) -> RtmpConnection | None:
@@ -134,7 +146,7 @@ class Arriving:
         """Raises HandoverError: then nothing has changed, and the other process goes on."""
         self._server = server
         self._streams: dict[str, Stream] = {}
-        self._connections: list[HandedConnection | HandedPlay | HandedIdle] = []
+        self._connections: list[HandedSocket] = []
         try:
             self._revoked = [
                 Revocation(str(jti), str(path), float(revoked), float(until))
@@ -142,15 +154,19 @@ class Arriving:
             ]
             for state in parcel.values["streams"]:
                 self._add_stream(state)
+                # Logs are most of what is handed over: by here they are copied.
+                state.clear()
             for state in parcel.values["rtmp"]:
-                self._connections.append(HandedConnection(server.rtmp, self._streams, parcel, state))
+                self._connections.append(rtmp.HandedConnection(server.rtmp, self._streams, parcel, state))
             for state in parcel.values["plays"]:
-                self._connections.append(HandedPlay(server.live, self._streams, parcel, state))
+                self._connections.append(http.HandedPlay(server.live, self._streams, parcel, state))
             # One whose port the new configuration has no more is closed: its client asks elsewhere.
             connects = server.listeners.plain(plan)
             for state in parcel.values["idle"]:
                 if int(state["peer"]["local_port"]) in connects:
-                    self._connections.append(HandedIdle(server.connection_limit, connects, parcel, state))
+                    self._connections.append(
+                        http.HandedIdle(server.connection_limit, connects, parcel, state)
+                    )
         except MALFORMED as error:
             raise HandoverError(f"it cannot be read: {error!r}") from error
 

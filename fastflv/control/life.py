@@ -105,6 +105,7 @@ class Life:
             "reload": lambda: self._command(lambda: self._reloader.reload("fastflv reload")),
             "plan": lambda: self._command(self._reloader.plan),
             "upgrade": lambda: self._upgrade("fastflv upgrade"),
+            "upgrade drain": lambda: self._upgrade("fastflv upgrade --drain", drain=True),
         }
 
     def _command(self, ask: Callable[[], Outcome]) -> dict[str, object]:
@@ -133,15 +134,15 @@ class Life:
         self._tasks.add(task := self._loop.create_task(self._upgrade("SIGUSR2")))
         task.add_done_callback(self._tasks.discard)
 
-    async def _upgrade(self, cause: str) -> dict[str, Any]:
-        """Hand the server over to a new process of the same command line; return the report of it."""
+    async def _upgrade(self, cause: str, *, drain: bool = False) -> dict[str, Any]:
+        """Hand the server over to a new process of the same command line; return the report of it. *drain*: as `Upgrade` has it."""
         why = self._upgrade_refusal()
         if why:
             log.warning("%s: no upgrade, %s", cause, why)
             return {"good": False, "problems": [why]}
         log.info("%s: upgrade", cause)
         upgrade = self._upgrading = Upgrade(
-            self._server, self._command_line, self._presence.hand_over, self._supervision
+            self._server, self._command_line, self._presence.hand_over, self._supervision, drain=drain
         )
         try:
             report = await upgrade.run()

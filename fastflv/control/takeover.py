@@ -70,6 +70,7 @@ class Takeover:
         finally:
             for parcel in self._parcels:
                 parcel.close()
+            self._parcels.clear()
 
     async def _begin(self, server: Server) -> None:
         until = monotonic() + limits.UPGRADE_START_SECONDS

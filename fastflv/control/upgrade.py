@@ -47,12 +47,19 @@ class Upgrade:
         command: CommandLine,
         hand_over: Callable[[], Callable[[], None]],
         supervision: Supervision,
+        *,
+        drain: bool = False,
     ) -> None:
-        """*hand_over* gives up the pid file and the socket of commands, and returns what takes them again."""
+        """*hand_over* gives up the pid file and the socket of commands, and returns what takes them again.
+
+        *drain*: a version that knows another form of streams gets the listeners alone, and this process serves its
+        clients to their end; else such a version is refused.
+        """
         self._server = server
         self._command = command
         self._give_up = hand_over
         self._supervision = supervision
+        self._drain = drain
         self._sock: socket.socket | None = None
 
     async def run(self) -> dict[str, Any]:
@@ -109,6 +116,11 @@ class Upgrade:
         known = hello.values.get("format") == form()
         version = str(hello.values.get("version", "?"))
         log.info("upgrade: process %d has started, version %s", process.pid, version)
+        if not known and not self._drain:
+            raise HandoverError(
+                f"version {version} knows another form of streams and players, so it cannot go on with them; "
+                "`fastflv upgrade --drain` gives it the listeners alone, and serves who is here to their end"
+            )
         sockets = server.listeners.sockets
         send_parcel(sock, {"listeners": listeners_of(sockets)}, until)
         await self._receive(sock, until)

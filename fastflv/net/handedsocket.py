@@ -44,12 +44,12 @@ class HandedSocket(ABC):
     async def _go_on(self) -> None:
         """Go on where the other process was."""
 
-    async def _read(self, protocol: asyncio.BaseProtocol, resumption: Resumption) -> None:
+    async def _read(self, protocol: asyncio.BaseProtocol, resumption: Resumption | None = None) -> None:
         """Have the event loop read the socket. *protocol* calls *resumption* with its transport before the first read."""
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.connect_accepted_socket(lambda: protocol, self.sock)
         self._limit.open.add(self._transport, self.sock)
-        if resumption.failure is not None:
+        if resumption is not None and resumption.failure is not None:
             raise resumption.failure
 
     def _give_up(self) -> None:
@@ -62,15 +62,20 @@ class HandedSocket(ABC):
             self._limit.release(self._address)
 
 
+def _done(_transport: asyncio.Transport) -> None: ...
+
+
 class Resumption:
     """What a connection does first in its new process. A failure is kept: the event loop would only write it to the log."""
 
-    def __init__(self, resume: Callable[[asyncio.Transport], None] = lambda transport: None) -> None:
+    def __init__(self, resume: Callable[[asyncio.Transport], None]) -> None:
         self._resume = resume
         self.failure: Exception | None = None
 
     def __call__(self, transport: asyncio.Transport) -> None:
+        # What was handed over is needed once: the connection may live for weeks.
+        resume, self._resume = self._resume, _done
         try:
-            self._resume(transport)
+            resume(transport)
         except Exception as error:
             self.failure = error

@@ -1,6 +1,7 @@
 """Parcels: plain values, bytes and descriptors that one process gives another through a Unix socket.
 
-A parcel is JSON. `bytes` in it stand in a file in memory, which goes with it; a `Descriptor` is passed by SCM_RIGHTS.
+A parcel is JSON. `bytes` and memoryviews in it stand in a file in memory, which goes with it; a `Descriptor` is passed by
+SCM_RIGHTS. What was a memoryview is one of that file where it is received, and no copy.
 Calls block: until a moment of the monotonic clock that is the same for all calls of a handover.
 
 Layout: 12 bytes (descriptors, size of the JSON text; big-endian) with the descriptor of the file, which holds the text
@@ -24,6 +25,7 @@ from fastflv.errors import HandoverError
 
 HEAD: Final = struct.Struct(">IQ")
 BYTES: Final = "$bytes"
+VIEW: Final = "$view"
 DESCRIPTOR: Final = "$fd"
 
 MALFORMED: Final = (LookupError, TypeError, ValueError, OverflowError, AttributeError)
@@ -49,16 +51,17 @@ def _wait_until(sock: socket.socket, until: float | None) -> None:
 
 def send_parcel(sock: socket.socket, values: object, until: float | None = None) -> None:
     """Send *values*, *until* then at most; None: whatever time it takes. Raises OSError; TimeoutError where nobody reads."""
-    blobs: list[bytes] = []
+    blobs: list[bytes | memoryview] = []
     descriptors: list[int] = []
     size = 0
 
     def encode(value: object) -> object:
         nonlocal size
-        if isinstance(value, bytes):
+        if isinstance(value, bytes | memoryview):
+            length = memoryview(value).nbytes
             blobs.append(value)
-            size += len(value)
-            return {BYTES: [size - len(value), len(value)]}
+            size += length
+            return {BYTES if isinstance(value, bytes) else VIEW: [size - length, length]}
         if isinstance(value, Descriptor):
             descriptors.append(value.fd)
             return {DESCRIPTOR: len(descriptors) - 1}
@@ -80,7 +83,7 @@ def send_parcel(sock: socket.socket, values: object, until: float | None = None)
 
 
 class Parcel:
-    """What was received. `close` it: descriptors that nobody has taken are closed."""
+    """What was received. `close` it: descriptors that nobody has taken are closed, and its memory is freed."""
 
     def __init__(self, values: dict[str, Any], descriptors: list[int]) -> None:
         self.values = values
@@ -94,6 +97,7 @@ class Parcel:
         return value.fd
 
     def close(self) -> None:
+        self.values = {}
         while self._left:
             with suppress(OSError):
                 os.close(self._left.pop())
@@ -137,16 +141,17 @@ def receive_parcel(sock: socket.socket, until: float | None = None) -> Parcel:
 
 def _read(memory: int, size: int, descriptors: list[int]) -> object:
     """Read the values of a parcel from its file."""
-    with mmap.mmap(memory, 0, access=mmap.ACCESS_READ) as view:
-        whole = view[:]
-    blobs = memoryview(whole)[size:]
+    # It is unmapped with its last view.
+    whole = memoryview(mmap.mmap(memory, 0, access=mmap.ACCESS_READ))
+    blobs = whole[size:]
 
     def decode(found: dict[str, Any]) -> object:
-        if BYTES in found:
-            at, length = found[BYTES]
+        if BYTES in found or VIEW in found:
+            at, length = found[BYTES] if BYTES in found else found[VIEW]
             if not 0 <= at <= at + length <= len(blobs):
                 raise HandoverError("bytes are missing")
-            return bytes(blobs[at : at + length])
+            view = blobs[at : at + length]
+            return view if VIEW in found else bytes(view)
         if DESCRIPTOR in found:
             index = found[DESCRIPTOR]
             if not 0 <= index < len(descriptors):
@@ -155,7 +160,7 @@ def _read(memory: int, size: int, descriptors: list[int]) -> object:
         return found
 
     try:
-        return json.loads(whole[:size], object_hook=decode)
+        return json.loads(bytes(whole[:size]), object_hook=decode)
     except (ValueError, TypeError) as error:
         raise HandoverError(f"it cannot be read: {error}") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 from fastflv import limits
 from fastflv._ext.fanout.handover import part_player, player_state, restore_player, socket_of
@@ -37,6 +37,18 @@ class Next(NamedTuple):
 
 
 NOTHING: Final = Next(None, -1, None)
+
+
+class PlayerAt(TypedDict):
+    """Where a player is, for another process that goes on with its socket."""
+
+    at: dict[str, Any] | None
+    "As `player_state` has it; None while nothing is sent."
+
+    framing: int
+    bytes: int
+    steps: list[int]
+    words: bytes
 
 
 class ThreadPlayer(Player):
@@ -154,7 +166,7 @@ class ThreadPlayer(Player):
         )
         self._before = None
 
-    def state(self) -> dict[str, Any] | None:
+    def state(self) -> PlayerAt | None:
         """Return as plain values where it is, for another process that goes on with its socket; None where none can.
 
         The sender threads are paused.

@@ -19,7 +19,8 @@ def main(argv: Sequence[str]) -> int:
     # A new process that does not end gets STOP_SECONDS each time that it is told to.
     seconds = limits.UPGRADE_START_SECONDS + limits.UPGRADE_TAKE_SECONDS + 3 * limits.STOP_SECONDS
     try:
-        report = ask(pid_file_of(args.file, args.pid, "upgrade"), "upgrade", seconds)
+        command = "upgrade drain" if args.drain else "upgrade"
+        report = ask(pid_file_of(args.file, args.pid, "upgrade"), command, seconds)
     except ToolError as error:
         report = {"good": False, "problems": [str(error)]}
     if args.json:
@@ -54,5 +55,11 @@ def _parser() -> argparse.ArgumentParser:
         "to the new process. Where that cannot take over, the old one goes on.",
     )
     add_server(parser)
+    parser.add_argument(
+        "--drain",
+        action="store_true",
+        help="also for a version that knows another form of streams: it gets the listeners alone, and the old process serves "
+        "its clients to their end",
+    )
     parser.add_argument("--json", action="store_true", help="write the outcome as JSON")
     return parser

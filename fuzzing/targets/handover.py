@@ -48,6 +48,15 @@ def shoot(stream: Stream, first: int, count: int) -> None:
     stream.writer.flush()
 
 
+def plain(values: Any) -> Any:
+    """Return *values* with bytes in the place of views, which cannot be copied."""
+    if isinstance(values, dict):
+        return {name: plain(each) for name, each in values.items()}
+    if isinstance(values, list):
+        return [plain(each) for each in values]
+    return bytes(values) if isinstance(values, memoryview) else values
+
+
 def make() -> dict[str, Any]:
     """The state of a stream in all containers, and of a reader within a chunk."""
     stream = Stream(StreamName("v", "live", "x"), StreamOptions(), id="vid-x", now_ms=0)
@@ -62,7 +71,8 @@ def make() -> dict[str, Any]:
         stream.open(variant)
     shoot(stream, 1, 14)
     reader.feed(write_message(9, 0x1000000, 1, 4, bytes(400), 128)[:300])
-    return {"stream": stream_state(stream), "reader": reader_state(reader)}
+    state: dict[str, Any] = plain({"stream": stream_state(stream), "reader": reader_state(reader)})
+    return state
 
 
 STATE = make()

@@ -220,6 +220,29 @@ def test_what_stays_in_the_old_process_is_finished_there_or_comes_back(tmp_path:
 
 
 @pytest.mark.slow
+def test_the_new_process_has_the_logs_of_a_hundred_streams_once(tmp_path: Path) -> None:
+    text = vhost_text(play=PATIENT, publish="grace 0; normal_timeout 600000;")
+    with UpgradingServer(tmp_path, text) as server, ExitStack() as stack:
+        for number in range(100):
+            publisher = stack.enter_context(Publisher(server.rtmp, timeout=60, chunk_size=65536))
+            publisher.publish(f"s{number}").tags([*headers(), *film(40, gop=50, size=50_000)])
+        until(lambda: sum(row["recv_bytes"] for row in server.clients()) > 200_000_000, "200 MB", 30)
+        before = resident(server.present)
+        report = server.upgrade()
+        assert report["taken"]["streams"] == 100
+        until(lambda: server.keeps, "a keeper: the old process has nothing left", 30)
+        after = resident(server.present)
+        print(f"{before >> 20} MiB before, {after >> 20} MiB after, {report['paused_ms']} ms")
+        assert before > 200 << 20, "the logs are there"
+        assert after < 1.1 * before
+
+
+def resident(pid: int) -> int:
+    """Resident memory of a process, bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.slow
 def test_hooks_recordings_and_segments_go_on(tmp_path: Path, h264: Clip) -> None:
     files = (
         f"dvr {{ enabled on; dvr_plan session; dvr_path {tmp_path}/rec/[stream].[timestamp].flv; }}"

@@ -5,6 +5,7 @@ frame, a tag or a block, is handed over as bytes; behind it a player is a positi
 """
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memset
 from posix.unistd cimport dup2, write
 
 from fastflv._ext.core.atomics cimport load32_acquire, load_relaxed, store32_release, store_relaxed
@@ -119,10 +120,14 @@ def player_state(Sender sender not None, SendHandle player not None):
         rest += b"\r\n"
     if p.waiting or (stop < load_relaxed(&log.head) and page_at(p, log, stop) == NULL):
         stop = -1
+    return values_of(p, rest, block, stop)
+
+
+cdef dict values_of(const PlayerState* p, bytes rest, bytes block, int64_t position):
     return {
         "rest": rest,
         "block": block,
-        "position": stop,
+        "position": position,
         "framing": p.framing,
         "thin": p.thin,
         "epoch_pos": p.epoch_pos,
@@ -135,6 +140,13 @@ def player_state(Sender sender not None, SendHandle player not None):
         "sends": p.sends,
         "jumps": p.jumps,
     }
+
+
+def player_form():
+    """Return the state of a player that has not begun: `player_state` gives the same names."""
+    cdef PlayerState p
+    memset(&p, 0, sizeof(p))
+    return values_of(&p, b"", b"", 0)
 
 
 def restore_player(Sender sender not None, SendHandle player not None, dict state not None):

@@ -1,14 +1,16 @@
 """A log as plain values, by which another process goes on with it: the same bytes at the same positions."""
 
+cimport cython
+from cpython.buffer cimport PyBuffer_FillInfo
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from fastflv._ext.core.atomics cimport load_relaxed, store32_release, store_relaxed, store_release
+from fastflv._ext.core.atomics cimport add32, load_relaxed, store32_release, store_relaxed, store_release
 from fastflv._ext.core.octets cimport load_be32, store_be32
 from fastflv._ext.log.block cimport block_drop, block_new
 from fastflv._ext.log.log cimport log_commit, log_publish, log_reserve
 from fastflv._ext.log.medialog cimport MediaLog
-from fastflv._ext.log.page cimport Page, Tag, page_tag_at
+from fastflv._ext.log.page cimport Page, Tag, page_drop, page_tag_at
 
 from fastflv.errors import HandoverError
 
@@ -18,17 +20,43 @@ cdef enum:
 cdef int64_t POSITION_MAX = 1 << 62
 
 
+@cython.final
+cdef class PageBytes:
+    """The bytes that a page has, read where they are. It pins the page."""
+
+    cdef Page* page
+    cdef int64_t used
+
+    def __dealloc__(self):
+        if self.page != NULL:
+            page_drop(self.page)
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.page.bytes, <Py_ssize_t>self.used, 1, flags)
+
+
+cdef object page_view(Page* page):
+    """Return a memoryview of what *page* has by now."""
+    cdef PageBytes found = PageBytes.__new__(PageBytes)
+    add32(&page.refs, 1)
+    found.page = page
+    found.used = page.used
+    return memoryview(found)
+
+
 def log_state(MediaLog log not None):
-    """Return the log as a dict of numbers and bytes. All that was written must be published."""
+    """Return the log as a dict of numbers, bytes and views of its pages. All that was written must be published."""
     cdef int32_t i, k
     cdef Page* page
     cdef Tag* tag
     cdef uint8_t row[ROW_BYTES]
     index = bytearray()
+    pages = []
     if log.log.written != load_relaxed(&log.log.head):
         raise HandoverError("a log has tags that are not published")
     for i in range(log.log.first, log.log.first + log.log.count):
         page = log.log.pages[i]
+        pages.append(page_view(page))
         for k in range(page.tag_count):
             tag = &page.tags[k]
             store_be32(row, tag.size)
@@ -39,7 +67,7 @@ def log_state(MediaLog log not None):
             index += row[:ROW_BYTES]
     return {
         "tail": log.tail,
-        "bytes": log.read(log.tail, log.head),
+        "pages": pages,
         "index": bytes(index),
         "dts_ms": log.log.written_dts,
         "key_pos": log.key_pos,
@@ -58,18 +86,11 @@ def restore_log(MediaLog log not None, dict state not None, uint32_t least):
 
     *least*: shortest tag of the container, bytes. Raises HandoverError, and what a conversion of a wrong value raises.
     """
-    cdef bytes data = state["bytes"]
     cdef bytes index = state["index"]
     cdef bytes headers = state["key_headers"]
     cdef const uint8_t* row = index
-    cdef const uint8_t* body = data
-    cdef int64_t size = len(data)
-    cdef int64_t at = 0
+    cdef const uint8_t* end = row + len(index)
     cdef int64_t key = state["key_pos"]
-    cdef int64_t dts
-    cdef uint32_t part
-    cdef uint8_t* out
-    cdef Py_ssize_t _i
     if log.log.count or log.log.written:
         raise HandoverError("the log is not empty")
     log.log.written = state["tail"]
@@ -77,19 +98,9 @@ def restore_log(MediaLog log not None, dict state not None, uint32_t least):
         raise HandoverError("the position or the index of a log is wrong")
     # Readers, and who trims, see nothing before the head.
     store_relaxed(&log.log.head, log.log.written)
-    for _i in range(len(index) // ROW_BYTES):
-        part = load_be32(row)
-        if part < least or <int64_t>part > size - at:
-            raise HandoverError("the index of a log does not fit its bytes")
-        dts = <int64_t>((<unsigned long long>load_be32(row + 4) << 32) | load_be32(row + 8))
-        out = log_reserve(log.log, part)
-        if out == NULL:
-            raise MemoryError
-        memcpy(out, body + at, part)
-        log_commit(log.log, part, dts, row[12], row[13])
-        at += part
-        row += ROW_BYTES
-    if at != size:
+    for view in state["pages"]:
+        row = write_page(log, view, row, end, least)
+    if row != end:
         raise HandoverError("the index of a log does not fit its bytes")
     log.log.written_dts = state["dts_ms"]
     log.log.epoch_ms = state["epoch_ms"]
@@ -105,6 +116,29 @@ def restore_log(MediaLog log not None, dict state not None, uint32_t least):
             raise MemoryError
         store_release(&log.log.key_pos, key)
         log.log.key_tags = state["key_tags"]
+
+
+cdef const uint8_t* write_page(
+    MediaLog log, const uint8_t[::1] body, const uint8_t* row, const uint8_t* end, uint32_t least
+) except NULL:
+    """Write the tags of one page, whose rows of the index begin at *row*; return the row behind them."""
+    cdef int64_t at = 0
+    cdef int64_t dts
+    cdef uint32_t part
+    cdef uint8_t* out
+    while at < body.shape[0]:
+        part = load_be32(row) if row < end else 0
+        if part == 0 or part < least or <int64_t>part > body.shape[0] - at:
+            raise HandoverError("the index of a log does not fit its bytes")
+        dts = <int64_t>((<unsigned long long>load_be32(row + 4) << 32) | load_be32(row + 8))
+        out = log_reserve(log.log, part)
+        if out == NULL:
+            raise MemoryError
+        memcpy(out, &body[at], part)
+        log_commit(log.log, part, dts, row[12], row[13])
+        at += part
+        row += ROW_BYTES
+    return row
 
 
 cdef bint starts_tag(MediaLog log, int64_t position) noexcept:

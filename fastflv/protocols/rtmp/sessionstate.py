@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
 from fastflv import limits
 from fastflv._ext.ingest.chunkstate import reader_state, restore_reader
@@ -16,7 +17,19 @@ KINDS = ("fmle", "haivision", "flash")
 STEADY = (StreamState.PUBLISHING, StreamState.PLAYING)
 
 
-def session_state(session: ServerSession) -> dict[str, Any] | None:
+class SessionState(TypedDict):
+    """A session, for another process."""
+
+    reader: dict[str, Any]
+    chunk_size: int
+    acks: list[int]
+    created: int
+    place: list[str]
+    streams: list[list[Any]]
+    "Id, state, name and kind of each."
+
+
+def session_state(session: ServerSession) -> SessionState | None:
     """Return *session* as plain values; None while something of it waits: input, an answer, or output."""
     streams = session.streams
     if not session.only_media or session.deferred or any(each.state not in STEADY for each in streams):
@@ -31,7 +44,7 @@ def session_state(session: ServerSession) -> dict[str, Any] | None:
     }
 
 
-def restore_session(session: ServerSession, state: dict[str, Any]) -> None:
+def restore_session(session: ServerSession, state: Mapping[str, Any]) -> None:
     """Have a new session go on as *state* says. Raises HandoverError: the session is of no use then."""
     try:
         tc_url, app = map(str, state["place"])

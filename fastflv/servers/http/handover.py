@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 from fastflv.access.request import AccessRequest
 from fastflv.errors import HandoverError
@@ -16,7 +16,7 @@ from fastflv.net.negotiation import Connect
 from fastflv.net.parcel import Descriptor, Parcel, read_record
 from fastflv.net.peer import Peer
 from fastflv.playing.player import Framing
-from fastflv.playing.threadplayer import ThreadPlayer
+from fastflv.playing.threadplayer import PlayerAt, ThreadPlayer
 from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.live import Live
 from fastflv.servers.http.play import DetachedPlay, RunningPlay
@@ -29,7 +29,30 @@ from fastflv.stream.streamstate import read_request, read_variant, request_state
 State = dict[str, Any]
 
 
-def play_state(client: Client) -> State | None:
+class PlayState(TypedDict):
+    """A player, for another process."""
+
+    fd: Descriptor
+    websocket: bool
+    stream: str
+    "Its id."
+
+    request: State
+    joined: float
+    asked: float
+    variant: State
+    received: int
+    player: PlayerAt
+
+
+class IdleState(TypedDict):
+    """A connection between two requests, for another process."""
+
+    fd: Descriptor
+    peer: State
+
+
+def play_state(client: Client) -> PlayState | None:
     """Return a player as plain values; None where another process cannot go on with it. Sender threads are paused."""
     link = client.link
     web = isinstance(link, WebSocketConnection)
@@ -66,7 +89,7 @@ def part_play(client: Client, live: Live, nothing: int) -> None:
         live.limit.release(client.request.peer.socket_ip)
 
 
-def idle_state(connection: HttpConnection) -> State | None:
+def idle_state(connection: HttpConnection) -> IdleState | None:
     """Return a connection between two requests as plain values; None where another process cannot go on with it."""
     if not connection.is_idle or connection.secure or connection.buffered:
         return None
@@ -95,7 +118,7 @@ class HandedIdle(HandedSocket):
         super().__init__(limit, peer, parcel.take(state["fd"]))
 
     async def _go_on(self) -> None:
-        await self._read(self._connect(self._peer), Resumption())
+        await self._read(self._connect(self._peer))
 
 
 class HandedPlay(HandedSocket):

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 from fastflv.access.request import AccessRequest
 from fastflv.containers.variant import Variant
@@ -15,10 +15,10 @@ from fastflv.net.handedsocket import HandedSocket, Resumption
 from fastflv.net.parcel import Descriptor, Parcel, read_record
 from fastflv.net.peer import Peer
 from fastflv.protocols.rtmp.events import PlayWanted, PublishWanted
-from fastflv.protocols.rtmp.sessionstate import KINDS, restore_session, session_state
+from fastflv.protocols.rtmp.sessionstate import KINDS, SessionState, restore_session, session_state
 from fastflv.servers.rtmp.connection import RtmpConnection
 from fastflv.servers.rtmp.options import RtmpOptions
-from fastflv.servers.rtmp.play import RtmpPlay
+from fastflv.servers.rtmp.play import PlayState, RtmpPlay
 from fastflv.servers.rtmp.publish import RtmpPublish
 from fastflv.servers.rtmp.server import RtmpServer
 from fastflv.stream.endreason import EndReason
@@ -29,7 +29,34 @@ State = dict[str, Any]
 Wanted = TypeVar("Wanted", PublishWanted, PlayWanted)
 
 
-def connection_state(connection: RtmpConnection) -> State | None:
+class PublishState(TypedDict):
+    """A publish, for another process."""
+
+    wanted: State
+    vhost: str
+    stream: str
+    "Its id."
+
+    request: State
+    bytes_before: int
+    joined: float
+
+
+class ConnectionState(TypedDict):
+    """A connection, for another process."""
+
+    fd: Descriptor
+    peer: State
+    tc_url: str
+    page_url: str
+    sent: int
+    vhost: str
+    session: SessionState
+    publishes: list[PublishState]
+    play: PlayState | None
+
+
+def connection_state(connection: RtmpConnection) -> ConnectionState | None:
     """Return *connection* as plain values; None where another process cannot go on with it. Sender threads are paused."""
     session, publishes, play, options = connection.carried
     transport = connection.transport
@@ -37,8 +64,10 @@ def connection_state(connection: RtmpConnection) -> State | None:
         return None
     at = session_state(session)
     playing = play.state() if play is not None else None
-    publishing = [_publish_state(each) for each in publishes]
-    if at is None or None in publishing or (playing is None and (play is not None or not publishing)):
+    publishing = [state for each in publishes if (state := _publish_state(each)) is not None]
+    if at is None or len(publishing) != len(list(publishes)):
+        return None
+    if playing is None and (play is not None or not publishing):
         return None
     return {
         "fd": Descriptor(transport.get_extra_info("socket").fileno()),
@@ -62,7 +91,7 @@ def part_connection(connection: RtmpConnection, nothing: int) -> None:
     connection.part()
 
 
-def _publish_state(publish: RtmpPublish) -> State | None:
+def _publish_state(publish: RtmpPublish) -> PublishState | None:
     publication = publish.publication
     if publication is None or publication.client is None or not publication.sink.on_air:
         return None

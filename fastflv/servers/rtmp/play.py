@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import parse_qsl
 
 from fastflv import limits
@@ -16,7 +16,7 @@ from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError
 from fastflv.playing.join import Join, JoinFailure, JoinRefused
 from fastflv.playing.player import Framing, Player
-from fastflv.playing.threadplayer import ThreadPlayer
+from fastflv.playing.threadplayer import PlayerAt, ThreadPlayer
 from fastflv.protocols.rtmp.events import PlayWanted
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.stream.clients import Client
@@ -38,6 +38,24 @@ NOT_FOUND = "NetStream.Play.StreamNotFound"
 FAILED = "NetStream.Play.Failed"
 CODES = {JoinFailure.MISSING: NOT_FOUND, JoinFailure.UNPLAYABLE: FAILED}
 "Codes of `onStatus` by what went wrong; FAILED for all others."
+
+
+class PlayState(TypedDict):
+    """A play, for another process."""
+
+    wanted: dict[str, Any]
+    vhost: str
+    stream: str
+    "Its id."
+
+    request: dict[str, Any]
+    joined: float
+    asked: float
+    variant: dict[str, Any]
+    paused: bool
+    seen: int
+    left: float
+    player: PlayerAt
 
 
 class RtmpPlay:
@@ -204,7 +222,7 @@ class RtmpPlay:
 
     # --- to another process ---
 
-    def state(self) -> dict[str, Any] | None:
+    def state(self) -> PlayState | None:
         """Return the play as plain values; None where another process cannot go on with it. Sender threads are paused."""
         client, player = self._client, self._player
         if (
