@@ -1,12 +1,15 @@
-// A wall of streams. Each tile is a WebSocket, which does not count among the six connections that a browser opens to a host.
+// A wall of streams. Tiles share the connection of the page where that is HTTP/2; else each is a WebSocket, which does not count among the
+// six connections that a browser opens to a host.
 import { useSignal } from "@preact/signals";
 import { listing } from "../live/streams";
 import { keyOf, sourceOf } from "../player/source";
 import { Stage } from "../player/stage";
 import { WALL_MAX, address, go } from "./address";
+import { sharesConnection } from "./connection";
 
 export function Wall() {
-  const { wall } = address.value;
+  const { wall, way } = address.value;
+  const wanted = way || (sharesConnection() ? "http" : "ws");
   const page = useSignal(0);
   const all = listing.value?.streams ?? [];
   const size = wall * wall;
@@ -44,7 +47,7 @@ export function Wall() {
       <ul class={`tiles across${wall}`}>
         {shown.map((each) => (
           <li key={keyOf(each)}>
-            <Stage tile source={sourceOf(each)} wanted="ws" onOpen={() => go({ wall: 0, stream: keyOf(each), url: "" })} />
+            <Stage tile source={sourceOf(each)} wanted={wanted} onOpen={() => go({ wall: 0, stream: keyOf(each), url: "" })} />
           </li>
         ))}
         {Array.from({ length: Math.max(0, size - shown.length) }, (_, n) => (

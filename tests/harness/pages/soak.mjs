@@ -1,8 +1,10 @@
-// A player that is left open: `node soak.mjs ORIGIN MINUTES`. Memory after a collection, and how far behind it plays, each minute.
+// A page that is left open: `node soak.mjs URL MINUTES`. Memory after a collection, and how far behind it plays, each minute or oftener.
 import { readFileSync } from "node:fs";
 import { browserSession, open, playing, run, videos } from "./browser.mjs";
 
-const [origin, minutes] = process.argv.slice(2);
+const [url, minutes] = process.argv.slice(2);
+const { origin } = new URL(url);
+const PERIOD_MS = Number(minutes) > 10 ? 60_000 : 15_000;
 
 // Resident memory of the processes that play, MB.
 async function resident(session) {
@@ -15,15 +17,18 @@ await run(async () => {
   const page = await open([origin]);
   const session = await browserSession();
   const own = await page.context().newCDPSession(page);
-  await page.goto(`${origin}/players/`);
+  await page.goto(url);
   await playing(page);
   const rows = [];
-  for (let minute = 0; minute <= Number(minutes); minute++) {
-    await page.waitForTimeout(60_000);
+  const begun = performance.now();
+  while (performance.now() - begun < Number(minutes) * 60_000) {
+    await page.waitForTimeout(PERIOD_MS);
     await own.send("HeapProfiler.collectGarbage");
     const { usedSize } = await own.send("Runtime.getHeapUsage");
     const [video] = await videos(page);
-    rows.push({ minute, heap: Math.round(usedSize / 1e4) / 100, resident: await resident(session), ahead: video.ahead, time: video.time });
+    const seconds = Math.round((performance.now() - begun) / 1000);
+    const elements = await page.evaluate(() => document.getElementsByTagName("*").length);
+    rows.push({ seconds, heap: Math.round(usedSize / 1e4) / 100, resident: await resident(session), elements, ahead: video.ahead, time: video.time });
     console.log(JSON.stringify(rows.at(-1)));
   }
   return { rows, seen: page.seen };
