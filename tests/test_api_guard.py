@@ -95,6 +95,8 @@ async def test_what_srs_shows_stays_open(path):
         (("Sec-Fetch-Site: same-site",), "localhost", 403),
         (("Sec-Fetch-Site: same-origin",), "localhost", 200),
         (("Sec-Fetch-Site: same-origin",), "evil.example", 403),
+        (("Sec-Fetch-Site: same-origin", "Origin: https://live.example"), "127.0.0.1:1985", 200),
+        (("Sec-Fetch-Site: cross-site", "Origin: http://10.0.0.5"), "10.0.0.5", 403),
     ],
 )
 @looped
@@ -134,6 +136,8 @@ async def test_a_form_of_another_site_changes_nothing_by_the_password_that_a_bro
             0
         ] == 200
         assert (await caller.raw(path, *more, method="POST"))[0] == 200
+        own = ("Origin: https://live.example", "Sec-Fetch-Site: same-origin")
+        assert (await caller.raw(path, *own, *more, method="POST"))[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,9 @@ export function logOut(): void {
 /** Ask the API, and return the good answer. Rejects with ApiError. */
 export async function ask<Answer>(path: string, method = "GET", abort?: AbortSignal): Promise<Answer> {
   const token = authorization();
+  const headers: Record<string, string> = token ? { Authorization: token } : {};
+  // A form of another site cannot send this type, and the server refuses forms.
+  if (method !== "GET") headers["Content-Type"] = "application/json";
   let response: Response;
   try {
     response = await fetch(path.startsWith("/") ? path : `/api/v1/${path}`, {
@@ -257,7 +260,7 @@ export async function ask<Answer>(path: string, method = "GET", abort?: AbortSig
       // Without credentials the browser shows no dialog of its own for a password.
       credentials: "omit",
       cache: "no-store",
-      headers: token ? { Authorization: token } : {},
+      headers,
       signal: abort ?? null,
     });
   } catch (error) {

@@ -21,14 +21,14 @@ def from_other_site(request: Request) -> bool:
 
 
 def from_other_origin(request: Request) -> bool:
-    """Return whether a browser says that a page of another origin made the request: by `Origin`, or by Fetch Metadata.
+    """Return whether a browser says that a page of another origin made the request: by Fetch Metadata, else by `Origin`.
 
     Browsers send no Fetch Metadata to a plain HTTP server on another machine, but each request whose answer a page could
     read, and each by another method than GET, has `Origin` (Fetch, 3.1). A page of the same host on another port is of
-    another origin.
+    another origin. Behind a proxy that writes another `Host`, Fetch Metadata alone tells.
     """
     origin = request.headers.get("origin")
-    if origin is None:
+    if origin is None or "sec-fetch-site" in request.headers:
         return from_other_site(request)
     return not _is_own(request, origin)
 
