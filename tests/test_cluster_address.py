@@ -65,6 +65,20 @@ def test_what_a_viewer_chooses_for_itself_is_not_passed_on(given, passed):
     assert upstream_param(given) == passed
 
 
+@pytest.mark.parametrize(
+    ("param", "query"),
+    [
+        ("?t=a%20b+c&u=%zz", "?t=a%20b+c&u=%25zz"),
+        ("?t=a b", "?t=a%20b"),
+        ("?t=100%&n=\u00e4\u20ac", "?t=100%25&n=%C3%A4%E2%82%AC"),
+        ("?t=a/b:c@d!$'()*,=~", "?t=a/b:c@d!$'()*,=~"),
+    ],
+)
+def test_over_http_parameters_are_a_query_and_over_rtmp_as_they_were_sent(param, query):
+    assert url_of(OriginAddress("http", "o", 80), NAME, "", param).target.endswith(f".flv{query}")
+    assert url_of(OriginAddress("rtmp", "o", 1935), NAME, "", param).stream == f"x.y z{param}"
+
+
 def test_a_redirect_names_a_stream_or_nothing():
     http = redirected("http://b:81/live/x.flv?t=1")
     rtmp = redirected("rtmp://b/live/x?t=1")

@@ -152,6 +152,100 @@ async def test_a_viewer_whom_the_origin_refuses_is_403_and_the_next_ones_paramet
                 assert await bad.answer() == 403
 
 
+class Closing:
+    """An origin that refuses as SRS does: it closes the connection of who has no good token, and serves the others."""
+
+    def __init__(self, origin: fastflv.Server, protocol: str) -> None:
+        self.asked = 0
+        self._port = port_of(origin, protocol)
+
+    async def __aenter__(self) -> Closing:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, origin = await asyncio.open_connection("127.0.0.1", self._port)
+        back = asyncio.ensure_future(pass_on(there, writer))
+        try:
+            head = b""
+            while data := await reader.read(65536):
+                head += data
+                if b"token=bad" in head:
+                    self.asked += 1
+                    return
+                origin.write(data)
+        finally:
+            back.cancel()
+            writer.close()
+            origin.close()
+
+
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+
+
+@pytest.mark.parametrize("protocol", ["rtmp", "flv"])
+@looped
+async def test_an_origin_that_refuses_by_closing_is_asked_with_the_parameters_of_the_next_viewer(protocol):
+    conf = edge_conf(0, protocol=protocol, more="follow_client off;")
+    async with fastflv.Server(ORIGIN) as origin, Closing(origin, protocol) as closing:
+        text = conf.replace("origin 127.0.0.1:0;", f"origin 127.0.0.1:{closing.port};")
+        async with fastflv.Server(text) as edge, filming(origin), Viewer(edge, "/live/x.flv?token=bad1"):
+            await until(lambda: closing.asked == 1)
+            async with Viewer(edge, "/live/x.flv?token=bad2"), Viewer(edge, "/live/x.flv?token=good") as good:
+                check_whole(await good.more(3))
+
+
+@looped
+async def test_viewers_go_on_with_parameters_that_count_when_those_of_the_first_one_do_no_more(caplog):
+    async with fastflv.Server(ORIGIN) as origin:
+        spent: set[str] = set()
+
+        @origin.on_play
+        async def judge(request: fastflv.AccessRequest) -> fastflv.Verdict:
+            return fastflv.forbid("spent") if request.param in spent else fastflv.ALLOW
+
+        async with (
+            fastflv.Server(edge_conf(port_of(origin))) as edge,
+            filming(origin),
+            Viewer(edge, "/live/x.flv?token=1") as first,
+            Viewer(edge, "/live/x.flv?token=2") as second,
+        ):
+            await first.more(3)
+            await second.more(3)
+            spent.add("?token=1")
+            origin.disconnect(players(origin)[0].id)
+            await second.more(50)
+            await first.more(50)
+            assert [client.request.param for client in players(origin)] == ["?token=2"]
+
+
+@looped
+async def test_parameters_of_an_rtmp_viewer_reach_an_origin_of_http_whatever_they_hold():
+    async with fastflv.Server(ORIGIN) as origin:
+        asked: list[str] = []
+
+        @origin.on_play
+        async def note(request: fastflv.AccessRequest) -> fastflv.Verdict:
+            asked.append(request.query["t"])
+            return fastflv.ALLOW
+
+        async with (
+            fastflv.Server(edge_conf(port_of(origin, "flv"), protocol="flv")) as edge,
+            filming(origin),
+        ):
+            assert isinstance(await ask_to_play(edge, "x?t=100% \u20ac HTTP/1.0"), Started)
+            await until(lambda: asked)
+            assert set(asked) == {"100% \u20ac HTTP/1.0"}
+            async with Viewer(edge, "/live/x.flv?t=1") as viewer:
+                await viewer.more(1)
+
+
 @pytest.mark.parametrize("output", ["flv", "ts", "ws", "m3u8", "rtmp"])
 @looped
 async def test_the_first_viewer_of_any_output_makes_the_edge_fetch(output):

@@ -25,6 +25,10 @@ VIEWER_WORDS: Final = frozenset({"start", "only", "hevc", "from", "chase", "to",
 "What a viewer asks of this server, or says about the place: the origin is asked for the whole stream, under the name of this vhost."
 
 _ORIGIN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]@]+)(?::([0-9]{1,5}))?")
+_BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+_URL_CHARS: Final = "%:/?[]@!$&'()*+,;=~"
+"What stands in a URL as it is (RFC 3986, 2.2 and 2.3), escapes included."
+
 _PAIRS = re.compile(r"[?&;#]+")
 
 
@@ -75,8 +79,12 @@ class UpstreamUrl:
 
     @property
     def target(self) -> str:
-        """Path and query of an HTTP request, or of an RTMP URL."""
-        return f"/{self.app}/{self.stream}" if self.app else f"/{self.stream}"
+        """Path and query of an RTMP URL, or of an HTTP one: then without what no HTTP request may hold."""
+        target = f"/{self.app}/{self.stream}" if self.app else f"/{self.stream}"
+        if self.origin.scheme in ("rtmp", "rtmps"):
+            return target
+        # RTMP viewers send parameters with spaces, and with signs that are no escapes.
+        return quote(_BARE_PERCENT.sub("%25", target), safe=_URL_CHARS)
 
     @property
     def shown(self) -> str:

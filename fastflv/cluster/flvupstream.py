@@ -84,8 +84,9 @@ class FlvUpstream(Upstream):
         self._reader.sink = publication.sink
 
     def _ended(self) -> Fault:
-        if not self._reply.status:
-            return Fault(FaultKind.UNREACHABLE, "the origin closed the connection without an answer")
+        if not self.has_media:
+            what = "media" if self._reply.status else "an answer"
+            return Fault(FaultKind.CLOSED, f"the origin closed the connection without {what}")
         return Fault(FaultKind.UNREACHABLE, "the connection to the origin was lost")
 
     @property

@@ -7,7 +7,7 @@ one of them goes on where players are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from fastflv import limits
 from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv.access.request import AccessRequest, Action
 from fastflv.cluster.address import OriginAddress, UpstreamUrl, url_of
+from fastflv.cluster.asking import Asking
 from fastflv.cluster.options import EdgeOptions
 from fastflv.cluster.rhythm import Rhythm
 from fastflv.cluster.search import Search
@@ -67,8 +68,7 @@ class Pull:
         "How often another upstream went on."
         self._shared = shared
         self._loop = shared.dialer.loop
-        self._request = request
-        "Whose parameters and protocol the origins are asked with."
+        self._asking = Asking(request)
         self._wishes: dict[Wish, None] = {}
         self._search: Search | None = None
         self._warm: Search | None = None
@@ -168,12 +168,12 @@ class Pull:
     def _url_at(self, origin: OriginAddress) -> UpstreamUrl:
         options = self.options
         vhost = options.vhost_at_origin(self.name.vhost)
-        return url_of(origin, self.name, vhost, self._request.param, options.secret)
+        return url_of(origin, self.name, vhost, self._asking.request.param, options.secret)
 
     @property
     def _origins(self) -> list[OriginAddress]:
         """In the order in which they are to be asked: the one that brings the stream last."""
-        origins = self._shared.origins_of(self.name, self.options, self._request.scheme)
+        origins = self._shared.origins_of(self.name, self.options, self._asking.request.scheme)
         present = self.upstream.origin if self.upstream is not None else None
         return sorted(origins, key=lambda origin: origin == present)
 
@@ -209,6 +209,15 @@ class Pull:
         if search is not None:
             search.stop()
 
+    def _requests(self) -> Iterator[AccessRequest]:
+        """Of all viewers, those who wait first."""
+        for wish in self._wishes:
+            yield wish.request
+        if self._viewers:
+            for client in self._shared.clients:
+                if client.stream is self._stream and not client.publish:
+                    yield client.request
+
     # --- SearchOwner ---
 
     def search_media(self, search: Search, upstream: Upstream) -> None:
@@ -231,26 +240,26 @@ class Pull:
             publication.end(EndReason.STREAM_ENDED)
         elif publication is None and not self._viewers:
             if FaultKind.REFUSED in kinds:
-                self._refuse_first(next(each for each in faults if each.kind is FaultKind.REFUSED))
-            elif FaultKind.UNREACHABLE not in kinds:
+                self._refuse_asked(next(each for each in faults if each.kind is FaultKind.REFUSED))
+            elif not kinds & {FaultKind.UNREACHABLE, FaultKind.CLOSED}:
                 self._refuse_impatient()
         if self._over or self._search is not None:
             return
-        if self._wishes or self._viewers or self._publication is not None:
-            self._again()
-        else:
+        if not self._wishes and not self._viewers and self._publication is None:
             self.end(EndReason.STREAM_ENDED)
+            return
+        may_be_refused = bool(kinds & {FaultKind.REFUSED, FaultKind.CLOSED})
+        if self._asking.failed(self._requests(), may_be_refused=may_be_refused):
+            self._seek()
+        else:
+            self._again()
 
-    def _refuse_first(self, fault: Fault) -> None:
-        """The viewer whose parameters the origins were given may not play: ask them with those of the next one."""
-        refused = self._request.param
+    def _refuse_asked(self, fault: Fault) -> None:
+        """Those whose parameters the origins were given may not play."""
+        refused = self._asking.request.param
         for wish in [wish for wish in self._wishes if wish.request.param == refused]:
             del self._wishes[wish]
             wish.refuse(JoinFailure.FORBIDDEN, f"the origin refuses {self.name.url}: {fault.why}")
-        following = next((wish.request for wish in self._wishes), None)
-        if following is not None:
-            self._request = following
-            self._seek()
 
     def _refuse_impatient(self) -> None:
         """All origins have answered: tell those who have waited for a publisher as long as they should."""
@@ -300,6 +309,7 @@ class Pull:
         self._leave_upstream()
         self.upstream = upstream
         self._lost_at = 0.0
+        self._asking.worked()
         self._leaves = False
         self._shared.origins.took(upstream.origin)
         now = self._loop.time()
@@ -418,8 +428,9 @@ class Pull:
         if self._warm is not None and options != former:
             self._warm.stop()
             self._warm = None
-        named = set(former.origins_for(self._request.scheme)) - set(options.origins_for(self._request.scheme))
-        if self.upstream is not None and self.upstream.origin in named:
+        scheme = self._asking.request.scheme
+        gone = set(former.origins_for(scheme)) - set(options.origins_for(scheme))
+        if self.upstream is not None and self.upstream.origin in gone:
             self._leaves = True
             if self._search is None:
                 self._seek()

@@ -130,8 +130,8 @@ class Relay:
         "For the next attempt."
         self._lost_at = 0.0
         "When the connection was lost, monotonic clock, seconds; 0: it was not."
-        self._has_refused = False
-        "The origin has answered, so it is not down."
+        self._has_answered = False
+        "The origin has answered, and ends the connection before the publish: it refuses, and is not down."
         self._moved: UpstreamUrl | None = None
         "Where the origin has sent the publish."
         self._over = False
@@ -231,6 +231,7 @@ class Relay:
         self._opening = self._loop.create_task(run())
 
     def _unanswered(self) -> None:
+        self._has_answered = False
         if self._link is not None:
             self._link.abort("no answer in time")
 
@@ -256,6 +257,8 @@ class Relay:
             match event:
                 case Connected(mark=mark) if mark and mark in self._marks:
                     self._refused("the publish comes from there")
+                case Connected():
+                    self._has_answered = True
                 case Started(stream_id=stream_id):
                     self._started(stream_id)
                 case Redirected(url=url):
@@ -283,8 +286,8 @@ class Relay:
         if moved is not None:
             self._open(moved)
             return
-        refused, self._has_refused = self._has_refused, False
-        if self._origin is not None and not refused:
+        answered, self._has_answered = self._has_answered, False
+        if self._origin is not None and not answered:
             self._shared.pulls.origins.failed(self._origin, fault)
         log.warning("publish of %s: %s: %s", self._name.url, self._origin, fault)
         if not self._lost_at:
@@ -303,6 +306,7 @@ class Relay:
         if self._stream_id:
             return
         self._deadline.clear()
+        self._has_answered = False
         self._stream_id = stream_id
         self._lost_at = 0.0
         log.info("publish of %s is passed on to %s", self._name.url, self._origin)
@@ -321,7 +325,7 @@ class Relay:
             self._client.drop(EndReason.ORIGIN)
         elif self._link is not None:
             # An origin that has lost the publish may not know that yet.
-            self._has_refused = True
+            self._has_answered = True
             self._link.abort(f"it refuses: {why}")
 
     def _follow(self, place: str) -> None:

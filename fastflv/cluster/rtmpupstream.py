@@ -135,6 +135,8 @@ class RtmpUpstream(Upstream):
         self._session.redirect_media(self.url.stream, publication.sink)
 
     def _ended(self) -> Fault:
+        if not self.has_media:
+            return Fault(FaultKind.CLOSED, "the origin closed the connection without media")
         return Fault(FaultKind.UNREACHABLE, "the connection to the origin was lost")
 
     @property

@@ -44,6 +44,9 @@ class FaultKind(Enum):
     REFUSED = "refused"
     "The origin does not let this server, or the viewer whose parameters it has, play."
 
+    CLOSED = "closed"
+    "The origin has closed the connection without media: it refuses, as SRS does, or is about to stop."
+
     MOVED = "moved"
     "The origin names another place: `Fault.why` is its URL."
 
@@ -155,6 +158,11 @@ class Upstream(ABC, asyncio.BufferedProtocol):
     def is_mute(self) -> bool:
         """The origin should have said something by now, and has not."""
         return self.received == 0 and self._speaks_first
+
+    @property
+    def has_media(self) -> bool:
+        """The origin has sent some of the stream."""
+        return self.attached or bool(self.held) or self._forgotten > 0
 
     @property
     def is_secure(self) -> bool:

@@ -10,6 +10,9 @@ PULL_LINGER_SECONDS: Final = 3.0
 PULL_RETRY_SECONDS: Final = 1.0
 "Pause before the origins are asked again that could not be reached, seconds (SRS: 3). A refused connection costs 0.1 ms."
 
+PULL_TRIES_MAX: Final = 8
+"Viewers whose parameters origins are asked with one behind the other, count, where those of the last one may have been refused; then comes a pause of PULL_RETRY_SECONDS."
+
 PULL_ABSENT_SECONDS: Final = 1.0
 "Streams that no origin has are not asked for again within this, seconds: a page that tries again and again costs the origins one request a second."
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from sys import intern
+from typing import Final
+from urllib.parse import quote
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
 from fastflv.protocols.http.message import Request
 from fastflv.stream.name import StreamName
+
+ASCII: Final = "".join(map(chr, range(128)))
 
 
 def access_request(
@@ -31,7 +35,7 @@ def access_request(
         stream=name.stream,
         output=output,
         scheme=scheme,
-        param=f"?{request.query}" if request.query else "",
+        param=f"?{_ascii(request.query)}" if request.query else "",
         # Thousands of players keep the same texts; interned ones are freed with the last of them.
         page_url=intern(page[: limits.PAGE_URL_CHARS_MAX]) if page else "",
         tc_url=intern(f"{scheme}://{headers.get('host', '')}/{name.app}"),
@@ -40,6 +44,11 @@ def access_request(
         path=intern(path),
         own=request.peer.own,
     )
+
+
+def _ascii(query: str) -> str:
+    """Return a query without bytes that no URL has: RTMP sends parameters as text, HTTP as bytes."""
+    return query if query.isascii() else quote(query, safe=ASCII, encoding="latin-1")
 
 
 def _bearer(authorization: str) -> str:
