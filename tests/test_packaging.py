@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import check_sdist  # noqa: E402
 import check_wheel  # noqa: E402
+import diagrams  # noqa: E402
 import pages  # noqa: E402
 
 GOOD_WHEEL = [
@@ -102,6 +103,11 @@ def test_a_registry_of_npm_that_does_not_answer_holds_up_no_build(tmp_path, monk
         begun = time.monotonic()
         assert pages.build() == f"npm's registry {registry} does not answer here; {pages.LATER}"
         assert time.monotonic() - begun < 30
+
+
+def test_the_drawings_of_the_documentation_are_those_of_their_text():
+    for name, picture in diagrams.PICTURES.items():
+        assert (diagrams.FOLDER / f"{name}.svg").read_text() == diagrams.draw(picture)
 
 
 def test_the_readme_has_one_line_that_runs_and_one_that_tests():
