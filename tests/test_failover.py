@@ -8,7 +8,7 @@ from itertools import count, pairwise
 import pytest
 from brokenline import BrokenLine
 from edgesite import ORIGIN, edge_conf, filming, players, port_of, two_origins
-from embedded import FRAME_MS, Film, looped
+from embedded import FRAME_MS, GOP, Film, looped
 from model.loop import until
 from viewer import Viewer, check_whole
 
@@ -39,7 +39,6 @@ async def test_another_origin_goes_on_where_the_lost_one_was(protocol, cut):
         Viewer(edge, "/live/x.flv") as one,
         Viewer(edge, "/live/x.flv") as two,
     ):
-        # The other origin has the newest GOP alone.
         await asyncio.gather(one.reach(3), two.reach(3))
         assert not players(second)
         cut(line)
@@ -93,6 +92,28 @@ async def test_origins_whose_streams_began_at_other_times_are_joined_by_their_fr
             await films[1].frames(10)
             check_whole(await viewer.more(10))
             check_times(viewer)
+
+
+@pytest.mark.parametrize("cut", ["hold", "cut"])
+@pytest.mark.parametrize("protocol", ["rtmp", "flv"])
+@looped
+async def test_another_origin_goes_on_where_viewers_do_not_have_its_newest_keyframe(protocol, cut):
+    async with (
+        two_origins(protocol) as (first, second, line, edge),
+        first.publish("live/x") as one,
+        second.publish("live/x") as two,
+    ):
+        films = [await Film(publisher).begin() for publisher in (one, two)]
+        for film in films:
+            await film.frames(2 * GOP - 5)
+        async with Viewer(edge, "/live/x.flv") as viewer:
+            await viewer.more(GOP - 5)
+            getattr(line, cut)()
+            for film in films:
+                await film.frames(10)
+            check_whole(await viewer.more(10))
+            check_times(viewer)
+            assert len(players(second)) == 1
 
 
 @looped

@@ -14,6 +14,7 @@ from fastflv.cluster.upstream import Dialer, Fault, FaultKind, Upstream, Upstrea
 from fastflv.containers.flv.metadata import script_name
 from fastflv.protocols.http.reply import Reply
 from fastflv.protocols.messagebudget import MessageBudget
+from fastflv.servers.http.live import RESUMES
 from fastflv.stream.publication import Publication
 
 AGENT = f"fastflv-edge/{__version__}"
@@ -25,12 +26,21 @@ class FlvUpstream(Upstream):
     _speaks_first = False
 
     def __init__(
-        self, dialer: Dialer, owner: UpstreamOwner, url: UpstreamUrl, origin: OriginAddress, hops: int = 0
+        self,
+        dialer: Dialer,
+        owner: UpstreamOwner,
+        url: UpstreamUrl,
+        origin: OriginAddress,
+        hops: int = 0,
+        *,
+        resumes: bool = False,
     ) -> None:
+        """*resumes*: players have the stream until now."""
         super().__init__(dialer, owner, url, origin, hops)
         self._reply = Reply()
         self._reader = TagReader()
         self._reader.sink = self._collected
+        self._resumes = resumes
         self._budget = MessageBudget()
 
     def _connected(self) -> None:
@@ -38,9 +48,10 @@ class FlvUpstream(Upstream):
         self._deadline.set(limits.UPSTREAM_HEAD_SECONDS)
         url = self.url
         worker = f"{WORKER}: {url.secret}\r\n" if url.secret else ""
+        resumes = f"{RESUMES}: 1\r\n" if self._resumes else ""
         self._write(
             f"GET {url.target} HTTP/1.1\r\nHost: {url.host}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\n"
-            f"{worker}Connection: close\r\n\r\n".encode("latin-1", "replace")
+            f"{worker}{resumes}Connection: close\r\n\r\n".encode("latin-1", "replace")
         )
 
     def _receive(self, data: memoryview) -> None:

@@ -19,7 +19,7 @@ from fastflv.cluster.asking import Asking
 from fastflv.cluster.options import EdgeOptions
 from fastflv.cluster.rhythm import Rhythm
 from fastflv.cluster.search import Search
-from fastflv.cluster.splice import Tail, tail_of
+from fastflv.cluster.splice import Tail, from_key, tail_of
 from fastflv.cluster.upstream import Fault, FaultKind, Held, Upstream
 from fastflv.cluster.wish import Wish
 from fastflv.config.masking import masked
@@ -162,7 +162,14 @@ class Pull:
     def _make_search(self, *, warm: bool = False) -> Search:
         shared, options = self._shared, self.options
         return Search(
-            shared.dialer, shared.origins, self, self.name, self._url_at, upnode=options.upnode, warm=warm
+            shared.dialer,
+            shared.origins,
+            self,
+            self.name,
+            self._url_at,
+            upnode=options.upnode,
+            warm=warm,
+            resumes=self._publication is not None and not warm,
         )
 
     def _url_at(self, origin: OriginAddress) -> UpstreamUrl:
@@ -222,7 +229,7 @@ class Pull:
 
     def search_media(self, search: Search, upstream: Upstream) -> None:
         if self._publication is None:
-            self._begin(upstream)
+            self._begin(upstream, upstream.held)
         else:
             self._compare(upstream)
 
@@ -272,8 +279,8 @@ class Pull:
 
     # --- feeding the stream ---
 
-    def _begin(self, upstream: Upstream) -> None:
-        """Have *upstream* feed the stream from its first message on."""
+    def _begin(self, upstream: Upstream, messages: Iterable[Held]) -> None:
+        """Have *upstream* feed the stream, from *messages* on, which it holds."""
         shared = self._shared
         address, scheme = canonical(upstream.address), upstream.url.origin.scheme
         peer = Peer(address, address, secure=upstream.is_secure)
@@ -298,7 +305,7 @@ class Pull:
         self._publication = publication
         self._stream = publication.stream
         log.info("stream %s is fetched from %s", self.name.url, masked(upstream.url.shown))
-        self._use(upstream, upstream.held)
+        self._use(upstream, messages)
 
     def _use(self, upstream: Upstream, messages: Iterable[Held]) -> None:
         """Give *messages* to the stream, then all that *upstream* brings. The other upstreams are closed."""
@@ -416,7 +423,7 @@ class Pull:
         log.info("stream %s goes on from %s at a keyframe", self.name.url, upstream.url.origin)
         publication.end(EndReason.RESTARTED)
         if not self._over:
-            self._begin(upstream)
+            self._begin(upstream, from_key(upstream.held))
 
     # --- ends ---
 

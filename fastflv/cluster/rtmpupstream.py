@@ -38,8 +38,9 @@ class RtmpUpstream(Upstream):
         hops: int = 0,
         *,
         upnode: bool = True,
+        resumes: bool = False,
     ) -> None:
-        """*upnode*: tell the origin about this server."""
+        """*upnode*: tell the origin about this server. *resumes*: players have the stream until now."""
         super().__init__(dialer, owner, url, origin, hops)
         arguments = ConnectArguments(
             tc_url=url.tc_url,
@@ -47,6 +48,7 @@ class RtmpUpstream(Upstream):
             flash_ver=f"fastflv/{__version__}",
             server=dialer.about if upnode else {},
             relay=True,
+            resumes=resumes,
         )
         self._session = ClientSession(arguments, noise=os.urandom(32))
         self._session.on_data = self._take_data

@@ -45,14 +45,19 @@ class Search:
         *,
         upnode: bool,
         warm: bool = False,
+        resumes: bool = False,
     ) -> None:
-        """*url_at* returns where an origin has the stream. *upnode*: tell RTMP origins about this server."""
+        """*url_at* returns where an origin has the stream. *upnode*: tell RTMP origins about this server.
+
+        *resumes*: players have the stream until now, from another connection.
+        """
         self._dialer = dialer
         self._origins = origins
         self._owner = owner
         self._name = name
         self._url_at = url_at
         self._upnode = upnode
+        self._resumes = resumes
         self.keep_seconds = 0.0
         "Of a warm one: how much of what came it keeps, seconds."
         self._warm = warm
@@ -126,9 +131,11 @@ class Search:
         self._origins.health(origin).attempts += 1
         upstream: Upstream
         if url.origin.scheme in ("rtmp", "rtmps"):
-            upstream = RtmpUpstream(self._dialer, self, url, origin, hops, upnode=self._upnode)
+            upstream = RtmpUpstream(
+                self._dialer, self, url, origin, hops, upnode=self._upnode, resumes=self._resumes
+            )
         else:
-            upstream = FlvUpstream(self._dialer, self, url, origin, hops)
+            upstream = FlvUpstream(self._dialer, self, url, origin, hops, resumes=self._resumes)
         self._attempts.append(upstream)
         upstream.open()
 

@@ -36,6 +36,13 @@ def is_frame(kind: int, body: bytes) -> bool:
     return body[0] & 15 not in (7, 12) or body[1] == 1
 
 
+def from_key(held: Sequence[Held]) -> list[Held]:
+    """Return *held* without the frames before the newest keyframe; without a keyframe all of it."""
+    newest = max((index for index, each in enumerate(held) if each.is_key), default=0)
+    before = [each for each in held[:newest] if not is_frame(each.kind, each.body)]
+    return [*before, *held[newest:]]
+
+
 class Tail:
     """The newest frames that players of a stream have."""
 

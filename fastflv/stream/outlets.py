@@ -22,8 +22,8 @@ CONTAINERS: Final = ("flv", "ts", "aac", "mp3", "rtmp")
 TIMED: Final = ("flv", "rtmp")
 "Containers whose bytes have the times that players are told."
 
-NewLog = Callable[[int], MediaLog]
-"Makes a log with the bounds of the stream; the argument is the history kept while nobody reads, ms."
+NewLog = Callable[[Variant], MediaLog]
+"Makes a log with the bounds of the stream."
 
 
 class Outlet:
@@ -75,7 +75,7 @@ class Outlets:
         return len(self._made)
 
     def open(self, variant: Variant, new_log: NewLog) -> Outlet:
-        """Return the outlet of *variant*; a new one begins with the newest GOP. Have it read before `close_unread`.
+        """Return the outlet of *variant*; a new one begins with the newest GOP, for RTMP with what servers resume from. Have it read before `close_unread`.
 
         *new_log* is asked now and never kept: it belongs to the owner of the outlets, and a cycle would keep all logs.
         """
@@ -88,14 +88,14 @@ class Outlets:
             if len(self._made) >= limits.OUTLETS_MAX:
                 self.close_unread()
             source = self._plain if variant.container == "flv" else self.open(variant.tags, new_log)
-            log = new_log(variant.keep_ms)
+            log = new_log(variant)
             remux = make_remux(variant, source.log, log)
             outlet = Outlet(self._writer, variant, log, remux, source)
             at = source.log.key_pos
-            if at >= 0:
-                remux.begin(source.log.key_headers, at)
-            else:
-                remux.begin(source.starts.header_tags(), source.log.head)
+            headers = source.log.key_headers if at >= 0 else source.starts.header_tags()
+            if variant.container == "rtmp":
+                at = source.starts.resume().position
+            remux.begin(headers, at if at >= 0 else source.log.head)
             self._made[variant] = outlet
         outlet.unread_since = None
         return outlet

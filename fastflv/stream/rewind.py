@@ -54,8 +54,8 @@ class Rewind:
         """Memory of its logs."""
         return sum(outlet.log.kept_bytes for outlet in self.outlets)
 
-    def open(self, variant: Variant = PLAIN) -> Outlet:
-        """Return the log of *variant* for a reader."""
+    def open(self, variant: Variant = PLAIN, *, resumes: bool = False) -> Outlet:
+        """Return the log of *variant* for a reader; *resumes* is of no meaning for the past."""
         return self.outlets.open(variant, self.stream.new_log)
 
     def start(
@@ -65,6 +65,7 @@ class Rewind:
         begin: StartMode | None = None,
         *,
         true_pace: bool = False,
+        resumes: bool = False,
     ) -> Start:
         """Where a player of *outlet* starts: at the keyframe that it asked for; with KEY, at the next one."""
         return outlet.starts.begin(

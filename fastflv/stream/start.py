@@ -150,6 +150,20 @@ class StartBlocks:
             position = self._log.position_at(self._log.head_dts - self._variant.keep_ms)
         return Start(MediaBlock(self._prefix(claims) + self._headers()), position)
 
+    def resume(self, claims: Tracks | None = None) -> Start:
+        """Start RESUME_PAST_MS before the head, or with the newest keyframe where that is older.
+
+        Times before the epoch are none that can be compared: there it is the GOP.
+        """
+        log = self._log
+        since = max(log.head_dts - limits.RESUME_PAST_MS, 0)
+        if log.epoch_ms > since:
+            return self.at_gop(claims)
+        position, has_key = log.position_at(since), log.key_pos >= 0
+        headers = log.key_headers if has_key else self._headers()
+        block = MediaBlock(self._prefix(claims) + headers)
+        return Start(block, min(position, log.key_pos) if has_key else position, pictured=has_key)
+
     def at_next_key(self, claims: Tracks | None = None) -> Start:
         """Start at the head, with sound at once and pictures from the next keyframe on."""
         if not self.has_video:

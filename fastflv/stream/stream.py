@@ -31,6 +31,9 @@ from fastflv.stream.start import Start, StartBurst
 from fastflv.stream.timeshift import Timeshift, TimeshiftOptions
 from fastflv.stream.tracks import BOTH, NONE, Tracks, track_of
 
+RESUMED: Final = ("flv", "rtmp")
+"Containers by which servers have streams of each other."
+
 AUTO_WINDOW: Final = -1
 "A merge window that follows the load."
 
@@ -185,7 +188,8 @@ class Stream:
             self.writer.clock = self.clock
         for outlet in self.outlets:
             log = outlet.log
-            log.history_ms = max(options.lag.jump_ms, outlet.variant.keep_ms)
+            log.keep_ms = self._keep_ms(outlet.variant)
+            log.history_ms = max(options.lag.jump_ms, log.keep_ms)
             log.keep_gop = options.gop_cache
             log.key_bytes_max = options.gop_bytes_max
             log.key_tags_max = options.gop_frames_max
@@ -209,6 +213,8 @@ class Stream:
         self._told = b""
         if self.clock is not None:
             self.clock.begin()
+        for outlet in self.outlets:
+            outlet.log.keep_ms = self._keep_ms(outlet.variant)
         self.writer.begin(max(gap, limits.TIME_FIRST_STEP_MS))
 
     def leave(self, now_ms: int) -> None:
@@ -219,6 +225,7 @@ class Stream:
         self.settled = False
         self.writer.forget_key()
         for outlet in self.outlets:
+            outlet.log.keep_ms = self._keep_ms(outlet.variant)
             # No page follows that would free them.
             outlet.log.trim()
 
@@ -378,11 +385,14 @@ class Stream:
         fresh, self._misfits = sorted(found - self._misfits), found
         return fresh
 
-    def open(self, variant: Variant = PLAIN) -> Outlet:
-        """Return the log of *variant* for a reader; from now on the publisher is read without delay."""
+    def open(self, variant: Variant = PLAIN, *, resumes: bool = False) -> Outlet:
+        """Return the log of *variant* for a reader; from now on the publisher is read without delay.
+
+        *resumes*: the reader is sent what came before the newest keyframe, at the times that it had.
+        """
         if self.wake is not None and not self.outlets.is_watched:
             self.wake()
-        if not self.outlets.tell_time:
+        if not resumes and not self.outlets.tell_time:
             self.writer.rebase()
         return self.outlets.open(variant, self.new_log)
 
@@ -393,11 +403,15 @@ class Stream:
         begin: StartMode | None = None,
         *,
         true_pace: bool = False,
+        resumes: bool = False,
     ) -> Start:
         """Where a player of *outlet* that joins now starts; its FLV header may claim other tracks than there are.
 
-        *begin* is what the player asks for. With *true_pace* and without *begin*, `gop` stands for `compact`.
+        *begin* is what the player asks for. With *true_pace* and without *begin*, `gop` stands for `compact`. One that
+        *resumes* has the stream from elsewhere until now.
         """
+        if resumes and begin is None and self.options.gop_cache:
+            return outlet.starts.resume(claims)
         if begin is None:
             begin = self.options.begin
             if true_pace and begin is StartMode.COMPACT:
@@ -411,9 +425,19 @@ class Stream:
         """Somebody reads the stream in some container."""
         return self.log.readers > 0 or self.log.followed > 0
 
-    def new_log(self, keep_ms: int = 0) -> MediaLog:
-        """Return a log with the bounds of the stream. *keep_ms*: history kept while nobody reads, ms."""
-        options = self.options
+    def _keep_ms(self, variant: Variant) -> int:
+        """Return how much of a log is kept whoever reads, ms."""
+        resumed = (
+            self.phase is Phase.LIVE
+            and self.options.gop_cache
+            and variant.container in RESUMED
+            and not variant.is_choice
+        )
+        return max(variant.keep_ms, limits.RESUME_PAST_MS if resumed else 0)
+
+    def new_log(self, variant: Variant = PLAIN) -> MediaLog:
+        """Return a log for *variant* with the bounds of the stream."""
+        options, keep_ms = self.options, self._keep_ms(variant)
         return MediaLog(
             history_ms=max(options.lag.jump_ms, keep_ms),
             history_bytes=limits.HISTORY_BYTES,

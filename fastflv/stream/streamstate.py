@@ -68,7 +68,7 @@ def _outlet_state(outlet: Outlet) -> State:
 
 def _restore_outlet(stream: Stream, state: State) -> None:
     variant = read_variant(state["variant"])
-    log = stream.new_log(variant.keep_ms)
+    log = stream.new_log(variant)
     restore_log(log, state["log"], TAG_BYTES_MIN.get(variant.container, 1))
     stream.outlets.resume(variant, log, state["remux"])
 

@@ -17,7 +17,7 @@ from fastflv.errors import AmfError, CommandError
 from fastflv.media.amf import amf0
 from fastflv.media.amf.values import UNDEFINED, EcmaArray, Value
 from fastflv.protocols.rtmp import address
-from fastflv.protocols.rtmp.connectarguments import RELAY, VIA
+from fastflv.protocols.rtmp.connectarguments import RELAY, RESUMES, VIA
 from fastflv.protocols.rtmp.events import ConnectWanted
 
 # Message types.
@@ -198,6 +198,7 @@ def read_connect(command: Command) -> ConnectWanted:
         caps_ex=caps_ex(told),
         relay=told.get(RELAY) is True
         or any(isinstance(each, dict) and "srs_server" in each for each in command.arguments[1:]),
+        resumes=told.get(RESUMES) is True,
         via=tuple(MARK.findall(text(VIA)))[: limits.VIA_MARKS_MAX],
     )
 

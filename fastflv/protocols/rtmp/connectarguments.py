@@ -15,6 +15,9 @@ from fastflv.media.amf.values import Value
 RELAY: Final = "fastflvRelay"
 "Field of a client that is a server, and plays for others."
 
+RESUMES: Final = "fastflvResumes"
+"Field of a relay that has the stream already."
+
 VIA: Final = "fastflvVia"
 "Name of the marks in the command object, which are apart by blanks."
 
@@ -44,6 +47,9 @@ class ConnectArguments:
     relay: bool = False
     "Say that what is played goes on to players: fastflv sends frames at their own times then."
 
+    resumes: bool = False
+    "Say that players have the stream until now, from elsewhere: fastflv begins with what came before the newest keyframe."
+
     server: Mapping[str, str | float] = field(default_factory=dict)
     "What SRS's edges tell about themselves (`srs_server`, `srs_id`, ...), in an object of its own; empty: nothing."
 
@@ -68,4 +74,6 @@ class ConnectArguments:
             told["capsEx"] = float(self.caps_ex)
         if self.relay:
             told[RELAY] = True
+        if self.resumes:
+            told[RESUMES] = True
         return told

@@ -67,6 +67,9 @@ class ConnectWanted(Event):
     relay: bool = False
     "The client is a server that plays for others: an edge of fastflv or SRS."
 
+    resumes: bool = False
+    "It has the stream until now, from another server."
+
     via: tuple[str, ...] = ()
     "Marks of the servers that the stream has passed, the first one first; empty where no fastflv sends it on."
 

@@ -35,6 +35,9 @@ TRUE_PACE_AGENTS: Final = ("Lavf/", "fastflv-edge/", "SRS/")
 have other names), and servers that play for others."""
 
 
+RESUMES: Final = "Fastflv-Resumes"
+"Field of a request of an edge whose players have the stream until now, from another server."
+
 _variant = lru_cache(limits.PLAIN_VARIANTS_MAX)(Variant)
 "Players without wishes of their own share a few variants."
 
@@ -113,7 +116,9 @@ class Live:
             refuse_play(exchange, name.url, Response.of_text(400, f"{name.url}: {error}"))
             return
         true_pace = request.headers.get("user-agent", "").startswith(TRUE_PACE_AGENTS)
-        wish = Wish(name, variant, mode, options.claims(variant), options.on_missing, true_pace, rewind)
+        resumes = RESUMES.lower() in request.headers
+        claims = options.claims(variant)
+        wish = Wish(name, variant, mode, claims, options.on_missing, true_pace, rewind, resumes)
         if request.method == "HEAD":
             HeadPlay(self, exchange, wish).begin()
         elif wants_upgrade(request):

@@ -63,6 +63,8 @@ class Wish(NamedTuple):
     "No frame is moved in time: `gop` stands for `compact`, unless the request names a start."
     rewind: RewindWish | None = None
     "None: at the live edge."
+    resumes: bool = False
+    "The client has the stream until now, from another server."
 
     @property
     def head(self) -> Response:
@@ -134,8 +136,9 @@ class RunningPlay:
         if wish.rewind is not None:
             self._rewind = live.joins.rewinds.begin(stream, wish.rewind)
         source = self._rewind or stream
-        outlet = source.open(wish.variant)
-        player.start(outlet, source.start(outlet, wish.claims, wish.mode, true_pace=wish.true_pace), preamble)
+        outlet = source.open(wish.variant, resumes=wish.resumes)
+        start = source.start(outlet, wish.claims, wish.mode, true_pace=wish.true_pace, resumes=wish.resumes)
+        player.start(outlet, start, preamble)
 
     def leave(self, reason: EndReason) -> None:
         """The play is over."""

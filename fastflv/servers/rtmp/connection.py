@@ -48,8 +48,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
         "Of its first client too; publishes beside that have ids of their own."
         self.tc_url = ""
         self.page_url = ""
-        self.relay = False
-        "The peer is a server that plays for others."
+        self.relay = self.resumes = False
+        "The peer is a server that plays for others; it has the stream until now, from another server."
         self.sent = 0
         "Bytes of answers; media that a player sends is not among them."
         self._loop = server.loop
@@ -238,7 +238,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         options = self._options = self.server.vhost_of(event.vhost)
         self.tc_url = event.tc_url
         self.page_url = event.page_url
-        self.relay = event.relay
+        self.relay, self.resumes = event.relay, event.resumes
         if options is None:
             # The stream may still name the vhost: rtmp://192.0.2.1/live/name?vhost=example.com.
             self._session.accept_connect()

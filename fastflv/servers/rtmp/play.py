@@ -324,13 +324,14 @@ class RtmpPlay:
         elif self._wants_media and source.outlets.refusal(self._variant):
             self._ended(EndReason.NO_ROOM, True)
         elif self._wants_media:
-            outlet = source.open(self._variant)
+            resumes = connection.resumes and self._seen < 0
+            outlet = source.open(self._variant, resumes=resumes)
             # Not before: the times that an idle player was told go on.
             idle.discard(self)
             # A GOP that was sent in part would turn the player's time back.
             fresh = source.log.key_pos >= self._seen
             mode = self._mode if fresh else StartMode.KEY
-            start = source.start(outlet, begin=mode, true_pace=connection.relay)
+            start = source.start(outlet, begin=mode, true_pace=connection.relay, resumes=resumes)
             self._player.start(outlet, start)
         else:
             idle.add(self)
