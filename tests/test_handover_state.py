@@ -354,6 +354,7 @@ def test_a_record_takes_its_fields_by_their_types() -> None:
         "secure": False,
         "id": "x",
         "own": False,
+        "relayed": False,
         "more": 1,
     }
     assert read_record(Peer, values) == Peer("1.2.3.4", "", 1, 2, False, "x")

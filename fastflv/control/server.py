@@ -20,7 +20,6 @@ from fastflv.access.verdict import Verdict, forbid
 from fastflv.config.diff import differences
 from fastflv.config.model.caster import StreamCaster
 from fastflv.config.model.server import Settings
-from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.config.routes import RouteKind, with_former
 from fastflv.control.adoption import adopt_options
 from fastflv.control.api import ApiRooms
@@ -76,7 +75,7 @@ from fastflv.servers.pages.built import find_built
 from fastflv.servers.pages.livestreams import LiveStreams
 from fastflv.servers.pages.server import PageServer
 from fastflv.servers.push.intake import Intakes
-from fastflv.servers.push.tcp import FlvTcpServer, TcpPlace
+from fastflv.servers.push.tcp import FlvTcpServer
 from fastflv.servers.recordings.api import RecordApi
 from fastflv.servers.recordings.files import RecordingFiles
 from fastflv.servers.recordings.streams import RecordedStreams
@@ -175,7 +174,9 @@ class Server:
         )
         intakes = Intakes(self.publications, self.turns, lambda vhost: self.runtime.vhosts[vhost].publish)
         self.push = Push(intakes)
-        self.flv_tcp = FlvTcpServer(loop, intakes, self.connection_limit, self.quiet, place=self._tcp_place)
+        self.flv_tcp = FlvTcpServer(
+            loop, intakes, self.connection_limit, self.quiet, place=self.options.tcp_place
+        )
         self.files = FileServer(self.file_pool)
         self.clips = ClipServer(self.joins, Clips(self.file_pool.clips))
         heap = Heap(loop)
@@ -187,6 +188,7 @@ class Server:
             clips=self.clips.clips,
             vhost_of=self.options.hls,
             is_own=self._is_own,
+            pass_on=self._pass_on,
             new_id=new_id,
         )
         self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self.options.record)
@@ -395,7 +397,7 @@ class Server:
         handler = Caster(
             self.push,
             caster.output,
-            vhost_of=self._vhost_name,
+            vhost_of=self.options.vhost_name,
             cross_domain=lambda: self._cross_domain(RouteKind.MOUNT),
             trusted=self._trusted,
         )
@@ -440,11 +442,14 @@ class Server:
         return Site(vhost.vhost.name, routes, vhost.site.signed)
 
     def _clip(self, exchange: Exchange, match: Match) -> bool:
-        return self.clips.handle(exchange, match.name, exchange.request.path.rpartition(".")[2])
+        return self._pass_on(exchange, match.name) or self.clips.handle(
+            exchange, match.name, exchange.request.path.rpartition(".")[2]
+        )
 
     def _playlist(self, exchange: Exchange, match: Match) -> bool:
         name = match.name
-        if not match.folders or self.hub.find(name) is not None or self.hls.muxers.find(name) is not None:
+        is_known = self.hub.find(name) is not None or self.hls.muxers.find(name) is not None
+        if not match.folders or is_known or not self._is_own(name):
             return self.hls.playlist(exchange, name)
 
         def absent() -> None:
@@ -456,14 +461,6 @@ class Server:
 
     def _files(self, exchange: Exchange, match: Match) -> None:
         self.files.answer(exchange, match.folders, lambda: refuse_path(exchange))
-
-    def _vhost_name(self, host: str) -> str | None:
-        found = self.runtime.vhost(host)
-        return found.vhost.name if found is not None else None
-
-    def _tcp_place(self) -> TcpPlace | None:
-        vhost, tcp = self._vhost_name(DEFAULT_VHOST), self.runtime.settings.flv_tcp
-        return TcpPlace(vhost, tcp.app) if vhost is not None and tcp.enabled else None
 
     def _rules_of(self, vhost: str) -> Sequence[Rule]:
         found = self.runtime.vhosts.get(vhost)
@@ -484,6 +481,9 @@ class Server:
             *hooks,
             *relays,
         )
+
+    def _pass_on(self, exchange: Exchange, name: StreamName) -> bool:
+        return self.siblings is not None and self.siblings.pass_on(exchange, name)
 
     def _is_own(self, name: StreamName) -> bool:
         """Off for a stream that another worker publishes: what is done once for each publish is done there."""

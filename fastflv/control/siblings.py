@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
+from zlib import crc32
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest, Action, Role
@@ -21,6 +22,7 @@ from fastflv.cluster.address import WORKER, OriginAddress
 from fastflv.cluster.options import EdgeOptions, pulled
 from fastflv.control.workerchannel import Fields, WorkerChannel
 from fastflv.control.workerplace import WorkerPlace
+from fastflv.control.workerrelay import HOST, VIEWER, WorkerRelay, viewer_of
 from fastflv.net.listener import Acceptance, Listener
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HOST: Final = "127.0.0.1"
 IN_PROCESS: Final = Peer("", "")
 
 
@@ -98,7 +99,8 @@ class PrivatePort:
         if not hmac.compare_digest(secret.encode(), self._secret.encode()):
             exchange.respond(Response.of_text(403, "this port is for the workers of the server"))
             return
-        request.peer = replace(request.peer, own=True)
+        viewer = request.headers.pop(VIEWER.lower(), "")
+        request.peer = viewer_of(viewer, replace(request.peer, own=True))
         is_api = request.path.startswith("/api/") or request.path == "/metrics"
         (self._api if is_api else self._streams)(exchange)
 
@@ -117,6 +119,7 @@ class Siblings:
         "The worker that published each stream last, the newest ones at the end."
         self._claimed: dict[str, StreamName] = {}
         "Names that publishers of this worker have, by client."
+        self._relay = WorkerRelay(loop, place.secret)
         self._listener: Listener | None = None
         self._channel: WorkerChannel | None = None
 
@@ -154,6 +157,7 @@ class Siblings:
 
     def close(self) -> None:
         """Answer nobody any more."""
+        self._relay.close()
         if self._listener is not None:
             self._listener.close()
         if self._channel is not None:
@@ -166,6 +170,20 @@ class Siblings:
     def home(self, name: StreamName) -> int:
         """Return the worker that publishes a stream, or did so last; 0: none did, as far as is remembered."""
         return self._homes.get(name, 0)
+
+    def pass_on(self, exchange: Exchange, name: StreamName) -> bool:
+        """Have another worker answer a request of a viewer of HLS; False where it is answered here."""
+        vhost = self._server.runtime.vhosts.get(name.vhost)
+        ports = self.place.ports
+        if vhost is not None and vhost.edge is not None:
+            # Each worker fetches such a stream for itself: the name says which of them makes the segments.
+            worker = crc32("/".join(name).encode()) % len(ports) + 1
+        else:
+            worker = self.home(name)
+        if worker in (0, self.place.number) or exchange.request.peer.relayed:
+            return False
+        self._relay.send(exchange, ports[worker - 1])
+        return True
 
     def is_own(self, name: StreamName) -> bool:
         """Off where another worker does for a stream what is done once: recording, forwards and files of HLS."""

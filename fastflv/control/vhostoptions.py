@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.record.options import RecordOptions
 from fastflv.servers.hls import HlsOptions
+from fastflv.servers.push.tcp import TcpPlace
 from fastflv.servers.recordings.request import RecordSite
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.stream.name import StreamName
@@ -24,6 +26,15 @@ class VhostOptions:
     def __init__(self, runtime: Callable[[], Runtime], is_own: Callable[[StreamName], bool]) -> None:
         self._runtime = runtime
         self._is_own = is_own
+
+    def vhost_name(self, host: str) -> str | None:
+        found = self._runtime().vhost(host)
+        return found.vhost.name if found is not None else None
+
+    def tcp_place(self) -> TcpPlace | None:
+        """Return where FLV over TCP is published; None where it is off."""
+        vhost, tcp = self.vhost_name(DEFAULT_VHOST), self._runtime().settings.flv_tcp
+        return TcpPlace(vhost, tcp.app) if vhost is not None and tcp.enabled else None
 
     def rtmp(self, host: str) -> RtmpOptions | None:
         found = self._runtime().vhost(host)

@@ -93,3 +93,12 @@ WORKER_STEADY_SECONDS: Final = 30.0
 
 WORKER_HOMES_MAX: Final = 10_000
 "Streams of which is remembered which worker had them, beyond those that are live, count: some 300 bytes each."
+
+WORKER_RELAY_SECONDS: Final = 40.0
+"How long a worker waits for the head of an answer of another one, seconds: above HLS_HOLD_SECONDS, for which a playlist waits for its first segment, behind a hook that takes its time."
+
+WORKER_RELAY_BYTES: Final = 256 * 1024
+"Largest answer of another worker that is taken whole before it is passed on, bytes: playlists, and segments of audio; larger ones are passed on as they come."
+
+WORKER_RELAY_LINKS: Final = 32
+"Idle connections that a worker keeps to each other one for such requests, count: each has a place in `max_connections` there."

@@ -37,6 +37,9 @@ class Peer:
     own: bool = False
     "Another process of this server."
 
+    relayed: bool = False
+    "Another process of this server has passed the viewer's request on."
+
     @classmethod
     def accepted(cls, remote: object, local_port: int, secure: bool = False) -> Peer:
         """Make the Peer of a new socket; *remote* is what `getpeername()` or `accept()` calls its address."""

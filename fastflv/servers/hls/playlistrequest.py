@@ -106,6 +106,16 @@ class PlaylistRequest:
         request, scheme = self._exchange.request, self._exchange.scheme
         return access_request(request, Action.PLAY, self._name, "hls-play", scheme, self._client_id)
 
+    def _pass_on(self) -> bool:
+        """Whether another process answers: the stream came to be published there meanwhile."""
+        if not self._server.pass_on(self._exchange, self._name):
+            return False
+        # Of the one that answers now.
+        on_lost = self._exchange.on_lost
+        self._forget()
+        self._exchange.on_lost = on_lost
+        return True
+
     def _admitted(self) -> bool:
         """Answer with what there is, or wait for the first segment; False: the stream has to be found."""
         response = self._answer()
@@ -123,6 +133,8 @@ class PlaylistRequest:
 
     def _ready(self, stream: Stream) -> None:
         """The stream is there: its muxer makes the first segment."""
+        if self._pass_on():
+            return
         response = self._answer()
         if response is not None:
             self._respond(response)
@@ -151,6 +163,8 @@ class PlaylistRequest:
         """There is a segment, or the muxer has ended."""
         if self._server.stopped:
             self._respond(_stopping())
+            return
+        if self._pass_on():
             return
         response = self._answer()
         muxer = self._find()

@@ -34,7 +34,7 @@ class HlsServer:
 
     The router asks `playlist` and `segment` before the mounts: the name of a segment may also be that of a
     stream. *vhost_of*: the present options of a vhost by its own name, None where HLS is off. *is_own*: as `HlsMuxers`
-    has it.
+    has it. *pass_on*: has another process answer a request for a stream whose segments it makes; False: it does not.
     """
 
     def __init__(
@@ -47,9 +47,11 @@ class HlsServer:
         clips: Clips,
         vhost_of: Callable[[str], HlsOptions | None],
         is_own: Callable[[StreamName], bool] = lambda name: True,
+        pass_on: Callable[[Exchange, StreamName], bool] = lambda exchange, name: False,
         new_id: Callable[[], str],
     ) -> None:
         self.joins = joins
+        self.pass_on = pass_on
         self._heap = heap
         self.muxers = HlsMuxers(joins.loop, joins.hub, clients, files, heap, vhost_of, is_own)
         "To be told of streams by the hub, and of reloads by `reconfigure`."
@@ -77,6 +79,8 @@ class HlsServer:
         found = self.muxers.stream_of(options, exchange.request.path, name) if options is not None else None
         if options is None or found is None:
             return False
+        if self.pass_on(exchange, found):
+            return True
         try:
             wish = window_of(exchange.request.args)
         except UsageError as error:
@@ -95,7 +99,7 @@ class HlsServer:
         options = self.muxers.vhost_of(name.vhost)
         muxer = self.muxers.muxer_of_segment(options, request.path) if options is not None else None
         if muxer is None:
-            return False
+            return options is not None and self._pass_on(exchange, options.names.segment_of(request.path))
         if muxer.fetch(request.path[1:]) is None:
             # A stream may have the name of another stream's segment.
             stem = request.path.rpartition("/")[2].rpartition(".")[0]
@@ -109,8 +113,10 @@ class HlsServer:
     def past(self, exchange: Exchange, name: StreamName) -> bool:
         """Answer a request for a segment of the past. False where the path is none."""
         options = self.muxers.vhost_of(name.vhost)
-        if options is None or options.names.keys or self.windows.get(name) is None:
+        if options is None or options.names.keys:
             return False
+        if self.windows.get(name) is None:
+            return self._pass_on(exchange, name)
         found = self.windows.segment(exchange.request.path, name)
         if found is None:
             exchange.respond(gone(WindowRequest.what))
@@ -124,9 +130,18 @@ class HlsServer:
         options = self.muxers.vhost_of(name.vhost)
         muxer = self.muxers.muxer_of_key(options, exchange.request.path) if options is not None else None
         if muxer is None:
-            return False
+            return options is not None and self._pass_on(
+                exchange, options.names.key_of(exchange.request.path)
+            )
         KeyRequest(self, exchange, muxer).begin()
         return True
+
+    def _pass_on(self, exchange: Exchange, name: StreamName | None) -> bool:
+        """Have another process answer a request for a file of a stream, unless the file has the name of a stream here."""
+        if name is None:
+            return False
+        stem = exchange.request.path.rpartition("/")[2].rpartition(".")[0]
+        return self.joins.hub.find(name._replace(stream=stem)) is None and self.pass_on(exchange, name)
 
     def count(self, request: AccessRequest, stream: Stream | None, keep_seconds: float, size: int) -> None:
         """Count a viewer of a playlist, and *size* bytes sent to it."""

@@ -1,0 +1,146 @@
+"""Requests that one worker passes on to another one: what is asked, what comes back, and what a lost worker means."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from embedded import looped
+from model.ports import free_ports
+
+from fastflv import limits
+from fastflv.control.workerrelay import VIEWER, WorkerRelay, viewer_of
+from fastflv.net.peer import Peer
+from fastflv.protocols.http.message import Request
+from fuzzing.standins import Answers
+
+VIEWER_PEER = Peer("192.0.2.7", "10.0.0.1", 4000, 8080, secure=True, id="abcdefgh")
+
+
+def exchange(method: str = "GET", path: str = "/live/ä b.ts", query: str = "hls_ctx=1&a=%20") -> Answers:
+    headers = {"host": "a.test", "user-agent": "x", "connection": "close", "range": "bytes=0-"}
+    return Answers(Request(method, path, query, "1.1", headers, keep_alive=True, peer=VIEWER_PEER))
+
+
+Answering = Callable[[bytes], bytes]
+
+
+@asynccontextmanager
+async def worker(answering: Answering, asked: list[bytes]) -> AsyncIterator[int]:
+    """A worker: each connection answers each request by *answering*, and closes where that is empty; yields its port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while answer := answering(head := await reader.readuntil(b"\r\n\r\n")):
+                asked.append(head)
+                writer.write(answer)
+        except asyncio.IncompleteReadError:
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def passed(relay: WorkerRelay, port: int, one: Answers) -> Answers:
+    relay.send(one, port)
+    while not one.answered or one.on_lost is not None:
+        await asyncio.sleep(0.005)
+    return one
+
+
+WHOLE = b"HTTP/1.1 206 Partial Content\r\nContent-Type: video/MP2T\r\nContent-Length: 3\r\nETag: x\r\nServer: f\r\n\r\nabc"
+
+
+@looped
+async def test_a_request_is_passed_on_as_it_came_with_its_viewer_and_its_answer_comes_back():
+    asked: list[bytes] = []
+    relay = WorkerRelay(asyncio.get_running_loop(), "5ec4e7")
+    async with worker(lambda head: WHOLE, asked) as port:
+        for _ in range(2):
+            response = (await passed(relay, port, exchange())).response
+            assert response is not None
+            assert (response.status, response.body, response.content_type) == (206, b"abc", "video/MP2T")
+            assert response.headers == {"etag": "x"}
+        relay.close()
+    lines = asked[0].decode().split("\r\n")
+    assert lines[0] == "GET /live/%C3%A4%20b.ts?hls_ctx=1&a=%20 HTTP/1.1"
+    fields = dict(line.split(": ", 1) for line in lines[1:] if line)
+    assert fields["host"] == "a.test" and fields["range"] == "bytes=0-" and "connection" not in fields
+    viewer = viewer_of(fields[VIEWER], Peer("", ""))
+    assert viewer.relayed and not viewer.own
+    assert (viewer.ip, viewer.port, viewer.secure, viewer.id) == ("192.0.2.7", 4000, True, "abcdefgh")
+
+
+@looped
+async def test_a_request_without_a_viewer_is_of_the_worker_that_asks():
+    own = Peer("127.0.0.1", "127.0.0.1", own=True)
+    assert viewer_of("", own) is own
+
+
+@looped
+async def test_a_head_request_is_answered_without_waiting_for_a_body():
+    asked: list[bytes] = []
+    relay = WorkerRelay(asyncio.get_running_loop(), "s")
+    async with worker(lambda head: WHOLE.removesuffix(b"abc"), asked) as port:
+        response = (await passed(relay, port, exchange("HEAD"))).response
+        assert response is not None and (response.status, response.endless) == (206, True)
+        relay.close()
+
+
+@looped
+async def test_a_connection_that_was_closed_meanwhile_is_made_anew():
+    asked: list[bytes] = []
+    answers = iter([WHOLE, b"", WHOLE])
+    relay = WorkerRelay(asyncio.get_running_loop(), "s")
+    async with worker(lambda head: next(answers), asked) as port:
+        for _ in range(2):
+            response = (await passed(relay, port, exchange())).response
+            assert response is not None and response.status == 206
+        relay.close()
+
+
+@pytest.mark.parametrize("answer", [b"", b"no HTTP\r\n\r\n"])
+def test_a_worker_that_does_not_answer_is_a_503_that_says_when_to_try_again(answer):
+    async def run() -> None:
+        relay = WorkerRelay(asyncio.get_running_loop(), "s")
+        async with worker(lambda head: answer, []) as port:
+            response = (await passed(relay, port, exchange())).response
+            assert (
+                response is not None and response.status == 503 and response.headers == {"Retry-After": "1"}
+            )
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+@looped
+async def test_a_worker_that_is_gone_or_silent_is_a_503(monkeypatch):
+    monkeypatch.setattr(limits, "WORKER_RELAY_SECONDS", 0.05)
+    relay = WorkerRelay(asyncio.get_running_loop(), "s")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for port in (silent.getsockname()[1], *free_ports(1)):
+            response = (await passed(relay, port, exchange())).response
+            assert response is not None and response.status == 503
+
+
+@looped
+async def test_a_viewer_who_leaves_ends_the_request():
+    relay = WorkerRelay(asyncio.get_running_loop(), "s")
+    gone = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        one.lose()
+        await reader.read()
+        gone.set()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        one = exchange()
+        relay.send(one, server.sockets[0].getsockname()[1])
+        await gone.wait()
+        assert not one.answered
