@@ -357,6 +357,46 @@ def test_the_cluster_shows_origins_and_destinations_with_their_state(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["hevc_aac", "h264_alaw"])
+def test_a_preview_names_the_codec_that_the_browser_lacks_and_plays_what_it_has(
+    make: Make, chromium: PageDriver, clips: dict[str, Clip], name: str
+) -> None:
+    need_page("/console/")
+    if name not in clips:
+        pytest.skip(f"this ffmpeg cannot make {name} in FLV")
+    server = make(vhost_text(play="mw_latency 0;"))
+    publisher = push(clips[name].path, server.publish_url("odd"), loop=True)
+    try:
+        until(lambda: "odd" in server.streams(), "a stream", 20)
+        visit(chromium, server, "streams")
+        chromium.run("await page.locator('.streamcard').click();")
+        shown = chromium.run("""
+            const preview = page.locator(".preview");
+            await page.waitForFunction(() => ["playing", "unplayable"].includes(document.querySelector(".preview")?.dataset.state));
+            await page.waitForTimeout(3000);
+            return [await preview.getAttribute("data-state"), await preview.innerText()];
+        """)
+        if name == "h264_alaw":
+            assert shown[0] == "playing"
+        elif shown[0] != "playing":
+            assert "does not decode HEVC (H.265)" in shown[1]
+    finally:
+        end(publisher)
+    assert chromium.problems == []
+
+
+@pytest.mark.slow
+def test_an_address_to_publish_can_be_read_on_a_phone(site: ChangingServer, chromium: PageDriver) -> None:
+    chromium.run("await page.setViewportSize(args);", width=PHONE[0], height=PHONE[1])
+    visit(chromium, site, "publish")
+    wide = chromium.run("""
+        const all = await page.locator(".copyline code").all();
+        return await Promise.all(all.map(async (each) => (await each.boundingBox()).width));
+    """)
+    assert len(wide) > 4 and min(wide) > 200, wide
+
+
+@pytest.mark.slow
 def test_a_page_goes_on_by_itself_when_its_server_was_started_anew(make: Make, chromium: PageDriver) -> None:
     need_page("/console/")
     server = make()

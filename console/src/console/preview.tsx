@@ -3,6 +3,7 @@
 import type Mpegts from "mpegts.js";
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import { isDecodable, nameOf } from "../player/decodable";
 import { loadMpegts } from "../player/flvplay";
 import { type PlayPath, type StreamRow, ask } from "./api";
 import { Icon } from "./icons";
@@ -68,8 +69,10 @@ export function Preview({ stream, whole = false, muted = true }: Props) {
     let timer = 0;
     let failures = 0;
     const close = () => {
-      player?.destroy();
+      const closed = player;
       player = undefined;
+      // What tells of an error goes on behind this call, and must find its player.
+      setTimeout(() => closed?.destroy());
     };
     const fail = (sentence: string) => {
       if (over) return;
@@ -92,7 +95,8 @@ export function Preview({ stream, whole = false, muted = true }: Props) {
           fail(!path ? "no FLV mount plays it" : !base ? "http_server is off" : "this browser has no Media Source Extensions");
           return;
         }
-        const only = whole || !stream.video || !stream.audio ? "" : "only=video";
+        const heard = whole && stream.audio !== null && isDecodable(stream.audio.codec);
+        const only = heard || !stream.video || !stream.audio ? "" : "only=video";
         player = mpegts.createPlayer(
           {
             type: "flv",
@@ -113,7 +117,7 @@ export function Preview({ stream, whole = false, muted = true }: Props) {
           },
         );
         player.on(mpegts.Events.ERROR, (kind: string, detail: string) => {
-          fail(kind === mpegts.ErrorTypes.MEDIA_ERROR ? `this browser does not decode ${stream.video?.codec ?? "it"}` : detail);
+          fail(kind === mpegts.ErrorTypes.MEDIA_ERROR ? "this browser cannot go on with its media" : detail);
         });
         player.on(mpegts.Events.LOADING_COMPLETE, () => fail("the stream ended"));
         player.attachMediaElement(at);
@@ -124,6 +128,12 @@ export function Preview({ stream, whole = false, muted = true }: Props) {
         fail(error instanceof Error ? error.message : "it cannot be played");
       }
     };
+    const codec = (stream.video ?? stream.audio)?.codec;
+    if (codec && !isDecodable(codec)) {
+      setWhy(`this browser does not decode ${nameOf(codec)}`);
+      setState("unplayable");
+      return () => setState("waiting");
+    }
     const moved = () => {
       failures = 0;
       setWhy("");
