@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from nginx import nginx_takes, rtmp_module
+from otherservers import load_module, nginx_takes
 
 from fastflv.config import feature
 from fastflv.config.load import load_text
@@ -84,7 +84,7 @@ def test_a_configuration_of_the_docs_loads(block: Block, tmp_path, monkeypatch):
 @pytest.mark.parametrize("block", FOREIGN, ids=str)
 def test_nginx_takes_what_is_said_to_be_its_own(block: Block, tmp_path):
     text = block.text.replace("/var/media", str(tmp_path))
-    nginx_takes(tmp_path, text, rtmp_module() if "rtmp {" in text else "")
+    nginx_takes(tmp_path, text, load_module("rtmp") if "rtmp {" in text else "")
 
 
 def anchors(page: Path) -> set[str]:

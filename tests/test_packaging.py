@@ -75,6 +75,7 @@ def test_an_sdist_without_a_source_or_with_a_build_product_is_named():
     assert check_sdist.problems(names - {"fastflv/_ext/ingest/sink.pyx"}) == [
         "missing fastflv/_ext/ingest/sink.pyx"
     ]
+    assert check_sdist.problems(names - {"docs/examples/auth.py"}) == ["missing docs/examples/auth.py"]
     assert check_sdist.problems(names | {"fastflv/_ext/ingest/sink.so"}) == [
         "build product fastflv/_ext/ingest/sink.so"
     ]

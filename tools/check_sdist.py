@@ -22,9 +22,9 @@ def problems(names: set[str]) -> list[str]:
     """Return one sentence for each thing that is wrong with an sdist of these file names."""
     wanted = {
         str(path.relative_to(ROOT))
-        for folder in ("fastflv", "tests/model")
+        for folder in ("fastflv", "tests/model", "docs")
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and path.suffix in KINDS and "__pycache__" not in path.parts
+        if path.is_file() and (path.suffix in KINDS or folder == "docs") and "__pycache__" not in path.parts
     }
     wanted |= {"setup.py", "pyproject.toml", "README.md", "LICENSE", "wheels.yml"}
     wanted |= {"console/package.json", "console/package-lock.json", "console/vite.config.ts", *PAGES}

@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from model.ports import free_ports
+from otherservers import binary, nginx_module, running
 from player import Player
 from proxyclients import rtmp_player
 from publisher import Publisher, film, headers
-from server import HOST, Log, Server, until, vhost_text
+from server import HOST, Server, vhost_text
 from wsclient import WebSocket
 
 PROXIES = Path(__file__).parents[2] / "docs" / "deploy" / "proxies"
-MODULES = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules")
 FAR = "127.0.0.7"
 "Address of this machine that encoder and viewers come from."
 
 
-@contextmanager
-def proxy(words: list[str], ports: dict[str, int]) -> Iterator[None]:
-    """Run a proxy until it listens, and on."""
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    log = Log(process.stderr)
-    try:
-        for port in ports.values():
-            until(lambda port=port: log.ended or _accepts(port), "the proxy listens", 20)
-        assert not log.ended, log.text()
-        yield
-    finally:
-        process.terminate()
-        process.wait(20)
-        log.close()
-
-
-def _accepts(port: int) -> bool:
-    return any(
-        f":{port:04X} 00000000:0000 0A" in Path(f"/proc/net/{table}").read_text() for table in ("tcp", "tcp6")
-    )
-
-
 def nginx(folder: Path, text: str, ports: dict[str, int]) -> list[str]:
-    binary = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-    module = next((path for at in MODULES if (path := Path(at) / "ngx_stream_module.so").exists()), None)
-    if binary is None or module is None:
-        pytest.skip("no nginx with its stream module")
-    text = text.replace("modules/ngx_stream_module.so", str(module))
+    text = text.replace("modules/ngx_stream_module.so", str(nginx_module("stream")))
     text = text.replace("listen 80;", f"listen {ports['http']};").replace(
         "listen 1935;", f"listen {ports['rtmp']};"
     )
@@ -65,32 +36,26 @@ def nginx(folder: Path, text: str, ports: dict[str, int]) -> list[str]:
             "worker_rlimit_nofile 1048576;", ""
         )
     )
-    return [binary, "-p", str(folder), "-c", str(file)]
+    return [binary("nginx"), "-p", str(folder), "-c", str(file)]
 
 
 def haproxy(folder: Path, text: str, ports: dict[str, int]) -> list[str]:
-    binary = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-    if binary is None:
-        pytest.skip("no haproxy")
     text = text.replace("bind :80\n", f"bind {HOST}:{ports['http']}\n").replace(
         "bind :1935\n", f"bind {HOST}:{ports['rtmp']}\n"
     )
     file = folder / "haproxy.cfg"
     file.write_text(text.replace("maxconn 100000", "maxconn 100"))
-    return [binary, "-f", str(file)]
+    return [binary("haproxy"), "-f", str(file)]
 
 
 def caddy(folder: Path, text: str, ports: dict[str, int]) -> list[str]:
-    binary = shutil.which("caddy")
-    if binary is None:
-        pytest.skip("no caddy")
     # Without a name it asks nobody for a certificate.
     assert "live.example.com {" in text
     site = text.replace("live.example.com {", f"http://:{ports['http']} {{\n    bind {HOST}")
     file = folder / "Caddyfile"
     file.write_text(f"{{\n    admin off\n}}\n{site}")
     homes = [f"XDG_{each}_HOME={folder}" for each in ("CONFIG", "DATA")]
-    return ["env", *homes, binary, "run", "--adapter", "caddyfile", "--config", str(file)]
+    return ["env", *homes, binary("caddy"), "run", "--adapter", "caddyfile", "--config", str(file)]
 
 
 Words = Callable[[Path, str, dict[str, int]], list[str]]
@@ -119,7 +84,7 @@ def test_an_encoder_and_viewers_behind_a_proxy_are_served_and_named(
     ports = {"http": http, "rtmp": rtmp} if carries_rtmp else {"http": http}
     started = words(tmp_path, text, ports)
     rtmp = ports.get("rtmp", server.rtmp)
-    with server, proxy(started, ports):
+    with server, running(started, list(ports.values()), tmp_path):
         publisher = Publisher(rtmp, source=FAR).publish("cam")
         publisher.tags([*headers(), *film(25)])
         with (

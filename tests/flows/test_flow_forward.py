@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 from clip import Clip, end, push
 from flvread import AUDIO, VIDEO, media
 from model.ports import free_ports
-from nginx import accepts, nginx, rtmp_module
+from otherservers import load_module, nginx, srs
 from player import Player
-from server import HOST, Log, Server, until, vhost_text
+from server import HOST, Server, until, vhost_text
 
 NGINX = """\
 rtmp {{ server {{
@@ -22,58 +20,28 @@ rtmp {{ server {{
     application live {{ live on; push rtmp://{host}:{last}/live; }}
 }} }}
 """
-SRS = """\
-listen {port};
-max_connections 100;
-daemon off;
-pid {folder}/srs.pid;
-srs_log_tank console;
-vhost __defaultVhost__ {{ forward {{ enabled on; destination {host}:{last}; }} }}
-"""
 
 
 @contextmanager
 def through_nginx(folder: Path, port: int, last: int) -> Iterator[None]:
-    load = rtmp_module()
+    load = load_module("rtmp")
     with nginx(folder, NGINX.format(host=HOST, port=port, last=last), port, load):
         yield
 
 
-def srs() -> str:
-    """Path of SRS; skip without it."""
-    binary = os.environ.get("FASTFLV_SRS")
-    if not binary:
-        pytest.skip("FASTFLV_SRS names no SRS")
-    return binary
-
-
 @contextmanager
 def through_srs(folder: Path, port: int, last: int) -> Iterator[None]:
-    binary = srs()
-    file = folder / "srs.conf"
-    file.write_text(SRS.format(folder=folder, host=HOST, port=port, last=last))
-    process = subprocess.Popen(
-        [binary, "-c", str(file)], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    log = Log(process.stderr)
-    try:
-        until(lambda: accepts(port), "SRS listens", 20)
+    with srs(folder, port, f"forward {{ enabled on; destination {HOST}:{last}; }}"):
         yield
-    finally:
-        process.terminate()
-        process.wait(20)
-        log.close()
 
 
-@pytest.mark.parametrize(("through", "needs"), [(through_nginx, rtmp_module), (through_srs, srs)])
+@pytest.mark.parametrize("through", [through_nginx, through_srs])
 def test_a_stream_goes_through_another_server_and_comes_back_byte_for_byte(
     serve: Callable[..., Server],
     h264: Clip,
     tmp_path: Path,
-    through: Callable[..., Iterator[None]],
-    needs: Callable[[], str],
+    through: Callable[..., AbstractContextManager[None]],
 ) -> None:
-    needs()
     (port,) = free_ports(1)
     last = serve(vhost_text(play="mw_latency 0; start gop;"))
     first = serve(vhost_text(more=f"forward {{ enabled on; destination {HOST}:{port}; }}"))

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from model.ports import free_ports
-from nginx import accepts, nginx
+from otherservers import accepts, nginx
 from player import Player
 from publisher import Publisher, Refused, film, headers
 from server import HOST, Server, until, vhost_text
@@ -46,7 +46,7 @@ def live(folder: Path, more: str = "", top: str = "") -> Iterator[Server]:
     """A server with a stream `cam`."""
     with Server(folder, vhost_text(more=more), more=f"trusted_proxies {HOST}; {top}") as server:
         publisher = Publisher(server.rtmp).publish("cam")
-        publisher.tags([*headers(), *film(50)])
+        publisher.tags([*headers(), *film(100)])
         yield server
         publisher.finish()
 
@@ -70,7 +70,7 @@ def signed(path: str) -> str:
 def test_links_of_secure_link_are_verified_by_the_nginx_of_the_docs(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     with (
-        live(tmp_path, "hls { enabled on; }") as server,
+        live(tmp_path, f"hls {{ enabled on; hls_fragment 1; hls_path {tmp_path}; }}") as server,
         nginx(tmp_path, example("secure_link", tmp_path, server.http, port), port),
     ):
         with Player(port, signed("/live/cam.flv")) as player:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from clip import Clip, end, push
 from model.ports import free_ports
-from nginx import nginx
+from otherservers import load_module, nginx
 from player import Player
 from proxyclients import HttpClient, connect, rtmp_player
 from proxysite import (
@@ -131,17 +131,8 @@ def test_whoever_comes_past_nginx_is_not_believed(origin: Site) -> None:
         origin.check(SOMEONE)
 
 
-def stream_module() -> str:
-    """The statement that loads the stream module of this nginx, where there is one."""
-    folders = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules")
-    found = next((path for at in folders if (path := Path(at) / "ngx_stream_module.so").exists()), None)
-    if found is None:
-        pytest.skip("no nginx with its stream module")
-    return f"load_module {found};"
-
-
 def test_rtmp_through_nginx_names_publisher_and_player(tmp_path: Path, pair: Pair, h264: Clip) -> None:
-    load = stream_module()
+    load = load_module("stream")
     (port,) = free_ports(1)
     server = Server(tmp_path, SITES, more=f"trusted_proxies {PROXY}; rtmp {{ proxy_protocol on; }}")
     blocks = STREAM.format(host=HOST, port=port, origin=server.rtmp, proxy=PROXY)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,9 @@ from broadcast import Broadcast
 from clip import Clip, decode, end, ffmpeg, finish, push
 from flvread import AUDIO, VIDEO, media, read_flv
 from model.ports import free_ports
+from otherservers import load_module, nginx, srs
 from publisher import Publisher
-from server import HOST, Log, Server, until, vhost_text
+from server import HOST, Server, until, vhost_text
 
 CODECS = ("h264_aac", "hevc_aac", "h264_mp3", "av1_opus")
 
@@ -123,75 +123,50 @@ def test_gstreamer_records(server: Server, h264: Clip, tmp_path: Path, source: s
 
 # --- servers that pull -----------------------------------------------------------------------------
 
-SRS = """\
-listen {port};
-max_connections 100;
-daemon off;
-pid {folder}/srs.pid;
-srs_log_tank console;
-vhost __defaultVhost__ {{ cluster {{ mode remote; origin {host}:{origin}; }} }}
-"""
-
-NGINX = """\
-load_module {module};
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log stderr info;
-events {{ }}
-rtmp {{ server {{ listen {host}:{port}; application live {{ live on; pull rtmp://{host}:{origin}/live; }} }} }}
-"""
+NGINX = "rtmp {{ server {{ listen {host}:{port}; application live {{ live on; pull rtmp://{host}:{origin}/live; }} }} }}"
 
 
-def nginx(folder: Path, **ports: object) -> list[str]:
-    binary = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    modules = [
-        Path(at) / "ngx_rtmp_module.so" for at in ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules")
-    ]
-    module = next((path for path in modules if path.exists()), None)
-    if binary is None or module is None:
-        pytest.skip("no nginx with its RTMP module")
-    file = folder / "nginx.conf"
-    file.write_text(NGINX.format(folder=folder, module=module, **ports))
-    return [binary, "-p", str(folder), "-c", str(file)]
+@contextmanager
+def by_srs(folder: Path, port: int, origin: int) -> Iterator[None]:
+    with srs(folder, port, f"cluster {{ mode remote; origin {HOST}:{origin}; }}"):
+        yield
 
 
-def srs(folder: Path, **ports: object) -> list[str]:
-    binary = os.environ.get("FASTFLV_SRS")
-    if not binary:
-        pytest.skip("FASTFLV_SRS names no SRS")
-    file = folder / "srs.conf"
-    file.write_text(SRS.format(folder=folder, **ports))
-    return [binary, "-c", str(file)]
+@contextmanager
+def by_nginx(folder: Path, port: int, origin: int) -> Iterator[None]:
+    with nginx(folder, NGINX.format(host=HOST, port=port, origin=origin), port, load_module("rtmp")):
+        yield
 
 
-@pytest.mark.parametrize("command", [srs, nginx])
+@pytest.mark.parametrize("pulling", [by_srs, by_nginx])
 def test_a_server_pulls_once_for_all_its_players(
-    server: Server, h264: Clip, tmp_path: Path, command: Callable[..., list[str]]
+    server: Server, h264: Clip, tmp_path: Path, pulling: Callable[..., AbstractContextManager[None]]
 ) -> None:
     (port,) = free_ports(1)
-    name = command.__name__
-    words = command(tmp_path, host=HOST, port=port, origin=server.rtmp)
-    other = subprocess.Popen(
-        words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    log = Log(other.stderr)
-    publisher = push(h264.path, server.publish_url(name), loop=True)
-    paths = [tmp_path / f"{i}.flv" for i in range(2)]
-    words = [ffmpeg(), "-v", "error", "-rw_timeout", "15000000", "-i", f"rtmp://{HOST}:{port}/live/{name}"]
-    words += ["-t", "3", "-map", "0", "-c", "copy"]
-    try:
-        until(lambda: accepts(port), "a server that listens", 10)
-        server.log.wait(f"publishes /live/{name}$")
-        players = [subprocess.Popen([*words, str(path)], stderr=subprocess.PIPE, text=True) for path in paths]
-        for player in players:
-            finish(player, 40)
-        assert len(server.log.find(f"joins /live/{name} by rtmp")) == 1
-    finally:
-        end(publisher)
-        other.terminate()
-        other.wait(10)
-        log.close()
+    name = pulling.__name__
+    with pulling(tmp_path, port, server.rtmp):
+        publisher = push(h264.path, server.publish_url(name), loop=True)
+        paths = [tmp_path / f"{i}.flv" for i in range(2)]
+        words = [
+            ffmpeg(),
+            "-v",
+            "error",
+            "-rw_timeout",
+            "15000000",
+            "-i",
+            f"rtmp://{HOST}:{port}/live/{name}",
+        ]
+        words += ["-t", "3", "-map", "0", "-c", "copy"]
+        try:
+            server.log.wait(f"publishes /live/{name}$")
+            players = [
+                subprocess.Popen([*words, str(path)], stderr=subprocess.PIPE, text=True) for path in paths
+            ]
+            for player in players:
+                finish(player, 40)
+            assert len(server.log.find(f"joins /live/{name} by rtmp")) == 1
+        finally:
+            end(publisher)
     for path in paths:
         tags = read_flv(path.read_bytes()).tags
         for kind in (VIDEO, AUDIO):
@@ -200,11 +175,3 @@ def test_a_server_pulls_once_for_all_its_players(
             first = frames.index(got[0])
             assert got == (frames * 4)[first : first + len(got)] and len(got) >= 30
         decode(path)
-
-
-def accepts(port: int) -> bool:
-    try:
-        socket.create_connection((HOST, port), 1).close()
-    except OSError:
-        return False
-    return True
