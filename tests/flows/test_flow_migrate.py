@@ -42,19 +42,19 @@ def example(heading: str, folder: Path, origin: int, port: int) -> str:
 
 
 @contextmanager
-def live(folder: Path, more: str = "", top: str = "") -> Iterator[Server]:
-    """A server with a stream `cam`."""
-    with Server(folder, vhost_text(more=more), more=f"trusted_proxies {HOST}; {top}") as server:
+def live(folder: Path, more: str = "") -> Iterator[tuple[Server, Publisher]]:
+    """A server with a stream `cam`, and its publisher."""
+    with Server(folder, vhost_text(more=more), more=f"trusted_proxies {HOST};") as server:
         publisher = Publisher(server.rtmp).publish("cam")
         publisher.tags([*headers(), *film(100)])
-        yield server
+        yield server, publisher
         publisher.finish()
 
 
 def test_a_url_of_nginx_http_flv_plays_through_the_nginx_of_the_docs(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     with (
-        live(tmp_path) as server,
+        live(tmp_path) as (server, _),
         nginx(tmp_path, example("URLs of nginx-http-flv", tmp_path, server.http, port), port),
         Player(port, "/live?port=1935&app=live&stream=cam", source="127.0.0.7") as player,
     ):
@@ -70,18 +70,19 @@ def signed(path: str) -> str:
 def test_links_of_secure_link_are_verified_by_the_nginx_of_the_docs(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     with (
-        live(tmp_path, f"hls {{ enabled on; hls_fragment 1; hls_path {tmp_path}; }}") as server,
+        live(tmp_path, "hls { enabled on; }") as (server, publisher),
         nginx(tmp_path, example("secure_link", tmp_path, server.http, port), port),
     ):
         with Player(port, signed("/live/cam.flv")) as player:
             player.frames(20)
-        for path in ("/live/cam.flv", signed("/live/other.flv").replace("other", "cam"), "/live/cam-0.ts"):
+        for path in ("/live/cam.flv", signed("/live/other.flv").replace("other", "cam")):
             with Player(port, path, flv=False) as refused:
                 assert refused.head().status == 403, path
         with Player(port, signed("/live/cam.m3u8"), flv=False) as playlist:
             text = playlist.head().text()
             assert playlist.status == 200
-        # Of a viewer's own playlist, which a master playlist may stand in front of.
+        publisher.tags(film(100, start=4000, first=100))
+        # The first playlist names that of the viewer, which names segments.
         for _ in range(2):
             target = next(line for line in text.splitlines() if line and not line.startswith("#"))
             target = target if target.startswith("/") else f"/live/{target}"
