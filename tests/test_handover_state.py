@@ -20,6 +20,8 @@ from fastflv._ext.ingest.chunkstate import reader_state, restore_reader
 from fastflv._ext.ingest.chunkwrite import write_message
 from fastflv._ext.ingest.sink import CollectSink
 from fastflv._ext.ingest.streamwriter import StreamWriter
+from fastflv._ext.ingest.tagread import TagReader
+from fastflv._ext.ingest.tagstate import restore_tags, tags_state
 from fastflv._ext.ingest.writerstate import restore_writer, writer_state
 from fastflv._ext.log.logstate import log_state, restore_log
 from fastflv._ext.log.medialog import MediaLog
@@ -115,6 +117,32 @@ def test_a_chunk_reader_goes_on_at_any_byte() -> None:
         second.feed(wire[at:])
         assert halves[0].messages + halves[1].messages == sink.messages, f"at byte {at}"
         assert second.received == len(wire) and not second.inside
+
+
+def test_a_tag_reader_goes_on_at_any_byte() -> None:
+    sizes = (100, 0, 1, 3000)
+    wire = b"FLV\1\5\0\0\0\x0b\0\0" + bytes(4)
+    for number, size in enumerate(sizes):
+        wire += (
+            bytes([9])
+            + size.to_bytes(3, "big")
+            + bytes([0, 0, number])
+            + bytes(4)
+            + bytes([number]) * size
+            + bytes(4)
+        )
+    for at in range(0, len(wire), 3):
+        halves = CollectSink(), CollectSink()
+        first, second = TagReader(), TagReader()
+        first.sink, second.sink = halves
+        first.feed(wire[:at])
+        restore_tags(second, passed(tags_state(first)))
+        assert second.inside == first.inside and second.received == at
+        second.feed(wire[at:])
+        found = halves[0].messages + halves[1].messages
+        assert found == [(9, number, bytes([number]) * size) for number, size in enumerate(sizes)], (
+            f"at byte {at}"
+        )
 
 
 VARIANTS = [

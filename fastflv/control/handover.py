@@ -23,6 +23,7 @@ from fastflv.net.handedsocket import HandedSocket
 from fastflv.net.parcel import MALFORMED, Parcel
 from fastflv.servers.hls.sessions import HlsSession
 from fastflv.servers.http import handover as http
+from fastflv.servers.http import publishhandover as push
 from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.rtmp import handover as rtmp
 from fastflv.servers.rtmp.connection import RtmpConnection
@@ -45,6 +46,7 @@ class ServerState(TypedDict):
     streams: list[State]
     plays: list[http.PlayState]
     rtmp: list[rtmp.ConnectionState]
+    pushes: list[push.PushState]
     idle: list[http.IdleState]
     revoked: list[list[Any]]
     "As `Revocation` has them."
@@ -92,11 +94,16 @@ class Leaving:
         streams = [stream_state(stream) for stream in server.hub]
         self.taken["streams"] = len(streams)
         plays: list[http.PlayState] = []
+        pushes: list[push.PushState] = []
         connections: dict[RtmpConnection, None] = {}
         for client in server.clients:
             connection = _connection_of(client.link)
             if connection is not None:
                 connections[connection] = None
+                continue
+            if (pushed := push.push_state(client)) is not None:
+                pushes.append(pushed[0])
+                self._parts.append(pushed[1])
                 continue
             state = http.play_state(client)
             if state is None:
@@ -118,10 +125,17 @@ class Leaving:
             if isinstance(protocol, HttpConnection) and (waiting := http.idle_state(protocol)) is not None:
                 idle.append(waiting)
                 self._parts.append(partial(http.part_idle, protocol))
-        self.taken["publishers"] = sum(len(each["publishes"]) for each in connected)
+        self.taken["publishers"] = len(pushes) + sum(len(each["publishes"]) for each in connected)
         self.taken["players"] = len(plays) + sum(each["play"] is not None for each in connected)
         revoked = [list(each) for each in server.tokens.store.revocations]
-        return {"streams": streams, "plays": plays, "rtmp": connected, "idle": idle, "revoked": revoked}
+        return {
+            "streams": streams,
+            "plays": plays,
+            "rtmp": connected,
+            "pushes": pushes,
+            "idle": idle,
+            "revoked": revoked,
+        }
 
 
 def _connection_of(link: object) -> RtmpConnection | None:
@@ -162,6 +176,18 @@ class Arriving:
                 self._connections.append(http.HandedPlay(server.live, self._streams, parcel, state))
             # One whose port the new configuration has no more is closed: its client asks elsewhere.
             connects = server.listeners.plain(plan)
+            for state in parcel.values["pushes"]:
+                if int(state["peer"]["local_port"]) in connects:
+                    self._connections.append(
+                        push.HandedPush(
+                            server.push.intakes,
+                            server.connection_limit,
+                            connects,
+                            self._streams,
+                            parcel,
+                            state,
+                        )
+                    )
             for state in parcel.values["idle"]:
                 if int(state["peer"]["local_port"]) in connects:
                     self._connections.append(

@@ -11,6 +11,8 @@ from typing import Any, Final
 from fastflv._ext.fanout.handover import player_form
 from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv._ext.ingest.chunkstate import reader_state
+from fastflv._ext.ingest.tagread import TagReader
+from fastflv._ext.ingest.tagstate import tags_state
 from fastflv.access.request import AccessRequest
 from fastflv.containers.variant import Variant
 from fastflv.control.handover import ServerState
@@ -19,6 +21,8 @@ from fastflv.playing.threadplayer import PlayerAt
 from fastflv.protocols.rtmp.events import PlayWanted, PublishWanted
 from fastflv.protocols.rtmp.sessionstate import SessionState
 from fastflv.servers.http import handover as http
+from fastflv.servers.http import publishhandover as push
+from fastflv.servers.push.intake import IntakeState
 from fastflv.servers.rtmp import handover as rtmp
 from fastflv.servers.rtmp.play import PlayState
 from fastflv.stream.lag import Steps
@@ -36,6 +40,9 @@ STATES: Final = (
     ServerState,
     http.PlayState,
     http.IdleState,
+    push.PushState,
+    push.HeadState,
+    IntakeState,
     PlayerAt,
     Steps,
     PlayState,
@@ -59,6 +66,7 @@ def shape() -> list[str]:
     stream.open(Variant("ts"))
     # Of what compiled code gives, one that was made.
     made = {"stream": stream_state(stream), "reader": reader_state(ChunkReader()), "player": player_form()}
+    made["tags"] = tags_state(TagReader())
     records = {record.__name__: {each.name: each.type for each in fields(record)} for record in RECORDS}
     states = {
         f"{state.__module__}.{state.__name__}": {

@@ -44,13 +44,16 @@ class HandedSocket(ABC):
     async def _go_on(self) -> None:
         """Go on where the other process was."""
 
-    async def _read(self, protocol: asyncio.BaseProtocol, resumption: Resumption | None = None) -> None:
-        """Have the event loop read the socket. *protocol* calls *resumption* with its transport before the first read."""
+    async def _read(
+        self, protocol: asyncio.BaseProtocol, resume: Callable[[asyncio.Transport], None] | None = None
+    ) -> None:
+        """Have *protocol* read the socket. *resume* is called with the transport, before the first read."""
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.connect_accepted_socket(lambda: protocol, self.sock)
+        beginning = Beginning(protocol, resume)
+        self._transport, _ = await loop.connect_accepted_socket(lambda: beginning, self.sock)
         self._limit.open.add(self._transport, self.sock)
-        if resumption is not None and resumption.failure is not None:
-            raise resumption.failure
+        if beginning.failure is not None:
+            raise beginning.failure
 
     def _give_up(self) -> None:
         """Close the socket of a connection that cannot go on."""
@@ -62,20 +65,24 @@ class HandedSocket(ABC):
             self._limit.release(self._address)
 
 
-def _done(_transport: asyncio.Transport) -> None: ...
+class Beginning(asyncio.Protocol):
+    """What a transport has for a moment: it puts the protocol in its place, which goes on before anything is read.
 
+    A failure is kept: the event loop would only write it to the log.
+    """
 
-class Resumption:
-    """What a connection does first in its new process. A failure is kept: the event loop would only write it to the log."""
-
-    def __init__(self, resume: Callable[[asyncio.Transport], None]) -> None:
-        self._resume = resume
+    def __init__(
+        self, protocol: asyncio.BaseProtocol, resume: Callable[[asyncio.Transport], None] | None
+    ) -> None:
+        self._protocol, self._resume = protocol, resume
         self.failure: Exception | None = None
 
-    def __call__(self, transport: asyncio.Transport) -> None:
-        # What was handed over is needed once: the connection may live for weeks.
-        resume, self._resume = self._resume, _done
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        plain: asyncio.Transport = transport  # type: ignore[assignment]
         try:
-            resume(transport)
+            plain.set_protocol(self._protocol)
+            self._protocol.connection_made(plain)
+            if self._resume is not None:
+                self._resume(plain)
         except Exception as error:
             self.failure = error

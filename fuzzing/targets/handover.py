@@ -12,6 +12,8 @@ from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv._ext.ingest.chunkstate import reader_state, restore_reader
 from fastflv._ext.ingest.chunkwrite import write_message
 from fastflv._ext.ingest.sink import CollectSink
+from fastflv._ext.ingest.tagread import TagReader
+from fastflv._ext.ingest.tagstate import restore_tags, tags_state
 from fastflv.containers.variant import Variant
 from fastflv.errors import HandoverError, PeerError
 from fastflv.net.parcel import MALFORMED
@@ -22,6 +24,7 @@ from fuzzing.choices import Choices
 
 COMPILED = True
 SHORT = 100
+FLV = b"FLV\1\5\0\0\0\x09\0\0\0\0" + 3 * (b"\x09\0\0\x64\0\0\0\0\0\0\0" + bytes(100) + b"\0\0\0\x6f")
 AVC_HEADER = b"\x17\0\0\0\0\x01\x64\0\x1f\xff\xe1\0\0\x01\0\0"
 AAC_HEADER = b"\xaf\0\x12\x10"
 VARIANTS = (
@@ -71,7 +74,11 @@ def make() -> dict[str, Any]:
         stream.open(variant)
     shoot(stream, 1, 14)
     reader.feed(write_message(9, 0x1000000, 1, 4, bytes(400), 128)[:300])
-    state: dict[str, Any] = plain({"stream": stream_state(stream), "reader": reader_state(reader)})
+    tags = TagReader()
+    tags.feed(FLV[:60])
+    state: dict[str, Any] = plain(
+        {"stream": stream_state(stream), "reader": reader_state(reader), "tags": tags_state(tags)}
+    )
     return state
 
 
@@ -137,5 +144,12 @@ def check(data: bytes) -> None:
         restore_reader(reader, state["reader"])
         reader.set_sink(1, CollectSink())
         reader.feed(bytes(200) + write_message(9, 0, 1, 5, bytes(300), 128))
+    except (HandoverError, PeerError, *MALFORMED):
+        pass
+    tags = TagReader()
+    try:
+        restore_tags(tags, state["tags"])
+        tags.sink = CollectSink()
+        tags.feed(FLV[60:])
     except (HandoverError, PeerError, *MALFORMED):
         pass

@@ -140,8 +140,7 @@ class Site:
         exchange = Greeted(request)
         exchange.line = self.line
         exchange.left = self.limit.release
-        connection = WebSocketPublish(self.intakes, exchange, NAME, Handshake(request))
-        connection.begin()
+        connection = WebSocketPublish.begin(self.intakes, exchange, NAME, Handshake(request))
         for at in range(0, len(wire), step):
             if self.line.is_closing():
                 break

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from broadcast import Broadcast, endless
 from clip import Clip
-from flvread import AUDIO, FlvReader, media
+from flvread import AUDIO, FlvReader, flv_file, media
 from hookserver import HookServer
+from httppush import HttpPush
 from model.ports import free_ports
 from model.ts import read_ts
 from player import Player, check_complete, numbers
@@ -27,7 +28,7 @@ from rtmpplayer import RtmpPlayer
 from server import HOST, until, vhost_text
 from tlsfiles import Pair, trusting
 from upgrading import UpgradingServer
-from wsclient import PING, WebSocket
+from wsclient import PING, WebSocket, encode
 
 PATIENT = "mw_latency 0; lag_drop 600000; lag_jump 600000; lag_close 600000;"
 "Nothing is left out for a player that a busy machine holds up."
@@ -309,6 +310,54 @@ def test_two_upgrades_in_a_row_by_signal_lose_no_publisher_that_is_within_a_mess
             player.frames(5)
             assert len(server.log.find("SIGUSR2: upgrade")) == turn + 1
         check_complete(player)
+
+
+def test_publishers_of_flv_go_on_within_a_tag_and_within_its_framing(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    with ExitStack() as stack:
+        first = stack.enter_context
+        server = first(UpgradingServer(tmp_path, TEXT, more=f"flv_tcp {{ enabled on; listen {port}; }}"))
+        wires = {
+            "chunked": lambda data: b"%x\r\n%b\r\n" % (len(data), data),
+            "sized": lambda data: data,
+            "socket": lambda data: encode(2, data),
+            "0": lambda data: data,
+        }
+        tcp = first(socket.create_connection((HOST, port)))
+        web = first(WebSocket(server.http, "/live/socket.flv?publish", flv=False)).head()
+        socks = {
+            "chunked": first(HttpPush(server.http, "/live/chunked.flv")).sock,
+            "sized": first(HttpPush(server.http, "/live/sized.flv", length=1 << 30)).sock,
+            "socket": web.sock,
+            "0": tcp,
+        }
+        tags = [*headers(), *film(150, size=3000)]
+        begun = flv_file(tags[:23])
+        for name, sock in socks.items():
+            sock.sendall(wires[name](begun))
+        players = {name: first(Player(server.http, f"/live/{name}.flv")).frames(5) for name in socks}
+        ends = {name: (sock.getsockname(), sock.getpeername()) for name, sock in socks.items()}
+        at = 23
+        for cut in (1, 2, 9, 700):
+            rest = {}
+            for name, sock in socks.items():
+                wire = wires[name](flv_file(tags[at : at + 10])[13:])
+                sock.sendall(wire[:cut])
+                rest[name] = wire[cut:]
+            if cut in (1, 700):
+                report = server.upgrade()
+                assert report["taken"]["publishers"] == 4 and report["left"] == 0
+            for name, sock in socks.items():
+                sock.sendall(rest[name])
+            at += 10
+        web.send(PING, b"still there?")
+        for name, player in players.items():
+            player.until(lambda me: len(numbers(me)) >= 30)
+            check_complete(player)
+            assert (socks[name].getsockname(), socks[name].getpeername()) == ends[name]
+        web.until(lambda me: me.pongs)
+        socks["chunked"].sendall(b"0\r\n\r\n")
+        assert socks["chunked"].recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_configuration_that_is_wrong_leaves_the_old_process_as_it_was(server: UpgradingServer) -> None:

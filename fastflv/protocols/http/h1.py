@@ -18,6 +18,7 @@ import httptools
 
 from fastflv import limits
 from fastflv.net.peer import Peer
+from fastflv.protocols.http.bodyplace import CHUNKED_HEAD, BodyChunks
 from fastflv.protocols.http.heads import ALLOW, METHODS
 from fastflv.protocols.http.message import Request, Response
 from fastflv.stream.name import decode_name
@@ -104,6 +105,12 @@ class H1:
         self._replayed = False
         "The parser reads a head that was read before."
         self._rest = b""
+        self._chunks: BodyChunks | None = None
+        "Where a chunked body is; None in any other, or where its first byte was not seen."
+        self._begins = False
+        "The last input has the first byte of a body."
+        self._tail = b""
+        "Last bytes of an incomplete head."
 
     def feed(self, data: bytes) -> None:
         """Read *data*, at most `HTTP_READ_BYTES` at a time; adds to `events`. Never raises."""
@@ -135,6 +142,7 @@ class H1:
             else:
                 rest = b""
         self._end_piece()
+        self._follow(data)
         if self.upgrading:
             self._rest = rest
         method_cut = self.in_head and not self._url
@@ -142,6 +150,37 @@ class H1:
         self._quiet = 0 if self._progress else self._quiet + len(data)
         if self._quiet > limits.HTTP_HEAD_BYTES_MAX:
             self._refuse(431, "request head, trailer or chunk framing too large")
+
+    def _follow(self, data: bytes) -> None:
+        """Note where in its chunks a body is."""
+        if self._begins:
+            text = self._tail + data
+            # Line ends before a request are no end of a head.
+            end = text.find(b"\r\n\r\n", 0 if self._tail else len(data) - len(data.lstrip(b"\r\n")))
+            self._begins = False
+            if self._chunks is not None and self._messages == 0 and end >= 0:
+                self._chunks.take(text, end + 4)
+            else:
+                # A message before it ends in the same input.
+                self._chunks = None
+        elif self._chunks is not None:
+            self._chunks.take(data)
+        self._tail = (self._tail + data)[-3:] if self.in_head else b""
+
+    def begun(self, left: int | None) -> bytes | None:
+        """What another reader reads first to go on within the present body; None where it cannot.
+
+        *left*: bytes that are to come; None: chunks.
+        """
+        if left is not None:
+            return b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % left if left else None
+        place = self._chunks.begun if self._chunks is not None else None
+        return CHUNKED_HEAD + place if place is not None else None
+
+    def go_on(self, begun: bytes) -> None:
+        """Go on within a body that another reader began. *begun*: what that one has returned."""
+        self.feed(begun)
+        self.events.clear()
 
     def take_rest(self) -> bytes:
         """Return the input behind a head that asks for an upgrade, which is done. Nothing more may be fed."""
@@ -205,6 +244,8 @@ class H1:
             self._refuse(*refusal)
             return
         request = self._request()
+        if request.length is None:
+            self._chunks, self._begins = BodyChunks(), True
         upgrade = self._parser.should_upgrade()
         self._ignored_upgrade = upgrade and request.length != 0
         if upgrade and request.length == 0 and self._version == "1.1" and request.method == "GET":
@@ -222,6 +263,7 @@ class H1:
     def on_message_complete(self) -> None:
         self._progress = True
         self._messages += 1
+        self._chunks = None
         self._first = False
         self._end_piece()
         if not self.failed and not self._ignored_upgrade:

@@ -371,6 +371,35 @@ class HttpConnection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
+    # --- to another process ---
+
+    @property
+    def begun(self) -> bytes | None:
+        """What another reader reads first to go on within the present body; None where it cannot."""
+        exchange, h1 = self._exchange, self._h1
+        if exchange is None or h1 is None or self.transport is None or self.transport.is_closing():
+            return None
+        if (
+            exchange.answered
+            or exchange.whole
+            or h1.events
+            or self._unread
+            or self._deaf
+            or self.secure
+            or self.buffered
+        ):
+            return None
+        return h1.begun(exchange.left)
+
+    def resume(self, request: Request, begun: bytes) -> H1Exchange:
+        """Go on within the body of *request*, which another process began to read. *begun*: as there."""
+        assert self._h1 is not None
+        self._h1.go_on(begun)
+        self.deadline.clear()
+        allowed = cross_domain_of(self._handler, request)
+        exchange = self._exchange = H1Exchange(self, request, cross_domain=allowed)
+        return exchange
+
     # --- ends ---
 
     def _free(self) -> None:

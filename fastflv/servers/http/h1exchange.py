@@ -43,6 +43,16 @@ class H1Exchange(StagedExchange[H1BodyWriter]):
         return self._connection.secure
 
     @property
+    def connection(self) -> HttpConnection:
+        return self._connection
+
+    @property
+    def left(self) -> int | None:
+        """Bytes of the body that are to come; None where only its end tells."""
+        length = self.request.length
+        return length - self._taken if length is not None else None
+
+    @property
     def undecided(self) -> bool:
         """Neither answered nor asked for its body: it waits for the gate."""
         return self._stage is Stage.NONE and self._sink is None

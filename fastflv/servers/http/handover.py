@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from fastflv.access.request import AccessRequest
 from fastflv.errors import HandoverError
 from fastflv.net.connectionlimit import ConnectionLimit
-from fastflv.net.handedsocket import HandedSocket, Resumption
+from fastflv.net.handedsocket import HandedSocket
 from fastflv.net.negotiation import Connect
 from fastflv.net.parcel import Descriptor, Parcel, read_record
 from fastflv.net.peer import Peer
@@ -183,5 +183,4 @@ class HandedPlay(HandedSocket):
                 running.leave(EndReason.LOST_IN_UPGRADE)
                 raise
 
-        link.resumed = resumption = Resumption(resume)
-        await self._read(link, resumption)
+        await self._read(link, resume)

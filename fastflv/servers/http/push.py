@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from fastflv.access.request import Action
+from fastflv.access.request import AccessRequest, Action
 from fastflv.errors import WebSocketHandshakeError
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
@@ -42,14 +42,14 @@ class Push:
         """Publish the body of a request, or the messages of the WebSocket that it asks for, as the stream *name*."""
         request = exchange.request
         if not wants_upgrade(request):
-            HttpPublish(self.intakes, exchange, name).begin()
+            HttpPublish.begin(self.intakes, exchange, name)
             return
         try:
             handshake = Handshake(request)
         except WebSocketHandshakeError as error:
             refuse_publish(exchange, name.url, refuse_handshake(error))
         else:
-            WebSocketPublish(self.intakes, exchange, name, handshake).begin()
+            WebSocketPublish.begin(self.intakes, exchange, name, handshake)
 
 
 def refuse_publish(exchange: Exchange, what: str, response: Response) -> None:
@@ -67,18 +67,34 @@ class HttpPublish:
     then, and any other client waits in its socket.
     """
 
-    __slots__ = ("_exchange", "_intake", "_name")
+    __slots__ = ("_exchange", "_intake", "_name", "_paused")
 
-    def __init__(self, intakes: Intakes, exchange: Exchange, name: StreamName) -> None:
+    def __init__(
+        self, intakes: Intakes, exchange: Exchange, name: StreamName, request: AccessRequest
+    ) -> None:
         self._exchange = exchange
         self._name = name
-        request = access_request(exchange.request, Action.PUBLISH, name, "flv-publish", exchange.scheme)
+        self._paused = False
         self._intake = Intake(intakes, self, request, name)
+        exchange.on_lost = self._intake.cancel
 
-    def begin(self) -> None:
-        """Ask the gate. Call it once."""
-        self._exchange.on_lost = self._intake.cancel
-        self._intake.begin()
+    @classmethod
+    def begin(cls, intakes: Intakes, exchange: Exchange, name: StreamName) -> None:
+        """Ask the gate about the request of *exchange*."""
+        request = access_request(exchange.request, Action.PUBLISH, name, "flv-publish", exchange.scheme)
+        cls(intakes, exchange, name, request)._intake.begin()
+
+    # --- to another process ---
+
+    @property
+    def carried(self) -> Exchange | None:
+        """Its exchange; None while what was read waits."""
+        return self._exchange if not self._paused else None
+
+    def go_on(self) -> Intake:
+        """Go on with a body that another process has handed over; return the intake."""
+        self._exchange.read(self, idle=None)
+        return self._intake
 
     # --- BodySink ---
 
@@ -113,9 +129,11 @@ class HttpPublish:
         self._answer(Response.of_text(DROPPED.get(reason, 403), f"the publish is over: {reason}"))
 
     def pause(self) -> None:
+        self._paused = True
         self._exchange.pause()
 
     def resume(self) -> None:
+        self._paused = False
         self._exchange.resume()
 
     def _answer(self, response: Response) -> None:

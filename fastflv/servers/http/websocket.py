@@ -175,15 +175,10 @@ class WebSocketConnection(asyncio.Protocol):
         "Frames that wait for a turn of the loop, WEBSOCKET_SAID_BYTES_MAX at most."
         self.received = 0
         "Bytes received behind the handshake."
-        self.resumed: Callable[[asyncio.Transport], None] | None = None
-        "Goes on with what another process has handed over, once there is a transport."
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
         self._quiet.heard(self.transport)
-        resumed, self.resumed = self.resumed, None
-        if resumed is not None:
-            resumed(self.transport)
 
     @property
     def is_steady(self) -> bool:

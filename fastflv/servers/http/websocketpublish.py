@@ -18,8 +18,9 @@ from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
 
 from fastflv import limits
-from fastflv.access.request import Action
+from fastflv.access.request import AccessRequest, Action
 from fastflv.net.deadline import Deadline, after
+from fastflv.protocols.http.bodyplace import ClientFrames
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.servers.http.accessrequest import access_request
 from fastflv.servers.http.refusal import CLOSE_CODES as REFUSED_CODES
@@ -43,20 +44,22 @@ class WebSocketPublish(asyncio.Protocol):
     def __init__(
         self,
         intakes: Intakes,
-        exchange: Exchange,
+        ws: WSConnection,
+        request: AccessRequest,
         name: StreamName,
-        handshake: Handshake,
+        leave: Callable[[], None],
     ) -> None:
+        """*leave* gives back the place in the limit of connections."""
         self._turns = intakes.turns
-        self._exchange: Exchange | None = exchange
+        self._exchange: Exchange | None = None
         "None once the handshake is answered."
-        self._leave: Callable[[], None] = exchange.leave
+        self._fields: dict[str, str] = {}
+        "Of its answer."
+        self._leave = leave
         self._name = name
-        self._handshake = handshake
-        self._ws: WSConnection = handshake.ws
-        self._peer = exchange.request.peer
-        scheme = "wss" if exchange.request.peer.secure else "ws"
-        request = access_request(exchange.request, Action.PUBLISH, name, "flv-publish", scheme)
+        self._ws = ws
+        self._frames = ClientFrames()
+        self._peer = request.peer
         self._intake = Intake(intakes, self, request, name)
         self._transport: asyncio.Transport | None = None
         self._unread = b""
@@ -71,11 +74,50 @@ class WebSocketPublish(asyncio.Protocol):
         self.sent = 0
         "Bytes of control frames."
 
-    def begin(self) -> None:
-        """Ask the gate. Call it once."""
-        assert self._exchange is not None
-        self._exchange.on_lost = self._intake.cancel
-        self._intake.begin()
+    @classmethod
+    def begin(
+        cls, intakes: Intakes, exchange: Exchange, name: StreamName, handshake: Handshake
+    ) -> WebSocketPublish:
+        """Ask the gate about the WebSocket that *exchange* asks for; return what reads it."""
+        scheme = "wss" if exchange.request.peer.secure else "ws"
+        request = access_request(exchange.request, Action.PUBLISH, name, "flv-publish", scheme)
+        publish = cls(intakes, handshake.ws, request, name, exchange.leave)
+        publish._exchange, publish._fields = exchange, handshake.fields
+        exchange.on_lost = publish._intake.cancel
+        publish._intake.begin()
+        return publish
+
+    # --- to another process ---
+
+    @property
+    def carried(self) -> tuple[asyncio.Transport, bytes] | None:
+        """Its transport, and what a reader that goes on reads first; None while anything else is under way."""
+        transport, begun = self._transport, self._frames.begun
+        if transport is None or transport.is_closing() or begun is None or self._timer is not None:
+            return None
+        if self._held or self._unread or self._events or self._ws.state is not ConnectionState.OPEN:
+            return None
+        if transport.get_write_buffer_size() or transport.get_extra_info("ssl_object") is not None:
+            return None
+        return transport, begun
+
+    def part(self) -> None:
+        """Another process goes on with the socket: free what this one holds. Nothing is sent."""
+        transport, self._transport = self._transport, None
+        assert transport is not None
+        transport.set_protocol(asyncio.Protocol())
+        # Closing a descriptor that has a duplicate sends nothing.
+        transport.abort()
+        self._leave()
+
+    def go_on(self, begun: bytes, sent: int) -> Intake:
+        """Go on with a publish that another process has handed over; return its intake. *begun*: as `carried` has it."""
+        self.sent = sent
+        self._frames.take(begun)
+        self._ws.receive_data(begun)
+        # Of a message that is known.
+        list(self._ws.events())
+        return self._intake
 
     # --- Carrier ---
 
@@ -83,7 +125,7 @@ class WebSocketPublish(asyncio.Protocol):
         exchange, self._exchange = self._exchange, None
         assert exchange is not None
         exchange.on_lost = None
-        if not exchange.upgrade(self, self._handshake.fields):
+        if not exchange.upgrade(self, self._fields):
             self._intake.cancel()
 
     def refused(self, refused: PublishRefused) -> None:
@@ -95,7 +137,7 @@ class WebSocketPublish(asyncio.Protocol):
             exchange.respond(publish_refusal(refused, self._name.url))
             return
         socket = RefusedWebSocket(self._turns, self._ws, code, refused.reason, exchange.leave)
-        exchange.upgrade(socket, self._handshake.fields)
+        exchange.upgrade(socket, self._fields)
 
     def failed(self, why: str) -> None:
         self._close(NOT_FLV, why)
@@ -149,6 +191,7 @@ class WebSocketPublish(asyncio.Protocol):
                 fed = True
                 piece = self._unread[self._at : self._at + limits.WEBSOCKET_PUBLISH_BYTES]
                 self._at += len(piece)
+                self._frames.take(piece)
                 self._ws.receive_data(piece)
                 self._events.extend(self._ws.events())
         self._balance()

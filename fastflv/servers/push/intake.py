@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypedDict
 
 from fastflv._ext.ingest.lowwater import LowWater
 from fastflv._ext.ingest.tagread import TagReader
+from fastflv._ext.ingest.tagstate import restore_tags, tags_state
 from fastflv.access.request import AccessRequest
 from fastflv.containers.flv.metadata import script_name
 from fastflv.errors import PeerError
@@ -21,6 +22,8 @@ from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName
 from fastflv.stream.pendingpublish import PendingPublish, PublishRefused
 from fastflv.stream.publication import Publication, Publications, PublishOptions
+from fastflv.stream.stream import Stream
+from fastflv.stream.streamstate import request_state
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,19 @@ class Carrier(Protocol):
         """Give nothing to `Intake.feed` until `resume`."""
 
     def resume(self) -> None: ...
+
+
+class IntakeState(TypedDict):
+    """A publish of an FLV byte stream, for another process."""
+
+    stream: str
+    "Its id."
+
+    request: dict[str, Any]
+    bytes_before: int
+    joined: float
+    reader: dict[str, Any]
+    "As `tags_state` has it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +124,52 @@ class Intake:
         """Ask the gate. Call it once."""
         assert self._pending is not None
         self._pending.begin()
+
+    # --- to another process ---
+
+    @property
+    def carrier(self) -> Carrier | None:
+        """What its bytes come by; None once the publish is over."""
+        return self._carrier
+
+    def state(self) -> IntakeState | None:
+        """Return as plain values where it is; None where another process cannot go on with it."""
+        publication = self._publication
+        client = publication.client if publication is not None else None
+        if publication is None or client is None or self._rest is not None or not publication.sink.on_air:
+            return None
+        return {
+            "stream": client.stream.id,
+            "request": request_state(client.request),
+            "bytes_before": publication.bytes_before,
+            "joined": client.joined,
+            "reader": tags_state(self._reader),
+        }
+
+    def part(self) -> None:
+        """Another process goes on with the publish: forget it, and tell nobody."""
+        self._reader.sink = None
+        if self._publication is not None:
+            self._publication.part()
+        self._carrier = None
+
+    def resume(self, stream: Stream, state: IntakeState, *, low_water: LowWater | None = None) -> None:
+        """Go on as `state` says, in place of `begin`; *stream* is resumed. Raises HandoverError and what `MALFORMED` names."""
+        self._pending = None
+        shared = self._shared
+        restore_tags(self._reader, state["reader"])
+        publication = self._publication = shared.publications.resume(
+            stream,
+            shared.options_of(stream.name.vhost),
+            self._request,
+            self,
+            low_water,
+            float(state["joined"]),
+        )
+        publication.resume(int(state["bytes_before"]))
+        self._reader.sink = publication.sink
+
+    # --- of the carrier ---
 
     def feed(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes, which are borrowed for this call. What comes behind the end is ignored."""

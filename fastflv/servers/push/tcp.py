@@ -100,6 +100,37 @@ class FlvTcpConnection(asyncio.BufferedProtocol):
         self._ended = False
         self._deadline = Deadline(server.intakes.turns, self._expire)
 
+    # --- to another process ---
+
+    @property
+    def carried(self) -> tuple[asyncio.Transport, Peer] | None:
+        """Its transport and peer, where nothing of it waits; else None."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or self._held or self._head or self._ended:
+            return None
+        if transport.get_extra_info("ssl_object") is not None:
+            return None
+        return transport, self._peer
+
+    def part(self) -> None:
+        """Another process goes on with the socket: free what this one holds. Nothing is sent."""
+        transport, self._transport = self._transport, None
+        self._intake = None
+        assert transport is not None
+        self._server.limit.release(self._peer.socket_ip)
+        transport.set_protocol(asyncio.Protocol())
+        # Closing a descriptor that has a duplicate sends nothing.
+        transport.abort()
+
+    def go_on(self, request: AccessRequest, name: StreamName) -> tuple[Intake, LowWater]:
+        """Go on with a publish that another process has handed over; return the intake, and the mark of its socket."""
+        assert self._transport is not None
+        self._deadline.cancel()
+        self._forget()
+        low_water = LowWater(self._transport.get_extra_info("socket").fileno())
+        self._intake = Intake(self._server.intakes, self, request, name, low_water=low_water)
+        return self._intake, low_water
+
     # --- asyncio ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

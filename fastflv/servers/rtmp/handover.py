@@ -11,7 +11,7 @@ from typing import Any, Generic, TypedDict, TypeVar
 from fastflv.access.request import AccessRequest
 from fastflv.containers.variant import Variant
 from fastflv.errors import HandoverError
-from fastflv.net.handedsocket import HandedSocket, Resumption
+from fastflv.net.handedsocket import HandedSocket
 from fastflv.net.parcel import Descriptor, Parcel, read_record
 from fastflv.net.peer import Peer
 from fastflv.protocols.rtmp.events import PlayWanted, PublishWanted
@@ -120,9 +120,6 @@ class Handed(Generic[Wanted]):
 class ResumedConnection(RtmpConnection):
     """A connection that another process has begun. What the peer sends finds everything in place."""
 
-    resume: Resumption
-    "Goes on with the publishes and the play, once there is a transport."
-
     def restore(self, options: RtmpOptions | None) -> None:
         """*options*: of the vhost that `connect` named."""
         self._options = options
@@ -133,11 +130,10 @@ class ResumedConnection(RtmpConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._attach(transport)
-        self.resume(self.transport)
-        if self.resume.failure is None:
-            self._heard()
-        else:
-            self.drop(EndReason.LOST_IN_UPGRADE)
+
+    def resumed(self) -> None:
+        """All that it carries goes on."""
+        self._heard()
 
 
 class HandedConnection(HandedSocket):
@@ -162,7 +158,6 @@ class HandedConnection(HandedSocket):
             self._variant = read_variant(self._play.state["variant"])
         vhost = str(state["vhost"])
         connection.restore(server.vhost_of(vhost) if vhost else None)
-        connection.resume = self._resumption = Resumption(self._resume)
         super().__init__(server.limit, peer, parcel.take(state["fd"]))
         self.label = f"rtmp {peer.ip}"
 
@@ -175,7 +170,7 @@ class HandedConnection(HandedSocket):
         self.sock.setblocking(False)
         # Whoever had it may have left a mark.
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-        await self._read(self.connection, self._resumption)
+        await self._read(self.connection, self._resume)
 
     def _handed(self, kind: type[Wanted], state: State) -> Handed[Wanted]:
         given = {}
@@ -190,6 +185,14 @@ class HandedConnection(HandedSocket):
         return Handed(wanted, options, stream, read_request(state["request"]), state)
 
     def _resume(self, _transport: asyncio.Transport) -> None:
+        try:
+            self._go_on_with_all()
+        except BaseException:
+            self.connection.drop(EndReason.LOST_IN_UPGRADE)
+            raise
+        self.connection.resumed()
+
+    def _go_on_with_all(self) -> None:
         _, publishes, _, _ = self.connection.carried
         for each in self._publishes:
             publishes.resume(

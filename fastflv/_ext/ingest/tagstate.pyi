@@ -1,0 +1,6 @@
+from typing import Any
+
+from fastflv._ext.ingest.tagread import TagReader
+
+def tags_state(reader: TagReader) -> dict[str, Any]: ...
+def restore_tags(reader: TagReader, state: dict[str, Any]) -> None: ...
