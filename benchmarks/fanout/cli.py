@@ -60,6 +60,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seconds", type=float, default=10.0, help="steady window (10)")
     p.add_argument("--settle", type=float, default=3.0, help="wait before it (3)")
     p.add_argument("--joins", type=float, default=1000.0, help="joins a second while players connect (1000)")
+    p.add_argument(
+        "--spread",
+        type=int,
+        default=40,
+        metavar="MS",
+        help="the starts of many publishers are spread over it (40)",
+    )
     p.add_argument("--sample", type=int, default=20, help="players that are parsed and timed (20)")
     p.add_argument("--close", action="store_true", help="players ask with Connection: close")
     p.add_argument(
@@ -219,6 +226,7 @@ def run(options: argparse.Namespace, argv: list[str]) -> Results:
         options.nap,
         profile_directory(options),
         tls,
+        options.spread,
     )
     if server_cores == client_cores:
         progress.say("only one core: the client disturbs the server, the figures are not comparable")

@@ -63,6 +63,9 @@ class Bench:
     certificate: Certificate | None = None
     "For HTTPS; `programs` then has load-tls."
 
+    spread_ms: int = 40
+    "Time over which the starts of many publishers are spread, milliseconds."
+
 
 @dataclass
 class Measured:
@@ -196,7 +199,10 @@ def started(
                 "live",
             ]
             publisher = Talker(
-                "publisher", [*argv, STREAM, str(streams)], bench.client_cores, work / "publisher.log"
+                "publisher",
+                [*argv, STREAM, str(streams), str(bench.spread_ms)],
+                bench.client_cores,
+                work / "publisher.log",
             )
             stack.enter_context(running(publisher))
             if publisher.event("publishing", 30) is None:

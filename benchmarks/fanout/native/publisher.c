@@ -1,12 +1,12 @@
 /*
  * Publish one clip over RTMP as N streams, in real time, in a loop, each video frame stamped.
  *
- * usage: publisher CLIP ADDRESS PORT APP NAME [STREAMS]
+ * usage: publisher CLIP ADDRESS PORT APP NAME [STREAMS [SPREAD_MS]]
  *
- * One stream is called NAME, several NAME0 NAME1 ..., their start spread over one frame interval, so that N
- * publishers do not beat as one. Prints {"event":"publishing"} when all publish; each line on stdin is answered
- * by one JSON object with the counts since the last. The end of stdin is answered too once the server has read all
- * of it, and ends the program.
+ * One stream is called NAME, several NAME0 NAME1 ... Their start is spread over SPREAD_MS, without it over one frame
+ * interval, so that N publishers do not beat as one. Prints {"event":"publishing"} when all publish; each line on stdin
+ * is answered by one JSON object with the counts since the last. The end of stdin is answered too once the server has
+ * read all of it, and ends the program.
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -21,7 +21,7 @@
 #include "rtmp.h"
 #include "urgent.h"
 
-#define SPREAD_NS 40000000 /* one frame at 25 fps */
+#define SPREAD_MS 40 /* one frame at 25 fps */
 
 struct stream {
     struct rtmp rtmp;
@@ -101,6 +101,7 @@ int main(int argc, char **argv)
     clip = clip_load(argv[1]);
     scratch = malloc(clip.max_size + 4096);
     int count = argc > 6 ? atoi(argv[6]) : 1;
+    int64_t spread_ns = (argc > 7 ? atoi(argv[7]) : SPREAD_MS) * (int64_t)1000000;
     struct stream *streams = calloc((size_t)count, sizeof *streams);
     for (int i = 0; i < count; i++) {
         char name[256];
@@ -114,7 +115,7 @@ int main(int argc, char **argv)
     urgent();
     int64_t start = mono_ns();
     for (int i = 0; i < count; i++)
-        streams[i].start_ns = start + SPREAD_NS * (int64_t)i / count;
+        streams[i].start_ns = start + spread_ns * i / count;
     printf("{\"event\":\"publishing\",\"streams\":%d}\n", count);
     fflush(stdout);
 
