@@ -1,10 +1,11 @@
-"""Examples of docs/migrate.md at work: with nginx in front, and with a hook server that was written for nginx-rtmp."""
+"""What docs/migrate.md says, at work: streams that move, nginx in front, and a hook server that was written for nginx-rtmp."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -15,8 +16,9 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
+from clip import Clip, end, push
 from model.ports import free_ports
-from otherservers import accepts, nginx
+from otherservers import accepts, load_module, nginx
 from player import Player
 from publisher import Publisher, Refused, film, headers
 from server import HOST, Server, until, vhost_text
@@ -49,6 +51,43 @@ def live(folder: Path, more: str = "") -> Iterator[tuple[Server, Publisher]]:
         publisher.tags([*headers(), *film(100)])
         yield server, publisher
         publisher.finish()
+
+
+@pytest.mark.slow
+def test_a_viewer_stays_while_streams_move_from_nginx_rtmp(tmp_path: Path, h264: Clip) -> None:
+    load = load_module("rtmp")
+    (old,) = free_ports(1)
+    blocks = f"rtmp {{ server {{ listen {HOST}:{old}; application live {{ live on; }} }} }}"
+    edge = f"cluster {{ mode remote; origin {HOST}:{old}; }}"
+    server = Server(tmp_path, vhost_text(more=edge, publish="grace 20;"))
+    publisher = None
+    with nginx(tmp_path, blocks, old, load), server:
+        try:
+            publisher = push(h264.path, f"rtmp://{HOST}:{old}/live/x", loop=True)
+            with Player(server.http, "/live/x.flv", timeout=30) as viewer:
+                viewer.frames(5)
+                # The encoder moves to the edge, which passes its stream on.
+                end(publisher)
+                publisher = push(h264.path, server.publish_url("x"), loop=True)
+                server.log.wait("publish of /live/x is passed on")
+                viewer.frames(viewer.count() + 30)
+                # The edge becomes the origin.
+                forward = f"forward {{ enabled on; destination {HOST}:{old}; }}"
+                server.file.write_text(server.file.read_text().replace(edge, forward))
+                server.process.send_signal(signal.SIGHUP)
+                server.log.wait("configuration 2 is in force; 0 clients are disconnected")
+                viewer.frames(viewer.count() + 30)
+                end(publisher)
+                publisher = push(h264.path, server.publish_url("x"), loop=True)
+                until(lambda: _forwarded(server), "the forward", 20)
+                viewer.frames(viewer.count() + 30)
+        finally:
+            if publisher is not None:
+                end(publisher)
+
+
+def _forwarded(server: Server) -> bool:
+    return [row["state"] for row in server.ask("forwards")["forwards"]] == ["forwarding"]
 
 
 def test_a_url_of_nginx_http_flv_plays_through_the_nginx_of_the_docs(tmp_path: Path) -> None:
