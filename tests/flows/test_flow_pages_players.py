@@ -82,6 +82,16 @@ def test_a_codec_that_the_browser_lacks_is_named_with_what_works(
         assert player["buttons"] == ["Play the sound alone", "Copy the address for VLC"]
 
 
+def test_a_browser_without_media_source_extensions_plays_by_its_own_hls(server: Server, h264: Clip) -> None:
+    with published(server, {"native": h264}):
+        said = drive("native", origin(server), "live/native", timeout=60)
+    if not said["can"]:
+        pytest.skip("this Chromium has no HLS of its own")
+    assert said["way"] == "HLS" and said["width"] == 320 and said["lacking"] == [], said
+    assert said["frames"] > 10 and said["decoded"] > 1000, said
+    assert said["wide"] <= 0 and said["faults"] == [] and said["seen"]["errors"] == [], said
+
+
 def test_the_player_says_why_it_ended_and_comes_back(server: Server, h264: Clip) -> None:
     with published(server, {"life": h264}):
         said = drive("life", origin(server), f"http://{HOST}:{server.api}", "life", timeout=100)

@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { clockAhead } from "../live/streams";
 import { Chase } from "./chase";
-import { isDecodable, isPcm, isPlayable, nameOf, playsHls } from "./decodable";
+import { HAS_MSE, isDecodable, isPcm, isPlayable, nameOf, playsHls } from "./decodable";
 import type { Ending } from "./ending";
 import { type Facts, NONE, PERIOD_MS, RateMeter } from "./facts";
 import { FlvPlay, sentenceOf } from "./flvplay";
@@ -220,7 +220,8 @@ export class Playback {
       });
       this.#flv.start().catch((error: Error) => this.#over({ why: `The player does not start: ${error.message}.`, again: true }));
     }
-    if (this.#without && !isPcm(this.#without)) this.lacking.value = `${sentenceOf(this.#without)} The picture plays without sound.`;
+    // What a browser without MSE decodes cannot be asked so.
+    if (HAS_MSE && this.#without && !isPcm(this.#without)) this.lacking.value = `${sentenceOf(this.#without)} The picture plays without sound.`;
     this.#hear();
     // Here, since it may be a gesture that led to it.
     this.#run();
