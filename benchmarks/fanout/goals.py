@@ -338,6 +338,20 @@ def hop_goals(scenario: str, runs: Runs) -> list[Goal]:
     ]
 
 
+def worker_goals(scenario: str, runs: Runs) -> list[Goal]:
+    """Two workers carry 1.9 times the players of one server, at the CPU of that one each."""
+    two = "fastflv 2 workers"
+    return [
+        Goal(
+            scenario,
+            "CPU of each of two / of one with half of the players",
+            served_ratio(runs, two, "fastflv"),
+            2 / 1.9,
+        ),
+        Goal(scenario, "frames missing, players lost", middle(runs, two, _lost), 0),
+    ]
+
+
 def h2_goals(scenario: str, runs: Runs) -> list[Goal]:
     """HTTP/2 costs little more than HTTP/1.1 over TLS."""
     return [

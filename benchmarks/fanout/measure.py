@@ -12,13 +12,13 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class CpuMark:
-    """CPU used so far by a process and its living threads."""
+    """CPU used so far by processes and their living threads."""
 
     at: float
     "time.monotonic(), seconds."
 
     total: float
-    "utime + stime of the process with all its threads, ended ones too, seconds."
+    "utime + stime of the processes with all their threads, ended ones too, seconds."
 
     threads: dict[int, tuple[str, float]] = field(default_factory=dict)
     "Thread id to (name, seconds)."
@@ -48,20 +48,26 @@ def _stat_seconds(stat: str) -> tuple[str, float]:
     return name, (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
-def cpu_mark(pid: int) -> CpuMark:
-    """Read the counters now. They are exact sums of run time, rounded to a tick (10 ms)."""
-    total = _stat_seconds(Path(f"/proc/{pid}/stat").read_text())[1]
+def cpu_mark(*pids: int) -> CpuMark:
+    """Read the counters of processes now. They are exact sums of run time, rounded to a tick (10 ms) a process."""
+    total = sum(_stat_seconds(Path(f"/proc/{pid}/stat").read_text())[1] for pid in pids)
     threads: dict[int, tuple[str, float]] = {}
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            threads[int(task.name)] = _stat_seconds((task / "stat").read_text())
-        except (FileNotFoundError, ProcessLookupError):  # a thread that just ended
-            continue
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            try:
+                threads[int(task.name)] = _stat_seconds((task / "stat").read_text())
+            except (FileNotFoundError, ProcessLookupError):  # a thread that just ended
+                continue
     return CpuMark(time.monotonic(), total, threads)
 
 
+def children(pid: int) -> list[int]:
+    """Return the processes that one has started and that live."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def cpu_between(start: CpuMark, end: CpuMark) -> CpuUse:
-    """Turn two marks of one process into percent of one core."""
+    """Turn two marks of the same processes into percent of one core."""
     seconds = max(end.at - start.at, 1e-6)
     main = min(end.threads, default=0)
     used = []

@@ -87,6 +87,13 @@ def two_threads(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Me
         yield m
 
 
+def two_workers(bench: Bench, scenario: Scenario, server: Server) -> Iterator[Measured]:
+    """Half of the players at one server, then all at two workers, which share the core of that one."""
+    window, players = scenario.window_of(server.name), scenario.players
+    yield fan_out(bench, scenario.name, server, players // 2, window)
+    yield fan_out(bench, scenario.name, server, players, window, f"{server.name} 2 workers", workers=2)
+
+
 BY_LOAD = {
     "fastflv": (("fastflv", AUTO), ("fastflv 350", 350)),
     "srs": (("srs", 350), ("srs min_latency", 0)),
@@ -273,6 +280,7 @@ def table(published: float) -> dict[str, Scenario]:
         Scenario("https1000", 1000, 350, goals.https_goals, joins.secure, MUXERS, protocol="https"),
         Scenario("edge3000", 3000, 350, goals.edge_goals, edges.beside_origin, servers=("fastflv",)),
         Scenario("edgehop", 100, 0, goals.hop_goals, edges.beside_origin, servers=("fastflv",)),
+        Scenario("workers3000", 3000, 350, goals.worker_goals, two_workers, servers=("fastflv",)),
         Scenario("h2", 128, AUTO, goals.h2_goals, h2.beside_http1, ("fastflv",), protocol="https"),
         Scenario("rtmp1000", 1000, 350, goals.rtmp_goals, plain, MUXERS, protocol="rtmp"),
     ]

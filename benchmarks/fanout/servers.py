@@ -82,7 +82,8 @@ class Fastflv(Server):
             raise BenchError("fastflv cannot be imported: run pip install . first")
         conf = work / "fastflv.conf"
         conf.write_text(settings.fastflv(s, work))
-        return [sys.executable, "-m", "fastflv", "-c", str(conf)]
+        workers = ["--workers", str(s.workers)] if s.workers > 1 else []
+        return [sys.executable, "-m", "fastflv", "-c", str(conf), *workers]
 
 
 class Before(Fastflv):

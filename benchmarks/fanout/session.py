@@ -69,7 +69,10 @@ class Bench:
 
 @dataclass
 class Measured:
-    """The figures of one measurement. CPU in percent of one core, memory in KiB, times in milliseconds."""
+    """The figures of one measurement. CPU in percent of one core, memory in KiB, times in milliseconds.
+
+    Of a server of several workers CPU and memory are those of one, on average.
+    """
 
     scenario: str
     server: str
@@ -130,6 +133,11 @@ class Live:
     streams: int = 1
 
     @property
+    def pids(self) -> list[int]:
+        """The processes that serve players: its own, or its workers."""
+        return [self.process.pid] if self.settings.workers == 1 else measure.children(self.process.pid)
+
+    @property
     def stream(self) -> str:
         """The name of the one stream, or of the first of several."""
         return STREAM if self.streams == 1 else f"{STREAM}0"
@@ -155,6 +163,7 @@ def started(
     players: int,
     streams: int = 1,
     threads: int = 1,
+    workers: int = 1,
     cores: set[int] | None = None,
     pinned: bool = True,
     protocol: str = "flv",
@@ -181,6 +190,7 @@ def started(
             extra=extra,
             vhost=vhost,
             protocol=protocol,
+            workers=workers,
             https_port=https_port,
             certificate=bench.certificate if protocol == "https" else None,
         )
@@ -268,17 +278,21 @@ def steady(bench: Bench, live: Live, load: Talker | None, m: Measured, seconds: 
     """Measure one window into `m`."""
     core = min(bench.server_cores)
     span = seconds or bench.seconds
-    pid = live.process.pid
+    pid, pids = live.process.pid, live.pids
     if live.publisher:
         live.publisher.send("begin")
         live.publisher.event("published", 5)
     kernel = measure.softirq_thread(core) or pid
-    start, busy_start, kernel_start = measure.cpu_mark(pid), measure.core_busy(core), measure.cpu_mark(kernel)
+    start, busy_start, kernel_start = (
+        measure.cpu_mark(*pids),
+        measure.core_busy(core),
+        measure.cpu_mark(kernel),
+    )
     if load:
         load.send("begin")
     bench.progress.sleep(span, "measuring")
     live.process.check()
-    end, busy_end, kernel_end = measure.cpu_mark(pid), measure.core_busy(core), measure.cpu_mark(kernel)
+    end, busy_end, kernel_end = measure.cpu_mark(*pids), measure.core_busy(core), measure.cpu_mark(kernel)
     if load:
         load.send("end")
         report = load.event("measured", 15)
@@ -290,13 +304,16 @@ def steady(bench: Bench, live: Live, load: Talker | None, m: Measured, seconds: 
         published = live.publisher.event("published", 5) or {}
         m.publish_late = published.get("late_ms_max", 0.0)
     use = measure.cpu_between(start, end)
-    m.cpu, m.threads = round(use.percent, 2), use.threads
-    found = measure.memory(pid)
-    m.rss, m.pss = found.rss, found.pss
+    m.cpu, m.threads = round(use.percent / len(pids), 2), use.threads
+    found = [measure.memory(each) for each in pids]
+    m.rss, m.pss = (
+        sum(each.rss for each in found) // len(pids),
+        sum(each.pss for each in found) // len(pids),
+    )
     whole = (busy_end[0] - busy_start[0]) * 100 / max(busy_end[1] - busy_start[1], 1)
     if kernel != pid:
         m.deferred = round(measure.cpu_between(kernel_start, kernel_end).percent, 1)
-    m.other_busy = round(max(whole - m.cpu, 0.0), 1)
+    m.other_busy = round(max(whole - use.percent, 0.0), 1)
     if bench.profiles:
         bench.progress.say("profiling")
         profile.record(pid, bench.profiles / f"profile-{m.scenario}-{m.server.replace(' ', '-')}.txt")

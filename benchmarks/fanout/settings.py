@@ -33,6 +33,9 @@ class Settings:
     protocol: str = "flv"
     "What the players speak: one of `PROTOCOLS`."
 
+    workers: int = 1
+    "Processes of fastflv on the same ports."
+
     https_port: int = 0
     certificate: Certificate | None = None
     "For HTTPS."
