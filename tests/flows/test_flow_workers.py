@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from player import Player
+from player import Player, numbers
 from publisher import Publisher, Refused, film, headers
-from server import HOST, until, vhost_text
+from server import HOST, Server, until, vhost_text
 from workers import Workers, holds
 
 TAKEN = "taken.test"
@@ -120,6 +120,9 @@ def test_a_worker_that_dies_takes_its_own_clients_and_is_started_again(workers: 
     publisher.tags(film(25, start=1000, first=25))
     alive = [player for player in players if more(player)]
     assert 0 < len(alive) < len(players)
+    for player in alive:
+        seen = numbers(player)
+        assert seen == list(range(seen[0], 50)), "pictures are missing"
     # Its place is taken by another process, a start later.
     workers.log.wait(r"worker \d is process", mark, timeout=60)
     assert len(set(workers.pids()) & set(before)) == 1
@@ -136,6 +139,36 @@ def more(player: Player) -> bool:
     except (AssertionError, OSError):
         return False
     return True
+
+
+def test_two_servers_with_reuse_port_share_their_ports_and_know_their_own_streams_alone(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    first, second = (
+        Server(
+            tmp_path_factory.mktemp("server"),
+            vhost_text(publish="normal_timeout 60000;"),
+            more="reuse_port on;",
+        )
+        for _ in range(2)
+    )
+    second.file.write_text(first.file.read_text())
+    with first, second:
+        publishers: dict[str, Publisher] = {}
+        while not all(any(holds(each.pid, one) for one in publishers.values()) for each in (first, second)):
+            publishers[f"s{len(publishers)}"] = Publisher(first.rtmp).publish(f"s{len(publishers)}")
+        held = [
+            sorted(name for name, one in publishers.items() if holds(each.pid, one))
+            for each in (first, second)
+        ]
+        answers: list[list[str]] = []
+        until(
+            lambda: answers.append(sorted(first.streams())) or all(each in answers for each in held),
+            "both answer",
+        )
+        assert all(answer in held for answer in answers)
+        for one in publishers.values():
+            one.close()
 
 
 @pytest.mark.slow
