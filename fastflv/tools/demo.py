@@ -24,11 +24,16 @@ APP, STREAM = "live", "livestream"
 
 async def publish_demo(endpoint: Endpoint) -> None:
     """Publish the clip to the server's own RTMP listener until cancelled; connect again after each end."""
+    fault: Exception | None = None
     while True:
+        if fault is not None:
+            # After the pause, in which a server that stops ends this: its own end is no fault.
+            log.info("the demo publisher was disconnected (%s) and begins again", fault)
+            fault = None
         try:
             await _publish(endpoint)
         except (OSError, PeerError) as error:
-            log.info("the demo publisher was disconnected (%s); it tries again in 3 s", error)
+            fault = error
         await asyncio.sleep(3)
 
 

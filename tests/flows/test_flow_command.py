@@ -267,7 +267,8 @@ def test_demo_shows_a_picture_at_once(tmp_path: Path) -> None:
             decode(player.save(tmp_path / "demo.flv"))
     finally:
         assert stop(process) == 0, log.text()
-    assert not log.find("Traceback"), log.text()
+    # Its own end is no fault of the demo.
+    assert not log.find("Traceback|demo publisher"), log.text()
 
 
 def test_a_port_and_the_same_port_for_one_family_are_one_listener(tmp_path: Path) -> None:
