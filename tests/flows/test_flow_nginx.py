@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clientsocket import connect
 from clip import Clip, end, push
 from model.ports import free_ports
 from otherservers import load_module, nginx
 from player import Player
-from proxyclients import HttpClient, connect, rtmp_player
+from proxyclients import HttpClient, rtmp_player
 from proxysite import (
     OPENINGS,
     PROXY,

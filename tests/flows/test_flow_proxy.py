@@ -6,9 +6,10 @@ import socket
 from collections.abc import Callable
 
 import pytest
+from clientsocket import connect
 from flvread import flv_file
 from model.proxy import binary, block, line, tls_option
-from proxyclients import connect, rtmp_player
+from proxyclients import rtmp_player
 from proxysite import (
     ALL,
     BANNED,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from clientsocket import connect
 from flvread import AUDIO, VIDEO, FlvReader, Tag
-from patience import SILENCE, patient
+from patience import patient
 from server import HOST
 
 
@@ -33,15 +33,7 @@ class Player:
         source: str = "",
     ) -> None:
         """*flv*: the body is FLV and must be well-formed. *source*: the address to connect from."""
-        self.sock = socket.socket()
-        self.sock.settimeout(timeout * SILENCE)
-        if buffer:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        if source:
-            self.sock.bind((source, 0))
-        self.sock.connect((HOST, port))
-        if tls is not None:
-            self.sock = tls.wrap_socket(self.sock, server_hostname=host)
+        self.sock = connect(port, timeout=timeout, buffer=buffer, source=source, tls=tls, host=host)
         lines = [f"{method} {target} HTTP/{version}", f"Host: {host}", *headers]
         self.sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.status = 0

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from typing import Self
 
+from clientsocket import connect
 from rtmpplayer import RtmpPlayer
 from server import HOST
-
-
-def connect(
-    port: int, *, before: bytes = b"", source: str = "", tls: ssl.SSLContext | None = None
-) -> socket.socket:
-    """Connect from *source*, send *before*, then greet with TLS."""
-    sock = socket.create_connection((HOST, port), 15, (source, 0) if source else None)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.sendall(before)
-    return tls.wrap_socket(sock, server_hostname=HOST) if tls is not None else sock
 
 
 class HttpClient:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from typing import Any, Self
 
+from clientsocket import connect
 from patience import SILENCE
-from server import HOST
 
 from fastflv._ext.ingest.chunkwrite import write_message
 from fastflv.media.amf import amf0
@@ -28,16 +27,7 @@ class RtmpPeer:
         source: str = "",
     ) -> None:
         """*source*: the address to connect from; empty: the system chooses."""
-        self.sock = socket.socket()
-        self.sock.settimeout(timeout * SILENCE)
-        if buffer:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        if source:
-            self.sock.bind((source, 0))
-        self.sock.connect((HOST, port))
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if tls is not None:
-            self.sock = tls.wrap_socket(self.sock, server_hostname=HOST)
+        self.sock = connect(port, timeout=timeout, buffer=buffer, source=source, tls=tls)
         self.port = port
         self.chunk_size = 128
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
+from clientsocket import connect
 from flvread import VIDEO, FlvReader, Tag
-from patience import SILENCE
 from server import HOST
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -72,15 +71,7 @@ class WebSocket:
 
         *source*: the address to connect from.
         """
-        self.sock = socket.socket()
-        self.sock.settimeout(timeout * SILENCE)
-        if buffer:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        if source:
-            self.sock.bind((source, 0))
-        self.sock.connect((HOST, port))
-        if tls is not None:
-            self.sock = tls.wrap_socket(self.sock, server_hostname=HOST)
+        self.sock = connect(port, timeout=timeout, buffer=buffer, source=source, tls=tls)
         fields: dict[str, str | None] = {
             "Host": HOST,
             "Connection": "keep-alive, Upgrade",
