@@ -47,15 +47,15 @@ class Streams:
 
     listed = True
 
-    def find(self, exchange, vhost):
-        return [
-            LiveStream(
-                "live", "one", "/live/one", [{"container": "flv", "path": "/live/one.flv"}], "", None, None
-            )
-        ]
+    def find(self, exchange, vhost, found):
+        outputs = [{"container": "flv", "path": "/live/one.flv"}]
+        found([LiveStream("live", "one", "/live/one", outputs, "", None, None)])
 
     def answer(self, exchange, vhost):
-        exchange.respond(Response.of_json({"streams": [each.url for each in self.find(exchange, vhost)]}))
+        def respond(rows):
+            exchange.respond(Response.of_json({"streams": [each.url for each in rows]}))
+
+        self.find(exchange, vhost, respond)
 
 
 @pytest.fixture

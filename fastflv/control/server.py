@@ -232,14 +232,14 @@ class Server:
             site_of=self.options.record_site,
         )
         self.api.table.add(*self.record_api.table)
-        streams_shown = LiveStreams(
+        self.live_streams = LiveStreams(
             self.hub,
             self.gate,
             routes_of=lambda vhost: self.runtime.vhosts[vhost].site.routes,
             rtmp_port=lambda: next(iter(self.listeners.ports("RTMP")), 0),
             http_api=lambda: self.runtime.settings.http_api,
         )
-        pages = PageServer(find_built(), self.files, streams_shown, rooms.ports)
+        pages = PageServer(find_built(), self.files, self.live_streams, rooms.ports)
         mounts = Mounts(self.hub, self.live, self.push, self.files)
         handlers = {
             RouteKind.PAGE: pages.handle,

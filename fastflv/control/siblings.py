@@ -148,6 +148,7 @@ class Siblings:
         server.clients.arrivals.watchers.append(lambda id, reason: self._release(id))
         server.api.others = self._ask_all
         server.metrics.others = self._ask_metrics
+        server.live_streams.others = partial(self._ask_each, "GET")
         await self._channel.open(channel)
 
     def ready(self) -> None:

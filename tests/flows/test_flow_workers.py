@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,29 @@ def test_players_of_both_workers_see_one_stream(workers: Workers) -> None:
         player.until(lambda me: len(me.tags) > 60)
         player.close()
     publisher.finish()
+
+
+def test_pages_of_either_worker_list_the_streams_of_both(workers: Workers) -> None:
+    def listed() -> list[dict[str, Any]]:
+        url = f"http://{HOST}:{workers.http}/players/streams.json?only=video"
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            rows: list[dict[str, Any]] = json.load(answer)["streams"]
+        return rows
+
+    publishers: list[Publisher] = []
+    # Until each worker has one.
+    while len({holds(workers.pids()[0], publisher) for publisher in publishers}) < 2:
+        publishers.append(Publisher(workers.rtmp).publish(f"listed{len(publishers)}"))
+        publishers[-1].tags([*headers(), *film(10)])
+    names = {f"listed{number}" for number in range(len(publishers))}
+    until(lambda: names <= {row["stream"] for row in listed()}, "all of them are listed")
+    # The kernel chooses a worker for each request.
+    for _ in range(12):
+        rows = [row for row in listed() if row["stream"] in names]
+        assert sorted(row["stream"] for row in rows) == sorted(names)
+        assert all(output["path"].endswith("?only=video") for row in rows for output in row["outputs"])
+    for publisher in publishers:
+        publisher.finish()
 
 
 def check_secret(workers: Workers) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 from urllib.parse import quote
 
 from fastflv import limits
@@ -13,7 +17,7 @@ from fastflv.access.gate import Gate
 from fastflv.access.request import Action
 from fastflv.access.verdict import Allowed
 from fastflv.config.model.webserver import HttpApi
-from fastflv.config.routes import Route, play_paths
+from fastflv.config.routes import STREAMS_JSON, Route, play_paths
 from fastflv.containers.variant import Variant
 from fastflv.errors import UsageError
 from fastflv.protocols.http.exchange import Exchange
@@ -23,6 +27,8 @@ from fastflv.servers.http.accessrequest import access_request
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Phase, Stream
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class LiveStream:
     audio: dict[str, object] | None
 
 
+Found: TypeAlias = Callable[[list[LiveStream]], None]
 FIELDS: Final = tuple(field.name for field in fields(LiveStream))
 
 
@@ -54,6 +61,8 @@ class LiveStreams:
 
     A list is no play: it asks nobody, counts nothing and claims nothing. So a stream that a hook or a callback
     guards is on no list, and is found by who knows its name.
+
+    Where several workers serve, each is asked for all of its streams; the worker that the viewer has reached judges.
     """
 
     def __init__(
@@ -73,34 +82,41 @@ class LiveStreams:
         self._http_api = http_api
         self._rows: dict[str, tuple[float, LiveStream]] = {}
         "By the id of a stream: what is the same for all viewers, and until when."
+        self.others: Callable[[str], Awaitable[list[bytes]]] | None = None
+        "Returns what each worker of the server answers to a target, this one too; None where it is one process."
+        self._gathered: dict[str, tuple[float, list[LiveStream]]] = {}
+        "By vhost: the streams of all workers, and until when."
+        self._gathering: set[asyncio.Task[None]] = set()
 
     @property
     def listed(self) -> bool:
         """Names of streams are for all: an API that asks for a password does not show them either."""
         return not self._http_api().auth.enabled
 
-    def find(self, exchange: Exchange, vhost: str) -> list[LiveStream]:
-        """Return the streams of *vhost* that the viewer may play; none where names are not listed.
+    def find(self, exchange: Exchange, vhost: str, found: Found) -> None:
+        """Call *found* with the streams of *vhost* that the viewer may play, now or later; none where names are not listed.
 
         They are at most PAGE_STREAMS_MAX, of those that could be looked at within PAGE_QUESTIONS_SECONDS, the oldest first.
         """
-        found: list[LiveStream] = []
         if not self.listed:
-            return found
-        # The clock of the thread: what else the machine does hides no stream.
-        ends = time.thread_time() + limits.PAGE_QUESTIONS_SECONDS
-        for stream in self._hub:
-            if stream.name.vhost != vhost or stream.phase is not Phase.LIVE or not stream.settled:
-                continue
-            if self._may_play(exchange, stream):
-                found.append(self._row(exchange, stream))
-            if len(found) == limits.PAGE_STREAMS_MAX or time.thread_time() > ends:
-                break
-        return found
+            found([])
+        elif self.others is None or exchange.request.peer.own:
+            found(
+                self._shown(
+                    exchange, ((each.name, partial(self._shared, each)) for each in self._live(vhost))
+                )
+            )
+        else:
+            task = asyncio.get_running_loop().create_task(self._gather(exchange, vhost, self.others, found))
+            self._gathering.add(task)
+            task.add_done_callback(self._gathering.discard)
 
     def answer(self, exchange: Exchange, vhost: str) -> None:
         """Answer with them as JSON."""
-        rows, api = self.find(exchange, vhost), self._http_api()
+        self.find(exchange, vhost, lambda rows: self._answer(exchange, rows))
+
+    def _answer(self, exchange: Exchange, rows: list[LiveStream]) -> None:
+        api = self._http_api()
         said = {
             "server": SERVER,
             "now_ms": round(time.time() * 1000),
@@ -112,20 +128,52 @@ class LiveStreams:
         answer.headers |= {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
         exchange.respond(answer)
 
-    def _may_play(self, exchange: Exchange, stream: Stream) -> bool:
-        asked = access_request(
-            exchange.request, Action.PLAY, stream.name, "flv-play", exchange.scheme, "page"
-        )
+    async def _gather(
+        self, exchange: Exchange, vhost: str, others: Callable[[str], Awaitable[list[bytes]]], found: Found
+    ) -> None:
+        until, rows = self._gathered.get(vhost, (0.0, []))
+        if until <= time.monotonic():
+            try:
+                answers = await others(f"{STREAMS_JSON}?vhost={quote(vhost)}")
+            except OSError as error:
+                log.warning("no worker lists its streams: %s", error)
+                answers = []
+            rows = list(_rows_of(answers))
+            self._gathered[vhost] = time.monotonic() + limits.PAGE_ROW_SECONDS, rows
+        named = ((StreamName(vhost, each.app, each.stream), partial(replace, each)) for each in rows)
+        found(self._shown(exchange, named))
+
+    def _live(self, vhost: str) -> Iterator[Stream]:
+        for stream in self._hub:
+            if stream.name.vhost == vhost and stream.phase is Phase.LIVE and stream.settled:
+                yield stream
+
+    def _shown(
+        self, exchange: Exchange, streams: Iterable[tuple[StreamName, Callable[[], LiveStream]]]
+    ) -> list[LiveStream]:
+        """Return those of *streams*, each with its row, that the viewer may play, as it is shown them."""
+        found: list[LiveStream] = []
+        # The clock of the thread: what else the machine does hides no stream.
+        ends = time.thread_time() + limits.PAGE_QUESTIONS_SECONDS
+        for name, row in streams:
+            if self._may_play(exchange, name):
+                found.append(self._row(exchange, name, row()))
+            if len(found) == limits.PAGE_STREAMS_MAX or time.thread_time() > ends:
+                break
+        return found
+
+    def _may_play(self, exchange: Exchange, name: StreamName) -> bool:
+        asked = access_request(exchange.request, Action.PLAY, name, "flv-play", exchange.scheme, "page")
         return isinstance(self._gate.preview(asked), Allowed)
 
-    def _row(self, exchange: Exchange, stream: Stream) -> LiveStream:
-        row, query, port = self._shared(stream), exchange.request.query, self._rtmp_port()
+    def _row(self, exchange: Exchange, name: StreamName, row: LiveStream) -> LiveStream:
+        query, port = exchange.request.query, self._rtmp_port()
         return replace(
             row,
             outputs=[{**output, "path": f"{output['path']}?{query}"} for output in row.outputs]
             if query
             else row.outputs,
-            rtmp=_rtmp_url(exchange, stream.name, port) if port else "",
+            rtmp=_rtmp_url(exchange, name, port) if port else "",
         )
 
     def _shared(self, stream: Stream) -> LiveStream:
@@ -153,6 +201,20 @@ class LiveStreams:
         for container, path, args in play_paths(self._routes_of(name.vhost), name.app, name.stream):
             if container == "hls" or _plays(stream, container, args):
                 yield {"container": container, "path": quote(path)}
+
+
+def _rows_of(answers: Iterable[bytes]) -> Iterator[LiveStream]:
+    """Yield each stream that workers list, once: a worker also lists those that it fetches from another one."""
+    seen = set()
+    for answer in answers:
+        for each in json.loads(answer)["streams"]:
+            row = LiveStream(**each)
+            if row.url not in seen:
+                seen.add(row.url)
+                yield replace(
+                    row,
+                    outputs=[{**output, "path": output["path"].partition("?")[0]} for output in row.outputs],
+                )
 
 
 def _plays(stream: Stream, container: str, args: dict[str, str]) -> bool:

@@ -77,7 +77,7 @@ class PageServer:
 
     def _plain(self, exchange: Exchange, vhost: str) -> None:
         streams = self._streams
-        exchange.respond(plain_page(streams.find(exchange, vhost), listed=streams.listed))
+        streams.find(exchange, vhost, lambda rows: exchange.respond(plain_page(rows, listed=streams.listed)))
 
     def _lead(self, exchange: Exchange) -> None:
         """Answer with the way to the console, which stands on a port of the API."""
