@@ -16,6 +16,8 @@ from viewers import KINDS, Viewer
 
 PAUSE_SECONDS_MAX: Final = 1.0 + GOP_SECONDS
 "Longest interruption of a viewer whose origin is lost."
+START_SECONDS_MAX: Final = 2.0
+"Longest time to the first picture of a viewer who joins while the fault lasts."
 STAMP_MS: Final = 2
 "Times of pictures may differ by this from those of the film: HLS and TS round to 1/90 ms, and a joint to 1 ms."
 
@@ -29,6 +31,8 @@ class Figures:
     "Longest pause of each between two pictures before the fault, seconds; of HLS: how late a segment was."
     pauses: list[float] = field(default_factory=list)
     "Likewise from the fault on."
+    starts: list[float] = field(default_factory=list)
+    "From request to first picture of those who joined while the fault lasted, seconds."
     lost: int = 0
     "Frames of all viewers."
     repeated: int = 0
@@ -48,7 +52,10 @@ class Figures:
             self.repeated += again
         self.jumps += _jumps(seen.pictures, seen.stamps, film)
         early, late = _pauses(viewer, at, until)
-        self.before.append(early)
+        if viewer.asked < at:
+            self.before.append(early)
+        else:
+            self.starts.append((seen.times[0] if seen.times else until) - viewer.asked)
         self.pauses.append(late)
 
 
@@ -108,6 +115,8 @@ def row_of(
                 row.faults.append(f"{where}: a pause of {max(figures.pauses):.2f} s")
             if figures.lost or figures.repeated:
                 row.faults.append(f"{where}: {figures.lost} frames lost, {figures.repeated} repeated")
+            if figures.starts and max(figures.starts) > START_SECONDS_MAX:
+                row.faults.append(f"{where}: a first picture after {max(figures.starts):.2f} s")
             if figures.jumps:
                 row.faults.append(f"{where}: {figures.jumps} jumps of time")
             row.faults += [f"disconnected: {each}" for each in figures.over[:5]]
@@ -125,6 +134,7 @@ def markdown(rows: Sequence[Row]) -> str:
         "fault",
         "viewers",
         *(f"{kind} p50 / max, s" for kind in KINDS),
+        "late join max, s",
         "lost",
         "repeated",
         "cut",
@@ -139,6 +149,8 @@ def markdown(rows: Sequence[Row]) -> str:
                 f"{median(figures.pauses):.2f} / {max(figures.pauses):.2f}" if figures.pauses else "-"
             )
         tables = [*row.shared.values(), *row.other.values()]
+        starts = [start for each in tables for start in each.starts]
+        cells.append(f"{max(starts):.2f}" if starts else "-")
         cells += [str(sum(each.lost for each in tables)), str(sum(each.repeated for each in tables))]
         cells += [str(sum(len(each.over) for each in tables)), str(touched(row))]
         lines.append("| " + " | ".join([*cells, "; ".join(row.faults) or "holds"]) + " |")

@@ -19,16 +19,21 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SETTLE_SECONDS = 4.0
 "Before the fault begins."
 FAULT_SECONDS = 8.0
+LATE = 2 * EDGES * len(KINDS)
+"Viewers who join while the fault lasts."
 AFTER_SECONDS = 5.0
 "What comes back must not hurt either."
 
 
-def gather(crowd: Crowd, site: Topology, film: Film, size: int) -> None:
-    """Have *size* viewers join, the same number of each output, stream and edge, and wait for their first pictures."""
+def join(crowd: Crowd, site: Topology, film: Film, size: int) -> None:
+    """Have *size* viewers join, the same number of each output, stream and edge."""
     places = itertools.cycle(itertools.product((SHARED, OTHER), range(EDGES), KINDS))
     for stream, number, output in itertools.islice(places, size):
         edge = site.edges[number]
         crowd.add(KINDS[output](film, output, number + 1, stream, edge.rtmp, edge.http))
+
+
+def wait_for_pictures(crowd: Crowd) -> None:
     until(
         lambda: all(len(viewer.seen.pictures) > 20 or viewer.over for viewer in crowd.viewers),
         "pictures for all viewers",
@@ -45,12 +50,15 @@ def test_viewers_go_on_within_a_second_and_a_gop(
     if fault.needs_link and why:
         pytest.skip(why)
     with Topology(tmp_path, film, linked=not why) as site, Crowd() as crowd:
-        gather(crowd, site, film, crowd_size)
+        join(crowd, site, film, crowd_size)
+        wait_for_pictures(crowd)
         assert {site.source(edge, SHARED) for edge in site.edges} == {site.origins[0].place}
         time.sleep(SETTLE_SECONDS)
         began = time.monotonic()
         fault.begin(site)
-        time.sleep(FAULT_SECONDS)
+        time.sleep(FAULT_SECONDS / 2)
+        join(crowd, site, film, LATE)
+        time.sleep(FAULT_SECONDS / 2)
         fault.end(site)
         time.sleep(AFTER_SECONDS)
         ended = time.monotonic()

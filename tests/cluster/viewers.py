@@ -53,6 +53,7 @@ class Viewer:
         self.seen = Seen()
         self.over = ""
         "Why it plays no more; empty while it does."
+        self.asked = time.monotonic()
         self._film = film
         self.sock = self._open(rtmp, http)
         self.sock.setblocking(False)
