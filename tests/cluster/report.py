@@ -161,4 +161,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     """Write `cluster.md` and `cluster.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cluster.md").write_text(markdown(rows))
-    (folder / "cluster.json").write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    told = json.loads(
+        json.dumps([asdict(row) for row in rows]), parse_float=lambda word: round(float(word), 3)
+    )
+    (folder / "cluster.json").write_text(json.dumps(told))
