@@ -36,6 +36,7 @@ EXTENSIONS = [
     "ingest/sink",
     "ingest/streamwriter",
     "ingest/tagread",
+    "ingest/tagstate",
     "ingest/tagwriter",
     "ingest/timeline",
     "ingest/writerstate",
