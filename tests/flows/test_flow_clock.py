@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ from browser import MPEGTSJS, Browser, Source, find_chromium, find_script
 from clip import Clip, decode, end, ffmpeg, finish, push
 from flvread import AUDIO, SCRIPT, VIDEO, Tag, flv_file, media, read_flv
 from model.ports import free_ports
+from otherservers import pulled_by_nginx, pulled_by_srs
 from player import Player
 from publisher import Publisher
 from rtmpplayer import RtmpPlayer
-from server import HOST, Log, Server, run, until, vhost_text
-from test_flow_rtmppull import accepts, nginx, srs
+from server import HOST, Server, run, until, vhost_text
 from tlsfiles import make_pair, serve_tls
 
 from fastflv.stream.liveclock import NAME, ClockTag, read_clock
@@ -304,28 +305,18 @@ def test_a_browser_plays_it(server: Server, looped: str, tmp_path: Path) -> None
         assert one["played"] > 4
 
 
-@pytest.mark.parametrize("command", [srs, nginx])
+@pytest.mark.parametrize("pulling", [pulled_by_srs, pulled_by_nginx])
 def test_a_server_that_pulls_plays_it(
-    server: Server, looped: str, tmp_path: Path, command: Callable[..., list[str]]
+    server: Server, looped: str, tmp_path: Path, pulling: Callable[..., AbstractContextManager[None]]
 ) -> None:
     (port,) = free_ports(1)
-    words = command(tmp_path, host=HOST, port=port, origin=server.rtmp)
-    other = subprocess.Popen(
-        words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    log = Log(other.stderr)
     path = tmp_path / "pulled.flv"
     words = [ffmpeg(), "-v", "error", "-rw_timeout", "15000000", "-i", f"rtmp://{HOST}:{port}/live/{looped}"]
-    try:
-        until(lambda: accepts(port), "a server that listens", 10)
+    with pulling(tmp_path, port, server.rtmp):
         player = subprocess.Popen(
             [*words, "-t", "4", "-c", "copy", str(path)], stderr=subprocess.PIPE, text=True
         )
         finish(player, 40)
-    finally:
-        other.terminate()
-        other.wait(10)
-        log.close()
     tags = read_flv(path.read_bytes()).tags
     assert len(media(tags, VIDEO)) > 60 and len(media(tags, AUDIO)) > 100
     decode(path)

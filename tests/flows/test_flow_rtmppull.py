@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from broadcast import Broadcast
 from clip import Clip, decode, end, ffmpeg, finish, push
 from flvread import AUDIO, VIDEO, media, read_flv
 from model.ports import free_ports
-from otherservers import load_module, nginx, srs
+from otherservers import pulled_by_nginx, pulled_by_srs
 from publisher import Publisher
 from server import HOST, Server, until, vhost_text
 
@@ -123,22 +123,8 @@ def test_gstreamer_records(server: Server, h264: Clip, tmp_path: Path, source: s
 
 # --- servers that pull -----------------------------------------------------------------------------
 
-NGINX = "rtmp {{ server {{ listen {host}:{port}; application live {{ live on; pull rtmp://{host}:{origin}/live; }} }} }}"
 
-
-@contextmanager
-def by_srs(folder: Path, port: int, origin: int) -> Iterator[None]:
-    with srs(folder, port, f"cluster {{ mode remote; origin {HOST}:{origin}; }}"):
-        yield
-
-
-@contextmanager
-def by_nginx(folder: Path, port: int, origin: int) -> Iterator[None]:
-    with nginx(folder, NGINX.format(host=HOST, port=port, origin=origin), port, load_module("rtmp")):
-        yield
-
-
-@pytest.mark.parametrize("pulling", [by_srs, by_nginx])
+@pytest.mark.parametrize("pulling", [pulled_by_srs, pulled_by_nginx])
 def test_a_server_pulls_once_for_all_its_players(
     server: Server, h264: Clip, tmp_path: Path, pulling: Callable[..., AbstractContextManager[None]]
 ) -> None:

@@ -109,6 +109,23 @@ def srs(folder: Path, port: int, vhost: str) -> Iterator[None]:
         yield
 
 
+PULL = "rtmp {{ server {{ listen {host}:{port}; application live {{ live on; pull rtmp://{host}:{origin}/live; }} }} }}"
+
+
+@contextmanager
+def pulled_by_nginx(folder: Path, port: int, origin: int) -> Iterator[None]:
+    """Run nginx on *port*, which pulls from the RTMP server at *origin* what is asked for."""
+    with nginx(folder, PULL.format(host=HOST, port=port, origin=origin), port, load_module("rtmp")):
+        yield
+
+
+@contextmanager
+def pulled_by_srs(folder: Path, port: int, origin: int) -> Iterator[None]:
+    """Likewise SRS."""
+    with srs(folder, port, f"cluster {{ mode remote; origin {HOST}:{origin}; }}"):
+        yield
+
+
 def accepts(port: int) -> bool:
     try:
         socket.create_connection((HOST, port), 1).close()
