@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from fastflv import limits
 from fastflv.config.grammar.filestamp import FileStamps
@@ -22,6 +22,9 @@ from fastflv.control.supervision import Supervision, on_end
 from fastflv.control.upgrade import CommandLine, Upgrade, let_go
 from fastflv.control.workerplace import NO_UPGRADE
 from fastflv.errors import HandoverError, StartupError
+
+if TYPE_CHECKING:
+    from fastflv.control.siblings import Siblings
 
 log = logging.getLogger(__name__)
 
@@ -127,8 +130,18 @@ class Life:
         else:
             self._reloader.reload("SIGHUP")
 
-    def _reload_by_api(self) -> dict[str, object]:
+    def _reload_by_api(self) -> dict[str, object] | Awaitable[dict[str, object]]:
+        if self._server.siblings is not None:
+            return self._reload_all(self._server.siblings)
         return self._command(lambda: self._reloader.reload("rpc=reload"))
+
+    async def _reload_all(self, siblings: Siblings) -> dict[str, object]:
+        """Have all workers reload, this one too; return the report of the first that refuses, else of the first."""
+        try:
+            return await siblings.reload_all()
+        except (ConnectionError, TimeoutError) as error:
+            refused = StartupError(f"the workers did not answer: {error or type(error).__name__}")
+            return Outcome.refused(self._server.runtime.number, refused).as_json()
 
     def _upgrade_by_signal(self) -> None:
         self._tasks.add(task := self._loop.create_task(self._upgrade("SIGUSR2")))

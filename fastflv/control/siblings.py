@@ -202,6 +202,16 @@ class Siblings:
         origin = OriginAddress("http", HOST, port)
         return EdgeOptions((origin,), secret=self.place.secret, publish=pulled(publish))
 
+    async def reload_all(self) -> dict[str, object]:
+        """Have the parent tell all workers to reload; return their report. Raises ConnectionError, TimeoutError."""
+        assert self._channel is not None
+        report = await self._channel.ask("reload")
+        if not isinstance(report, dict) or "configuration" not in report:
+            raise ConnectionResetError(
+                "; ".join(report["problems"]) if isinstance(report, dict) else "no report"
+            )
+        return report
+
     # --- answers of all workers ---
 
     async def _ask_all(self, method: str, request: Request) -> list[merging.Answer]:

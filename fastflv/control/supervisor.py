@@ -166,6 +166,7 @@ class Supervisor:
                 "ready": lambda fields: self._ready(worker),
                 "claim": lambda fields: self._claim(worker, fields),
                 "release": lambda fields: self._release(worker, fields),
+                "reload": lambda fields: self._command_all("reload"),
             },
             lambda: None,
         )

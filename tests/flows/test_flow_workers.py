@@ -197,11 +197,16 @@ def test_two_servers_with_reuse_port_share_their_ports_and_know_their_own_stream
 
 @pytest.mark.slow
 def test_a_reload_reaches_all_workers_and_the_end_of_the_parent_is_theirs(tmp_path: Path) -> None:
-    with Workers(tmp_path, vhost_text()) as server:
+    server = Workers(tmp_path, vhost_text())
+    raw = "http_api { enabled on; raw_api { enabled on; allow_reload on; }"
+    server.file.write_text(server.file.read_text().replace("http_api { enabled on;", raw))
+    with server:
         text = server.file.read_text()
         server.file.write_text(text.replace("grace 0;", "grace 1;"))
         os.kill(server.pid, signal.SIGHUP)
         until(lambda: len(server.log.find("configuration 2 is in force")) == 2, "both have reloaded", 20)
+        assert server.ask("raw?rpc=reload")["code"] == 0
+        until(lambda: len(server.log.find("configuration 3 is in force")) == 2, "the API reloads both", 20)
         pids = server.pids()
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 

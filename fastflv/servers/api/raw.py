@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from fastflv.config.diff import When
@@ -72,8 +72,8 @@ class Raw:
         self._report: Report | None = None
         "Of the last reload; None before it."
         self._planning: asyncio.Future[Fields] | None = None
-        self.reload: Callable[[], Report] | None = None
-        "Reads the configuration again and puts it in force; None: there is no file to read."
+        self.reload: Callable[[], Report | Awaitable[Report]] | None = None
+        "Reads the configuration again and puts it in force, now or later; None: there is no file to read."
         self.plan: Callable[[], Report] | None = None
         "Reads it again and changes nothing; called on a thread."
 
@@ -129,8 +129,17 @@ class Raw:
         return self._planning
 
     def _run(self) -> None:
-        if self.reload is not None:
-            self._report = self.reload()
+        if self.reload is None:
+            return
+        report = self.reload()
+        if isinstance(report, Awaitable):
+            asyncio.ensure_future(report).add_done_callback(self._reloaded)
+        else:
+            self._report = report
+
+    def _reloaded(self, reload: asyncio.Future[Report]) -> None:
+        if not reload.cancelled():
+            self._report = reload.result()
 
     def _fetched(self) -> dict[str, object]:
         report = self._report
