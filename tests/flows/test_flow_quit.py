@@ -161,21 +161,30 @@ def test_sigterm_is_quick_and_gives_players_their_last_bytes(make: Make) -> None
     assert not server.log.find("gracefully")
 
 
-def test_a_server_that_runs_as_a_process_of_its_parent_ends_with_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "up", "ends"),
+    [
+        ("", "play rtmp", "the parent process ended: stopping"),
+        pytest.param("--workers 2", "2 workers run", "the workers end", marks=pytest.mark.slow),
+    ],
+)
+def test_a_server_that_runs_as_a_process_of_its_parent_ends_with_it(
+    tmp_path: Path, options: str, up: str, ends: str
+) -> None:
     rtmp = free_ports(1)[0]
     file = tmp_path / "server.conf"
     file.write_text(f"listen {HOST}:{rtmp}; daemon off; asprocess on; srs_log_tank console; {VHOST}")
     # The shell is the parent; it ends when its input does.
-    script = f"{sys.executable} -P -m fastflv -c {file} & read line"
+    script = f"{sys.executable} -P -m fastflv -c {file} {options} & read line"
     with subprocess.Popen(
         ["sh", "-c", script], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     ) as parent:
         log = Log(parent.stderr)
-        log.wait("play rtmp", timeout=40)
+        log.wait(up, timeout=40)
         assert not refused(rtmp)
         assert parent.stdin is not None
         parent.stdin.close()
-        log.wait("the parent process ended: stopping")
+        log.wait(ends)
         until(lambda: refused(rtmp), "the end of the server", 20)
         until(lambda: log.ended, "its last line", 20)
     assert not log.find("ERROR|Traceback"), log.text()
