@@ -41,6 +41,7 @@ from fastflv.stream.stream import StreamOptions
 from fastflv.tools.arguments import Arguments
 from fastflv.tools.cli import main
 from fastflv.tools.configtest import load_checked
+from fastflv.tools.serve import worker_settings
 from fastflv.tools.supervise import supervise
 
 ONE, TWO = Name("v", "live", "one"), Name("v", "live", "two")
@@ -295,6 +296,14 @@ async def test_clients_by_which_workers_fetch_from_each_other_take_no_place_in_a
         assert [row["name"] for row in answer["clients"]] == ["01"]
         one.server.clients.remove(one.server.clients.find(own.client_id), EndReason.KICKED, 1.0)
         assert await names_of(other, "clients", "&ended=1") == ([], 0)
+
+
+def test_one_of_several_workers_sends_the_heartbeats_of_the_server():
+    settings = load_text("listen 1935; heartbeat { enabled on; url http://127.0.0.1:1/; }")
+    places = [WorkerPlace(number, [4001, 4002], 5, 6, "abc", "vid-1", "s") for number in (1, 2)]
+    found = [worker_settings(settings, place) for place in places]
+    assert [each.heartbeat.enabled for each in found] == [True, False]
+    assert all(each.reuse_port and not each.daemon for each in found)
 
 
 # --- the parent ---

@@ -58,7 +58,7 @@ def serve(
     sockets = inherited_sockets(os.environ)
     enter_folder(settings)
     if worker is not None:
-        settings = worker_settings(settings, len(worker.ports))
+        settings = worker_settings(settings, worker)
     recent = start_log(settings.log, utc=settings.utc_time)
     # One that takes over is where the other one was.
     ready = go_to_background() if settings.daemon and takeover is None else None
@@ -111,7 +111,7 @@ def _loading(
     load: Callable[[FileStamps], Settings], worker: WorkerPlace | None
 ) -> Callable[[FileStamps], Settings]:
     """Return what loads the settings of this process again."""
-    return load if worker is None else lambda stamps: worker_settings(load(stamps), len(worker.ports))
+    return load if worker is None else lambda stamps: worker_settings(load(stamps), worker)
 
 
 def enter_folder(settings: Settings) -> None:
@@ -123,13 +123,15 @@ def enter_folder(settings: Settings) -> None:
             raise StartupError(f"cannot change to work_dir {settings.work_dir}: {error.strerror}") from error
 
 
-def worker_settings(settings: Settings, count: int) -> Settings:
-    """Return the settings of one of *count* workers: they share ports and cores, and are in the foreground."""
+def worker_settings(settings: Settings, place: WorkerPlace) -> Settings:
+    """Return the settings of one worker: all share ports and cores, are in the foreground, and the first sends heartbeats."""
+    count, beats = len(place.ports), settings.heartbeat.enabled and place.number == 1
     cores = len(os.sched_getaffinity(0))
     return replace(
         settings,
         reuse_port=True,
         daemon=False,
+        heartbeat=replace(settings.heartbeat, enabled=beats),
         fanout_threads=settings.fanout_threads or min(max(cores // count, 1), limits.THREADS_MAX),
     )
 
