@@ -73,9 +73,11 @@ class Link(threading.Thread):
         super().__init__(daemon=True)
         number = next(_numbers)
         self.namespace = _name(number)
-        self.near = f"{NETWORK}.{number}.1"
+        # Two runs on one machine have other addresses.
+        subnet = (os.getpid() * 16 + number) % 256
+        self.near = f"{NETWORK}.{subnet}.1"
         "Address of this side."
-        self.far = f"{NETWORK}.{number}.2"
+        self.far = f"{NETWORK}.{subnet}.2"
         "Address of the server."
         self.prefix = ("ip", "netns", "exec", self.namespace)
         self.delay = 0.0
