@@ -33,7 +33,8 @@ from fastflv.protocols.rtmp.server import ServerSession
 from fastflv.protocols.rtmp.sessionstate import restore_session, session_state
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream, StreamOptions
-from fastflv.stream.streamstate import restore_stream, stream_state
+from fastflv.stream.streamstate import past_pages, restore_stream, stream_state, take_past
+from fastflv.stream.timeshift import TimeshiftOptions
 
 WRONG = (HandoverError, KeyError, TypeError, ValueError, OverflowError, AttributeError)
 
@@ -396,3 +397,98 @@ def test_a_record_takes_its_fields_by_their_types() -> None:
 def test_the_numbers_of_upgrades_fit_each_other() -> None:
     assert limits.UPGRADE_TAKE_SECONDS < limits.UPGRADE_START_SECONDS
     assert limits.PARCEL_DESCRIPTORS <= 253
+
+
+# --- the past -----------------------------------------------------------------------------------
+
+
+def with_past(name: str, window_ms: int = 600_000) -> tuple[Stream, Feed]:
+    options = StreamOptions(timeshift=TimeshiftOptions(window_ms=window_ms))
+    stream = Stream(StreamName("v", "live", name), options, id=f"vid-{name}", now_ms=0)
+    stream.begin("publisher", 0)
+    feed = Feed(stream.writer)
+    feed.video(0, AVC_HEADER)
+    feed.audio(0, AAC_HEADER)
+    return stream, feed
+
+
+def record(feed: Feed, first: int, count: int) -> None:
+    for number in range(first, first + count):
+        feed.writer.now_ms = 40 * number
+        body = number.to_bytes(4, "big") * 3000
+        feed.video(40 * number, key(body) if number % 25 == 0 else inter(body))
+
+
+def everything(stream: Stream) -> list[tuple[int, int, int, bytes]]:
+    """All tags from the oldest place on."""
+    excerpt = stream.timeshift.part(stream.timeshift.tail, stream.log.head, stream.timeshift.tail)
+    return excerpt.take(1 << 40)
+
+
+def test_the_past_of_a_stream_follows_it_page_by_page_while_it_goes_on() -> None:
+    whole, unbroken = with_past("x")
+    record(unbroken, 0, 500)
+    stream, feed = with_past("x")
+    record(feed, 0, 300)
+    tail = stream.log.tail
+    assert 0 < stream.timeshift.tail < tail
+    other = Stream(stream.name, stream.options, id=stream.id, now_ms=0)
+    restore_stream(other, passed(stream_state(stream)))
+    assert other.timeshift.tail >= tail, "what is kept joins up with the present"
+    again = Feed(other.writer)
+    position, turn = tail, 0
+    while pages := past_pages(stream, position, 400_000):
+        assert take_past(other, passed(pages))
+        position = pages[-1]["start"]
+        # Both go on meanwhile.
+        record(again, 300 + 10 * turn, 10)
+        turn += 1
+    assert turn > 5
+    record(again, 300 + 10 * turn, 200 - 10 * turn)
+    assert everything(other) == everything(whole) and len(everything(other)) == 500
+    found = other.timeshift.steps(-1, 1000)
+    same = whole.timeshift.steps(-1, 1000)
+    assert [each._replace(wall_ms=0) for each in found] == [each._replace(wall_ms=0) for each in same]
+    assert not take_past(other, passed(past_pages(stream, tail, 400_000))), "they are there already"
+
+
+def test_of_a_past_only_what_the_bounds_keep_is_taken() -> None:
+    stream, feed = with_past("x")
+    record(feed, 0, 500)
+    options = StreamOptions(timeshift=TimeshiftOptions(window_ms=8000))
+    other = Stream(stream.name, options, id=stream.id, now_ms=0)
+    restore_stream(other, passed(stream_state(stream)))
+    position, taken = stream.log.tail, 0
+    while take_past(other, passed(pages := past_pages(stream, position, 100_000))):
+        position = pages[-1]["start"]
+        taken += 1
+    assert 0 < taken < 50
+    oldest = other.timeshift.steps(-1, 1)[0]
+    assert 8000 <= other.log.head_dts - oldest.dts_ms < 10_000
+    none = Stream(stream.name, StreamOptions(), id=stream.id, now_ms=0)
+    restore_stream(none, passed(stream_state(stream)))
+    assert not take_past(none, passed(past_pages(stream, stream.log.tail, 100_000)))
+
+
+def test_whatever_stands_in_a_past_it_is_refused_or_kept() -> None:
+    stream, feed = with_past("x")
+    record(feed, 0, 120)
+    state = stream_state(stream)
+    page = past_pages(stream, stream.log.tail, 1)
+    refused = 0
+    for values, paths in ((state, leaves(state["past"], ("past",))[:40]), (page, leaves(page))):
+        for path in paths:
+            for change in CHANGES:
+                other = Stream(stream.name, stream.options, id="vid-other", now_ms=0)
+                try:
+                    if values is state:
+                        restore_stream(other, with_change(state, path, change))
+                    else:
+                        restore_stream(other, state)
+                        take_past(other, with_change(page, path, change))
+                except WRONG:
+                    refused += 1
+                    continue
+                other.timeshift.steps(-1, 1000)
+                record(Feed(other.writer), 120, 30)
+    assert refused > 50

@@ -32,7 +32,7 @@ from fastflv.servers.rtmp.publish import RtmpPublish
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.publication import Publication
 from fastflv.stream.stream import Phase, Stream
-from fastflv.stream.streamstate import name_of, restore_stream, stream_state
+from fastflv.stream.streamstate import name_of, restore_stream, stream_state, take_past
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,8 @@ class Leaving:
         self._server = server
         self._parts: list[Callable[[int], None]] = []
         self.taken = {"streams": 0, "publishers": 0, "players": 0}
+        self.pasts: list[tuple[Stream, int]] = []
+        "Streams whose past is to follow, with the log position before which it lies."
         self.left = 0
         "Publishers and players that nobody can go on with: over TLS, or within a request."
         # Here: there may be no descriptor left once another process has all of them.
@@ -93,6 +95,7 @@ class Leaving:
         server = self._server
         streams = [stream_state(stream) for stream in server.hub]
         self.taken["streams"] = len(streams)
+        self.pasts = [(stream, stream.log.tail) for stream in server.hub if stream.timeshift.kept_bytes]
         plays: list[http.PlayState] = []
         pushes: list[push.PushState] = []
         connections: dict[RtmpConnection, None] = {}
@@ -256,6 +259,11 @@ class Arriving:
             fetch,
             "what an edge fetches",
         )
+
+    def take_past(self, values: State) -> bool:
+        """Take pages of the past of a stream; return whether older ones are wanted. Raises HandoverError."""
+        stream = self._streams.get(str(values.get("stream")))
+        return stream is not None and take_past(stream, values.get("pages") or ())
 
     def released(self) -> None:
         """The other process writes no files any more: recordings and HLS begin."""

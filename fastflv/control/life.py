@@ -194,7 +194,7 @@ class Life:
         if self._whole:
             await let_go(self._server, self._handed, self._ended)
         else:
-            self._handed.released()
+            await self._handed.finish()
             self._server.unready = "another process serves"
             await self._leave()
 

@@ -38,6 +38,7 @@ class Takeover:
         self._arriving: Arriving | None = None
         self._plan: Plan | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._released = False
 
     @classmethod
     def inherited(cls, environ: MutableMapping[str, str]) -> Takeover | None:
@@ -106,18 +107,51 @@ class Takeover:
         self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def _watch(self) -> None:
-        """Begin to write files once the old process writes none any more, or is gone."""
-        loop = asyncio.get_running_loop()
-        self._sock.setblocking(False)
+        """Begin to write files once the old process writes none any more, take the past of streams, and see it end."""
         try:
-            await loop.sock_recv(self._sock, 1)
-        except OSError:
+            while True:
+                await self._readable()
+                await self._take_more()
+        except (EOFError, OSError):
+            # It has nothing more, or is gone.
             pass
+        except HandoverError as error:
+            log.error("upgrade: %s", error)
         finally:
             self._sock.close()
-        if self._arriving is not None:
+        self._release()
+        self._arriving = None
+        log.info("upgrade: process %d has the past of streams; the old one hands over no more", os.getpid())
+
+    async def _take_more(self) -> None:
+        until = monotonic() + limits.UPGRADE_PAST_SECONDS
+        parcel = await self._receive(until)
+        try:
+            more = True
+            if "released" in parcel.values:
+                self._release()
+            elif self._arriving is not None:
+                more = self._arriving.take_past(parcel.values)
+            send_parcel(self._sock, {"more": more}, until)
+        finally:
+            parcel.close()
+            self._parcels.clear()
+
+    def _release(self) -> None:
+        """The old process writes no files any more."""
+        if self._arriving is not None and not self._released:
+            self._released = True
             self._arriving.released()
-            self._arriving = None
+
+    async def _readable(self) -> None:
+        """Wait for a parcel, or the end of the old process. A thread that waits would hold up the end of this one."""
+        loop = asyncio.get_running_loop()
+        there = asyncio.Event()
+        loop.add_reader(self._sock, there.set)
+        try:
+            await there.wait()
+        finally:
+            loop.remove_reader(self._sock)
 
     async def _receive(self, until: float | None) -> Parcel:
         parcel = await asyncio.get_running_loop().run_in_executor(None, receive_parcel, self._sock, until)

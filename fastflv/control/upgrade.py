@@ -23,6 +23,8 @@ from fastflv.errors import HandoverError
 from fastflv.net.parcel import Descriptor, Parcel, receive_parcel, send_parcel
 from fastflv.servers.rtmp.connection import RtmpConnection
 from fastflv.stream.endreason import EndReason
+from fastflv.stream.stream import Stream
+from fastflv.stream.streamstate import past_pages
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class Upgrade:
         self._supervision = supervision
         self._drain = drain
         self._sock: socket.socket | None = None
+        self._pasts: list[tuple[Stream, int]] = []
 
     async def run(self) -> dict[str, Any]:
         """Hand the server over; return the report of it. Raises HandoverError: the server serves on."""
@@ -86,9 +89,42 @@ class Upgrade:
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
 
-    def released(self) -> None:
-        """No file is written any more: the new process may."""
+    async def finish(self) -> None:
+        """No file is written any more: the new process may. Then it gets the past of streams, while both serve."""
+        try:
+            await self._ask({"released": True})
+            for stream, position in self._pasts:
+                await self._hand_past(stream, position)
+        except (HandoverError, OSError, EOFError) as error:
+            log.warning(
+                "upgrade: the new process has not all of the past of streams: %s", error or "it ended"
+            )
+        self._pasts = []
         self.cancel()
+
+    async def _hand_past(self, stream: Stream, position: int) -> None:
+        """Hand over what is kept before *position*, the newest first, as long as the new process wants it."""
+        options = stream.timeshift.options
+        # What stands in files is in memory there, until it is over.
+        left = limits.TIMESHIFT_MEMORY_BYTES if options.path else options.bytes_max
+        while left > 0 and (pages := past_pages(stream, position, min(left, limits.UPGRADE_PAST_BYTES))):
+            if not await self._ask({"stream": stream.id, "pages": pages}):
+                break
+            position = pages[-1]["start"]
+            left -= sum(len(page["bytes"]) for page in pages)
+
+    async def _ask(self, values: dict[str, Any]) -> bool:
+        """Send *values*, and return whether the new process wants more."""
+        sock = self._sock
+        if sock is None:
+            return False
+
+        def exchange() -> bool:
+            until = monotonic() + limits.UPGRADE_PAST_SECONDS
+            send_parcel(sock, values, until)
+            return bool(receive_answer(sock, until).values.get("more"))
+
+        return await asyncio.get_running_loop().run_in_executor(None, exchange)
 
     def _start(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         fd = theirs.fileno()
@@ -147,6 +183,7 @@ class Upgrade:
         # The new process owns it all: whatever fails here, nobody may end that one.
         if leaving is not None:
             leaving.part()
+            self._pasts = leaving.pasts
         try:
             server.close_listeners()
         except Exception:
@@ -193,7 +230,7 @@ async def let_go(server: Server, upgrade: Upgrade, ended: asyncio.Future[None]) 
             protocol.drop(EndReason.SERVER_STOPS)
     await server.hls.stop()
     await server.recorders.stop()
-    upgrade.released()
+    await upgrade.finish()
     server.players.stopping = True
     server.hub.end_all()
     loop = asyncio.get_running_loop()

@@ -70,6 +70,12 @@ UPGRADE_START_SECONDS: Final = 60.0
 UPGRADE_TAKE_SECONDS: Final = 3.0
 "Time of a whole handover, from the last byte that the old version sends to its commit, seconds. Nothing is sent or read meanwhile: 500 players and 5 publishers take 0.1 s, and players have some seconds in their buffers."
 
+UPGRADE_PAST_BYTES: Final = 4 * 1024 * 1024
+"Pages of a stream's past that are handed over at once, bytes: the event loop of the new process copies them in 5 ms."
+
+UPGRADE_PAST_SECONDS: Final = 10.0
+"Time for one such portion, seconds: it may have to be read from a slow disk."
+
 UPGRADE_DRAIN_STEP_SECONDS: Final = 0.1
 "How often the old process looks whether answers in progress are given, seconds: it costs a look at each connection that is left."
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from fastflv import limits
 from fastflv._ext.ingest.writerstate import restore_writer, writer_state
 from fastflv._ext.log.logstate import log_state, restore_log
+from fastflv._ext.log.paststate import give_page, pages_before, places_state, restore_places
 from fastflv.access.request import AccessRequest, Action, Role
 from fastflv.containers.variant import PLAIN, HevcLabel, Variant
 from fastflv.errors import AmfError, HandoverError
@@ -34,8 +36,22 @@ def stream_state(stream: Stream) -> State:
         "told": stream.state(),
         "publisher": request_state(stream.publisher) if stream.publisher is not None else None,
         "writer": writer,
+        "past": places_state(stream.log),
         "outlets": outlets,
     }
+
+
+def past_pages(stream: Stream, stop: int, most: int) -> list[State]:
+    """Return pages of the past before the log position *stop*, newest first, some *most* bytes: for who has its state."""
+    return pages_before(stream.log, stop, most)
+
+
+def take_past(stream: Stream, pages: Iterable[State]) -> bool:
+    """Take pages of the past of a stream that was restored; return whether older ones are wanted. Raises HandoverError."""
+    try:
+        return all([give_page(stream.log, page, TAG_BYTES_MIN["flv"]) for page in pages])
+    except MALFORMED as error:
+        raise HandoverError(f"the past of {stream.url} cannot be read: {error!r}") from error
 
 
 def name_of(state: State) -> StreamName:
@@ -52,6 +68,7 @@ def restore_stream(stream: Stream, state: State) -> None:
         if read_variant(state["outlets"][0]["variant"]) != PLAIN:
             raise HandoverError(f"{stream.url} has no log")
         restore_log(stream.log, state["outlets"][0]["log"], TAG_BYTES_MIN["flv"])
+        restore_places(stream.log, state["past"])
         restore_writer(stream.writer, state["writer"])
         stream.publisher = read_request(state["publisher"]) if state["publisher"] is not None else None
         for each in state["outlets"][1:]:

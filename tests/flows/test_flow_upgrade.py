@@ -227,7 +227,7 @@ def test_the_new_process_has_the_logs_of_a_hundred_streams_once(tmp_path: Path) 
         for number in range(100):
             publisher = stack.enter_context(Publisher(server.rtmp, timeout=60, chunk_size=65536))
             publisher.publish(f"s{number}").tags([*headers(), *film(40, gop=50, size=50_000)])
-        until(lambda: sum(row["recv_bytes"] for row in server.clients()) > 200_000_000, "200 MB", 30)
+        until(lambda: received(server) > 200_000_000, "200 MB", 30)
         before = resident(server.present)
         report = server.upgrade()
         assert report["taken"]["streams"] == 100
@@ -358,6 +358,41 @@ def test_publishers_of_flv_go_on_within_a_tag_and_within_its_framing(tmp_path: P
         web.until(lambda me: me.pongs)
         socks["chunked"].sendall(b"0\r\n\r\n")
         assert socks["chunked"].recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("where", ["memory", pytest.param("files", marks=pytest.mark.slow)])
+def test_players_are_sent_the_past_from_before_an_upgrade(where: str, tmp_path: Path) -> None:
+    path = f"path {tmp_path}/past;" if where == "files" else ""
+    quiet = "grace 0; normal_timeout 600000;"
+    text = vhost_text(play=PATIENT, publish=quiet, more=f"timeshift {{ window 600; {path} }}")
+    with UpgradingServer(tmp_path, text) as server, Publisher(server.rtmp, timeout=60) as publisher:
+        publisher.publish("one").tags([*headers(), *film(500, size=20_000)])
+        until(lambda: received(server) > 500 * 20_000, "all pictures", 20)
+        with Player(server.http, "/live/one.flv?from=-19") as player:
+            player.frames(20)
+            first = numbers(player)[0]
+        assert first < 50
+        if where == "files":
+            until(lambda: "timeshift" in mapped(server.present), "pages in a file", 20)
+        for turn in range(2 if where == "files" else 1):
+            server.upgrade()
+            server.log.wait(f"process {server.present} has the past")
+            publisher.tags(film(100, first=500 + 100 * turn, start=20_000 + 4000 * turn, size=20_000))
+            until(lambda all=600 + 100 * turn: received(server) > all * 20_000, "all pictures", 20)
+            with Player(server.http, f"/live/one.flv?from=-{23 + 4 * turn}") as player:
+                player.frames(20)
+                assert numbers(player)[0] == first
+                check_complete(player)
+
+
+def received(server: UpgradingServer) -> int:
+    """Bytes of media that publishers have sent."""
+    return sum(row["recv_bytes"] for row in server.clients())
+
+
+def mapped(pid: int) -> str:
+    """The files that a process has mapped."""
+    return Path(f"/proc/{pid}/maps").read_text()
 
 
 def test_a_configuration_that_is_wrong_leaves_the_old_process_as_it_was(server: UpgradingServer) -> None:

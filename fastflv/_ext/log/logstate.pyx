@@ -14,9 +14,6 @@ from fastflv._ext.log.page cimport Page, Tag, page_drop, page_tag_at
 
 from fastflv.errors import HandoverError
 
-cdef enum:
-    ROW_BYTES = 14             # of the index: size, time in two halves, kind, flags; big-endian
-
 cdef int64_t POSITION_MAX = 1 << 62
 
 
@@ -35,6 +32,23 @@ cdef class PageBytes:
         PyBuffer_FillInfo(buffer, self, self.page.bytes, <Py_ssize_t>self.used, 1, flags)
 
 
+cdef bytes page_index(const Page* page):
+    """Return a row for each tag of *page*."""
+    cdef int32_t k
+    cdef const Tag* tag
+    cdef uint8_t row[ROW_BYTES]
+    index = bytearray()
+    for k in range(page.tag_count):
+        tag = &page.tags[k]
+        store_be32(row, tag.size)
+        store_be32(row + 4, <uint32_t>((tag.dts_ms >> 32) & 0xFFFFFFFF))
+        store_be32(row + 8, <uint32_t>(tag.dts_ms & 0xFFFFFFFF))
+        row[12] = tag.kind
+        row[13] = tag.flags
+        index += row[:ROW_BYTES]
+    return bytes(index)
+
+
 cdef object page_view(Page* page):
     """Return a memoryview of what *page* has by now."""
     cdef PageBytes found = PageBytes.__new__(PageBytes)
@@ -46,29 +60,18 @@ cdef object page_view(Page* page):
 
 def log_state(MediaLog log not None):
     """Return the log as a dict of numbers, bytes and views of its pages. All that was written must be published."""
-    cdef int32_t i, k
-    cdef Page* page
-    cdef Tag* tag
-    cdef uint8_t row[ROW_BYTES]
-    index = bytearray()
+    cdef int32_t i
+    index = []
     pages = []
     if log.log.written != load_relaxed(&log.log.head):
         raise HandoverError("a log has tags that are not published")
     for i in range(log.log.first, log.log.first + log.log.count):
-        page = log.log.pages[i]
-        pages.append(page_view(page))
-        for k in range(page.tag_count):
-            tag = &page.tags[k]
-            store_be32(row, tag.size)
-            store_be32(row + 4, <uint32_t>((tag.dts_ms >> 32) & 0xFFFFFFFF))
-            store_be32(row + 8, <uint32_t>(tag.dts_ms & 0xFFFFFFFF))
-            row[12] = tag.kind
-            row[13] = tag.flags
-            index += row[:ROW_BYTES]
+        pages.append(page_view(log.log.pages[i]))
+        index.append(page_index(log.log.pages[i]))
     return {
         "tail": log.tail,
         "pages": pages,
-        "index": bytes(index),
+        "index": b"".join(index),
         "dts_ms": log.log.written_dts,
         "key_pos": log.key_pos,
         "key_headers": log.key_headers,

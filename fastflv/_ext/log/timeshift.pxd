@@ -39,6 +39,7 @@ cdef void timeshift_mark(Timeshift* past, int64_t position, int64_t dts_ms, bint
 cdef void timeshift_give_headers(Timeshift* past, Block* headers, int64_t head_dts) noexcept nogil
 cdef void timeshift_replace_headers(Timeshift* past, Block* headers) noexcept nogil
 cdef void timeshift_take(Timeshift* past, Page* page, int64_t head_dts) noexcept nogil
+cdef bint timeshift_give(Timeshift* past, Page* page, int64_t head_dts) noexcept nogil
 cdef void timeshift_prune(Timeshift* past, int64_t head_dts) noexcept nogil
 cdef bint timeshift_exchange(Timeshift* past, Page* old, Page* new) noexcept nogil
 cdef Page* timeshift_page(const Timeshift* past, int64_t position) noexcept nogil

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memmove
+from libc.string cimport memcpy, memmove
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
 from fastflv._ext.log.block cimport Block, block_drop, block_hold
@@ -160,6 +160,31 @@ cdef void timeshift_take(Timeshift* past, Page* page, int64_t head_dts) noexcept
     past.count += 1
     past.bytes += page.capacity
     timeshift_prune(past, head_dts)
+
+
+cdef bint timeshift_give(Timeshift* past, Page* page, int64_t head_dts) noexcept nogil:
+    """Take over the reference to a page that ends where the oldest one begins; False: the bounds do not keep it."""
+    cdef int64_t start = page.start
+    cdef int32_t room = past.count * 2 + 16
+    cdef Page** grown
+    if past.first == 0:
+        # The array is filled from its end.
+        grown = <Page**>calloc(room, sizeof(Page*))
+        if grown == NULL:
+            page_drop(page)
+            return False
+        if past.count:
+            memcpy(grown + room - past.count - 8, past.pages, past.count * sizeof(Page*))
+        free(past.pages)
+        past.pages = grown
+        past.first = room - past.count - 8
+        past.room = room
+    past.first -= 1
+    past.count += 1
+    past.pages[past.first] = page
+    past.bytes += page.capacity
+    timeshift_prune(past, head_dts)
+    return past.count > 0 and past.pages[past.first].start == start
 
 
 cdef void forget_places(Timeshift* past, int64_t tail) noexcept nogil:
