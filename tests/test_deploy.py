@@ -112,6 +112,17 @@ def test_kustomization_names_all_manifests_and_pods_have_probes_and_no_rights():
             assert conf.force_grace_quit and spec["terminationGracePeriodSeconds"] > wait
 
 
+def test_a_viewer_of_hls_stays_at_one_edge_of_a_kubernetes_service():
+    edges = manifests("kubernetes/edge.yaml")
+    (service,) = (found for found in edges if found["kind"] == "Service")
+    (deployment,) = (found for found in edges if found["kind"] == "Deployment")
+    assert deployment["spec"]["replicas"] > 1
+    assert load(str(DEPLOY / "kubernetes" / "edge.conf"), environ={}).vhosts["__defaultVhost__"].hls.enabled
+    # Without it the viewer's address is that of a node.
+    assert service["spec"]["externalTrafficPolicy"] == "Local"
+    assert service["spec"]["sessionAffinity"] == "ClientIP"
+
+
 def test_kubectl_puts_the_kustomization_together():
     kubectl = shutil.which("kubectl")
     if kubectl is None:
