@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from brokenline import BrokenLine
@@ -13,6 +14,7 @@ from model.ports import free_ports
 from viewer import Viewer, check_whole
 
 import fastflv
+from fastflv.playing.threadplayer import ThreadPlayer
 
 
 def publishers(server: fastflv.Server) -> list[fastflv.ClientView]:
@@ -96,6 +98,36 @@ async def test_a_publish_goes_on_to_the_next_origin_when_its_own_is_lost():
         async with Viewer(second, "/live/x.flv?start=gop") as far:
             check_whole(await far.more(5))
         check_whole(await viewer.more(30))
+
+
+@looped
+async def test_the_late_end_of_what_sent_to_a_lost_origin_leaves_the_next_one_alone(monkeypatch):
+    left, loop, ended = ThreadPlayer.left, asyncio.get_running_loop(), asyncio.Event()
+
+    def leave(*arguments: Any) -> None:
+        left(*arguments)
+        ended.set()
+
+    monkeypatch.setattr(ThreadPlayer, "left", lambda *each: loop.call_later(0.5, leave, *each) and None)
+    async with (
+        fastflv.Server(ORIGIN) as first,
+        fastflv.Server(ORIGIN) as second,
+        BrokenLine(port_of(first)) as line,
+        fastflv.Server(edge_conf(line.port, port_of(second))) as edge,
+        filming(edge),
+    ):
+        async with Viewer(first, "/live/x.flv?start=gop") as near:
+            await near.more(3)
+        await ended.wait()
+        ended.clear()
+        line.cut()
+        await until(lambda: len(publishers(second)) == 1)
+        (before,) = publishers(second)
+        async with Viewer(second, "/live/x.flv?start=gop") as far:
+            assert not ended.is_set()
+            await ended.wait()
+            check_whole(await far.more(100))
+        assert [each.id for each in publishers(second)] == [before.id]
 
 
 @looped

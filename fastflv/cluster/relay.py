@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
@@ -79,6 +80,11 @@ class Relays(LateRule):
         """The relay is over."""
         if self._relays.get(relay.request.client_id) is relay:
             del self._relays[relay.request.client_id]
+
+    def close(self) -> None:
+        """Pass nothing on any more, also of publishers that another process has: it passes them on by itself."""
+        for relay in list(self._relays.values()):
+            relay.stop()
 
     def _arrival_over(self, id: str, reason: str) -> None:
         relay = self._relays.get(id)
@@ -358,15 +364,19 @@ class Relay:
         )
         outlet = stream.open(variant)
         options = replace(stream.options, merge_window_ms=0)
-        self._player = self._shared.players.play(link.transport, options, Framing.RAW, self._player_ended)
+        ended = partial(self._player_ended, link)
+        self._player = self._shared.players.play(link.transport, options, Framing.RAW, ended)
         self._player.start(outlet, stream.start(outlet, begin=StartMode.GOP))
 
-    def _player_ended(self, reason: EndReason, whole: bool) -> None:
+    def _player_ended(self, link: RtmpLink, reason: EndReason, whole: bool) -> None:
+        if link is not self._link:
+            # The connection was lost before, and another one may be there.
+            return
         self._player = None
         if self._over:
             self._close()
-        elif self._link is not None and reason not in (EndReason.STREAM_ENDED, EndReason.SERVER_STOPS):
-            self._link.abort(reason.value)
+        elif reason not in (EndReason.STREAM_ENDED, EndReason.SERVER_STOPS):
+            link.abort(reason.value)
 
     def _halted(self) -> None:
         self._player = None

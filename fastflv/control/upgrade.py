@@ -221,6 +221,8 @@ async def let_go(server: Server, upgrade: Upgrade, ended: asyncio.Future[None]) 
     """
     server.unready = "another process serves"
     await server.pulls.close()
+    # An origin takes what the new process passes on once it has it from here no more.
+    server.relays.close()
     for client in list(server.clients):
         if client.publish:
             client.drop(EndReason.SERVER_STOPS)
