@@ -152,6 +152,6 @@ asyncio.run(main())
 
 
 def test_a_finalizer_that_asks_the_server_hangs_nobody():
-    words = [sys.executable, "-c", FINALIZER, conf()]
+    words = [sys.executable, "-P", "-c", FINALIZER, conf()]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr

@@ -27,7 +27,6 @@ class Bench:
         self.delays = Delays()
         name = StreamName(DEFAULT_VHOST, "live", "a")
         self.stream = Stream(name, StreamOptions(live_clock=True), id="vid-1", now_ms=0, delays=self.delays)
-        self.stream.log.keep_ms = 10**9
         self.writer = self.stream.writer
 
         def now() -> Clocks:
@@ -35,6 +34,7 @@ class Bench:
 
         self.stream.clock = self.writer.clock = LiveClock(self.writer, self.delays, now)
         self.stream.begin("p", 0)
+        self.stream.log.keep_ms = 10**9
         self.feed = Feed(self.writer)
 
     def say(self, tag: ClockTag) -> None:

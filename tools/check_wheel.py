@@ -53,6 +53,7 @@ EXTENSIONS = [
     "log/observer",
     "log/page",
     "log/past",
+    "log/paststate",
     "log/rate",
     "log/spool",
     "log/timeshift",

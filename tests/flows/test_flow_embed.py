@@ -191,8 +191,8 @@ async def play(port: int, path: str) -> tuple[int, asyncio.StreamWriter]:
     return int((await reader.readline()).split()[1]), writer
 
 
-def test_every_example_stands_in_the_document():
-    text = (ROOT / "docs" / "embed.md").read_text()
+def test_every_example_stands_in_a_document():
+    text = "".join(page.read_text() for page in sorted((ROOT / "docs").glob("*.md")))
     assert {path.name for path in EXAMPLES.glob("*.py")} == {
         found[1] for found in re.finditer(r"\(examples/(\w+\.py)\)", text)
     }
