@@ -17,13 +17,13 @@ LOOK = limits.AUTO_LOOK_MS / 1000
 FRAME_MS = limits.AUTO_FRAME_MS
 
 
-def run(busy: list[float]) -> list[int]:
-    """Work that part of each look; return the window after each."""
+def run(busy: list[float], own: float = 1.0) -> list[int]:
+    """Be awake that part of each look, and work *own* of it; return the window after each."""
     meter = LoadMeter(100.0)
     found = []
     for i, part in enumerate(busy, 1):
         now = 100.0 + i * LOOK
-        meter.worked(now - part * LOOK, now)
+        meter.worked(now - part * LOOK, now, part * LOOK * own)
         found.append(meter.window_ms)
     return found
 
@@ -63,6 +63,13 @@ def test_a_thread_that_is_behind_takes_the_longest_window_at_once() -> None:
     assert run([1.0]) == WINDOWS[-1:]
 
 
+def test_a_thread_that_waits_for_its_core_keeps_its_window_for_a_while() -> None:
+    late = limits.AUTO_LATE_LOOKS
+    assert run([1.0] * (late - 1), own=0.5)[-1] == 0
+    assert run([1.0] * late, own=0.5)[-1] == WINDOWS[-1]
+    assert run([*[1.0] * (late - 1), 0.8] * 3, own=0.5)[-1] == 0
+
+
 def test_load_that_a_longer_window_halves_does_not_make_it_swing() -> None:
     """A send costs the same whatever it carries: work goes with one through the window."""
     meter = LoadMeter(0.0)
@@ -72,15 +79,15 @@ def test_load_that_a_longer_window_halves_does_not_make_it_swing() -> None:
         for _ in range(200):
             now += LOOK
             part = min(1.0, cost * FRAME_MS / max(meter.window_ms, FRAME_MS))
-            meter.worked(now - part * LOOK, now)
+            meter.worked(now - part * LOOK, now, part * LOOK)
             seen.append(meter.window_ms)
         assert len(set(seen[-50:])) == 1, f"at a cost of {cost}"
 
 
 def test_between_two_looks_nothing_changes() -> None:
     meter = LoadMeter(0.0)
-    assert not any(meter.worked(i / 1000, (i + 1) / 1000) for i in range(int(LOOK * 1000) - 1))
-    assert meter.worked(LOOK - 0.001, LOOK)
+    assert not any(meter.worked(i / 1000, (i + 1) / 1000, 0.001) for i in range(int(LOOK * 1000) - 1))
+    assert meter.worked(LOOK - 0.001, LOOK, 0.001)
     assert meter.window_ms == WINDOWS[-1]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Protocol
 
 from fastflv import limits
@@ -120,12 +120,12 @@ class LoopTicker:
 
     def _serve(self, slots: list[dict[Served, None]]) -> None:
         now = self._loop.time()
-        began = monotonic()
+        began, worked = monotonic(), thread_time()
         for slot in slots:
             for player in list(slot):
                 player.serve(now)
         if self._meter is not None:
-            self._meter.worked(began, monotonic())
+            self._meter.worked(began, monotonic(), thread_time() - worked)
             # It may have been changed by another stream's ticker too.
             self._merge_window_ms = self._meter.window_ms
 

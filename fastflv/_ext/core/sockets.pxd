@@ -79,5 +79,12 @@ cdef extern from * nogil:
         clock_gettime(CLOCK_MONOTONIC, &t);
         return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
     }
+    static inline int64_t ff_worked_us(void) {
+        struct timespec t;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+    }
     """
     int64_t clock_us "ff_clock_us"() noexcept
+    # CPU time of the calling thread.
+    int64_t worked_us "ff_worked_us"() noexcept

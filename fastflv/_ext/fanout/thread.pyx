@@ -33,7 +33,7 @@ from fastflv._ext.fanout.group cimport (
 )
 from fastflv._ext.fanout.ladder cimport give_credit, measure_lag
 from fastflv._ext.fanout.lag cimport INTER
-from fastflv._ext.fanout.loadwindow cimport load_look
+from fastflv._ext.fanout.loadwindow cimport load_turn
 from fastflv._ext.fanout.pace cimport pace
 from fastflv._ext.fanout.player cimport (
     ASKED_BACK, LEFT_ENDED, LEFT_EPOCH, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN, LEFT_SLOW,
@@ -486,8 +486,7 @@ cdef void* run_thread(void* arg) noexcept nogil:
                 check_blocked(t, now)
         release_left(t, LEAVE_COUNT)
         now = clock_us()
-        t.load.busy_us += now - woke
-        if load_look(&t.load, now):
+        if load_turn(&t.load, woke, now):
             open_windows(t, now)
     g = t.groups if stopping == STOP_END else NULL
     while g != NULL:
