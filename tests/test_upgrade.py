@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from model.flv import inter
 from model.loop import until
 
 from fastflv import limits
+from fastflv.control.handover import Leaving
 from fastflv.control.handoverform import form, shape
 from fastflv.control.supervision import Supervision
 from fastflv.control.takeover import VARIABLE
@@ -136,6 +139,61 @@ async def test_a_process_that_can_open_nothing_more_still_hands_everything_over(
         await until(lambda: caller.server.players.count == 0)
         os.kill(report["process"], 9)
         writer.close()
+
+
+@looped
+async def test_the_keeper_knows_the_new_process_from_the_commit_on_and_hears_of_its_end(monkeypatch):
+    text = (
+        "send_parcel(sock, hello); receive_parcel(sock); send_parcel(sock, {}); receive_parcel(sock);"
+        "send_parcel(sock, {}); receive_parcel(sock); os.kill(os.getpid(), 9)"
+    )
+    keeper, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    keeper.setblocking(False)
+    words = []
+    part = Leaving.part
+
+    def partly(leaving):
+        words.append(keeper.recv(100).decode())
+        part(leaving)
+
+    monkeypatch.setattr(Leaving, "part", partly)
+    async with running() as caller:
+        gop(caller, caller.publish())
+        supervision = Supervision(sock=ours)
+        report = await Upgrade(caller.server, command(text), Site().hand_over, supervision).run()
+        pid = report["process"]
+        assert words == [str(pid)]
+        # What is collected meanwhile takes no status with it.
+        gc.collect()
+        loop = asyncio.get_running_loop()
+        supervision.watch_followers(loop, lambda _process: words.append("of no concern here"))
+        word = await asyncio.wait_for(loop.sock_recv(keeper, 100), 60)
+        assert word.decode() == f"{pid} -9" and len(words) == 1
+    keeper.close()
+    ours.close()
+
+
+@pytest.mark.parametrize("dies", ["before it is watched", "then"])
+@looped
+async def test_who_stays_for_a_supervisor_sees_the_end_of_the_new_process(dies):
+    text = (
+        "send_parcel(sock, hello); receive_parcel(sock); send_parcel(sock, {}); receive_parcel(sock);"
+        "send_parcel(sock, {}); receive_parcel(sock); time.sleep(600)"
+    )
+    async with running() as caller:
+        supervision = Supervision(stays=True)
+        upgrade = Upgrade(caller.server, command(text), Site().hand_over, supervision)
+        pid = (await upgrade.run())["process"]
+        if dies != "then":
+            os.kill(pid, 9)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            del upgrade
+            gc.collect()
+        seen = asyncio.get_running_loop().create_future()
+        supervision.watch_followers(asyncio.get_running_loop(), seen.set_result)
+        if dies == "then":
+            os.kill(pid, 9)
+        assert await asyncio.wait_for(seen, 60) == pid
 
 
 @looped

@@ -18,7 +18,7 @@ from fastflv.control.presence import Presence
 from fastflv.control.process import CALM, watch_parent
 from fastflv.control.reload import Reloader
 from fastflv.control.server import Server
-from fastflv.control.supervision import Supervision, on_end
+from fastflv.control.supervision import Supervision
 from fastflv.control.upgrade import CommandLine, Upgrade, let_go
 from fastflv.control.workerplace import NO_UPGRADE
 from fastflv.errors import HandoverError, StartupError
@@ -164,14 +164,12 @@ class Life:
             return {"good": False, "problems": [str(error)]}
         finally:
             self._upgrading = None
-        process = int(report["process"])
-        self._supervision.handed(process)
-        if self._supervision.kept:
-            # Its end is that of the service, which the supervisor is to see at once.
-            on_end(process, self._loop.add_reader, lambda: self._end(f"process {process} ended"))
+        # The end of who serves is that of the service, which the supervisor is to see at once.
+        self._supervision.watch_followers(self._loop, lambda process: self._end(f"process {process} ended"))
         self._handed = upgrade
         self._whole = bool(report["whole"])
-        log.info("upgrade: process %s serves; it has taken over %s", report["process"], report["taken"])
+        taken = ", ".join(f"{count} {what}" for what, count in report["taken"].items())
+        log.info("upgrade: process %s serves; it has taken over %s", report["process"], taken)
         self._over.set_result(None)
         self._reloader.close()
         return report

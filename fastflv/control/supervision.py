@@ -7,10 +7,12 @@ that follow (`control/keeper.py`).
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import logging
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
@@ -40,7 +42,12 @@ class Supervision:
         "To the keeper, or of it."
         self._given: socket.socket | None = None
         "The end for who follows, while that starts."
+        self._follower: subprocess.Popen[bytes] | None = None
+        "Who was started for the last upgrade. One that is forgotten is reaped, and its status is lost."
         self._serving = 0
+        "The process that serves in place of this one, as far as this one knows."
+        self._how: int | None = None
+        "How that one has ended, where its parent has told it."
 
     @classmethod
     def found(cls, environ: MutableMapping[str, str], *, background: bool) -> Supervision:
@@ -74,6 +81,7 @@ class Supervision:
         if self._stays:
             self._close()
             self._sock, self._given = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._sock.setblocking(False)
         given = self._given or self._sock
         return {VARIABLE: given.fileno()} if given is not None else {}
 
@@ -83,21 +91,56 @@ class Supervision:
         if given is not None:
             given.close()
 
-    def handed(self, process: int) -> None:
-        """*process* serves."""
-        self._serving = process
+    def handed(self, process: subprocess.Popen[bytes]) -> None:
+        """*process* serves from now on. It is called before another one can follow that."""
+        self._follower = process
+        self._serving = process.pid
         if not self.kept:
-            notify(main_process(process))
-        elif not self._stays and self._sock is not None:
-            try:
-                self._sock.send(str(process).encode())
-            except OSError as error:
-                log.warning("the keeper is not told of process %d: %s", process, error)
+            notify(main_process(process.pid))
+        elif self._stays:
+            ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+        else:
+            self._tell(str(process.pid))
+
+    def watch_followers(self, loop: asyncio.AbstractEventLoop, ended: Callable[[int], None]) -> None:
+        """Call *ended* with the number of the process that serves, once that has ended, where this one stays for a supervisor.
+
+        Any other process tells the keeper of the end of its follower, and goes on: another one may serve by then.
+        """
+        sock = self._sock
+        if sock is None:
+            return
+        if not self._stays:
+            _on_end(loop, self._serving, self._tell_end)
+            return
+
+        def watch() -> None:
+            process = self._serving
+            _on_end(loop, process, lambda: look(process))
+
+        def look(process: int) -> None:
+            self._read()
+            if self._serving == process:
+                ended(process)
+            else:
+                watch()
+
+        def came() -> None:
+            self._read()
+            if self._how is not None:
+                ended(self._serving)
+            # Nobody has the other end once the last follower has ended, which its number shows.
+            if self._how is not None or _is_over(sock):
+                loop.remove_reader(sock)
+
+        loop.add_reader(sock, came)
+        watch()
 
     def forward(self, number: int) -> bool:
         """Give a signal that the supervisor sent to the process that serves; return whether that gets it."""
         if not self._stays or not self._serving:
             return False
+        self._read()
         with suppress(ProcessLookupError):
             os.kill(self._serving, number)
         return True
@@ -108,9 +151,14 @@ class Supervision:
         Returns the status to end with. It does not return where Python can be started anew, which frees all memory.
         """
         sock, script = self._sock, Path(keeper.__file__)
-        if not self._stays or not self._serving or sock is None:
+        if not self._serving or sock is None:
             return status
-        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+        if not self._stays:
+            self._tell_end()
+            return status
+        self._read()
+        if self._how is not None:
+            return keeper.as_status(self._how)
         os.set_inheritable(sock.fileno(), True)
         words = [sys.executable, "-I", "-S", str(script), str(sock.fileno()), str(self._serving)]
         sys.stdout.flush()
@@ -120,14 +168,52 @@ class Supervision:
                 os.execv(words[0], words)
         return keeper.keep(sock.fileno(), self._serving)
 
+    def _read(self) -> None:
+        """Read what followers have told."""
+        if self._sock is not None:
+            ended: dict[int, int] = {}
+            self._serving = keeper.read_words(self._sock.fileno(), self._serving, ended)
+            self._how = ended.get(self._serving, self._how)
+
+    def _tell(self, word: str) -> None:
+        try:
+            if self._sock is not None:
+                self._sock.send(word.encode())
+        except OSError as error:
+            log.warning("the keeper is not told %s: %s", word, error)
+
+    def _tell_end(self) -> None:
+        """Tell the keeper how the follower has ended, once it has: it is no child of the keeper."""
+        follower = self._follower
+        if follower is not None and follower.returncode is None and follower.poll() is not None:
+            self._tell(f"{follower.pid} {follower.returncode}")
+
     def _close(self) -> None:
         if self._sock is not None:
             self._sock.close()
 
 
-def on_end(
-    process: int, add_reader: Callable[[int, Callable[[], None]], None], ended: Callable[[], None]
-) -> None:
-    """Call *ended* once *process* has ended."""
-    with suppress(OSError):
-        add_reader(os.pidfd_open(process), ended)
+def _on_end(loop: asyncio.AbstractEventLoop, process: int, ended: Callable[[], None]) -> None:
+    """Call *ended* once *process* has ended; at once where nobody has to reap it any more."""
+    try:
+        watch = os.pidfd_open(process)
+    except ProcessLookupError:
+        loop.call_soon(ended)
+        return
+    except OSError as error:
+        log.warning("the end of process %d will not be seen: %s", process, error)
+        return
+
+    def over() -> None:
+        loop.remove_reader(watch)
+        os.close(watch)
+        ended()
+
+    loop.add_reader(watch, over)
+
+
+def _is_over(sock: socket.socket) -> bool:
+    """Return whether nobody has the other end any more."""
+    with suppress(BlockingIOError):
+        return not sock.recv(1, socket.MSG_PEEK)
+    return False

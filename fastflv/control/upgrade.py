@@ -181,6 +181,7 @@ class Upgrade:
                 leaving.go_on()
             raise
         # The new process owns it all: whatever fails here, nobody may end that one.
+        self._supervision.handed(process)
         if leaving is not None:
             leaving.part()
             self._pasts = leaving.pasts

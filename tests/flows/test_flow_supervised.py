@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 from broadcast import Broadcast
+from command import ask
 from patience import SILENCE
 from player import Player, check_complete
 from server import Log, environment, until
@@ -37,16 +38,29 @@ STARTS = {
 "What stands before the command of the server. As supervisord does, the test itself knows its child alone."
 
 
+ALIEN = """
+import os, sys
+from fastflv.control import handoverform
+handoverform.FORMAT = os.getpid()
+from fastflv.tools.cli import main
+sys.exit(main())
+"""
+"A server each of whose processes knows another form of streams, as versions may: an upgrade drains."
+
+
 class SupervisedServer(UpgradingServer):
     """`process` is the supervisor, or the first process of the server where the test is the supervisor."""
 
-    def __init__(self, folder: Path, before: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, before: Sequence[str] = (), program: Sequence[str] = ("-m", "fastflv")
+    ) -> None:
         super().__init__(folder)
         self._before = before
+        self._program = program
         self._first = 0
 
     def __enter__(self) -> SupervisedServer:
-        command = [*self._before, sys.executable, "-P", "-m", "fastflv", "-c", str(self.file)]
+        command = [*self._before, sys.executable, "-P", *self._program, "-c", str(self.file)]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
         self.log = Log(self.process.stderr)
         self.log.wait("ask http", timeout=40)
@@ -77,6 +91,12 @@ class SupervisedServer(UpgradingServer):
         until(lambda: self.keeps, "a keeper", 30)
         assert self.serving == process
         return process
+
+    def drained(self) -> int:
+        """Upgrade to another form of streams; return the process that serves. The old one has its clients still."""
+        report = ask("upgrade", "--drain", "--pid", self.pid_file)
+        assert not report["whole"] and report["left"] == 2
+        return int(report["process"])
 
     def ended(self) -> int:
         """Wait until nobody serves any more; return the status that the supervisor sees."""
@@ -133,6 +153,39 @@ def test_when_one_dies_the_supervisor_sees_it_and_the_ports_are_free(dies: str, 
             os.close(watch)
         with SupervisedServer(tmp_path) as again:
             assert again.serving == again.first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dies", [False, True])
+def test_the_first_process_serves_its_clients_on_while_others_follow_each_other(
+    dies: bool, tmp_path: Path
+) -> None:
+    program = tmp_path / "alien.py"
+    program.write_text(ALIEN)
+    with SupervisedServer(tmp_path, program=(str(program),)) as server, ExitStack() as first:
+        first.enter_context(Broadcast(server.rtmp, "one"))
+        player = first.enter_context(Player(server.http, "/live/one.flv")).frames(5)
+        second = server.drained()
+        with ExitStack() as then:
+            then.enter_context(Broadcast(server.rtmp, "two"))
+            other = then.enter_context(Player(server.http, "/live/two.flv")).frames(5)
+            third = server.drained()
+            assert server.serving == third and len({server.first, second, third}) == 3
+            other.frames(30)
+            if dies:
+                os.kill(third, signal.SIGKILL)
+                assert server.ended() == 128 + signal.SIGKILL
+                until(lambda: not running(second), "the end of who drained", 30)
+                return
+        until(lambda: not running(second), "the end of the second process", 30)
+        player.frames(player.count() + 30)
+        os.kill(server.first, signal.SIGHUP)
+        server.log.wait(r"reload: configuration 2 is in force")
+        assert server.serving == third
+        first.close()
+        until(lambda: server.keeps, "a keeper", 30)
+        os.kill(server.first, signal.SIGTERM)
+        assert server.ended() == 0 and not running(third)
 
 
 def running(process: int) -> bool:
