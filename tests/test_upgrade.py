@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 from model.apisite import NAME, gop, looped, running
@@ -19,10 +20,12 @@ from model.loop import until
 from fastflv import limits
 from fastflv.control.handover import Leaving
 from fastflv.control.handoverform import form, shape
+from fastflv.control.listeners import Listeners
 from fastflv.control.supervision import Supervision
-from fastflv.control.takeover import VARIABLE
+from fastflv.control.takeover import VARIABLE, Takeover
 from fastflv.control.upgrade import CommandLine, Upgrade, let_go
-from fastflv.errors import HandoverError
+from fastflv.errors import HandoverError, StartupError
+from fastflv.net.parcel import receive_parcel, send_parcel
 
 SCRIPT = """
 import os, sys, time
@@ -270,6 +273,35 @@ async def test_a_version_that_knows_another_form_and_drains_gets_the_listeners_a
         await reader.readuntil(b"to its end")
         os.kill(report["process"], 9)
         writer.close()
+
+
+@looped
+async def test_a_new_process_that_cannot_listen_after_all_ends_with_its_players(monkeypatch):
+    def give(sock):
+        """Do as the old process does."""
+        for values in ({"listeners": []}, {"whole": False}, {"commit": True}):
+            receive_parcel(sock).close()
+            send_parcel(sock, values)
+
+    def fail(_self, _plan):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    old, new = socket.socketpair()
+    with old, new:
+        async with running() as caller:
+            gop(caller, caller.publish())
+            reader, writer = await caller.play()
+            takeover = Takeover(new)
+            giving = asyncio.get_running_loop().run_in_executor(None, give, old)
+            await takeover.begin(caller.server)
+            await giving
+            monkeypatch.setattr(Listeners, "commit", fail)
+            with pytest.raises(StartupError, match="listeners cannot be opened"):
+                await takeover.commit(caller.server)
+            assert (await reader.read()).endswith(b"0\r\n\r\n"), "the end of a response"
+            assert caller.server.connection_limit.taken == 0
+            monkeypatch.setattr(caller.server, "stop", AsyncMock())
+            writer.close()
 
 
 @looped

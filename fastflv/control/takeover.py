@@ -93,7 +93,10 @@ class Takeover:
             raise HandoverError("the old process goes on")
 
     async def commit(self, server: Server) -> None:
-        """Serve: the old process has let go of all that it handed over. Whatever fails is logged, and the rest is served."""
+        """Serve: the old process has let go of all that it handed over. What fails of that is logged, and the rest is served.
+
+        Raises StartupError where nobody new could come. All connections have ended in order then, and so has the server.
+        """
         try:
             if self._arriving is not None:
                 await self._arriving.begin()
@@ -102,8 +105,10 @@ class Takeover:
         assert self._plan is not None
         try:
             server.commit(self._plan)
-        except Exception:
-            log.exception("upgrade: the server is not whole")
+        except Exception as error:
+            log.exception("upgrade: the listeners are not open, so this process ends")
+            await server.stop()
+            raise StartupError(f"upgrade: the listeners cannot be opened: {error}") from error
         self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def _watch(self) -> None:
