@@ -214,6 +214,9 @@ def _on_end(loop: asyncio.AbstractEventLoop, process: int, ended: Callable[[], N
 
 def _is_over(sock: socket.socket) -> bool:
     """Return whether nobody has the other end any more."""
-    with suppress(BlockingIOError):
+    try:
         return not sock.recv(1, socket.MSG_PEEK)
-    return False
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True

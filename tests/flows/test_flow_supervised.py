@@ -177,10 +177,13 @@ def test_the_first_process_serves_its_clients_on_while_others_follow_each_other(
                 assert server.ended() == 128 + signal.SIGKILL
                 until(lambda: not running(second), "the end of who drained", 30)
                 return
+            os.kill(server.first, signal.SIGHUP)
+            server.log.wait(r"reload: configuration 2 is in force")
+            assert running(second)
         until(lambda: not running(second), "the end of the second process", 30)
         player.frames(player.count() + 30)
         os.kill(server.first, signal.SIGHUP)
-        server.log.wait(r"reload: configuration 2 is in force")
+        server.log.wait(r"reload: configuration 3 is in force")
         assert server.serving == third
         first.close()
         until(lambda: server.keeps, "a keeper", 30)

@@ -90,6 +90,7 @@ def test_players_of_each_kind_go_on_at_the_exact_byte(
         report = server.upgrade()
         assert report["taken"] == {"listeners": 3, "streams": 2, "publishers": 2, "players": 8}
         assert report["process"] == server.present != old and report["left"] == 0
+        server.log.wait("it has taken over 3 listeners, 2 streams, 2 publishers, 8 players")
         said = {manager.recv(100) for _ in range(2)}
         assert said == {b"READY=1", b"MAINPID=%d" % report["process"]}
         assert server.process.wait(60) == 0, "the old process ends"
