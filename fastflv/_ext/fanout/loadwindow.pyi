@@ -7,5 +7,5 @@ class LoadMeter:
     def __new__(cls, now: float) -> Self: ...
     @property
     def window_ms(self) -> int: ...
-    def worked(self, began: float, now: float) -> bool:
+    def worked(self, began: float, now: float, own: float) -> bool:
         """Count the time from *began* to *now*, seconds of one clock; return whether the window has changed."""
