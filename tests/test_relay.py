@@ -9,11 +9,14 @@ import pytest
 from brokenline import BrokenLine
 from edgesite import ORIGIN, edge_conf, filming, players, port_of, two_origins
 from embedded import looped
+from model.apisite import gop, running
 from model.loop import until
 from model.ports import free_ports
 from viewer import Viewer, check_whole
 
 import fastflv
+from fastflv.control.supervision import Supervision
+from fastflv.control.upgrade import CommandLine, Upgrade, let_go
 from fastflv.playing.threadplayer import ThreadPlayer
 
 
@@ -174,3 +177,23 @@ async def test_a_publish_goes_in_no_circle():
     async with fastflv.Server(edge_conf(one).replace("127.0.0.1:0", f"127.0.0.1:{one}", 1)) as alone:
         with pytest.raises(fastflv.PublishError, match="the publish comes from there"):
             await alone.publish("live/x").__aenter__()
+
+
+@looped
+async def test_an_old_process_unpublishes_at_the_origin_before_it_hands_over_the_past_and_drains():
+    """An upgrade has handed its publisher over."""
+    async with (
+        fastflv.Server(ORIGIN) as origin,
+        running(default=f"cluster {{ mode remote; origin 127.0.0.1:{port_of(origin)}; }}") as edge,
+    ):
+        gop(edge, edge.publish())
+        await until(lambda: len(publishers(origin)) == 1)
+
+        class Upgraded(Upgrade):
+            async def finish(self) -> None:
+                await until(lambda: not publishers(origin) and not edge.server.relays)
+                await super().finish()
+
+        upgrade = Upgraded(edge.server, CommandLine((), "/"), lambda: lambda: None, Supervision())
+        await let_go(edge.server, upgrade, asyncio.get_running_loop().create_future())
+        assert not origin.streams

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from fastflv import limits
 from fastflv.cluster.address import OriginAddress
+from fastflv.stream.name import StreamName
 from fastflv.stream.publication import PublishOptions
 
 
@@ -58,6 +59,10 @@ class EdgeOptions:
 
     def vhost_at_origin(self, vhost: str) -> str:
         return self.vhost.replace("[vhost]", vhost)
+
+    def at_origin(self, name: StreamName) -> StreamName:
+        """Return what the origin calls the stream *name*."""
+        return StreamName(self.vhost_at_origin(name.vhost), name.app, name.stream)
 
     def scheme_for(self, scheme: str) -> str:
         """Return how the directory's servers are asked for a first viewer who came by *scheme*."""

@@ -121,6 +121,11 @@ class Pull:
             self._linger.set(self.options.linger if self._stream is not None else 0.0)
 
     @property
+    def place(self) -> tuple[str, StreamName]:
+        """URL of the directory where the stream is looked up, and its name there."""
+        return self.options.directory, self.options.at_origin(self.name)
+
+    @property
     def waiting(self) -> int:
         """Viewers who wait for the stream."""
         return len(self._wishes)
@@ -244,6 +249,7 @@ class Pull:
         if publication is not None and self.upstream is None and kinds <= {FaultKind.ABSENT}:
             # The publisher has left all origins: its viewers stay for the grace period.
             self._publication = None
+            self._shared.seeking.add(self)
             publication.end(EndReason.STREAM_ENDED)
         elif publication is None and not self._viewers:
             if FaultKind.REFUSED in kinds:
@@ -303,6 +309,7 @@ class Pull:
             self.end(EndReason.STOPPED)
             return
         self._publication = publication
+        shared.seeking.discard(self)
         self._stream = publication.stream
         log.info("stream %s is fetched from %s", self.name.url, masked(upstream.url.shown))
         self._use(upstream, messages)

@@ -11,7 +11,7 @@ from fastflv.cluster.address import OriginAddress, origin_at, rtmp_origin_at
 from fastflv.cluster.directories import Directories
 from fastflv.cluster.options import EdgeOptions
 from fastflv.cluster.origins import Origins
-from fastflv.cluster.pull import Pull, PullState
+from fastflv.cluster.pull import Pull
 from fastflv.cluster.upstream import Dialer
 from fastflv.net.deadline import Handle
 from fastflv.playing.join import Absent, Fetching, JoinFailure
@@ -50,6 +50,8 @@ class Pulls:
         self.publications = publications
         self.clients = publications.clients
         self.origins = origins
+        self.seeking: set[Pull] = set()
+        "Those whose stream no origin has sent."
         self.begun = 0
         "Pulls since the start."
         self.switches = 0
@@ -57,6 +59,8 @@ class Pulls:
         self._options_of = options_of
         self._directories: Directories | None = None
         self._pulls: dict[StreamName, Pull] = {}
+        self._looked_up: dict[tuple[str, StreamName], dict[Pull, None]] = {}
+        "Pulls by the directory and the name by which it knows their streams; vhosts may have one name at the origin."
         self._absent: OrderedDict[StreamName, float] = OrderedDict()
         "Streams that no origin had, and until when that holds; monotonic clock, seconds."
         self._timer: Handle | None = None
@@ -73,10 +77,9 @@ class Pulls:
         directory = self._directories.at(options.directory) if self._directories is not None else None
         found: list[OriginAddress] = []
         if directory is not None:
-            there = StreamName(options.vhost_at_origin(name.vhost), name.app, name.stream)
             found = [
                 origin
-                for node in directory.having(there)
+                for node in directory.having(options.at_origin(name))
                 if (origin := origin_at(node, options.scheme_for(scheme))) is not None
             ]
         return self.origins.ordered(dict.fromkeys((*found, *options.origins_for(scheme))))
@@ -90,12 +93,17 @@ class Pulls:
 
     def _located(self, url: str, there: StreamName) -> None:
         """A server of the directory at *url* has begun to have the stream *there*."""
-        for pull in list(self._pulls.values()):
-            name, options = pull.name, pull.options
-            if options.directory == url and there == StreamName(
-                options.vhost_at_origin(name.vhost), name.app, name.stream
-            ):
-                pull.located()
+        for pull in list(self._looked_up.get((url, there), ())):
+            pull.located()
+
+    def _index(self, pull: Pull) -> None:
+        self._looked_up.setdefault(pull.place, {})[pull] = None
+
+    def _drop_index(self, pull: Pull) -> None:
+        found = self._looked_up.get(pull.place, {})
+        found.pop(pull, None)
+        if not found:
+            self._looked_up.pop(pull.place, None)
 
     def __iter__(self) -> Iterator[Pull]:
         return iter(self._pulls.values())
@@ -119,7 +127,7 @@ class Pulls:
             now = self.dialer.loop.time()
             if on_missing <= 0 and self._absent.get(name, 0.0) > now:
                 return Refused(self.dialer, absent, JoinFailure.MISSING, f"no origin has {name.url}")
-            if sum(pull.state is PullState.SEEKING for pull in self) >= limits.PULLS_SEEKING_MAX:
+            if len(self.seeking) >= limits.PULLS_SEEKING_MAX:
                 why = f"origins are being asked for {limits.PULLS_SEEKING_MAX} other streams"
                 return Refused(self.dialer, absent, JoinFailure.UNAVAILABLE, why)
             pull = self._add(name, options, request)
@@ -133,6 +141,8 @@ class Pulls:
 
     def _add(self, name: StreamName, options: EdgeOptions, request: AccessRequest) -> Pull:
         pull = self._pulls[name] = Pull(self, name, options, request)
+        self._index(pull)
+        self.seeking.add(pull)
         self.begun += 1
         if self._timer is None:
             self._timer = self.dialer.loop.call_later(limits.PULL_LOOK_SECONDS, self._look)
@@ -155,6 +165,8 @@ class Pulls:
         """The pull is over."""
         if self._pulls.get(pull.name) is pull:
             del self._pulls[pull.name]
+            self._drop_index(pull)
+            self.seeking.discard(pull)
 
     def adopt(self) -> None:
         """A new configuration is in force."""
@@ -164,6 +176,9 @@ class Pulls:
                 pull.end(EndReason.FORBIDDEN)
             else:
                 pull.adopt(options)
+        self._looked_up.clear()
+        for pull in self:
+            self._index(pull)
         self.origins.keep_named()
 
     async def close(self) -> None:

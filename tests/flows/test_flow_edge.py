@@ -138,7 +138,7 @@ def test_an_upgraded_edge_fetches_and_passes_on_what_it_did(tmp_path: Path) -> N
             with Player(edge.http, "/live/down.flv") as near:
                 near.frames(5)
                 edge.upgrade()
-                assert edge.process.wait(20) == 0
+                until(lambda: edge.keeps, "the old process has let go", 20)
                 near.frames(80)
                 far.frames(80)
                 assert [row["state"] for row in edge.ask("pulls")["pulls"]] == ["fetching"]
