@@ -10,7 +10,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from importlib import import_module
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -58,8 +59,9 @@ def _hosts(netloc: str) -> list[tuple[str, int]]:
     return found
 
 
-def open_redis(url: str) -> Any:
-    """Return a client for *url*; nothing is connected yet."""
+@asynccontextmanager
+async def opened_redis(url: str) -> AsyncIterator[Any]:
+    """Make a client for *url*, which connects when it is used, and close all its connections."""
     from redis import asyncio as redis
 
     more: dict[str, Any] = {
@@ -71,7 +73,9 @@ def open_redis(url: str) -> Any:
     }
     parts = urlsplit(url)
     if parts.scheme not in SENTINEL:
-        return redis.Redis.from_url(url, **more)
+        async with aclosing(redis.Redis.from_url(url, **more)) as client:
+            yield client
+        return
     service, _, db = parts.path.strip("/").partition("/")
     if parts.scheme.startswith("rediss"):
         more["ssl"] = True
@@ -81,7 +85,12 @@ def open_redis(url: str) -> Any:
     sentinel_of: Any = redis.Sentinel
     sentinel = sentinel_of(hosts, sentinel_kwargs={**more, "password": password}, **more)
     user = unquote(parts.username) if parts.username else None
-    return sentinel.master_for(service, db=int(db or 0), username=user, password=password)
+    async with AsyncExitStack() as stack:
+        # A client of the master leaves the connections to Sentinels open.
+        for each in sentinel.sentinels:
+            await stack.enter_async_context(aclosing(each))
+        client = sentinel.master_for(service, db=int(db or 0), username=user, password=password)
+        yield await stack.enter_async_context(aclosing(client))
 
 
 class DirectoryLink:
@@ -181,15 +190,13 @@ class DirectoryLink:
     async def _connect(self) -> None:
         # Its import reads some hundred files.
         await self._loop.run_in_executor(None, import_module, "redis.asyncio")
-        client = open_redis(self.url)
-        try:
-            await self._serve(client)
-        except asyncio.CancelledError:
-            self._leaving = True
-            await self._leave(client)
-            raise
-        finally:
-            await client.aclose()
+        async with opened_redis(self.url) as client:
+            try:
+                await self._serve(client)
+            except asyncio.CancelledError:
+                self._leaving = True
+                await self._leave(client)
+                raise
 
     async def _serve(self, client: Any) -> None:
         async with client.pubsub() as news:
