@@ -69,6 +69,26 @@ async def test_an_edge_without_origins_finds_streams_by_the_directory(tmp_path: 
             await names(edge)
 
 
+@looped
+async def test_pages_of_the_streams_of_a_cluster_go_on_at_any_server(tmp_path: Path):
+    with RedisServer(tmp_path) as redis:
+        url = redis.url()
+        async with (
+            node(port(), cluster(url)) as one,
+            node(port(), cluster(url)) as two,
+            one.publish("live/y"),
+            two.publish("live/z"),
+            one.publish("live/x"),
+            node(port(), cluster(url, EDGE)) as edge,
+        ):
+            servers = (one, two, edge)
+            for server in servers:
+                await names(server, "x", "y", "z")
+            for turn in (servers, (two, one, edge), (edge, two, one)):
+                pages = [await api(at, f"clusters/streams?start={i}&count=1") for i, at in enumerate(turn)]
+                assert sorted(page["streams"][0]["name"] for page in pages) == ["x", "y", "z"]
+
+
 async def play(server: fastflv.Server, name: str) -> list[int]:
     """The numbers of the first three pictures that an RTMP player has."""
     return await asyncio.to_thread(_play, f"rtmp://127.0.0.1:{server.ports('RTMP')[0]}/{name}?start=gop")

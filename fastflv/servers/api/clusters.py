@@ -194,7 +194,10 @@ class Clusters:
         }
 
     def _list_streams(self, call: Call) -> Listing:
-        nodes = [node for each in self._directories() for node in each.nodes]
+        # In an order of their own: pages may come from several servers behind a balancer.
+        nodes = sorted(
+            (node for each in self._directories() for node in each.nodes), key=lambda node: node.mark
+        )
         start, count = page_of(call.request)
         return Listing("streams", _places(nodes, start, count), sum(len(node.streams) for node in nodes))
 
@@ -205,7 +208,7 @@ def _places(nodes: list[ClusterNode], start: int, count: int) -> Iterator[Fields
         if start >= len(node.streams):
             start -= len(node.streams)
             continue
-        for key in list(node.streams)[start : start + count]:
+        for key in sorted(node.streams)[start : start + count]:
             vhost, _, path = key.partition("/")
             app, _, name = path.rpartition("/")
             yield {
