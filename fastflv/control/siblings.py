@@ -298,10 +298,12 @@ class Siblings:
         self._remember(name, owner)
         if owner == self.place.number:
             return
+        # Its files outlive the stream.
+        self._server.hls.muxers.look(name)
         hub = self._server.hub
         stream = hub.find(name)
         if stream is not None:
-            for each in (self._server.recorders, self._server.forwards, self._server.hls.muxers):
+            for each in (self._server.recorders, self._server.forwards):
                 each.look(stream)
         if stream is not None and stream.phase is Phase.GRACE and stream.is_read:
             self._server.pulls.resume(stream, _asked(name))

@@ -19,6 +19,7 @@ from model.ports import free_ports
 from fastflv.config.load import load_text
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.control.server import Server
+from fastflv.control.workerplace import WorkerPlace
 from fastflv.servers.hls.muxer import HlsMuxer
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import StreamOptions
@@ -156,14 +157,14 @@ class Site:
 
 
 @asynccontextmanager
-async def running(hls: str = "", on_missing: float = 1, remux: str = ""):
+async def running(hls: str = "", on_missing: float = 1, remux: str = "", worker: WorkerPlace | None = None):
     rtmp, http = free_ports(2)
 
     def conf(hls: str, *, enabled: bool = True) -> str:
         switch = "on" if enabled else "off"
         return CONF.format(rtmp=rtmp, http=http, hls=hls, enabled=switch, on_missing=on_missing, remux=remux)
 
-    server = Server(load_text(conf(hls)), asyncio.get_running_loop())
+    server = Server(load_text(conf(hls)), asyncio.get_running_loop(), worker=worker)
     await server.start()
     try:
         yield Site(server, http, conf)

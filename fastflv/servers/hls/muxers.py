@@ -128,6 +128,8 @@ class HlsMuxers:
         """A publisher begins, or returns within the grace period."""
         if self._stopped:
             return
+        # It may be one that this process fetches from the one that publishes it.
+        self.look(stream.name)
         options = self.vhost_of(stream.name.vhost)
         muxer = self._muxers.get(stream.name)
         if muxer is not None and muxer.stream is None and options is not None and _is_moved(muxer, options):
@@ -151,11 +153,11 @@ class HlsMuxers:
         if muxer is not None and muxer.stream is stream:
             muxer.end()
 
-    def look(self, stream: Stream) -> None:
+    def look(self, name: StreamName) -> None:
         """Leave the playlist of a stream that another process publishes to that one, as a restart does; files stay."""
-        muxer = self._muxers.get(stream.name)
-        if muxer is not None and not self._is_own(stream.name):
-            del self._muxers[stream.name]
+        muxer = self._muxers.get(name)
+        if muxer is not None and not self._is_own(name):
+            del self._muxers[name]
             self._replaced.add(muxer)
             muxer.pause()
             muxer.stream = None

@@ -1,0 +1,78 @@
+"""One worker with the parent played by the test: whose the files of a stream are, and who answers on its private port."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from model.hls import NAME, Camera, Site, looped, running
+from model.loop import until
+
+from fastflv.control.workerchannel import WorkerChannel
+from fastflv.control.workerplace import WorkerPlace
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+@asynccontextmanager
+async def worker(hls: str) -> AsyncIterator[tuple[Site, WorkerChannel]]:
+    """The first of two workers, and the channel of its parent."""
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    ports = [each.getsockname()[1] for each in listeners]
+    listeners[1].close()
+    place = WorkerPlace(1, ports, far.detach(), listeners[0].detach(), "5ec4e7", "vid-1", "s")
+    parent = WorkerChannel({}, lambda: None)
+    async with running(hls, worker=place) as site:
+        assert site.server.siblings is not None
+        await site.server.siblings.start({"heard": lambda: True}, lambda: None)
+        await parent.open(near)
+        yield site, parent
+    parent.close()
+
+
+async def tell_owner(parent: WorkerChannel, number: int) -> None:
+    parent.tell("published", name=NAME, worker=number)
+    await parent.ask("heard")
+
+
+async def publish(site: Site, folder: Path) -> Camera:
+    """Publish until there are files."""
+    camera = Camera(site)
+    async with camera.rolling():
+        await until(lambda: (folder / "live/cam.m3u8").exists())
+    return camera
+
+
+@looped
+async def test_files_of_a_stream_that_ended_here_and_goes_on_at_another_worker_are_left_to_that_one(tmp_path):
+    async with worker(f"hls_path {tmp_path}; hls_dispose 1; hls_ctx off;") as (site, parent):
+        await tell_owner(parent, 1)
+        camera = await publish(site, tmp_path)
+        camera.end()
+        await until(lambda: "ENDLIST" in (tmp_path / "live/cam.m3u8").read_text())
+        await tell_owner(parent, 0)
+        await tell_owner(parent, 2)
+        await until(lambda: not site.server.hls.muxers)
+        await asyncio.sleep(1.3)
+        assert (tmp_path / "live/cam.m3u8").exists() and (tmp_path / "live/cam-0.ts").exists()
+
+
+@looped
+async def test_a_stream_that_is_fetched_from_its_new_worker_writes_no_playlist_here(tmp_path):
+    async with worker(f"hls_path {tmp_path}; hls_ctx off;") as (site, parent):
+        await tell_owner(parent, 1)
+        camera = await publish(site, tmp_path)
+        camera.end()
+        await until(lambda: "ENDLIST" in (tmp_path / "live/cam.m3u8").read_text())
+        await tell_owner(parent, 2)
+        text = (tmp_path / "live/cam.m3u8").read_text()
+        async with Camera(site).rolling():
+            await asyncio.sleep(0.3)
+            assert not site.server.hls.muxers
+        assert (tmp_path / "live/cam.m3u8").read_text() == text
