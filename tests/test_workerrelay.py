@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 from embedded import looped
+from model.exchange import serving
+from model.http import LAST, request
 from model.ports import free_ports
 
 from fastflv import limits
@@ -74,6 +76,36 @@ async def test_a_request_is_passed_on_as_it_came_with_its_viewer_and_its_answer_
     viewer = viewer_of(fields[VIEWER], Peer("", ""))
     assert viewer.relayed and not viewer.own
     assert (viewer.ip, viewer.port, viewer.secure, viewer.id) == ("192.0.2.7", 4000, True, "abcdefgh")
+
+
+@asynccontextmanager
+async def relaying(answer: bytes) -> AsyncIterator[Callable[..., Awaitable[bytes]]]:
+    """A worker that passes each request on to one that says *answer*; yields what asks it, and returns all that comes."""
+    relay = WorkerRelay(asyncio.get_running_loop(), "s")
+    async with (
+        worker(lambda head: answer, []) as port,
+        serving(lambda exchange: relay.send(exchange, port)) as (_, connect),
+    ):
+
+        async def ask(*requests: bytes) -> bytes:
+            reader, writer = await connect()
+            for each in requests:
+                writer.write(each)
+            data: bytes = await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+            return data
+
+        yield ask
+        relay.close()
+
+
+@looped
+async def test_an_answer_that_has_no_body_leaves_the_connection_of_the_viewer_to_its_next_request():
+    async with relaying(b'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n') as ask:
+        data = await ask(request("/live/a.ts"), LAST)
+    one, other, rest = data.split(b"\r\n\r\n")
+    assert one.startswith(b"HTTP/1.1 304 ") and b'etag: "x"' in one and b"chunked" not in one
+    assert other.startswith(b"HTTP/1.1 304 ") and rest == b""
 
 
 @looped

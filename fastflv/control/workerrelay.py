@@ -130,10 +130,9 @@ class WorkerRelay:
             head.endless = True
             exchange.respond(head)
             return
-        if (
-            int(reply.fields.get("content-length", limits.WORKER_RELAY_BYTES + 1))
-            <= limits.WORKER_RELAY_BYTES
-        ):
+        length = reply.fields.get("content-length")
+        # One that is complete with its head, as 304 is, has no length.
+        if reply.complete or (length is not None and int(length) <= limits.WORKER_RELAY_BYTES):
             while not reply.complete:
                 pieces += reply.feed(await _read(link))
             head.body = b"".join(pieces)
