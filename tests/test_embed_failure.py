@@ -6,12 +6,14 @@ import asyncio
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future
 
 import pytest
 from embedded import Film, conf, looped
 
 import fastflv
 from fastflv.control.server import Server as Core
+from fastflv.embed import corethread
 from fastflv.servers.push.intake import Intake
 
 BROKEN = "the thread of the server breaks"
@@ -117,6 +119,34 @@ async def test_a_thread_that_asks_while_the_server_fails_is_answered(breaking):
             await asyncio.to_thread(thread.join)
         assert len(ended) == 4
         assert await fails(server.__aexit__(None, None, None))
+
+
+@looped
+async def test_a_thread_that_has_not_taken_its_answer_when_the_server_fails_holds_up_nobody(
+    breaking, monkeypatch
+):
+    answered, taken = threading.Event(), threading.Event()
+
+    class LateFuture(Future[object]):
+        def result(self, timeout=None):
+            found = super().result(timeout)
+            if threading.current_thread() is asking:
+                answered.set()
+                taken.wait(30)
+            return found
+
+    monkeypatch.setattr(corethread, "Future", LateFuture)
+    async with asyncio.timeout(30):
+        server = fastflv.Server(conf())
+        await server.__aenter__()
+        asking = threading.Thread(target=server.disconnect, args=("nobody",), daemon=True)
+        asking.start()
+        await asyncio.to_thread(answered.wait)
+        publisher = await server.publish("live/x").__aenter__()
+        await publisher.feed(b"FLV")
+        assert await fails(server.__aexit__(None, None, None))
+        taken.set()
+        await asyncio.to_thread(asking.join)
 
 
 FINALIZER = """

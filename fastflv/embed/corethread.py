@@ -8,7 +8,8 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -161,7 +162,9 @@ class CoreThread:
             self._core.close(make=error is None)
             if error is not None:
                 for answer in list(self._answers):
-                    answer.set_exception(error)
+                    # Its thread may not have taken the answer that it has.
+                    with suppress(InvalidStateError):
+                        answer.set_exception(error)
             self.program.post(_settle, self._started, StartupError("the server has failed, see the log"))
             self.program.post(_settle, self._ended)
             self.program.wake()
