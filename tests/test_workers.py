@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import re
 import signal
 import socket
 import sys
+import time
 from contextlib import asynccontextmanager
 
+import jwt
 import pytest
-from model.apisite import NAME, Caller, Source, looped, running
+from model.apisite import NAME, Caller, Source, gop, looped, running
+from model.tokens import SECRET
 
 from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
@@ -221,11 +225,11 @@ def test_samples_of_equal_labels_are_added_and_figures_of_one_stream_are_not():
 
 
 @asynccontextmanager
-async def two_workers():
+async def two_workers(default: str = ""):
     """Two servers that answer for each other, as two processes do."""
     listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     ports = [each.getsockname()[1] for each in listeners]
-    async with running() as one, running() as other:
+    async with running(default=default) as one, running(default=default) as other:
         parents, joined = [], []
         for number, caller in enumerate((one, other), 1):
             near, far = socket.socketpair()
@@ -296,6 +300,47 @@ async def test_clients_by_which_workers_fetch_from_each_other_take_no_place_in_a
         assert [row["name"] for row in answer["clients"]] == ["01"]
         one.server.clients.remove(one.server.clients.find(own.client_id), EndReason.KICKED, 1.0)
         assert await names_of(other, "clients", "&ended=1") == ([], 0)
+
+
+def show(caller: Caller, numbers: range) -> None:
+    """Publish streams that pages list."""
+    for number in numbers:
+        name = NAME._replace(stream=f"{number:02}")
+        gop(caller, caller.publish(name, f"pub{number:05}"), name)
+
+
+async def listed(caller: Caller, query: str = "") -> list[str]:
+    """The streams that a page shows."""
+    status, _, body = await caller.raw(f"/players/streams.json{query}", port=caller.http)
+    assert status == 200
+    return [row["stream"] for row in json.loads(body)["streams"]]
+
+
+@looped
+async def test_viewers_who_ask_for_a_list_at_the_same_time_have_the_workers_asked_once():
+    async with two_workers() as (one, other):
+        show(one, range(2))
+        show(other, range(2, 4))
+        others, asked = one.server.live_streams.others, []
+
+        async def counted(target: str) -> list[bytes]:
+            asked.append(target)
+            return await others(target)
+
+        one.server.live_streams.others = counted
+        lists = await asyncio.gather(*(listed(one) for _ in range(8)))
+        assert lists == [["00", "01", "02", "03"]] * 8 and len(asked) == 1
+
+
+@looped
+async def test_a_viewer_finds_a_stream_behind_many_that_are_not_for_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(limits, "PAGE_STREAMS_MAX", 2)
+    (tmp_path / "key").write_text(SECRET)
+    async with two_workers(f"auth {{ enabled on; key {tmp_path}/key; apply play; }}") as (one, other):
+        show(other, range(6))
+        claims = {"exp": time.time() + 60, "path": "live/05", "action": "play"}
+        token = jwt.encode(claims, SECRET, algorithm="HS256")
+        assert await listed(one, f"?token={token}") == ["05"]
 
 
 def test_one_of_several_workers_sends_the_heartbeats_of_the_server():

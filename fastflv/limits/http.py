@@ -55,6 +55,9 @@ HTTP_LINGER_SECONDS: Final = 1.0
 PAGE_STREAMS_MAX: Final = 100
 "Streams on the page at `/`: each costs some 500 bytes of the answer."
 
+PAGE_ROWS_MAX: Final = 1000
+"Streams that one worker lists for another, count: 20 ms over some turns, then 5 ms for their JSON, once a second at most."
+
 PAGE_QUESTIONS_SECONDS: Final = 0.004
 "CPU time in which streams of a list are looked at, seconds: some 400 with a token, and the answer costs the event loop as much as one of the API."
 

@@ -6,9 +6,10 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import islice
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import SERVER, Response
 from fastflv.servers.api.streams import audio_of, video_of
 from fastflv.servers.http.accessrequest import access_request
+from fastflv.servers.http.dispatch import fail
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Phase, Stream
@@ -86,7 +88,9 @@ class LiveStreams:
         "Returns what each worker of the server answers to a target, this one too; None where it is one process."
         self._gathered: dict[str, tuple[float, list[LiveStream]]] = {}
         "By vhost: the streams of all workers, and until when."
-        self._gathering: set[asyncio.Task[None]] = set()
+        self._waiting: dict[str, list[tuple[Exchange, Found]]] = {}
+        "By vhost: who waits for them; the workers are asked once for all."
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def listed(self) -> bool:
@@ -97,19 +101,27 @@ class LiveStreams:
         """Call *found* with the streams of *vhost* that the viewer may play, now or later; none where names are not listed.
 
         They are at most PAGE_STREAMS_MAX, of those that could be looked at within PAGE_QUESTIONS_SECONDS, the oldest first.
+        A worker that asks judges for itself, and has PAGE_ROWS_MAX.
         """
         if not self.listed:
             found([])
-        elif self.others is None or exchange.request.peer.own:
+        elif exchange.request.peer.own:
+            self._begin(self._list(exchange, vhost, found))
+        elif self.others is None:
             found(
                 self._shown(
                     exchange, ((each.name, partial(self._shared, each)) for each in self._live(vhost))
                 )
             )
         else:
-            task = asyncio.get_running_loop().create_task(self._gather(exchange, vhost, self.others, found))
-            self._gathering.add(task)
-            task.add_done_callback(self._gathering.discard)
+            until, rows = self._gathered.get(vhost, (0.0, []))
+            if until > time.monotonic():
+                found(self._shown(exchange, _named(vhost, rows)))
+                return
+            waiting = self._waiting.setdefault(vhost, [])
+            waiting.append((exchange, found))
+            if len(waiting) == 1:
+                self._begin(self._gather(vhost, self.others))
 
     def answer(self, exchange: Exchange, vhost: str) -> None:
         """Answer with them as JSON."""
@@ -128,20 +140,41 @@ class LiveStreams:
         answer.headers |= {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
         exchange.respond(answer)
 
-    async def _gather(
-        self, exchange: Exchange, vhost: str, others: Callable[[str], Awaitable[list[bytes]]], found: Found
-    ) -> None:
-        until, rows = self._gathered.get(vhost, (0.0, []))
-        if until <= time.monotonic():
+    def _begin(self, step: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(step)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _list(self, exchange: Exchange, vhost: str, found: Found) -> None:
+        """Answer another worker with all streams, over some turns of the loop."""
+        rows: list[LiveStream] = []
+        ends = time.thread_time() + limits.PAGE_QUESTIONS_SECONDS
+        try:
+            for stream in list(islice(self._live(vhost), limits.PAGE_ROWS_MAX)):
+                rows.append(self._row(exchange, stream.name, self._shared(stream)))
+                if time.thread_time() > ends:
+                    await asyncio.sleep(0)
+                    ends = time.thread_time() + limits.PAGE_QUESTIONS_SECONDS
+            found(rows)
+        except Exception:
+            fail(exchange)
+
+    async def _gather(self, vhost: str, others: Callable[[str], Awaitable[list[bytes]]]) -> None:
+        """Ask all workers, and answer all who wait meanwhile."""
+        rows: list[LiveStream] = []
+        try:
+            rows += _rows_of(await others(f"{STREAMS_JSON}?vhost={quote(vhost)}"))
+        except OSError as error:
+            log.warning("no worker lists its streams: %s", error)
+        except Exception:
+            log.exception("the lists of the workers cannot be put together")
+        self._gathered[vhost] = time.monotonic() + limits.PAGE_ROW_SECONDS, rows
+        for exchange, found in self._waiting.pop(vhost):
             try:
-                answers = await others(f"{STREAMS_JSON}?vhost={quote(vhost)}")
-            except OSError as error:
-                log.warning("no worker lists its streams: %s", error)
-                answers = []
-            rows = list(_rows_of(answers))
-            self._gathered[vhost] = time.monotonic() + limits.PAGE_ROW_SECONDS, rows
-        named = ((StreamName(vhost, each.app, each.stream), partial(replace, each)) for each in rows)
-        found(self._shown(exchange, named))
+                found(self._shown(exchange, _named(vhost, rows)))
+            except Exception:
+                fail(exchange)
+            await asyncio.sleep(0)
 
     def _live(self, vhost: str) -> Iterator[Stream]:
         for stream in self._hub:
@@ -181,7 +214,7 @@ class LiveStreams:
         now = time.monotonic()
         until, row = self._rows.get(stream.id, (0.0, None))
         if row is None or until <= now:
-            if len(self._rows) >= 2 * limits.PAGE_STREAMS_MAX:
+            if len(self._rows) >= 2 * limits.PAGE_ROWS_MAX:
                 self._rows.clear()
             name = stream.name
             row = LiveStream(
@@ -201,6 +234,12 @@ class LiveStreams:
         for container, path, args in play_paths(self._routes_of(name.vhost), name.app, name.stream):
             if container == "hls" or _plays(stream, container, args):
                 yield {"container": container, "path": quote(path)}
+
+
+def _named(vhost: str, rows: list[LiveStream]) -> Iterator[tuple[StreamName, Callable[[], LiveStream]]]:
+    """Yield rows of all workers, each with its name, as `_shown` judges them."""
+    for row in rows:
+        yield StreamName(vhost, row.app, row.stream), partial(replace, row)
 
 
 def _rows_of(answers: Iterable[bytes]) -> Iterator[LiveStream]:
