@@ -9,11 +9,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from model.hls import NAME, Camera, Site, looped, running
+from model.exchange import Site as Answering
+from model.hls import NAME, Camera, Site, get, looped, running
+from model.http import serving
 from model.loop import until
 
+from fastflv.cluster.address import WORKER
+from fastflv.control.siblings import ASKED, PrivatePort
 from fastflv.control.workerchannel import WorkerChannel
 from fastflv.control.workerplace import WorkerPlace
+from fastflv.control.workerrelay import VIEWER
+from fastflv.protocols.http.message import Response
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -76,3 +82,23 @@ async def test_a_stream_that_is_fetched_from_its_new_worker_writes_no_playlist_h
             await asyncio.sleep(0.3)
             assert not site.server.hls.muxers
         assert (tmp_path / "live/cam.m3u8").read_text() == text
+
+
+def named(name: str) -> Answering:
+    """A handler that answers with its name."""
+    return Answering(lambda exchange: exchange.respond(Response.of_text(200, name)))
+
+
+@looped
+async def test_only_a_worker_that_asks_the_api_is_answered_by_it_whatever_the_path():
+    secret, asked = f"{WORKER}: 5ec4e7", f"{ASKED}: api"
+    viewer = f'{VIEWER}: {{"ip": "192.0.2.7", "socket_ip": "192.0.2.7"}}'
+    async with serving(PrivatePort("5ec4e7", named("streams"), named("api"))) as (port, _):
+        for fields, answer in (
+            ((secret, asked), "api"),
+            ((secret,), "streams"),
+            ((secret, viewer), "streams"),
+            ((secret, viewer, asked), "streams"),
+            ((asked,), "this port is for the workers of the server"),
+        ):
+            assert (await get(port, "/api/x.flv", *fields)).text == answer

@@ -14,6 +14,7 @@ from model.http import LAST, request
 from model.ports import free_ports
 
 from fastflv import limits
+from fastflv.cluster.address import WORKER
 from fastflv.control.workerrelay import VIEWER, WorkerRelay, viewer_of
 from fastflv.net.peer import Peer
 from fastflv.protocols.http.message import Request
@@ -76,6 +77,20 @@ async def test_a_request_is_passed_on_as_it_came_with_its_viewer_and_its_answer_
     viewer = viewer_of(fields[VIEWER], Peer("", ""))
     assert viewer.relayed and not viewer.own
     assert (viewer.ip, viewer.port, viewer.secure, viewer.id) == ("192.0.2.7", 4000, True, "abcdefgh")
+
+
+@looped
+async def test_a_request_in_an_odd_form_is_passed_on_in_the_right_one():
+    asked: list[bytes] = []
+    relay = WorkerRelay(asyncio.get_running_loop(), "5ec4e7")
+    async with worker(lambda head: WHOLE, asked) as port:
+        one = exchange(query="a=x y&b=\xe4?%20")
+        del one.request.headers["host"]
+        assert (await passed(relay, port, one)).response is not None
+        relay.close()
+    lines = asked[0].decode().split("\r\n")
+    assert lines[0].split(" ")[1].endswith("?a=x%20y&b=%E4?%20")
+    assert [line.split(":")[0] for line in lines[1:3]] == [WORKER, VIEWER] and "host: -" in lines
 
 
 @asynccontextmanager

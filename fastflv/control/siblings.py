@@ -22,7 +22,7 @@ from fastflv.cluster.address import WORKER, OriginAddress
 from fastflv.cluster.options import EdgeOptions, pulled
 from fastflv.control.workerchannel import Fields, WorkerChannel
 from fastflv.control.workerplace import WorkerPlace
-from fastflv.control.workerrelay import HOST, VIEWER, WorkerRelay, viewer_of
+from fastflv.control.workerrelay import HOST, VIEWER, WorkerRelay, request_head, viewer_of
 from fastflv.net.listener import Acceptance, Listener
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 IN_PROCESS: Final = Peer("", "")
+
+ASKED: Final = "Fastflv-Asked"
+"Field of a question to the API of a worker itself. An app may be named `api`: paths do not tell them apart."
 
 
 class Claim:
@@ -99,10 +102,10 @@ class PrivatePort:
         if not hmac.compare_digest(secret.encode(), self._secret.encode()):
             exchange.respond(Response.of_text(403, "this port is for the workers of the server"))
             return
-        viewer = request.headers.pop(VIEWER.lower(), "")
+        viewer, asked = (request.headers.pop(name.lower(), "") for name in (VIEWER, ASKED))
         request.peer = viewer_of(viewer, replace(request.peer, own=True))
-        is_api = request.path.startswith("/api/") or request.path == "/metrics"
-        (self._api if is_api else self._streams)(exchange)
+        # A viewer's own fields are passed on with its request.
+        (self._api if asked and not viewer else self._streams)(exchange)
 
 
 class Siblings:
@@ -148,7 +151,7 @@ class Siblings:
         server.clients.arrivals.watchers.append(lambda id, reason: self._release(id))
         server.api.others = self._ask_all
         server.metrics.others = self._ask_metrics
-        server.live_streams.others = partial(self._ask_each, "GET")
+        server.live_streams.others = partial(self._ask_each, "GET", api=False)
         await self._channel.open(channel)
 
     def ready(self) -> None:
@@ -228,8 +231,8 @@ class Siblings:
         """Return the text of each worker, likewise."""
         return [each.decode() for each in await self._ask_each("GET", "/metrics")]
 
-    async def _ask_each(self, method: str, target: str) -> list[bytes]:
-        asked = (self._ask(port, method, target) for port in self.place.ports)
+    async def _ask_each(self, method: str, target: str, *, api: bool = True) -> list[bytes]:
+        asked = (self._ask(port, method, target, api=api) for port in self.place.ports)
         found = await asyncio.gather(*asked, return_exceptions=True)
         answers = [each for each in found if isinstance(each, bytes)]
         for error in found:
@@ -239,13 +242,13 @@ class Siblings:
             raise ConnectionError("no worker answers")
         return answers
 
-    async def _ask(self, port: int, method: str, target: str) -> bytes:
+    async def _ask(self, port: int, method: str, target: str, *, api: bool) -> bytes:
         reply, body = Reply(), bytearray()
         async with asyncio.timeout(limits.WORKER_ANSWER_SECONDS):
             reader, writer = await asyncio.open_connection(HOST, port)
             try:
-                head = f"{method} {target} HTTP/1.1\r\nHost: api\r\n{WORKER}: {self.place.secret}\r\nConnection: close\r\n\r\n"
-                writer.write(head.encode("latin-1"))
+                fields = {"Host": "api", "Connection": "close"} | ({ASKED: "api"} if api else {})
+                writer.write(request_head(method, target, self.place.secret, fields))
                 while not reply.complete and (data := await reader.read(limits.RECEIVE_BYTES)):
                     for piece in reply.feed(data):
                         body += piece

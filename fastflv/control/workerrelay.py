@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Final
@@ -34,6 +35,10 @@ _HOP: Final = frozenset(
 "Fields of one connection alone (RFC 9110, 7.6.1), and those that each worker writes itself."
 
 _PATH_SAFE: Final = "/!$&'()*+,;=:@~"
+_QUERY_SAFE: Final = _PATH_SAFE + "?%"
+
+_NO_HOST: Final = "-"
+"Host of a request of HTTP/1.0 that names none: no vhost has it."
 
 
 class Link:
@@ -163,13 +168,23 @@ def viewer_of(text: str, own: Peer) -> Peer:
     return Peer(**told, relayed=True) if told else own
 
 
+def request_head(method: str, target: str, secret: str, fields: Mapping[str, str]) -> bytes:
+    """Return a request to the private port of a worker."""
+    # Of equal names the first counts.
+    lines = [f"{method} {target} HTTP/1.1", f"{WORKER}: {secret}"]
+    lines += (f"{name}: {value}" for name, value in fields.items())
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
 def _head(request: Request, secret: str) -> bytes:
     peer = {name: value for name, value in asdict(request.peer).items() if name not in ("own", "relayed")}
-    target = quote(request.path, safe=_PATH_SAFE) + (f"?{request.query}" if request.query else "")
+    target = quote(request.path, safe=_PATH_SAFE)
+    if request.query:
+        # What viewers send is not always encoded as it should be.
+        target += "?" + quote(request.query, safe=_QUERY_SAFE, encoding="latin-1")
     fields = {name: value for name, value in request.headers.items() if name not in _HOP}
-    fields |= {WORKER: secret, VIEWER: json.dumps(peer)}
-    lines = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    fields.setdefault("host", _NO_HOST)
+    return request_head(request.method, target, secret, {VIEWER: json.dumps(peer)} | fields)
 
 
 def _cancel(task: asyncio.Task[None]) -> None:
