@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import os
-import re
-import signal
 import socket
-import sys
 import time
 from contextlib import asynccontextmanager
 
@@ -21,32 +16,18 @@ from model.tokens import SECRET
 from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
 from fastflv.config.load import load_text
-from fastflv.control.life import Life
-from fastflv.control.presence import Presence
-from fastflv.control.server import Server
 from fastflv.control.siblings import Siblings
-from fastflv.control.supervision import Supervision
-from fastflv.control.supervisor import Supervisor
-from fastflv.control.takeover import Takeover
-from fastflv.control.upgrade import CommandLine
 from fastflv.control.workerchannel import WorkerChannel
 from fastflv.control.workernames import Name, WorkerNames
 from fastflv.control.workerplace import WorkerPlace
-from fastflv.errors import ConfigError, StartupError
-from fastflv.net.parcel import receive_parcel
 from fastflv.net.peer import Peer
 from fastflv.protocols.http.message import Request
 from fastflv.servers.api import merging
-from fastflv.servers.api.identity import Identity
 from fastflv.servers.metrics.merging import merge_texts
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.stream import StreamOptions
-from fastflv.tools.arguments import Arguments
-from fastflv.tools.cli import main
-from fastflv.tools.configtest import load_checked
 from fastflv.tools.serve import worker_settings
-from fastflv.tools.supervise import supervise
 
 ONE, TWO = Name("v", "live", "one"), Name("v", "live", "two")
 
@@ -349,110 +330,3 @@ def test_one_of_several_workers_sends_the_heartbeats_of_the_server():
     found = [worker_settings(settings, place) for place in places]
     assert [each.heartbeat.enabled for each in found] == [True, False]
     assert all(each.reuse_port and not each.daemon for each in found)
-
-
-# --- the parent ---
-
-
-EDGE = "cluster { mode remote; origin 127.0.0.1:1; }"
-
-
-@pytest.mark.parametrize(
-    ("block", "name"),
-    [
-        ("dvr { enabled on; }", "vhost.dvr.enabled"),
-        ("hls { enabled on; hls_path ./x; }", "vhost.hls.hls_path"),
-    ],
-)
-def test_what_each_worker_of_an_edge_would_do_once_more_is_refused_by_start_reload_and_test(
-    tmp_path, block, name, capsys
-):
-    file = tmp_path / "edge.conf"
-    file.write_text(f"listen 1935; daemon off; srs_log_tank console; vhost v {{ {EDGE} {block} }}")
-    two, one = (["-c", str(file), "--workers", count] for count in ("2", "1"))
-    for arguments in (two, [*two, "-t"]):
-        assert main(arguments) == 1
-        assert f"{name} is for one process on an edge" in capsys.readouterr().err
-    assert main([*one, "-t"]) == 0
-    # A reload of a worker reads the file so.
-    with pytest.raises(ConfigError, match=f"{name} is for one process on an edge"):
-        load_checked(Arguments().parse(two, {}), folder=str(tmp_path), stamps={})
-    file.write_text(file.read_text().replace(EDGE, ""))
-    assert load_checked(Arguments().parse(two, {}), folder=str(tmp_path), stamps={}).vhosts
-
-
-def test_a_parent_of_workers_takes_no_server_over_and_tells_the_old_process_why():
-    old, new = socket.socketpair()
-    with old, new:
-        with pytest.raises(StartupError, match="--workers"):
-            supervise(load_text("listen 1935; daemon off;"), 2, CommandLine((), "."), Takeover(new))
-        assert "--workers" in receive_parcel(old).values["refused"]
-
-
-@looped
-async def test_one_of_several_workers_refuses_an_upgrade_with_a_sentence():
-    settings = load_text("listen 127.0.0.1:1935; daemon off;")
-    loop = asyncio.get_running_loop()
-    server = Server(settings, loop, worker=WorkerPlace(1, [4001, 4002], 5, 6, "abc", "vid-1", "s"))
-    command = CommandLine((sys.executable, "-c", "raise SystemExit(3)"), ".")
-    life = Life(server, loop, lambda stamps: settings, {}, Presence(None), command, Supervision())
-    report = await life.commands["upgrade"]()
-    assert report["good"] is False and "--workers" in report["problems"][0]
-
-
-WORKER = """#!{python}
-import json, os, socket
-place = json.loads(os.environ["FASTFLV_WORKER"])
-channel = socket.socket(fileno=place["channel"])
-channel.sendall(b'{{"ask": "ready"}}\\n')
-while channel.recv(1000):
-    pass
-"""
-"A program that does what the parent looks at."
-
-
-@pytest.mark.parametrize("mends", [True, False])
-def test_a_worker_that_cannot_be_started_is_tried_again_with_the_reason(tmp_path, caplog, mends):
-    program, hidden = tmp_path / "worker", tmp_path / "hidden"
-    program.write_text(WORKER.format(python=sys.executable))
-    program.chmod(0o700)
-
-    async def told(text: str) -> str:
-        while not (found := [each for each in caplog.messages if re.search(text, each)]):
-            await asyncio.sleep(0.01)
-        return found[-1]
-
-    async def run() -> None:
-        supervisor = Supervisor(CommandLine((str(program),), "."), 1, Identity("vid-1", "s"))
-        ready = asyncio.Event()
-        running = asyncio.ensure_future(supervisor.run(ready.set))
-        await ready.wait()
-        pid = int((await told("worker 1 is process")).split()[-1])
-        program.rename(hidden)
-        os.kill(pid, signal.SIGKILL)
-        await told("worker 1, it could not be started: .*No such file.*; the next one starts in")
-        caplog.clear()
-        if mends:
-            hidden.rename(program)
-            await told("worker 1 is process")
-        os.kill(os.getpid(), signal.SIGTERM)
-        await running
-
-    with caplog.at_level(logging.INFO):
-        asyncio.run(asyncio.wait_for(run(), 60))
-
-
-def test_a_worker_that_cannot_be_started_at_all_ends_the_parent_with_the_reason(caplog):
-    async def run() -> None:
-        supervisor = Supervisor(CommandLine(("/nowhere/python",), "."), 2, Identity("vid-1", "s"))
-        await supervisor.run(lambda: None)
-
-    with pytest.raises(StartupError, match="could not start"):
-        asyncio.run(asyncio.wait_for(run(), 60))
-    assert any("it could not be started" in each and "/nowhere/python" in each for each in caplog.messages)
-
-
-@looped
-async def test_a_parent_of_workers_answers_an_upgrade_with_the_reason_against_it():
-    answer = Supervisor(CommandLine((), "."), 2, Identity("vid-1", "s")).commands["upgrade"]()
-    assert answer["good"] is False and "--workers" in answer["problems"][0]

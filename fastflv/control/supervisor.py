@@ -40,6 +40,8 @@ class Worker:
         self.process: asyncio.subprocess.Process | None = None
         self.channel: WorkerChannel | None = None
         self.ready = False
+        self.reload_due = False
+        "A reload came while the process was starting, which may have read the file before."
         self.deaths = 0
         "In a row, each soon after its start."
 
@@ -92,7 +94,7 @@ class Supervisor:
         for number in ENDS:
             loop.add_signal_handler(number, self._end, number)
         for number in PASSED_ON:
-            loop.add_signal_handler(number, self._send, number)
+            loop.add_signal_handler(number, self._pass_on, number)
         loop.add_signal_handler(signal.SIGUSR2, log.warning, "SIGUSR2: no upgrade, %s", NO_UPGRADE)
         tasks = [asyncio.create_task(self._keep(worker)) for worker in self._workers]
         waits = [asyncio.create_task(each.wait()) for each in (self._all_ready, self._failed)]
@@ -150,6 +152,7 @@ class Supervisor:
                 self._identity.server,
                 self._identity.service,
             )
+            worker.reload_due = False
             process = await asyncio.create_subprocess_exec(
                 *self._command.words,
                 cwd=self._command.folder,
@@ -181,6 +184,9 @@ class Supervisor:
         worker.ready = True
         assert worker.process is not None
         log.info("worker %d is process %d", worker.number, worker.process.pid)
+        if worker.reload_due:
+            worker.reload_due = False
+            worker.send(signal.SIGHUP)
         if all(each.ready for each in self._workers):
             self._all_ready.set()
 
@@ -220,6 +226,14 @@ class Supervisor:
         for worker in self._workers:
             worker.send(number)
 
+    def _pass_on(self, number: int) -> None:
+        """Pass a signal on to the workers that serve; one that is starting takes no notice of it."""
+        for worker in self._workers:
+            if worker.ready:
+                worker.send(number)
+            else:
+                worker.reload_due |= number == signal.SIGHUP
+
     def _end(self, number: signal.Signals) -> None:
         if not self._ending.is_set():
             log.info("%s: the workers end", number.name)
@@ -228,6 +242,8 @@ class Supervisor:
 
     async def _command_all(self, name: str) -> object:
         """Have every worker do what a command says; return the first answer that is not good, else that of the first."""
+        for worker in self._workers:
+            worker.reload_due |= name == "reload" and not worker.ready
         channels = [worker.channel for worker in self._workers if worker.ready and worker.channel is not None]
         answers = await asyncio.gather(*(each.ask(name) for each in channels), return_exceptions=True)
         for answer in answers:
