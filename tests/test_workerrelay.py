@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from embedded import looped
 from model.exchange import serving
-from model.http import LAST, request
+from model.http import LAST, request, split
 from model.ports import free_ports
 
 from fastflv import limits
@@ -129,13 +129,48 @@ async def test_a_request_without_a_viewer_is_of_the_worker_that_asks():
     assert viewer_of("", own) is own
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@looped
+async def test_the_length_of_a_large_answer_and_of_one_to_head_is_that_of_the_worker(version):
+    size = limits.WORKER_RELAY_BYTES + 10
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: video/MP2T\r\nContent-Length: %d\r\n\r\n" % size
+    async with relaying(head + bytes(size)) as ask:
+        data = await ask(request("/live/a.ts", "GET", "Connection: close", version=version))
+    ((status, fields, body),) = split(data)
+    assert (status, len(body), fields["content-length"]) == (200, size, str(size))
+    assert "transfer-encoding" not in fields
+    async with relaying(head) as ask:
+        data = await ask(request("/live/a.ts", "HEAD"), request("/live/a.ts", "HEAD", "Connection: close"))
+    assert [fields["content-length"] for _, fields, _ in split(data, 2)] == [str(size)] * 2
+
+
+@looped
+async def test_a_worker_that_falls_silent_within_a_body_ends_the_answer(monkeypatch):
+    monkeypatch.setattr(limits, "WORKER_BODY_SECONDS", 0.05)
+    begun = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nabc"
+    async with relaying(begun % (1 << 30)) as ask:
+        assert (await ask(request("/live/a.ts"))).endswith(b"\r\n\r\nabc")
+    async with relaying(begun % 10) as ask:
+        assert (await ask(request("/live/a.ts", "GET", "Connection: close"))).startswith(b"HTTP/1.1 503 ")
+
+
+@looped
+async def test_a_request_that_cannot_be_passed_on_is_a_500():
+    relay = WorkerRelay(asyncio.get_running_loop(), "s")
+    async with worker(lambda head: WHOLE, []) as port:
+        one = exchange()
+        one.request.headers["x"] = "\N{EURO SIGN}"
+        response = (await passed(relay, port, one)).response
+        assert response is not None and response.status == 500
+
+
 @looped
 async def test_a_head_request_is_answered_without_waiting_for_a_body():
     asked: list[bytes] = []
     relay = WorkerRelay(asyncio.get_running_loop(), "s")
     async with worker(lambda head: WHOLE.removesuffix(b"abc"), asked) as port:
         response = (await passed(relay, port, exchange("HEAD"))).response
-        assert response is not None and (response.status, response.endless) == (206, True)
+        assert response is not None and (response.status, response.size) == (206, 3)
         relay.close()
 
 

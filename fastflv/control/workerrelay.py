@@ -6,6 +6,7 @@ Each request of a viewer may come to another worker, while numbers of segments a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from fastflv.net.peer import Peer
 from fastflv.protocols.http.exchange import BodyWriter, Exchange
 from fastflv.protocols.http.message import Request, Response
 from fastflv.protocols.http.reply import Reply
+from fastflv.servers.http.dispatch import fail
 
 HOST: Final = "127.0.0.1"
 
@@ -104,6 +106,8 @@ class WorkerRelay:
                 exchange.respond(
                     Response.of_text(503, "the worker that has the stream does not answer", Retry_After="1")
                 )
+        except Exception:
+            fail(exchange)
         finally:
             exchange.on_lost = None
             if link is not None:
@@ -118,28 +122,26 @@ class WorkerRelay:
             if not link.is_usable:
                 link.writer.close()
                 continue
-            try:
-                link.writer.write(head)
-                return link, await _read(link)
-            except OSError:
-                # Closed meanwhile, with nothing answered: these requests change nothing.
-                link.writer.close()
+            # Closed meanwhile, with nothing answered: these requests change nothing.
+            with contextlib.suppress(OSError):
+                return link, await _answer_to(link, head)
         link = Link(*await asyncio.open_connection(HOST, port, limit=limits.RECEIVE_BYTES))
-        link.writer.write(head)
-        return link, await _read(link)
+        return link, await _answer_to(link, head)
 
     async def _answer(self, exchange: Exchange, link: Link, reply: Reply, pieces: list[bytes]) -> None:
         fields = {name: value for name, value in reply.fields.items() if name not in _HOP}
         head = Response(reply.status, content_type=fields.pop("content-type", ""), headers=fields)
+        length = reply.fields.get("content-length")
+        if length is not None:
+            head.size = int(length)
         if exchange.request.method == "HEAD":
-            head.endless = True
+            head.endless = head.size is None
             exchange.respond(head)
             return
-        length = reply.fields.get("content-length")
         # One that is complete with its head, as 304 is, has no length.
-        if reply.complete or (length is not None and int(length) <= limits.WORKER_RELAY_BYTES):
+        if reply.complete or (head.size is not None and head.size <= limits.WORKER_RELAY_BYTES):
             while not reply.complete:
-                pieces += reply.feed(await _read(link))
+                pieces += reply.feed(await _read_on(link))
             head.body = b"".join(pieces)
             exchange.respond(head)
             return
@@ -157,7 +159,7 @@ class WorkerRelay:
             if reply.complete:
                 break
             await room.wait()
-            pieces = reply.feed(await _read(link))
+            pieces = reply.feed(await _read_on(link))
         writer.on_full = writer.on_drain = None
         writer.end()
 
@@ -197,3 +199,19 @@ async def _read(link: Link) -> bytes:
     if not data:
         raise ConnectionResetError("the worker closed the connection")
     return data
+
+
+async def _read_on(link: Link) -> bytes:
+    """Return what comes next of a body. Raises TimeoutError where a worker that has begun it falls silent."""
+    async with asyncio.timeout(limits.WORKER_BODY_SECONDS):
+        return await _read(link)
+
+
+async def _answer_to(link: Link, head: bytes) -> bytes:
+    """Send a request and return the first of its answer; close the link where none comes, or nobody waits for it."""
+    try:
+        link.writer.write(head)
+        return await _read(link)
+    except BaseException:
+        link.writer.close()
+        raise

@@ -103,6 +103,9 @@ WORKER_HOMES_MAX: Final = 10_000
 WORKER_RELAY_SECONDS: Final = 40.0
 "How long a worker waits for the head of an answer of another one, seconds: above HLS_HOLD_SECONDS, for which a playlist waits for its first segment, behind a hook that takes its time."
 
+WORKER_BODY_SECONDS: Final = 15.0
+"Silence within the body of such an answer, after which it is broken off, seconds: a worker that was stopped holds no viewer for longer."
+
 WORKER_RELAY_BYTES: Final = 256 * 1024
 "Largest answer of another worker that is taken whole before it is passed on, bytes: playlists, and segments of audio; larger ones are passed on as they come."
 

@@ -180,6 +180,7 @@ class Exchange(ABC):
     ) -> BodyWriter | None:
         """Begin an answer whose body is written piece by piece; None when the client is lost.
 
+        Where `head.size` is given, so many bytes are written before `BodyWriter.end`.
         *buffer*: bytes, 1 at least: with so many buffered `BodyWriter.on_full` is called.
         *idle*: seconds in which a client takes nothing of a full buffer before it is dropped; None: no bound here.
         """

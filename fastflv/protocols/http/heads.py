@@ -42,7 +42,7 @@ def sized_head(response: Response, size: int, *, keep_alive: bool) -> bytes:
     fields = {
         "Server": SERVER,
         "Content-Type": response.content_type,
-        "Content-Length": str(size),
+        "Content-Length": str(size if response.size is None else response.size),
         "Connection": "keep-alive" if keep_alive else "close",
         **response.headers,
     }
@@ -58,6 +58,8 @@ def h2_head(response: Response, size: int | None) -> list[tuple[str, str]]:
         ("server", SERVER),
         ("content-type", response.content_type),
     ]
+    if response.size is not None:
+        size = response.size
     if size is not None and not response.endless and response.status != 304:
         fields.append(("content-length", str(size)))
     fields += [
@@ -67,14 +69,16 @@ def h2_head(response: Response, size: int | None) -> list[tuple[str, str]]:
 
 
 def stream_head(response: Response, *, chunked: bool, keep_alive: bool) -> bytes:
-    """Return the head of an answer whose end is its last chunk or the end of the connection."""
+    """Return the head of an answer whose end is that of its size, its last chunk, or the end of the connection."""
     fields = {
         "Server": SERVER,
         "Content-Type": response.content_type,
         **response.headers,
         "Connection": "keep-alive" if keep_alive else "close",
     }
-    if chunked:
+    if response.size is not None:
+        fields["Content-Length"] = str(response.size)
+    elif chunked:
         fields["Transfer-Encoding"] = "chunked"
     return encode_head(response.status, fields)
 

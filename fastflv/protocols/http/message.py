@@ -91,6 +91,8 @@ class Response:
     "Further headers. `Connection: close` closes the connection after the answer."
     endless: bool = False
     "Answer to HEAD for a resource without a length."
+    size: int | None = None
+    "Bytes of the body of a stream, or of what HEAD asks for, where they are known and not those of `body`."
     kept: dict[bool, bytes] | None = None
     """Heads of an answer that is sent again and again; None: it is sent once. By whether it is the last one of its connection,
     for a taken socket by whether it is sent in chunks. Whoever sets it changes the answer no more."""

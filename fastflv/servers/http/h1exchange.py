@@ -203,8 +203,9 @@ class H1Exchange(StagedExchange[H1BodyWriter]):
         if self._stage is not Stage.NONE or self.closed:
             return None
         head = self._begin(head)
-        chunked = self.request.version == "1.1" and self.request.keep_alive
-        self.last = self.last or not chunked
+        sized = head.size is not None
+        chunked = not sized and self.request.version == "1.1" and self.request.keep_alive
+        self.last = self.last or not (chunked or sized)
         data = stream_head(head, chunked=chunked, keep_alive=not self.last)
         self._connection.deadline.clear()
         self._writer = writer = H1BodyWriter(self, chunked, idle)

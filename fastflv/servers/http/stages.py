@@ -95,7 +95,9 @@ class StagedExchange(Exchange, Generic[Writer]):
         if "Vary" in head.headers:
             cors["Vary"] += f", {head.headers['Vary']}"
         # `dataclasses.replace` costs 3 us, a tenth of what an answer from memory costs.
-        return Response(head.status, head.body, head.content_type, head.headers | cors, head.endless)
+        return Response(
+            head.status, head.body, head.content_type, head.headers | cors, head.endless, head.size
+        )
 
     def _file_absent(self, missing: Response) -> None:
         self._stage = Stage.NONE
