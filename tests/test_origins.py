@@ -135,6 +135,19 @@ async def test_an_origin_that_is_down_and_in_no_directory_any_more_is_forgotten(
 
 
 @looped
+async def test_origins_that_were_asked_and_are_in_no_directory_any_more_do_not_add_up():
+    servers = [OriginAddress("rtmp", "127.0.0.1", port) for port in range(1, 6)]
+    named: set[OriginAddress] = set()
+    origins = Origins(asyncio.get_running_loop(), ask_for_life, named.__contains__)
+    for server in servers:
+        named.clear()
+        named.add(server)
+        assert origins.ordered([server]) == [server]
+    assert [health.address for health in origins] == servers[-1:]
+    await origins.close()
+
+
+@looped
 async def test_a_process_that_stands_shows_no_life(monkeypatch):
     monkeypatch.setattr("fastflv.limits.UPSTREAM_ANSWER_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from chain import api
 from edgesite import ORIGIN, ask_to_play, edge_conf, filming, players, port_of
 from embedded import looped
 from model.loop import until
@@ -150,6 +151,45 @@ async def test_a_viewer_whom_the_origin_refuses_is_403_and_the_next_ones_paramet
             async with Viewer(edge, "/live/x.flv?token=good") as good:
                 check_whole(await good.more(3))
                 assert await bad.answer() == 403
+
+
+@looped
+async def test_a_viewer_of_another_protocol_is_not_refused_with_the_one_for_whom_the_origin_was_asked():
+    both = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """As an origin that is played over RTMP alone."""
+        head = await reader.read(65536)
+        if head.startswith(b"GET"):
+            await both.wait()
+            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+            writer.close()
+            return
+        there, onward = await asyncio.open_connection("127.0.0.1", port_of(origin))
+        onward.write(head)
+        back = asyncio.ensure_future(pass_on(there, writer))
+        await pass_on(reader, onward)
+        back.cancel()
+        for each in (onward, writer):
+            each.close()
+
+    async with fastflv.Server(ORIGIN) as origin, await asyncio.start_server(serve, "127.0.0.1", 0) as site:
+        port = site.sockets[0].getsockname()[1]
+        text = edge_conf(port, protocol="flv", more="follow_client on;")
+        text = text.replace("enabled off;", "enabled on; listen 127.0.0.1:0;", 1)
+        async with fastflv.Server(text) as edge, filming(origin), Viewer(edge, "/live/x.flv") as refused:
+
+            async def waiting() -> int:
+                return sum(row["waiting"] for row in (await api(edge, "pulls"))["pulls"])
+
+            while await waiting() < 1:
+                await asyncio.sleep(0.01)
+            other = asyncio.ensure_future(ask_to_play(edge, "x"))
+            while await waiting() < 2:
+                await asyncio.sleep(0.01)
+            both.set()
+            assert await refused.answer() == 403
+            assert isinstance(await other, Started)
 
 
 class Closing:

@@ -21,6 +21,10 @@ class Asking:
         self._in_row = 0
         "Searches without a pause between them."
 
+    def is_of(self, request: AccessRequest) -> bool:
+        """Whether origins are asked as they would be for *request*."""
+        return _asked(request) == _asked(self.request)
+
     def worked(self) -> None:
         """An origin has sent media."""
         self._failed.clear()

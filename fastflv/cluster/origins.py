@@ -46,7 +46,7 @@ class Origins:
     """The health of all origins that were asked so far."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, check: Check, is_named: IsNamed) -> None:
-        """*is_named* is asked when the configuration changes, when an origin brings no stream any more, and while it is down."""
+        """*is_named* is asked when the configuration changes, when an origin comes or brings no stream any more, and while it is down."""
         self._loop = loop
         self._check = check
         self._is_named = is_named
@@ -57,6 +57,8 @@ class Origins:
         """Return the entry of *address*, for reading and counting."""
         known = self._known.get(address)
         if known is None:
+            # Servers of a directory come and go, and nobody tells which ones of them have gone.
+            self.keep_named()
             known = self._known[address] = Health(address)
         return known
 

@@ -268,9 +268,8 @@ class Pull:
             self._again()
 
     def _refuse_asked(self, fault: Fault) -> None:
-        """Those whose parameters the origins were given may not play."""
-        refused = self._asking.request.param
-        for wish in [wish for wish in self._wishes if wish.request.param == refused]:
+        """Those for whom the origins were asked, by the same parameters and scheme, may not play."""
+        for wish in [wish for wish in self._wishes if self._asking.is_of(wish.request)]:
             del self._wishes[wish]
             wish.refuse(JoinFailure.FORBIDDEN, f"the origin refuses {self.name.url}: {fault.why}")
 
