@@ -19,13 +19,16 @@ from fastflv.control.siblings import ASKED, PrivatePort
 from fastflv.control.workerchannel import WorkerChannel
 from fastflv.control.workerplace import WorkerPlace
 from fastflv.control.workerrelay import VIEWER
-from fastflv.protocols.http.message import Response
+from fastflv.net.peer import Peer
+from fastflv.protocols.http.message import Request, Response
+from fastflv.stream.name import StreamName
+from fuzzing.standins import Answers
 
 pytestmark = pytest.mark.usefixtures("quick")
 
 
 @asynccontextmanager
-async def worker(hls: str) -> AsyncIterator[tuple[Site, WorkerChannel]]:
+async def worker(hls: str = "", vhost: str = "") -> AsyncIterator[tuple[Site, WorkerChannel]]:
     """The first of two workers, and the channel of its parent."""
     near, far = socket.socketpair()
     near.setblocking(False)
@@ -34,7 +37,7 @@ async def worker(hls: str) -> AsyncIterator[tuple[Site, WorkerChannel]]:
     listeners[1].close()
     place = WorkerPlace(1, ports, far.detach(), listeners[0].detach(), "5ec4e7", "vid-1", "s")
     parent = WorkerChannel({}, lambda: None)
-    async with running(hls, worker=place) as site:
+    async with running(hls, vhost=vhost, worker=place) as site:
         assert site.server.siblings is not None
         await site.server.siblings.start({"heard": lambda: True}, lambda: None)
         await parent.open(near)
@@ -82,6 +85,26 @@ async def test_a_stream_that_is_fetched_from_its_new_worker_writes_no_playlist_h
             await asyncio.sleep(0.3)
             assert not site.server.hls.muxers
         assert (tmp_path / "live/cam.m3u8").read_text() == text
+
+
+@looped
+async def test_who_has_published_a_stream_to_an_edge_answers_for_it_and_its_name_chooses_otherwise():
+    async with worker(vhost="cluster { mode remote; origin 127.0.0.1:1; }") as (site, parent):
+        siblings = site.server.siblings
+        assert siblings is not None
+
+        def passes(name: StreamName) -> bool:
+            request = Request("GET", "/clip/live/x.flv", "", "1.1", {}, True, Peer("192.0.2.7", "192.0.2.7"))
+            return siblings.pass_on(Answers(request), name)
+
+        names = [NAME._replace(stream=str(number)) for number in range(16)]
+        chosen = {name: passes(name) for name in names}
+        assert set(chosen.values()) == {False, True}
+        for owner in (1, 2):
+            for name in names:
+                parent.tell("published", name=name, worker=owner)
+            await parent.ask("heard")
+            assert {passes(name) for name in names} == {owner == 2}
 
 
 def named(name: str) -> Answering:

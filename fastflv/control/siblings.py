@@ -178,12 +178,10 @@ class Siblings:
     def pass_on(self, exchange: Exchange, name: StreamName) -> bool:
         """Have another worker answer a request of a viewer of HLS; False where it is answered here."""
         vhost = self._server.runtime.vhosts.get(name.vhost)
-        ports = self.place.ports
-        if vhost is not None and vhost.edge is not None:
+        ports, worker = self.place.ports, self.home(name)
+        if not worker and vhost is not None and vhost.edge is not None:
             # Each worker fetches such a stream for itself: the name says which of them makes the segments.
             worker = crc32("/".join(name).encode()) % len(ports) + 1
-        else:
-            worker = self.home(name)
         if worker in (0, self.place.number) or exchange.request.peer.relayed:
             return False
         self._relay.send(exchange, ports[worker - 1])

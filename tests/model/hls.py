@@ -36,6 +36,7 @@ daemon off;
 srs_log_tank console;
 http_server {{ enabled on; listen 127.0.0.1:{http}; }}
 vhost __defaultVhost__ {{
+    {vhost}
     play {{ on_missing {on_missing}; }}
     http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; {remux} }}
     hls {{ enabled {enabled}; {hls} hls_fragment 2; hls_window 8; }}
@@ -157,12 +158,16 @@ class Site:
 
 
 @asynccontextmanager
-async def running(hls: str = "", on_missing: float = 1, remux: str = "", worker: WorkerPlace | None = None):
+async def running(
+    hls: str = "", on_missing: float = 1, remux: str = "", vhost: str = "", worker: WorkerPlace | None = None
+):
     rtmp, http = free_ports(2)
 
     def conf(hls: str, *, enabled: bool = True) -> str:
         switch = "on" if enabled else "off"
-        return CONF.format(rtmp=rtmp, http=http, hls=hls, enabled=switch, on_missing=on_missing, remux=remux)
+        return CONF.format(
+            rtmp=rtmp, http=http, hls=hls, enabled=switch, on_missing=on_missing, remux=remux, vhost=vhost
+        )
 
     server = Server(load_text(conf(hls)), asyncio.get_running_loop(), worker=worker)
     await server.start()
