@@ -88,6 +88,21 @@ async def test_a_stream_that_is_fetched_from_its_new_worker_writes_no_playlist_h
 
 
 @looped
+async def test_files_of_a_stream_at_another_worker_are_found_by_their_former_paths_after_a_reload():
+    # Whatever is passed on is a 503: the other worker does not answer.
+    old = ("/live/cam.m3u8", "/live/cam-0.ts")
+    async with worker() as (site, parent):
+        await tell_owner(parent, 2)
+        assert [(await site.get(path)).status for path in old] == [503, 503]
+        site.reload("hls_m3u8_file hls/[app]/[stream].m3u8; hls_ts_file hls/[app]/[stream]/[seq].ts;")
+        new = ("/hls/live/cam.m3u8", "/hls/live/cam/0.ts")
+        assert [(await site.get(path)).status for path in (*old, *new)] == [503] * 4
+        assert [(await site.get(path.replace("cam", "x"))).status for path in old] == [404, 404]
+        await tell_owner(parent, 1)
+        assert [(await site.get(path)).status for path in old] == [404, 404]
+
+
+@looped
 async def test_who_has_published_a_stream_to_an_edge_answers_for_it_and_its_name_chooses_otherwise():
     async with worker(vhost="cluster { mode remote; origin 127.0.0.1:1; }") as (site, parent):
         siblings = site.server.siblings

@@ -39,7 +39,7 @@ from fastflv.control.recheck import Recheck
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
 from fastflv.control.siblings import Siblings
 from fastflv.control.tokenwatch import TokenWatch
-from fastflv.control.vhostoptions import VhostOptions
+from fastflv.control.vhostoptions import VhostOptions, former_names
 from fastflv.control.workerplace import WorkerPlace
 from fastflv.net.clientid import new_id
 from fastflv.net.connectionlimit import ConnectionLimit
@@ -358,7 +358,8 @@ class Server:
         self.limiter.adopt(settings)
         self.hooks.adopt(settings)
         self.heartbeat.adopt(settings)
-        waiting = self.hls.muxers.reconfigure(self.options.hls)
+        former = former_names(old, runtime) if self.siblings is not None else {}
+        waiting = self.hls.muxers.reconfigure(self.options.hls, former)
         self.recorders.reconfigure()
         self.forwards.reconfigure()
         self.tokens.begin()

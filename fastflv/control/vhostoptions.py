@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.record.options import RecordOptions
-from fastflv.servers.hls import HlsOptions
+from fastflv.servers.hls import HlsNames, HlsOptions
 from fastflv.servers.push.tcp import TcpPlace
 from fastflv.servers.recordings.request import RecordSite
 from fastflv.servers.rtmp.options import RtmpOptions
@@ -52,3 +52,13 @@ class VhostOptions:
         """Return how a stream is recorded; None where another worker does it, too."""
         found = self._runtime().vhosts.get(name.vhost)
         return found.record if found is not None and found.vhost.enabled and self._is_own(name) else None
+
+
+def former_names(old: Runtime, new: Runtime) -> dict[str, HlsNames]:
+    """Return the path templates of HLS that a reload changes, as they were before, by vhost."""
+    before = {name: vhost.hls.names for name, vhost in old.vhosts.items() if vhost.hls is not None}
+    return {
+        name: before[name]
+        for name, vhost in new.vhosts.items()
+        if vhost.hls is not None and before.get(name, vhost.hls.names) != vhost.hls.names
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from fastflv import limits
@@ -56,6 +56,8 @@ class HlsMuxers:
         "Muxers that serve no request any more and complete or delete their files."
         self._former: dict[str, set[HlsNames]] = {}
         "By vhost: path templates from before a reload that running muxers still use."
+        self._elsewhere: dict[str, HlsNames] = {}
+        "By vhost: those from before the last reload that has changed them, which muxers of other processes may still use."
         self._memory = SharedMemory()
         self._disk = Disk(files)
         self._heap = heap
@@ -79,9 +81,9 @@ class HlsMuxers:
 
         *present*: the stream by the present templates.
         """
-        if not self._former:
+        if not self._former and not self._elsewhere:
             return present
-        for names in self._templates(options):
+        for names in self.templates(options):
             name = names.stream_of(path)
             if name is None:
                 continue
@@ -93,7 +95,7 @@ class HlsMuxers:
     def muxer_of_segment(self, options: HlsOptions, path: str) -> HlsMuxer | None:
         """Return the muxer that has a segment at this URL path, or may have had one."""
         found = None
-        for names in self._templates(options):
+        for names in self.templates(options):
             name = names.segment_of(path)
             muxer = self._muxers.get(name) if name is not None else None
             if muxer is not None and muxer.fetch(path[1:]) is not None:
@@ -103,7 +105,7 @@ class HlsMuxers:
 
     def muxer_of_key(self, options: HlsOptions, path: str) -> HlsMuxer | None:
         """Return the muxer that has a key at this URL path."""
-        for names in self._templates(options):
+        for names in self.templates(options):
             name = names.key_of(path)
             muxer = self._muxers.get(name) if name is not None else None
             if muxer is not None and muxer.fetch_key(path[1:]) is not None:
@@ -118,9 +120,15 @@ class HlsMuxers:
             muxer.begin(stream)
         return muxer
 
+    def templates(self, options: HlsOptions) -> Iterator[HlsNames]:
+        """The path templates of a vhost, then those that running muxers have kept, here or elsewhere."""
+        yield options.names
+        yield from self.former_names(options.names.vhost)
+
     def former_names(self, vhost: str) -> tuple[HlsNames, ...]:
-        """Return path templates from before a reload that running muxers of *vhost* still use."""
-        return tuple(self._former.get(vhost, ()))
+        """Return path templates from before a reload that running muxers of *vhost* still use, here or elsewhere."""
+        former, elsewhere = self._former.get(vhost, set()), self._elsewhere.get(vhost)
+        return tuple(former) if elsewhere is None else (*(former - {elsewhere}), elsewhere)
 
     # --- streams ---
 
@@ -171,13 +179,18 @@ class HlsMuxers:
 
     # --- the server ---
 
-    def reconfigure(self, vhost_of: Callable[[str], HlsOptions | None]) -> list[str]:
+    def reconfigure(
+        self, vhost_of: Callable[[str], HlsOptions | None], former: Mapping[str, HlsNames]
+    ) -> list[str]:
         """Use the options of a reloaded configuration, for running muxers too.
+
+        *former*: path templates that it changes, by vhost, where other processes have streams too.
 
         Returns the directives that act from the next publish of a running stream on, each once. Where HLS is off
         now, muxers close and viewers get 404. Where it is on now, segments begin with the next request or publish.
         """
         self.vhost_of = vhost_of
+        self._elsewhere |= former
         waiting: dict[str, None] = {}
         for muxer in list(self):
             options = vhost_of(muxer.name.vhost)
@@ -249,11 +262,6 @@ class HlsMuxers:
             names, options = muxer.options.names, self.vhost_of(muxer.name.vhost)
             if options is not None and names != options.names:
                 self._former.setdefault(muxer.name.vhost, set()).add(names)
-
-    def _templates(self, options: HlsOptions) -> Iterator[HlsNames]:
-        """The path templates of a vhost, then those that running muxers have kept."""
-        yield options.names
-        yield from self._former.get(options.names.vhost, ())
 
     def _tell(self, event: SegmentEvent) -> None:
         for watcher in self.watchers:

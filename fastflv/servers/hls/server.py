@@ -76,9 +76,13 @@ class HlsServer:
     def playlist(self, exchange: Exchange, name: StreamName) -> bool:
         """Answer a request for the playlist of a stream. False where HLS is off, or the path is another's."""
         options = self.muxers.vhost_of(name.vhost)
-        found = self.muxers.stream_of(options, exchange.request.path, name) if options is not None else None
-        if options is None or found is None:
+        path = exchange.request.path
+        found = self.muxers.stream_of(options, path, name) if options is not None else None
+        if options is None:
             return False
+        if found is None:
+            named = (names.stream_of(path) for names in self.muxers.templates(options))
+            return any(each is not None and self.pass_on(exchange, each) for each in named)
         if self.pass_on(exchange, found):
             return True
         try:
@@ -99,7 +103,10 @@ class HlsServer:
         options = self.muxers.vhost_of(name.vhost)
         muxer = self.muxers.muxer_of_segment(options, request.path) if options is not None else None
         if muxer is None:
-            return options is not None and self._pass_on(exchange, options.names.segment_of(request.path))
+            return options is not None and any(
+                self._pass_on(exchange, names.segment_of(request.path))
+                for names in self.muxers.templates(options)
+            )
         if muxer.fetch(request.path[1:]) is None:
             # A stream may have the name of another stream's segment.
             stem = request.path.rpartition("/")[2].rpartition(".")[0]
@@ -130,8 +137,9 @@ class HlsServer:
         options = self.muxers.vhost_of(name.vhost)
         muxer = self.muxers.muxer_of_key(options, exchange.request.path) if options is not None else None
         if muxer is None:
-            return options is not None and self._pass_on(
-                exchange, options.names.key_of(exchange.request.path)
+            return options is not None and any(
+                self._pass_on(exchange, names.key_of(exchange.request.path))
+                for names in self.muxers.templates(options)
             )
         KeyRequest(self, exchange, muxer).begin()
         return True
