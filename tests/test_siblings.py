@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from model import m3u8
 from model.exchange import Site as Answering
 from model.hls import NAME, Camera, Site, get, looped, running
 from model.http import serving
@@ -21,6 +23,7 @@ from fastflv.control.workerplace import WorkerPlace
 from fastflv.control.workerrelay import VIEWER
 from fastflv.net.peer import Peer
 from fastflv.protocols.http.message import Request, Response
+from fastflv.servers.hls.files import write_file
 from fastflv.stream.name import StreamName
 from fuzzing.standins import Answers
 
@@ -85,6 +88,25 @@ async def test_a_stream_that_is_fetched_from_its_new_worker_writes_no_playlist_h
             await asyncio.sleep(0.3)
             assert not site.server.hls.muxers
         assert (tmp_path / "live/cam.m3u8").read_text() == text
+
+
+@looped
+async def test_a_stream_that_is_taken_over_is_on_disk_to_its_last_frame_before_the_next_worker_goes_on(
+    tmp_path, monkeypatch
+):
+    def slow(path: str, body: bytes) -> None:
+        time.sleep(0.1)
+        write_file(path, body)
+
+    monkeypatch.setattr("fastflv.servers.hls.diskstore.write_file", slow)
+    async with worker(f"hls_path {tmp_path}; hls_ctx off; hls_window 60;") as (site, parent):
+        await tell_owner(parent, 1)
+        camera = await publish(site, tmp_path)
+        camera.run(0.6)
+        parent.tell("published", name=NAME, worker=2)
+        await parent.ask("left", name=NAME)
+        media = m3u8.read_media((tmp_path / "live/cam.m3u8").read_text())
+        assert not media.ended and media.length == pytest.approx(camera.time / 1000, abs=0.05)
 
 
 @looped

@@ -161,6 +161,57 @@ def test_a_worker_that_is_starting_when_a_reload_comes_reloads_once_it_is_ready(
     asyncio.run(asyncio.wait_for(run(), 60))
 
 
+RIVALS = """#!{python}
+import json, os, socket, time
+place = json.loads(os.environ["FASTFLV_WORKER"])
+channel = socket.socket(fileno=place["channel"]).makefile("rw")
+first = place["number"] == 1
+
+def say(**fields):
+    channel.write(json.dumps(fields) + "\\n")
+    channel.flush()
+
+def note(text):
+    with open({notes!r}, "a") as notes:
+        notes.write(text + "\\n")
+
+def claim():
+    say(ask="claim", number=1, name=["v", "live", "x"], client="c", takeover=True)
+
+say(ask="ready")
+if first:
+    claim()
+for line in channel:
+    said = json.loads(line)
+    if said.get("ask") == "published" and said["worker"] == 1 and not first:
+        claim()
+    elif said.get("ask") == "left":
+        time.sleep(0.2)
+        note("stored")
+        say(reply=said["number"], value=None)
+    elif "reply" in said and not first:
+        note("begins at " + str(said["value"]))
+"""
+"Two workers, of which the second takes a name over."
+
+
+def test_a_publisher_that_takes_a_name_over_begins_when_the_former_worker_has_stored_the_stream(tmp_path):
+    program, notes = tmp_path / "worker", tmp_path / "notes"
+    program.write_text(RIVALS.format(python=sys.executable, notes=str(notes)))
+    program.chmod(0o700)
+
+    async def run() -> None:
+        supervisor = Supervisor(CommandLine((str(program),), "."), 2, Identity("vid-1", "s"))
+        running = asyncio.ensure_future(supervisor.run(lambda: None))
+        while not notes.exists() or "begins" not in notes.read_text():
+            await asyncio.sleep(0.01)
+        assert notes.read_text() == "stored\nbegins at 2\n"
+        os.kill(os.getpid(), signal.SIGTERM)
+        await running
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
 def test_a_worker_that_cannot_be_started_at_all_ends_the_parent_with_the_reason(caplog):
     async def run() -> None:
         supervisor = Supervisor(CommandLine(("/nowhere/python",), "."), 2, Identity("vid-1", "s"))

@@ -137,6 +137,7 @@ class Siblings:
             {
                 "published": self._published,
                 "taken": self._taken,
+                "left": self._left,
                 **{name: partial(_ask, command) for name, command in commands.items()},
             },
             orphaned,
@@ -333,6 +334,10 @@ class Siblings:
             client = self._server.clients.find(id)
             if client is not None:
                 client.drop(EndReason.TAKEN_OVER)
+
+    async def _left(self, fields: Fields) -> None:
+        """Answer when the files of a stream that was taken over are written."""
+        await self._server.hls.muxers.written(StreamName(*fields["name"]))
 
     # --- ClientWatcher ---
 

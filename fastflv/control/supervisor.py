@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -200,8 +200,8 @@ class Supervisor:
 
     # --- names ---
 
-    def _claim(self, worker: Worker, fields: Fields) -> int:
-        """A publisher has come to *worker*; return the worker that has its name."""
+    def _claim(self, worker: Worker, fields: Fields) -> int | Awaitable[int]:
+        """A publisher has come to *worker*; return the worker that has its name, now or when it may begin."""
         name = Name(*fields["name"])
         before = self._names.owner(name)
         owner = self._names.claim(name, worker.number, fields["client"], takeover=fields["takeover"])
@@ -209,6 +209,16 @@ class Supervisor:
             if before:
                 self._workers[before - 1].tell("taken", name=name)
             self._tell_owner(name, owner)
+            if before:
+                return self._leave(self._workers[before - 1], name, owner)
+        return owner
+
+    async def _leave(self, former: Worker, name: Name, owner: int) -> int:
+        """Have the worker that had a name store what it has of the stream: its playlist goes on behind that."""
+        if former.channel is not None:
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(limits.WORKER_LEAVE_SECONDS):
+                    await former.channel.ask("left", name=name)
         return owner
 
     def _release(self, worker: Worker, fields: Fields) -> None:

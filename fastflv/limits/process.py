@@ -88,6 +88,9 @@ WORKERS_MAX: Final = 64
 WORKER_ANSWER_SECONDS: Final = 10.0
 "How long parent and workers wait for each other's answers, seconds: a reload of a large server takes some hundred milliseconds."
 
+WORKER_LEAVE_SECONDS: Final = 2.0
+"How long a publisher that takes a name over waits until the worker that had it has stored its last segment, seconds: some milliseconds on a good disk."
+
 WORKER_PAUSE_SECONDS: Final = 0.1
 "Pause before a worker that died is started again, seconds; twice as long each time that it dies soon."
 

@@ -173,6 +173,12 @@ class HlsMuxers:
             self._closing.add(closing)
             closing.add_done_callback(partial(self._left, muxer))
 
+    async def written(self, name: StreamName) -> None:
+        """Wait until what was read of a stream is stored."""
+        for muxer in [*self, *self._replaced]:
+            if muxer.name == name:
+                await muxer.written()
+
     def _left(self, muxer: HlsMuxer, closing: asyncio.Task[None]) -> None:
         self._closing.discard(closing)
         muxer.close()
