@@ -15,6 +15,7 @@ from model.exchange import Site as Answering
 from model.hls import NAME, Camera, Site, get, looped, running
 from model.http import serving
 from model.loop import until
+from model.ports import free_ports
 
 from fastflv.cluster.address import WORKER
 from fastflv.control.siblings import ASKED, PrivatePort
@@ -31,14 +32,15 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 
 @asynccontextmanager
-async def worker(hls: str = "", vhost: str = "") -> AsyncIterator[tuple[Site, WorkerChannel]]:
-    """The first of two workers, and the channel of its parent."""
+async def worker(
+    hls: str = "", vhost: str = "", other: socket.socket | None = None
+) -> AsyncIterator[tuple[Site, WorkerChannel]]:
+    """The first of two workers, and the channel of its parent. *other*: where the second one listens; None: it does not."""
     near, far = socket.socketpair()
     near.setblocking(False)
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    ports = [each.getsockname()[1] for each in listeners]
-    listeners[1].close()
-    place = WorkerPlace(1, ports, far.detach(), listeners[0].detach(), "5ec4e7", "vid-1", "s")
+    listener = socket.create_server(("127.0.0.1", 0))
+    ports = [listener.getsockname()[1], other.getsockname()[1] if other is not None else free_ports(1)[0]]
+    place = WorkerPlace(1, ports, far.detach(), listener.detach(), "5ec4e7", "vid-1", "s")
     parent = WorkerChannel({}, lambda: None)
     async with running(hls, vhost=vhost, worker=place) as site:
         assert site.server.siblings is not None
@@ -142,6 +144,25 @@ async def test_who_has_published_a_stream_to_an_edge_answers_for_it_and_its_name
                 parent.tell("published", name=name, worker=owner)
             await parent.ask("heard")
             assert {passes(name) for name in names} == {owner == 2}
+
+
+@looped
+async def test_a_request_for_a_stream_of_a_worker_that_has_died_waits_for_nothing():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.setblocking(False)
+        async with worker(other=other) as (site, parent):
+            await tell_owner(parent, 2)
+            for _ in range(2):
+                parent.tell("absent", worker=2)
+                await parent.ask("heard")
+                answer = await site.get("/live/cam.m3u8")
+                assert (answer.status, answer.fields["retry-after"]) == (503, "1")
+                parent.tell("present", worker=2)
+                await parent.ask("heard")
+                asking = asyncio.ensure_future(site.get("/live/cam.m3u8"))
+                connection, _ = await asyncio.get_running_loop().sock_accept(other)
+                connection.close()
+                assert (await asking).status == 503
 
 
 def named(name: str) -> Answering:

@@ -212,6 +212,42 @@ def test_a_publisher_that_takes_a_name_over_begins_when_the_former_worker_has_st
     asyncio.run(asyncio.wait_for(run(), 60))
 
 
+HEARD = """#!{python}
+import json, os, socket
+place = json.loads(os.environ["FASTFLV_WORKER"])
+channel = socket.socket(fileno=place["channel"]).makefile("rw")
+channel.write(json.dumps(dict(ask="ready")) + "\\n")
+channel.flush()
+for line in channel:
+    said = json.loads(line)
+    with open({notes!r} + str(place["number"]), "a") as notes:
+        notes.write(said["ask"] + " " + str(said["worker"]) + "\\n")
+"""
+"A worker that notes what it is told."
+
+
+def test_workers_are_told_which_one_has_died_and_when_the_next_one_serves(tmp_path, caplog):
+    program, notes = tmp_path / "worker", tmp_path / "notes1"
+    program.write_text(HEARD.format(python=sys.executable, notes=str(tmp_path / "notes")))
+    program.chmod(0o700)
+
+    async def run() -> None:
+        supervisor = Supervisor(CommandLine((str(program),), "."), 2, Identity("vid-1", "s"))
+        ready = asyncio.Event()
+        running = asyncio.ensure_future(supervisor.run(ready.set))
+        await ready.wait()
+        (pid,) = (int(each.split()[-1]) for each in caplog.messages if each.startswith("worker 2 is process"))
+        os.kill(pid, signal.SIGKILL)
+        told = ["absent 2", "present 2"]
+        while not notes.exists() or notes.read_text().splitlines()[-2:] != told:
+            await asyncio.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await running
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(asyncio.wait_for(run(), 60))
+
+
 def test_a_worker_that_cannot_be_started_at_all_ends_the_parent_with_the_reason(caplog):
     async def run() -> None:
         supervisor = Supervisor(CommandLine(("/nowhere/python",), "."), 2, Identity("vid-1", "s"))

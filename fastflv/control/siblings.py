@@ -22,7 +22,7 @@ from fastflv.cluster.address import WORKER, OriginAddress
 from fastflv.cluster.options import EdgeOptions, pulled
 from fastflv.control.workerchannel import Fields, WorkerChannel
 from fastflv.control.workerplace import WorkerPlace
-from fastflv.control.workerrelay import HOST, VIEWER, WorkerRelay, request_head, viewer_of
+from fastflv.control.workerrelay import HOST, VIEWER, WorkerRelay, request_head, unavailable, viewer_of
 from fastflv.net.listener import Acceptance, Listener
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
@@ -120,6 +120,8 @@ class Siblings:
         "The worker that publishes each stream, of all workers."
         self._homes: dict[StreamName, int] = {}
         "The worker that published each stream last, the newest ones at the end."
+        self._absent: set[int] = set()
+        "Workers that have died, until the next one in their place serves. Their ports accept all the same."
         self._claimed: dict[str, StreamName] = {}
         "Names that publishers of this worker have, by client."
         self._relay = WorkerRelay(loop, place.secret)
@@ -138,6 +140,8 @@ class Siblings:
                 "published": self._published,
                 "taken": self._taken,
                 "left": self._left,
+                "absent": lambda fields: self._absent.add(fields["worker"]),
+                "present": lambda fields: self._absent.discard(fields["worker"]),
                 **{name: partial(_ask, command) for name, command in commands.items()},
             },
             orphaned,
@@ -185,7 +189,10 @@ class Siblings:
             worker = crc32("/".join(name).encode()) % len(ports) + 1
         if worker in (0, self.place.number) or exchange.request.peer.relayed:
             return False
-        self._relay.send(exchange, ports[worker - 1])
+        if worker in self._absent:
+            exchange.respond(unavailable())
+        else:
+            self._relay.send(exchange, ports[worker - 1])
         return True
 
     def is_own(self, name: StreamName) -> bool:

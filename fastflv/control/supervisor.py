@@ -176,6 +176,9 @@ class Supervisor:
         await worker.channel.open(near)
         for name, owner in self._names:
             worker.tell("published", name=name, worker=owner)
+        for other in self._workers:
+            if other.deaths and not other.ready:
+                worker.tell("absent", worker=other.number)
         if self._ending.is_set():
             worker.send(signal.SIGTERM)
         return process
@@ -184,6 +187,7 @@ class Supervisor:
         worker.ready = True
         assert worker.process is not None
         log.info("worker %d is process %d", worker.number, worker.process.pid)
+        self._tell_all("present", worker=worker.number)
         if worker.reload_due:
             worker.reload_due = False
             worker.send(signal.SIGHUP)
@@ -195,6 +199,7 @@ class Supervisor:
         channel, worker.channel = worker.channel, None
         if channel is not None:
             channel.close()
+        self._tell_all("absent", worker=worker.number)
         for name in self._names.drop(worker.number):
             self._tell_owner(name, 0)
 
@@ -227,8 +232,11 @@ class Supervisor:
             self._tell_owner(name, 0)
 
     def _tell_owner(self, name: Name, owner: int) -> None:
+        self._tell_all("published", name=name, worker=owner)
+
+    def _tell_all(self, what: str, **fields: object) -> None:
         for worker in self._workers:
-            worker.tell("published", name=name, worker=owner)
+            worker.tell(what, **fields)
 
     # --- all workers ---
 

@@ -103,9 +103,7 @@ class WorkerRelay:
             if exchange.answered:
                 exchange.break_off()
             else:
-                exchange.respond(
-                    Response.of_text(503, "the worker that has the stream does not answer", Retry_After="1")
-                )
+                exchange.respond(unavailable())
         except Exception:
             fail(exchange)
         finally:
@@ -162,6 +160,11 @@ class WorkerRelay:
             pieces = reply.feed(await _read_on(link))
         writer.on_full = writer.on_drain = None
         writer.end()
+
+
+def unavailable() -> Response:
+    """Return the answer to a viewer whose stream is at a worker that does not answer."""
+    return Response.of_text(503, "the worker that has the stream does not answer", Retry_After="1")
 
 
 def viewer_of(text: str, own: Peer) -> Peer:
