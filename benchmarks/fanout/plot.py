@@ -1,4 +1,4 @@
-"""The results as a picture: CPU, its ratio to SRS's (or the floor's), and the delays."""
+"""The results as a picture: CPU, its ratio to that of another server, the delays, and memory."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ COLOURS = {
     "nginx": "#8b62ad",
     "nms": "#b8a33a",
 }
+BASES = ("srs", "floor", "zlm")
+"Whose CPU the others are compared with: the first that took part."
+
 GROUP = 0.8  # width of a scenario's bars, of the distance between two scenarios
 
 
@@ -54,9 +57,10 @@ def draw(results: Results, path: Path) -> None:
     """Write a PNG with one group of bars for each scenario, one bar for each server."""
     scenarios = list(dict.fromkeys(m.scenario for m in results.runs))
     programs = list(dict.fromkeys(_program(m.server) for m in results.runs))
-    base = "srs" if "srs" in programs else "floor"
-    size = (max(7.0, 1.6 * len(scenarios) + 2), 10)
-    figure, (top, mid, low) = pyplot.subplots(3, 1, figsize=size, sharex=True)
+    base = next((name for name in BASES if name in programs), "floor")
+    size = (max(7.0, 1.6 * len(scenarios) + 2), 13)
+    figure, panels = pyplot.subplots(4, 1, figsize=size, sharex=True)
+    top, mid, low, room = panels
     labelled: set[str] = set()
     for at, scenario in enumerate(scenarios):
         runs = [m for m in results.runs if m.scenario == scenario]
@@ -69,6 +73,7 @@ def draw(results: Results, path: Path) -> None:
             legend = None if program in labelled else program
             _bar(top, x, _middle(group, "cpu"), width * 0.92, server, legend)
             labelled.add(program)
+            _bar(room, x, _middle(group, "rss") / 1024, width * 0.92, server)
             if by_base := ratio(runs, server, server.replace(program, base, 1)):
                 _bar(mid, x, by_base, width * 0.92, server)
             if _middle(group, "p50"):
@@ -81,8 +86,9 @@ def draw(results: Results, path: Path) -> None:
     mid.set_ylabel(f"CPU, ratio to {base}; dotted: goal")
     low.set_ylabel("added delay, ms: p50 solid, p99 pale")
     low.set_yscale("symlog", linthresh=10)
-    low.set_xticks(range(len(scenarios)), scenarios, rotation=20)
-    for axes in (top, mid, low):
+    room.set_ylabel("memory, MiB")
+    room.set_xticks(range(len(scenarios)), scenarios, rotation=20)
+    for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
