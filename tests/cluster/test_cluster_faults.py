@@ -13,7 +13,8 @@ from link import obstacle
 from report import Row, row_of
 from server import until
 from topology import EDGES, OTHER, SHARED, Topology
-from viewers import KINDS, Crowd
+from viewers import KINDS, Viewer
+from watchers import Watchers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SETTLE_SECONDS = 4.0
@@ -25,7 +26,7 @@ AFTER_SECONDS = 5.0
 "What comes back must not hurt either."
 
 
-def join(crowd: Crowd, site: Topology, film: Film, size: int) -> None:
+def join(crowd: Watchers[Viewer], site: Topology, film: Film, size: int) -> None:
     """Have *size* viewers join, the same number of each output, stream and edge."""
     places = itertools.cycle(itertools.product((SHARED, OTHER), range(EDGES), KINDS))
     for stream, number, output in itertools.islice(places, size):
@@ -33,7 +34,7 @@ def join(crowd: Crowd, site: Topology, film: Film, size: int) -> None:
         crowd.add(KINDS[output](film, output, number + 1, stream, edge.rtmp, edge.http))
 
 
-def wait_for_pictures(crowd: Crowd) -> None:
+def wait_for_pictures(crowd: Watchers[Viewer]) -> None:
     until(
         lambda: all(len(viewer.seen.pictures) > 20 or viewer.over for viewer in crowd.viewers),
         "pictures for all viewers",
@@ -49,7 +50,7 @@ def test_viewers_go_on_within_a_second_and_a_gop(
     why = obstacle()
     if fault.needs_link and why:
         pytest.skip(why)
-    with Topology(tmp_path, film, linked=not why) as site, Crowd() as crowd:
+    with Topology(tmp_path, film, linked=not why) as site, Watchers[Viewer]() as crowd:
         join(crowd, site, film, crowd_size)
         wait_for_pictures(crowd)
         assert {site.source(edge, SHARED) for edge in site.edges} == {site.origins[0].place}

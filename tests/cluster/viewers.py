@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
-import selectors
 import socket
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import Final
@@ -304,45 +302,3 @@ KINDS: Final[dict[str, type[Viewer]]] = {
     "rtmp": RtmpViewer,
     "hls": HlsViewer,
 }
-
-
-class Crowd(threading.Thread):
-    """Reads its viewers to their ends. Use as a context manager."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.viewers: list[Viewer] = []
-        self._selector = selectors.DefaultSelector()
-        self._enough = threading.Event()
-        self.start()
-
-    def __enter__(self) -> Crowd:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self.stop()
-        for each in self.viewers:
-            each.sock.close()
-
-    def stop(self) -> None:
-        """Read no more: what viewers have seen stays as it is."""
-        self._enough.set()
-        self.join(10)
-
-    def add(self, viewer: Viewer) -> None:
-        self.viewers.append(viewer)
-        self._selector.register(viewer.sock, selectors.EVENT_READ, viewer)
-
-    def run(self) -> None:
-        ticked = 0.0
-        while not self._enough.is_set():
-            for key, _ in self._selector.select(0.05):
-                viewer = key.data
-                viewer.read()
-                if viewer.over:
-                    self._selector.unregister(viewer.sock)
-            now = time.monotonic()
-            if now - ticked > 0.05:
-                ticked = now
-                for viewer in list(self.viewers):
-                    viewer.tick(now)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import selectors
 import socket
 import ssl
 import threading
@@ -20,6 +19,7 @@ from publisher import Publisher, headers, picture, sound
 from rtmpplayer import RtmpPlayer
 from server import HOST
 from tlsfiles import trusting
+from watchers import Watchers
 
 OUTPUTS: Final = ("flv", "https", "ws", "ts", "aac", "hls", "rtmp")
 TICK_SECONDS: Final = 0.04
@@ -263,30 +263,8 @@ def viewer(ports: Ports, output: str, stream: str, source: str = HOST) -> Viewer
     return KINDS.get(output, HttpViewer)(ports, output, stream, source)
 
 
-class Crowd(threading.Thread):
-    """Reads its viewers to their ends."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.viewers: list[Viewer] = []
-        self._selector = selectors.DefaultSelector()
-        self._enough = threading.Event()
-        self.start()
-
-    def __enter__(self) -> Crowd:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self._enough.set()
-        self.join(10)
-        self._selector.close()
-        for each in self.viewers:
-            each.sock.close()
-
-    def add(self, fresh: Viewer) -> Viewer:
-        self.viewers.append(fresh)
-        self._selector.register(fresh.sock, selectors.EVENT_READ, fresh)
-        return fresh
+class Crowd(Watchers[Viewer]):
+    """Players of several addresses."""
 
     def remove(self, gone: Sequence[Viewer]) -> None:
         """Forget viewers that are over."""
@@ -295,21 +273,6 @@ class Crowd(threading.Thread):
     def over(self, source: str = "") -> list[Viewer]:
         """Viewers that play no more, of one address or of all."""
         return [each for each in self.viewers if each.over and source in ("", each.source)]
-
-    def run(self) -> None:
-        ticked = 0.0
-        while not self._enough.is_set():
-            for key, _ in self._selector.select(0.05):
-                each = key.data
-                each.read()
-                if each.over:
-                    self._selector.unregister(each.sock)
-                    each.sock.close()
-            now = time.monotonic()
-            if now - ticked > 0.05:
-                ticked = now
-                for each in list(self.viewers):
-                    each.tick(now)
 
 
 class Studio(threading.Thread):
