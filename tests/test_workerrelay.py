@@ -15,7 +15,7 @@ from model.ports import free_ports
 
 from fastflv import limits
 from fastflv.cluster.address import WORKER
-from fastflv.control.workerrelay import VIEWER, WorkerRelay, viewer_of
+from fastflv.control.workerrelay import VIEWER, WorkerRelay, ask, request_head, viewer_of
 from fastflv.net.peer import Peer
 from fastflv.protocols.http.message import Request
 from fuzzing.standins import Answers
@@ -226,3 +226,15 @@ async def test_a_viewer_who_leaves_ends_the_request():
         relay.send(one, server.sockets[0].getsockname()[1])
         await gone.wait()
         assert not one.answered
+
+
+@looped
+async def test_an_answer_of_a_worker_that_dies_within_it_is_none():
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"code": 0')
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        with pytest.raises(ConnectionError):
+            await ask(server.sockets[0].getsockname()[1], request_head("GET", "/api/v1/summaries", "s", {}))

@@ -22,7 +22,7 @@ from fastflv.cluster.address import WORKER, OriginAddress
 from fastflv.cluster.options import EdgeOptions, pulled
 from fastflv.control.workerchannel import Fields, WorkerChannel
 from fastflv.control.workerplace import WorkerPlace
-from fastflv.control.workerrelay import HOST, VIEWER, WorkerRelay, request_head, unavailable, viewer_of
+from fastflv.control.workerrelay import HOST, VIEWER, WorkerRelay, ask, request_head, unavailable, viewer_of
 from fastflv.net.listener import Acceptance, Listener
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
@@ -30,7 +30,6 @@ from fastflv.protocols.http import crossdomain
 from fastflv.protocols.http.crossdomain import CrossDomain
 from fastflv.protocols.http.exchange import Exchange, Handler
 from fastflv.protocols.http.message import Request, Response
-from fastflv.protocols.http.reply import Reply
 from fastflv.servers.api import jsonp, merging
 from fastflv.servers.api.paging import page_of
 from fastflv.stream.clients import Client
@@ -238,8 +237,9 @@ class Siblings:
         return [each.decode() for each in await self._ask_each("GET", "/metrics")]
 
     async def _ask_each(self, method: str, target: str, *, api: bool = True) -> list[bytes]:
-        asked = (self._ask(port, method, target, api=api) for port in self.place.ports)
-        found = await asyncio.gather(*asked, return_exceptions=True)
+        fields = {"Host": "api", "Connection": "close"} | ({ASKED: "api"} if api else {})
+        head = request_head(method, target, self.place.secret, fields)
+        found = await asyncio.gather(*(ask(port, head) for port in self.place.ports), return_exceptions=True)
         answers = [each for each in found if isinstance(each, bytes)]
         for error in found:
             if isinstance(error, BaseException):
@@ -247,22 +247,6 @@ class Siblings:
         if not answers:
             raise ConnectionError("no worker answers")
         return answers
-
-    async def _ask(self, port: int, method: str, target: str, *, api: bool) -> bytes:
-        reply, body = Reply(), bytearray()
-        async with asyncio.timeout(limits.WORKER_ANSWER_SECONDS):
-            reader, writer = await asyncio.open_connection(HOST, port)
-            try:
-                fields = {"Host": "api", "Connection": "close"} | ({ASKED: "api"} if api else {})
-                writer.write(request_head(method, target, self.place.secret, fields))
-                while not reply.complete and (data := await reader.read(limits.RECEIVE_BYTES)):
-                    for piece in reply.feed(data):
-                        body += piece
-            finally:
-                writer.close()
-        if reply.status != 200:
-            raise ConnectionError(f"status {reply.status}")
-        return bytes(body)
 
     # --- names ---
 

@@ -123,7 +123,7 @@ class WorkerRelay:
             # Closed meanwhile, with nothing answered: these requests change nothing.
             with contextlib.suppress(OSError):
                 return link, await _answer_to(link, head)
-        link = Link(*await asyncio.open_connection(HOST, port, limit=limits.RECEIVE_BYTES))
+        link = await _opened(port)
         return link, await _answer_to(link, head)
 
     async def _answer(self, exchange: Exchange, link: Link, reply: Reply, pieces: list[bytes]) -> None:
@@ -162,6 +162,25 @@ class WorkerRelay:
         writer.end()
 
 
+async def ask(port: int, head: bytes) -> bytes:
+    """Return the body of the answer of a worker, whole. *head*: as `request_head` makes it.
+
+    Raises OSError, also for another status than 200, TimeoutError and HttpReplyError.
+    """
+    reply, body = Reply(), bytearray()
+    async with asyncio.timeout(limits.WORKER_ANSWER_SECONDS):
+        link = await _opened(port)
+        try:
+            body += b"".join(reply.feed(await _answer_to(link, head)))
+            while not reply.complete:
+                body += b"".join(reply.feed(await _read(link)))
+        finally:
+            link.writer.close()
+    if reply.status != 200:
+        raise ConnectionError(f"status {reply.status}")
+    return bytes(body)
+
+
 def unavailable() -> Response:
     """Return the answer to a viewer whose stream is at a worker that does not answer."""
     return Response.of_text(503, "the worker that has the stream does not answer", Retry_After="1")
@@ -194,6 +213,10 @@ def _head(request: Request, secret: str) -> bytes:
 
 def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
+
+
+async def _opened(port: int) -> Link:
+    return Link(*await asyncio.open_connection(HOST, port, limit=limits.RECEIVE_BYTES))
 
 
 async def _read(link: Link) -> bytes:
