@@ -13,7 +13,7 @@ from patience import SANITIZED
 from fastflv import limits
 from fastflv._ext.log.block import MediaBlock
 
-EDGE = limits.BLOCK_MAPPED_BYTES
+EDGE = limits.BLOCK_ARENA_BYTES
 
 
 def resident() -> int:
@@ -44,7 +44,8 @@ def test_large_blocks_leave_no_holes_between_small_things_that_stay():
     assert resident() - before < 300 * 2000 + (4 << 20)
     held = [MediaBlock(content) for _ in range(300)]
     stay += [bytearray(2000) for _ in range(300)]
-    assert resident() - before > 300 * 100_000
+    # Two extents may have been there.
+    assert resident() - before > 300 * 100_000 - (4 << 20)
     held.clear()
     assert resident() - before < 600 * 2000 + (4 << 20)
     assert len(stay) == 600

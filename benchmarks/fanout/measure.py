@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,44 @@ def memory(pid: int) -> Memory:
     except OSError:
         pass
     return Memory(rss, pss)
+
+
+class ResidentOverTime:
+    """Resident memory of processes, looked at while a measurement goes on: GOPs come and go, and one look finds any part of it."""
+
+    EVERY = 0.25
+    "Seconds between two looks."
+
+    def __init__(self, pids: list[int]) -> None:
+        self._pids = pids
+        self._seen: list[int] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> ResidentOverTime:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    @property
+    def mean(self) -> int:
+        """KiB of all processes."""
+        return sum(self._seen) // len(self._seen)
+
+    @property
+    def most(self) -> int:
+        """KiB of all processes."""
+        return max(self._seen)
+
+    def _look(self) -> None:
+        while True:
+            pages = (int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self._pids)
+            self._seen.append(sum(pages) * PAGE_KIB)
+            if self._over.wait(self.EVERY):
+                return
 
 
 def core_busy(cpu: int) -> tuple[int, int]:

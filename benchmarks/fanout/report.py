@@ -28,6 +28,7 @@ HEADINGS = (
     "more",
 )
 NOISY = 5.0  # percent of the server's core that others may use before the report says so
+BREATHES = 1.02  # memory that rises this much above its mean is told with its peak
 DEFERRED = 2.0  # likewise for ksoftirqd
 EXTRAS = {
     "first_keyframe_p99": "first keyframe p99 {:.1f} ms",
@@ -100,6 +101,9 @@ def rows(runs: Sequence[Measured]) -> list[tuple[str, ...]]:
             more.append(f"others used up to {noise:.0f} % of the core")
         if (deferred := max(m.deferred for m in group)) > DEFERRED:
             more.append(f"up to {deferred:.0f} % more in ksoftirqd")
+        peak, mean = median(m.rss_peak for m in group), median(m.rss for m in group)
+        if peak > mean * BREATHES:
+            more.append(f"RSS up to {peak / 1024:.1f} MB")
         if sum(m.missing for m in group):
             more.append(f"{sum(m.missing for m in group)} frames missing")
         found.append(

@@ -81,6 +81,9 @@ class Measured:
     cpu: float = 0.0
     threads: list[tuple[str, float]] = field(default_factory=list)
     rss: int = 0
+    "Mean over the steady window: GOPs come and go."
+
+    rss_peak: int = 0
     pss: int = 0
     p50: float = 0.0
     p99: float = 0.0
@@ -290,7 +293,8 @@ def steady(bench: Bench, live: Live, load: Talker | None, m: Measured, seconds: 
     )
     if load:
         load.send("begin")
-    bench.progress.sleep(span, "measuring")
+    with measure.ResidentOverTime(pids) as resident:
+        bench.progress.sleep(span, "measuring")
     live.process.check()
     end, busy_end, kernel_end = measure.cpu_mark(*pids), measure.core_busy(core), measure.cpu_mark(kernel)
     if load:
@@ -305,11 +309,8 @@ def steady(bench: Bench, live: Live, load: Talker | None, m: Measured, seconds: 
         m.publish_late = published.get("late_ms_max", 0.0)
     use = measure.cpu_between(start, end)
     m.cpu, m.threads = round(use.percent / len(pids), 2), use.threads
-    found = [measure.memory(each) for each in pids]
-    m.rss, m.pss = (
-        sum(each.rss for each in found) // len(pids),
-        sum(each.pss for each in found) // len(pids),
-    )
+    m.rss, m.rss_peak = resident.mean // len(pids), resident.most // len(pids)
+    m.pss = sum(measure.memory(each).pss for each in pids) // len(pids)
     whole = (busy_end[0] - busy_start[0]) * 100 / max(busy_end[1] - busy_start[1], 1)
     if kernel != pid:
         m.deferred = round(measure.cpu_between(kernel_start, kernel_end).percent, 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import logging.handlers
 import sys
 import time
 from pathlib import Path
@@ -99,27 +98,6 @@ class LogOutputs(logging.Handler):
         super().close()
 
 
-class LogFile(logging.handlers.WatchedFileHandler):
-    """A log file: once it was moved, the next line opens a new one. A line that cannot be written is lost, and nothing else."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(OSError):
-            super().emit(record)
-
-    def reopen(self) -> None:
-        """Open the file anew, moved or not. Raises OSError."""
-        # The lock of the handler: other threads write lines too.
-        self.acquire()
-        try:
-            if self.stream is not None:
-                self.stream.close()
-                self.stream = None
-            self.stream = self._open()
-            self._statstream()
-        finally:
-            self.release()
-
-
 def start_log(settings: LogSettings, *, utc: bool = False) -> RecentLog:
     """Send the log where the configuration says; *utc*: its times are UTC. Return what keeps its newest lines.
 
@@ -129,6 +107,9 @@ def start_log(settings: LogSettings, *, utc: bool = False) -> RecentLog:
     if settings.tank is LogTank.CONSOLE:
         handler = logging.StreamHandler(sys.stderr)
     else:
+        # Loaded for it alone: it brings 0.4 MB of modules along.
+        from fastflv.control.logfile import LogFile
+
         path = Path(settings.file)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,11 +162,12 @@ def reopen_log(why: str) -> None:
     """Open the log file anew. *why* stands in the log."""
     outputs = logging.getLogger("fastflv").handlers[0]
     handler = outputs.written if isinstance(outputs, LogOutputs) else outputs
-    if not isinstance(handler, LogFile):
+    reopen = getattr(handler, "reopen", None)
+    if reopen is None:
         log.info("%s: the log goes to the console: there is no file to open", why)
         return
     try:
-        handler.reopen()
+        reopen()
     except OSError as error:
         # There is no file to write this to, but stderr may be somewhere.
         print(f"fastflv: cannot open the log {handler.baseFilename}: {error.strerror}", file=sys.stderr)

@@ -7,8 +7,8 @@ from typing import Final
 PAGE_BYTES_MIN: Final = 8 * 1024
 "Smallest page, bytes: one second of sound at 64 kbit/s."
 
-PAGE_BYTES_MAX: Final = 1024 * 1024
-"Largest page, bytes (a larger tag gets one of its own). At 20 Mbit/s it lasts 400 ms."
+PAGE_BYTES_MAX: Final = 960 * 1024
+"Largest page, bytes (a larger tag gets one of its own). At 20 Mbit/s it lasts 390 ms. With its index two of them fill an extent."
 
 PAGE_SPAN_MS: Final = 200
 "Media that a page holds, by the stream's own rate, ms: what lies around the GOP is half a page before it and half a page behind. 13 KB at 510 kbit/s, where pages of 64 KB made a stream of 127 KB a GOP cost 230 KB. Each page is an allocation, and a look at the list for each thread with players."
@@ -43,5 +43,8 @@ GOP_BYTES_MAX: Final = 16 * 1024 * 1024
 GOP_FRAMES_MAX: Final = 2500
 "Likewise in video frames (SRS gop_cache_max_frames)."
 
-BLOCK_MAPPED_BYTES: Final = 32 * 1024
-"A block from this size on has pages of its own, bytes, that go back to the system with it: starts come and go while players join, and in the heap each would leave a hole that the players' own small things keep open. 2,000 joins in 2 s left 6 MB so."
+BLOCK_ARENA_BYTES: Final = 32 * 1024
+"A block from this size on lies with the pages, bytes, whose memory goes back to the system: starts come and go while players join, and in the heap each would leave a hole that the players' own small things keep open. 2,000 joins in 2 s left 6 MB so."
+
+ARENA_SMALL_EXTENTS: Final = 4
+"Extents of 2 MB that are filled before the system is asked for huge pages, count: a server with few streams has small ones, and takes what it uses. A huge page costs a quarter of the page faults' time, where GOPs of many streams come and go."

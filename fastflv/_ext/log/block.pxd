@@ -7,7 +7,7 @@ cdef struct Block:
     # Immutable once shared. Freed by the last block_drop, on any thread.
     int32_t refs           # atomic, acquire and release
     uint32_t size          # bytes
-    size_t mapped          # bytes of its own mapping; 0: it is in the heap
+    size_t whole           # of its place in the arena, bytes; 0: it is in the heap
     uint8_t bytes[1]       # `size` of them
 
 

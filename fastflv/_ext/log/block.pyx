@@ -5,13 +5,13 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, P
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
-from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap
 
 from fastflv._ext.core.atomics cimport add32, load32_acquire
+from fastflv._ext.log.arena cimport arena_give, arena_take
 
 from fastflv import limits
 
-cdef uint32_t MAPPED_BYTES = limits.BLOCK_MAPPED_BYTES
+cdef uint32_t ARENA_BYTES = limits.BLOCK_ARENA_BYTES
 
 
 cdef Block* block_new(const uint8_t* bytes, uint32_t size) noexcept nogil:
@@ -20,16 +20,11 @@ cdef Block* block_new(const uint8_t* bytes, uint32_t size) noexcept nogil:
     With *bytes* NULL the caller fills the block before it shares it.
     """
     cdef size_t whole = sizeof(Block) + size
-    cdef bint maps = size >= MAPPED_BYTES
-    cdef void* room
-    if maps:
-        room = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    else:
-        room = malloc(whole)
-    if room == NULL or room == MAP_FAILED:
+    cdef bint large = size >= ARENA_BYTES
+    cdef Block* block = <Block*>(arena_take(whole, &whole) if large else malloc(whole))
+    if block == NULL:
         return NULL
-    cdef Block* block = <Block*>room
-    block.mapped = whole if maps else 0
+    block.whole = whole if large else 0
     block.refs = 1
     block.size = size
     if bytes != NULL and size:
@@ -45,8 +40,8 @@ cdef void block_hold(Block* block) noexcept nogil:
 cdef void block_drop(Block* block) noexcept nogil:
     if block == NULL or add32(&block.refs, -1) != 0:
         return
-    if block.mapped:
-        munmap(block, block.mapped)
+    if block.whole:
+        arena_give(block, block.whole)
     else:
         free(block)
 

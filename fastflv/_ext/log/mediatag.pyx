@@ -25,7 +25,7 @@ cdef class PagePin:
 
     def __dealloc__(self):
         if self.page != NULL:
-            self.pins.held -= self.page.capacity
+            self.pins.held -= self.counted
             page_drop(self.page)
 
 
@@ -97,7 +97,8 @@ cdef PagePin pin_page(Page* page, PinnedBytes pins):
     pin.pins = pins
     pin.page = page
     add32(&page.refs, 1)
-    pins.held += page.capacity
+    pin.counted = page.capacity
+    pins.held += pin.counted
     return pin
 
 

@@ -1,5 +1,6 @@
 """The memory of a media log: pages of ready-to-send bytes with an index of tags."""
 
+from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 
@@ -20,10 +21,12 @@ cdef struct Page:
     uint32_t tag_room      # entries
     Tag* tags              # inside the same allocation
     uint8_t* bytes         # likewise, or `map`
+    size_t whole           # of the allocation, bytes; of no use with a map, whose page is the heap's
     void* map              # owned mapping of a file, read only; NULL: the bytes are in memory
 
 
 cdef Page* page_new(int64_t start, uint32_t least, uint32_t tag_room) noexcept nogil
+cdef void page_close(Page* page) noexcept nogil
 cdef void page_drop(Page* page) noexcept nogil
 cdef Page* page_in_file(const Page* page, int fd, int64_t offset) noexcept nogil
 cdef bint page_is_resident(const Page* page) noexcept nogil

@@ -6,6 +6,7 @@ from libc.string cimport memcpy
 from posix.mman cimport MAP_FAILED, MAP_SHARED, PROT_READ, mmap, munmap
 
 from fastflv._ext.core.atomics cimport add32, load32_acquire
+from fastflv._ext.log.arena cimport arena_give, arena_shrink, arena_take
 
 cdef extern from "<sys/mman.h>" nogil:
     int mincore(void* start, size_t size, unsigned char* there)
@@ -15,19 +16,18 @@ cdef extern from "<sys/mman.h>" nogil:
 cdef enum:
     FRAME = 4096           # bytes that the kernel maps as one, at least
     SCAN = 256             # frames that are asked for at once
-    HEAP_HEAD = 16         # bytes that the C library puts before an allocation
-    HEAP_STEP = 2048       # sizes of allocations, bytes: what one page leaves fits another
 
 
 cdef Page* page_new(int64_t start, uint32_t least, uint32_t tag_room) noexcept nogil:
     """Return an empty page for *least* bytes or some more, and *tag_room* tags; NULL without memory."""
     cdef size_t tags_at = (sizeof(Page) + 15) & ~<size_t>15
     cdef size_t bytes_at = tags_at + tag_room * sizeof(Tag)
-    cdef size_t whole = (bytes_at + least + HEAP_HEAD + HEAP_STEP - 1) // HEAP_STEP * HEAP_STEP - HEAP_HEAD
-    cdef Page* page = <Page*>malloc(whole)
+    cdef size_t whole
+    cdef Page* page = <Page*>arena_take(bytes_at + least, &whole)
     if page == NULL:
         return NULL
     page.refs = 1
+    page.whole = whole
     page.tag_count = 0
     page.start = start
     page.used = 0
@@ -39,12 +39,21 @@ cdef Page* page_new(int64_t start, uint32_t least, uint32_t tag_room) noexcept n
     return page
 
 
+cdef void page_close(Page* page) noexcept nogil:
+    """Nothing more is written into *page*: give back what it has too much. Writer's thread, under the log's lock."""
+    cdef size_t head = page.bytes - <uint8_t*>page
+    page.whole = arena_shrink(page, page.whole, head + <size_t>page.used)
+    page.capacity = <uint32_t>(page.whole - head)
+
+
 cdef void page_drop(Page* page) noexcept nogil:
     if page == NULL or add32(&page.refs, -1) != 0:
         return
     if page.map != NULL:
         munmap(page.map, <size_t>page.used)
-    free(page)
+        free(page)
+    else:
+        arena_give(page, page.whole)
 
 
 cdef Page* page_in_file(const Page* page, int fd, int64_t offset) noexcept nogil:

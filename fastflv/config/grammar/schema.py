@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Final
 
 from fastflv.config.grammar.directive import Directive
@@ -316,6 +315,9 @@ def suggest(name: str, allowed: BlockSchema, path: str) -> str:
         # The nearest home first: a play directive in a vhost belongs in that vhost's play.
         homes.sort(key=lambda home: (not home.startswith(path), home.count(".")))
         return f"it belongs in {homes[0]}" if homes[0] else "it belongs at the top of the file"
+    # Loaded for an error alone: no running server needs it.
+    from difflib import get_close_matches
+
     here = sorted((*allowed.values, *allowed.blocks))
     close = get_close_matches(name.lower(), here, n=1)
     if close:

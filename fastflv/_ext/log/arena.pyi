@@ -1,0 +1,3 @@
+"""Memory that goes back to the system."""
+
+def arena_bytes() -> tuple[int, int]: ...
