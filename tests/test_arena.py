@@ -34,7 +34,9 @@ TAKES = st.lists(
     max_size=60,
 )
 
-pytestmark = pytest.mark.skipif(SANITIZED, reason="an allocation is malloc's there, which keeps what is freed for a while")
+pytestmark = pytest.mark.skipif(
+    SANITIZED, reason="an allocation is malloc's there, which keeps what is freed for a while"
+)
 
 
 @given(TAKES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import sys
@@ -170,6 +169,9 @@ def reopen_log(why: str) -> None:
         reopen()
     except OSError as error:
         # There is no file to write this to, but stderr may be somewhere.
-        print(f"fastflv: cannot open the log {handler.baseFilename}: {error.strerror}", file=sys.stderr)
+        print(
+            f"fastflv: cannot open the log {getattr(handler, 'baseFilename', '')}: {error.strerror}",
+            file=sys.stderr,
+        )
         return
     log.info("%s: the log file is open", why)
