@@ -16,6 +16,7 @@ from typing import Any
 from fastflv import limits
 from fastflv.control.handover import Leaving
 from fastflv.control.handoverform import form
+from fastflv.control.looppriority import LoopPriority
 from fastflv.control.server import Server
 from fastflv.control.supervision import Supervision
 from fastflv.control.takeover import VARIABLE
@@ -50,9 +51,10 @@ class Upgrade:
         hand_over: Callable[[], Callable[[], None]],
         supervision: Supervision,
         *,
+        priority: LoopPriority | None = None,
         drain: bool = False,
     ) -> None:
-        """*hand_over* gives up the pid file and the socket of commands, and returns what takes them again.
+        """*priority*: what this process had before its event loop was put back. *hand_over* gives up the pid file and the socket of commands, and returns what takes them again.
 
         *drain*: a version that knows another form of streams gets the listeners alone, and this process serves its
         clients to their end; else such a version is refused.
@@ -61,6 +63,7 @@ class Upgrade:
         self._command = command
         self._give_up = hand_over
         self._supervision = supervision
+        self._priority = priority
         self._drain = drain
         self._sock: socket.socket | None = None
         self._pasts: list[tuple[Stream, int]] = []
@@ -69,7 +72,10 @@ class Upgrade:
         """Hand the server over; return the report of it. Raises HandoverError: the server serves on."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock = ours
-        process = self._start(theirs)
+        if self._priority is None:
+            process = self._start(theirs)
+        else:
+            process = await self._priority.start(lambda: self._start(theirs))
         try:
             return await self._hand_over(process)
         except Exception as error:

@@ -19,6 +19,7 @@ from fastflv.control.background import go_to_background
 from fastflv.control.identity import server_id
 from fastflv.control.life import Life
 from fastflv.control.log import end_log, place_of, start_log
+from fastflv.control.looppriority import LoopPriority
 from fastflv.control.notify import READY, notify
 from fastflv.control.presence import Presence
 from fastflv.control.process import ignore_early_signals
@@ -81,7 +82,10 @@ def serve(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             loop = runner.get_loop()
             server = Server(settings, loop, identity=identity, recent=recent, worker=worker)
-            life = Life(server, loop, _loading(load_again, worker), stamps, presence, command, supervision)
+            # Behind the sender threads, which the server has made.
+            priority = LoopPriority()
+            load = _loading(load_again, worker)
+            life = Life(server, loop, load, stamps, presence, command, supervision, priority)
             start = server.start(sockets) if takeover is None else _take_over(server, takeover, presence)
             status = runner.run(_serve(server, life, start, presence, demo=demo, ready=ready))
     except StartupError as error:

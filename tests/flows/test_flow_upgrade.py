@@ -30,6 +30,8 @@ from tlsfiles import Pair, trusting
 from upgrading import UpgradingServer
 from wsclient import PING, WebSocket, encode
 
+from fastflv import limits
+
 PATIENT = "mw_latency 0; lag_drop 600000; lag_jump 600000; lag_close 600000;"
 "Nothing is left out for a player that a busy machine holds up."
 TEXT = vhost_text(
@@ -316,6 +318,24 @@ def test_two_upgrades_in_a_row_by_signal_lose_no_publisher_that_is_within_a_mess
             player.frames(5)
             assert len(server.log.find("SIGUSR2: upgrade")) == turn + 1
         check_complete(player)
+
+
+def test_the_event_loop_stands_behind_the_sender_threads_after_an_upgrade_too(
+    server: UpgradingServer,
+) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert own + limits.LOOP_NICE < 20, "the test itself has the lowest priority"
+    for _ in range(2):
+        old = server.present
+        threads = {
+            int(task.name): os.getpriority(os.PRIO_PROCESS, int(task.name))
+            for task in Path(f"/proc/{old}/task").iterdir()
+        }
+        assert threads.pop(old) == own + limits.LOOP_NICE
+        assert own in threads.values(), "the sender threads keep what the process had"
+        os.kill(old, signal.SIGUSR2)
+        until(lambda before=old: server.present != before, "the new process", 30)
+        server.log.wait(f"process {server.present} serves", timeout=30)
 
 
 def test_publishers_of_flv_go_on_within_a_tag_and_within_its_framing(tmp_path: Path) -> None:

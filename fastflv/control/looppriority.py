@@ -1,0 +1,35 @@
+"""The priority of the event loop, where it shares a core with sender threads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
+
+from fastflv import limits
+
+T = TypeVar("T")
+
+
+class LoopPriority:
+    """Puts the thread that makes it, which is to run the event loop, behind the threads that are there: who plays comes
+    before who joins.
+
+    Nobody gets a priority back without privileges, and processes inherit that of the thread that starts them. So one
+    thread keeps that of the process, and starts others.
+    """
+
+    def __init__(self) -> None:
+        self._starter = ThreadPoolExecutor(1, "starter")
+        # It begins now, before the priority is another.
+        self._starter.submit(os.getpid).result()
+        # Linux: 0 is the thread that calls. Where it is the lowest already, it stays.
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + limits.LOOP_NICE)
+
+    async def start(self, make: Callable[[], T]) -> T:
+        """Return what *make* does, which starts a process, with the priority that this process had."""
+        return await asyncio.get_running_loop().run_in_executor(self._starter, make)
