@@ -5,4 +5,3 @@ from libc.stddef cimport size_t
 
 cdef void* arena_take(size_t size, size_t* whole) noexcept nogil
 cdef void arena_give(void* room, size_t whole) noexcept nogil
-cdef size_t arena_shrink(void* room, size_t whole, size_t size) noexcept nogil

@@ -35,8 +35,8 @@ cdef extern from "<sys/mman.h>" nogil:
     int MADV_HUGEPAGE
 
 cdef enum:
-    FRAME = 4096                    # bytes
-    FRAMES = 512                    # of an extent
+    FRAME = 16384                   # bytes; a page of a camera, so that what one leaves fits the next
+    FRAMES = 128                    # of an extent
     WORDS = FRAMES // 64
     EXTENT = FRAME * FRAMES         # bytes, and its alignment: an address tells whose it is. One huge page
     FREE_LEAST = FRAMES // 2        # frames that stay free, so that one page more or less does not map an extent anew
@@ -205,15 +205,6 @@ cdef void* arena_take(size_t size, size_t* whole) noexcept nogil:
     room = take_frames(<int32_t>(whole[0] // FRAME))
     pthread_mutex_unlock(&arena.lock)
     return room
-
-
-cdef size_t arena_shrink(void* room, size_t whole, size_t size) noexcept nogil:
-    """Take back what lies behind the first *size* bytes of an allocation; return what it has now, bytes."""
-    cdef size_t kept = (size + FRAME - 1) // FRAME * FRAME
-    if BY_MALLOC or kept >= whole or whole > LARGE * FRAME:
-        return whole
-    give_frames(<uint8_t*>room + kept, <int32_t>((whole - kept) // FRAME))
-    return kept
 
 
 cdef void arena_give(void* room, size_t whole) noexcept nogil:

@@ -12,7 +12,7 @@ from fastflv._ext.core.pthreads cimport (
 )
 from fastflv._ext.log.block cimport Block, block_drop
 from fastflv._ext.log.floor cimport Floor, add_floor, lowest_floor, remove_floor
-from fastflv._ext.log.page cimport Page, Tag, page_close, page_drop, page_new
+from fastflv._ext.log.page cimport Page, Tag, page_drop, page_new
 from fastflv._ext.log.rate cimport Rate, rate_add, rate_now
 from fastflv._ext.log.timeshift cimport timeshift_free, timeshift_take
 from fastflv._ext.log.waker cimport Waker, add_waker, remove_waker, wake_readers
@@ -188,10 +188,6 @@ cdef int add_page(Log* log, uint32_t least) noexcept nogil:
                 return -1
             log.pages = grown
             log.room = room
-    if last != NULL:
-        log.kept_bytes -= last.capacity
-        page_close(last)
-        log.kept_bytes += last.capacity
     log.pages[log.first + log.count] = page
     log.count += 1
     log.kept_bytes += page.capacity

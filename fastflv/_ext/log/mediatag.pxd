@@ -12,7 +12,6 @@ cdef class PinnedBytes:
 cdef class PagePin:
     cdef Page* page            # owned reference
     cdef PinnedBytes pins
-    cdef uint32_t counted      # bytes that the page has added to `pins`
 
 
 cdef class MediaTag:

@@ -25,7 +25,7 @@ cdef class PagePin:
 
     def __dealloc__(self):
         if self.page != NULL:
-            self.pins.held -= self.counted
+            self.pins.held -= self.page.capacity
             page_drop(self.page)
 
 
@@ -97,8 +97,7 @@ cdef PagePin pin_page(Page* page, PinnedBytes pins):
     pin.pins = pins
     pin.page = page
     add32(&page.refs, 1)
-    pin.counted = page.capacity
-    pins.held += pin.counted
+    pins.held += page.capacity
     return pin
 
 

@@ -26,7 +26,6 @@ cdef struct Page:
 
 
 cdef Page* page_new(int64_t start, uint32_t least, uint32_t tag_room) noexcept nogil
-cdef void page_close(Page* page) noexcept nogil
 cdef void page_drop(Page* page) noexcept nogil
 cdef Page* page_in_file(const Page* page, int fd, int64_t offset) noexcept nogil
 cdef bint page_is_resident(const Page* page) noexcept nogil

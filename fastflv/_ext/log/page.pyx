@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 from posix.mman cimport MAP_FAILED, MAP_SHARED, PROT_READ, mmap, munmap
 
 from fastflv._ext.core.atomics cimport add32, load32_acquire
-from fastflv._ext.log.arena cimport arena_give, arena_shrink, arena_take
+from fastflv._ext.log.arena cimport arena_give, arena_take
 
 cdef extern from "<sys/mman.h>" nogil:
     int mincore(void* start, size_t size, unsigned char* there)
@@ -37,13 +37,6 @@ cdef Page* page_new(int64_t start, uint32_t least, uint32_t tag_room) noexcept n
     page.bytes = <uint8_t*>page + bytes_at
     page.map = NULL
     return page
-
-
-cdef void page_close(Page* page) noexcept nogil:
-    """Nothing more is written into *page*: give back what it has too much. Writer's thread, under the log's lock."""
-    cdef size_t head = page.bytes - <uint8_t*>page
-    page.whole = arena_shrink(page, page.whole, head + <size_t>page.used)
-    page.capacity = <uint32_t>(page.whole - head)
 
 
 cdef void page_drop(Page* page) noexcept nogil:
