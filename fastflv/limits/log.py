@@ -11,7 +11,7 @@ PAGE_BYTES_MAX: Final = 960 * 1024
 "Largest page, bytes (a larger tag gets one of its own). At 20 Mbit/s it lasts 390 ms. With its index two of them fill an extent."
 
 PAGE_SPAN_MS: Final = 200
-"Media that a page holds, by the stream's own rate, ms: what lies around the GOP is half a page before it and half a page behind. 13 KB at 510 kbit/s, where pages of 64 KB made a stream of 127 KB a GOP cost 230 KB. Each page is an allocation, and a look at the list for each thread with players."
+"Media that a page holds, by the stream's own rate, ms: what lies around the GOP is half a page before it and half a page behind. 16 KB at 510 kbit/s, where pages of 64 KB made a stream of 127 KB a GOP cost 230 KB. Each page is an allocation, and a look at the list for each thread with players."
 
 PAGE_CROWD_SPAN_MS: Final = 500
 "Likewise where a crowd reads, or the past is kept, ms: above the longest merge window, so that most sends lie in one page or two."
