@@ -16,6 +16,7 @@ from model.access import request
 from model.apisite import NAME, Caller, gop, looped, running
 from model.flv import AVC_HEADER, key
 from model.ports import free_ports
+from patience import SANITIZED
 from prometheus_client.parser import text_string_to_metric_families
 
 from fastflv import limits
@@ -93,6 +94,10 @@ async def test_metrics_count_streams_clients_and_bytes():
         found = await scrape(caller)
         assert (found["srs_streams"], found["srs_clients"], found["fastflv_publishers"]) == (1, 1, 1)
         assert found["srs_memory"] > 1e6
+        if not SANITIZED:
+            assert (
+                0 < found["fastflv_media_bytes"] < found["fastflv_media_mapped_bytes"] < found["srs_memory"]
+            )
         assert found['fastflv_ingest_delay_seconds_bucket{le="0.0025"}'] == 0
         assert found['fastflv_ingest_delay_seconds_bucket{le="0.005"}'] == 1
         assert found["fastflv_ingest_delay_seconds_sum"] == 0.003

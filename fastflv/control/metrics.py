@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from fastflv._ext.log.arena import arena_bytes
 from fastflv.cluster.directories import Directories
 from fastflv.cluster.forwards import Forwards
 from fastflv.config.model.server import Exporter
@@ -67,6 +68,7 @@ def make_metrics(
         settings = exporter()
         figures.cpu = cpu.shares()[0]
         figures.memory = resident_kbyte() * 1024
+        figures.pages = arena_bytes()
         node = Node(identity.server, identity.service, settings.label, settings.tag)
         return write_text(figures, node)
 

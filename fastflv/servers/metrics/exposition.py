@@ -150,6 +150,8 @@ def _of_server(figures: Figures) -> Iterator[Metric]:
     lost = sum(figures.ended[reason] for reason in FAULTS)
     yield _gauge("srs_cpu_percent", "CPU of the process, percent of one core.", figures.cpu * 100)
     yield _gauge("srs_memory", "Resident memory, bytes.", figures.memory)
+    yield _gauge("fastflv_media_bytes", "Memory that holds media of streams, bytes.", figures.pages[0])
+    yield _gauge("fastflv_media_mapped_bytes", "Memory mapped for it, bytes.", figures.pages[1])
     yield _counter("srs_send_bytes", "Bytes sent to clients.", figures.sent)
     yield _counter("srs_receive_bytes", "Bytes received from clients.", figures.received)
     yield _gauge("srs_streams", "Streams, those in grace included.", figures.streams)

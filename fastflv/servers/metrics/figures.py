@@ -78,6 +78,9 @@ class Figures:
     memory: int = 0
     "Resident, bytes."
 
+    pages: tuple[int, int] = (0, 0)
+    "Memory of pages and large starts: what is given out, and what the system has given for it; bytes."
+
     rows: list[StreamRow] = field(default_factory=list)
     "By stream; the last one is that of all others."
     publishers: int = 0
