@@ -40,6 +40,7 @@ EXTENSIONS = [
     "ingest/tagwriter",
     "ingest/timeline",
     "ingest/writerstate",
+    "log/arena",
     "log/block",
     "log/epoch",
     "log/excerpt",
