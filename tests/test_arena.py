@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.flv import VIDEO, inter, key
-from patience import SANITIZED
+from patience import SANITIZED, patient
 
 from fastflv import limits
 from fastflv._ext.log.arena import arena_bytes
@@ -51,7 +53,7 @@ def test_no_memory_is_given_out_twice(takes: list[tuple[int, int]]):
             assert bytes(block) == content
             del block
     assert all(bytes(block) == content for block, content in held)
-    within = sum(size for size in map(len, (content for _, content in held)) if size <= LARGEST - HEAD)
+    within = sum(len(content) for _, content in held)
     now = arena_bytes()[0] - used
     assert within <= now <= within + len(held) * (HEAD + 16384)
     held.clear()
@@ -69,6 +71,77 @@ def test_what_is_free_goes_back_whatever_the_order():
     stay.clear()
     assert arena_bytes()[0] == used
     assert arena_bytes()[1] <= extents + EXTENT
+
+
+def test_what_is_given_back_amid_others_is_given_out_before_more_is_mapped():
+    blocks = [MediaBlock(bytes(48_000)) for _ in range(400)]
+    extents = arena_bytes()[1]
+    for number in range(100, 300, 2):
+        blocks[number] = MediaBlock(b"")
+    for number in range(100, 300, 2):
+        blocks[number] = MediaBlock(bytes(48_000))
+    assert arena_bytes()[1] == extents
+    # Two that lie side by side have room for one of their size together.
+    for number in range(100, 300, 4):
+        blocks[number] = blocks[number + 1] = MediaBlock(b"")
+    more = [MediaBlock(bytes(97_000)) for _ in range(45)]
+    assert arena_bytes()[1] == extents
+    assert len(more) == 45
+
+
+def test_large_ones_are_mappings_of_their_own_that_go_with_them():
+    used, mapped = arena_bytes()
+    before = virtual()
+    large = [MediaBlock(bytes(3_000_000)) for _ in range(20)]
+    assert arena_bytes()[0] - used == arena_bytes()[1] - mapped >= 20 * 3_000_000
+    assert virtual() - before >= 20 * 3_000_000
+    large.clear()
+    assert arena_bytes() == (used, mapped)
+    assert virtual() - before < 3_000_000
+
+
+def test_an_extent_maps_no_more_than_it_has():
+    mapped, before = arena_bytes()[1], virtual()
+    blocks = [MediaBlock(bytes(900_000)) for _ in range(40)]
+    assert virtual() - before <= arena_bytes()[1] - mapped + (4 << 20)
+    assert len(blocks) == 40
+
+
+def test_a_collection_of_cycles_while_memory_is_counted_does_not_wait_for_itself():
+    code = (
+        "import gc\n"
+        "from fastflv._ext.log.arena import arena_bytes\n"
+        "from fastflv._ext.log.block import MediaBlock\n"
+        "class Cycle: pass\n"
+        "for _ in range(300):\n"
+        "    cycle = Cycle()\n"
+        "    cycle.own, cycle.block = cycle, MediaBlock(bytes(100_000))\n"
+        "    del cycle\n"
+        "    gc.set_threshold(1)\n"
+        "    arena_bytes()\n"
+        "    gc.set_threshold(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=patient(20))
+
+
+def test_a_child_of_a_fork_takes_memory_while_another_thread_of_its_parent_did():
+    code = (
+        "import os, threading\n"
+        "from fastflv._ext.log.block import MediaBlock\n"
+        "over = threading.Event()\n"
+        "def churn():\n"
+        "    while not over.is_set(): MediaBlock(bytes(2_000_000))\n"
+        "threads = [threading.Thread(target=churn) for _ in range(2)]\n"
+        "for thread in threads: thread.start()\n"
+        "for _ in range(100):\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        MediaBlock(bytes(100_000))\n"
+        "        os._exit(0)\n"
+        "    assert os.waitpid(child, 0)[1] == 0\n"
+        "over.set()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=patient(20))
 
 
 def test_memory_is_filled_from_its_start_so_the_end_becomes_empty():
@@ -100,6 +173,11 @@ def test_streams_whose_gops_begin_at_the_same_moment_give_back_what_they_had():
     gop(4000)
     assert resident() < full + (4 << 20)
     assert len(stay) == 100
+
+
+def virtual() -> int:
+    """Return what this process has mapped, bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def resident() -> int:

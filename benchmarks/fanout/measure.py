@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -120,19 +121,19 @@ class ResidentOverTime:
     @property
     def mean(self) -> int:
         """KiB of all processes."""
-        return sum(self._seen) // len(self._seen)
+        return sum(self._seen) // max(len(self._seen), 1)
 
     @property
     def most(self) -> int:
         """KiB of all processes."""
-        return max(self._seen)
+        return max(self._seen, default=0)
 
     def _look(self) -> None:
-        while True:
-            pages = (int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self._pids)
-            self._seen.append(sum(pages) * PAGE_KIB)
-            if self._over.wait(self.EVERY):
-                return
+        with contextlib.suppress(OSError):
+            # A process that has ended is told of by who looks after it.
+            while not self._over.wait(self.EVERY if self._seen else 0):
+                pages = (int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self._pids)
+                self._seen.append(sum(pages) * PAGE_KIB)
 
 
 def core_busy(cpu: int) -> tuple[int, int]:

@@ -15,17 +15,20 @@ T = TypeVar("T")
 
 
 class LoopPriority:
-    """Puts the thread that makes it, which is to run the event loop, behind the threads that are there: who plays comes
-    before who joins.
+    """Puts the event loop behind the sender threads: who plays comes before who joins.
 
-    Nobody gets a priority back without privileges, and processes inherit that of the thread that starts them. So one
-    thread keeps that of the process, and starts others.
+    Nobody gets a priority back without privileges, and threads and processes inherit that of the thread that starts
+    them. So one thread keeps that of the process, and starts other processes. Sender threads that go on after an upgrade
+    that failed are started by the event loop, and are its equals from then on.
     """
 
     def __init__(self) -> None:
         self._starter = ThreadPoolExecutor(1, "starter")
         # It begins now, before the priority is another.
         self._starter.submit(os.getpid).result()
+
+    def lower(self) -> None:
+        """Lower that of the thread that calls, which runs the event loop. The sender threads are there."""
         # Linux: 0 is the thread that calls. Where it is the lowest already, it stays.
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + limits.LOOP_NICE)

@@ -72,11 +72,14 @@ class Upgrade:
         """Hand the server over; return the report of it. Raises HandoverError: the server serves on."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock = ours
+        passed = {VARIABLE: theirs.fileno(), **self._supervision.pass_on()}
         if self._priority is None:
-            process = self._start(theirs)
+            process = self._start(theirs, passed)
         else:
-            process = await self._priority.start(lambda: self._start(theirs))
+            process = await self._priority.start(lambda: self._start(theirs, passed))
         try:
+            if self._sock is None:
+                raise HandoverError("the server is quitting")
             return await self._hand_over(process)
         except Exception as error:
             ends = self._sock is not None and isinstance(error, EOFError | ConnectionError)
@@ -132,10 +135,8 @@ class Upgrade:
 
         return await asyncio.get_running_loop().run_in_executor(None, exchange)
 
-    def _start(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
-        fd = theirs.fileno()
+    def _start(self, theirs: socket.socket, passed: dict[str, int]) -> subprocess.Popen[bytes]:
         try:
-            passed = {VARIABLE: fd, **self._supervision.pass_on()}
             return subprocess.Popen(
                 self._command.words,
                 cwd=self._command.folder,

@@ -47,4 +47,4 @@ BLOCK_ARENA_BYTES: Final = 32 * 1024
 "A block from this size on lies with the pages, bytes, whose memory goes back to the system: starts come and go while players join, and in the heap each would leave a hole that the players' own small things keep open. 2,000 joins in 2 s left 6 MB so."
 
 ARENA_SMALL_EXTENTS: Final = 4
-"Extents of 2 MB that are filled before the system is asked for huge pages, count: a server with few streams has small ones, and takes what it uses. A huge page costs a quarter of the page faults' time, where GOPs of many streams come and go."
+"Extents of 2 MB that are filled before the system is asked for huge pages, count: a server with few streams is to have small ones, and takes what it uses. It gets none where /sys/kernel/mm/transparent_hugepage/enabled says never. A huge page costs a quarter of the page faults' time, where GOPs of many streams come and go."

@@ -104,7 +104,9 @@ class Probe:
         if clock is not None:
             self.clock = clock
             if live:
-                self.delays.append(wall_ms - clock.ingest_ms)
+                passed = wall_ms - clock.ingest_ms
+                # A clock tells whole milliseconds, rounded: what comes within one is no sign of another clock.
+                self.delays.append(0.0 if -1 < passed < 0 else passed)
                 self.servers.append(clock.send_ms - clock.ingest_ms)
             return
         try:

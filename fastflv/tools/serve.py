@@ -82,12 +82,11 @@ def serve(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             loop = runner.get_loop()
             server = Server(settings, loop, identity=identity, recent=recent, worker=worker)
-            # Behind the sender threads, which the server has made.
             priority = LoopPriority()
             load = _loading(load_again, worker)
             life = Life(server, loop, load, stamps, presence, command, supervision, priority)
             start = server.start(sockets) if takeover is None else _take_over(server, takeover, presence)
-            status = runner.run(_serve(server, life, start, presence, demo=demo, ready=ready))
+            status = runner.run(_serve(server, life, start, presence, priority, demo=demo, ready=ready))
     except StartupError as error:
         if takeover is not None:
             takeover.refuse(str(error))
@@ -145,6 +144,7 @@ async def _serve(
     life: Life,
     start: Awaitable[None],
     presence: Presence,
+    priority: LoopPriority,
     *,
     demo: bool,
     ready: Callable[[str], None] | None,
@@ -152,6 +152,7 @@ async def _serve(
     if server.siblings is not None:
         await server.siblings.start(life.commands, life.orphaned)
     await start
+    priority.lower()
     if server.siblings is not None:
         server.siblings.ready()
     await presence.listen(life.commands)

@@ -10,5 +10,9 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_mutex_destroy(pthread_mutex_t* mutex) noexcept
     int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept
     int pthread_mutex_unlock(pthread_mutex_t* mutex) noexcept
+    int pthread_atfork(
+        void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil, void (*child)() noexcept nogil
+    ) noexcept
     int pthread_create(pthread_t* thread, const void* attr, void* (*start)(void*) noexcept nogil, void* arg) noexcept
+    int pthread_setname_np(pthread_t thread, const char* name) noexcept
     int pthread_join(pthread_t thread, void** value) noexcept

@@ -6,13 +6,13 @@ in extents and given out in frames, lowest first. Pages live for a GOP, so the l
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport int32_t, uint8_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memmove, memset
+from libc.string cimport memmove
 from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap
 
 from fastflv._ext.core.pthreads cimport (
-    pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock,
+    pthread_atfork, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock,
 )
 
 from fastflv import limits
@@ -33,6 +33,7 @@ cdef extern from *:
 cdef extern from "<sys/mman.h>" nogil:
     int madvise(void* start, size_t size, int advice)
     int MADV_HUGEPAGE
+    int MADV_NOHUGEPAGE
 
 cdef enum:
     FRAME = 16384                   # bytes; a page of a camera, so that what one leaves fits the next
@@ -49,26 +50,35 @@ cdef struct Extent:
     # It lies in its own first frame, which is never given out.
     uint64_t used[WORDS]            # a bit for each frame: given out
     int32_t used_count
-    int32_t longest                 # no run of free frames is longer than this
+    int32_t index                   # in the lists of the arena
 
 
 cdef struct Arena:
     pthread_mutex_t lock            # guards what follows
     Extent** extents                # owned, in the order in which they are filled
+    int32_t* longest                # owned, of each: no run of its free frames is longer; apart, for the search
     int32_t count
     int32_t room
     int32_t used                    # frames of all extents
     int32_t empty                   # extents of which nothing is given out
+    int64_t large                   # bytes of the mappings that are no extents
 
 
-cdef Arena arena
-memset(&arena, 0, sizeof(Arena))
+cdef Arena arena                    # of the process; zero at first
 pthread_mutex_init(&arena.lock, NULL)
+pthread_atfork(lock_arena, unlock_arena, unlock_arena)
 
 
-cdef inline bint is_used(const Extent* extent, int32_t at) noexcept nogil:
-    return <bint>(extent.used[at >> 6] >> (at & 63) & 1)
+cdef void lock_arena() noexcept nogil:
+    # Around a fork too: in the child no other thread could unlock it.
+    pthread_mutex_lock(&arena.lock)
 
+
+cdef void unlock_arena() noexcept nogil:
+    pthread_mutex_unlock(&arena.lock)
+
+
+# --- frames of one extent; the caller holds the lock ----------------------------------------
 
 cdef inline int32_t next_frame(const Extent* extent, bint used, int32_t at) noexcept nogil:
     """Return the first frame from *at* on that is used or is not, FRAMES without one."""
@@ -86,8 +96,8 @@ cdef inline int32_t next_frame(const Extent* extent, bint used, int32_t at) noex
     return word * 64 + lowest_bit(found)
 
 
-cdef int32_t find_run(Extent* extent, int32_t count) noexcept nogil:
-    """Return where *count* free frames begin, 0: nowhere."""
+cdef int32_t find_run(const Extent* extent, int32_t count) noexcept nogil:
+    """Return where *count* free frames begin, 0: nowhere; then note how long the longest run is."""
     cdef int32_t longest = 0
     cdef int32_t start = next_frame(extent, False, 1)
     cdef int32_t end
@@ -97,77 +107,20 @@ cdef int32_t find_run(Extent* extent, int32_t count) noexcept nogil:
             return start
         longest = max(longest, end - start)
         start = next_frame(extent, False, end)
-    extent.longest = longest
+    arena.longest[extent.index] = longest
     return 0
 
 
 cdef int32_t run_around(const Extent* extent, int32_t at) noexcept nogil:
     """Return how long the run of free frames is in which *at* lies."""
     cdef int32_t start = at
-    while not is_used(extent, start - 1):
+    while not extent.used[(start - 1) >> 6] >> ((start - 1) & 63) & 1:
         start -= 1
     return next_frame(extent, True, at) - start
 
 
-cdef Extent* add_extent() noexcept nogil:
-    """Return a new extent, the last of the list; NULL without memory."""
-    cdef Extent** grown
-    cdef uint8_t* mapped
-    cdef uint8_t* start
-    cdef Extent* extent
-    if arena.count == arena.room:
-        grown = <Extent**>realloc(arena.extents, (arena.room * 2 + 8) * sizeof(Extent*))
-        if grown == NULL:
-            return NULL
-        arena.extents = grown
-        arena.room = arena.room * 2 + 8
-    mapped = <uint8_t*>mmap(NULL, 2 * EXTENT, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    if <void*>mapped == MAP_FAILED:
-        return NULL
-    start = <uint8_t*>((<uintptr_t>mapped + EXTENT - 1) & ~<uintptr_t>(EXTENT - 1))
-    if start > mapped:
-        munmap(mapped, start - mapped)
-    munmap(start + EXTENT, mapped + EXTENT - start)
-    if arena.count >= SMALL_EXTENTS:
-        madvise(start, EXTENT, MADV_HUGEPAGE)
-    extent = <Extent*>start
-    extent.used[0] = 1
-    extent.longest = FRAMES - 1
-    arena.extents[arena.count] = extent
-    arena.count += 1
-    arena.empty += 1
-    return extent
-
-
-cdef void drop_empty() noexcept nogil:
-    """Give an empty extent back to the system, but not the room that the next pages will need."""
-    cdef int32_t free_elsewhere = (arena.count - 1) * (FRAMES - 1) - arena.used
-    cdef int32_t at = arena.count - 1
-    if arena.empty == 0 or free_elsewhere < FREE_LEAST:
-        return
-    while arena.extents[at].used_count:
-        at -= 1
-    munmap(arena.extents[at], EXTENT)
-    arena.count -= 1
-    arena.empty -= 1
-    memmove(arena.extents + at, arena.extents + at + 1, (arena.count - at) * sizeof(Extent*))
-
-
-cdef void* take_frames(int32_t frames) noexcept nogil:
-    cdef Extent* extent = NULL
+cdef void* take_run(Extent* extent, int32_t start, int32_t frames) noexcept nogil:
     cdef int32_t i
-    cdef int32_t start = 0
-    for i in range(arena.count):
-        extent = arena.extents[i]
-        if extent.longest >= frames:
-            start = find_run(extent, frames)
-            if start:
-                break
-    if start == 0:
-        extent = add_extent()
-        if extent == NULL:
-            return NULL
-        start = 1
     for i in range(start, start + frames):
         extent.used[i >> 6] |= <uint64_t>1 << (i & 63)
     arena.empty -= extent.used_count == 0
@@ -176,50 +129,159 @@ cdef void* take_frames(int32_t frames) noexcept nogil:
     return <uint8_t*>extent + start * FRAME
 
 
-cdef void give_frames(void* room, int32_t frames) noexcept nogil:
-    cdef Extent* extent = <Extent*>(<uintptr_t>room & ~<uintptr_t>(EXTENT - 1))
-    cdef int32_t start = <int32_t>((<uintptr_t>room & (EXTENT - 1)) // FRAME)
-    cdef int32_t i
-    pthread_mutex_lock(&arena.lock)
-    for i in range(start, start + frames):
-        extent.used[i >> 6] &= ~(<uint64_t>1 << (i & 63))
-    extent.longest = max(extent.longest, run_around(extent, start))
-    extent.used_count -= frames
-    arena.used -= frames
-    arena.empty += extent.used_count == 0
-    drop_empty()
-    pthread_mutex_unlock(&arena.lock)
+# --- extents --------------------------------------------------------------------------------
 
+cdef Extent* map_extent(bint huge) noexcept nogil:
+    """Return a new extent, NULL without memory. No lock is held: the kernel clears a huge page at its first touch."""
+    cdef uint8_t* mapped = <uint8_t*>mmap(
+        NULL, 2 * EXTENT, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0
+    )
+    cdef uint8_t* start
+    if <void*>mapped == MAP_FAILED:
+        return NULL
+    start = <uint8_t*>((<uintptr_t>mapped + EXTENT - 1) & ~<uintptr_t>(EXTENT - 1))
+    if start > mapped:
+        munmap(mapped, start - mapped)
+    munmap(start + EXTENT, mapped + EXTENT - start)
+    # Advice: a system without huge pages refuses it, and nothing is lost.
+    madvise(start, EXTENT, MADV_HUGEPAGE if huge else MADV_NOHUGEPAGE)
+    (<Extent*>start).used[0] = 1
+    return <Extent*>start
+
+
+cdef bint add_extent(Extent* extent) noexcept nogil:
+    """Fill *extent* last from now on; False without memory. The caller holds the lock."""
+    cdef int32_t room = arena.room * 2 + 8
+    cdef void* grown
+    if arena.count == arena.room:
+        grown = realloc(arena.extents, room * sizeof(Extent*))
+        if grown == NULL:
+            return False
+        arena.extents = <Extent**>grown
+        grown = realloc(arena.longest, room * sizeof(int32_t))
+        if grown == NULL:
+            return False
+        arena.longest = <int32_t*>grown
+        arena.room = room
+    extent.index = arena.count
+    arena.extents[arena.count] = extent
+    arena.longest[arena.count] = FRAMES - 1
+    arena.count += 1
+    arena.empty += 1
+    return True
+
+
+cdef Extent* take_empty() noexcept nogil:
+    """Return an empty extent that is to be unmapped, NULL: none is. Room for the next pages stays.
+
+    The caller holds the lock.
+    """
+    cdef int32_t free_elsewhere = (arena.count - 1) * (FRAMES - 1) - arena.used
+    cdef int32_t at = arena.count - 1
+    cdef int32_t i
+    cdef Extent* found
+    if arena.empty == 0 or free_elsewhere < FREE_LEAST:
+        return NULL
+    while arena.extents[at].used_count:
+        at -= 1
+    found = arena.extents[at]
+    arena.count -= 1
+    arena.empty -= 1
+    memmove(arena.extents + at, arena.extents + at + 1, (arena.count - at) * sizeof(Extent*))
+    memmove(arena.longest + at, arena.longest + at + 1, (arena.count - at) * sizeof(int32_t))
+    for i in range(at, arena.count):
+        arena.extents[i].index = i
+    return found
+
+
+cdef void* take_frames(int32_t frames) noexcept nogil:
+    """Return so many frames of the first extent that has them, NULL: none has. The caller holds the lock."""
+    cdef int32_t i, start
+    for i in range(arena.count):
+        if arena.longest[i] >= frames:
+            start = find_run(arena.extents[i], frames)
+            if start:
+                return take_run(arena.extents[i], start, frames)
+    return NULL
+
+
+cdef void* take_large(size_t whole) noexcept nogil:
+    cdef void* room = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    if room == MAP_FAILED:
+        return NULL
+    lock_arena()
+    arena.large += whole
+    unlock_arena()
+    return room
+
+
+# --- what others call -----------------------------------------------------------------------
 
 cdef void* arena_take(size_t size, size_t* whole) noexcept nogil:
     """Return memory for *size* bytes, NULL without any; *whole* becomes what there is, which `arena_give` is told."""
+    cdef Extent* extent
     cdef void* room
+    cdef int32_t frames
+    cdef bint huge
     if BY_MALLOC:
         whole[0] = size
         return malloc(size)
     whole[0] = (size + FRAME - 1) // FRAME * FRAME
     if whole[0] > LARGE * FRAME:
-        room = mmap(NULL, whole[0], PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        return NULL if room == MAP_FAILED else room
-    pthread_mutex_lock(&arena.lock)
-    room = take_frames(<int32_t>(whole[0] // FRAME))
-    pthread_mutex_unlock(&arena.lock)
+        return take_large(whole[0])
+    frames = <int32_t>(whole[0] // FRAME)
+    lock_arena()
+    room = take_frames(frames)
+    huge = arena.count >= SMALL_EXTENTS
+    unlock_arena()
+    if room != NULL:
+        return room
+    extent = map_extent(huge)
+    if extent == NULL:
+        return NULL
+    lock_arena()
+    if add_extent(extent):
+        room = take_run(extent, 1, frames)
+    unlock_arena()
+    if room == NULL:
+        munmap(extent, EXTENT)
     return room
 
 
 cdef void arena_give(void* room, size_t whole) noexcept nogil:
     """Take back what `arena_take` returned."""
+    cdef Extent* extent = <Extent*>(<uintptr_t>room & ~<uintptr_t>(EXTENT - 1))
+    cdef int32_t start = <int32_t>((<uintptr_t>room & (EXTENT - 1)) // FRAME)
+    cdef int32_t frames = <int32_t>(whole // FRAME)
+    cdef int32_t i
     if BY_MALLOC:
         free(room)
-    elif whole > LARGE * FRAME:
+        return
+    if whole > LARGE * FRAME:
+        lock_arena()
+        arena.large -= whole
+        unlock_arena()
         munmap(room, whole)
-    else:
-        give_frames(room, <int32_t>(whole // FRAME))
+        return
+    lock_arena()
+    for i in range(start, start + frames):
+        extent.used[i >> 6] &= ~(<uint64_t>1 << (i & 63))
+    arena.longest[extent.index] = max(arena.longest[extent.index], run_around(extent, start))
+    extent.used_count -= frames
+    arena.used -= frames
+    arena.empty += extent.used_count == 0
+    extent = take_empty()
+    unlock_arena()
+    if extent != NULL:
+        munmap(extent, EXTENT)
 
 
 def arena_bytes():
-    """Return what is given out, and what the extents are that it lies in, bytes."""
-    pthread_mutex_lock(&arena.lock)
-    found = arena.used * FRAME, arena.count * EXTENT
-    pthread_mutex_unlock(&arena.lock)
-    return found
+    """Return what is given out, and what is mapped for it, bytes."""
+    cdef int64_t used, mapped
+    # Objects are made without the lock: a collection of cycles may free what lies here.
+    lock_arena()
+    used = <int64_t>arena.used * FRAME + arena.large
+    mapped = <int64_t>arena.count * EXTENT + arena.large
+    unlock_arena()
+    return used, mapped
