@@ -1,5 +1,7 @@
 """A log as plain values: what the states of its past share."""
 
+from libc.stdint cimport int64_t, uint8_t
+
 from fastflv._ext.log.page cimport Page
 
 cdef enum:
@@ -8,3 +10,5 @@ cdef enum:
 
 cdef bytes page_index(const Page* page)
 cdef object page_view(Page* page)
+cdef bint is_time(int64_t dts_ms) noexcept
+cdef int64_t row_ms(const uint8_t* row) noexcept

@@ -2,7 +2,7 @@
 
 cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fastflv._ext.core.atomics cimport add32, load_relaxed, store32_release, store_relaxed, store_release
@@ -15,6 +15,7 @@ from fastflv._ext.log.page cimport Page, Tag, page_drop, page_tag_at
 from fastflv.errors import HandoverError
 
 cdef int64_t POSITION_MAX = 1 << 62
+cdef int64_t TIME_MAX = 1 << 53        # sums and differences of such times are times in C and exact in Python
 
 
 @cython.final
@@ -47,6 +48,16 @@ cdef bytes page_index(const Page* page):
         row[13] = tag.flags
         index += row[:ROW_BYTES]
     return bytes(index)
+
+
+cdef bint is_time(int64_t dts_ms) noexcept:
+    """Return whether a stream time that was handed over can be counted with."""
+    return -TIME_MAX <= dts_ms <= TIME_MAX
+
+
+cdef int64_t row_ms(const uint8_t* row) noexcept:
+    """Return the stream time in a row of `page_index`."""
+    return <int64_t>((<uint64_t>load_be32(row + 4) << 32) | load_be32(row + 8))
 
 
 cdef object page_view(Page* page):
@@ -106,6 +117,8 @@ def restore_log(MediaLog log not None, dict state not None, uint32_t least):
     if row != end:
         raise HandoverError("the index of a log does not fit its bytes")
     log.log.written_dts = state["dts_ms"]
+    if not is_time(log.log.written_dts):
+        raise HandoverError("the times of a log cannot be counted with")
     log.log.epoch_ms = state["epoch_ms"]
     store_release(&log.log.epoch_pos, state["epoch_pos"])
     log.log.key_wait_ms = state["key_wait_ms"]
@@ -133,7 +146,9 @@ cdef const uint8_t* write_page(
         part = load_be32(row) if row < end else 0
         if part == 0 or part < least or <int64_t>part > body.shape[0] - at:
             raise HandoverError("the index of a log does not fit its bytes")
-        dts = <int64_t>((<unsigned long long>load_be32(row + 4) << 32) | load_be32(row + 8))
+        dts = row_ms(row)
+        if not is_time(dts):
+            raise HandoverError("the times of a log cannot be counted with")
         out = log_reserve(log.log, part)
         if out == NULL:
             raise MemoryError

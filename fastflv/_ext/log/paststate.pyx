@@ -4,13 +4,13 @@ Its places go with the log. Its pages are many, and change no more: they come be
 processes serve.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from fastflv._ext.core.octets cimport load_be32
 from fastflv._ext.log.block cimport Block, block_drop, block_hold, block_new
 from fastflv._ext.log.log cimport Log
-from fastflv._ext.log.logstate cimport ROW_BYTES, page_index, page_view
+from fastflv._ext.log.logstate cimport ROW_BYTES, is_time, page_index, page_view, row_ms
 from fastflv._ext.log.medialog cimport MediaLog
 from fastflv._ext.log.page cimport Page, Tag, page_drop, page_new
 from fastflv._ext.log.timeshift cimport Place, Timeshift, timeshift_give, timeshift_mark
@@ -18,6 +18,7 @@ from fastflv._ext.log.timeshift cimport Place, Timeshift, timeshift_give, timesh
 from fastflv.errors import HandoverError
 
 cdef int64_t POSITION_MAX = 1 << 62
+cdef int64_t WALL_MS_MAX = 253402300799999  # the year 9999: what answers say of later ones cannot be written
 
 
 def places_state(MediaLog log not None):
@@ -70,6 +71,8 @@ def restore_places(MediaLog log not None, dict state not None):
             # An index in C is not checked.
             if not behind < position < log.log.written or not max(told, 0) <= number < len(headers):
                 raise HandoverError("the places of a past are in no order, or have no headers")
+            if not 0 <= wall_ms <= WALL_MS_MAX or not is_time(dts_ms):
+                raise HandoverError("the times of a past cannot be counted with")
             behind = position
             if number != told:
                 header = headers[number]
@@ -138,12 +141,12 @@ def give_page(MediaLog log not None, dict state not None, uint32_t least):
         tag = &page.tags[i]
         tag.offset = <uint32_t>at
         tag.size = load_be32(row)
-        tag.dts_ms = <int64_t>((<uint64_t>load_be32(row + 4) << 32) | load_be32(row + 8))
+        tag.dts_ms = row_ms(row)
         tag.kind = row[12]
         tag.flags = row[13]
         at += tag.size
         row += ROW_BYTES
-        if tag.size < least or at > body.shape[0]:
+        if tag.size < least or at > body.shape[0] or not is_time(tag.dts_ms):
             page_drop(page)
             raise HandoverError("the index of a page does not fit its bytes")
     if at != body.shape[0]:
