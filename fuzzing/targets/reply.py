@@ -15,6 +15,7 @@ SEEDS = (
     b"\3HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\nFLV\1\5",
     b"\5HTTP/1.1 302 Found\r\nLocation: http://b/live/x.flv\r\nContent-Length: 0\r\n\r\n",
     b"\2HTTP/1.0 404 Not Found\r\n\r\nnothing",
+    b"\4HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nFLV",
 )
 WORDS = (
     b"\r\n\r\n",

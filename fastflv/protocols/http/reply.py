@@ -35,6 +35,9 @@ class Reply:
             self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as error:
+            if not self.complete:
+                raise HttpReplyError("the answer changes to another protocol") from error
         except httptools.HttpParserError as error:
             # What stands behind the end is nobody's.
             if not self.complete:
@@ -45,17 +48,22 @@ class Reply:
         return pieces
 
     # --- httptools ---
+    # It goes on with what stands behind the end, in the same bytes: another answer, which nobody has asked for.
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.complete:
+            return
         self.fields[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        if status >= 200:
+        if status >= 200 and not self.complete:
             self.status = status
 
     def on_body(self, body: bytes) -> None:
-        self._pieces.append(body)
+        # An interim answer has none, whatever it says of it.
+        if self.status and not self.complete:
+            self._pieces.append(body)
 
     def on_message_complete(self) -> None:
         if self.status:
