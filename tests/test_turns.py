@@ -168,3 +168,23 @@ def test_deadlines_that_are_due_at_one_moment_are_judged_in_turns():
     loop.turn()
     assert len(judged) == 3 * limits.TURN_COUNT
     assert len(set(judged)) == 3
+
+
+def test_a_crowd_is_told_of_once_for_some_turns_with_something_queued_and_before_the_next_one():
+    async def crowd() -> list[str]:
+        turns = Turns(asyncio.get_running_loop())
+        done: list[str] = []
+        turns.crowded = lambda: done.append("crowd")
+        for _ in range(2 * limits.TURN_CROWD * limits.TURN_COUNT + 1):
+            turns.queue(lambda: done.append("peer"))
+        while done.count("peer") <= 2 * limits.TURN_CROWD * limits.TURN_COUNT:
+            await asyncio.sleep(0)
+        # Turns without work are none.
+        for _ in range(3 * limits.TURN_CROWD):
+            turns.open()
+            await asyncio.sleep(0)
+        return done
+
+    done = asyncio.run(crowd())
+    assert done.count("crowd") == 2
+    assert done.index("crowd") == limits.TURN_CROWD * limits.TURN_COUNT

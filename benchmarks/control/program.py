@@ -61,8 +61,11 @@ async def main(config: str, selector: MeteredSelector) -> None:
     await server.start()
     # As `fastflv` itself does.
     gc.freeze()
-    # Checkouts from before that limit leave the threshold of Python.
-    gc.set_threshold(limits.GC_OBJECTS, getattr(limits, "GC_YOUNG_LOOKS", gc.get_threshold()[1]))
+    # Checkouts from before these limits leave the thresholds of Python.
+    _, young, full = gc.get_threshold()
+    gc.set_threshold(
+        limits.GC_OBJECTS, getattr(limits, "GC_YOUNG_LOOKS", young), getattr(limits, "GC_FULL_LOOKS", full)
+    )
     say("listening", **{name.lower(): server.listeners.ports(name)[0] for name in ("RTMP", "HTTP", "API")})
     while await loop.run_in_executor(None, sys.stdin.readline):
         report(selector)

@@ -8,7 +8,10 @@ GC_OBJECTS: Final = 10_000
 "Objects made before the collector of cycles looks at the young ones (Python's default is 700 or 2,000): a live server makes few cycles, and a look costs by what it finds alive, 0.3 to 0.8 us an object. It falls into any turn of the event loop: what 1,000 players leave takes 3 to 8 ms."
 
 GC_YOUNG_LOOKS: Final = 0
-"Looks at young objects alone between two that take in the survivors of the last one, count (Python's default is 10): with 0 no look takes in more than twice GC_OBJECTS, until 200,000 objects have stayed."
+"Looks at young objects alone between two that take in the survivors of the last one, count (Python's default is 10): with 0 no look takes in more than twice GC_OBJECTS."
+
+GC_FULL_LOOKS: Final = 300
+"Such looks between two at all objects, count: some six millions made. Python's default, 10, had all objects of 8,000 players looked at twice as they came, which took 50 and 110 ms."
 
 LOOP_NICE: Final = 2
 "Priority of the event loop below that of sender threads, nice value: of a core that both fill, joins get two fifths. At 2,000 joins a second beside 1,000 players the delay of these grows by 18 ms (p99; with 0 by 25, with 4 by 15), and the first byte of who joins takes 12 ms (12; 32)."

@@ -26,7 +26,7 @@ class Turns:
     time is up at one moment are closed some at a time.
     """
 
-    __slots__ = ("_armed", "_ends", "_fresh", "_loop", "_queue", "_serving")
+    __slots__ = ("_armed", "_ends", "_fresh", "_full", "_loop", "_queue", "_serving", "crowded")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -39,6 +39,10 @@ class Turns:
         "It has done nothing yet."
         self._ends = 0.0
         "When the time of the present turn is used up, `perf_counter` seconds."
+        self._full = 0
+        "Turns that had something queued."
+        self.crowded: Callable[[], object] | None = None
+        "Called after each TURN_CROWD of them, in the last one."
 
     def open(self) -> bool:
         """Return whether the present turn has time for one more request."""
@@ -92,3 +96,8 @@ class Turns:
                     break
         finally:
             self._serving = self._fresh = False
+        self._full += 1
+        if self._full == limits.TURN_CROWD:
+            self._full = 0
+            if self.crowded is not None:
+                self.crowded()

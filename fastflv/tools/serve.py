@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import sys
@@ -16,6 +15,7 @@ from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import LogTank, Settings
 from fastflv.config.notice import NoticeKind
 from fastflv.control.background import go_to_background
+from fastflv.control.collector import keep_looks_short
 from fastflv.control.identity import server_id
 from fastflv.control.life import Life
 from fastflv.control.log import end_log, place_of, start_log
@@ -160,10 +160,7 @@ async def _serve(
         ready(
             f"fastflv runs in the background: process {os.getpid()}, {place_of(server.runtime.settings.log)}"
         )
-    # What is there now stays; each TLS player adds some 50 objects, and looking at all of them again and again was
-    # a quarter of the time of 200 such players.
-    gc.freeze()
-    gc.set_threshold(limits.GC_OBJECTS, limits.GC_YOUNG_LOOKS)
+    keep_looks_short(server.turns)
     sys.setswitchinterval(limits.SWITCH_SECONDS)
     for line in start_urls(server):
         log.info("%s", line)
