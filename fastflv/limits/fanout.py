@@ -11,7 +11,7 @@ COMPACT_BYTES_MAX: Final = 8 * 1024 * 1024
 "Largest GOP that is written anew for a compact start, bytes: 6 ms of everybody's time. A larger one is sent at its own pace, as it lies in the log."
 
 COMPACT_TS_BYTES_MAX: Final = 4 * 1024 * 1024
-"Likewise for TS, which is muxed besides, bytes: 8 to 15 ms."
+"Likewise for TS, which is muxed besides, bytes: 6 to 10 ms."
 
 COMPACT_BYTES_PER_SECOND: Final = 20 * 1024 * 1024
 "Compact starts of one log are made at this rate at most, bytes a second: a tenth of the loop's time at worst. One of 2 MB serves all who join within 100 ms; the frames since follow it at once."

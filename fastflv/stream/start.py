@@ -214,7 +214,7 @@ class StartBlocks:
             if block is None:
                 return self.at_next_key(claims) if still else self.at_gop(claims)
             if ts is not None:
-                block = MediaBlock(tags_as_ts(ts, bytes(block)))
+                block = tags_as_ts(ts, block)
             elif self._remux is not None and self._variant.container != "flv":
                 block = MediaBlock(self._remux.headers(bytes(block)))
             start = Start(block, self._log.head, still, True)
