@@ -116,6 +116,23 @@ def test_a_compact_start_of_ts_is_a_stream_without_a_seam(more):
         assert heard.count(b"one of %d" % i) == heard.count(b"two of %d" % i) == more.get("audio", True)
 
 
+def test_a_compact_start_of_ts_may_be_larger_than_any_page_of_a_log():
+    show = Show(gop=200)
+    show.join("ts")
+    bodies = [b"\x41" + b"%03d" % i * 10_000 for i in range(60)]
+    for i, body in enumerate(bodies):
+        show.feed.video(40 * (1 + i), avc([body]))
+    block, rest, _ = show.join("ts", StartMode.COMPACT)
+    assert len(block) > limits.PAGE_BYTES_MAX
+    show.count = 61
+    show.shoot(5)
+    reader = ts.read_ts(block + rest())
+    assert reader.restarts == reader.jumps == 0
+    shown = [pes.data for pes in reader.pes if pes.pid == 0x100]
+    assert len(shown) == 1 + 60 + 5
+    assert [body for body, data in zip(bodies, shown[1:], strict=False) if data.endswith(body)] == bodies
+
+
 def test_a_compact_start_of_rtmp_has_the_messages_of_the_flv():
     show = Show().shoot(39)
     block, rest, _ = show.join("rtmp", StartMode.COMPACT)
