@@ -225,9 +225,9 @@ class Pull:
         """Of all viewers, those who wait first."""
         for wish in self._wishes:
             yield wish.request
-        if self._viewers:
-            for client in self._shared.clients:
-                if client.stream is self._stream and not client.publish:
+        if self._stream is not None:
+            for client in self._shared.clients.of(self._stream):
+                if not client.publish:
                     yield client.request
 
     # --- SearchOwner ---

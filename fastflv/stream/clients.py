@@ -131,7 +131,8 @@ class Clients:
 
     def __init__(self) -> None:
         self._clients: dict[str, Client] = {}
-        self._counts: dict[str, int] = {}
+        self._of: dict[str, dict[Client, None]] = {}
+        "By id of their stream."
         self.watchers: list[ClientWatcher] = []
         "Told in this order."
         self.history = History()
@@ -163,7 +164,7 @@ class Clients:
         self.arrivals.become(id)
         self._clients[id] = client
         self.tally.enter(request)
-        self._counts[stream.id] = self._counts.get(stream.id, 0) + 1
+        self._of.setdefault(stream.id, {})[client] = None
         self.total += 1
         self.players += not client.publish
         if not resumed:
@@ -193,11 +194,7 @@ class Clients:
             stream.steps_before = stream.steps_before.then(steps)
         if reason in TOO_LATE:
             stream.evicted += 1
-        left = self._counts[stream.id] - 1
-        if left:
-            self._counts[stream.id] = left
-        else:
-            del self._counts[stream.id]
+        self._leave_stream(client)
         seconds, text, extra = now - client.joined, reason.value, request.peer.marks
         if request.action is Action.PUBLISH:
             log.info(
@@ -221,14 +218,25 @@ class Clients:
         if self._clients.pop(client.id, None) is not None:
             self.players -= not client.publish
             self.tally.leave(client.id)
-            self._counts[client.stream.id] -= 1
+            self._leave_stream(client)
 
     def find(self, id: str) -> Client | None:
         return self._clients.get(id)
 
     def count(self, stream: Stream) -> int:
         """Clients of a stream, its publisher included (as SRS counts)."""
-        return self._counts.get(stream.id, 0)
+        return len(self._of.get(stream.id, ()))
+
+    def of(self, stream: Stream) -> Iterator[Client]:
+        """The clients of a stream, in the order they came."""
+        return iter(self._of.get(stream.id, ()))
+
+    def _leave_stream(self, client: Client) -> None:
+        id = client.stream.id
+        present = self._of[id]
+        del present[client]
+        if not present:
+            del self._of[id]
 
 
 def _log_entry(client: Client) -> None:
