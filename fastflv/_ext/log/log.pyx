@@ -106,11 +106,14 @@ cdef void wake_log_readers(Log* log, bint urgent) noexcept nogil:
 cdef void trim(Log* log, int32_t least) noexcept nogil:
     """Drop the oldest published pages that neither the GOP nor a lagging reader needs; *least* pages stay.
 
-    Caller holds the lock.
+    Ages are as of the last publish: one read of the publisher may bring minutes, and no reader is slow by those. Caller
+    holds the lock.
     """
     cdef Page* oldest
     cdef int64_t end, key, age
     cdef int32_t count = log.count
+    cdef int64_t head = load_relaxed(&log.head)
+    cdef int64_t head_dts = load_relaxed(&log.head_dts)
     # In this order: who stops moving has set its floor before.
     cdef int64_t low = 0 if load32_acquire(&log.moving) > 0 else lowest_floor(log.floors)
     key = log.pending_key if log.pending_key >= 0 else load_relaxed(&log.key_pos)
@@ -120,13 +123,13 @@ cdef void trim(Log* log, int32_t least) noexcept nogil:
         if log.keep_gop and key >= 0 and end > key:
             break
         # Followers read at the publish, and one read of the publisher may fill several pages.
-        if end > load_relaxed(&log.head):
+        if end > head:
             break
         if oldest.tag_count > 0 and log.kept_bytes <= log.history_bytes:
-            age = log.written_dts - oldest.tags[oldest.tag_count - 1].dts_ms
+            age = head_dts - oldest.tags[oldest.tag_count - 1].dts_ms
             if age < log.keep_ms:
                 break
-            if end > low and (age < log.history_ms or log.written - oldest.start <= HISTORY_LEAST):
+            if end > low and (age < log.history_ms or head - oldest.start <= HISTORY_LEAST):
                 break
         if oldest.start <= load_relaxed(&log.key_pos) < end:
             # Without a GOP cache the keyframe may be trimmed before its GOP is over: it is no start any more.
