@@ -2,24 +2,11 @@
 
 import { signal } from "@preact/signals";
 
+import type { Audio, Video } from "../live/streams";
+
 export interface Kbps {
   recv_30s: number;
   send_30s: number;
-}
-
-export interface VideoTrack {
-  codec: string;
-  profile: string;
-  level: string;
-  width: number;
-  height: number;
-}
-
-export interface AudioTrack {
-  codec: string;
-  sample_rate: number;
-  channel: number;
-  profile: string;
 }
 
 export interface StreamRow {
@@ -35,8 +22,8 @@ export interface StreamRow {
   send_bytes: number;
   kbps: Kbps;
   publish: { active: boolean; cid: string; standby: string; state: string };
-  video: VideoTrack | null;
-  audio: AudioTrack | null;
+  video: Video | null;
+  audio: Audio | null;
 }
 
 /** How many play a stream: its clients without those who publish. */
@@ -91,8 +78,8 @@ export interface PublisherRow {
   alive: number;
   recv_bytes: number;
   kbps: Kbps;
-  video: VideoTrack | null;
-  audio: AudioTrack | null;
+  video: Video | null;
+  audio: Audio | null;
   frame_rate: number;
   key_interval_ms: number;
   key_age_ms: number | null;
@@ -130,6 +117,12 @@ export interface PlayPath {
   container: string;
   path: string;
   refusal: string;
+}
+
+/** Where a stream plays. */
+export interface Play {
+  paths: PlayPath[];
+  vhost: string;
 }
 
 export interface Recording {

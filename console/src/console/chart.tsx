@@ -1,21 +1,22 @@
 // Charts over time, drawn as SVG: one to read values from, and a small one for a row.
 
 import type { RefObject } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { clock } from "./format";
 
-export type Point = [time: number, value: number];
-
+/** A line of a chart. Its values stand beside the times of the chart: an array of pairs costs ten times the memory. */
 export interface Line {
   name: string;
   /** Class of its colour: `c1` to `c4`. */
   tone: string;
-  points: Point[];
+  values: number[];
 }
 
 interface Props {
   title: string;
+  /** Of the values of all lines, ms, the oldest first. */
+  times: number[];
   lines: Line[];
   format: (value: number) => string;
   /** The time shown, ms, up to the newest point. */
@@ -50,41 +51,39 @@ function useWidth(): [RefObject<HTMLDivElement | null>, number] {
   return [box, width];
 }
 
-/** Which point of *points* is nearest to *time*. */
-function nearest(points: Point[], time: number): Point | undefined {
-  let best: Point | undefined;
-  for (const point of points) {
-    if (!best || Math.abs(point[0] - time) < Math.abs(best[0] - time)) best = point;
+/** Which of *times*, from index *first*, is nearest to *time*. */
+function nearest(times: number[], first: number, time: number): number {
+  let best = first;
+  for (let index = first; index < times.length; index += 1) {
+    if (Math.abs(times[index]! - time) < Math.abs(times[best]! - time)) best = index;
   }
   return best;
 }
 
-export function TimeChart({ title, lines, format, span: longest, least = 1, unit = 1 }: Props) {
+function most(values: number[], first: number, least: number): number {
+  let found = least;
+  for (let index = first; index < values.length; index += 1) found = Math.max(found, values[index]!);
+  return found;
+}
+
+export function TimeChart({ title, times, lines, format, span: longest, least = 1, unit = 1 }: Props) {
   const [box, width] = useWidth();
   const [at, setAt] = useState<number | null>(null);
-  const newest = Math.max(0, ...lines.map((line) => line.points[line.points.length - 1]?.[0] ?? 0));
-  const oldest = Math.min(newest, ...lines.map((line) => line.points[0]?.[0] ?? newest));
+  const last = times.length - 1;
+  const newest = times[last] ?? 0;
   // A server that was just started fills the chart all the same.
-  const span = Math.min(longest, Math.max(60_000, newest - oldest));
+  const span = Math.min(longest, Math.max(60_000, newest - (times[0] ?? newest)));
   const from = newest - span;
-  const shown = useMemo(
-    () => lines.map((line) => ({ ...line, points: line.points.filter(([time]) => time >= from) })),
-    [lines, from],
-  );
-  const top = unit * niceTop(Math.max(least, ...shown.flatMap((line) => line.points.map((point) => point[1]))) / unit);
+  const first = Math.max(0, times.findIndex((time) => time >= from));
+  const top = unit * niceTop(Math.max(...lines.map((line) => most(line.values, first, least))) / unit);
   const inner = width - PAD.left - PAD.right;
   const x = (time: number) => PAD.left + ((time - from) / span) * inner;
   const y = (value: number) => PAD.top + (1 - value / top) * (HEIGHT - PAD.top - PAD.bottom);
-  const times = shown[0]?.points ?? [];
-  const marked = at === null ? undefined : nearest(times, at);
-  const now = shown.map((line) => {
-    const value = marked ? nearest(line.points, marked[0]) : line.points[line.points.length - 1];
-    return { name: line.name, tone: line.tone, value };
-  });
-  const spoken = `${title}. ${now.map((each) => `${each.name}: ${each.value ? format(each.value[1]) : "no value yet"}`).join(", ")}`;
+  const marked = at === null || last < 0 ? null : nearest(times, first, at);
+  const now = lines.map((line) => ({ ...line, value: line.values[marked ?? last] }));
+  const spoken = `${title}. ${now.map((each) => `${each.name}: ${each.value === undefined ? "no value yet" : format(each.value)}`).join(", ")}`;
   const move = (step: number) => {
-    const index = marked ? times.indexOf(marked) : times.length - 1;
-    setAt(times[Math.min(times.length - 1, Math.max(0, index + step))]?.[0] ?? null);
+    setAt(times[Math.min(last, Math.max(first, (marked ?? last) + step))] ?? null);
   };
   return (
     <figure class="trend card">
@@ -94,7 +93,7 @@ export function TimeChart({ title, lines, format, span: longest, least = 1, unit
           {now.map((each) => (
             <span key={each.name} class={each.tone}>
               <i class="dot" />
-              {lines.length > 1 && <span class="muted">{each.name}</span>} <b>{each.value ? format(each.value[1]) : "–"}</b>
+              {lines.length > 1 && <span class="muted">{each.name}</span>} <b>{each.value === undefined ? "–" : format(each.value)}</b>
             </span>
           ))}
         </span>
@@ -130,25 +129,24 @@ export function TimeChart({ title, lines, format, span: longest, least = 1, unit
               )}
             </g>
           ))}
-          {shown.map((line) => (
-            <Curve key={line.name} line={line} x={x} y={y} gap={Math.max(GAP_MS, span / 20)} filled={lines.length < 3} />
+          {lines.map((line) => (
+            <Curve key={line.name} times={times} line={line} first={first} x={x} y={y} gap={Math.max(GAP_MS, span / 20)} filled={lines.length < 3} />
           ))}
           {newest > 0 && (
             <>
               <text class="tick" x={PAD.left} y={HEIGHT - 6}>
-                {clock(marked ? marked[0] : from)}
+                {clock(marked === null ? from : times[marked]!)}
               </text>
               <text class="tick" x={width - PAD.right} y={HEIGHT - 6} text-anchor="end">
                 {clock(newest)}
               </text>
             </>
           )}
-          {marked && (
+          {marked !== null && (
             <g>
-              <line class="cross" x1={x(marked[0])} x2={x(marked[0])} y1={PAD.top} y2={HEIGHT - PAD.bottom} />
+              <line class="cross" x1={x(times[marked]!)} x2={x(times[marked]!)} y1={PAD.top} y2={HEIGHT - PAD.bottom} />
               {now.map(
-                (each) =>
-                  each.value && <circle key={each.name} class={`spot ${each.tone}`} cx={x(each.value[0])} cy={y(each.value[1])} r="4" />,
+                (each) => each.value !== undefined && <circle key={each.name} class={`spot ${each.tone}`} cx={x(times[marked]!)} cy={y(each.value)} r="4" />,
               )}
             </g>
           )}
@@ -160,33 +158,38 @@ export function TimeChart({ title, lines, format, span: longest, least = 1, unit
 }
 
 interface CurveProps {
+  times: number[];
   line: Line;
+  /** Index of the first value that is shown. */
+  first: number;
   x: (time: number) => number;
   y: (value: number) => number;
-  /** A longer time without a point breaks the curve, ms. */
+  /** A longer time without a value breaks the curve, ms. */
   gap: number;
   filled: boolean;
 }
 
-function Curve({ line, x, y, gap, filled }: CurveProps) {
-  const parts: Point[][] = [];
-  let before = Number.NEGATIVE_INFINITY;
-  for (const point of line.points) {
-    if (point[0] - before > gap) parts.push([]);
-    parts[parts.length - 1]?.push(point);
-    before = point[0];
+function Curve({ times, line, first, x, y, gap, filled }: CurveProps) {
+  const parts: { from: number; to: number; path: string[] }[] = [];
+  let part = { from: 0, to: Number.NEGATIVE_INFINITY, path: [] as string[] };
+  for (let index = first; index < line.values.length; index += 1) {
+    const time = times[index]!;
+    if (time - part.to > gap) {
+      part = { from: time, to: time, path: [] };
+      parts.push(part);
+    }
+    part.to = time;
+    part.path.push(`${part.path.length ? "L" : "M"}${x(time).toFixed(1)} ${y(line.values[index]!).toFixed(1)}`);
   }
   return (
     <g class={line.tone}>
-      {parts.map((part) => {
-        const path = part.map(([time, value], index) => `${index ? "L" : "M"}${x(time).toFixed(1)} ${y(value).toFixed(1)}`).join("");
-        const first = part[0];
-        const last = part[part.length - 1];
-        if (!first || !last) return null;
+      {parts.map(({ from, to, path }, index) => {
+        // One string without the parts that it was put together from.
+        const drawn = path.join("");
         return (
-          <g key={first[0]}>
-            {filled && <path class="area" d={`${path}L${x(last[0]).toFixed(1)} ${y(0)}L${x(first[0]).toFixed(1)} ${y(0)}Z`} />}
-            <path class="curve" d={path} />
+          <g key={index}>
+            {filled && <path class="area" d={`${drawn}L${x(to).toFixed(1)} ${y(0)}L${x(from).toFixed(1)} ${y(0)}Z`} />}
+            <path class="curve" d={drawn} />
           </g>
         );
       })}
@@ -194,19 +197,30 @@ function Curve({ line, x, y, gap, filled }: CurveProps) {
   );
 }
 
+interface SparkProps {
+  times: number[];
+  values: number[];
+  /** How many of them it shows at most. */
+  newest?: number;
+  tone?: string;
+  width?: number;
+  height?: number;
+}
+
 /** A curve without scales; the text beside it says the value. */
-export function Spark({ points, tone = "c1", width = 120, height = 32 }: { points: Point[]; tone?: string; width?: number; height?: number }) {
-  const first = points[0];
-  const last = points[points.length - 1];
-  if (!first || !last || points.length < 2) return <svg class="spark" width={width} height={height} aria-hidden="true" />;
-  const top = Math.max(1, ...points.map((point) => point[1])) * 1.1;
-  const span = Math.max(1, last[0] - first[0]);
-  const line: Line = { name: "", tone, points };
+export function Spark({ times, values, newest = 120, tone = "c1", width = 120, height = 32 }: SparkProps) {
+  const first = Math.max(0, values.length - newest);
+  const begin = times[first] ?? 0;
+  const span = Math.max(1, (times[times.length - 1] ?? 0) - begin);
+  if (values.length < 2) return <svg class="spark" width={width} height={height} aria-hidden="true" />;
+  const top = most(values, first, 1) * 1.1;
   return (
     <svg class="spark" viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true">
       <Curve
-        line={line}
-        x={(time) => ((time - first[0]) / span) * width}
+        times={times}
+        line={{ name: "", tone, values }}
+        first={first}
+        x={(time) => ((time - begin) / span) * width}
         y={(value) => height - 1 - (value / top) * (height - 3)}
         gap={span}
         filled

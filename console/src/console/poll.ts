@@ -75,17 +75,23 @@ export function usePoll<Value>(load: () => Promise<Value>, seconds: number, key 
 
 /** The newest values of a figure that is polled, *most* at most; for small charts. */
 export class Series {
-  readonly points: [number, number][] = [];
+  readonly times: number[] = [];
+  readonly values: number[] = [];
 
   constructor(readonly most = 120) {}
 
   add(time: number, value: number): void {
-    const last = this.points[this.points.length - 1];
-    if (last && time <= last[0]) return;
-    this.points.push([time, value]);
-    if (this.points.length > this.most) this.points.splice(0, this.points.length - this.most);
+    if (time <= (this.times[this.times.length - 1] ?? 0)) return;
+    this.times.push(time);
+    this.values.push(value);
+    if (this.times.length > this.most) {
+      this.times.shift();
+      this.values.shift();
+    }
   }
 }
+
+const NONE = new Series();
 
 /** Series by key; those of keys that are gone are forgotten. */
 export class SeriesMap {
@@ -102,7 +108,7 @@ export class SeriesMap {
     this.series = kept;
   }
 
-  points(key: string): [number, number][] {
-    return this.series.get(key)?.points ?? [];
+  of(key: string): Series {
+    return this.series.get(key) ?? NONE;
   }
 }

@@ -1,16 +1,17 @@
-// A live picture of a stream. Pictures play while they are seen, a few at a time.
+// A small live picture of a stream, without sound. Pictures play while they are seen, a few at a time.
 
-import type Mpegts from "mpegts.js";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { isDecodable, nameOf } from "../player/decodable";
-import { loadMpegts } from "../player/flvplay";
-import { type PlayPath, type StreamRow, ask } from "./api";
+import { type Phase, Playback } from "../player/playback";
+import { type Play, type StreamRow, ask } from "./api";
 import { Icon } from "./icons";
-import { flvPath, pathUrl, streamOrigin, vhostOf, vhostQuery } from "./site";
+import { sourceOfRow, vhostOf } from "./site";
 
 /** Pictures that play at the same time: each decodes, and takes a connection. */
 const PLAYING_MAX = 9;
+
+/** Between two questions for the paths of a stream, ms. */
+const RETRY_MS = 5000;
 
 const playing = new Set<object>();
 const waiting: { turn: object; begin: () => void }[] = [];
@@ -36,130 +37,69 @@ function leave(turn: object): void {
   }
 }
 
-export type PreviewState = "waiting" | "playing" | "unplayable" | "ended";
+export type PreviewState = "waiting" | "playing" | "unplayable";
 
-interface Props {
-  stream: StreamRow;
-  /** With sound, and controls of the browser. */
-  whole?: boolean;
-  /** Plays a moment that has sound. */
-  muted?: boolean;
-}
+const STATES: Record<Phase, PreviewState> = {
+  idle: "waiting", connecting: "waiting", playing: "playing", stalled: "playing", paused: "playing", blocked: "unplayable", waiting: "unplayable",
+  over: "unplayable",
+};
 
 /** The stream as a muted picture; a stream without pictures is a symbol. */
-export function Preview({ stream, whole = false, muted = true }: Props) {
+export function Preview({ stream }: { stream: StreamRow }) {
   const video = useRef<HTMLVideoElement>(null);
-  const [state, setState] = useState<PreviewState>("waiting");
+  const [playback, setPlayback] = useState<Playback | null>(null);
   const [why, setWhy] = useState("");
-  const [seen, setSeen] = useState(whole);
+  const [seen, setSeen] = useState(false);
   const alive = stream.publish.active;
+  const pictured = stream.video !== null;
   useEffect(() => {
     const at = video.current;
-    if (!at || whole) return undefined;
+    if (!at) return undefined;
     const watch = new IntersectionObserver((entries) => setSeen(entries[0]?.isIntersecting ?? false), { threshold: 0.2 });
     watch.observe(at);
     return () => watch.disconnect();
-  }, [whole, stream.video !== null]);
+  }, [pictured]);
   useEffect(() => {
     const at = video.current;
     if (!at || !seen || !alive) return undefined;
+    const made = new Playback(at);
     const turn = {};
     let over = false;
-    let player: Mpegts.Player | undefined;
     let timer = 0;
-    let failures = 0;
-    const close = () => {
-      const closed = player;
-      player = undefined;
-      // What tells of an error goes on behind this call, and must find its player.
-      setTimeout(() => closed?.destroy());
-    };
-    const fail = (sentence: string) => {
-      if (over) return;
-      close();
-      failures += 1;
-      setWhy(sentence);
-      setState("unplayable");
-      timer = window.setTimeout(() => void begin(), Math.min(30_000, 2000 * 2 ** failures));
-    };
     const begin = async () => {
       try {
-        const [mpegts, { paths, vhost }] = await Promise.all([
-          loadMpegts(),
-          ask<{ paths: PlayPath[]; vhost: string }>(`streams/${stream.id}/play`),
-        ]);
+        const source = sourceOfRow({ ...stream, audio: null }, await ask<Play>(`streams/${stream.id}/play`), stream.audio ? "only=video" : "");
         if (over) return;
-        const path = flvPath(paths);
-        const base = streamOrigin(true);
-        if (!mpegts.isSupported() || !path || !base) {
-          fail(!path ? "no FLV mount plays it" : !base ? "http_server is off" : "this browser has no Media Source Extensions");
-          return;
-        }
-        const heard = whole && stream.audio !== null && isDecodable(stream.audio.codec);
-        const only = heard || !stream.video || !stream.audio ? "" : "only=video";
-        player = mpegts.createPlayer(
-          {
-            type: "flv",
-            isLive: true,
-            url: pathUrl(base, path.path, vhostQuery(vhost, only)),
-            hasAudio: stream.audio !== null && !only,
-            hasVideo: stream.video !== null,
-          },
-          {
-            enableWorker: false,
-            enableStashBuffer: false,
-            liveBufferLatencyChasing: true,
-            liveBufferLatencyMaxLatency: 1.5,
-            liveBufferLatencyMinRemain: 0.3,
-            autoCleanupSourceBuffer: true,
-            autoCleanupMaxBackwardDuration: 12,
-            autoCleanupMinBackwardDuration: 6,
-          },
-        );
-        player.on(mpegts.Events.ERROR, (kind: string, detail: string) => {
-          fail(kind === mpegts.ErrorTypes.MEDIA_ERROR ? "this browser cannot go on with its media" : detail);
-        });
-        player.on(mpegts.Events.LOADING_COMPLETE, () => fail("the stream ended"));
-        player.attachMediaElement(at);
-        player.load();
-        await player.play();
+        setWhy(typeof source === "string" ? source : "");
+        if (typeof source === "object") made.play(source);
       } catch (error) {
-        if (error instanceof DOMException && error.name === "AbortError") return;
-        fail(error instanceof Error ? error.message : "it cannot be played");
+        if (over) return;
+        setWhy((error as Error).message);
+        timer = window.setTimeout(() => void begin(), RETRY_MS);
       }
     };
-    const codec = (stream.video ?? stream.audio)?.codec;
-    if (codec && !isDecodable(codec)) {
-      setWhy(`this browser does not decode ${nameOf(codec)}`);
-      setState("unplayable");
-      return () => setState("waiting");
-    }
-    const moved = () => {
-      failures = 0;
-      setWhy("");
-      setState("playing");
-    };
-    at.addEventListener("playing", moved);
+    setPlayback(made);
     enter(turn, () => void begin());
     return () => {
       over = true;
       clearTimeout(timer);
-      at.removeEventListener("playing", moved);
-      close();
+      made.close();
       leave(turn);
-      setState("waiting");
+      setPlayback(null);
     };
-  }, [seen, alive, stream.id, stream.video?.codec, stream.audio?.codec, whole]);
-  const locked = vhostOf(stream.vhost)?.auth.includes("play");
+  }, [seen, alive, stream.id, stream.video?.codec, stream.audio?.codec]);
+  const state = why ? "unplayable" : STATES[playback?.phase.value ?? "idle"];
+  const said = vhostOf(stream.vhost)?.auth.includes("play") ? "Playing needs a token" : why || playback?.message.value;
   return (
     <div class={`preview ${state}`} data-state={state}>
-      {(stream.video || whole) && (
-        <video ref={video} muted={muted} playsInline controls={whole} aria-label={`Live picture of ${stream.url}`} />
-      )}
+      {pictured ? <video ref={video} muted playsInline aria-label={`Live picture of ${stream.url}`} /> : alive && <Icon name="sound" size={44} />}
       {!alive && <p class="over">The publisher is away</p>}
-      {alive && !stream.video && !whole && <Icon name="sound" size={44} />}
-      {alive && stream.video && state === "waiting" && <span class="spinner" role="presentation" />}
-      {alive && state === "unplayable" && <p class="over">{locked ? "Playing needs a token" : why}</p>}
+      {alive && pictured && state === "waiting" && <span class="spinner" role="presentation" />}
+      {alive && state === "unplayable" && (
+        <p class="over" title={said}>
+          {said}
+        </p>
+      )}
     </div>
   );
 }

@@ -2,7 +2,9 @@
 
 import { computed, signal } from "@preact/signals";
 
-import { type ApiSettings, type Listener, type PlayPath, type VhostRow, ask } from "./api";
+import { tellClock } from "../live/streams";
+import type { Source } from "../player/source";
+import { type ApiSettings, type Listener, type Play, type StreamRow, type Summary, type VhostRow, ask } from "./api";
 
 export const listeners = signal<Listener[]>([]);
 export const vhosts = signal<VhostRow[]>([]);
@@ -24,10 +26,13 @@ export const readOnly = computed(() => viewOnly.value || (apiSettings.value?.rea
 export const DEFAULT_VHOST = "__defaultVhost__";
 
 export async function loadSite(): Promise<void> {
+  const asked = performance.now();
+  const clock = ask<{ data: Summary }>("summaries").then(({ data }) => tellClock(data.now_ms, performance.now() - asked));
   const [ports, found, raw] = await Promise.all([
     ask<{ listeners: Listener[] }>("listeners"),
     ask<{ vhosts: VhostRow[] }>("vhosts"),
     ask<{ http_api: ApiSettings }>("raw?rpc=raw"),
+    clock,
   ]);
   listeners.value = ports.listeners;
   vhosts.value = found.vhosts;
@@ -55,9 +60,9 @@ function streamPort(): Listener | undefined {
 }
 
 /** Beginning of the URLs of streams; empty where no port has them. */
-export function streamOrigin(socket = false): string {
+export function streamOrigin(): string {
   const at = streamPort();
-  return at ? origin(socket ? at.scheme.replace("http", "ws") : at.scheme, at.port) : "";
+  return at ? origin(at.scheme, at.port) : "";
 }
 
 /** `?vhost=...` where the host of this page stands for another vhost. */
@@ -70,7 +75,17 @@ export function pathUrl(base: string, path: string, query = ""): string {
   return base + path.split("/").map(encodeURIComponent).join("/") + query;
 }
 
-/** The path for a preview: FLV, which needs no other request. */
-export function flvPath(paths: PlayPath[]): PlayPath | undefined {
-  return paths.find((each) => each.container === "flv" && !each.refusal);
+/** What a player of this page plays of *stream*; a sentence where there is nothing. *more*: of the query. */
+export function sourceOfRow(stream: StreamRow, { paths, vhost }: Play, more = ""): Source | string {
+  const base = streamOrigin();
+  if (!base) return "http_server is off";
+  const url = (container: string) => {
+    const found = paths.find((each) => each.container === container && !each.refusal);
+    return found && pathUrl(base, found.path, vhostQuery(vhost, more));
+  };
+  const flv = url("flv");
+  const hls = url("hls");
+  if (!flv && !hls) return "No mount of HTTP plays it";
+  const urls: Source["urls"] = { ...(flv ? { ws: flv.replace(/^http/, "ws"), http: flv } : {}), ...(hls ? { hls } : {}) };
+  return { title: stream.url, urls, stream };
 }

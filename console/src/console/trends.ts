@@ -3,21 +3,28 @@
 import { useRef } from "preact/hooks";
 
 import { type Trends, ask } from "./api";
-import type { Point } from "./chart";
-import { type Polled, usePoll } from "./poll";
+import { usePoll } from "./poll";
 
 const SPAN_MS = 3_600_000;
 
-export function useTrends(): Polled<Trends> {
-  const kept = useRef<Trends | null>(null);
-  return usePoll(async () => {
+const NONE: Trends = {
+  step_seconds: 5, time_ms: [], cpu: [], machine_cpu: [], memory_bytes: [], streams: [], publishers: [], players: [], connections: [],
+  recv_kbps: [], send_kbps: [],
+};
+
+export function useTrends(): Trends {
+  const kept = useRef(NONE);
+  const { value } = usePoll(async () => {
     const before = kept.current;
-    const after = before?.time_ms[before.time_ms.length - 1] ?? 0;
+    const after = before.time_ms[before.time_ms.length - 1] ?? 0;
     const { trends } = await ask<{ trends: Trends }>(`trends?after=${after}`);
+    // Charts show percent of a core and of the machine.
+    for (const key of ["cpu", "machine_cpu"] as const) trends[key] = trends[key].map((part) => part * 100);
     // A server that was started anew has a clock that goes on, and samples of its own.
-    kept.current = before ? joined(before, trends) : trends;
+    kept.current = joined(before, trends);
     return kept.current;
   }, 5);
+  return value ?? NONE;
 }
 
 function joined(before: Trends, after: Trends): Trends {
@@ -25,11 +32,7 @@ function joined(before: Trends, after: Trends): Trends {
   const from = before.time_ms.findIndex((time) => time > newest - SPAN_MS);
   const both = { step_seconds: after.step_seconds } as Trends;
   for (const key of Object.keys(before) as (keyof Trends)[]) {
-    if (key !== "step_seconds") both[key] = [...before[key].slice(Math.max(0, from)), ...after[key]];
+    if (key !== "step_seconds") both[key] = before[key].slice(Math.max(0, from)).concat(after[key]);
   }
   return both;
-}
-
-export function points(trends: Trends | null, key: Exclude<keyof Trends, "step_seconds">, times = 1): Point[] {
-  return trends ? trends.time_ms.map((time, index) => [time, (trends[key][index] ?? 0) * times]) : [];
 }

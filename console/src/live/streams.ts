@@ -50,10 +50,17 @@ export const listing = signal<Listing | null>(null);
 /** Why the last question failed; empty where it was answered. */
 export const failure = signal("");
 
-/** How far the clock of the server is ahead of this one, ms. */
-export const clockAhead = signal(0);
+/** How far the clock of the server is ahead of this one, ms; null: not known. */
+export const clockAhead = signal<number | null>(null);
 
 let nearest = Infinity;
+
+/** Take the clock of the server from an answer that *took* so many ms: the one with the shortest way says most. */
+export function tellClock(now: number, took: number): void {
+  if (took >= nearest) return;
+  nearest = took;
+  clockAhead.value = now + took / 2 - Date.now();
+}
 
 async function ask(address: string): Promise<void> {
   const asked = performance.now();
@@ -62,11 +69,7 @@ async function ask(address: string): Promise<void> {
     if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
     const said = (await answer.json()) as Listing;
     const took = performance.now() - asked;
-    // The answer with the shortest way says most about the clock.
-    if (took < nearest) {
-      nearest = took;
-      clockAhead.value = said.now_ms + took / 2 - Date.now();
-    }
+    tellClock(said.now_ms, took);
     listing.value = said;
     failure.value = "";
   } catch (error) {

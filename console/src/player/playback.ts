@@ -358,7 +358,8 @@ export class Playback {
     const now = performance.now();
     const fps = frames >= this.#frames.count ? ((frames - this.#frames.count) * 1000) / (now - this.#frames.at) : 0;
     this.#frames = { count: frames, at: now };
-    const clocked = this.#flv?.clock.delay(video.currentTime, Date.now() + clockAhead.value) ?? null;
+    const ahead = clockAhead.value;
+    const clocked = ahead === null ? null : (this.#flv?.clock.delay(video.currentTime, Date.now() + ahead) ?? null);
     const estimate = this.#flv ? this.#chase.ahead * 1000 : (this.#hls?.delay ?? null);
     const before = this.facts.value;
     this.facts.value = {

@@ -10,8 +10,8 @@ export const WAYS: Record<Way, string> = { ws: "WebSocket-FLV", http: "HTTP-FLV"
 export interface Source {
   title: string;
   urls: Partial<Record<Way, string>>;
-  /** As the list has it; null for a pasted address. */
-  stream: LiveStream | null;
+  /** As the server has it; null for a pasted address. */
+  stream: (Pick<LiveStream, "video" | "audio"> & { rtmp?: string }) | null;
 }
 
 /** The name of a stream in addresses of pages. */

@@ -3,13 +3,13 @@
 import { useRef, useState } from "preact/hooks";
 
 import { type LogLine, type PublisherRow, type StreamRow, type Summary, ask, askAll, troublesOf } from "../api";
-import { type Point, Spark, TimeChart } from "../chart";
+import { Spark, TimeChart } from "../chart";
 import { bitRate, bitRateParts, bytes, bytesParts, clock, count, decimal, percent, span } from "../format";
 import { Empty, Note, Trouble } from "../parts";
 import { usePoll } from "../poll";
 import { link } from "../route";
 import { StreamCard } from "../streamcard";
-import { points, useTrends } from "../trends";
+import { useTrends } from "../trends";
 
 interface Now {
   summary: Summary;
@@ -30,7 +30,7 @@ const SPANS: [string, number][] = [
 export function Overview() {
   const before = useRef<{ at: number; received: number; sent: number } | null>(null);
   const [shown, setShown] = useState(900_000);
-  const { value: trends } = useTrends();
+  const trends = useTrends();
   const { value: now, error } = usePoll<Now>(async () => {
     const [{ data }, streams, publishers, clients, errors] = await Promise.all([
       ask<{ data: Summary }>("summaries"),
@@ -63,11 +63,11 @@ export function Overview() {
     <>
       <Trouble error={error} />
       <section class="tiles" aria-label="Now">
-        <Tile label="Live streams" value={count(now.streams.total)} href={link("streams")} trend={points(trends, "streams")} tone="c1" />
-        <Tile label="Players" value={count(now.players)} href={link("players")} trend={points(trends, "players")} tone="c2" />
-        <Tile label="Sent" value={outValue} unit={outUnit} note={`${bitRate(now.recvKbps)} received`} trend={points(trends, "send_kbps")} tone="c3" />
-        <Tile label="CPU" value={decimal(self.cpu_percent * 100)} unit="% of a core" note={`machine ${percent(system.cpu_percent)}`} trend={points(trends, "cpu", 100)} tone="c4" />
-        <Tile label="Memory" value={memory} unit={memoryUnit} note={`${percent(self.mem_percent)} of ${bytes(system.mem_ram_kbyte * 1024)}`} trend={points(trends, "memory_bytes")} tone="c1" />
+        <Tile label="Live streams" value={count(now.streams.total)} href={link("streams")} times={trends.time_ms} values={trends.streams} tone="c1" />
+        <Tile label="Players" value={count(now.players)} href={link("players")} times={trends.time_ms} values={trends.players} tone="c2" />
+        <Tile label="Sent" value={outValue} unit={outUnit} note={`${bitRate(now.recvKbps)} received`} times={trends.time_ms} values={trends.send_kbps} tone="c3" />
+        <Tile label="CPU" value={decimal(self.cpu_percent * 100)} unit="% of a core" note={`machine ${percent(system.cpu_percent)}`} times={trends.time_ms} values={trends.cpu} tone="c4" />
+        <Tile label="Memory" value={memory} unit={memoryUnit} note={`${percent(self.mem_percent)} of ${bytes(system.mem_ram_kbyte * 1024)}`} times={trends.time_ms} values={trends.memory_bytes} tone="c1" />
       </section>
       <section aria-labelledby="live">
         <header class="section">
@@ -114,26 +114,28 @@ export function Overview() {
         <div class="charts">
           <TimeChart
             title="Bandwidth"
+            times={trends.time_ms}
             span={shown}
             format={bitRate}
             least={100}
             lines={[
-              { name: "sent", tone: "c3", points: points(trends, "send_kbps") },
-              { name: "received", tone: "c1", points: points(trends, "recv_kbps") },
+              { name: "sent", tone: "c3", values: trends.send_kbps },
+              { name: "received", tone: "c1", values: trends.recv_kbps },
             ]}
           />
-          <TimeChart title="Players" span={shown} format={count} least={4} lines={[{ name: "players", tone: "c2", points: points(trends, "players") }]} />
+          <TimeChart title="Players" times={trends.time_ms} span={shown} format={count} least={4} lines={[{ name: "players", tone: "c2", values: trends.players }]} />
           <TimeChart
             title="CPU"
+            times={trends.time_ms}
             span={shown}
             format={(value) => `${decimal(value)} %`}
             least={10}
             lines={[
-              { name: "this process", tone: "c4", points: points(trends, "cpu", 100) },
-              { name: "machine", tone: "c2", points: points(trends, "machine_cpu", 100) },
+              { name: "this process", tone: "c4", values: trends.cpu },
+              { name: "machine", tone: "c2", values: trends.machine_cpu },
             ]}
           />
-          <TimeChart title="Memory" span={shown} format={bytes} least={1 << 20} unit={1 << 20} lines={[{ name: "resident", tone: "c1", points: points(trends, "memory_bytes") }]} />
+          <TimeChart title="Memory" times={trends.time_ms} span={shown} format={bytes} least={1 << 20} unit={1 << 20} lines={[{ name: "resident", tone: "c1", values: trends.memory_bytes }]} />
         </div>
       </section>
       {now.errors.length > 0 && (
@@ -166,11 +168,12 @@ interface TileProps {
   unit?: string;
   note?: string;
   href?: string;
-  trend: Point[];
+  times: number[];
+  values: number[];
   tone: string;
 }
 
-function Tile({ label, value, unit, note, href, trend, tone }: TileProps) {
+function Tile({ label, value, unit, note, href, times, values, tone }: TileProps) {
   const inner = (
     <>
       <span class="label">{label}</span>
@@ -179,7 +182,7 @@ function Tile({ label, value, unit, note, href, trend, tone }: TileProps) {
         {unit && <small> {unit}</small>}
       </span>
       <span class="muted">{note ?? "\u00a0"}</span>
-      <Spark points={trend.slice(-60)} tone={tone} width={160} height={36} />
+      <Spark times={times} values={values} newest={60} tone={tone} width={160} height={36} />
     </>
   );
   return href ? (

@@ -72,7 +72,7 @@ export function Publishers() {
                   {rate}
                   <small> {unit}</small>
                 </span>
-                <Spark points={rates.current.points(each.id)} width={220} height={40} />
+                <Spark times={rates.current.of(each.id).times} values={rates.current.of(each.id).values} width={220} height={40} />
               </div>
               {each.active && (
                 <dl class="figures">

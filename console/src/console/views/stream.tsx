@@ -2,18 +2,18 @@
 
 import { useRef, useState } from "preact/hooks";
 
-import { type PlayPath, type PublisherRow, type StreamRow, ask, askAll, playersOf } from "../api";
+import { Stage } from "../../player/stage";
+import { CopyLine } from "../../ui/copy";
+import { type Play, type PublisherRow, type StreamRow, ask, askAll, playersOf } from "../api";
 import { Spark } from "../chart";
 import { ClipMaker } from "../clipmaker";
 import { audioText, bitRate, bytes, count, decimal, milliseconds, span, videoText } from "../format";
 import { Icon } from "../icons";
 import { Badge, Confirm, Figure, Note, Trouble } from "../parts";
-import { CopyLine } from "../../ui/copy";
 import { Series, usePoll } from "../poll";
-import { Preview } from "../preview";
 import { QrCode } from "../qr";
 import { link } from "../route";
-import { origin, listeners, pathUrl, readOnly, streamOrigin, vhostOf, vhostQuery } from "../site";
+import { origin, listeners, pathUrl, readOnly, sourceOfRow, streamOrigin, vhostOf, vhostQuery } from "../site";
 
 interface Recorder {
   recording: boolean;
@@ -25,20 +25,19 @@ interface Recorder {
 interface Whole {
   stream: StreamRow;
   publisher: PublisherRow | undefined;
-  play: { paths: PlayPath[]; vhost: string };
+  play: Play;
   recorder: Recorder | null;
 }
 
 export function Stream({ id }: { id: string }) {
   const rate = useRef(new Series(90));
-  const [muted, setMuted] = useState(true);
   const [dropping, setDropping] = useState(false);
   const { value, error, again } = usePoll<Whole>(
     async () => {
       const [{ stream }, publishers, play] = await Promise.all([
         ask<{ stream: StreamRow }>(`streams/${id}`),
         askAll<PublisherRow>(`publishers?stream=${id}`, "publishers", 10),
-        ask<{ paths: PlayPath[]; vhost: string }>(`streams/${id}/play`),
+        ask<Play>(`streams/${id}/play`),
       ]);
       const query = vhostQuery(play.vhost);
       const recorder = await ask<Recorder>(`${pathUrl("", `/flv/record/status/${stream.app}/${stream.name}`)}${query}`).catch(() => null);
@@ -60,6 +59,7 @@ export function Stream({ id }: { id: string }) {
   const { stream, publisher, play, recorder } = value;
   const vhost = vhostOf(stream.vhost);
   const base = streamOrigin();
+  const source = sourceOfRow(stream, play);
   return (
     <div class="streamview">
       <header class="section">
@@ -74,14 +74,7 @@ export function Stream({ id }: { id: string }) {
       <Trouble error={error} />
       <div class="twofold">
         <div>
-          <div class="screen card">
-            <Preview key={stream.id} stream={stream} whole muted={muted} />
-            {stream.audio && (
-              <button type="button" class="soundbutton" onClick={() => setMuted(!muted)} aria-pressed={!muted}>
-                <Icon name={muted ? "muted" : "sound"} /> {muted ? "Sound on" : "Sound off"}
-              </button>
-            )}
-          </div>
+          {typeof source === "string" ? <Note tone="info">{source}</Note> : <Stage source={source} wanted="" />}
           <dl class="figures card">
             <Figure label="Picture" value={videoText(stream.video) || "none"} />
             <Figure label="Sound" value={audioText(stream.audio) || "none"} />
@@ -94,7 +87,7 @@ export function Stream({ id }: { id: string }) {
             <div class="figure wide">
               <dt>Bit rate in</dt>
               <dd>
-                {bitRate(publisher?.kbps.recv_30s ?? 0)} <Spark points={rate.current.points} />
+                {bitRate(publisher?.kbps.recv_30s ?? 0)} <Spark times={rate.current.times} values={rate.current.values} />
               </dd>
             </div>
           </dl>
