@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import re
+import shutil
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -147,6 +148,20 @@ async def test_a_hashed_file_is_sent_in_each_encoding_and_kept_for_ever(built, t
 
 
 @looped
+async def test_pages_that_are_replaced_under_a_running_server_stay_what_they_were(built, tmp_path):
+    async with site(built, tmp_path) as get:
+        before = await get("/players/")
+        shutil.rmtree(built)
+        (built / "pages").mkdir(parents=True)
+        (built / "pages/player-d4e5f6.js").write_bytes(b"newer")
+        assert (await get("/players/"))[2] == before[2] == b"player"
+        assert (await get("/players/", f"If-None-Match: {before[1]['etag']}"))[0] == 304
+        for field, body in (("X: y", b"script"), ("Accept-Encoding: br", b"br of script")):
+            assert (await get(f"/{SCRIPT}", field))[2] == body
+        assert (await get("/pages/player-d4e5f6.js"))[0] == 404
+
+
+@looped
 async def test_a_page_is_asked_for_again_and_runs_nothing_but_files(built, tmp_path):
     async with site(built, tmp_path) as get:
         for path, body in (
@@ -253,9 +268,9 @@ def test_what_the_player_page_loads_stays_small():
     while waiting:
         path = waiting.pop()
         seen.add(path)
-        text = Path(built[path].path).read_text()
+        text = built[path].body("").decode(errors="replace")
         # Scripts that are loaded only when they are needed count too.
         named = (other for other in built if other.endswith((".js", ".css")) and Path(other).name in text)
         waiting += [other for other in named if other not in seen and other not in waiting]
     assert len(seen) > 4
-    assert sum(Path(f"{built[path].path}.gz").stat().st_size for path in seen) < 350 * 1024
+    assert sum(len(built[path].body("gzip")) for path in seen) < 350 * 1024

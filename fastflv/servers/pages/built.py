@@ -1,11 +1,14 @@
-"""The pages as npm has built them: which files there are, and in which encodings.
+"""The pages as npm has built them: which files there are, in which encodings, and their bytes.
 
 `console/` at the top of the sources is the npm project. Its build writes them below `fastflv/console`, where the paths of files are
-those of URLs. A file in `static/` has a hash of its content in its name.
+those of URLs. A file in `pages/` has a hash of its content in its name.
+
+A server reads them once, when it starts: pages that are installed while it runs are those of another version, and have other names.
 """
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,14 +30,21 @@ INDEX: Final = "index.html"
 class BuiltFile:
     """One file, in all its encodings."""
 
-    path: str
-    "In the file system."
+    name: str
 
     hashed: bool
     "Its name has a hash of its content, so it never changes."
 
     validators: Mapping[str, Validators]
     "By encoding; empty for the file as it is."
+
+    bodies: Mapping[str, bytes]
+    "By encoding. A file that is kept in `gzip` is not kept as it is: few clients ask for that, and it is two thirds of all bytes."
+
+    def body(self, encoding: str) -> bytes:
+        """Return the bytes in one of the encodings, or as it is."""
+        found = self.bodies.get(encoding)
+        return gzip.decompress(self.bodies["gzip"]) if found is None else found
 
 
 def find_built(folder: Path = FOLDER) -> dict[str, BuiltFile]:
@@ -44,14 +54,18 @@ def find_built(folder: Path = FOLDER) -> dict[str, BuiltFile]:
         for name in names:
             if name.endswith(tuple(ENCODINGS.values())):
                 continue
-            path = os.path.join(directory, name)
-            url = "/" + Path(path).relative_to(folder).as_posix()
-            endings = {"": "", **{key: end for key, end in ENCODINGS.items() if name + end in names}}
-            validators = {key: _validators(path + end) for key, end in endings.items()}
-            found[url.removesuffix(INDEX)] = BuiltFile(path, url.startswith(PAGE_FILES), validators)
+            path = Path(directory, name)
+            url = "/" + path.relative_to(folder).as_posix()
+            files = {
+                "": path,
+                **{key: Path(f"{path}{end}") for key, end in ENCODINGS.items() if name + end in names},
+            }
+            validators = {key: _validators(each) for key, each in files.items()}
+            bodies = {key: each.read_bytes() for key, each in files.items() if key or "gzip" not in files}
+            found[url.removesuffix(INDEX)] = BuiltFile(name, url.startswith(PAGE_FILES), validators, bodies)
     return found
 
 
-def _validators(path: str) -> Validators:
-    status = os.stat(path)
+def _validators(path: Path) -> Validators:
+    status = path.stat()
     return Validators.of_file(status.st_size, status.st_mtime_ns, status.st_ino)

@@ -114,13 +114,12 @@ def _send(exchange: Exchange, file: BuiltFile) -> None:
     if not file.hashed:
         headers["Content-Security-Policy"] = policy(request.path, request.host)
         headers["Referrer-Policy"] = "same-origin"
-    head = Response(content_type=media_type(file.path), headers=headers)
+    answer = Response(content_type=media_type(file.name), headers=headers)
     if is_unmodified(request.headers, validators):
-        head.status = 304
-        exchange.respond(head)
-        return
-    absent = Response.of_text(404, "the installed file of the page is gone; install fastflv again")
-    exchange.respond_file(head, file.path + ENCODINGS.get(encoding, ""), missing=absent)
+        answer.status = 304
+    else:
+        answer.body = file.body(encoding)
+    exchange.respond(answer)
 
 
 def _move(exchange: Exchange, address: str, status: int) -> None:
