@@ -7,19 +7,18 @@ import { LiveClock, type RateMeter } from "./facts";
 import { type Feed, openFeed } from "./feed";
 import { AUDIO, FlvTags, SCRIPT, type Tag, VIDEO, readAudio, readVideo } from "./flvtags";
 import { PcmSound } from "./pcm";
+import { loadedOnce } from "./script";
 
 type Module = typeof Mpegts;
-let loading: Promise<Module> | null = null;
 
-/** Load mpegts.js once; pages that will play begin early. */
-export function loadMpegts(): Promise<Module> {
-  loading ??= import("mpegts.js").then(({ default: mpegts }) => {
+/** Load mpegts.js; pages that will play begin early. */
+export const loadMpegts = loadedOnce(() =>
+  import("mpegts.js").then(({ default: mpegts }): Module => {
     mpegts.LoggingControl.enableAll = false;
     mpegts.LoggingControl.enableError = false;
     return mpegts;
-  });
-  return loading;
-}
+  }),
+);
 
 export interface FlvEvents {
   /** The attempt is over. */

@@ -3,13 +3,9 @@ import type Hls from "hls.js/light";
 import { HAS_MSE } from "./decodable";
 import { type Ending, endingOfAnswer } from "./ending";
 import type { RateMeter } from "./facts";
+import { loadedOnce } from "./script";
 
-let loading: Promise<typeof Hls> | null = null;
-
-function loadHls(): Promise<typeof Hls> {
-  loading ??= import("hls.js/light").then((module) => module.default);
-  return loading;
-}
+const loadHls = loadedOnce(() => import("hls.js/light").then((module): typeof Hls => module.default));
 
 /** A network error is tried again this often before the attempt is over. */
 const TRIES = 2;

@@ -12,7 +12,7 @@ import { Single } from "./single";
 import { Wall } from "./wall";
 
 // Before the list is there, since all of the page waits for both.
-if (HAS_MSE) void loadMpegts();
+if (HAS_MSE) loadMpegts().catch(() => undefined);
 
 function Players() {
   useEffect(() => follow("streams.json", address.value.rest), []);

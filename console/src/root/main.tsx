@@ -13,7 +13,7 @@ import { CopyLine } from "../ui/copy";
 import { Header } from "../ui/header";
 import "./root.css";
 
-if (HAS_MSE) void loadMpegts();
+if (HAS_MSE) loadMpegts().catch(() => undefined);
 
 /** What the viewer brings, such as a token: it goes along. */
 const BROUGHT = location.search.slice(1);
