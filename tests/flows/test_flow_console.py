@@ -417,7 +417,7 @@ def test_a_page_that_is_older_than_its_server_loads_anew_when_a_script_is_gone(
 
 
 @pytest.mark.slow
-def test_an_address_to_publish_can_be_read_on_a_phone(site: ChangingServer, chromium: PageDriver) -> None:
+def test_addresses_and_settings_can_be_read_on_a_phone(site: ChangingServer, chromium: PageDriver) -> None:
     chromium.run("await page.setViewportSize(args);", width=PHONE[0], height=PHONE[1])
     visit(chromium, site, "publish")
     wide = chromium.run("""
@@ -425,6 +425,13 @@ def test_an_address_to_publish_can_be_read_on_a_phone(site: ChangingServer, chro
         return await Promise.all(all.map(async (each) => (await each.boundingBox()).width));
     """)
     assert len(wide) > 4 and min(wide) > 200, wide
+    visit(chromium, site, "configuration")
+    high = chromium.run("""
+        await page.locator(".settings .source").first().waitFor();
+        const all = await page.locator(".settings .source").all();
+        return await Promise.all(all.map(async (each) => (await each.boundingBox()).height));
+    """)
+    assert high and max(high) < 50, high
 
 
 @pytest.mark.slow

@@ -120,17 +120,15 @@ export function TimeChart({ title, times, lines, format, span: longest, least = 
       >
         <svg width={width} height={HEIGHT} aria-hidden="true">
           {[0, 0.5, 1].map((part) => (
-            <g key={part}>
-              <line class="grid" x1={PAD.left} x2={width - PAD.right} y1={y(top * part)} y2={y(top * part)} />
-              {part > 0 && (
-                <text class="tick" x={width - PAD.right} y={y(top * part) + 12} text-anchor="end">
-                  {format(top * part)}
-                </text>
-              )}
-            </g>
+            <line key={part} class="grid" x1={PAD.left} x2={width - PAD.right} y1={y(top * part)} y2={y(top * part)} />
           ))}
           {lines.map((line) => (
             <Curve key={line.name} times={times} line={line} first={first} x={x} y={y} gap={Math.max(GAP_MS, span / 20)} filled={lines.length < 3} />
+          ))}
+          {[0.5, 1].map((part) => (
+            <text key={part} class="tick" x={width - PAD.right} y={y(top * part) + 12} text-anchor="end">
+              {format(top * part)}
+            </text>
           ))}
           {newest > 0 && (
             <>

@@ -123,7 +123,7 @@ export function Overview() {
               { name: "received", tone: "c1", values: trends.recv_kbps },
             ]}
           />
-          <TimeChart title="Players" times={trends.time_ms} span={shown} format={count} least={4} lines={[{ name: "players", tone: "c2", values: trends.players }]} />
+          <TimeChart title="Players" times={trends.time_ms} span={shown} format={count} least={4} unit={4} lines={[{ name: "players", tone: "c2", values: trends.players }]} />
           <TimeChart
             title="CPU"
             times={trends.time_ms}

@@ -115,14 +115,14 @@ export function Stream({ id }: { id: string }) {
             {base &&
               play.paths.map((each) =>
                 each.refusal ? null : (
-                  <CopyLine key={each.path} label={each.container.toUpperCase()} text={pathUrl(base, each.path, vhostQuery(play.vhost))} />
+                  <CopyLine key={each.path} wrap label={each.container.toUpperCase()} text={pathUrl(base, each.path, vhostQuery(play.vhost))} />
                 ),
               )}
             {listeners.value
               .filter((each) => each.scheme === "rtmp")
               .slice(0, 1)
               .map((each) => (
-                <CopyLine key="rtmp" label="RTMP" text={pathUrl(origin("rtmp", each.port), `/${stream.app}/${stream.name}`, vhostQuery(play.vhost))} />
+                <CopyLine key="rtmp" wrap label="RTMP" text={pathUrl(origin("rtmp", each.port), `/${stream.app}/${stream.name}`, vhostQuery(play.vhost))} />
               ))}
             {base && play.paths.some((each) => each.container === "hls") && (
               <details>
@@ -195,7 +195,7 @@ function RecordPart({ stream, recorder, vhost, again }: RecordProps) {
           <Badge tone="live">recording</Badge> {span(recorder.duration ?? 0)}, {bytes(recorder.size ?? 0)}
         </p>
       ) : (
-        <p class="muted">It is not recorded by a request of this API.</p>
+        <p class="muted">Nothing is recorded from here now.</p>
       )}
       {problem && <Note tone="bad">{problem}</Note>}
       <p class="actions start">
