@@ -1,15 +1,13 @@
 // Plays a recorded file, and cuts a part of it: the server sends it from keyframe to keyframe, with headers.
 
-import type Mpegts from "mpegts.js";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { loadMpegts } from "../player/flvplay";
 import { type Recording, authorization } from "./api";
 import { saveFile } from "./download";
+import { isFlv, openFilm, partAddress, recordingAddress } from "./film";
 import { timecode } from "./format";
 import { Icon } from "./icons";
 import { Dialog, Note } from "./parts";
-import { isFlv, partAddress, recordingAddress } from "./poster";
 
 interface Props {
   recording: Recording;
@@ -31,8 +29,7 @@ export function RecordingPlayer({ recording, query, onClose }: Props) {
     const element = video.current;
     if (!element) return undefined;
     let over = false;
-    let player: Mpegts.Player | undefined;
-    let made = "";
+    let close: (() => void) | undefined;
     const known = () => {
       if (Number.isFinite(element.duration)) {
         setLength(element.duration);
@@ -41,33 +38,15 @@ export function RecordingPlayer({ recording, query, onClose }: Props) {
     };
     element.addEventListener("durationchange", known);
     const begin = async () => {
-      if (flv) {
-        const mpegts = await loadMpegts();
-        if (over) return;
-        player = mpegts.createPlayer(
-          { type: "flv", isLive: false, url: address + query },
-          { enableWorker: false, headers: authorization() ? { Authorization: authorization() } : {} },
-        );
-        player.on(mpegts.Events.ERROR, (kind: string, detail: string) => setProblem(`${kind}: ${detail}`));
-        player.attachMediaElement(element);
-        player.load();
-      } else if (authorization()) {
-        // The element itself cannot send the password.
-        const answer = await fetch(address + query, { credentials: "omit", headers: { Authorization: authorization() } });
-        if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
-        made = URL.createObjectURL(await answer.blob());
-        if (!over) element.src = made;
-      } else {
-        element.src = address + query;
-      }
-      await element.play().catch(() => undefined);
+      close = await openFilm(element, address + query, flv, setProblem);
+      if (over) close();
+      else await element.play().catch(() => undefined);
     };
     begin().catch((error: Error) => setProblem(error.message));
     return () => {
       over = true;
       element.removeEventListener("durationchange", known);
-      player?.destroy();
-      if (made) URL.revokeObjectURL(made);
+      close?.();
     };
   }, [address, query, flv]);
   const [from, to] = part;
