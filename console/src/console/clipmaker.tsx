@@ -5,7 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { StreamRow, VhostRow } from "./api";
 import { fetchFile, saveFile } from "./download";
 import { span } from "./format";
-import { Icon } from "./icons";
+import { Icon } from "../ui/icon";
 import { Note } from "./parts";
 import { pathUrl, streamOrigin, vhostQuery } from "./site";
 

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 
 import { type ApiError, ask, locked, logIn } from "./api";
-import { Icon } from "./icons";
+import { Icon } from "../ui/icon";
 import { Note } from "./parts";
 
 export function Login({ onDone }: { onDone: () => void }) {

@@ -5,7 +5,7 @@ import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { type ApiError, authorization, locked, logOut, lostSince } from "./api";
-import { Icon, type IconName } from "./icons";
+import { Icon, type IconName } from "../ui/icon";
 import { Login } from "./login";
 import { Dialog, Note } from "./parts";
 import { link, route } from "./route";

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { type ApiError } from "./api";
-import { Icon, type IconName } from "./icons";
+import { Icon, type IconName } from "../ui/icon";
 
 interface DialogProps {
   title: string;

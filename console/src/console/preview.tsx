@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { type Phase, Playback } from "../player/playback";
 import { type Play, type StreamRow, ask } from "./api";
-import { Icon } from "./icons";
+import { Icon } from "../ui/icon";
 import { sourceOfRow, vhostOf } from "./site";
 
 /** Pictures that play at the same time: each decodes, and takes a connection. */

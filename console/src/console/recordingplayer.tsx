@@ -6,7 +6,7 @@ import { type Recording, authorization } from "./api";
 import { saveFile } from "./download";
 import { isFlv, openFilm, partAddress, recordingAddress } from "./film";
 import { timecode } from "./format";
-import { Icon } from "./icons";
+import { Icon } from "../ui/icon";
 import { Dialog, Note } from "./parts";
 
 interface Props {

@@ -2,7 +2,7 @@
 
 import { type PublisherRow, type StreamRow, playersOf, troublesOf } from "./api";
 import { audioText, bitRate, count, decimal, videoText } from "./format";
-import { Icon } from "./icons";
+import { Icon } from "../ui/icon";
 import { Badge } from "./parts";
 import { Preview } from "./preview";
 import { link } from "./route";

@@ -39,7 +39,7 @@ export function CopyLine({ label, text, wrap = false }: Props) {
       <span class="muted">{label}</span>
       <code tabIndex={0} class={wrap ? "wrap" : undefined}>{text}</code>
       <button type="button" aria-label={`Copy: ${label}`} onClick={() => void copyText(text).then(setDone)}>
-        <Icon name={done ? "done" : "copy"} size={17} />
+        <Icon name={done ? "check" : "copy"} size={17} />
         <span class="hidden" role="status">
           {done ? "copied" : ""}
         </span>

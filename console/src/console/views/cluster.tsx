@@ -2,7 +2,7 @@
 
 import { ask, askAll } from "../api";
 import { bitRate, bytes, count, milliseconds, span } from "../format";
-import { Icon } from "../icons";
+import { Icon } from "../../ui/icon";
 import { Badge, Empty, Figure, Note, Trouble } from "../parts";
 import { usePoll } from "../poll";
 import { link } from "../route";

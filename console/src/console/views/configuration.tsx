@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 
 import { type Notice, type Report, type Setting, ApiError, ask } from "../api";
-import { Icon } from "../icons";
+import { Icon } from "../../ui/icon";
 import { Badge, Note, Trouble } from "../parts";
 import { CopyLine } from "../../ui/copy";
 import { usePoll } from "../poll";

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { type LogLine, ask } from "../api";
 import { clock } from "../format";
-import { Icon } from "../icons";
+import { Icon } from "../../ui/icon";
 import { Empty, Note, Trouble } from "../parts";
 import { usePoll } from "../poll";
 

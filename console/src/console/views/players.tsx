@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 
 import { type ClientRow, type EndedRow, ask, askAll } from "../api";
 import { bitRate, bytes, day, milliseconds, outputText, span } from "../format";
-import { Icon } from "../icons";
+import { Icon } from "../../ui/icon";
 import { Badge, Confirm, Empty, Pager, Trouble } from "../parts";
 import { usePoll } from "../poll";
 import { link } from "../route";

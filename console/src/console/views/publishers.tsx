@@ -5,7 +5,7 @@ import { useRef, useState } from "preact/hooks";
 import { type PublisherRow, ask, askAll, troublesOf } from "../api";
 import { Spark } from "../chart";
 import { audioText, bitRateParts, bytes, decimal, milliseconds, outputText, span, videoText } from "../format";
-import { Icon } from "../icons";
+import { Icon } from "../../ui/icon";
 import { Badge, Confirm, Empty, Figure, Note, Pager, Trouble } from "../parts";
 import { SeriesMap, usePoll } from "../poll";
 import { link } from "../route";

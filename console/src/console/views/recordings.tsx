@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 
 import { type Recording, ask, askAll } from "../api";
 import { bytes, day, span } from "../format";
-import { Icon } from "../icons";
+import { Icon } from "../../ui/icon";
 import { Badge, Confirm, Empty, Pager, Trouble } from "../parts";
 import { usePoll } from "../poll";
 import { recordingAddress } from "../film";

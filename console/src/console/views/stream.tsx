@@ -8,7 +8,7 @@ import { type Play, type PublisherRow, type StreamRow, ask, askAll, playersOf } 
 import { Spark } from "../chart";
 import { ClipMaker } from "../clipmaker";
 import { audioText, bitRate, bytes, count, decimal, milliseconds, span, videoText } from "../format";
-import { Icon } from "../icons";
+import { Icon } from "../../ui/icon";
 import { Badge, Confirm, Figure, Note, Trouble } from "../parts";
 import { Series, usePoll } from "../poll";
 import { QrCode } from "../qr";
