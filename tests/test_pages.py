@@ -260,11 +260,12 @@ def test_the_lock_file_names_no_registry():
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]
 
 
-def test_what_the_player_page_loads_stays_small():
+@pytest.mark.parametrize("page", ["/players/", "/console/"])
+def test_what_a_page_loads_stays_small(page):
     built = find_built()
-    if "/players/" not in built:
+    if page not in built:
         pytest.skip("the pages are not built: make pages")
-    seen, waiting = set(), ["/players/"]
+    seen, waiting = set(), [page]
     while waiting:
         path = waiting.pop()
         seen.add(path)

@@ -87,6 +87,44 @@ def test_the_overview_shows_what_is_live_and_its_picture_moves(
 
 
 @pytest.mark.slow
+def test_an_hour_of_trends_costs_a_page_little_memory(site: ChangingServer, chromium: PageDriver) -> None:
+    # The page has half an hour of samples, then a whole one: what code and buffers take is in both.
+    code = """
+        const step = 5000;
+        const begun = Date.now() - 720 * step;
+        let [asked, known] = [0, 360];
+        await page.route("**/api/v1/trends?*", async (route) => {
+          const after = Number(new URL(route.request().url()).searchParams.get("after"));
+          const answer = await (await route.fetch()).json();
+          const times = [...Array(known).keys()].map((at) => begun + at * step).filter((time) => time > after);
+          const trends = { step_seconds: 5, time_ms: times };
+          for (const key of Object.keys(answer.trends)) {
+            if (!(key in trends)) trends[key] = times.map((time) => 100 + ((time / step) % 7) + (key === "cpu" ? 0.5 : 0));
+          }
+          await route.fulfill({ json: { ...answer, trends } });
+          asked += 1;
+        });
+        const settle = async () => {
+          for (const until = asked + 3; asked < until; ) await page.waitForTimeout(200);
+        };
+        const own = await context.newCDPSession(page);
+        const heap = async () => {
+          await own.send("HeapProfiler.collectGarbage");
+          return (await own.send("Runtime.getHeapUsage")).usedSize;
+        };
+        await page.goto(args.url);
+        await settle();
+        const before = await heap();
+        known = 720;
+        await settle();
+        return (await heap()) - before;
+    """
+    more = chromium.run(code, url=f"http://{HOST}:{site.api}/console/#/overview")
+    assert more < 180_000, more
+    print(f"half an hour of trends: {more / 1000:.0f} kB")
+
+
+@pytest.mark.slow
 def test_a_player_is_disconnected_by_its_button(site: ChangingServer, chromium: PageDriver) -> None:
     visit(chromium, site, "players")
     with Player(site.http, "/live/film.flv") as player:

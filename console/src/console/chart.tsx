@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { clock } from "./format";
 
-/** A line of a chart. Its values stand beside the times of the chart: an array of pairs costs ten times the memory. */
+/** A line of a chart. Its values stand beside the times of the chart: an array of pairs costs five times the memory. */
 export interface Line {
   name: string;
   /** Class of its colour: `c1` to `c4`. */
