@@ -49,6 +49,7 @@ def test_a_picture_plays_with_its_sound_near_the_live_edge(name: str, told: dict
     assert not player["errors"], player
     by_hls = form_of(name) in BY_HLS
     assert ["plays by HLS" in said for said in player["lacking"]] == [True] * by_hls, player
+    assert not player["unmute"], player
     if name != "video_only":
         assert not player["muted"], player
         assert player["heard"] > 1.5 if "law" in name else player["decoded"] > 1000, player

@@ -114,7 +114,7 @@ function Over({ playback, source, tile, frame, onOpen }: OverProps) {
         </div>
       ) : (
         <>
-          {silent.value && (
+          {silent.value && source.stream?.audio !== null && (
             <button
               type="button"
               class="unmute"
