@@ -358,6 +358,14 @@ def test_the_console_is_used_by_keyboard(site: ChangingServer, chromium: PageDri
     """)
     assert "Skip" in seen
     assert "film" in site.streams()
+    visit(chromium, site, "streams")
+    chromium.run("""
+        await page.locator(".streamcard").focus();
+        await page.keyboard.press("Enter");
+        await page.getByRole("button", { name: "Pause (k)" }).focus();
+        await page.keyboard.press("m");
+        await page.getByRole("button", { name: "Sound off" }).waitFor();
+    """)
     assert chromium.problems == []
 
 

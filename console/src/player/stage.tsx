@@ -46,7 +46,7 @@ export function Stage({ source, wanted, onReady, tile = false, onOpen, unmuted =
   }, [playback, key, wanted]);
 
   return (
-    <div class={tile ? "stage tile" : "stage"} ref={frame}>
+    <div class={tile ? "stage tile" : "stage"} ref={frame} onKeyDown={(event) => !tile && playback && onPlayerKey(event, playback, frame.current)}>
       <video ref={video} playsInline muted aria-label={`Stream ${source.title}`} onClick={() => (tile ? onOpen?.() : playback?.toggle())} />
       {playback && <Over playback={playback} source={source} tile={tile} frame={frame} onOpen={onOpen} />}
     </div>
@@ -202,7 +202,7 @@ export function fullScreen(frame: HTMLElement | null): void {
   else video?.webkitEnterFullscreen?.();
 }
 
-/** The keys of a player; *wanted*: the element that they are for. */
+/** The keys of a player, which is in *frame*. */
 export function onPlayerKey(event: KeyboardEvent, playback: Playback, frame: HTMLElement | null): void {
   const target = event.target as HTMLElement;
   if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName)) return;
@@ -220,5 +220,7 @@ export function onPlayerKey(event: KeyboardEvent, playback: Playback, frame: HTM
   const act = keys[event.key];
   if (!act) return;
   event.preventDefault();
+  // The page may listen as well, for keys beside the player.
+  event.stopPropagation();
   act();
 }
