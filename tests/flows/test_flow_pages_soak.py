@@ -25,13 +25,15 @@ def test_a_page_that_is_left_open_keeps_its_memory_and_its_delay(
     with published(server, {"soak": h264}):
         said = drive("soak", url, str(MINUTES), timeout=60 * MINUTES + 120)
     rows = said["rows"]
+    for row in rows[:: max(1, len(rows) // 12)]:
+        print(page, row)
     # What a page has after its first minute or two; before them it still grows into its buffers and charts.
     settled = rows[len(rows) // 3]
     for kind in ("heap", "resident", "elements"):
-        assert rows[-1][kind] < 1.2 * settled[kind], (kind, rows)
-    assert sorted(row["ahead"] for row in rows)[len(rows) // 2] < 1, rows
+        assert rows[-1][kind] < 1.2 * settled[kind], (kind, settled, rows[-1])
+    # A player that runs out of media keeps 0.35 s more of it, up to 3 s, and gives back half of that in a minute.
+    calm = rows[-1]["stalls"] - settled["stalls"] < len(rows) / 6
+    assert sorted(row["ahead"] for row in rows)[len(rows) // 2] < (1 if calm else 3.5), rows[-1]
     passed = rows[-1]["seconds"] - rows[0]["seconds"]
-    assert rows[-1]["time"] - rows[0]["time"] > 0.95 * passed - 2, rows
+    assert rows[-1]["time"] - rows[0]["time"] > 0.95 * passed - 2, rows[-1]
     assert said["seen"]["errors"] == [], said["seen"]
-    for row in rows[:: max(1, len(rows) // 12)]:
-        print(page, {key: row[key] for key in ("seconds", "heap", "resident", "ahead")})

@@ -17,6 +17,11 @@ await run(async () => {
   const page = await open([origin]);
   const session = await browserSession();
   const own = await page.context().newCDPSession(page);
+  await page.addInitScript(() => {
+    globalThis.stalls = 0;
+    // It does not bubble, but is captured.
+    document.addEventListener("waiting", () => (globalThis.stalls += 1), true);
+  });
   await page.goto(url);
   await playing(page);
   const rows = [];
@@ -27,8 +32,8 @@ await run(async () => {
     const { usedSize } = await own.send("Runtime.getHeapUsage");
     const [video] = await videos(page);
     const seconds = Math.round((performance.now() - begun) / 1000);
-    const elements = await page.evaluate(() => document.getElementsByTagName("*").length);
-    rows.push({ seconds, heap: Math.round(usedSize / 1e4) / 100, resident: await resident(session), elements, ahead: video.ahead, time: video.time });
+    const [elements, stalls] = await page.evaluate(() => [document.getElementsByTagName("*").length, globalThis.stalls]);
+    rows.push({ seconds, heap: Math.round(usedSize / 1e4) / 100, resident: await resident(session), elements, stalls, ahead: video.ahead, time: video.time });
     console.log(JSON.stringify(rows.at(-1)));
   }
   return { rows, seen: page.seen };
