@@ -29,9 +29,14 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while not self.over.wait(0.5):
-            players = [each for each in self._server.clients() if not each["publish"]]
-            if len(players) == self._wall:
-                self.players, self.connections = players, established(self._port)
+            players = self._playing()
+            connections = established(self._port)
+            # The page may have been closed between the two questions.
+            if len(players) == len(self._playing()) == self._wall:
+                self.players, self.connections = players, connections
+
+    def _playing(self) -> list[dict[str, Any]]:
+        return [each for each in self._server.clients() if not each["publish"]]
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["websocket", "http2"])
