@@ -3,8 +3,9 @@
 /** Where it begins: what is buffered ahead, seconds. Sound comes in pieces of 70 ms at most, pictures every 40. */
 const TARGET = 0.35;
 const TARGET_MAX = 3;
-/** What a stall adds, and what a minute without one takes away, seconds. */
+/** What a stall adds, seconds. */
 const STALLED = 0.35;
+/** A time without a stall takes half of what stalls have added: a bad spell of minutes leaves no delay for the hour. */
 const CALM_MS = 60_000;
 /** Late by so much: play faster; seconds. */
 const LATE = 0.2;
@@ -48,7 +49,7 @@ export class Chase {
     if (!buffered.length || video.paused || video.seeking) return false;
     const now = performance.now();
     if (now - this.#calm > CALM_MS) {
-      this.#target = Math.max(TARGET, this.#target - STALLED / 2);
+      this.#target = TARGET + (this.#target - TARGET) / 2;
       this.#calm = now;
     }
     const begin = buffered.start(buffered.length - 1);
