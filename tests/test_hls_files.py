@@ -18,7 +18,7 @@ from model.loop import until
 
 from fastflv import limits
 from fastflv.access.request import Action
-from fastflv.servers.hls.files import file_sizes, read_text, write_file
+from fastflv.servers.hls.files import FileMark, find_files, read_text, write_file
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
 
@@ -157,7 +157,7 @@ async def test_a_publisher_that_leaves_while_the_old_playlist_is_read(back, tmp_
     left = m3u8.read_media((tmp_path / "live/cam.m3u8").read_text())
     reading, go = threading.Event(), threading.Event()
 
-    def read_late(path: str, most: int) -> str:
+    def read_late(path: str, most: int) -> tuple[str, FileMark | None]:
         reading.set()
         assert go.wait(10)
         return read_text(path, most)
@@ -292,9 +292,9 @@ async def test_a_folder_that_cannot_be_written(on_error, tmp_path, caplog, monke
 async def test_a_disk_that_cannot_keep_up_does_not_fill_the_memory(tmp_path, monkeypatch, caplog):
     go = threading.Event()
 
-    def write_late(path: str, body: bytes) -> None:
+    def write_late(path: str, body: bytes) -> FileMark:
         assert go.wait(10)
-        write_file(path, body)
+        return write_file(path, body)
 
     monkeypatch.setattr("fastflv.servers.hls.diskstore.write_file", write_late)
     async with running(f"hls_path {tmp_path}; hls_window 60;") as site:
@@ -319,9 +319,9 @@ async def test_a_disk_that_cannot_keep_up_does_not_fill_the_memory(tmp_path, mon
 async def test_a_stream_that_ends_twice_before_its_end_is_written_has_two_playlists(tmp_path, monkeypatch):
     go = threading.Event()
 
-    def write_late(path: str, body: bytes) -> None:
+    def write_late(path: str, body: bytes) -> FileMark:
         assert go.wait(10)
-        write_file(path, body)
+        return write_file(path, body)
 
     monkeypatch.setattr("fastflv.servers.hls.diskstore.write_file", write_late)
     async with running(f"hls_path {tmp_path}; hls_ctx off;") as site:
@@ -375,8 +375,9 @@ def test_a_part_file_that_is_a_link_is_replaced_and_not_followed(tmp_path):
     assert files(tmp_path) == {"a.ts", "other"}
     # Nor is a link resumed after a restart.
     (tmp_path / "b.ts").symlink_to(tmp_path / "other")
-    assert file_sizes(str(tmp_path), ["a.ts", "b.ts"]) == {"a.ts": 7}
-    assert read_text(str(tmp_path / "b.ts"), 100) == ""
+    found = find_files(str(tmp_path), ["a.ts", "b.ts"])
+    assert {path: size for path, (size, _) in found.items()} == {"a.ts": 7}
+    assert read_text(str(tmp_path / "b.ts"), 100) == ("", None)
 
 
 def test_a_part_file_of_a_process_that_was_killed_is_replaced(tmp_path):

@@ -24,7 +24,7 @@ from fastflv.control.workerplace import WorkerPlace
 from fastflv.control.workerrelay import VIEWER
 from fastflv.net.peer import Peer
 from fastflv.protocols.http.message import Request, Response
-from fastflv.servers.hls.files import write_file
+from fastflv.servers.hls.files import FileMark, write_file
 from fastflv.stream.name import StreamName
 from fuzzing.standins import Answers
 
@@ -78,6 +78,23 @@ async def test_files_of_a_stream_that_ended_here_and_goes_on_at_another_worker_a
 
 
 @looped
+async def test_files_of_a_muxer_that_a_reload_has_replaced_are_left_to_another_worker_too(tmp_path):
+    hls = f"hls_path {tmp_path}; hls_dispose 1; hls_ctx off;"
+    async with worker(hls) as (site, parent):
+        await tell_owner(parent, 1)
+        camera = await publish(site, tmp_path)
+        muxer = site.muxer
+        site.reload(hls, enabled=False)
+        await until(lambda: "ENDLIST" in (tmp_path / "live/cam.m3u8").read_text())
+        camera.end()
+        await tell_owner(parent, 0)
+        await tell_owner(parent, 2)
+        await until(lambda: muxer.closed)
+        await site.server.hls.muxers.written(camera.name)
+        assert (tmp_path / "live/cam.m3u8").exists() and (tmp_path / "live/cam-0.ts").exists()
+
+
+@looped
 async def test_a_stream_that_is_fetched_from_its_new_worker_writes_no_playlist_here(tmp_path):
     async with worker(f"hls_path {tmp_path}; hls_ctx off;") as (site, parent):
         await tell_owner(parent, 1)
@@ -96,9 +113,9 @@ async def test_a_stream_that_is_fetched_from_its_new_worker_writes_no_playlist_h
 async def test_a_stream_that_is_taken_over_is_on_disk_to_its_last_frame_before_the_next_worker_goes_on(
     tmp_path, monkeypatch
 ):
-    def slow(path: str, body: bytes) -> None:
+    def slow(path: str, body: bytes) -> FileMark:
         time.sleep(0.1)
-        write_file(path, body)
+        return write_file(path, body)
 
     monkeypatch.setattr("fastflv.servers.hls.diskstore.write_file", slow)
     async with worker(f"hls_path {tmp_path}; hls_ctx off; hls_window 60;") as (site, parent):

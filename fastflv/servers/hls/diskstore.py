@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from fastflv import limits
 from fastflv.containers.playlist import QUERY
 from fastflv.net.filepool import FileShare
-from fastflv.servers.hls.files import file_sizes, read_text, remove_files, write_file
+from fastflv.servers.hls.files import FileMark, find_files, read_text, remove_files, write_file
 from fastflv.servers.hls.store import StoredFile
+
+Result = TypeVar("Result")
 
 
 class Disk:
     """What the disk stores of a server share: the threads, and which store wrote a file last.
 
     After a reload two stores may use the same folder: one completes a playlist while the other begins. A store
-    never overwrites the playlist of a newer store, and never deletes its files.
+    never overwrites the playlist of a newer store, and never deletes its files. Calls for one path follow each other: a
+    thread that is late deletes nothing that was written since. Files of another process have other marks.
     """
 
     def __init__(self, files: FileShare) -> None:
@@ -24,6 +29,37 @@ class Disk:
         "Calls a blocking function on a thread."
         self.owners: dict[str, DiskStore] = {}
         "By path in the file system."
+        self._loop = files.loop
+        self._turns: dict[str, asyncio.Future[None]] = {}
+        "By path: the newest call, done or not begun."
+        self._removals: set[asyncio.Task[None]] = set()
+
+    async def in_turn(self, paths: Sequence[str], function: Callable[..., Result], *args: object) -> Result:
+        """Call *function* on a thread, behind the calls that were begun for *paths* before."""
+        before = {self._turns[path] for path in paths if path in self._turns}
+        turn = self._loop.create_future()
+        self._turns.update(dict.fromkeys(paths, turn))
+        try:
+            if before:
+                await asyncio.wait(before)
+            return await self.run(function, *args)
+        finally:
+            turn.set_result(None)
+            for path in paths:
+                if self._turns.get(path) is turn:
+                    del self._turns[path]
+
+    def remove(self, root: str, files: Mapping[str, FileMark]) -> None:
+        """Delete files below *root* in their turn."""
+        paths = [os.path.join(root, path) for path in files]
+        removal = self._loop.create_task(self.in_turn(paths, remove_files, root, files))
+        self._removals.add(removal)
+        removal.add_done_callback(self._removals.discard)
+
+    async def removed(self) -> None:
+        """Wait until the files are gone that are being deleted now."""
+        if self._removals:
+            await asyncio.wait(self._removals)
 
 
 class DiskStore:
@@ -40,6 +76,7 @@ class DiskStore:
         self._root = root
         self._playlist = playlist
         self._files: dict[str, StoredFile] = {}
+        self._playlist_mark: FileMark | None = None
         if playlist:
             self._claim(playlist)
 
@@ -55,32 +92,38 @@ class DiskStore:
             self._files.pop(path, None)
             self._claim(path)
             full = self._full(path)
-            await self._disk.run(write_file, full, body)
-            self._files[path] = StoredFile(full, len(body))
+            mark = await self._disk.in_turn([full], write_file, full, body)
+            self._files[path] = StoredFile(full, len(body), mark)
 
     async def write_playlist(self, text: str) -> None:
         full = self._full(self._playlist)
         if self._disk.owners.get(full) is self:
-            await self._disk.run(write_file, full, text.replace(QUERY, "").encode())
+            body = text.replace(QUERY, "").encode()
+            self._playlist_mark = await self._disk.in_turn([full], write_file, full, body)
 
     async def read_playlist(self) -> str:
-        return await self._disk.run(read_text, self._full(self._playlist), limits.HLS_PLAYLIST_BYTES_MAX)
+        full = self._full(self._playlist)
+        text, mark = await self._disk.in_turn([full], read_text, full, limits.HLS_PLAYLIST_BYTES_MAX)
+        self._playlist_mark = mark
+        return text
 
     async def restore(self, paths: Iterable[str]) -> Mapping[str, int]:
-        found = await self._disk.run(file_sizes, self._root, list(paths))
-        for path, size in found.items():
+        wanted = list(paths)
+        found = await self._disk.in_turn([*map(self._full, wanted)], find_files, self._root, wanted)
+        for path, (size, mark) in found.items():
             self._claim(path)
-            self._files[path] = StoredFile(self._full(path), size)
-        return found
+            self._files[path] = StoredFile(self._full(path), size, mark)
+        return {path: size for path, (size, _) in found.items()}
 
     def drop(self, paths: Iterable[str], *, delete: bool) -> None:
-        owned = []
+        owned = {}
         for path in paths:
-            self._files.pop(path, None)
-            if self._release(path):
-                owned.append(path)
+            stored = self._files.pop(path, None)
+            mark = self._playlist_mark if path == self._playlist else stored and stored.mark
+            if self._release(path) and mark:
+                owned[path] = mark
         if delete and owned:
-            self._disk.run(remove_files, self._root, owned)
+            self._disk.remove(self._root, owned)
 
     def remove_all(self) -> None:
         self.drop(self._paths(), delete=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -162,11 +163,13 @@ class HlsMuxers:
             muxer.end()
 
     def look(self, name: StreamName) -> None:
-        """Leave the playlist of a stream that another process publishes to that one, as a restart does; files stay."""
-        muxer = self._muxers.get(name)
-        if muxer is not None and not self._is_own(name):
-            del self._muxers[name]
-            self._replaced.add(muxer)
+        """Leave the files of a stream that another process publishes to that one, as a restart does: none is deleted any more."""
+        if self._is_own(name):
+            return
+        present = self._muxers.pop(name, None)
+        if present is not None:
+            self._replaced.add(present)
+        for muxer in [muxer for muxer in self._replaced if muxer.name == name]:
             muxer.pause()
             muxer.stream = None
             closing = self._loop.create_task(muxer.written())
@@ -174,10 +177,11 @@ class HlsMuxers:
             closing.add_done_callback(partial(self._left, muxer))
 
     async def written(self, name: StreamName) -> None:
-        """Wait until what was read of a stream is stored."""
+        """Wait until what was read of a stream is stored, and old files are deleted."""
         for muxer in [*self, *self._replaced]:
             if muxer.name == name:
                 await muxer.written()
+        await self._disk.removed()
 
     def _left(self, muxer: HlsMuxer, closing: asyncio.Task[None]) -> None:
         self._closing.discard(closing)
@@ -218,6 +222,10 @@ class HlsMuxers:
             await asyncio.wait(written, timeout=limits.STOP_SECONDS)
         for muxer in muxers:
             muxer.close()
+        # The next process may use their names.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limits.STOP_SECONDS):
+                await self._disk.removed()
 
     def _new_muxer(self, name: StreamName, options: HlsOptions) -> HlsMuxer | None:
         path = options.names.playlist_path(name)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fastflv.servers.hls.files import FileMark
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredBytes:
@@ -23,6 +25,8 @@ class StoredFile:
 
     size: int
     "Length, bytes."
+
+    mark: FileMark
 
 
 Stored = StoredBytes | StoredFile
