@@ -121,7 +121,7 @@ def test_a_collection_of_cycles_while_memory_is_counted_does_not_wait_for_itself
         "    arena_bytes()\n"
         "    gc.set_threshold(0)\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=patient(20))
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=patient(20))
 
 
 def test_a_child_of_a_fork_takes_memory_while_another_thread_of_its_parent_did():
@@ -141,7 +141,7 @@ def test_a_child_of_a_fork_takes_memory_while_another_thread_of_its_parent_did()
         "    assert os.waitpid(child, 0)[1] == 0\n"
         "over.set()\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=patient(20))
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=patient(20))
 
 
 def test_memory_is_filled_from_its_start_so_the_end_becomes_empty():

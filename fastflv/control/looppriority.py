@@ -33,6 +33,10 @@ class LoopPriority:
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + limits.LOOP_NICE)
 
+    def close(self) -> None:
+        """Start nothing any more. Here, since a signal at the interpreter's own end would spoil the wait for the thread."""
+        self._starter.shutdown()
+
     async def start(self, make: Callable[[], T]) -> T:
         """Return what *make* does, which starts a process, with the priority that this process had."""
         return await asyncio.get_running_loop().run_in_executor(self._starter, make)

@@ -174,6 +174,7 @@ async def _serve(
         player = asyncio.get_running_loop().create_task(publish_demo(Endpoint(host, rtmp[0])))
     await life.run()
     await presence.stop()
+    priority.close()
     if player is not None:
         player.cancel()
     return 0

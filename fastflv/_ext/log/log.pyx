@@ -106,11 +106,11 @@ cdef void wake_log_readers(Log* log, bint urgent) noexcept nogil:
 cdef void trim(Log* log, int32_t least) noexcept nogil:
     """Drop the oldest published pages that neither the GOP nor a lagging reader needs; *least* pages stay.
 
-    Ages are as of the last publish: one read of the publisher may bring minutes, and no reader is slow by those. Caller
-    holds the lock.
+    What a reader has still to read ages as of the last publish: one read of the publisher may bring minutes, and no
+    reader is slow by those. Caller holds the lock.
     """
     cdef Page* oldest
-    cdef int64_t end, key, age
+    cdef int64_t end, key, age, newest
     cdef int32_t count = log.count
     cdef int64_t head = load_relaxed(&log.head)
     cdef int64_t head_dts = load_relaxed(&log.head_dts)
@@ -126,9 +126,10 @@ cdef void trim(Log* log, int32_t least) noexcept nogil:
         if end > head:
             break
         if oldest.tag_count > 0 and log.kept_bytes <= log.history_bytes:
-            age = head_dts - oldest.tags[oldest.tag_count - 1].dts_ms
-            if age < log.keep_ms:
+            newest = oldest.tags[oldest.tag_count - 1].dts_ms
+            if log.written_dts - newest < log.keep_ms:
                 break
+            age = head_dts - newest
             if end > low and (age < log.history_ms or head - oldest.start <= HISTORY_LEAST):
                 break
         if oldest.start <= load_relaxed(&log.key_pos) < end:
