@@ -12,7 +12,6 @@ from fastflv import limits
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import Settings
 from fastflv.control.log import reopen_log, set_level, set_utc
-from fastflv.control.looppriority import LoopPriority
 from fastflv.control.notify import STOPPING, notify
 from fastflv.control.outcome import Outcome
 from fastflv.control.presence import Presence
@@ -50,11 +49,10 @@ class Life:
         presence: Presence,
         command: CommandLine,
         supervision: Supervision,
-        priority: LoopPriority | None = None,
     ) -> None:
         """*load* reads the configuration again, and gives its argument how the files look; *stamps*: how they did at first.
 
-        *presence*, *command*: what an upgrade hands over, and how it starts the new process. *supervision*: who is told. *priority*: as `Upgrade` has it.
+        *presence*, *command*: what an upgrade hands over, and how it starts the new process. *supervision*: who is told.
         """
         self._server = server
         self._loop = loop
@@ -65,7 +63,6 @@ class Life:
         self._presence = presence
         self._command_line = command
         self._supervision = supervision
-        self._priority = priority
         self._upgrading: Upgrade | None = None
         self._handed: Upgrade | None = None
         self._whole = False
@@ -158,12 +155,7 @@ class Life:
             return {"good": False, "problems": [why]}
         log.info("%s: upgrade", cause)
         upgrade = self._upgrading = Upgrade(
-            self._server,
-            self._command_line,
-            self._presence.hand_over,
-            self._supervision,
-            priority=self._priority,
-            drain=drain,
+            self._server, self._command_line, self._presence.hand_over, self._supervision, drain=drain
         )
         try:
             report = await upgrade.run()

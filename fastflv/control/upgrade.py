@@ -16,7 +16,6 @@ from typing import Any
 from fastflv import limits
 from fastflv.control.handover import Leaving
 from fastflv.control.handoverform import form
-from fastflv.control.looppriority import LoopPriority
 from fastflv.control.server import Server
 from fastflv.control.supervision import Supervision
 from fastflv.control.takeover import VARIABLE
@@ -51,10 +50,9 @@ class Upgrade:
         hand_over: Callable[[], Callable[[], None]],
         supervision: Supervision,
         *,
-        priority: LoopPriority | None = None,
         drain: bool = False,
     ) -> None:
-        """*priority*: what this process had before its event loop was put back. *hand_over* gives up the pid file and the socket of commands, and returns what takes them again.
+        """*hand_over* gives up the pid file and the socket of commands, and returns what takes them again.
 
         *drain*: a version that knows another form of streams gets the listeners alone, and this process serves its
         clients to their end; else such a version is refused.
@@ -63,7 +61,6 @@ class Upgrade:
         self._command = command
         self._give_up = hand_over
         self._supervision = supervision
-        self._priority = priority
         self._drain = drain
         self._sock: socket.socket | None = None
         self._pasts: list[tuple[Stream, int]] = []
@@ -72,14 +69,8 @@ class Upgrade:
         """Hand the server over; return the report of it. Raises HandoverError: the server serves on."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock = ours
-        passed = {VARIABLE: theirs.fileno(), **self._supervision.pass_on()}
-        if self._priority is None:
-            process = self._start(theirs, passed)
-        else:
-            process = await self._priority.start(lambda: self._start(theirs, passed))
+        process = self._start(theirs)
         try:
-            if self._sock is None:
-                raise HandoverError("the server is quitting")
             return await self._hand_over(process)
         except Exception as error:
             ends = self._sock is not None and isinstance(error, EOFError | ConnectionError)
@@ -135,8 +126,10 @@ class Upgrade:
 
         return await asyncio.get_running_loop().run_in_executor(None, exchange)
 
-    def _start(self, theirs: socket.socket, passed: dict[str, int]) -> subprocess.Popen[bytes]:
+    def _start(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
+        fd = theirs.fileno()
         try:
+            passed = {VARIABLE: fd, **self._supervision.pass_on()}
             return subprocess.Popen(
                 self._command.words,
                 cwd=self._command.folder,

@@ -13,9 +13,6 @@ GC_YOUNG_LOOKS: Final = 0
 GC_FULL_LOOKS: Final = 300
 "Such looks between two at all objects, count: some six millions made. Python's default, 10, had all objects of 8,000 players looked at twice as they came, which took 50 and 110 ms."
 
-LOOP_NICE: Final = 2
-"Priority of the event loop below that of sender threads, nice value: of a core that both fill, joins get two fifths. At 2,000 joins a second beside 1,000 players the delay of these grows by 18 ms (p99; with 0 by 25, with 4 by 15), and the first byte of who joins takes 12 ms (12; 32)."
-
 SWITCH_SECONDS: Final = 0.001
 "Time after which a thread that runs Python lets another one run, seconds (Python's default is 0.005): the event loop waits for so long where a thread packs a clip."
 

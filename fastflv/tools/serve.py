@@ -19,7 +19,6 @@ from fastflv.control.collector import keep_looks_short
 from fastflv.control.identity import server_id
 from fastflv.control.life import Life
 from fastflv.control.log import end_log, place_of, start_log
-from fastflv.control.looppriority import LoopPriority
 from fastflv.control.notify import READY, notify
 from fastflv.control.presence import Presence
 from fastflv.control.process import ignore_early_signals
@@ -82,11 +81,10 @@ def serve(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             loop = runner.get_loop()
             server = Server(settings, loop, identity=identity, recent=recent, worker=worker)
-            priority = LoopPriority()
             load = _loading(load_again, worker)
-            life = Life(server, loop, load, stamps, presence, command, supervision, priority)
+            life = Life(server, loop, load, stamps, presence, command, supervision)
             start = server.start(sockets) if takeover is None else _take_over(server, takeover, presence)
-            status = runner.run(_serve(server, life, start, presence, priority, demo=demo, ready=ready))
+            status = runner.run(_serve(server, life, start, presence, demo=demo, ready=ready))
     except StartupError as error:
         if takeover is not None:
             takeover.refuse(str(error))
@@ -144,7 +142,6 @@ async def _serve(
     life: Life,
     start: Awaitable[None],
     presence: Presence,
-    priority: LoopPriority,
     *,
     demo: bool,
     ready: Callable[[str], None] | None,
@@ -152,7 +149,6 @@ async def _serve(
     if server.siblings is not None:
         await server.siblings.start(life.commands, life.orphaned)
     await start
-    priority.lower()
     if server.siblings is not None:
         server.siblings.ready()
     await presence.listen(life.commands)
@@ -174,7 +170,6 @@ async def _serve(
         player = asyncio.get_running_loop().create_task(publish_demo(Endpoint(host, rtmp[0])))
     await life.run()
     await presence.stop()
-    priority.close()
     if player is not None:
         player.cancel()
     return 0

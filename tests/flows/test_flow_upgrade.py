@@ -30,8 +30,6 @@ from tlsfiles import Pair, trusting
 from upgrading import UpgradingServer
 from wsclient import PING, WebSocket, encode
 
-from fastflv import limits
-
 PATIENT = "mw_latency 0; lag_drop 600000; lag_jump 600000; lag_close 600000;"
 "Nothing is left out for a player that a busy machine holds up."
 TEXT = vhost_text(
@@ -318,23 +316,6 @@ def test_two_upgrades_in_a_row_by_signal_lose_no_publisher_that_is_within_a_mess
             player.frames(5)
             assert len(server.log.find("SIGUSR2: upgrade")) == turn + 1
         check_complete(player)
-
-
-def test_the_event_loop_stands_behind_the_sender_threads_after_an_upgrade_too(
-    server: UpgradingServer,
-) -> None:
-    own = os.getpriority(os.PRIO_PROCESS, 0)
-    assert own + limits.LOOP_NICE < 20, "the test itself has the lowest priority"
-    for _ in range(2):
-        old = server.present
-        tasks = list(Path(f"/proc/{old}/task").iterdir())
-        senders = [int(task.name) for task in tasks if (task / "comm").read_text() == "sender\n"]
-        assert senders
-        assert {os.getpriority(os.PRIO_PROCESS, sender) for sender in senders} == {own}
-        assert os.getpriority(os.PRIO_PROCESS, old) == own + limits.LOOP_NICE
-        os.kill(old, signal.SIGUSR2)
-        until(lambda before=old: server.present != before, "the new process", 30)
-        server.log.wait(f"process {server.present} serves", timeout=30)
 
 
 def test_publishers_of_flv_go_on_within_a_tag_and_within_its_framing(tmp_path: Path) -> None:
