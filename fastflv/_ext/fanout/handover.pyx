@@ -9,7 +9,7 @@ from libc.string cimport memset
 from posix.unistd cimport dup2, write
 
 from fastflv._ext.core.atomics cimport load32_acquire, load_relaxed, store32_release, store_relaxed
-from fastflv._ext.core.pthreads cimport pthread_create, pthread_join, pthread_setname_np
+from fastflv._ext.core.pthreads cimport pthread_create, pthread_join
 from fastflv._ext.core.sockets cimport EPOLL_CTL_DEL, epoll_ctl
 from fastflv._ext.fanout.framing cimport FRAMING_CHUNKED, FRAMING_RAW
 from fastflv._ext.fanout.group cimport Group
@@ -47,7 +47,6 @@ def resume_threads(Sender sender not None):
         store32_release(&sender.threads[i].stop, 0)
         if pthread_create(&sender.threads[i].id, NULL, run_thread, &sender.threads[i]) != 0:
             raise ResourceError("no thread for sending; raise the limits of the process")
-        pthread_setname_np(sender.threads[i].id, b"sender")
         # What came meanwhile has woken nobody.
         write(sender.threads[i].fd, &one, sizeof(one))
     sender.paused = False

@@ -9,7 +9,6 @@ from posix.unistd cimport close, read, write
 from fastflv._ext.core.atomics cimport add32, load32_acquire, load_relaxed, store32_release
 from fastflv._ext.core.pthreads cimport (
     pthread_create, pthread_join, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
-    pthread_setname_np,
 )
 from fastflv._ext.core.sockets cimport (
     EFD_CLOEXEC, EFD_NONBLOCK, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLIN, IPPROTO_TCP, TCP_NODELAY,
@@ -182,7 +181,6 @@ cdef class Sender:
                     close(t.fd)
                 pthread_mutex_destroy(&t.lock)
                 raise ResourceError("no descriptors or no thread for sending; raise the limits of the process")
-            pthread_setname_np(t.id, b"sender")
             self.thread_count += 1
 
     def __dealloc__(self):
