@@ -97,10 +97,9 @@ def test_a_store_leaves_alone_what_a_newer_store_wrote(tmp_path):
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("whose", ["of another store", "of the same store"])
-def test_a_file_that_is_written_while_an_old_one_of_its_name_is_being_deleted_stays(
-    whose, tmp_path, monkeypatch
-):
+@pytest.fixture
+def held_removals(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Have each deletion wait on its thread; return what tells that one has begun, and what lets them go."""
     begun, go = threading.Event(), threading.Event()
 
     def remove_late(*args: object) -> None:
@@ -109,6 +108,14 @@ def test_a_file_that_is_written_while_an_old_one_of_its_name_is_being_deleted_st
         remove_files(*args)
 
     monkeypatch.setattr("fastflv.servers.hls.diskstore.remove_files", remove_late)
+    return begun, go
+
+
+@pytest.mark.parametrize("whose", ["of another store", "of the same store"])
+def test_a_file_that_is_written_while_an_old_one_of_its_name_is_being_deleted_stays(
+    whose, tmp_path, held_removals
+):
+    begun, go = held_removals
 
     async def run() -> None:
         with closing(FilePool(asyncio.get_running_loop())) as pool:
@@ -132,15 +139,8 @@ def test_a_file_that_is_written_while_an_old_one_of_its_name_is_being_deleted_st
     asyncio.run(run())
 
 
-def test_files_of_an_earlier_process_are_resumed_only_if_nobody_is_deleting_them(tmp_path, monkeypatch):
-    begun, go = threading.Event(), threading.Event()
-
-    def remove_late(*args: object) -> None:
-        begun.set()
-        assert go.wait(10)
-        remove_files(*args)
-
-    monkeypatch.setattr("fastflv.servers.hls.diskstore.remove_files", remove_late)
+def test_files_of_an_earlier_process_are_resumed_only_if_nobody_is_deleting_them(tmp_path, held_removals):
+    begun, go = held_removals
 
     async def run() -> None:
         with closing(FilePool(asyncio.get_running_loop())) as pool:
