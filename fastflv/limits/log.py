@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 PAGE_BYTES_MIN: Final = 8 * 1024
-"Smallest page, bytes: one second of sound at 64 kbit/s."
+"Smallest page, bytes: one second of sound at 64 kbit/s. It has what is left of a frame of the arena too, 16 KB."
 
 PAGE_BYTES_MAX: Final = 960 * 1024
 "Largest page, bytes (a larger tag gets one of its own). At 20 Mbit/s it lasts 390 ms. With its index two of them fill an extent."
