@@ -169,9 +169,6 @@ def reopen_log(why: str) -> None:
         reopen()
     except OSError as error:
         # There is no file to write this to, but stderr may be somewhere.
-        print(
-            f"fastflv: cannot open the log {getattr(handler, 'baseFilename', '')}: {error.strerror}",
-            file=sys.stderr,
-        )
+        print(f"fastflv: cannot open the log {error.filename}: {error.strerror}", file=sys.stderr)
         return
     log.info("%s: the log file is open", why)

@@ -81,8 +81,7 @@ def serve(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             loop = runner.get_loop()
             server = Server(settings, loop, identity=identity, recent=recent, worker=worker)
-            load = _loading(load_again, worker)
-            life = Life(server, loop, load, stamps, presence, command, supervision)
+            life = Life(server, loop, _loading(load_again, worker), stamps, presence, command, supervision)
             start = server.start(sockets) if takeover is None else _take_over(server, takeover, presence)
             status = runner.run(_serve(server, life, start, presence, demo=demo, ready=ready))
     except StartupError as error:

@@ -14,5 +14,4 @@ cdef extern from "<pthread.h>" nogil:
         void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil, void (*child)() noexcept nogil
     ) noexcept
     int pthread_create(pthread_t* thread, const void* attr, void* (*start)(void*) noexcept nogil, void* arg) noexcept
-    int pthread_setname_np(pthread_t thread, const char* name) noexcept
     int pthread_join(pthread_t thread, void** value) noexcept
