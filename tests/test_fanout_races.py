@@ -270,7 +270,7 @@ def test_whatever_players_do_beside_a_publisher_they_read_the_stream_in_order(se
         acts = (
             [scene.join] * 6 + [scene.rest] * 6 + [scene.recall, scene.configure, scene.leave, scene.kick] * 2
         )
-        acts += [scene.withdraw, scene.announce, scene.trim, scene.rewind, scene.hand_over]
+        acts += [scene.withdraw, scene.announce, scene.rewind] + [scene.trim, scene.hand_over] * 3
         for _ in range(600):
             scene.publisher.frames(scene.dice.choice([0, 1, 1, 3]))
             scene.dice.choice(acts)()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from model.flv import AVC_HEADER, Feed, inter, key
+from model.viewer import FLV, SLOW, Publisher, Viewer, numbers
 
 from fastflv._ext.fanout.handover import (
     part_player,
@@ -124,6 +125,42 @@ def test_a_player_goes_on_behind_the_last_byte_that_its_socket_took(
     assert wire[: len(PREAMBLE)] == PREAMBLE
     assert content(wire[len(PREAMBLE) :].removesuffix(b"0\r\n\r\n"), framing) == want
     assert moved.sent == len(wire), "bytes of both processes are counted"
+
+
+def test_a_player_whose_frame_ends_within_a_tag_goes_on_with_whole_tags_however_late(
+    senders: Callable[..., Sender], tcp: Connect
+) -> None:
+    publisher = Publisher(gop=50, frame_bytes=3000, history_bytes=200_000)
+    log = publisher.log
+    publisher.frames(1)
+    old, new = senders(), senders()
+    start = FLV + log.key_headers
+    viewer = Viewer(
+        old, tcp, log, framing=CHUNKED, start=start, position=log.key_pos, sizes=SLOW, close_ms=1 << 40
+    )
+    viewer.read_until(len(start) + log.head - log.key_pos)
+    pause_threads(old)
+    # One send, in one frame, which is filled behind a jump: its rest is trimmed.
+    publisher.frames(19)
+    resume_threads(old)
+    viewer.read(5000)
+    publisher.frames(210)
+    viewer.read_past_a_jump()
+    pause_threads(new)
+    pause_threads(old)
+    # It still has to leave the tag that is half sent. The open frame is `rest` then, the rest of a tag behind it `block`.
+    while not (state := player_state(old, viewer.player)) or not state["block"]:
+        resume_threads(old)
+        viewer.read(500)
+        pause_threads(old)
+    moved = move(old, new, viewer.player, log)
+    for threads in (old, new):
+        resume_threads(threads)
+    publisher.frames(200)
+    log.end()
+    viewer.read_all()
+    assert moved.jumps > 1
+    assert numbers(viewer.tags)[-1] == publisher.next - 1
 
 
 def test_threads_that_go_on_after_a_pause_have_lost_nothing(

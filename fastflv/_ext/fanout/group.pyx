@@ -30,6 +30,8 @@ cdef bint look(Group* g, int64_t now) noexcept nogil:
         return False
     g.seen = head
     g.new_us = now
+    # It points into pages that the view may give up.
+    g.burst.pos = -1
     return view_refresh(&g.view, g.log) == 0
 
 

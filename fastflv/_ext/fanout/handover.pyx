@@ -101,10 +101,6 @@ def player_state(Sender sender not None, SendHandle player not None):
     if p.framing == FRAMING_RAW:
         rest += block
         block = b""
-        page = NULL if p.waiting else page_at(p, log, pos)
-        i = page_tag_at(page, pos) if page != NULL else -1
-        if i >= 0 and pos != page.start + page.tags[i].offset:
-            stop = page.start + page.tags[i].offset + page.tags[i].size
     elif p.frame_left > 0:
         left = min(p.frame_left, <int64_t>len(block))
         rest += block[:left]
@@ -118,6 +114,16 @@ def player_state(Sender sender not None, SendHandle player not None):
     rest += part
     if p.framing == FRAMING_CHUNKED and p.frame_left > 0:
         rest += b"\r\n"
+    # Who goes on holds no page: it begins with a whole tag, before which it may jump. A frame may end within one.
+    page = NULL if p.waiting else page_at(p, log, stop)
+    i = page_tag_at(page, stop) if page != NULL else -1
+    if i >= 0 and stop != page.start + page.tags[i].offset:
+        part = read_log(p, log, stop, page.start + page.tags[i].offset + page.tags[i].size)
+        stop += len(part)
+        if p.framing == FRAMING_RAW:
+            rest += part
+        else:
+            block += part
     if p.waiting or (stop < load_relaxed(&log.head) and page_at(p, log, stop) == NULL):
         stop = -1
     return values_of(p, rest, block, stop)
