@@ -403,6 +403,8 @@ def test_a_publisher_that_waits_is_not_read_and_loses_nothing(narrow_site: GateS
         assert grown < WAITING * HELD
         assert not any(site.entries(name, publish=True) for name in crowd.names)
         viewer = Recorder(Player(site.http, f"/live/{crowd.names[0]}.flv"))
+        # Else all may be published and over before its request is read.
+        until(lambda: site.ask(lambda: site.server.hub.waiting), "the viewer waits for the stream", 10)
         crowd.go_on(taken[0])
         until(lambda: len(numbers(viewer.player)) == PICTURES, "all pictures", 20)
         assert numbers(viewer.player) == list(range(PICTURES))
