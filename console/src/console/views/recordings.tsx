@@ -53,7 +53,12 @@ export function Recordings() {
       {value && value.rows.length === 0 && (
         <Empty icon="recordings" title="Nothing is recorded yet">
           <p>
-            Open a <a href={link("streams")}>stream</a> and start its recording, or switch on <code>dvr</code> in the configuration.
+            {!readOnly.value && (
+              <>
+                Open a <a href={link("streams")}>stream</a> and start its recording.{" "}
+              </>
+            )}
+            <code>dvr</code> in the configuration records all streams of a vhost.
           </p>
         </Empty>
       )}
