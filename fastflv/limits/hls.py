@@ -64,8 +64,11 @@ HLS_MEMORY_BYTES: Final = 256 * 1024 * 1024
 HLS_SERVER_BYTES: Final = 2 * 1024 * 1024 * 1024
 "Segments of all streams in memory, bytes: whoever may play can ask for every stream. Beyond it each stream keeps three segments."
 
-HLS_BACKLOG: Final = 4
-"Finished segments of a stream that wait to be written, count: with more the muxer stops reading the log, so that a slow disk costs no memory."
+HLS_WAITING_BYTES: Final = 4 * 1024 * 1024
+"Finished segments of a stream that wait to be written, bytes: with more the log is not read, which bounds the memory of a slow disk. As RECORD_WAITING_BYTES: 60 s at 500 kbit/s."
+
+HLS_WAITING_BYTES_MAX: Final = 32 * 1024 * 1024
+"With more the last of a publish is lost, bytes; else it is read, since no log holds it any longer. As HISTORY_BYTES."
 
 HLS_PLAYLIST_BYTES_MAX: Final = 1024 * 1024
 "Largest playlist that is sent, or resumed after a restart, bytes: 10,000 segments. Queries are repeated in each of its URIs."

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 from fastflv import limits
@@ -25,8 +26,7 @@ log = logging.getLogger(__name__)
 class SegmentWriter:
     """A queue of segments before a store, and the playlist of those that are stored.
 
-    Callbacks: *on_change*, the playlist changed or ended; *on_recovered*, an old playlist was resumed, or there was
-    none; *on_stored*, a segment with its number is listed; *on_ended*, the end that was put is stored, or could not be; *on_error*, a segment could not be stored.
+    Callbacks: *on_change*, the playlist changed or ended; *on_stored*, a segment with its number is listed; *on_ended*, the end that was put is stored, or could not be; *on_error*, a segment could not be stored.
     """
 
     def __init__(
@@ -38,7 +38,6 @@ class SegmentWriter:
         keys: KeyRing | None,
         *,
         on_change: Callable[[], None],
-        on_recovered: Callable[[], None],
         on_stored: Callable[[NamedSegment, int], None],
         on_ended: Callable[[], None],
         on_error: Callable[[OSError], None],
@@ -51,14 +50,13 @@ class SegmentWriter:
         # Without an old playlist numbers begin at the clock, so that they never recur in caches.
         first = int(time.time() * 1000) // limits.HLS_SEGMENT_MS_MIN if store.on_demand else 0
         self.segments = SegmentList(name, options.names, options.playlist_ms, first)
-        self.recovered = store.on_demand or not options.recover
+        self._recovered = store.on_demand or not options.recover
         "Whether the playlist of an earlier process was resumed, or there is none."
         self._loop = loop
         self._name = name
         self._store = store
         self._keys = keys
         self._on_change = on_change
-        self._on_recovered = on_recovered
         self._on_stored = on_stored
         self._on_ended = on_ended
         self._on_error = on_error
@@ -78,7 +76,16 @@ class SegmentWriter:
     @property
     def is_behind(self) -> bool:
         """Whether the store cannot keep up, so that no segment should be put for now."""
-        if self.backlog < limits.HLS_BACKLOG:
+        return self._waits_for(limits.HLS_WAITING_BYTES)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether not even the last segments of a publish should be put."""
+        return self._waits_for(limits.HLS_WAITING_BYTES_MAX)
+
+    def _waits_for(self, size: int) -> bool:
+        """Whether more than *size* bytes wait to be stored."""
+        if sum(len(item[0].body) for item in self._queue if item is not None) <= size:
             return False
         if not self._failing:
             self._failing = True
@@ -91,8 +98,9 @@ class SegmentWriter:
         return self.segments.playlist.ended
 
     def recover(self) -> None:
-        """Resume the playlist of an earlier process; *on_recovered* follows."""
-        self._run()
+        """Resume the playlist of an earlier process, if that was not done: viewers are to have it before the first segment."""
+        if not self._recovered:
+            self._run()
 
     def put(self, segments: Sequence[Segment], longest_ms: int) -> None:
         """Store segments behind those put before. *longest_ms*: the longest segment to be expected."""
@@ -139,7 +147,7 @@ class SegmentWriter:
         self._closed = True
         self._queue.clear()
         # They refer to the owner: both would stay until the collector comes.
-        self._on_change = self._on_recovered = self._on_ended = lambda: None
+        self._on_change = self._on_ended = lambda: None
         self._on_stored = lambda segment, number: None
         self._on_error = lambda error: None
 
@@ -153,10 +161,9 @@ class SegmentWriter:
             self._worker = self._loop.create_task(self._work())
 
     async def _work(self) -> None:
-        if not self.recovered:
+        if not self._recovered:
             await self._attempt(self._recover)
-            self.recovered = True
-            self._on_recovered()
+            self._recovered = True
         while self._queue and not self._closed:
             item = self._queue.popleft()
             if item is None:
@@ -195,11 +202,13 @@ class SegmentWriter:
             sizes.update(await store.restore(paths))
         self.segments.set_sizes(sizes)
         # The target duration of a playlist never changes: another `hls_fragment` needs another presentation.
-        longer = self.options.least_ms > 1000 * old.target + limits.HLS_TARGET_ROUND_MS
+        put = [item[0].duration_ms for item in takewhile(bool, self._queue) if item is not None]
+        longer = max([self.options.least_ms, *put]) > 1000 * old.target + limits.HLS_TARGET_ROUND_MS
         if longer or text.rstrip().endswith("#EXT-X-ENDLIST"):
             self.begin_anew()
         else:
-            self.target = old.target
+            if None not in self._queue:
+                self.target = old.target
             self.text = old.text()
 
     async def _store_segment(self, segment: Segment, target: int) -> None:
