@@ -289,8 +289,9 @@ async def test_a_folder_that_cannot_be_written(on_error, tmp_path, caplog, monke
         assert sum(row.levelname == "ERROR" for row in caplog.records) == 1
 
 
+@pytest.mark.parametrize("crowded", [False, True], ids=["alone", "many"])
 @looped
-async def test_a_disk_that_cannot_keep_up_does_not_fill_the_memory(tmp_path, monkeypatch, caplog):
+async def test_a_disk_that_cannot_keep_up_does_not_fill_the_memory(crowded, tmp_path, monkeypatch, caplog):
     go = threading.Event()
 
     def write_late(path: str, body: bytes) -> FileMark:
@@ -298,7 +299,11 @@ async def test_a_disk_that_cannot_keep_up_does_not_fill_the_memory(tmp_path, mon
         return write_file(path, body)
 
     monkeypatch.setattr("fastflv.servers.hls.diskstore.write_file", write_late)
-    monkeypatch.setattr(limits, "HLS_WAITING_BYTES", 40_000)
+    if crowded:
+        monkeypatch.setattr(limits, "HLS_WAITING_BYTES", 40_000)
+        monkeypatch.setattr(limits, "HLS_SERVER_WAITING_BYTES", 0)
+    else:
+        monkeypatch.setattr(limits, "HLS_WAITING_BYTES_MAX", 40_000)
     async with running(f"hls_path {tmp_path}; hls_window 60;") as site:
         camera = Camera(site)
         async with camera.rolling(40):

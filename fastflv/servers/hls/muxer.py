@@ -12,6 +12,7 @@ from fastflv import limits
 from fastflv.access.request import AccessRequest
 from fastflv.config.model.hls import HlsOnError
 from fastflv.net.deadline import Deadline
+from fastflv.servers.hls.backlog import Backlog
 from fastflv.servers.hls.crowd import Crowd
 from fastflv.servers.hls.event import SegmentEvent
 from fastflv.servers.hls.keyring import KeyRing
@@ -43,6 +44,7 @@ class HlsMuxer:
         options: HlsOptions,
         store: SegmentStore,
         keys: KeyRing | None,
+        backlog: Backlog,
         *,
         on_closed: Callable[[HlsMuxer], None],
         drop_publisher: Callable[[Stream], None],
@@ -72,6 +74,7 @@ class HlsMuxer:
             options,
             store,
             keys,
+            backlog,
             on_change=self._wake,
             on_stored=self._stored,
             on_ended=self._has_ended,

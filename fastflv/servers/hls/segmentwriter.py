@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from itertools import takewhile
 from typing import Any
 
 from fastflv import limits
 from fastflv.containers.playlist import read_playlist, target_of
 from fastflv.containers.segmenter import Segment
+from fastflv.servers.hls.backlog import Backlog
 from fastflv.servers.hls.keyring import KeyRing
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.segmentlist import NamedSegment, SegmentList
@@ -36,6 +35,7 @@ class SegmentWriter:
         options: HlsOptions,
         store: SegmentStore,
         keys: KeyRing | None,
+        queue: Backlog,
         *,
         on_change: Callable[[], None],
         on_stored: Callable[[NamedSegment, int], None],
@@ -60,8 +60,7 @@ class SegmentWriter:
         self._on_stored = on_stored
         self._on_ended = on_ended
         self._on_error = on_error
-        self._queue: deque[tuple[Segment, int] | None] = deque()
-        "Segments to be stored, with the target duration of their presentation; None: the playlist ends."
+        self._queue = queue
         self._worker: asyncio.Task[None] | None = None
         self._lost = False
         "A segment was lost, so that the next one does not continue the one before."
@@ -71,22 +70,19 @@ class SegmentWriter:
     @property
     def backlog(self) -> int:
         """Segments that wait to be stored."""
-        return sum(item is not None for item in self._queue)
+        return self._queue.segments
 
     @property
     def is_behind(self) -> bool:
         """Whether the store cannot keep up, so that no segment should be put for now."""
-        return self._waits_for(limits.HLS_WAITING_BYTES)
+        return self._queue.is_behind and self._note_failure()
 
     @property
     def is_full(self) -> bool:
         """Whether not even the last segments of a publish should be put."""
-        return self._waits_for(limits.HLS_WAITING_BYTES_MAX)
+        return self._queue.is_full and self._note_failure()
 
-    def _waits_for(self, size: int) -> bool:
-        """Whether more than *size* bytes wait to be stored."""
-        if sum(len(item[0].body) for item in self._queue if item is not None) <= size:
-            return False
+    def _note_failure(self) -> bool:
         if not self._failing:
             self._failing = True
             log.error("hls of %s: the disk cannot keep up; segments come late or are lost", self._name.url)
@@ -108,12 +104,12 @@ class SegmentWriter:
             return
         if not self.target:
             self.target = target_of(max(longest_ms, *(segment.duration_ms for segment in segments)))
-        self._queue.extend((segment, self.target) for segment in segments)
+        self._queue.put(segments, self.target)
         self._run()
 
     def end(self) -> None:
         """Complete the playlist behind the segments put before; *on_ended* follows."""
-        self._queue.append(None)
+        self._queue.put_end()
         self.target = 0
         self._run()
 
@@ -126,7 +122,7 @@ class SegmentWriter:
 
     def drop_backlog(self) -> None:
         """Forget the segments that are not stored yet."""
-        self._queue = deque(item for item in self._queue if item is None)
+        self._queue.drop(ends=False)
 
     def expire(self) -> None:
         """Drop the segments that no player may ask for any more."""
@@ -145,7 +141,7 @@ class SegmentWriter:
     def close(self) -> None:
         """Store and list nothing more."""
         self._closed = True
-        self._queue.clear()
+        self._queue.drop(ends=True)
         # They refer to the owner: both would stay until the collector comes.
         self._on_change = self._on_ended = lambda: None
         self._on_stored = lambda segment, number: None
@@ -165,7 +161,7 @@ class SegmentWriter:
             await self._attempt(self._recover)
             self._recovered = True
         while self._queue and not self._closed:
-            item = self._queue.popleft()
+            item = self._queue.take()
             if item is None:
                 await self._attempt(self._complete)
                 self._on_ended()
@@ -202,12 +198,14 @@ class SegmentWriter:
             sizes.update(await store.restore(paths))
         self.segments.set_sizes(sizes)
         # The target duration of a playlist never changes: another `hls_fragment` needs another presentation.
-        put = [item[0].duration_ms for item in takewhile(bool, self._queue) if item is not None]
-        longer = max([self.options.least_ms, *put]) > 1000 * old.target + limits.HLS_TARGET_ROUND_MS
+        longer = (
+            max([self.options.least_ms, *self._queue.durations()])
+            > 1000 * old.target + limits.HLS_TARGET_ROUND_MS
+        )
         if longer or text.rstrip().endswith("#EXT-X-ENDLIST"):
             self.begin_anew()
         else:
-            if None not in self._queue:
+            if not self._queue.has_end:
                 self.target = old.target
             self.text = old.text()
 
