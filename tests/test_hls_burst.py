@@ -65,6 +65,55 @@ async def test_one_track_alone_is_whole_too(kinds, tmp_path):
         assert (await ended(site, tmp_path)).length == pytest.approx(20, abs=0.05)
 
 
+def read_sounds(data: bytes) -> list[int]:
+    """The times at which the sound of a TS was published, by its bytes; the tables before it tell of both tracks."""
+    found = ts.read_ts(data)
+    assert {tuple(pmt.streams) for pmt in found.pmts} == {(0x100, 0x101)}
+    frames = [one.frame for pes in found.pes if pes.stream_id == 0xC0 for one in ts.read_adts(pes.data)]
+    return [int.from_bytes(frame[:4], "big") for frame in frames]
+
+
+@pytest.mark.parametrize("form", ["ts", "mp4"])
+@looped
+async def test_sound_whose_header_comes_behind_the_first_keyframe_is_whole(form, tmp_path):
+    more = "hls_use_fmp4 on;" if form == "mp4" else ""
+    async with running(f"hls_path {tmp_path}; {HLS} {more}") as site:
+        camera = Camera(site, adts=True)
+        camera.run(20)
+        camera.end()
+        media = await ended(site, tmp_path)
+        bodies = [await site.fetch(segment.uri) for segment in media.segments]
+        if form == "ts":
+            sounds = [time for body in bodies for time in read_sounds(body)]
+        else:
+            (head,) = {segment.map_uri for segment in media.segments}
+            assert (await site.fetch(head)).count(b"trak") == 2
+            frames = b"".join(bodies)
+            times = range(0, camera.time, 20)
+            sounds = [time for time in times if time.to_bytes(4, "big") + b"\x55" * 16 in frames]
+        assert sounds == list(range(0, camera.time, 20))
+
+
+@looped
+async def test_players_that_share_a_log_with_hls_hear_sound_that_came_after_it_was_opened(tmp_path):
+    async with running(f"hls_path {tmp_path}; {HLS}") as site:
+        players = []
+
+        def play(stream) -> None:
+            outlet = stream.open(Variant("ts"))
+            players.append((outlet.starts.at_gop(), Cursor(outlet.log, position=outlet.log.key_pos)))
+
+        site.server.hub.wait(NAME, play)
+        camera = Camera(site, adts=True)
+        camera.run(2.5)
+        ((start, cursor),) = players
+        assert len(camera.stream.outlets) == 2
+        camera.run(2.5)
+        camera.end()
+        got = bytes(start.block) + b"".join(entry[3] for entry in cursor.take_tags())
+        assert read_sounds(got) == list(range(2000, camera.time, 20))
+
+
 @looped
 async def test_a_burst_within_a_publish_is_whole(tmp_path):
     async with running(f"hls_path {tmp_path}; {HLS}") as site:

@@ -76,6 +76,17 @@ def test_a_header_before_the_first_key_is_in_the_log_once(feed):
     assert [tag.body for tag in log_tags(feed.writer.log)].count(AAC_HEADER) == 1
 
 
+def test_headers_of_now_join_those_of_another_moment(feed):
+    start(feed)
+    then = feed.writer.header_tags(0)
+    feed.audio(50, MONO)
+    feed.writer.set_metadata(b"meta", 0)
+    now = [Tag(SCRIPT, 0, b"meta"), Tag(AUDIO, 7, MONO), Tag(VIDEO, 7, AVC_HEADER)]
+    assert read_tags(feed.writer.headers_since(b"", 7)) == now
+    # A track keeps the headers that it had.
+    assert read_tags(feed.writer.headers_since(then, 7)) == [now[0], *read_tags(then)]
+
+
 def test_a_gop_keeps_the_headers_it_began_with(feed):
     start(feed)
     feed.audio(50, MONO)

@@ -12,4 +12,4 @@ class Place(NamedTuple):
     kind: int
     dts_ms: int
     headers: bytes
-    "Metadata and sequence headers that count there, as FLV tags."
+    "Metadata and sequence headers that count there, and those of now for tracks that come later, as FLV tags."

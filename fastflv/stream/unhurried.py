@@ -55,13 +55,14 @@ class Unhurried:
         wanted = VIDEO if video else AUDIO
         for count, (position, _, dts_ms, kind, flags) in enumerate(rows):
             if kind == wanted and not flags & OTHER and (flags & KEY or not video):
-                known = self._headers if next_ >= log.tail else self._stream.writer.header_tags(dts_ms)
+                known = self._headers if next_ >= log.tail else b""
                 since = [
                     log.read(at, at + size)
                     for at, size, *_, flags in rows[:count]
                     if flags & (CONFIG | NOTES)
                 ]
-                return Place(position, kind, dts_ms, b"".join((known, *since)))
+                headers = self._stream.writer.headers_since(b"".join((known, *since)), dts_ms)
+                return Place(position, kind, dts_ms, headers)
         return None
 
     def close(self) -> None:
