@@ -49,7 +49,10 @@ class Unhurried:
         return entries
 
     def place(self, *, video: bool) -> Place | None:
-        """Return the oldest keyframe that is not taken, without *video* the oldest sound; None before it has come."""
+        """Return the oldest keyframe that is held, without *video* the oldest sound; None before it has come.
+
+        For a reader that has taken nothing yet.
+        """
         log, next_ = self._stream.log, self._cursor.position
         rows = [row for row in log.tags() if row[0] >= next_]
         wanted = VIDEO if video else AUDIO
