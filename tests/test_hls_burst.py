@@ -115,6 +115,26 @@ async def test_players_that_share_a_log_with_hls_hear_sound_that_came_after_it_w
 
 
 @looped
+async def test_a_track_that_comes_after_the_reader_was_opened_is_read_from_its_begin(tmp_path):
+    async with running(f"hls_path {tmp_path}; {HLS}") as site:
+        camera = Camera(site, adts=True)
+        camera.audio = False
+        camera.run(3)
+        assert site.muxer.is_reading and not camera.stream.settled
+        camera.audio = True
+        camera.run(0.5)
+        camera.run(20)
+        camera.end()
+        media = await ended(site, tmp_path)
+        seen = await pictures(site, media)
+        assert sorted(set(seen)) == list(range(0, camera.time, 40))
+        newest = media.segments[-1].discontinuities
+        heard = [segment for segment in media.segments if segment.discontinuities == newest]
+        bodies = [await site.fetch(segment.uri) for segment in heard]
+        assert [time for body in bodies for time in read_sounds(body)] == list(range(3000, camera.time, 20))
+
+
+@looped
 async def test_a_burst_within_a_publish_is_whole(tmp_path):
     async with running(f"hls_path {tmp_path}; {HLS}") as site:
         camera = Camera(site)

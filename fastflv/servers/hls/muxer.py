@@ -250,7 +250,12 @@ class HlsMuxer:
     # --- reading ---
 
     def _settled(self, stream: Stream) -> None:
-        if stream is self.stream:
+        if stream is not self.stream:
+            return
+        if self._reader is not None:
+            # It was opened before: another reader follows if it lacks a track.
+            self._pull()
+        else:
             self._open()
 
     def _behind(self) -> None:
