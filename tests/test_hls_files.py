@@ -299,11 +299,8 @@ async def test_a_disk_that_cannot_keep_up_does_not_fill_the_memory(crowded, tmp_
         return write_file(path, body)
 
     monkeypatch.setattr("fastflv.servers.hls.diskstore.write_file", write_late)
-    if crowded:
-        monkeypatch.setattr(limits, "HLS_WAITING_BYTES", 40_000)
-        monkeypatch.setattr(limits, "HLS_SERVER_WAITING_BYTES", 0)
-    else:
-        monkeypatch.setattr(limits, "HLS_WAITING_BYTES_MAX", 40_000)
+    monkeypatch.setattr(limits, "HLS_WAITING_BYTES", 40_000 if crowded else 0)
+    monkeypatch.setattr(limits, "HLS_SERVER_WAITING_BYTES", 0 if crowded else 40_000)
     async with running(f"hls_path {tmp_path}; hls_window 60;") as site:
         camera = Camera(site)
         async with camera.rolling(40):

@@ -40,12 +40,12 @@ class Backlog:
     @property
     def is_behind(self) -> bool:
         """So much waits that no segment should be put for now."""
-        return self._bytes > self._most
+        return self._exceeds(1)
 
     @property
     def is_full(self) -> bool:
         """So much waits that not even the last segments of a publish should be put, which no log holds any longer."""
-        return self._bytes > 2 * self._most
+        return self._exceeds(2)
 
     @property
     def has_end(self) -> bool:
@@ -76,10 +76,12 @@ class Backlog:
         self._items = deque() if ends else deque(item for item in self._items if item is None)
         self._add(-self._bytes)
 
-    @property
-    def _most(self) -> int:
-        crowded = self._shared.bytes > limits.HLS_SERVER_WAITING_BYTES
-        return limits.HLS_WAITING_BYTES if crowded else limits.HLS_WAITING_BYTES_MAX
+    def _exceeds(self, times: int) -> bool:
+        """Whether this holds so many times as much as it may, and all together do."""
+        return (
+            self._bytes > times * limits.HLS_WAITING_BYTES
+            and self._shared.bytes > times * limits.HLS_SERVER_WAITING_BYTES
+        )
 
     def _add(self, size: int) -> None:
         self._bytes += size
