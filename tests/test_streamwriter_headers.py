@@ -57,6 +57,36 @@ def test_a_changed_header_replaces_the_one_before(feed):
     assert Tag(AUDIO, 0, MONO) in log_tags(feed.writer.log)
 
 
+def test_a_header_behind_the_first_key_is_in_the_log_once_before_the_first_frame_of_its_track(feed):
+    # Nobody plays yet, and who records reads the log alone.
+    feed.video(0, AVC_HEADER)
+    feed.video(0, key(b"1"))
+    feed.audio(0, AAC_HEADER)
+    feed.audio(0, AAC_HEADER)
+    feed.video(40, inter(b"2"))
+    assert [tag.body for tag in after(feed, b"1")] == [inter(b"2")]
+    feed.audio(40, sound(b"3"))
+    feed.audio(80, sound(b"4"))
+    assert [tag.body for tag in after(feed, b"2")] == [AAC_HEADER, sound(b"3"), sound(b"4")]
+    assert headers_at_key(feed) == [Tag(AUDIO, 0, AAC_HEADER), Tag(VIDEO, 0, AVC_HEADER)]
+
+
+def test_a_header_before_the_first_key_is_in_the_log_once(feed):
+    start(feed)
+    assert [tag.body for tag in log_tags(feed.writer.log)].count(AAC_HEADER) == 1
+
+
+def test_headers_of_now_join_those_of_another_moment(feed):
+    start(feed)
+    then = feed.writer.header_tags(0)
+    feed.audio(50, MONO)
+    feed.writer.set_metadata(b"meta", 0)
+    now = [Tag(SCRIPT, 0, b"meta"), Tag(AUDIO, 7, MONO), Tag(VIDEO, 7, AVC_HEADER)]
+    assert read_tags(feed.writer.headers_since(b"", 7)) == now
+    # A track keeps the headers that it had.
+    assert read_tags(feed.writer.headers_since(then, 7)) == [now[0], *read_tags(then)]
+
+
 def test_a_gop_keeps_the_headers_it_began_with(feed):
     start(feed)
     feed.audio(50, MONO)

@@ -350,4 +350,4 @@ def test_the_form_is_the_same_in_each_process_of_a_version():
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == form()
-    assert form().startswith("2.") and len(form()) == 14
+    assert form().startswith("3.") and len(form()) == 14

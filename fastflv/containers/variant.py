@@ -53,6 +53,9 @@ class Variant:
     publishes: bool = False
     "For `rtmp`: it is read by servers that the stream is forwarded to, not by players."
 
+    apart: bool = False
+    "A log of its own for a reader that begins before the shared one does."
+
     @property
     def tags(self) -> Variant:
         """The FLV variant that this one is made of."""

@@ -30,7 +30,7 @@ from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream, StreamOptions
 from fastflv.stream.streamstate import stream_state
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 "Raised where the meaning of a value changes, or a value whose name `form` does not see."
 
 RECORDS: Final = (AccessRequest, Peer, PlayWanted, PublishWanted, Variant)

@@ -64,8 +64,11 @@ HLS_MEMORY_BYTES: Final = 256 * 1024 * 1024
 HLS_SERVER_BYTES: Final = 2 * 1024 * 1024 * 1024
 "Segments of all streams in memory, bytes: whoever may play can ask for every stream. Beyond it each stream keeps three segments."
 
-HLS_BACKLOG: Final = 4
-"Finished segments of a stream that wait to be written, count: with more the muxer stops reading the log, so that a slow disk costs no memory."
+HLS_SERVER_WAITING_BYTES: Final = 256 * 1024 * 1024
+"Finished segments of all streams that wait to be written, bytes: 512 s of 4 Mbit/s, so that a film pushed at once is whole. With more the disk is slow, and HLS_WAITING_BYTES count for each stream."
+
+HLS_WAITING_BYTES: Final = 4 * 1024 * 1024
+"Likewise of one stream while those of all are more, bytes: its log is not read, and the end of a publish is lost beyond twice both. As RECORD_WAITING_BYTES: 60 s at 500 kbit/s."
 
 HLS_PLAYLIST_BYTES_MAX: Final = 1024 * 1024
 "Largest playlist that is sent, or resumed after a restart, bytes: 10,000 segments. Queries are repeated in each of its URIs."

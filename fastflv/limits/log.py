@@ -31,6 +31,9 @@ TAG_BYTES_TYPICAL: Final = 128
 HISTORY_MS: Final = 30_000
 "History kept for readers that lag, ms, where no stream says otherwise."
 
+READ_BEHIND_MS: Final = 2000
+"Media that waits for this long is read by recorders and HLS without waiting for their timers, ms: a file that is published faster than it plays would leave the log, which keeps some seconds."
+
 HISTORY_BYTES_MIN: Final = 64 * 1024
 "What a reader has still to read is kept up to this many bytes, however old: a publisher that was cut off brings seconds of sound in one read, and nobody was slow."
 

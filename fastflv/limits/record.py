@@ -10,9 +10,6 @@ RECORD_PULL_SECONDS: Final = 0.5
 RECORD_PHASES: Final = 10
 "Recordings are read in so many groups one after the other within RECORD_PULL_SECONDS: one call of a thread writes a group, and with 100 recordings one turn of the loop reads 10, which takes some 1 ms."
 
-RECORD_BEHIND_MS: Final = 2000
-"Media that waits in the log for this long is read without waiting for the timer, ms: a file that is published faster than it plays would leave the log, which keeps some seconds."
-
 RECORD_WAITING_BYTES: Final = 4 * 1024 * 1024
 "Bytes of a recording that wait to be written: with more the log is not read, which bounds the memory of a slow disk. 60 s at 500 kbit/s."
 

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from functools import partial
 
 from fastflv import limits
-from fastflv._ext.fanout.cursor import Cursor
-from fastflv._ext.log.observer import BehindObserver
 from fastflv.access.request import AccessRequest
 from fastflv.containers.filecutter import FileCutter, FilePart
 from fastflv.containers.filewriter import FileWriter
@@ -23,6 +21,7 @@ from fastflv.record.options import RecordOptions, path_fault
 from fastflv.record.output import Output
 from fastflv.record.writes import Step, Writes
 from fastflv.stream.stream import Stream
+from fastflv.stream.unhurried import Unhurried
 
 log = logging.getLogger(__name__)
 
@@ -89,10 +88,7 @@ class Recorder:
         "Read from the log and not written."
         self._writing_since: float | None = None
         "Loop time when the threads were given work that is not done."
-        self._cursor = self._open_cursor(from_begin)
-        stream.outlets.unhurried += 1
-        self._observer = BehindObserver(stream.log, self._behind, limits.RECORD_BEHIND_MS)
-        stream.log.attach(self._observer)
+        self._reader = Unhurried(stream, self._start(from_begin), self._behind)
         self._timer: asyncio.TimerHandle | None = None
         self._wait()
 
@@ -122,14 +118,14 @@ class Recorder:
 
     # --- reading ---
 
-    def _open_cursor(self, from_begin: bool) -> Cursor:
+    def _start(self, from_begin: bool) -> int:
         log, writer = self.stream.log, self.stream.writer
         if from_begin:
-            return Cursor(log, position=log.head)
+            return log.head
         at = log.key_pos if writer.has_video else log.head
         headers = log.key_headers if at >= 0 and writer.has_video else writer.header_tags(log.head_dts)
         self._cutter.take_headers((tag.kind, tag.body) for tag, _ in walk_tags(headers))
-        return Cursor(log, position=at)
+        return at
 
     def _wait(self) -> None:
         period = limits.RECORD_PULL_SECONDS
@@ -160,10 +156,9 @@ class Recorder:
             self._read()
 
     def _read(self) -> None:
-        entries = self._cursor.take_tags()
-        self._observer.read_ms = self.stream.log.head_dts
-        if self._cursor.jumps != self._jumps:
-            self._jumps = self._cursor.jumps
+        entries = self._reader.take()
+        if self._reader.jumps != self._jumps:
+            self._jumps = self._reader.jumps
             self._cutter.lose()
             if self._jumps == 1:
                 self._report(
@@ -270,9 +265,7 @@ class Recorder:
         self.ended = True
         if self._timer is not None:
             self._timer.cancel()
-        self._cursor.close()
-        self.stream.log.detach(self._observer)
-        self.stream.outlets.unhurried -= 1
+        self._reader.close()
         self._on_end(self)
 
     def _report(self, step: RecordStep, file: RecordedFile | None, reason: str = "") -> None:

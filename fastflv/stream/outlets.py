@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from fastflv import limits
@@ -16,6 +17,8 @@ from fastflv._ext.ts.mux import TsMux
 from fastflv.containers.flv.variantmux import flv_mux
 from fastflv.containers.mpegts import describe
 from fastflv.containers.variant import PLAIN, Variant
+from fastflv.media.tagflags import OTHER
+from fastflv.stream.place import Place
 from fastflv.stream.start import StartBlocks
 
 CONTAINERS: Final = ("flv", "ts", "aac", "mp3", "rtmp")
@@ -48,6 +51,21 @@ class Outlet:
             writer, variant, log, remux, source.starts if source is not None else None
         )
 
+    def headers(self, place: Place) -> bytes:
+        """Return the headers of *place* in this container."""
+        return place.headers if self.remux is None else self.remux.headers(place.headers)
+
+    def find(self, place: Place) -> int:
+        """Return the position of the frame of *place* in this log; -1 where it has none."""
+        return next(
+            (
+                position
+                for position, _, dts_ms, kind, flags in self.log.tags()
+                if dts_ms == place.dts_ms and kind == place.kind and not flags & OTHER
+            ),
+            -1,
+        )
+
     @property
     def is_read(self) -> bool:
         """Somebody reads the log, or makes another of it; or it keeps history for those who come."""
@@ -74,9 +92,10 @@ class Outlets:
     def __len__(self) -> int:
         return len(self._made)
 
-    def open(self, variant: Variant, new_log: NewLog) -> Outlet:
+    def open(self, variant: Variant, new_log: NewLog, begin: Place | None = None) -> Outlet:
         """Return the outlet of *variant*; a new one begins with the newest GOP, for RTMP with what servers resume from. Have it read before `close_unread`.
 
+        With *begin*, of the canonical log, it has what follows that frame; where others read a log that has not, it is one apart.
         *new_log* is asked now and never kept: it belongs to the owner of the outlets, and a cycle would keep all logs.
         """
         outlet = self._made.get(variant)
@@ -84,16 +103,20 @@ class Outlets:
             # Its remux failed; a new one may do better.
             del self._made[variant]
             outlet = None
+        if outlet is not None and begin is not None and not variant.apart and outlet.find(begin) < 0:
+            return self.open(replace(variant, apart=True), new_log, begin)
         if outlet is None:
             if len(self._made) >= limits.OUTLETS_MAX:
                 self.close_unread()
-            source = self._plain if variant.container == "flv" else self.open(variant.tags, new_log)
+            source = self._plain if variant.container == "flv" else self.open(variant.tags, new_log, begin)
             log = new_log(variant)
             remux = make_remux(variant, source.log, log)
             outlet = Outlet(self._writer, variant, log, remux, source)
             at = source.log.key_pos
             headers = source.log.key_headers if at >= 0 else source.starts.header_tags()
-            if variant.container == "rtmp":
+            if begin is not None:
+                at, headers = source.find(begin), source.headers(begin)
+            elif variant.container == "rtmp":
                 at = source.starts.resume().position
             remux.begin(headers, at if at >= 0 else source.log.head)
             self._made[variant] = outlet

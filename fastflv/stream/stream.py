@@ -27,6 +27,7 @@ from fastflv.stream.liveclock import NAME as CLOCK
 from fastflv.stream.liveclock import LiveClock
 from fastflv.stream.name import StreamName
 from fastflv.stream.outlets import Outlet, Outlets
+from fastflv.stream.place import Place
 from fastflv.stream.start import Start, StartBurst
 from fastflv.stream.timeshift import Timeshift, TimeshiftOptions
 from fastflv.stream.tracks import BOTH, NONE, Tracks, track_of
@@ -385,16 +386,17 @@ class Stream:
         fresh, self._misfits = sorted(found - self._misfits), found
         return fresh
 
-    def open(self, variant: Variant = PLAIN, *, resumes: bool = False) -> Outlet:
+    def open(self, variant: Variant = PLAIN, *, resumes: bool = False, begin: Place | None = None) -> Outlet:
         """Return the log of *variant* for a reader; from now on the publisher is read without delay.
 
+        *begin*: as `Outlets.open` has it.
         *resumes*: the reader is sent what came before the newest keyframe, at the times that it had.
         """
         if self.wake is not None and not self.outlets.is_watched:
             self.wake()
         if not resumes and not self.outlets.tell_time:
             self.writer.rebase()
-        return self.outlets.open(variant, self.new_log)
+        return self.outlets.open(variant, self.new_log, begin)
 
     def start(
         self,

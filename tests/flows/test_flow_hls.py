@@ -15,8 +15,8 @@ from urllib.parse import urljoin
 
 import av
 import pytest
-from clip import FORMS, Clip, end, ffmpeg, push
-from flvread import VIDEO, Tag, media
+from clip import FORMS, H264, X264, Clip, Form, end, ffmpeg, finish, make, push
+from flvread import AUDIO, VIDEO, Tag, media
 from server import HOST, Server, until, vhost_text
 
 HLS = "hls { enabled on; hls_fragment 1; hls_window 6; %s }"
@@ -35,6 +35,7 @@ def server(serve: Callable[..., Server], tmp_path_factory: pytest.TempPathFactor
     vhost keys.example.com {{ {HLS % "hls_keys on; hls_fragments_per_key 2;"} }}
     vhost mp4keys.example.com {{ {HLS % "hls_keys on; hls_use_fmp4 on; hls_ctx off;"} }}
     vhost slow.example.com {{ hls {{ enabled on; hls_path {folder}/slow; }} }}
+    vhost film.example.com {{ publish {{ grace 0; }} hls {{ enabled on; hls_fragment 1; hls_window 200; hls_path {folder}/film; }} }}
     vhost back.example.com {{ publish {{ grace 10; }} {HLS % "hls_ctx off; hls_window 30;"} }}
     """
     return serve(vhost_text(play="mw_latency 0; on_missing 10;", more=HLS % "") + sites)
@@ -224,6 +225,24 @@ def test_files_are_there_whether_somebody_asks_or_not(server: Server, h264: Clip
     until(lambda: not files(folder, "*.*"), "removal", 10)
     with pytest.raises(urllib.error.HTTPError):
         text(url(server, "cam", where))
+
+
+def test_a_film_that_ffmpeg_pushes_as_fast_as_it_can_is_whole(server: Server, clip_folder: Path) -> None:
+    made = make(Form("two_minutes", X264, H264.audio, seconds=120), clip_folder)
+    assert made is not None
+    folder = Path(re.search(r"hls_path (\S+/film);", server.file.read_text())[1])  # type: ignore[index]
+    finish(push(made.path, server.publish_url("whole?vhost=film.example.com"), rate=0), 60)
+    playlist = folder / "live/whole.m3u8"
+    until(lambda: playlist.exists() and "#EXT-X-ENDLIST" in playlist.read_text(), "the end", 20)
+    assert "DISCONTINUITY" not in playlist.read_text()
+    counts = {"video": 0, "audio": 0}
+    with av.open(str(playlist)) as film:
+        for packet in film.demux():
+            counts[packet.stream.type] += packet.size > 0
+    assert counts == {
+        "video": len(media(made.flv.tags, VIDEO)),
+        "audio": len(media(made.flv.tags, AUDIO)),
+    }
 
 
 def test_a_viewer_is_a_client_of_the_api(server: Server, on_air: dict[str, Clip]) -> None:

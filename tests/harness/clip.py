@@ -132,7 +132,7 @@ def make(form: Form, folder: Path) -> Clip | None:
 def push(
     path: Path, url: str, *, loop: bool = False, rate: float = 1, after: str = ""
 ) -> subprocess.Popen[str]:
-    """Start an ffmpeg that publishes a file at *rate* times its own pace."""
+    """Start an ffmpeg that publishes a file at *rate* times its own pace; 0: as fast as it can."""
     words = [ffmpeg(), "-v", "error", "-nostdin", "-readrate", str(rate)]
     if loop:
         words += ["-stream_loop", "-1"]

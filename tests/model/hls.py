@@ -16,6 +16,7 @@ from model.flv import AAC_HEADER, Feed
 from model.loop import until
 from model.ports import free_ports
 
+from fastflv._ext.syntax.adts import adts as in_adts
 from fastflv.config.load import load_text
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.control.server import Server
@@ -187,11 +188,14 @@ class Camera:
         *,
         audio: bool = True,
         video: bool = True,
+        adts: bool = False,
         options: StreamOptions = OPTIONS,
     ) -> None:
+        """*adts*: sound has no header, its frames say what it is."""
         self.server = site.server
         self.name = name
         self.audio = audio
+        self.adts = adts
         self.video = video
         self.options = options
         self.time = 0
@@ -200,7 +204,7 @@ class Camera:
     def publish(self) -> None:
         self.stream = self.server.hub.publish(self.name, self.options, "publisher", self.time)
         self.feed = Feed(self.stream.writer)
-        if self.audio:
+        if self.audio and not self.adts:
             self.feed.audio(self.time, AAC_HEADER)
         if self.video:
             self.feed.video(self.time, AVC_HEADER)
@@ -215,7 +219,8 @@ class Camera:
                 head = (b"\x17" if key else b"\x27") + b"\1\0\0\0"
                 self.feed.video(self.time, head + len(unit).to_bytes(4, "big") + unit)
             if self.audio:
-                self.feed.audio(self.time, b"\xaf\1" + self.time.to_bytes(4, "big") + b"\x55" * 16)
+                frame = self.time.to_bytes(4, "big") + b"\x55" * 16
+                self.feed.audio(self.time, b"\xaf\1" + (in_adts(frame, 2, 4, 2) if self.adts else frame))
             self.time += 20
         self.server.hub.settle(self.stream, self.time + 10_000)
 

@@ -20,6 +20,7 @@ cdef struct Header:
     uint8_t track
     uint8_t flags              # CONFIG, NOTES, or both
     bint stale                 # sent by the publisher before the present one
+    bint held                  # not written to the log since it was stored
 
 
 cdef class HeaderStore:
@@ -27,6 +28,7 @@ cdef class HeaderStore:
     cdef Header rows[HEADERS_MAX]
     cdef int count
 
+    cdef Header* find(self, uint8_t kind, const TagTraits* traits) noexcept
     cdef bint has(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) noexcept
     cdef int store(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) except -1
     cdef bytes config(self, uint8_t kind)

@@ -32,27 +32,29 @@ cdef class HeaderStore:
             free(self.rows[i].body)
         self.count = 0
 
-    cdef bint has(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) noexcept:
-        """Return whether `store` would find an equal header."""
+    cdef Header* find(self, uint8_t kind, const TagTraits* traits) noexcept:
+        """Return the header of the same track and form, NULL without one."""
         cdef int i
         cdef Header* h
         for i in range(self.count):
             h = &self.rows[i]
             if h.kind == kind and h.track == traits.track and h.flags == traits.flags & (CONFIG | NOTES):
-                return h.size == size and memcmp(h.body, body, size) == 0
-        return False
+                return h
+        return NULL
+
+    cdef bint has(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) noexcept:
+        """Return whether `store` would find an equal header."""
+        cdef Header* h = self.find(kind, traits)
+        return h != NULL and h.size == size and memcmp(h.body, body, size) == 0
 
     cdef int store(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) except -1:
         """Keep a copy of a sequence header; return HEADER_SAME, HEADER_STORED or HEADER_TOO_LARGE."""
         cdef int i
         cdef int64_t others = 0
-        cdef Header* h = NULL
-        cdef uint8_t flags = traits.flags & (CONFIG | NOTES)
+        cdef Header* h = self.find(kind, traits)
         cdef uint8_t* copy
         for i in range(self.count):
-            if self.rows[i].kind == kind and self.rows[i].track == traits.track and self.rows[i].flags == flags:
-                h = &self.rows[i]
-            else:
+            if &self.rows[i] != h:
                 others += self.rows[i].size
         if h != NULL and h.size == size and memcmp(h.body, body, size) == 0:
             h.stale = False
@@ -72,8 +74,9 @@ cdef class HeaderStore:
         h.size = size
         h.kind = kind
         h.track = traits.track
-        h.flags = flags
+        h.flags = traits.flags & (CONFIG | NOTES)
         h.stale = False
+        h.held = True
         return HEADER_STORED
 
     cdef bytes config(self, uint8_t kind):

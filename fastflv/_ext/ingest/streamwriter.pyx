@@ -255,7 +255,7 @@ cdef class StreamWriter(TagWriter):
     cdef int keep_header(
         self, uint8_t kind, const TagTraits* traits, uint32_t timestamp, const uint8_t* body, uint32_t size
     ) except -1:
-        """Keep a header for players that join; those who are there are sent it once its track shows a frame."""
+        """Keep a header for players that join; those who read the log are sent it once its track shows a frame."""
         cdef int stored
         if kind == TAG_VIDEO and traits.flags == CONFIG and size <= HEADERS_BYTES:
             self.pictures.configure(body, size)
@@ -269,6 +269,8 @@ cdef class StreamWriter(TagWriter):
         if stored == HEADER_SAME and self.reduce_headers:
             self.ignored += 1
             return 0
+        if stored != HEADER_TOO_LARGE:
+            self.headers.find(kind, traits).held = False
         return self.write_at(kind, timestamp, traits.flags, body, size)
 
     cdef int keep_record(
@@ -390,7 +392,9 @@ cdef class StreamWriter(TagWriter):
             return 0
         for i in range(self.headers.count):
             h = &self.headers.rows[i]
-            if h.kind == kind and self.is_watched():
+            # Who follows the log, as recorders and HLS do, has no other way to learn of one that was held back.
+            if h.kind == kind and (h.held or self.is_watched()):
+                h.held = False
                 self.write_at(kind, timestamp, h.flags, h.body, h.size)
         if self.key_ms >= 0 and not self.key_bare:
             self.update_key_headers()

@@ -91,6 +91,13 @@ cdef class TagWriter(MediaSink):
         finally:
             block_drop(block)
 
+    def headers_since(self, bytes then not None, int64_t dts_ms):
+        """Return the headers for whoever starts at *dts_ms*, where *then* counted; they match the tracks of now.
+
+        Those of a track that came later are added, those of a lost track removed.
+        """
+        return merge_headers(then, self.header_tags(dts_ms))
+
     def set_metadata(self, bytes body not None, uint32_t timestamp):
         """Write an onMetaData tag and keep it for players that join."""
         self.keep_headers()
@@ -101,8 +108,7 @@ cdef class TagWriter(MediaSink):
     def replace_metadata(self, bytes body not None, *, bint shown):
         """Keep an onMetaData tag, also for players that start at the newest keyframe; *shown*: write it to the log.
 
-        The headers before that keyframe then match the tracks of now: those of a new track are added, those of a
-        lost track removed.
+        The headers before that keyframe then match the tracks of now (`headers_since`).
         """
         self.give_headers()
         self.headers.metadata = body
@@ -157,8 +163,8 @@ cdef class TagWriter(MediaSink):
         return 0
 
     cdef int update_key_headers(self) except -1:
-        """Have the headers of the newest keyframe match the tracks: add those of a new one, remove those of a lost."""
-        return set_key_headers(self.log, merge_headers(newest_key_headers(self.log), self.header_tags(self.key_ms)))
+        """Have the headers of the newest keyframe match the tracks."""
+        return set_key_headers(self.log, self.headers_since(newest_key_headers(self.log), self.key_ms))
 
     # --- tags -----------------------------------------------------------------------------------
 

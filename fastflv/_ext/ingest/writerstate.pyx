@@ -28,7 +28,8 @@ def writer_state(StreamWriter writer not None):
     for i in range(writer.headers.count):
         h = &writer.headers.rows[i]
         headers.append({
-            "kind": h.kind, "track": h.track, "flags": h.flags, "stale": bool(h.stale), "body": h.body[:h.size],
+            "kind": h.kind, "track": h.track, "flags": h.flags, "stale": bool(h.stale), "held": bool(h.held),
+            "body": h.body[:h.size],
         })
     return {
         "timeline": writer.timeline,
@@ -77,6 +78,7 @@ def restore_writer(StreamWriter writer not None, dict state not None):
     cdef Figures figures = state["figures"]
     cdef bytes sound = state["sound"]
     cdef bytes body
+    cdef Header* h
     cdef TagTraits traits
     if not 0 <= timeline.mode <= 2 or len(sound) > SOUND_HEAD or len(state["flags"]) != len(FLAGS):
         raise HandoverError("the clock, the sound or the flags of a writer are wrong")
@@ -90,7 +92,9 @@ def restore_writer(StreamWriter writer not None, dict state not None):
         traits.track = row["track"]
         if writer.headers.store(row["kind"], &traits, <const uint8_t*>body, <uint32_t>len(body)) == HEADER_TOO_LARGE:
             raise HandoverError("the sequence headers of a writer are too many or too large")
-        writer.headers.rows[writer.headers.count - 1].stale = bool(row["stale"])
+        h = &writer.headers.rows[writer.headers.count - 1]
+        h.stale = bool(row["stale"])
+        h.held = bool(row["held"])
         if row["kind"] == TAG_VIDEO and traits.flags == CONFIG and traits.track == 0:
             writer.pictures.configure(<const uint8_t*>body, <uint32_t>len(body))
     writer.headers.metadata = state["metadata"]

@@ -12,6 +12,7 @@ from fastflv import limits
 from fastflv.access.request import AccessRequest
 from fastflv.config.model.hls import HlsOnError
 from fastflv.net.deadline import Deadline
+from fastflv.servers.hls.backlog import Backlog
 from fastflv.servers.hls.crowd import Crowd
 from fastflv.servers.hls.event import SegmentEvent
 from fastflv.servers.hls.keyring import KeyRing
@@ -23,6 +24,7 @@ from fastflv.servers.hls.store import SegmentStore, Stored
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
+from fastflv.stream.unhurried import Unhurried
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class HlsMuxer:
         options: HlsOptions,
         store: SegmentStore,
         keys: KeyRing | None,
+        backlog: Backlog,
         *,
         on_closed: Callable[[HlsMuxer], None],
         drop_publisher: Callable[[Stream], None],
@@ -71,17 +74,23 @@ class HlsMuxer:
             options,
             store,
             keys,
+            backlog,
             on_change=self._wake,
-            on_recovered=self._open,
             on_stored=self._stored,
             on_ended=self._has_ended,
             on_error=self._fail,
         )
+        self._held: Unhurried | None = None
+        "Holds what a publish has sent until a reader is open."
+        self._known = False
+        "So much media came that it has all tracks, though the stream is not settled."
         self._reader: SegmentReader | None = None
         self._timer: Deadline | None = None
         self._suspended = False
         "A failed write ended HLS until the next publish."
         self._uncarried = False
+        self._waits = False
+        "The last pull was put off, since the store is behind."
         self._stands = False
         "The log has said that the publisher's clock stands still."
         self._completed_at = 0.0
@@ -155,12 +164,14 @@ class HlsMuxer:
         self._close_reader()
         self._hub.forget(self.name, self._settled)
         self.stream = stream
-        self._suspended = self._uncarried = self._stands = False
+        self._suspended = self._uncarried = self._stands = self._known = False
         if self.ended:
             self._begin_anew()
+        self._writer.recover()
         if stream.settled:
             self._open()
         else:
+            self._held = Unhurried(stream, stream.log.head, self._behind)
             self._hub.wait(self.name, self._settled)
 
     def pause(self) -> None:
@@ -168,6 +179,11 @@ class HlsMuxer:
         self._hub.forget(self.name, self._settled)
         if self.stream is not None:
             self._published = self.stream.publisher, self.stream.id
+        if self.stream is not None and self._held is not None and carried(self.stream.writer, self.options):
+            # No more tracks will come.
+            self._known = True
+            self._open()
+        self._known = False
         self._close_reader()
 
     def end(self) -> None:
@@ -195,6 +211,7 @@ class HlsMuxer:
         self._hub.forget(self.name, self._settled)
         if self._timer is not None:
             self._timer.cancel()
+        self._let_go()
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -233,21 +250,40 @@ class HlsMuxer:
     # --- reading ---
 
     def _settled(self, stream: Stream) -> None:
-        if stream is self.stream:
+        if stream is not self.stream:
+            return
+        if self._reader is not None:
+            # It was opened before: another reader follows if it lacks a track.
+            self._pull()
+        else:
             self._open()
 
+    def _behind(self) -> None:
+        """Media comes faster than time: read it before the timer."""
+        if self._reader is not None:
+            if not self._writer.is_behind:
+                self._pull()
+        elif not self._known:
+            self._known = True
+            self._open()
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
+
     def _open(self) -> None:
-        """Begin to read, unless a reader is open or an old playlist has to be resumed first."""
+        """Begin to read, unless a reader is open."""
         stream = self.stream
-        if self.closed or self._suspended or self._reader is not None or stream is None or not stream.settled:
+        if self.closed or self._suspended or self._reader is not None or stream is None:
             return
-        if not self._writer.recovered:
-            self._writer.recover()
+        if not (stream.settled or self._known):
             return
         if not carried(stream.writer, self.options):
             if not self._uncarried:
                 self._uncarried = True
                 log.info("hls of %s: it has no track that HLS can carry", self.name.url)
+            self._let_go()
             # A stalled track may return, and so may options that include it.
             if not self._close_idle():
                 self._set_timer(limits.HLS_PULL_SECONDS, self._open)
@@ -255,12 +291,15 @@ class HlsMuxer:
         self._uncarried = False
         clock_ms = _wall_ms() - stream.log.head_dts
         try:
-            self._reader = SegmentReader(stream, self.options, clock_ms=clock_ms)
+            self._reader = SegmentReader(
+                stream, self.options, clock_ms=clock_ms, behind=self._behind, held=self._held
+            )
         except Exception:
             log.exception("hls of %s cannot begin; it is tried again", self.name.url)
             if not self._close_idle():
                 self._set_timer(limits.HLS_RETRY_SECONDS, self._open)
             return
+        self._let_go()
         self._pull()
 
     def _close_idle(self) -> bool:
@@ -275,10 +314,11 @@ class HlsMuxer:
         """Read to the end of the log, and close the reader."""
         if self._timer is not None:
             self._timer.cancel()
+        self._let_go()
         reader, self._reader = self._reader, None
         if reader is None:
             return
-        if self._writer.is_behind:
+        if self._writer.is_full:
             reader.close()
             return
         try:
@@ -294,7 +334,8 @@ class HlsMuxer:
         if reader is None or stream is None or self._close_idle():
             return
         self._writer.expire()
-        if self._writer.is_behind:
+        self._waits = self._writer.is_behind
+        if self._waits:
             self._set_timer(limits.HLS_PULL_SECONDS, self._pull)
             return
         self._set_lengths(reader)
@@ -351,6 +392,8 @@ class HlsMuxer:
                 publisher, stream_id, segment.path, self.path, folder, uri, number, duration_ms
             )
             self._tell(event)
+        if self._waits and not self._writer.is_behind:
+            self._pull()
 
     def _fail(self, error: OSError) -> None:
         """A segment could not be stored: do what `hls_on_error` demands."""

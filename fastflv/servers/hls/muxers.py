@@ -11,6 +11,7 @@ from functools import partial
 from fastflv import limits
 from fastflv.net.filepool import FileShare
 from fastflv.net.heap import Heap
+from fastflv.servers.hls.backlog import Backlog, Backlogs
 from fastflv.servers.hls.diskstore import Disk, DiskStore
 from fastflv.servers.hls.event import SegmentEvent, Watcher
 from fastflv.servers.hls.keyring import KeyRing
@@ -60,6 +61,7 @@ class HlsMuxers:
         self._elsewhere: dict[str, HlsNames] = {}
         "By vhost: those from before the last reload that has changed them, which muxers of other processes may still use."
         self._memory = SharedMemory()
+        self._backlogs = Backlogs()
         self._disk = Disk(files)
         self._heap = heap
         self._closing: set[asyncio.Task[None]] = set()
@@ -246,6 +248,7 @@ class HlsMuxers:
             options,
             store,
             keys,
+            Backlog(self._backlogs),
             on_closed=self._closed,
             drop_publisher=self._drop_publisher,
             tell=self._tell,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastflv import limits
 from fastflv._ext.fanout.cursor import Cursor
 from fastflv._ext.ingest.streamwriter import StreamWriter
@@ -18,6 +20,7 @@ from fastflv.media.decoderconfig import video_config
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.stream.stream import Stream
 from fastflv.stream.tracks import track_of
+from fastflv.stream.unhurried import Unhurried, observe
 
 FLV_HEADER_BYTES = 13
 
@@ -77,9 +80,20 @@ def size_of(stream: Stream) -> tuple[int, int]:
 
 
 class SegmentReader:
-    """Reads a settled stream, from its newest GOP on. Pull it now and then; close it at the end."""
+    """Reads a stream whose tracks are known. Pull it now and then; close it at the end.
 
-    def __init__(self, stream: Stream, options: HlsOptions, *, clock_ms: int) -> None:
+    It begins with the newest GOP, or with what *held* holds. *behind*: as `Unhurried` has it.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        options: HlsOptions,
+        *,
+        clock_ms: int,
+        behind: Callable[[], None],
+        held: Unhurried | None = None,
+    ) -> None:
         self._stream = stream
         self._options = options
         tracks = carried(stream.writer, options)
@@ -93,15 +107,20 @@ class SegmentReader:
         "New options want another reader, which begins at the next keyframe."
         self.is_cut = False
         "The change of options reached its keyframe: the open segment belongs to the next reader."
-        outlet = stream.open(variant)
+        begin = held.place(video=variant.video) if held is not None else None
+        outlet = stream.open(variant, begin=begin)
         try:
-            start = outlet.starts.at_gop() if stream.options.gop_cache else outlet.starts.at_next_key()
+            if begin is not None:
+                # Sound alone is gathered in TS: its first frame may not be written yet.
+                position, headers = max(outlet.find(begin), outlet.log.tail), outlet.headers(begin)
+            else:
+                start = outlet.starts.at_gop() if stream.options.gop_cache else outlet.starts.at_next_key()
+                position, headers = start.position, bytes(start.block)[FLV_HEADER_BYTES:]
             packer: Mp4Packer | TsPacker
             if isinstance(outlet.remux, TsMux):
                 packer = TsPacker(outlet.remux.tables)
             else:
                 packer = Mp4Packer(size_of(stream))
-                headers = bytes(start.block)[FLV_HEADER_BYTES:]
                 packer.take_headers(headers or stream.writer.header_tags(0))
             # `SegmentList` ignores the discontinuity where no segment comes before.
             self.segmenter = Segmenter(
@@ -114,10 +133,11 @@ class SegmentReader:
                 continues=True,
             )
             # A log without video begins at its head: the start of older frames is unknown.
-            self._cursor = Cursor(outlet.log, position=start.position)
+            self._cursor = Cursor(outlet.log, position=position)
         except BaseException:
             stream.outlets.close_unread()
             raise
+        self._observer = observe(stream, behind)
 
     @property
     def outdated(self) -> bool:
@@ -162,6 +182,7 @@ class SegmentReader:
         """Read new entries; return the segments that they finish. *wall_ms*: wall clock, ms since 1970."""
         done: list[Segment] = []
         entries = self._cursor.take_tags()
+        self._observer.read_ms = self._stream.log.head_dts
         if self._cursor.jumps != self._jumps:
             self._jumps = self._cursor.jumps
             done += self.segmenter.flush()
@@ -185,6 +206,7 @@ class SegmentReader:
 
     def close(self) -> None:
         self._cursor.close()
+        self._stream.log.detach(self._observer)
         self._stream.outlets.close_unread()
 
     def _differs(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from fastflv import limits
 from fastflv.containers.playlist import read_playlist, target_of
 from fastflv.containers.segmenter import Segment
+from fastflv.servers.hls.backlog import Backlog
 from fastflv.servers.hls.keyring import KeyRing
 from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.hls.segmentlist import NamedSegment, SegmentList
@@ -25,8 +25,7 @@ log = logging.getLogger(__name__)
 class SegmentWriter:
     """A queue of segments before a store, and the playlist of those that are stored.
 
-    Callbacks: *on_change*, the playlist changed or ended; *on_recovered*, an old playlist was resumed, or there was
-    none; *on_stored*, a segment with its number is listed; *on_ended*, the end that was put is stored, or could not be; *on_error*, a segment could not be stored.
+    Callbacks: *on_change*, the playlist changed or ended; *on_stored*, a segment with its number is listed; *on_ended*, the end that was put is stored, or could not be; *on_error*, a segment could not be stored.
     """
 
     def __init__(
@@ -36,9 +35,9 @@ class SegmentWriter:
         options: HlsOptions,
         store: SegmentStore,
         keys: KeyRing | None,
+        queue: Backlog,
         *,
         on_change: Callable[[], None],
-        on_recovered: Callable[[], None],
         on_stored: Callable[[NamedSegment, int], None],
         on_ended: Callable[[], None],
         on_error: Callable[[OSError], None],
@@ -51,19 +50,17 @@ class SegmentWriter:
         # Without an old playlist numbers begin at the clock, so that they never recur in caches.
         first = int(time.time() * 1000) // limits.HLS_SEGMENT_MS_MIN if store.on_demand else 0
         self.segments = SegmentList(name, options.names, options.playlist_ms, first)
-        self.recovered = store.on_demand or not options.recover
+        self._recovered = store.on_demand or not options.recover
         "Whether the playlist of an earlier process was resumed, or there is none."
         self._loop = loop
         self._name = name
         self._store = store
         self._keys = keys
         self._on_change = on_change
-        self._on_recovered = on_recovered
         self._on_stored = on_stored
         self._on_ended = on_ended
         self._on_error = on_error
-        self._queue: deque[tuple[Segment, int] | None] = deque()
-        "Segments to be stored, with the target duration of their presentation; None: the playlist ends."
+        self._queue = queue
         self._worker: asyncio.Task[None] | None = None
         self._lost = False
         "A segment was lost, so that the next one does not continue the one before."
@@ -73,13 +70,19 @@ class SegmentWriter:
     @property
     def backlog(self) -> int:
         """Segments that wait to be stored."""
-        return sum(item is not None for item in self._queue)
+        return self._queue.segments
 
     @property
     def is_behind(self) -> bool:
         """Whether the store cannot keep up, so that no segment should be put for now."""
-        if self.backlog < limits.HLS_BACKLOG:
-            return False
+        return self._queue.is_behind and self._note_failure()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether not even the last segments of a publish should be put."""
+        return self._queue.is_full and self._note_failure()
+
+    def _note_failure(self) -> bool:
         if not self._failing:
             self._failing = True
             log.error("hls of %s: the disk cannot keep up; segments come late or are lost", self._name.url)
@@ -91,8 +94,9 @@ class SegmentWriter:
         return self.segments.playlist.ended
 
     def recover(self) -> None:
-        """Resume the playlist of an earlier process; *on_recovered* follows."""
-        self._run()
+        """Resume the playlist of an earlier process, if that was not done: viewers are to have it before the first segment."""
+        if not self._recovered:
+            self._run()
 
     def put(self, segments: Sequence[Segment], longest_ms: int) -> None:
         """Store segments behind those put before. *longest_ms*: the longest segment to be expected."""
@@ -100,12 +104,12 @@ class SegmentWriter:
             return
         if not self.target:
             self.target = target_of(max(longest_ms, *(segment.duration_ms for segment in segments)))
-        self._queue.extend((segment, self.target) for segment in segments)
+        self._queue.put(segments, self.target)
         self._run()
 
     def end(self) -> None:
         """Complete the playlist behind the segments put before; *on_ended* follows."""
-        self._queue.append(None)
+        self._queue.put_end()
         self.target = 0
         self._run()
 
@@ -118,7 +122,7 @@ class SegmentWriter:
 
     def drop_backlog(self) -> None:
         """Forget the segments that are not stored yet."""
-        self._queue = deque(item for item in self._queue if item is None)
+        self._queue.drop(ends=False)
 
     def expire(self) -> None:
         """Drop the segments that no player may ask for any more."""
@@ -137,9 +141,9 @@ class SegmentWriter:
     def close(self) -> None:
         """Store and list nothing more."""
         self._closed = True
-        self._queue.clear()
+        self._queue.drop(ends=True)
         # They refer to the owner: both would stay until the collector comes.
-        self._on_change = self._on_recovered = self._on_ended = lambda: None
+        self._on_change = self._on_ended = lambda: None
         self._on_stored = lambda segment, number: None
         self._on_error = lambda error: None
 
@@ -153,12 +157,11 @@ class SegmentWriter:
             self._worker = self._loop.create_task(self._work())
 
     async def _work(self) -> None:
-        if not self.recovered:
+        if not self._recovered:
             await self._attempt(self._recover)
-            self.recovered = True
-            self._on_recovered()
+            self._recovered = True
         while self._queue and not self._closed:
-            item = self._queue.popleft()
+            item = self._queue.take()
             if item is None:
                 await self._attempt(self._complete)
                 self._on_ended()
@@ -195,11 +198,15 @@ class SegmentWriter:
             sizes.update(await store.restore(paths))
         self.segments.set_sizes(sizes)
         # The target duration of a playlist never changes: another `hls_fragment` needs another presentation.
-        longer = self.options.least_ms > 1000 * old.target + limits.HLS_TARGET_ROUND_MS
+        longer = (
+            max([self.options.least_ms, *self._queue.durations()])
+            > 1000 * old.target + limits.HLS_TARGET_ROUND_MS
+        )
         if longer or text.rstrip().endswith("#EXT-X-ENDLIST"):
             self.begin_anew()
         else:
-            self.target = old.target
+            if not self._queue.has_end:
+                self.target = old.target
             self.text = old.text()
 
     async def _store_segment(self, segment: Segment, target: int) -> None:
