@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import select
 import socket
@@ -9,14 +10,14 @@ import threading
 import time
 
 import pytest
-from model.flv import AVC_HEADER, VIDEO, Feed, Tag, inter, key, read_tags, write_tag
+from model.flv import AVC_HEADER, VIDEO, Feed, Tag, dechunk, inter, key, read_tags, write_tag
 
 from fastflv._ext.fanout.sender import Sender, SendHandle
 from fastflv._ext.ingest.streamwriter import StreamWriter
 from fastflv._ext.log.block import MediaBlock
 from fastflv._ext.log.medialog import MediaLog
 
-RAW, WEBSOCKET = 0, 2
+RAW, CHUNKED, WEBSOCKET = 0, 1, 2
 NEVER = 1 << 40
 WORD = b"\x8a\x02hi"
 "A pong."
@@ -263,3 +264,33 @@ def test_whoever_is_handed_over_with_a_full_socket_goes_on_when_its_peer_reads(s
             ends[player.owner][0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
         players = [add(player.owner, player.position) for player in left]
     assert all(film.startswith(wire) for wire in wires)
+
+
+def test_a_player_whose_last_chunk_is_on_its_way_ends_with_it(senders, tcp, reaped):
+    film, sender = Film(), senders()
+    film.shoot(3)
+    (server, client), (elsewhere, _) = tcp(receive_bytes=4096, send_bytes=8192), tcp()
+    slow = sender.add(server.dup().detach(), film.log, framing=CHUNKED, position=0)
+    other = sender.add(elsewhere.dup().detach(), film.log, framing=CHUNKED, position=0)
+    client.settimeout(5)
+    wire = b""
+    while len(dechunk(wire)[0]) < film.log.head:
+        wire += client.recv(65536)
+    # The socket is full when the stream ends, though the player was sent all of it.
+    begin, filled = len(wire), 0
+    for size in (1000, 1):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                filled += server.send(bytes(size), socket.MSG_DONTWAIT)
+    film.log.end()
+    # Both are served in one turn.
+    assert reaped(sender) == [other]
+    sender.recall(slow)
+    while len(wire) < begin + filled:
+        wire += client.recv(65536)
+    assert reaped(sender) == [slow]
+    assert slow.reason == "stream ended" and not slow.recalled
+    server.close()
+    while data := client.recv(65536):
+        wire += data
+    assert wire[begin:] == bytes(filled) + b"0\r\n\r\n"
