@@ -25,6 +25,7 @@ from fastflv.cluster.remote import fault_of, load_tls
 from fastflv.errors import PeerError
 from fastflv.media.codecs import SCRIPT, VIDEO
 from fastflv.net.deadline import Deadline
+from fastflv.net.receivebuffer import receive_buffer
 from fastflv.net.turns import Turns
 from fastflv.servers.rtmp.feed import Feeding
 from fastflv.stream.publication import Publication
@@ -105,8 +106,7 @@ class Dialer:
     "Reads the sockets of RTMP upstreams."
     about: Mapping[str, str | float]
     "What RTMP origins are told about this server where `debug_srs_upnode` is on."
-    buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(limits.RECEIVE_BYTES)))
-    "A read is used up before the next one begins."
+    buffer: memoryview = field(default_factory=receive_buffer)
 
 
 class Upstream(ABC, asyncio.BufferedProtocol):

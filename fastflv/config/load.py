@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from importlib import resources
+from pathlib import Path
 
 from fastflv.config import check
 from fastflv.config.feature import survey
@@ -93,7 +93,7 @@ def _load(
     if path is not None:
         root = parse_file(path, folder, stamps, problems)
         return _build(root, environment, problems, contained=contained)
-    built_in = resources.files("fastflv.config").joinpath("default.conf").read_text("utf-8")
+    built_in = Path(__file__).with_name("default.conf").read_text("utf-8")
     return _build(parse(built_in, BUILT_IN), environment, problems)
 
 

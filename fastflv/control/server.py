@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from fastflv import limits
 from fastflv._ext.fanout.sender import Sender
+from fastflv._ext.log.arena import trim_heap
 from fastflv.access.gate import Gate
 from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Rule
@@ -179,7 +180,7 @@ class Server:
         )
         self.files = FileServer(self.file_pool)
         self.clips = ClipServer(self.joins, Clips(self.file_pool.clips))
-        heap = Heap(loop)
+        heap = Heap(loop, trim_heap)
         self.hls = HlsServer(
             self.joins,
             self.clients,

@@ -8,7 +8,6 @@ that follow (`control/keeper.py`).
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
 import os
 import socket
@@ -98,6 +97,9 @@ class Supervision:
         if not self.kept:
             notify(main_process(process.pid))
         elif self._stays:
+            # Loaded for an upgrade alone: it takes half a megabyte.
+            import ctypes
+
             ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
         else:
             self._tell(str(process.pid))

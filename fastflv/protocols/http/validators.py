@@ -5,11 +5,11 @@ Spec: RFC 9110, 8.8 and 13.
 
 from __future__ import annotations
 
-import email.utils
 import re
 from collections.abc import Mapping
-from datetime import UTC
 from typing import Final, NamedTuple
+
+from fastflv.protocols.http.date import http_date, seconds_of
 
 ETAG: Final = re.compile(r'(?:W/)?"[^"\x00-\x20\x7f]*"')
 
@@ -34,7 +34,7 @@ class Validators(NamedTuple):
     @property
     def fields(self) -> dict[str, str]:
         """The headers that show them."""
-        return {"ETag": self.etag, "Last-Modified": email.utils.formatdate(self.modified, usegmt=True)}
+        return {"ETag": self.etag, "Last-Modified": http_date(self.modified)}
 
 
 CONDITIONS: Final = frozenset(
@@ -56,7 +56,7 @@ def is_unmodified(headers: Mapping[str, str], validators: Validators) -> bool:
         return tags.strip() == "*" or validators.etag in [
             tag.removeprefix("W/") for tag in ETAG.findall(tags)
         ]
-    since = _seconds(headers.get("if-modified-since", ""))
+    since = seconds_of(headers.get("if-modified-since", ""))
     return since is not None and validators.modified <= since
 
 
@@ -65,7 +65,7 @@ def is_failed(headers: Mapping[str, str], validators: Validators) -> bool:
     tags = headers.get("if-match")
     if tags is not None:
         return tags.strip() != "*" and validators.etag not in ETAG.findall(tags)
-    since = _seconds(headers.get("if-unmodified-since", ""))
+    since = seconds_of(headers.get("if-unmodified-since", ""))
     return since is not None and validators.modified > since
 
 
@@ -76,17 +76,4 @@ def is_range_wanted(headers: Mapping[str, str], validators: Validators) -> bool:
         return True
     if condition.startswith(('"', "W/")):
         return condition == validators.etag
-    return _seconds(condition) == validators.modified
-
-
-def _seconds(date: str) -> int | None:
-    """Return an HTTP date as seconds since 1970; None for anything else."""
-    if not date:
-        return None
-    try:
-        moment = email.utils.parsedate_to_datetime(date)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp())
+    return seconds_of(condition) == validators.modified

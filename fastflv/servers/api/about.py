@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import sys
 from collections.abc import Iterable
 from typing import Final
 
@@ -81,6 +81,6 @@ def _authors(call: Call) -> Fields:
 
 
 def _features(call: Call) -> Fields:
-    python = platform.python_version()
+    python = sys.version.split()[0]
     built = {"options": f"python {python}", "options2": "", "build": __version__, "build2": ""}
     return {"data": {**built, "features": dict(FEATURES)}}

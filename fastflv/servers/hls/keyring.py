@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -53,11 +53,11 @@ class KeyRing:
         from fastflv.containers.segmentcipher import BLOCK_BYTES, KEY_BYTES, encrypt
 
         if number % per_key == 0 or not self._key[1]:
-            path, secret = self._names.key_path(self._name, number, begun), secrets.token_bytes(KEY_BYTES)
+            path, secret = self._names.key_path(self._name, number, begun), os.urandom(KEY_BYTES)
             await self.store.write([(path, secret)])
             self._key = (path, secret)
         path, secret = self._key
-        iv = secrets.token_bytes(BLOCK_BYTES)
+        iv = os.urandom(BLOCK_BYTES)
         return Sealed(await self._run(encrypt, body, secret, iv), path, iv.hex())
 
     def renew(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
 from typing import Final
 
 from fastflv.protocols.http.message import Response
@@ -28,14 +27,21 @@ def plain_page(streams: Iterable[LiveStream], *, listed: bool) -> Response:
         body = "<p>The API of this server shows its streams; it asks for a password.</p>"
     text = (
         f"<!doctype html>\n<meta charset=utf-8>\n<title>fastflv</title>\n<h1>Live streams</h1>\n{body}\n"
-        f"<p>{escape(MISSING, quote=False)}</p>\n"
+        f"<p>{_escape(MISSING)}</p>\n"
     )
     return Response(200, text.encode("utf-8", "replace"), "text/html; charset=utf-8", dict(HEADERS))
 
 
 def _row(stream: LiveStream) -> str:
-    paths = (escape(output["path"]) for output in stream.outputs)
+    paths = (_escape(output["path"]) for output in stream.outputs)
     links = [f'<li><a href="{path}">{path}</a>' for path in paths]
     if stream.rtmp:
-        links.append(f"<li>{escape(stream.rtmp)}")
-    return f"<h2>{escape(stream.url)}</h2>\n<ul>{''.join(links)}</ul>"
+        links.append(f"<li>{_escape(stream.rtmp)}")
+    return f"<h2>{_escape(stream.url)}</h2>\n<ul>{''.join(links)}</ul>"
+
+
+def _escape(text: str) -> str:
+    """As html.escape, whose module loads 0.4 MB of entities with it."""
+    for sign, name in (("&", "amp"), ("<", "lt"), (">", "gt"), ('"', "quot"), ("'", "#x27")):
+        text = text.replace(sign, f"&{name};")
+    return text

@@ -21,6 +21,7 @@ from fastflv.net.deadline import Deadline
 from fastflv.net.ip import canonical
 from fastflv.net.peer import Peer
 from fastflv.net.quiet import QuietSockets
+from fastflv.net.receivebuffer import receive_buffer
 from fastflv.servers.push.intake import Intake, Intakes
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName
@@ -58,8 +59,7 @@ class FlvTcpServer:
         self.quiet = quiet
         self.place = place
         self._next = 0
-        # Shared by all connections: a read is used up before the next one begins.
-        self.buffer = memoryview(bytearray(limits.RECEIVE_BYTES))
+        self.buffer = receive_buffer()
 
     def connect(self, peer: Peer) -> FlvTcpConnection:
         """Make the protocol of an accepted connection, which holds one place of the limit."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from fastflv import limits
 from fastflv.access.request import AccessRequest, Action
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.peer import Peer
 from fastflv.net.quiet import QuietSockets
+from fastflv.net.receivebuffer import receive_buffer
 from fastflv.net.turns import Turns
 from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
@@ -54,8 +54,7 @@ class RtmpServer:
         "Called at the end of each connection with its id, the bytes sent besides the media of players, and those received."
         self.idle = IdlePlays()
         joins.hub.watchers.append(self.idle)
-        # Shared by all connections: a read is used up before the next one begins.
-        self.buffer = memoryview(bytearray(limits.RECEIVE_BYTES))
+        self.buffer = receive_buffer()
         self.feeding = Feeding(joins.loop, self.buffer)
         publications.catch_up = self.feeding.catch_up
 

@@ -1,0 +1,42 @@
+"""What a server that serves nobody yet takes of memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+SPARED = {
+    "ctypes": "half a megabyte, for two calls of the C library",
+    "email": "1 MB with calendar and random, for dates",
+    "gzip": "zlib does it",
+    "html": "0.4 MB of entities, for five signs",
+    "importlib.resources": "0.6 MB with shutil, tempfile, bz2 and lzma, for a path",
+    "platform": "the version is in sys",
+    "random": "os has bytes for keys",
+}
+"Modules that stay where they are once they are loaded, and what they would take."
+
+
+def printed(code: str) -> str:
+    """Run *code* in a process of its own; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def loaded() -> set[str]:
+    """The modules of a server."""
+    return set(printed("import sys, uvloop, fastflv.tools.cli; print(*sys.modules)").split())
+
+
+def test_the_modules_are_those_of_a_server(loaded):
+    assert {"fastflv.control.server", "fastflv.servers.hls.muxer", "ssl", "uvloop"} <= loaded
+
+
+@pytest.mark.parametrize("name", SPARED)
+def test_a_server_loads_no_library_for_a_trifle(loaded, name):
+    assert name not in loaded, SPARED[name]
