@@ -21,7 +21,7 @@ import diagrams  # noqa: E402
 import pages  # noqa: E402
 
 GOOD_WHEEL = [
-    *(f"fastflv/_ext/{module}.cpython-311-x86_64-linux-gnu.so" for module in check_wheel.EXTENSIONS),
+    "fastflv/_ext/compiled.cpython-311-x86_64-linux-gnu.so",
     *(f"fastflv/_ext/{module}.pxd" for module in check_wheel.EXTENSIONS),
     *check_wheel.DATA,
     "fastflv/__init__.py",

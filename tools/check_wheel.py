@@ -103,9 +103,9 @@ def problems(names: list[str]) -> list[str]:
     """Return one sentence for each thing that is wrong with a wheel of these file names."""
     found = []
     code = [name for name in names if ".dist-info/" not in name]
-    for module in EXTENSIONS:
-        if not any(name.startswith(f"fastflv/_ext/{module}.") and name.endswith(".so") for name in code):
-            found.append(f"no compiled fastflv/_ext/{module}")
+    compiled = [name for name in code if name.endswith(".so")]
+    if len(compiled) != 1 or not compiled[0].startswith("fastflv/_ext/compiled."):
+        found.append(f"not one shared object fastflv/_ext/compiled: {' '.join(compiled) or 'none'}")
     headers = {
         name.removeprefix("fastflv/_ext/").partition(".")[0]
         for name in code
