@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 EXTENSIONS = [
+    "core/memory",
     "fanout/change",
     "fanout/cursor",
     "fanout/framing",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from fastflv import limits
+from fastflv._ext.core.memory import trim_heap
 from fastflv._ext.fanout.sender import Sender
-from fastflv._ext.log.arena import trim_heap
 from fastflv.access.gate import Gate
 from fastflv.access.request import AccessRequest
 from fastflv.access.rule import Rule

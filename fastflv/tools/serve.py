@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from fastflv import limits
+from fastflv._ext.core.memory import forget_code, trim_heap
 from fastflv.config.endpoint import Endpoint
 from fastflv.config.grammar.filestamp import FileStamps
 from fastflv.config.model.server import LogTank, Settings
@@ -156,6 +157,9 @@ async def _serve(
             f"fastflv runs in the background: process {os.getpid()}, {place_of(server.runtime.settings.log)}"
         )
     keep_looks_short(server.turns)
+    # A start runs and frees what a server never needs again.
+    forget_code()
+    trim_heap()
     sys.setswitchinterval(limits.SWITCH_SECONDS)
     for line in start_urls(server):
         log.info("%s", line)

@@ -1,9 +1,13 @@
-"""What a stream costs in memory: its newest GOP and little else, with players as without."""
+"""What a server costs in memory, and each stream: its newest GOP and little else, with players as without."""
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from player import Player
@@ -21,6 +25,28 @@ STREAM_KB = 70
 
 PLAYER_KB = 60
 "A player, with a stream that somebody reads: what lies within a merge window of the head."
+
+LIBRARIES = "asyncio, ssl, uvloop, httptools"
+SHARES = {"VmRSS": 1.7, "RssFile": 0.75}
+"A server without streams, by a process that has loaded these libraries and nothing else: in all, and of files (code, tables)."
+
+
+def resident_kb(status: str) -> dict[str, int]:
+    """Return the resident KB of each kind, by the status of a process."""
+    return {kind: int(re.findall(rf"{kind}:\s+(\d+)", status)[0]) for kind in SHARES}
+
+
+def test_a_server_takes_little_more_than_its_libraries(serve: Callable[..., Server]) -> None:
+    code = f"import {LIBRARIES}; print(open('/proc/self/status').read())"
+    bare = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    most = {kind: SHARES[kind] * kb for kind, kb in resident_kb(bare).items()}
+    status = Path(f"/proc/{serve(vhost_text()).pid}/status")
+
+    def is_small() -> bool:
+        return all(kb < most[kind] for kind, kb in resident_kb(status.read_text()).items())
+
+    # The kernel adds up what its cores count from time to time.
+    until(is_small, f"a server that takes less than {most}", 10)
 
 
 @pytest.fixture

@@ -25,17 +25,9 @@ cdef extern from *:
     #else
     #define FF_BY_MALLOC 0
     #endif
-    /* musl gives back by itself. */
-    #include <malloc.h>
-    #ifdef __GLIBC__
-    #define FF_TRIM_HEAP() malloc_trim(0)
-    #else
-    #define FF_TRIM_HEAP() 0
-    #endif
     static inline int ff_lowest_bit(uint64_t bits) { return __builtin_ctzll(bits); }
     """
     const bint BY_MALLOC "FF_BY_MALLOC"
-    int malloc_trim "FF_TRIM_HEAP"() nogil
     int lowest_bit "ff_lowest_bit"(uint64_t bits) noexcept nogil
 
 cdef extern from "<sys/mman.h>" nogil:
@@ -282,12 +274,6 @@ cdef void arena_give(void* room, size_t whole) noexcept nogil:
     unlock_arena()
     if extent != NULL:
         munmap(extent, EXTENT)
-
-
-def trim_heap():
-    """Give free memory of the C library's heap back to the system, where that has a call for it."""
-    with nogil:
-        malloc_trim()
 
 
 def arena_bytes():
