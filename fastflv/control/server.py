@@ -38,10 +38,9 @@ from fastflv.control.metrics import make_metrics
 from fastflv.control.outcome import Outcome
 from fastflv.control.recheck import Recheck
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
-from fastflv.control.siblings import Siblings
 from fastflv.control.tokenwatch import TokenWatch
 from fastflv.control.vhostoptions import VhostOptions, former_names
-from fastflv.control.workerplace import WorkerPlace
+from fastflv.control.workerplace import WorkerPlace, siblings_of
 from fastflv.net.clientid import new_id
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.filepool import FilePool
@@ -149,7 +148,7 @@ class Server:
             new_id=new_id,
             mark=identity.service,
         )
-        self.siblings = Siblings(worker, self, loop) if worker is not None else None
+        self.siblings = siblings_of(worker, self, loop)
         self.pulls = self.joins.fetches = make_pulls(
             loop,
             self.turns,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -9,7 +10,11 @@ import os
 import socket
 from collections.abc import MutableMapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from fastflv.control.server import Server
+    from fastflv.control.siblings import Siblings
 
 VARIABLE: Final = "FASTFLV_WORKER"
 
@@ -72,3 +77,14 @@ class WorkerPlace:
             sock.setblocking(False)
             found.append(sock)
         return found[0], found[1]
+
+
+def siblings_of(
+    place: WorkerPlace | None, server: Server, loop: asyncio.AbstractEventLoop
+) -> Siblings | None:
+    """Return the other workers of *server*; None where it is alone, which then does not load what speaks to them."""
+    if place is None:
+        return None
+    from fastflv.control.siblings import Siblings
+
+    return Siblings(place, server, loop)

@@ -18,7 +18,6 @@ from fastflv.errors import ConfigError, StartupError
 from fastflv.tools.arguments import Arguments
 from fastflv.tools.configtest import load_checked, print_findings, work_folder
 from fastflv.tools.serve import serve
-from fastflv.tools.supervise import supervise
 
 COMMANDS: Final = {
     "config": "fastflv.tools.config",
@@ -86,6 +85,8 @@ def run(argv: Sequence[str] | None) -> int:
         command = CommandLine((sys.executable, *sys.orig_argv[1:]), folder)
         place = WorkerPlace.take(os.environ)
         if args.workers > 1 and place is None:
+            from fastflv.tools.supervise import supervise
+
             return supervise(settings, args.workers, command, takeover)
         return serve(
             settings, load_now, stamps, command=command, takeover=takeover, demo=args.demo, worker=place

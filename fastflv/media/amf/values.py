@@ -9,6 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass
 from enum import Enum
+from sys import intern
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from fastflv import limits
@@ -164,7 +165,8 @@ def name_of(raw: bytes, offset: int) -> str:
     name = raw.decode("utf-8", "replace")
     if len(raw) * 3 > 0xFFFF and len(name.encode()) > 0xFFFF:  # U+FFFD takes three bytes for one
         raise AmfError("a property name over 65535 bytes", offset=offset)
-    return name
+    # Encoders say the same names; each publisher's metadata would have its own.
+    return intern(name)
 
 
 class AmfInput:

@@ -7,13 +7,10 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from fastflv import limits
 from fastflv.containers.cut import Cut, Place, Reading, SteppedReading
-from fastflv.containers.flv import cut as flv_cut
-from fastflv.containers.flv import index as flv_index
-from fastflv.containers.mp4 import cut as mp4_cut
 from fastflv.errors import FilesBusyError, FlvError, MediaFileError, MediaPlaceError
 from fastflv.net.filepool import FileShare
 from fastflv.protocols.http.exchange import Exchange
@@ -47,10 +44,21 @@ class Container(NamedTuple):
     "Of the index, start and end."
 
 
-CONTAINERS = {
-    "flv": Container(flv_index.read_index, flv_cut.read_cut),
-    "mp4": Container(mp4_cut.read_index, mp4_cut.read_cut),
-}
+def _flv() -> Container:
+    from fastflv.containers.flv.cut import read_cut
+    from fastflv.containers.flv.index import read_index
+
+    return Container(read_index, read_cut)
+
+
+def _mp4() -> Container:
+    from fastflv.containers.mp4.cut import read_cut, read_index
+
+    return Container(read_index, read_cut)
+
+
+CONTAINERS: Final = {"flv": _flv, "mp4": _mp4}
+"They load what reads them, which takes 0.2 MB of a server that nobody asks for parts. Call them on a thread."
 
 
 class MediaParts:
@@ -62,6 +70,8 @@ class MediaParts:
 
     def __init__(self, files: FileShare) -> None:
         self._files = files
+        self._containers: dict[str, Container] = {}
+        "Those that were asked for."
         self._known: OrderedDict[str, MediaIndex | FlvError] = OrderedDict()
         "By entity tag, which tells inode, time and size."
         self._bytes = 0
@@ -106,7 +116,10 @@ class MediaParts:
             return _range(file, part)
         if self._held > limits.VOD_HELD_BYTES:
             raise FilesBusyError("too many clients have not taken the headers of their parts")
-        container = CONTAINERS[part.container]
+        container = self._containers.get(part.container)
+        if container is None:
+            container = await self._files.run(CONTAINERS[part.container])
+            self._containers[part.container] = container
         index = await self._index(file, container, claims=True)
         try:
             return await self._read(file, container.read_cut(index, part.start, part.end))
