@@ -22,6 +22,26 @@ SPARED = {
 "Modules that a server loads when it needs them, if at all, and what they would take."
 
 
+FORGETTING = """
+import hashlib, ssl, sys
+from fastflv._ext.core.memory import forget_code, trim_heap
+def files():
+    for line in open("/proc/self/smaps"):
+        if line[:1] in "0123456789abcdef":
+            fields = line.split()
+            code = fields[1] == "r-xp" and fields[-1].startswith("/")
+        elif code and line.startswith("Rss:"):
+            yield int(line.split()[1])
+before = sum(files())
+forget_code()
+trim_heap()
+after = sum(files())
+ssl.create_default_context()
+print(before, after, hashlib.sha256(b"").hexdigest()[:8])
+"""
+"Prints KB of code that is resident before and after."
+
+
 def printed(code: str) -> str:
     """Run *code* in a process of its own; return what it prints."""
     done = subprocess.run(
@@ -43,3 +63,9 @@ def test_the_modules_are_those_of_a_server(loaded):
 @pytest.mark.parametrize("name", SPARED)
 def test_a_server_loads_nothing_for_a_trifle(loaded, name):
     assert name not in loaded, SPARED[name]
+
+
+def test_code_that_is_forgotten_comes_back_where_it_runs():
+    before, after, digest = printed(FORGETTING).split()
+    assert int(after) < int(before) / 2
+    assert digest == "e3b0c442"
