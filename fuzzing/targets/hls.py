@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import replace
 from itertools import count
 
+from fastflv._ext.core.memory import trim_heap
 from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv.access.gate import Gate
 from fastflv.containers.playlist import QUERY
@@ -79,7 +80,7 @@ class Site:
             joins,
             clients,
             pool.hls,
-            Heap(self.loop),
+            Heap(self.loop, trim_heap),
             clips=Clips(pool.clips),
             vhost_of=lambda vhost: options,
             new_id=lambda: f"{next(ids):08x}",
