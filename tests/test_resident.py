@@ -45,7 +45,7 @@ print(before, after, hashlib.sha256(b"").hexdigest()[:8])
 def printed(code: str) -> str:
     """Run *code* in a process of its own; return what it prints."""
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     return done.stdout
 

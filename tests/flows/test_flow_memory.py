@@ -38,7 +38,9 @@ def resident_kb(status: str) -> dict[str, int]:
 
 def test_a_server_takes_little_more_than_its_libraries(serve: Callable[..., Server]) -> None:
     code = f"import {LIBRARIES}; print(open('/proc/self/status').read())"
-    bare = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    bare = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     most = {kind: SHARES[kind] * kb for kind, kb in resident_kb(bare).items()}
     status = Path(f"/proc/{serve(vhost_text()).pid}/status")
 
