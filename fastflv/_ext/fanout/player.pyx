@@ -343,8 +343,12 @@ cdef int player_send(PlayerState* p, Log* log, const View* view, int64_t head, B
         if n < parts.total:
             hold_tag(p, view)
             return SEND_BLOCKED
-    # Where a player goes on at a keyframe, the headers before it signal what was left out. Behind the last chunk none goes on.
-    if p.recalled and not p.finished and (not p.thin.bridge or p.waiting or p.cut >= 0) and player_is_whole(p, view):
+    # Where a player goes on at a keyframe, the headers before it signal what was left out.
+    # Behind the last chunk none goes on.
+    if (
+        p.recalled and not p.finished and (not p.thin.bridge or p.waiting or p.cut >= 0)
+        and player_is_whole(p, view)
+    ):
         return SEND_RECALLED
     if p.pin != NULL:
         page_drop(p.pin)
