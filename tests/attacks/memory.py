@@ -45,8 +45,10 @@ class MemoryWatch:
         self._before = server.resident()
 
     def so_far(self) -> Memory:
-        lines = (self._folder / "status").read_text().splitlines()
-        peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) << 10
+        rows = (line.split() for line in (self._folder / "status").read_text().splitlines())
+        kb = {row[0]: int(row[1]) for row in rows if row[-1] == "kB"}
+        # The peak has files too, `resident` has not; few of their pages come or go in an attack.
+        peak = kb["VmHWM:"] - kb["RssFile:"] - kb["RssShmem:"] << 10
         return Memory(self._before, peak, peak)
 
     def settled(self, memory: Memory) -> Memory:
