@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from model.apisite import gop, looped, running
+from model.apisite import CONF, gop, looped, running
 from model.flv import AVC_HEADER, Feed, inter, key
 from model.loop import until
 from model.ports import free_ports
@@ -142,11 +142,14 @@ async def test_an_origin_is_told_once_in_a_while_and_its_silence_changes_nothing
 
 @looped
 async def test_an_origin_that_is_down_is_told_when_it_is_asked_for_a_sign_of_life(monkeypatch):
-    monkeypatch.setattr("fastflv.limits.ORIGIN_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr("fastflv.limits.ORIGIN_CHECK_SECONDS", 0.3)
     told = Told()
     told.origins.health(A)
     told.origins.failed(A, "for a test")
     told.origins.announce([A])
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert told.asked == []
     await until(lambda: not told.origins.health(A).fault)
     assert told.asked == ["a"]
     await told.origins.close()
@@ -160,6 +163,13 @@ def edge_of(*ports: int, protocol: str = "rtmp") -> str:
     return f"cluster {{ mode remote; origin {places}; protocol {protocol}; }} play {{ on_missing 60; start gop; }}"
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """Streams stand still, and edges look for no other origin by themselves."""
+    for name in ("STALL_SECONDS_MIN", "STALL_SECONDS_MAX", "STALL_GAP_FIRST_SECONDS"):
+        monkeypatch.setattr(f"fastflv.limits.{name}", 60.0)
+
+
 @asynccontextmanager
 async def watched(*ports: int, protocol: str = "rtmp"):
     """An edge of the servers at *ports* with a viewer who has the stream of the first one."""
@@ -171,7 +181,7 @@ async def watched(*ports: int, protocol: str = "rtmp"):
 
 @pytest.mark.parametrize("protocol", ["rtmp", "flv"])
 @looped
-async def test_an_edge_tells_the_origins_that_may_go_on_with_a_stream(protocol):
+async def test_an_edge_tells_the_origins_that_may_go_on_with_a_stream(protocol, patient):
     async with running() as first, running() as second:
         gop(first, first.publish())
         ports = [each.rtmp if protocol == "rtmp" else each.http for each in (first, second)]
@@ -184,7 +194,7 @@ async def test_an_edge_tells_the_origins_that_may_go_on_with_a_stream(protocol):
 
 @pytest.mark.parametrize("protocol", ["rtmp", "flv"])
 @looped
-async def test_an_edge_of_one_origin_tells_it_by_its_pull(protocol, monkeypatch):
+async def test_an_edge_of_one_origin_tells_it_by_its_pull(protocol, monkeypatch, patient):
     monkeypatch.setattr("fastflv.limits.ORIGIN_ANNOUNCE_SECONDS", 0.01)
     async with running() as origin:
         gop(origin, origin.publish())
@@ -197,7 +207,7 @@ async def test_an_edge_of_one_origin_tells_it_by_its_pull(protocol, monkeypatch)
 
 
 @looped
-async def test_an_origin_that_was_started_anew_is_told_while_the_edge_pulls(monkeypatch):
+async def test_an_origin_that_was_started_anew_is_told_while_the_edge_pulls(monkeypatch, patient):
     monkeypatch.setattr("fastflv.limits.ORIGIN_ANNOUNCE_SECONDS", 0.05)
     (port,) = free_ports(1)
     async with running() as first:
@@ -208,6 +218,18 @@ async def test_an_origin_that_was_started_anew_is_told_while_the_edge_pulls(monk
             await second.start()
             await until(lambda: second.hub.expects_edges)
             await second.stop()
+
+
+@looped
+async def test_an_origin_that_a_reload_brings_is_told(patient):
+    async with running() as first, running() as second:
+        gop(first, first.publish())
+        async with watched(first.rtmp) as edge:
+            assert not second.server.hub.expects_edges
+            places = edge.rtmp, edge.http, edge.api
+            text = CONF.format(*places, more="", top="", default=edge_of(first.rtmp, second.rtmp))
+            edge.server.reload(load_text(text))
+            await until(lambda: second.server.hub.expects_edges)
 
 
 # --- what a server knows by itself ---
