@@ -115,6 +115,8 @@ class Hub:
     def resume(self, stream: Stream) -> None:
         """Take a stream that another process has handed over; `begin_watch` tells the watchers."""
         self._streams[stream.name] = stream
+        if self.expects_edges:
+            stream.keep_past()
 
     def begin_watch(self, stream: Stream) -> None:
         """Tell the watchers of a stream that was resumed, if it has a publisher."""
