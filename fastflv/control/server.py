@@ -122,9 +122,6 @@ class Server:
         "Why new clients should go elsewhere, for `/readyz`; empty while they are welcome."
         self.options = VhostOptions(lambda: self.runtime, self._is_own)
         self.hub = Hub(lambda: f"vid-{new_id(7)}")
-        if worker is not None:
-            # An edge announces itself to one of the workers.
-            self.hub.expect_edges()
         self.connection_limit = ConnectionLimit(settings.max_connections)
         self.connection_limit.each = settings.limits.accepted
         self._http2: WeakSet[H2Connection] = WeakSet()
@@ -259,16 +256,11 @@ class Server:
             RouteKind.FILES: self._files,
         }
         streams, api = (
-            Router(
-                site_of,
-                handlers,
-                cross_domain=self._cross_domain,
-                trusted=self._trusted,
-                edge_came=self.hub.expect_edges,
-            )
+            Router(site_of, handlers, cross_domain=self._cross_domain, trusted=self._trusted)
             for site_of in (self._site_of, lambda host: self.runtime.api_site)
         )
         self.streams, self.own_api = streams, api
+        streams.edge_came = self.hub.expect_edges
         self._spoken = Spoken(
             self.rtmp.connect,
             partial(self.serve_http, streams),

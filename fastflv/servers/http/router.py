@@ -92,17 +92,14 @@ class Router:
         *,
         cross_domain: Callable[[RouteKind], CrossDomain],
         trusted: Callable[[], NetworkSet],
-        edge_came: Callable[[], None] = lambda: None,
     ) -> None:
-        """*site_of* returns the present table for a host name; *cross_domain* what other sites may do with a kind of route.
-
-        *edge_came* is called when an edge announces itself.
-        """
+        """*site_of* returns the present table for a host name; *cross_domain* what other sites may do with a kind of route."""
         self._site_of = site_of
         self._handlers = handlers
         self._cross_domain = cross_domain
         self._trusted = trusted
-        self._edge_came = edge_came
+        self.edge_came: Callable[[], None] = lambda: None
+        "Called when an edge announces itself."
 
     def cross_domain(self, request: Request) -> CrossDomain:
         """Return what pages of other sites may do: the first route that matches the path says so, else mounts.
@@ -110,7 +107,7 @@ class Router:
         Each OPTIONS request comes here, preflights and announcements of edges too.
         """
         if RESUMES.lower() in request.headers:
-            self._edge_came()
+            self.edge_came()
         found = self._find(request)
         return self._cross_domain(found[0].route.kind if found else RouteKind.MOUNT)
 
