@@ -103,7 +103,8 @@ async def test_another_origin_goes_on_where_viewers_do_not_have_its_newest_keyfr
         first.publish("live/x") as one,
         second.publish("live/x") as two,
     ):
-        films = [await Film(publisher).begin() for publisher in (one, two)]
+        # Of a size that fills pages: they go with their GOP, but for what is kept for edges.
+        films = [await Film(publisher, size=5000).begin() for publisher in (one, two)]
         for film in films:
             await film.frames(2 * GOP - 5)
         async with Viewer(edge, "/live/x.flv") as viewer:

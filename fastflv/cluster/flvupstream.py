@@ -48,10 +48,9 @@ class FlvUpstream(Upstream):
         self._deadline.set(limits.UPSTREAM_HEAD_SECONDS)
         url = self.url
         worker = f"{WORKER}: {url.secret}\r\n" if url.secret else ""
-        resumes = f"{RESUMES}: 1\r\n" if self._resumes else ""
         self._write(
             f"GET {url.target} HTTP/1.1\r\nHost: {url.host}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\n"
-            f"{worker}{resumes}Connection: close\r\n\r\n".encode("latin-1", "replace")
+            f"{worker}{RESUMES}: {self._resumes:d}\r\nConnection: close\r\n\r\n".encode("latin-1", "replace")
         )
 
     def _receive(self, data: memoryview) -> None:

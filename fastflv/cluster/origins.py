@@ -1,28 +1,41 @@
 """What is known of the health of origins, for all vhosts and streams of a server.
 
 An origin that failed is asked behind all others, and for a sign of life by itself until it gives one. So a dead origin
-costs the stream that finds out a moment, and no other.
+costs the stream that finds out a moment, and no other. Whatever asks for a sign of life tells the origin of an edge, for which
+streams keep some of the past then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from fastflv import limits
 from fastflv.cluster.address import SECURE, OriginAddress
 from fastflv.cluster.remote import fault_of, load_tls
+from fastflv.errors import PeerError
+from fastflv.protocols.rtmp.client import ClientSession
+from fastflv.protocols.rtmp.connectarguments import ConnectArguments
+from fastflv.servers.http.live import RESUMES
 
 log = logging.getLogger(__name__)
 
 IsNamed = Callable[[OriginAddress], bool]
 "Whether the configuration or a directory has an origin."
 
+TOLD_APP: Final = "live"
+"App of a `connect` that only tells of this edge: no stream is asked for."
+
+ANSWER_BYTES: Final = 4096
+"Read at once of an answer: the handshake has 3 KB."
+
 Check = Callable[[OriginAddress], Coroutine[Any, Any, str]]
-"Asks an origin for a sign of life; returns why there is none, empty where there is."
+"Asks an origin for a sign of life, and tells it of this edge; returns why there is none, empty where there is."
 
 
 @dataclass(slots=True)
@@ -40,6 +53,8 @@ class Health:
     "When that became so, monotonic clock, seconds."
     streams: int = 0
     "Those it brings at present."
+    told_at: float = float("-inf")
+    "When it was told last that this edge may go on there, monotonic clock, seconds."
 
 
 class Origins:
@@ -52,6 +67,7 @@ class Origins:
         self._is_named = is_named
         self._known: dict[OriginAddress, Health] = {}
         self._checks: dict[OriginAddress, asyncio.Task[None]] = {}
+        self._announcing: set[asyncio.Task[None]] = set()
 
     def health(self, address: OriginAddress) -> Health:
         """Return the entry of *address*, for reading and counting."""
@@ -96,6 +112,24 @@ class Origins:
         health.streams -= 1
         self._look(health)
 
+    def announce(self, addresses: Iterable[OriginAddress], *, again: bool = False) -> None:
+        """Tell *addresses* that streams may go on there, once in ORIGIN_ANNOUNCE_SECONDS at most, unless *again*. Nothing depends on it."""
+        now = self._loop.time()
+        for address in addresses:
+            health = self.health(address)
+            # One that is down is told with the next question for a sign of life.
+            due = again or now - health.told_at >= limits.ORIGIN_ANNOUNCE_SECONDS
+            if address in self._checks or not due:
+                continue
+            health.told_at = now
+            task = self._loop.create_task(self._announce(address))
+            self._announcing.add(task)
+            task.add_done_callback(self._announcing.discard)
+
+    async def _announce(self, address: OriginAddress) -> None:
+        if not await self._check(address):
+            self.worked(address)
+
     def keep_named(self) -> None:
         """Forget the origins that nobody names any more, once they bring no stream."""
         for health in list(self._known.values()):
@@ -112,7 +146,7 @@ class Origins:
 
     async def close(self) -> None:
         """Ask no more."""
-        tasks = list(self._checks.values())
+        tasks = [*self._checks.values(), *self._announcing]
         self._checks.clear()
         for task in tasks:
             task.cancel()
@@ -144,25 +178,41 @@ class Origins:
                 return
 
 
-RTMP_FIRST = b"\x03" + bytes(4) + bytes(4) + bytes(1528)
-"C0 and C1 of a simple handshake (RTMP 1.0, 5.2)."
-
-
 async def ask_for_life(address: OriginAddress) -> str:
-    """Return why an origin shows no life; empty where its first byte came. A connection alone does not tell: the kernel accepts it."""
+    """Return why an origin shows no life; empty where its first byte came. A connection alone does not tell: the kernel accepts it.
+
+    It is told that an edge may come to go on with a stream: by the question over HTTP, by `connect` over RTMP.
+    """
+    by_rtmp = address.scheme in ("rtmp", "rtmps")
+    arguments = ConnectArguments(tc_url=f"{address}/{TOLD_APP}", app=TOLD_APP, relay=True, resumes=False)
+    session = ClientSession(arguments, noise=os.urandom(32))
+    asked = f"OPTIONS * HTTP/1.1\r\nHost: {address.authority}\r\n{RESUMES}: 0\r\nConnection: close\r\n\r\n".encode()
+    writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(limits.UPSTREAM_ANSWER_SECONDS):
             tls = await load_tls(asyncio.get_running_loop()) if address.scheme in SECURE else None
             reader, writer = await asyncio.open_connection(address.host, address.port, ssl=tls)
-            try:
-                asked = (
-                    f"OPTIONS * HTTP/1.1\r\nHost: {address.authority}\r\nConnection: close\r\n\r\n".encode()
-                )
-                writer.write(RTMP_FIRST if address.scheme in ("rtmp", "rtmps") else asked)
-                return "" if await reader.read(1) else "it closes the connection"
-            finally:
-                writer.transport.abort()
+            writer.write(session.take_output() if by_rtmp else asked)
+            data = await reader.read(ANSWER_BYTES)
+        if data and by_rtmp:
+            # It lives, whatever it says.
+            with suppress(OSError, PeerError):
+                async with asyncio.timeout(limits.UPSTREAM_ANSWER_SECONDS):
+                    await _connect(session, reader, writer, data)
+        return "" if data else "it closes the connection"
     except TimeoutError:
         return "no answer in time"
     except (OSError, UnicodeError) as error:
         return fault_of(error)
+    finally:
+        if writer is not None:
+            writer.transport.abort()
+
+
+async def _connect(
+    session: ClientSession, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes
+) -> None:
+    """Go on from *data*, which came first, until the server has answered `connect`. Raises PeerError and OSError."""
+    while data and not session.receive(data):
+        writer.write(session.take_output())
+        data = await reader.read(ANSWER_BYTES)

@@ -121,6 +121,12 @@ class Pull:
             self._linger.set(self.options.linger if self._stream is not None else 0.0)
 
     @property
+    def spares(self) -> tuple[OriginAddress, ...]:
+        """Origins that may have to go on with the stream, those of the directory aside: they need not be told."""
+        origins = self.options.origins_for(self._asking.request.scheme)
+        return origins if len(origins) > 1 or self.options.directory else ()
+
+    @property
     def place(self) -> tuple[str, StreamName]:
         """URL of the directory where the stream is looked up, and its name there."""
         return self.options.directory, self.options.at_origin(self.name)

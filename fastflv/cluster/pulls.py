@@ -64,6 +64,8 @@ class Pulls:
         self._absent: OrderedDict[StreamName, float] = OrderedDict()
         "Streams that no origin had, and until when that holds; monotonic clock, seconds."
         self._timer: Handle | None = None
+        self._announce_at = 0.0
+        "When origins are told again of this edge, monotonic clock, seconds."
         self.clients.watchers.append(self)
         publications.hub.watchers.append(self)
 
@@ -144,7 +146,9 @@ class Pulls:
         self._index(pull)
         self.seeking.add(pull)
         self.begun += 1
+        self.origins.announce(pull.spares)
         if self._timer is None:
+            self._announce_at = self.dialer.loop.time() + limits.ORIGIN_ANNOUNCE_SECONDS
             self._timer = self.dialer.loop.call_later(limits.PULL_LOOK_SECONDS, self._look)
         return pull
 
@@ -180,6 +184,7 @@ class Pulls:
         for pull in self:
             self._index(pull)
         self.origins.keep_named()
+        self.origins.announce(self._spares)
 
     async def close(self) -> None:
         """Fetch nothing any more."""
@@ -195,8 +200,16 @@ class Pulls:
         now = self.dialer.loop.time()
         for pull in list(self._pulls.values()):
             pull.look(now)
+        if now >= self._announce_at:
+            self._announce_at = now + limits.ORIGIN_ANNOUNCE_SECONDS
+            self.origins.announce(self._spares, again=True)
         if self._pulls:
             self._timer = self.dialer.loop.call_later(limits.PULL_LOOK_SECONDS, self._look)
+
+    @property
+    def _spares(self) -> set[OriginAddress]:
+        """Origins that may have to go on with what is fetched."""
+        return {origin for pull in self._pulls.values() for origin in pull.spares}
 
     # --- ClientWatcher ---
 

@@ -23,6 +23,7 @@ from fastflv.servers.api.network import address
 from fastflv.stream.name import StreamName
 
 if TYPE_CHECKING:
+    from fastflv.control.runtime import VhostRuntime
     from fastflv.control.server import Server
 
 LISTENERS: Final = {"RTMP": "rtmp", "RTMPS": "rtmps", "HTTP": "http", "HTTPS": "https", "API": "api"}
@@ -83,7 +84,10 @@ class Clustering:
 
     def adopt(self) -> None:
         """A configuration is in force."""
-        self.directories.adopt({name: vhost.directory for name, vhost in self._server.runtime.vhosts.items()})
+        vhosts = self._server.runtime.vhosts
+        self.directories.adopt({name: vhost.directory for name, vhost in vhosts.items()})
+        if any(_has_colleagues(vhost) for vhost in vhosts.values()):
+            self._server.hub.expect_edges()
 
     def rules_of(self, vhost: str) -> tuple[Rule, ...]:
         """The rules of a vhost that send its clients elsewhere."""
@@ -143,3 +147,9 @@ class Clustering:
             ),
             tuple(name for name, options in vhosts.items() if not options.edge),
         )
+
+
+def _has_colleagues(vhost: VhostRuntime) -> bool:
+    """Whether edges may come to its streams that find other servers without the help of their configuration."""
+    directory = vhost.directory is not None and not vhost.directory.edge
+    return directory or (vhost.vhost.enabled and vhost.vhost.cluster.origin_cluster)

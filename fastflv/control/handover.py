@@ -50,6 +50,8 @@ class ServerState(TypedDict):
     idle: list[http.IdleState]
     revoked: list[list[Any]]
     "As `Revocation` has them."
+    edges: bool
+    "Edges may come: as `Hub.expects_edges`."
 
 
 class Leaving:
@@ -138,6 +140,7 @@ class Leaving:
             "pushes": pushes,
             "idle": idle,
             "revoked": revoked,
+            "edges": server.hub.expects_edges,
         }
 
 
@@ -169,6 +172,8 @@ class Arriving:
                 Revocation(str(jti), str(path), float(revoked), float(until))
                 for jti, path, revoked, until in parcel.values["revoked"]
             ]
+            if parcel.values["edges"]:
+                server.hub.expect_edges()
             for state in parcel.values["streams"]:
                 self._add_stream(state)
                 # Logs are most of what is handed over: by here they are copied.

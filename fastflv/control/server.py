@@ -260,6 +260,7 @@ class Server:
             for site_of in (self._site_of, lambda host: self.runtime.api_site)
         )
         self.streams, self.own_api = streams, api
+        streams.edge_came = self.hub.expect_edges
         self._spoken = Spoken(
             self.rtmp.connect,
             partial(self.serve_http, streams),

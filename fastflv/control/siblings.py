@@ -113,6 +113,8 @@ class Siblings:
     def __init__(self, place: WorkerPlace, server: Server, loop: asyncio.AbstractEventLoop) -> None:
         self.place = place
         server.hub.id_for = lambda name: place.id_of(*name)
+        # An edge announces itself to one of the workers.
+        server.hub.expect_edges()
         self._server = server
         self._loop = loop
         self._owners: dict[StreamName, int] = {}

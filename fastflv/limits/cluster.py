@@ -70,6 +70,10 @@ UPSTREAM_HEAD_BYTES_MAX: Final = 16 * 1024
 ORIGIN_CHECK_SECONDS: Final = 2.0
 "How often an origin that failed is asked for a sign of life, seconds; until then others are asked before it."
 
+ORIGIN_ANNOUNCE_SECONDS: Final = 30.0
+"""How often an edge tells each origin that it may go on there, seconds: a connection of its own each time. One that was started anew
+keeps no past for edges until then."""
+
 SPLICE_WAIT_SECONDS: Final = 0.3
 "How long another origin's media is compared with what players have, seconds: its newest GOP comes at once. Then it goes on at a keyframe."
 

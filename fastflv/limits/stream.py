@@ -128,8 +128,9 @@ REWIND_WAITS_MAX: Final = 50
 "Ticks that a rewound player waits for a page that the disk has not read yet, count: 2 s; then everybody waits for it."
 
 RESUME_PAST_MS: Final = 1000
-"""Media that a live stream keeps even where its GOP is younger, ms: an edge that comes from another origin goes on behind what
-its viewers have. It finds out after STALL_SECONDS_MIN or three gaps, and connects. At a GOP of 2 s it is a quarter more memory."""
+"""Media that a live stream keeps even where its GOP is younger, ms, at servers that edges visit: an edge that comes from another
+origin goes on behind what its viewers have. It finds out after STALL_SECONDS_MIN or three gaps, and connects. At a GOP of 2 s it
+is a third more memory."""
 
 TIMESHIFT_SPOOL_SECONDS: Final = 1.0
 "How often pages of the past are moved to files, seconds."

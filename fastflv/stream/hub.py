@@ -69,6 +69,8 @@ class Hub:
         "Bytes of media that came for streams that have ended, by vhost."
         self.switches: Counter[Switch] = Counter(dict.fromkeys(Switch, 0))
         "How often another publisher of a live stream took over."
+        self.expects_edges = False
+        "Edges may come that have a stream from elsewhere until now: streams keep the past for them. It stays so until the end."
         self.watchers: list[Watcher] = []
         "Told in this order."
 
@@ -113,6 +115,8 @@ class Hub:
     def resume(self, stream: Stream) -> None:
         """Take a stream that another process has handed over; `begin_watch` tells the watchers."""
         self._streams[stream.name] = stream
+        if self.expects_edges:
+            stream.keep_past()
 
     def begin_watch(self, stream: Stream) -> None:
         """Tell the watchers of a stream that was resumed, if it has a publisher."""
@@ -122,7 +126,14 @@ class Hub:
 
     def new_stream(self, name: StreamName, options: StreamOptions, id: str, now_ms: int) -> Stream:
         """Return a stream that is not in the hub yet."""
-        return Stream(name, options, id=id, now_ms=now_ms, delays=self.delays)
+        return Stream(name, options, id=id, now_ms=now_ms, delays=self.delays, resumable=self.expects_edges)
+
+    def expect_edges(self) -> None:
+        """An edge came, or may come: all streams keep the past for it from now on."""
+        if not self.expects_edges:
+            self.expects_edges = True
+            for stream in self._streams.values():
+                stream.keep_past()
 
     def switch(
         self, stream: Stream, publisher_id: str, why: Switch, *, left_ms: int, now_ms: int, kept_ms: int

@@ -121,13 +121,16 @@ class Stream:
         id: str,
         now_ms: int,
         delays: Delays | None = None,
+        resumable: bool = False,
     ) -> None:
+        """*resumable*: edges may come that have the stream from elsewhere until now; see `keep_past`."""
         self.name = name
         self.url = name.url
         "As log lines and the API show it."
         self.options = options
         self.id = id
         self.phase = Phase.LIVE
+        self._resumable = resumable
         self.log = self.new_log()
         self.timeshift = Timeshift(self.log, options.timeshift)
         self.writer = StreamWriter(
@@ -189,11 +192,16 @@ class Stream:
             self.writer.clock = self.clock
         for outlet in self.outlets:
             log = outlet.log
-            log.keep_ms = self._keep_ms(outlet.variant)
-            log.history_ms = max(options.lag.jump_ms, log.keep_ms)
+            self._keep(outlet)
             log.keep_gop = options.gop_cache
             log.key_bytes_max = options.gop_bytes_max
             log.key_tags_max = options.gop_frames_max
+
+    def keep_past(self) -> None:
+        """Edges may come that have the stream from elsewhere until now: keep RESUME_PAST_MS for them while it is live."""
+        self._resumable = True
+        for outlet in self.outlets:
+            self._keep(outlet)
 
     def begin(self, publisher_id: str, now_ms: int, expected: Tracks = NONE, *, kept_ms: int = 0) -> None:
         """A publisher starts, for the first time or within the grace of the one before.
@@ -215,7 +223,7 @@ class Stream:
         if self.clock is not None:
             self.clock.begin()
         for outlet in self.outlets:
-            outlet.log.keep_ms = self._keep_ms(outlet.variant)
+            self._keep(outlet)
         self.writer.begin(max(gap, limits.TIME_FIRST_STEP_MS))
 
     def leave(self, now_ms: int) -> None:
@@ -427,10 +435,17 @@ class Stream:
         """Somebody reads the stream in some container."""
         return self.log.readers > 0 or self.log.followed > 0
 
+    def _keep(self, outlet: Outlet) -> None:
+        """Have the log of *outlet* keep what is kept now."""
+        log = outlet.log
+        log.keep_ms = self._keep_ms(outlet.variant)
+        log.history_ms = max(self.options.lag.jump_ms, log.keep_ms)
+
     def _keep_ms(self, variant: Variant) -> int:
         """Return how much of a log is kept whoever reads, ms."""
         resumed = (
-            self.phase is Phase.LIVE
+            self._resumable
+            and self.phase is Phase.LIVE
             and self.options.gop_cache
             and variant.container in RESUMED
             and not variant.is_choice

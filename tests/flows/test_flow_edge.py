@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from audience import Audience, check_times
+from audience import Audience, Seat, check_times
 from broadcast import Broadcast
 from clip import Clip, end, ffmpeg
 from flvread import AUDIO, VIDEO, Tag, media
@@ -119,6 +119,36 @@ def test_viewers_stay_when_the_origin_in_use_is_lost(
             check_turns(seat.tags, film)
             check_times(seat.tags)
         seat.decode(tmp_path)
+
+
+def last_pictures(seat: Seat) -> int:
+    """How many pictures of the newest GOP have come, after its keyframe."""
+    bodies = [tag.body for tag in media(list(seat.tags), VIDEO)]
+    return next((after for after, body in enumerate(reversed(bodies)) if body[0] >> 4 == 1), 0)
+
+
+def test_nothing_is_lost_where_a_keyframe_comes_before_the_edge_finds_out(
+    origins: list[Server], film: Clip, tmp_path: Path
+) -> None:
+    """The other origin has a newer GOP by then, and has kept what came before it."""
+    places = " ".join(f"{HOST}:{origin.rtmp}" for origin in origins)
+    with (
+        Server(tmp_path, EDGE.format(origins=places).replace("warm on;", "")) as edge,
+        pushed_to(film, *(origin.publish_url("x") for origin in origins)),
+    ):
+        until(lambda: all("x" in origin.streams() for origin in origins), "publish", 15)
+        audience = Audience(edge, "x").ready()
+        seat = audience.seats["flv"]
+        until(lambda: seat.size > 60, "more than one GOP")
+        until(lambda: 14 <= last_pictures(seat) <= 17, "the end of a GOP")
+        origins[0].process.send_signal(signal.SIGSTOP)
+        before = seat.size
+        edge.log.wait("goes on from .*, no frame repeated")
+        until(lambda: seat.size > before + 40, "media from the other origin")
+    for protocol, seat in audience.done().items():
+        if protocol != "ts":
+            check_turns(seat.tags, film)
+            check_times(seat.tags)
 
 
 @pytest.mark.slow

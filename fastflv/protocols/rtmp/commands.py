@@ -198,7 +198,7 @@ def read_connect(command: Command) -> ConnectWanted:
         caps_ex=caps_ex(told),
         relay=told.get(RELAY) is True
         or any(isinstance(each, dict) and "srs_server" in each for each in command.arguments[1:]),
-        resumes=told.get(RESUMES) is True,
+        resumes=told[RESUMES] is True if RESUMES in told else None,
         via=tuple(MARK.findall(text(VIA)))[: limits.VIA_MARKS_MAX],
     )
 

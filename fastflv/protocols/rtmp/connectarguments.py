@@ -16,7 +16,7 @@ RELAY: Final = "fastflvRelay"
 "Field of a client that is a server, and plays for others."
 
 RESUMES: Final = "fastflvResumes"
-"Field of a relay that has the stream already."
+"Field of an edge: whether it has the stream already. Off, it may come so later."
 
 VIA: Final = "fastflvVia"
 "Name of the marks in the command object, which are apart by blanks."
@@ -47,8 +47,9 @@ class ConnectArguments:
     relay: bool = False
     "Say that what is played goes on to players: fastflv sends frames at their own times then."
 
-    resumes: bool = False
-    "Say that players have the stream until now, from elsewhere: fastflv begins with what came before the newest keyframe."
+    resumes: bool | None = None
+    """Say that players have the stream until now, from elsewhere: fastflv begins with what came before the newest keyframe. Off: an
+    edge may come so later, and fastflv keeps that from now on. Sent unless None."""
 
     server: Mapping[str, str | float] = field(default_factory=dict)
     "What SRS's edges tell about themselves (`srs_server`, `srs_id`, ...), in an object of its own; empty: nothing."
@@ -74,6 +75,6 @@ class ConnectArguments:
             told["capsEx"] = float(self.caps_ex)
         if self.relay:
             told[RELAY] = True
-        if self.resumes:
-            told[RESUMES] = True
+        if self.resumes is not None:
+            told[RESUMES] = self.resumes
         return told

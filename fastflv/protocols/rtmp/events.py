@@ -67,8 +67,8 @@ class ConnectWanted(Event):
     relay: bool = False
     "The client is a server that plays for others: an edge of fastflv or SRS."
 
-    resumes: bool = False
-    "It has the stream until now, from another server."
+    resumes: bool | None = None
+    "An edge says whether it has the stream until now, from another server; None: it is none, or an old one."
 
     via: tuple[str, ...] = ()
     "Marks of the servers that the stream has passed, the first one first; empty where no fastflv sends it on."

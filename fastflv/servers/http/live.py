@@ -36,7 +36,7 @@ have other names), and servers that play for others."""
 
 
 RESUMES: Final = "Fastflv-Resumes"
-"Field of a request of an edge whose players have the stream until now, from another server."
+"Field of a request of an edge; `1`: its players have the stream until now, from another server, `0`: that may be so later."
 
 _variant = lru_cache(limits.PLAIN_VARIANTS_MAX)(Variant)
 "Players without wishes of their own share a few variants."
@@ -116,7 +116,10 @@ class Live:
             refuse_play(exchange, name.url, Response.of_text(400, f"{name.url}: {error}"))
             return
         true_pace = request.headers.get("user-agent", "").startswith(TRUE_PACE_AGENTS)
-        resumes = RESUMES.lower() in request.headers
+        mark = request.headers.get(RESUMES.lower())
+        if mark is not None:
+            self.joins.hub.expect_edges()
+        resumes = mark == "1"
         claims = options.claims(variant)
         wish = Wish(name, variant, mode, claims, options.on_missing, true_pace, rewind, resumes)
         if request.method == "HEAD":

@@ -14,6 +14,7 @@ from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.heads import METHODS
 from fastflv.protocols.http.message import Request, Response
 from fastflv.servers.files.opening import Folders
+from fastflv.servers.http.live import RESUMES
 from fastflv.servers.http.refusal import refuse_play
 from fastflv.stream.name import StreamName, fault_of
 
@@ -97,9 +98,16 @@ class Router:
         self._handlers = handlers
         self._cross_domain = cross_domain
         self._trusted = trusted
+        self.edge_came: Callable[[], None] = lambda: None
+        "Called when an edge announces itself."
 
     def cross_domain(self, request: Request) -> CrossDomain:
-        """Return what pages of other sites may do: the first route that matches the path says so, else mounts."""
+        """Return what pages of other sites may do: the first route that matches the path says so, else mounts.
+
+        Each OPTIONS request comes here, preflights and announcements of edges too.
+        """
+        if RESUMES.lower() in request.headers:
+            self.edge_came()
         found = self._find(request)
         return self._cross_domain(found[0].route.kind if found else RouteKind.MOUNT)
 

@@ -238,7 +238,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         options = self._options = self.server.vhost_of(event.vhost)
         self.tc_url = event.tc_url
         self.page_url = event.page_url
-        self.relay, self.resumes = event.relay, event.resumes
+        self.relay, self.resumes = event.relay, self.server.resumes(event)
         if options is None:
             # The stream may still name the vhost: rtmp://192.0.2.1/live/name?vhost=example.com.
             self._session.accept_connect()

@@ -13,7 +13,7 @@ from fastflv.net.receivebuffer import receive_buffer
 from fastflv.net.turns import Turns
 from fastflv.playing.join import Joins
 from fastflv.playing.players import Players
-from fastflv.protocols.rtmp.events import PlayWanted, PublishWanted
+from fastflv.protocols.rtmp.events import ConnectWanted, PlayWanted, PublishWanted
 from fastflv.servers.rtmp.connection import RtmpConnection
 from fastflv.servers.rtmp.feed import Feeding
 from fastflv.servers.rtmp.idle import IdlePlays
@@ -65,6 +65,12 @@ class RtmpServer:
     def connect(self, peer: Peer) -> RtmpConnection:
         """Make the protocol of an accepted connection, which holds one place of the limit."""
         return RtmpConnection(self, peer)
+
+    def resumes(self, event: ConnectWanted) -> bool:
+        """Return whether a peer has its stream until now, from elsewhere. An edge says so, and streams keep the past for it."""
+        if event.resumes is not None:
+            self.joins.hub.expect_edges()
+        return event.resumes is True
 
     def access_request(
         self, connection: RtmpConnection, wanted: PublishWanted | PlayWanted, vhost: str
