@@ -202,7 +202,7 @@ async def test_an_edge_of_one_origin_tells_it_by_its_pull(protocol, monkeypatch,
         async with watched(origin.rtmp if protocol == "rtmp" else origin.http, protocol=protocol) as edge:
             assert origin.server.hub.expects_edges
             await asyncio.sleep(3 * limits.PULL_LOOK_SECONDS)
-            assert [health.told_at for health in edge.server.pulls.origins] == [float("-inf")]
+            assert [health.told_at for health in edge.server.parts.cluster.pulls.origins] == [float("-inf")]
             assert accepted.taken == 1
 
 

@@ -95,7 +95,7 @@ async def test_viewers_are_counted_and_gone_when_they_ask_no_more(monkeypatch):
             assert len(site.server.clients) == 2
             await until(lambda: len(site.server.clients) == 0)
             assert camera.stream.sent_before >= sent + len(body)
-            assert len(site.server.hls.sessions) == 0
+            assert len(site.server.parts.hls.sessions) == 0
             # It comes back with its old word, and is counted again.
             await site.media(url)
             assert [client.id for client in site.server.clients] == [url.partition("hls_ctx=")[2]]
@@ -166,7 +166,7 @@ async def test_a_word_cannot_take_the_place_of_another_client():
             assert answer.status in (200, 431)
             if answer.status == 200 and word:
                 m3u8.read_media(answer.text)
-        assert len(site.server.hls.sessions) <= 3
+        assert len(site.server.parts.hls.sessions) <= 3
 
 
 @looped
@@ -203,8 +203,8 @@ async def test_a_viewer_that_never_asks_for_its_playlist_is_soon_forgotten(monke
         used = await site.join()
         await site.join()
         await site.media(used)
-        assert len(site.server.hls.sessions) == 2
-        await until(lambda: len(site.server.hls.sessions) == 1)
+        assert len(site.server.parts.hls.sessions) == 2
+        await until(lambda: len(site.server.parts.hls.sessions) == 1)
         assert [client.id for client in site.server.clients] == [used.partition("hls_ctx=")[2]]
 
 
@@ -352,7 +352,7 @@ async def test_a_stream_with_a_hostile_name_has_no_hls(app, tmp_path):
         # A stream that came later has its files by then.
         async with camera.rolling():
             await until(lambda: list(tmp_path.rglob("cam.m3u8")))
-        assert len(site.server.hls.muxers) == 1
+        assert len(site.server.parts.hls.muxers) == 1
         assert list(tmp_path.rglob("*.m3u8")) == [tmp_path / "root/live/cam.m3u8"]
 
 

@@ -95,7 +95,7 @@ async def test_all_files_go_a_while_after_the_publisher(tmp_path):
         assert await site.fetch(media.segments[-1].map_uri)
         await until(lambda: not files(tmp_path))
         await until(lambda: not (tmp_path / "www/live").exists())
-        assert not site.server.hls.muxers
+        assert not site.server.parts.hls.muxers
         assert (await site.get("/live/cam.m3u8")).status == 404
 
 
@@ -201,7 +201,7 @@ async def test_a_playlist_whose_end_cannot_be_written_is_disposed_all_the_same(t
         camera.end()
         await until(lambda: muxer.closed)
         assert "Not a directory" in caplog.text
-        assert not site.server.hls.muxers
+        assert not site.server.parts.hls.muxers
 
 
 @looped

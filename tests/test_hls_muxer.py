@@ -33,7 +33,7 @@ async def test_a_stream_that_nobody_watches_costs_nothing(monkeypatch):
         muxer = site.muxer
         await until(lambda: muxer.closed)
         assert not camera.stream.is_read and len(camera.stream.outlets) == 1
-        assert not site.server.hls.muxers
+        assert not site.server.parts.hls.muxers
         assert (await site.get("/live/" + before.segments[0].uri)).status == 404
         async with camera.rolling(2):
             after = await site.media("/live/cam.m3u8")
@@ -59,7 +59,7 @@ async def test_a_muxer_that_closed_keeps_nothing_until_the_collector_comes(place
             if place == "disk":
                 camera.end()
                 del camera
-            await until(lambda: not site.server.hls.muxers and not len(site.server.clients))
+            await until(lambda: not site.server.parts.hls.muxers and not len(site.server.clients))
             await until(lambda: muxer() is None)
             if place == "memory":
                 camera.end()
@@ -115,13 +115,13 @@ async def test_the_memory_of_all_streams_together_is_bounded(monkeypatch):
         async with cameras[0].rolling(), cameras[1].rolling():
             assert all([len((await site.segments(path, 5)).segments) >= 5 for path in paths])
             monkeypatch.setattr(limits, "HLS_SERVER_BYTES", 1000)
-            await until(lambda: {len(muxer.store) for muxer in site.server.hls.muxers} == {3})
+            await until(lambda: {len(muxer.store) for muxer in site.server.parts.hls.muxers} == {3})
             monkeypatch.setattr(limits, "HLS_SERVER_BYTES", 1 << 30)
             # Streams that are over count no more.
-            for muxer in list(site.server.hls.muxers):
+            for muxer in list(site.server.parts.hls.muxers):
                 muxer.close()
             monkeypatch.setattr(limits, "HLS_SERVER_BYTES", 0)
-            store = site.server.hls.muxers.start(cameras[0].stream).store
+            store = site.server.parts.hls.muxers.start(cameras[0].stream).store
             assert not store.is_full
 
 

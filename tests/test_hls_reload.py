@@ -15,7 +15,7 @@ from model.loop import until
 from fastflv.config.load import load_text
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.control.runtime import hls_options
-from fastflv.servers.hls import HlsOptions
+from fastflv.servers.hls.options import HlsOptions
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -219,7 +219,7 @@ async def test_hls_that_is_switched_off_is_not_found_and_comes_back_when_switche
             before = await site.segments("/live/cam.m3u8", 2)
             muxer = site.muxer
             site.reload("", enabled=False)
-            assert not site.server.hls.muxers
+            assert not site.server.parts.hls.muxers
             assert (await site.get("/live/cam.m3u8")).status == 404
             assert (await site.get("/live/" + before.segments[0].uri)).status == 404
             if place == "disk":
@@ -230,7 +230,7 @@ async def test_hls_that_is_switched_off_is_not_found_and_comes_back_when_switche
             # A publish while HLS is off makes nothing.
             camera.end()
             camera.publish()
-            assert not site.server.hls.muxers
+            assert not site.server.parts.hls.muxers
             site.reload(base)
             after = await site.media("/live/cam.m3u8")
         assert after.sequence > before.segments[-1].number and not after.ended
@@ -246,7 +246,7 @@ async def test_a_request_that_waits_while_hls_is_switched_off_is_answered():
         await until(lambda: site.muxer.waiting)
         site.reload("", enabled=False)
         assert (await waiting).status == 404
-        assert not site.server.hls.muxers
+        assert not site.server.parts.hls.muxers
 
 
 @looped
@@ -273,7 +273,7 @@ async def test_files_are_deleted_earlier_when_the_time_is_shortened_after_the_en
         assert files(tmp_path)
         site.reload(f"hls_path {tmp_path}; hls_fragment 2; hls_window 8; hls_dispose 1;")
         await until(lambda: not files(tmp_path))
-        assert not site.server.hls.muxers
+        assert not site.server.parts.hls.muxers
 
 
 def test_two_loads_of_one_configuration_have_equal_options():

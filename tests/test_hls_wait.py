@@ -97,7 +97,7 @@ async def test_a_crowd_that_waits_is_answered_in_steps(monkeypatch):
         camera = Camera(site)
         camera.run(0.5)
         waiting = [asyncio.create_task(site.media("/live/cam.m3u8")) for _ in range(20)]
-        await until(lambda: site.server.hls.muxers and len(site.muxer.waiting) == 20)
+        await until(lambda: site.server.parts.hls.muxers and len(site.muxer.waiting) == 20)
         camera.run(2)
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         assert sum(each.done() for each in waiting) < 10
@@ -111,7 +111,7 @@ async def test_a_request_that_fails_keeps_neither_the_others_nor_the_segments_up
         camera = Camera(site)
         camera.run(0.5)
         waiting = asyncio.create_task(site.media("/live/cam.m3u8"))
-        await until(lambda: site.server.hls.muxers and site.muxer.waiting)
+        await until(lambda: site.server.parts.hls.muxers and site.muxer.waiting)
         # A crowd has no order: some fail before the viewer's callback, some after it.
         for number in range(20):
             site.muxer.waiting.add(lambda n=number: n / 0)
@@ -189,7 +189,7 @@ async def test_a_muxer_with_nothing_to_carry_closes_when_no_viewer_asks():
         assert not muxer.closed
         muxer.asked -= 1000
         await until(lambda: muxer.closed)
-        assert not site.server.hls.muxers
+        assert not site.server.parts.hls.muxers
 
 
 @looped

@@ -118,7 +118,7 @@ async def test_a_window_ends_with_its_stream_and_is_freed_later(monkeypatch):
         gc.disable()
         try:
             del camera
-            await until(lambda: not site.server.hls.windows and stream() is None)
+            await until(lambda: not site.server.parts.hls.windows and stream() is None)
         finally:
             gc.enable()
         assert (await site.get(urljoin(URL, after.segments[-1].uri))).status == 404

@@ -36,8 +36,8 @@ async def waiting(cluster: str) -> AsyncIterator[tuple[Caller, Directory, list[a
             writer.write(f"GET /live/{name.stream}.flv HTTP/1.1\r\nHost: a\r\n\r\n".encode())
             readers.append(reader)
             writers.append(writer)
-        await until(lambda: len(edge.server.pulls) == COUNT)
-        (link,) = edge.server.cluster.directories
+        await until(lambda: len(edge.server.parts.cluster.pulls) == COUNT)
+        (link,) = edge.server.parts.cluster.directories
         yield edge, link.directory, readers
         for writer in writers:
             writer.close()

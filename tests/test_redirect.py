@@ -16,8 +16,9 @@ from model.loop import FakeLoop
 from fastflv.access.request import Action
 from fastflv.access.verdict import ALLOW, Redirected
 from fastflv.cluster.coworkers import origin_of
-from fastflv.cluster.directories import Directories, DirectoryOptions
+from fastflv.cluster.directories import Directories
 from fastflv.cluster.directory import NodeCard
+from fastflv.cluster.options import DirectoryOptions
 from fastflv.cluster.redirect import RedirectRule
 from fastflv.net.httpclient import HttpReply
 from fastflv.stream.hub import Hub

@@ -191,7 +191,7 @@ async def test_an_old_process_unpublishes_at_the_origin_before_it_hands_over_the
 
         class Upgraded(Upgrade):
             async def finish(self) -> None:
-                await until(lambda: not publishers(origin) and not edge.server.relays)
+                await until(lambda: not publishers(origin) and not edge.server.parts.cluster.relays)
                 await super().finish()
 
         upgrade = Upgraded(edge.server, CommandLine((), "/"), lambda: lambda: None, Supervision())

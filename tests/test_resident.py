@@ -57,7 +57,7 @@ def loaded() -> set[str]:
 
 
 def test_the_modules_are_those_of_a_server(loaded):
-    assert {"fastflv.control.server", "fastflv.servers.hls.muxer", "ssl", "uvloop"} <= loaded
+    assert {"fastflv.control.server", "fastflv.servers.http.live", "ssl", "uvloop"} <= loaded
 
 
 @pytest.mark.parametrize("name", SPARED)

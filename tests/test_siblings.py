@@ -72,7 +72,7 @@ async def test_files_of_a_stream_that_ended_here_and_goes_on_at_another_worker_a
         await until(lambda: "ENDLIST" in (tmp_path / "live/cam.m3u8").read_text())
         await tell_owner(parent, 0)
         await tell_owner(parent, 2)
-        await until(lambda: not site.server.hls.muxers)
+        await until(lambda: not site.server.parts.hls.muxers)
         await asyncio.sleep(1.3)
         assert (tmp_path / "live/cam.m3u8").exists() and (tmp_path / "live/cam-0.ts").exists()
 
@@ -90,7 +90,7 @@ async def test_files_of_a_muxer_that_a_reload_has_replaced_are_left_to_another_w
         await tell_owner(parent, 0)
         await tell_owner(parent, 2)
         await until(lambda: muxer.closed)
-        await site.server.hls.muxers.written(camera.name)
+        await site.server.parts.hls.muxers.written(camera.name)
         assert (tmp_path / "live/cam.m3u8").exists() and (tmp_path / "live/cam-0.ts").exists()
 
 
@@ -105,7 +105,7 @@ async def test_a_stream_that_is_fetched_from_its_new_worker_writes_no_playlist_h
         text = (tmp_path / "live/cam.m3u8").read_text()
         async with Camera(site).rolling():
             await asyncio.sleep(0.3)
-            assert not site.server.hls.muxers
+            assert not site.server.parts.hls.muxers
         assert (tmp_path / "live/cam.m3u8").read_text() == text
 
 

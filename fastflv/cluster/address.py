@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
-from fastflv.cluster.directory import Node
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.stream.name import StreamName
+
+if TYPE_CHECKING:
+    from fastflv.cluster.directory import Node
 
 PORTS: Final = {"rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
 SECURE: Final = frozenset({"rtmps", "https"})

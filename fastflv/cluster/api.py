@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
 
-from fastflv.cluster.origins import Health
-from fastflv.cluster.pull import Pull, PullState
-from fastflv.cluster.pulls import Pulls
+from fastflv.cluster.states import PullState
 from fastflv.config.masking import masked
 from fastflv.servers.api.operation import Call, Listing, Operation
 from fastflv.servers.api.paging import PAGE, rows_of
 from fastflv.servers.api.schema import COUNT, FLAG, TEXT, about, listed, one_of, record
+
+if TYPE_CHECKING:
+    from fastflv.cluster.origins import Health
+    from fastflv.cluster.pull import Pull
+    from fastflv.cluster.pulls import Pulls
 
 ORIGIN: Final = record(
     {
@@ -41,7 +44,8 @@ PULL: Final = record(
 class UpstreamRows:
     """The operations on what an edge fetches."""
 
-    def __init__(self, pulls: Pulls) -> None:
+    def __init__(self, pulls: Callable[[], Pulls | None]) -> None:
+        """*pulls* returns None where nothing was ever fetched."""
         self._pulls = pulls
 
     def operations(self) -> Iterable[Operation]:
@@ -65,11 +69,13 @@ class UpstreamRows:
         )
 
     def _list_origins(self, call: Call) -> Listing:
-        origins = self._pulls.origins
+        pulls = self._pulls()
+        origins = pulls.origins if pulls is not None else ()
         return Listing("upstreams", map(_origin, rows_of(call.request, origins)), len(origins))
 
     def _list_pulls(self, call: Call) -> Listing:
-        return Listing("pulls", map(_pull, rows_of(call.request, self._pulls)), len(self._pulls))
+        pulls = self._pulls() or ()
+        return Listing("pulls", map(_pull, rows_of(call.request, pulls)), len(pulls))
 
 
 def _origin(health: Health) -> dict[str, object]:

@@ -4,40 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from fastflv.cluster.address import OriginAddress
 from fastflv.cluster.directory import Directory, NodeCard, key_of
 from fastflv.cluster.directorylink import DirectoryLink
+from fastflv.cluster.options import DirectoryOptions
 from fastflv.stream.hub import Hub
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Phase, Stream
 
 Located = Callable[[str, StreamName], None]
 "Told of the URL of a directory and of a stream that another server has begun to have."
-
-
-@dataclass(frozen=True, slots=True)
-class DirectoryOptions:
-    """How a vhost uses its directory."""
-
-    url: str
-    "Of Redis."
-
-    advertise: str = ""
-    "Host of this server for others; empty: its address."
-
-    edge: bool = False
-    "Its streams are fetched: they are looked up, and not told."
-
-    redirect: frozenset[str] = frozenset()
-    "`play`, `publish`: who is sent to the server that has the stream."
-
-    max_players: int = 0
-    "Players of this server from which on an edge sends others elsewhere; 0: no bound."
-
-    max_kbps: int = 0
-    "Likewise in kbit/s sent to clients."
 
 
 class Directories:

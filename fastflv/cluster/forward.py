@@ -7,12 +7,12 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 
 from fastflv import limits
 from fastflv.cluster.reach import Reach
 from fastflv.cluster.remote import connect, fault_of
 from fastflv.cluster.rtmplink import RtmpLink
+from fastflv.cluster.states import ForwardState
 from fastflv.config.destination import Destination, Place
 from fastflv.config.model.play import StartMode
 from fastflv.containers.variant import Variant
@@ -32,22 +32,6 @@ from fastflv.stream.stream import Phase, Stream
 log = logging.getLogger(__name__)
 
 LOOP = "the stream comes from there, and is not sent back"
-
-
-class ForwardState(Enum):
-    """What a forward does at present."""
-
-    WAITING = "waiting"
-    "For its next attempt, or for a publisher that comes back."
-
-    CONNECTING = "connecting"
-
-    FORWARDING = "forwarding"
-
-    LOOP = "loop"
-    "The stream comes from its destination: it is not sent back until somebody else publishes it."
-
-    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from fastflv.access.hookbody import Bodies
 from fastflv.access.hookfaults import HookFaults
 from fastflv.access.hooks import Post
 from fastflv.access.rule import Waiting
-from fastflv.cluster.forward import Forward, ForwardSite, ForwardState
+from fastflv.cluster.forward import Forward, ForwardSite
 from fastflv.cluster.forwardbackend import destinations_of
+from fastflv.cluster.options import ForwardOptions
+from fastflv.cluster.states import forward_counts
 from fastflv.config.destination import Destination
 from fastflv.net.httpclient import HttpReply
 from fastflv.playing.loopplayer import LoopPlayer
@@ -21,20 +23,6 @@ from fastflv.playing.threadplayer import ThreadPlayer
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Phase, Stream
-
-
-@dataclass(frozen=True, slots=True)
-class ForwardOptions:
-    """`forward { }` of one vhost."""
-
-    destinations: tuple[Destination, ...] = ()
-    "Each once; not used where there is a backend."
-
-    backend: str = ""
-    "URL that says the destinations of each publish; empty: none."
-
-    verify: bool = True
-    "Certificates of RTMPS destinations must be trusted."
 
 
 @dataclass(slots=True)
@@ -102,7 +90,7 @@ class Forwards:
 
     def states(self) -> dict[str, int]:
         """Count the forwards by state."""
-        counts = {state.value: 0 for state in ForwardState if state is not ForwardState.ENDED}
+        counts = forward_counts()
         for forward in self._open:
             counts[forward.state.value] += 1
         return counts

@@ -1,4 +1,4 @@
-"""Settings of a vhost whose streams are fetched from origins."""
+"""Settings of a vhost whose streams are fetched from origins, found in a directory, or forwarded."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from fastflv import limits
 from fastflv.cluster.address import OriginAddress
+from fastflv.config.destination import Destination
 from fastflv.stream.name import StreamName
 from fastflv.stream.publication import PublishOptions
 
@@ -71,6 +72,43 @@ class EdgeOptions:
     def origins_for(self, scheme: str) -> tuple[OriginAddress, ...]:
         """Return the origins for a first viewer who came by *scheme*."""
         return self.origins if scheme in ("rtmp", "rtmps") or not self.http_origins else self.http_origins
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryOptions:
+    """How a vhost uses its directory."""
+
+    url: str
+    "Of Redis."
+
+    advertise: str = ""
+    "Host of this server for others; empty: its address."
+
+    edge: bool = False
+    "Its streams are fetched: they are looked up, and not told."
+
+    redirect: frozenset[str] = frozenset()
+    "`play`, `publish`: who is sent to the server that has the stream."
+
+    max_players: int = 0
+    "Players of this server from which on an edge sends others elsewhere; 0: no bound."
+
+    max_kbps: int = 0
+    "Likewise in kbit/s sent to clients."
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardOptions:
+    """`forward { }` of one vhost."""
+
+    destinations: tuple[Destination, ...] = ()
+    "Each once; not used where there is a backend."
+
+    backend: str = ""
+    "URL that says the destinations of each publish; empty: none."
+
+    verify: bool = True
+    "Certificates of RTMPS destinations must be trusted."
 
 
 def pulled(publish: PublishOptions) -> PublishOptions:

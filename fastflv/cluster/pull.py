@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from fastflv import limits
@@ -20,6 +19,7 @@ from fastflv.cluster.options import EdgeOptions
 from fastflv.cluster.rhythm import Rhythm
 from fastflv.cluster.search import Search
 from fastflv.cluster.splice import Tail, from_key, tail_of
+from fastflv.cluster.states import PullState
 from fastflv.cluster.upstream import Fault, FaultKind, Held, Upstream
 from fastflv.cluster.wish import Wish
 from fastflv.config.masking import masked
@@ -38,21 +38,6 @@ if TYPE_CHECKING:
     from fastflv.cluster.pulls import Pulls
 
 log = logging.getLogger(__name__)
-
-
-class PullState(Enum):
-    """How far a pull is."""
-
-    SEEKING = "seeking"
-    "No origin brings the stream, and they are asked."
-
-    FETCHING = "fetching"
-
-    SWITCHING = "switching"
-    "An origin brings the stream or has just lost it, and others are asked."
-
-    LINGERING = "lingering"
-    "The stream comes, and nobody watches it at present."
 
 
 class Pull:

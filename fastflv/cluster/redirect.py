@@ -9,8 +9,9 @@ from urllib.parse import quote
 from fastflv.access.request import AccessRequest, Action
 from fastflv.access.rule import Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Redirected, Verdict
-from fastflv.cluster.directories import Directories, DirectoryOptions
+from fastflv.cluster.directories import Directories
 from fastflv.cluster.directory import Node
+from fastflv.cluster.options import DirectoryOptions
 from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.stream.name import StreamName
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from fastflv.cluster.forwards import Forwards
 from fastflv.cluster.options import pulled
 from fastflv.control.runtime import Runtime
 from fastflv.playing.players import Players
@@ -15,6 +15,9 @@ from fastflv.stream.clients import Client
 from fastflv.stream.hub import Hub
 from fastflv.stream.publication import Publication, Publications, PublishOptions
 from fastflv.stream.stream import Stream
+
+if TYPE_CHECKING:
+    from fastflv.cluster.forwards import Forwards
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +28,7 @@ def adopt_options(
     publications: Publications,
     players: Players,
     rewinds: Rewinds,
-    forwards: Forwards,
+    forwards: Forwards | None,
 ) -> None:
     """Give all that runs the options of *runtime*, which is in force."""
 
@@ -39,7 +42,8 @@ def adopt_options(
             stream.adopt(publish.stream)
             publications.graces.adopt(stream)
             links = [client.player for client in clients if client.player is not None]
-            players.adopt(stream, (*links, *forwards.players_of(stream)), rewinds.of(stream))
+            sent = forwards.players_of(stream) if forwards is not None else ()
+            players.adopt(stream, (*links, *sent), rewinds.of(stream))
 
     clients: dict[Stream, list[Client]] = defaultdict(list)
     for client in publications.clients:

@@ -73,8 +73,8 @@ class ApiRooms:
             Ports(self.ports),
             Configuration(lambda: InForce(server.runtime.number, server.runtime.settings)),
             Logs(recent),
-            UpstreamRows(server.pulls),
-            ForwardRows(server.forwards, loop.time),
+            UpstreamRows(server.parts.pulls),
+            ForwardRows(lambda: server.parts.forwards or (), loop.time),
             Clusters(server.hub, self._directories, self._own),
             TokenRows(server.tokens.store, server.tokens.drop_revoked),
         )
@@ -99,6 +99,9 @@ class ApiRooms:
                 )
 
     def _directories(self) -> list[ClusterDirectory]:
+        cluster = self._server.parts.cluster
+        if cluster is None:
+            return []
         loop_time = self._time()
         return [
             ClusterDirectory(
@@ -118,7 +121,7 @@ class ApiRooms:
                     for node in link.directory
                 ],
             )
-            for link in self._server.cluster.directories
+            for link in cluster.directories
         ]
 
     def _own(self) -> Own:

@@ -1,25 +1,23 @@
-"""How a server takes part in a cluster: directories, redirects and coworkers of its vhosts."""
+"""How a server takes part in a cluster: what its edges fetch, its directories, redirects and coworkers."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from fastflv.access.rule import Rule
 from fastflv.cluster.address import OriginAddress
 from fastflv.cluster.coworkers import CoworkerRule
-from fastflv.cluster.directories import Directories, DirectoryOptions
+from fastflv.cluster.directories import Directories
 from fastflv.cluster.directory import NodeCard, mark_of
-from fastflv.cluster.directorylink import directory_fault
+from fastflv.cluster.options import DirectoryOptions, EdgeOptions
 from fastflv.cluster.redirect import RedirectRule
-from fastflv.config.grammar.problems import Problems
-from fastflv.config.model.cluster import ClusterMode
-from fastflv.config.model.vhost import Vhost
+from fastflv.control.edges import edge_figures, make_pulls, make_relays, make_traverse
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.network import address
+from fastflv.servers.metrics.figures import EdgeFigures
 from fastflv.stream.name import StreamName
 
 if TYPE_CHECKING:
@@ -29,44 +27,6 @@ if TYPE_CHECKING:
 LISTENERS: Final = {"RTMP": "rtmp", "RTMPS": "rtmps", "HTTP": "http", "HTTPS": "https", "API": "api"}
 "Schemes in the directory by name of the listener."
 
-REDIRECTED: Final = frozenset({"play", "publish"})
-
-
-def check_directory(vhost: Vhost, problems: Problems) -> None:
-    """Add a problem for a directory of *vhost* that cannot be used, and for a word of `redirect` that means nothing."""
-    cluster = vhost.cluster
-    if not vhost.enabled or not cluster.directory or vhost.source is None:
-        return
-    section = vhost.source.sub("cluster")
-    at, redirect = section.value("directory"), section.value("redirect", split=True)
-    assert at is not None
-    fault = directory_fault(cluster.directory)
-    if fault:
-        problems.add(at.error(fault, "for example 'directory redis://127.0.0.1:6379/0;'"))
-    elif find_spec("redis") is None:
-        problems.add(at.error("needs the package redis", "run: pip install 'fastflv[redis]'"))
-    for index, word in enumerate(redirect.words if redirect is not None else ()):
-        if word not in REDIRECTED and word != "off":
-            assert redirect is not None
-            problems.add(
-                redirect.error(f"cannot be '{word}'", "write play, publish, both, or off", word=index)
-            )
-
-
-def directory_options(vhost: Vhost) -> DirectoryOptions | None:
-    """Return how a vhost uses its directory; None where it has none."""
-    cluster = vhost.cluster
-    if not vhost.enabled or not cluster.directory:
-        return None
-    return DirectoryOptions(
-        cluster.directory,
-        cluster.advertise,
-        edge=cluster.mode is ClusterMode.REMOTE,
-        redirect=REDIRECTED & frozenset(cluster.redirect),
-        max_players=cluster.max_players,
-        max_kbps=cluster.max_bandwidth,
-    )
-
 
 class Clustering:
     """What one server has of its cluster, and the rules that send clients elsewhere."""
@@ -75,8 +35,21 @@ class Clustering:
         self._server = server
         self._identity = identity
         siblings = server.siblings
+        self.pulls = make_pulls(
+            loop,
+            server.turns,
+            server.rtmp.feeding,
+            server.publications,
+            identity,
+            lambda: server.runtime,
+            siblings.edge if siblings is not None else lambda name, publish: None,
+            self.names,
+        )
+        self._traverse = make_traverse(loop, self.pulls.origins, lambda: server.runtime)
+        self.relays = make_relays(self.pulls, server.players, identity.service, lambda: server.runtime)
         mark = mark_of(identity.service, siblings.place.number if siblings is not None else 0)
         self.directories = Directories(loop, server.hub, mark, options_of=self.options_of, card=self._card)
+        self.pulls.follow(self.directories)
         server.hub.watchers.append(self.directories)
         self._redirect = RedirectRule(self.directories, self._is_here, self.options_of, self._load)
         hooks = server.hooks
@@ -89,10 +62,22 @@ class Clustering:
         if any(_has_colleagues(vhost) for vhost in vhosts.values()):
             self._server.hub.expect_edges()
 
+    async def stop(self) -> None:
+        """Leave the directories; the pulls were closed before the streams ended."""
+        await self.directories.stop()
+
     def rules_of(self, vhost: str) -> tuple[Rule, ...]:
         """The rules of a vhost that send its clients elsewhere."""
         redirect = (self._redirect,) if self.options_of(vhost) is not None else ()
         return (*redirect, self._coworkers) if self._coworkers_of(vhost) else redirect
+
+    def traverse_of(self, edge: EdgeOptions) -> tuple[Rule, ...]:
+        """The rule of an edge vhost that asks an origin about its clients."""
+        return (self._traverse,) if edge.traverse else ()
+
+    def figures(self) -> EdgeFigures | None:
+        """Return what `/metrics` says of edges."""
+        return edge_figures(self.pulls, self.relays)
 
     def options_of(self, vhost: str) -> DirectoryOptions | None:
         """Return how a vhost uses its directory by now."""

@@ -1,4 +1,4 @@
-"""Edges: from their settings to what fetches their streams."""
+"""Edges: what fetches their streams, and passes on what is published to them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastflv import __version__
-from fastflv.cluster.address import OriginAddress, parse_origin
-from fastflv.cluster.options import EdgeOptions, pulled
+from fastflv.cluster.address import OriginAddress
+from fastflv.cluster.options import EdgeOptions
 from fastflv.cluster.origins import IsNamed, Origins, ask_for_life
-from fastflv.cluster.pull import PullState
 from fastflv.cluster.pulls import Pulls
 from fastflv.cluster.relay import Relays
+from fastflv.cluster.states import PullState
 from fastflv.cluster.traverse import TraverseRule
 from fastflv.cluster.upstream import Dialer
-from fastflv.config.grammar.problems import Problems
-from fastflv.config.masking import masked
-from fastflv.config.model.cluster import ClusterMode, PullProtocol
-from fastflv.config.model.vhost import Vhost
 from fastflv.net.turns import Turns
 from fastflv.playing.players import Players
 from fastflv.servers.api.identity import Identity
@@ -31,45 +27,6 @@ from fastflv.stream.publication import Publications, PublishOptions
 
 if TYPE_CHECKING:
     from fastflv.control.runtime import Runtime
-
-
-def check_origins(vhost: Vhost, problems: Problems) -> None:
-    """Add a problem for each origin of an edge that is none."""
-    cluster = vhost.cluster
-    if not vhost.enabled or cluster.mode is not ClusterMode.REMOTE or vhost.source is None:
-        return
-    at = vhost.source.sub("cluster").value("origin", split=True)
-    for index, word in enumerate(at.words if at is not None else ()):
-        try:
-            parse_origin(word, cluster.protocol.scheme)
-        except ValueError as error:
-            assert at is not None
-            problems.add(at.error(f"cannot be '{masked(word)}'", str(error), word=index))
-
-
-def edge_options(vhost: Vhost, publish: PublishOptions) -> EdgeOptions | None:
-    """Return how the streams of a vhost are fetched; None where they are published here."""
-    cluster = vhost.cluster
-    if cluster.mode is not ClusterMode.REMOTE:
-        return None
-    follow, protocol = cluster.follow_client, cluster.protocol
-    by_http = protocol in (PullProtocol.FLV, PullProtocol.FLVS)
-    rtmp = PullProtocol.RTMP.scheme if by_http else protocol.scheme
-    http = PullProtocol.FLVS.scheme if protocol is PullProtocol.FLVS else PullProtocol.FLV.scheme
-    return EdgeOptions(
-        tuple(parse_origin(each, rtmp if follow else protocol.scheme) for each in cluster.origin),
-        tuple(parse_origin(each, http) for each in cluster.origin) if follow else (),
-        tuple(parse_origin(each, rtmp) for each in cluster.origin),
-        traverse=cluster.token_traverse,
-        scheme=rtmp if follow else protocol.scheme,
-        http_scheme=http if follow else "",
-        directory=cluster.directory,
-        vhost=cluster.vhost,
-        upnode=cluster.debug_srs_upnode,
-        linger=cluster.linger,
-        warm=cluster.warm,
-        publish=pulled(publish),
-    )
 
 
 def make_pulls(

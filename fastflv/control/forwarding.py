@@ -1,4 +1,4 @@
-"""How a server forwards: the settings of its vhosts, compiled, and what forwards are made of."""
+"""What forwards of a server are made of."""
 
 from __future__ import annotations
 
@@ -8,15 +8,10 @@ from typing import TYPE_CHECKING
 
 from fastflv import limits
 from fastflv.cluster.forward import ForwardSite
-from fastflv.cluster.forwards import ForwardOptions, Forwards
+from fastflv.cluster.forwards import Forwards
+from fastflv.cluster.options import ForwardOptions
 from fastflv.cluster.reach import Reach
-from fastflv.config.destination import Destination
-from fastflv.config.grammar.problems import Problems
-from fastflv.config.masking import masked
-from fastflv.config.model.cluster import ClusterMode
-from fastflv.config.model.vhost import Vhost
 from fastflv.control.hooks import ServerHooks
-from fastflv.net.httpclient import url_fault
 from fastflv.net.turns import Turns
 from fastflv.playing.players import Players
 from fastflv.stream.hub import Hub
@@ -24,35 +19,6 @@ from fastflv.stream.name import StreamName
 
 if TYPE_CHECKING:
     from fastflv.control.runtime import Runtime
-
-
-def check_forward(vhost: Vhost, problems: Problems) -> None:
-    """Add a problem for each destination of *vhost* that cannot be one, and for a backend that cannot be asked."""
-    forward = vhost.forward
-    if not vhost.enabled or not forward.enabled or vhost.source is None:
-        return
-    section = vhost.source.sub("forward")
-    destinations, backend = section.value("destination", split=True), section.value("backend")
-    for index, word in enumerate(destinations.words if destinations is not None else ()):
-        try:
-            Destination.parse(word)
-        except ValueError as error:
-            assert destinations is not None
-            problems.add(destinations.error("has a server that cannot be one", str(error), word=index))
-    fault = url_fault(forward.backend) if forward.backend else ""
-    if fault and backend is not None:
-        problems.add(
-            backend.error(f"'{masked(forward.backend)}' {fault}", "write the whole URL of the backend")
-        )
-
-
-def forward_options(vhost: Vhost) -> ForwardOptions | None:
-    """Return where the streams of a vhost are forwarded to; None where `forward` is off, and on an edge."""
-    forward = vhost.forward
-    if not forward.enabled or vhost.cluster.mode is ClusterMode.REMOTE:
-        return None
-    destinations = (Destination.parse(word, secure=forward.rtmps) for word in forward.destination)
-    return ForwardOptions(tuple(dict.fromkeys(destinations)), forward.backend, forward.tls_verify)
 
 
 def make_forwards(

@@ -21,7 +21,6 @@ from fastflv.control.server import Server
 from fastflv.errors import HandoverError, ResourceError
 from fastflv.net.handedsocket import HandedSocket
 from fastflv.net.parcel import MALFORMED, Parcel
-from fastflv.servers.hls.sessions import HlsSession
 from fastflv.servers.http import handover as http
 from fastflv.servers.http import publishhandover as push
 from fastflv.servers.http.connection import HttpConnection
@@ -101,6 +100,7 @@ class Leaving:
         plays: list[http.PlayState] = []
         pushes: list[push.PushState] = []
         connections: dict[RtmpConnection, None] = {}
+        hls = server.parts.hls
         for client in server.clients:
             connection = _connection_of(client.link)
             if connection is not None:
@@ -113,7 +113,7 @@ class Leaving:
             state = http.play_state(client)
             if state is None:
                 # A viewer of HLS has no connection of its own: it asks the new process next.
-                self.left += not isinstance(client.link, HlsSession)
+                self.left += hls is None or not hls.sessions.has(client)
                 continue
             plays.append(state)
             self._parts.append(partial(http.part_play, client, server.live))
@@ -243,6 +243,7 @@ class Arriving:
     def _keep_graces(self) -> None:
         """Have streams without a publisher end when their grace is over."""
         server = self._server
+        pulls = server.parts.pulls()
         publishers = {client.stream for client in server.clients if client.publish}
         now_ms = server.publications.now_ms()
 
@@ -254,8 +255,8 @@ class Arriving:
                 server.publications.graces.begin(stream, stream.publisher.peer)
 
         def fetch(asked: tuple[Stream, AccessRequest]) -> None:
-            if asked[0].phase is Phase.GRACE:
-                server.pulls.resume(*asked)
+            if asked[0].phase is Phase.GRACE and pulls is not None:
+                pulls.resume(*asked)
 
         _each(self._streams.values(), keep, "the grace of a stream")
         # Players of an edge have no publisher here: their streams are fetched anew.

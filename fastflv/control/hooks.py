@@ -20,7 +20,7 @@ from fastflv.config.model.vhost import Vhost
 from fastflv.net.httpclient import HttpClient, url_fault
 from fastflv.record.recorders import Recorders
 from fastflv.servers.api.identity import Identity
-from fastflv.servers.hls.muxers import HlsMuxers
+from fastflv.servers.hls.event import Watcher as SegmentWatcher
 from fastflv.servers.hooks.events import HookEvents
 from fastflv.servers.rtmp.server import RtmpServer
 from fastflv.stream.clients import Clients
@@ -71,11 +71,11 @@ class ServerHooks:
         clients.watchers.append(self._departures)
         clients.arrivals.watchers.append(self._departures.arrival_over)
 
-    def watch(self, rtmp: RtmpServer, recorders: Recorders, muxers: HlsMuxers) -> None:
-        """Tell hooks of what happens there."""
+    def watch(self, rtmp: RtmpServer, recorders: Recorders, segments: list[SegmentWatcher]) -> None:
+        """Tell hooks of what happens there; *segments*: who is told of each that is listed."""
         rtmp.watchers.append(self._departures.connection_closed)
         recorders.watchers.append(self._events.recorded)
-        muxers.watchers.append(self._events.segment_stored)
+        segments.append(self._events.segment_stored)
 
     def adopt(self, settings: Settings) -> None:
         """Ask the hooks of *settings* from the next request on."""

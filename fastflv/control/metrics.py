@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from fastflv._ext.log.arena import arena_bytes
-from fastflv.cluster.directories import Directories
-from fastflv.cluster.forwards import Forwards
+from fastflv.cluster.states import forward_counts
 from fastflv.config.model.server import Exporter
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.turns import Turns
 from fastflv.playing.players import Players
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.machine import CpuMeter, resident_kbyte
-from fastflv.servers.metrics.figures import EdgeFigures, Figures, ForwardFigures, Survey
+from fastflv.servers.metrics.figures import Figures, ForwardFigures, Survey
 from fastflv.servers.metrics.server import MetricsServer
 from fastflv.servers.metrics.streamrows import StreamRows
 from fastflv.stream.clients import Clients
 from fastflv.stream.hub import Hub
 from fastflv.stream.joindelays import JoinDelays
+
+if TYPE_CHECKING:
+    from fastflv.control.parts import Parts
 
 
 def make_metrics(
@@ -30,13 +33,11 @@ def make_metrics(
     players: Players,
     connection_limit: ConnectionLimit,
     limited: Mapping[str, int],
-    forwards: Forwards,
-    directories: Directories,
+    parts: Parts,
     identity: Identity,
     exporter: Callable[[], Exporter],
-    edge: Callable[[], EdgeFigures | None],
 ) -> MetricsServer:
-    """*limited*: refusals by name of the limit. *exporter* returns the settings in force, *edge* what is fetched."""
+    """*limited*: refusals by name of the limit. *exporter* returns the settings in force."""
     cpu = CpuMeter()
     joins = JoinDelays(hub.delays)
     clients.watchers.append(joins)
@@ -44,6 +45,7 @@ def make_metrics(
 
     def survey() -> Survey:
         now_ms = int(loop.time() * 1000)
+        forwards, cluster = parts.forwards, parts.cluster
         survey = Survey(
             hub,
             clients,
@@ -51,14 +53,18 @@ def make_metrics(
             limited={**limited, "accept ip": connection_limit.crowded}
             if connection_limit.crowded
             else limited,
-            forwards=ForwardFigures(forwards.states(), forwards.sent, forwards.failures),
-            directories={link.shown: not link.fault for link in directories},
+            forwards=ForwardFigures(forwards.states(), forwards.sent, forwards.failures)
+            if forwards is not None
+            else ForwardFigures(forward_counts(), 0, 0),
+            directories={link.shown: not link.fault for link in cluster.directories}
+            if cluster is not None
+            else {},
             windows=players.windows_ms,
             rows=rows,
             joins=joins,
             now_ms=now_ms,
         )
-        survey.figures.edge = edge()
+        survey.figures.edge = cluster.figures() if cluster is not None else None
         return survey
 
     def write(figures: Figures) -> bytes:

@@ -12,9 +12,7 @@ from fastflv.access.refer import ReferRule
 from fastflv.access.rule import Rule
 from fastflv.access.rules import compile_rules
 from fastflv.access.tokens.store import TokenStore
-from fastflv.cluster.directories import DirectoryOptions
-from fastflv.cluster.forwards import ForwardOptions
-from fastflv.cluster.options import EdgeOptions
+from fastflv.cluster.options import DirectoryOptions, EdgeOptions, ForwardOptions
 from fastflv.config.filemount import file_mounts
 from fastflv.config.grammar.problems import Problems
 from fastflv.config.model.access import Refer
@@ -26,14 +24,20 @@ from fastflv.config.mount import parse_mounts
 from fastflv.config.routes import WHOLE_API, Route, console_routes, page_routes, routes_of
 from fastflv.containers.variant import Variant
 from fastflv.control.authrules import auth_rule
-from fastflv.control.clustering import check_directory, directory_options
-from fastflv.control.edges import check_origins, edge_options
-from fastflv.control.forwarding import check_forward, forward_options
+from fastflv.control.clusteroptions import (
+    check_directory,
+    check_forward,
+    check_origins,
+    directory_options,
+    edge_options,
+    forward_options,
+)
 from fastflv.control.heartbeat import check_heartbeat
 from fastflv.control.hooks import check_hooks
 from fastflv.net.networkset import NetworkSet
 from fastflv.record.options import RecordOptions, path_template
-from fastflv.servers.hls import HlsNames, HlsOptions
+from fastflv.servers.hls.names import HlsNames
+from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.http.live import LiveOptions
 from fastflv.servers.http.router import Site
 from fastflv.servers.recordings.request import RecordSite

@@ -24,11 +24,8 @@ from fastflv.config.model.server import Settings
 from fastflv.config.routes import RouteKind, with_former
 from fastflv.control.adoption import adopt_options
 from fastflv.control.api import ApiRooms
-from fastflv.control.clustering import Clustering
-from fastflv.control.edges import edge_figures, make_pulls, make_relays, make_traverse
 from fastflv.control.endedstreams import EndedStreams
 from fastflv.control.endpoints import Spoken, wanted
-from fastflv.control.forwarding import make_forwards
 from fastflv.control.heartbeat import HeartbeatTimer
 from fastflv.control.hooks import ServerHooks
 from fastflv.control.identity import server_id
@@ -36,6 +33,7 @@ from fastflv.control.limiting import Limiter
 from fastflv.control.listeners import Listeners, Place, Plan
 from fastflv.control.metrics import make_metrics
 from fastflv.control.outcome import Outcome
+from fastflv.control.parts import Parts
 from fastflv.control.recheck import Recheck
 from fastflv.control.runtime import Runtime, compile_runtime, fanout_threads
 from fastflv.control.tokenwatch import TokenWatch
@@ -60,10 +58,8 @@ from fastflv.protocols.http.exchange import Exchange, Handler
 from fastflv.record.recorders import Recorders
 from fastflv.servers.api.identity import Identity
 from fastflv.servers.api.recentlog import RecentLog
-from fastflv.servers.clips.clips import Clips
-from fastflv.servers.clips.server import ClipServer
 from fastflv.servers.files.server import FileServer
-from fastflv.servers.hls import HlsServer
+from fastflv.servers.hls.event import Watcher as SegmentWatcher
 from fastflv.servers.http.caster import Caster
 from fastflv.servers.http.connection import HttpConnection
 from fastflv.servers.http.live import Live
@@ -75,7 +71,6 @@ from fastflv.servers.pages.built import find_built
 from fastflv.servers.pages.livestreams import LiveStreams
 from fastflv.servers.pages.server import PageServer
 from fastflv.servers.push.intake import Intakes
-from fastflv.servers.push.tcp import FlvTcpServer
 from fastflv.servers.recordings.api import RecordApi
 from fastflv.servers.recordings.files import RecordingFiles
 from fastflv.servers.recordings.streams import RecordedStreams
@@ -87,6 +82,7 @@ from fastflv.stream.name import StreamName
 from fastflv.stream.publication import Publications
 
 if TYPE_CHECKING:
+    from fastflv.servers.hls.server import HlsServer
     from fastflv.servers.http.h2connection import H2Connection
 
 log = logging.getLogger(__name__)
@@ -120,7 +116,7 @@ class Server:
         self._loop = loop
         self.unready = ""
         "Why new clients should go elsewhere, for `/readyz`; empty while they are welcome."
-        self.options = VhostOptions(lambda: self.runtime, self._is_own)
+        self.options = VhostOptions(lambda: self.runtime, self.is_own)
         self.hub = Hub(lambda: f"vid-{new_id(7)}")
         self.connection_limit = ConnectionLimit(settings.max_connections)
         self.connection_limit.each = settings.limits.accepted
@@ -149,20 +145,6 @@ class Server:
             mark=identity.service,
         )
         self.siblings = siblings_of(worker, self, loop)
-        self.pulls = self.joins.fetches = make_pulls(
-            loop,
-            self.turns,
-            self.rtmp.feeding,
-            self.publications,
-            identity,
-            lambda: self.runtime,
-            self.siblings.edge if self.siblings is not None else lambda name, publish: None,
-            lambda address: self.cluster.names(address),
-        )
-        self._traverse = make_traverse(loop, self.pulls.origins, lambda: self.runtime)
-        self.relays = make_relays(self.pulls, self.players, identity.service, lambda: self.runtime)
-        self.cluster = Clustering(self, loop, identity)
-        self.pulls.follow(self.cluster.directories)
         self.live = Live(
             self.joins,
             self.clients,
@@ -174,38 +156,16 @@ class Server:
         )
         intakes = Intakes(self.publications, self.turns, lambda vhost: self.runtime.vhosts[vhost].publish)
         self.push = Push(intakes)
-        self.flv_tcp = FlvTcpServer(
-            loop, intakes, self.connection_limit, self.quiet, place=self.options.tcp_place
-        )
         self.files = FileServer(self.file_pool)
-        self.clips = ClipServer(self.joins, Clips(self.file_pool.clips))
         heap = Heap(loop, trim_heap)
-        self.hls = HlsServer(
-            self.joins,
-            self.clients,
-            self.file_pool.hls,
-            heap,
-            clips=self.clips.clips,
-            vhost_of=self.options.hls,
-            is_own=self._is_own,
-            pass_on=self._pass_on,
-            new_id=new_id,
-        )
+        self.segment_watchers: list[SegmentWatcher] = []
+        "Told of each segment of HLS that is listed."
+        self.parts = Parts(self, loop, identity, heap, intakes)
+        self.parts.make(self.runtime)
         self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self.options.record)
         spooling = Spooling(self.file_pool.spooling, self.hub)
-        self.forwards = make_forwards(
-            loop,
-            self.turns,
-            self.players,
-            self.hub,
-            self.hooks,
-            identity.service,
-            lambda: self.runtime,
-            self._is_own,
-        )
-        self.hub.watchers += (self.hls.muxers, self.hls.windows, self.recorders, spooling, self.forwards)
-        self.hub.watchers.append(EndedStreams(heap))
-        self.hooks.watch(self.rtmp, self.recorders, self.hls.muxers)
+        self.hub.watchers += (self.recorders, spooling, EndedStreams(heap))
+        self.hooks.watch(self.rtmp, self.recorders, self.segment_watchers)
         self.metrics = make_metrics(
             loop,
             self.turns,
@@ -214,11 +174,9 @@ class Server:
             self.players,
             self.connection_limit,
             self.limiter.refused,
-            self.forwards,
-            self.cluster.directories,
+            self.parts,
             identity,
             lambda: self.runtime.settings.exporter,
-            lambda: edge_figures(self.pulls, self.relays),
         )
         rooms = ApiRooms(self, loop, identity, recent)
         self.api = rooms.api
@@ -248,9 +206,9 @@ class Server:
             RouteKind.RECORD: lambda exchange, match: self.record_api.handle(exchange),
             RouteKind.CLIP: self._clip,
             RouteKind.PLAYLIST: self._playlist,
-            RouteKind.SEGMENT: lambda exchange, match: self.hls.segment(exchange, match.name),
-            RouteKind.WINDOW: lambda exchange, match: self.hls.past(exchange, match.name),
-            RouteKind.KEY: lambda exchange, match: self.hls.key(exchange, match.name),
+            RouteKind.SEGMENT: lambda exchange, match: self._hls.segment(exchange, match.name),
+            RouteKind.WINDOW: lambda exchange, match: self._hls.past(exchange, match.name),
+            RouteKind.KEY: lambda exchange, match: self._hls.key(exchange, match.name),
             RouteKind.MOUNT: mounts.handle,
             RouteKind.NUMBER: mounts.number,
             RouteKind.FILES: self._files,
@@ -267,7 +225,7 @@ class Server:
             partial(self._serve_http2, streams),
             partial(self.serve_http, api),
             partial(self._serve_http2, api),
-            self.flv_tcp.connect,
+            self._flv_tcp,
             self._caster,
             partial(self.serve_http, Exporter(self.metrics, self._trusted)),
         )
@@ -299,7 +257,8 @@ class Server:
         self.listeners.commit(plan)
         self.heartbeat.adopt(self.runtime.settings)
         self.trends.begin()
-        self.cluster.adopt()
+        if self.parts.cluster is not None:
+            self.parts.cluster.adopt()
 
     def close_listeners(self) -> None:
         """Accept no more; publishers and players stay."""
@@ -316,11 +275,14 @@ class Server:
         self.limiter.close()
         self.trends.close()
         await self.tokens.stop()
-        await self.pulls.close()
+        cluster, forwards = self.parts.cluster, self.parts.forwards
+        if cluster is not None:
+            await cluster.pulls.close()
         for client in list(self.clients):
             if client.publish:
                 client.drop(EndReason.SERVER_STOPS)
-        await self.hls.stop()
+        if self.parts.hls is not None:
+            await self.parts.hls.stop()
         await self.recorders.stop()
         self.players.stopping = True
         self.hub.end_all()
@@ -329,13 +291,15 @@ class Server:
         deadline = self._loop.time() + limits.STOP_SECONDS
         while self.players.count and self._loop.time() < deadline:
             await asyncio.sleep(limits.STOP_STEP_SECONDS)
-        await self.forwards.stop()
-        await self.cluster.directories.stop()
+        if forwards is not None:
+            await forwards.stop()
+        if cluster is not None:
+            await cluster.directories.stop()
         self.quiet.close()
         self.rtmp.feeding.close()
         self.players.stop()
         await self.connection_limit.open.close()
-        self.clips.clips.close()
+        self.parts.close_clips()
         self.file_pool.close()
         await self.heartbeat.stop()
         await self.hooks.stop()
@@ -352,6 +316,8 @@ class Server:
         """
         old = self.runtime
         runtime = compile_runtime(settings, old.number + 1, self.tokens.store)
+        self.parts.make(runtime)
+        hls, cluster, forwards = self.parts.hls, self.parts.cluster, self.parts.forwards
         self.listeners.commit(self._plan(runtime, (), {}))
         self.runtime = runtime
         self.connection_limit.limit = settings.max_connections
@@ -360,14 +326,16 @@ class Server:
         self.hooks.adopt(settings)
         self.heartbeat.adopt(settings)
         former = former_names(old, runtime) if self.siblings is not None else {}
-        waiting = self.hls.muxers.reconfigure(self.options.hls, former)
+        waiting = hls.muxers.reconfigure(self.options.hls, former) if hls is not None else []
         self.recorders.reconfigure()
-        self.forwards.reconfigure()
+        if forwards is not None:
+            forwards.reconfigure()
         self.tokens.begin()
-        adopt_options(runtime, self.hub, self.publications, self.players, self.joins.rewinds, self.forwards)
-        # The directories first: who is named in one keeps its health.
-        self.cluster.adopt()
-        self.pulls.adopt()
+        adopt_options(runtime, self.hub, self.publications, self.players, self.joins.rewinds, forwards)
+        if cluster is not None:
+            # The directories first: who is named in one keeps its health.
+            cluster.adopt()
+            cluster.pulls.adopt()
         outcome = Outcome(runtime.number, tuple(differences(old.settings, settings)), tuple(waiting))
         for change in outcome.changes:
             place = f"{change.place}: " if change.place else ""
@@ -437,25 +405,36 @@ class Server:
         vhost = self.runtime.vhost(host)
         if vhost is None:
             return self.runtime.bare_site
-        former = self.hls.muxers.former_names(vhost.vhost.name)
+        hls = self.parts.hls
+        former = hls.muxers.former_names(vhost.vhost.name) if hls is not None else ()
         if not former:
             return vhost.site
         routes = with_former(vhost.site.routes, (each.files for each in former))
         return Site(vhost.vhost.name, routes, vhost.site.signed)
 
     def _clip(self, exchange: Exchange, match: Match) -> bool:
-        return self._pass_on(exchange, match.name) or self.clips.handle(
-            exchange, match.name, exchange.request.path.rpartition(".")[2]
-        )
+        clips = self.parts.clips
+        assert clips is not None, "there is no such route without"
+        container = exchange.request.path.rpartition(".")[2]
+        return self.pass_on(exchange, match.name) or clips.handle(exchange, match.name, container)
+
+    @property
+    def _hls(self) -> HlsServer:
+        assert self.parts.hls is not None, "there is no such route without"
+        return self.parts.hls
+
+    def _flv_tcp(self, peer: Peer) -> asyncio.BaseProtocol:
+        assert self.parts.flv_tcp is not None, "there is no such listener without"
+        return self.parts.flv_tcp.connect(peer)
 
     def _playlist(self, exchange: Exchange, match: Match) -> bool:
-        name = match.name
-        is_known = self.hub.find(name) is not None or self.hls.muxers.find(name) is not None
-        if not match.folders or is_known or not self._is_own(name):
-            return self.hls.playlist(exchange, name)
+        name, hls = match.name, self._hls
+        is_known = self.hub.find(name) is not None or hls.muxers.find(name) is not None
+        if not match.folders or is_known or not self.is_own(name):
+            return hls.playlist(exchange, name)
 
         def absent() -> None:
-            if not self.hls.playlist(exchange, name):
+            if not hls.playlist(exchange, name):
                 refuse_path(exchange)
 
         self.files.answer(exchange, match.folders, absent)
@@ -470,24 +449,22 @@ class Server:
         if found is None or not found.vhost.enabled:
             return (_refuse_vhost,)
         limiter, auth = self.limiter, (found.auth,) if found.auth is not None else ()
-        hooks = self.hooks.rules.get(vhost, ())
-        traverse = (self._traverse,) if found.edge is not None and found.edge.traverse else ()
-        relays = (self.relays,) if found.edge is not None else ()
+        hooks, cluster, edge = self.hooks.rules.get(vhost, ()), self.parts.cluster, found.edge
         return (
             *found.rules,
             *limiter.by_address[vhost],
             *auth,
-            *self.cluster.rules_of(vhost),
+            *(cluster.rules_of(vhost) if cluster is not None else ()),
             *limiter.rules[vhost],
-            *traverse,
+            *(cluster.traverse_of(edge) if cluster is not None and edge is not None else ()),
             *hooks,
-            *relays,
+            *((cluster.relays,) if cluster is not None and edge is not None else ()),
         )
 
-    def _pass_on(self, exchange: Exchange, name: StreamName) -> bool:
+    def pass_on(self, exchange: Exchange, name: StreamName) -> bool:
         return self.siblings is not None and self.siblings.pass_on(exchange, name)
 
-    def _is_own(self, name: StreamName) -> bool:
+    def is_own(self, name: StreamName) -> bool:
         """Off for a stream that another worker publishes: what is done once for each publish is done there."""
         return self.siblings is None or self.siblings.is_own(name)
 

@@ -39,6 +39,7 @@ from fastflv.stream.publication import PublishOptions
 from fastflv.stream.stream import Phase
 
 if TYPE_CHECKING:
+    from fastflv.cluster.pulls import Pulls
     from fastflv.control.server import Server
 
 log = logging.getLogger(__name__)
@@ -294,14 +295,17 @@ class Siblings:
         if owner == self.place.number:
             return
         # Its files outlive the stream.
-        self._server.hls.muxers.look(name)
+        hls, forwards = self._server.parts.hls, self._server.parts.forwards
+        if hls is not None:
+            hls.muxers.look(name)
         hub = self._server.hub
         stream = hub.find(name)
         if stream is not None:
-            for each in (self._server.recorders, self._server.forwards):
-                each.look(stream)
+            self._server.recorders.look(stream)
+            if forwards is not None:
+                forwards.look(stream)
         if stream is not None and stream.phase is Phase.GRACE and stream.is_read:
-            self._server.pulls.resume(stream, _asked(name))
+            self._pulls.resume(stream, _asked(name))
         elif hub.is_awaited(name):
             self._follow(name)
 
@@ -313,10 +317,16 @@ class Siblings:
             if gone is not None:
                 del self._homes[gone]
 
+    @property
+    def _pulls(self) -> Pulls:
+        pulls = self._server.parts.pulls()
+        assert pulls is not None, "a worker has them"
+        return pulls
+
     def _follow(self, name: StreamName) -> None:
         """Fetch a stream that somebody waits for."""
         seconds = limits.FETCH_SECONDS_MIN
-        wish = self._server.pulls.fetch(_asked(name), name, lambda failure, why: None, seconds)
+        wish = self._pulls.fetch(_asked(name), name, lambda failure, why: None, seconds)
         if wish is not None:
             self._loop.call_later(seconds, wish.cancel)
 
@@ -330,7 +340,9 @@ class Siblings:
 
     async def _left(self, fields: Fields) -> None:
         """Answer when the files of a stream that was taken over are written."""
-        await self._server.hls.muxers.written(StreamName(*fields["name"]))
+        hls = self._server.parts.hls
+        if hls is not None:
+            await hls.muxers.written(StreamName(*fields["name"]))
 
     # --- ClientWatcher ---
 

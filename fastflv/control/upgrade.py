@@ -221,9 +221,10 @@ async def let_go(server: Server, upgrade: Upgrade, ended: asyncio.Future[None]) 
     *ended*: done when the process is to end at once.
     """
     server.unready = "another process serves"
-    await server.pulls.close()
-    # An origin takes what the new process passes on once it has it from here no more.
-    server.relays.close()
+    if server.parts.cluster is not None:
+        await server.parts.cluster.pulls.close()
+        # An origin takes what the new process passes on once it has it from here no more.
+        server.parts.cluster.relays.close()
     for client in list(server.clients):
         if client.publish:
             client.drop(EndReason.SERVER_STOPS)
@@ -231,7 +232,8 @@ async def let_go(server: Server, upgrade: Upgrade, ended: asyncio.Future[None]) 
         if isinstance(protocol, RtmpConnection):
             # One that has asked for nothing yet would publish to nobody.
             protocol.drop(EndReason.SERVER_STOPS)
-    await server.hls.stop()
+    if server.parts.hls is not None:
+        await server.parts.hls.stop()
     await server.recorders.stop()
     await upgrade.finish()
     server.players.stopping = True

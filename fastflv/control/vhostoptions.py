@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fastflv.config.model.vhost import DEFAULT_VHOST
 from fastflv.record.options import RecordOptions
-from fastflv.servers.hls import HlsNames, HlsOptions
-from fastflv.servers.push.tcp import TcpPlace
+from fastflv.servers.hls.names import HlsNames
+from fastflv.servers.hls.options import HlsOptions
 from fastflv.servers.recordings.request import RecordSite
 from fastflv.servers.rtmp.options import RtmpOptions
 from fastflv.stream.name import StreamName
@@ -30,11 +29,6 @@ class VhostOptions:
     def vhost_name(self, host: str) -> str | None:
         found = self._runtime().vhost(host)
         return found.vhost.name if found is not None else None
-
-    def tcp_place(self) -> TcpPlace | None:
-        """Return where FLV over TCP is published; None where it is off."""
-        vhost, tcp = self.vhost_name(DEFAULT_VHOST), self._runtime().settings.flv_tcp
-        return TcpPlace(vhost, tcp.app) if vhost is not None and tcp.enabled else None
 
     def rtmp(self, host: str) -> RtmpOptions | None:
         found = self._runtime().vhost(host)

@@ -90,7 +90,10 @@ def _fetch(core: Core, name: StreamName) -> Fetching | None:
         output="python-play",
         scheme="python",
     )
-    return core.pulls.fetch(request, name, _go_on_waiting, limits.READER_WAITS_SECONDS)
+    pulls = core.parts.pulls()
+    return (
+        pulls.fetch(request, name, _go_on_waiting, limits.READER_WAITS_SECONDS) if pulls is not None else None
+    )
 
 
 class Server:
@@ -329,7 +332,7 @@ class Server:
         core.clients.arrivals.watchers.append(departures.arrival_over)
         core.rtmp.watchers.append(departures.connection_closed)
         core.recorders.watchers += (self._feed.put, self._after.recorded)
-        core.hls.muxers.watchers.append(self._after.segment_stored)
+        core.segment_watchers.append(self._after.segment_stored)
         core.gate.rules.append(self._rule)
         await core.start()
         self._taps = Taps(thread.loop, core.hub, thread.program, partial(_fetch, core))

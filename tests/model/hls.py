@@ -120,7 +120,7 @@ class Site:
     @property
     def muxer(self) -> HlsMuxer:
         """The only muxer."""
-        (muxer,) = self.server.hls.muxers
+        (muxer,) = self.server.parts.hls.muxers
         return muxer
 
     async def get(self, path: str, *fields: str, method: str = "GET") -> Answer:

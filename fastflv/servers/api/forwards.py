@@ -51,8 +51,8 @@ FORWARD: Final = record(
 class ForwardRows:
     """The operations on forwards."""
 
-    def __init__(self, forwards: Collection[ForwardRow], now: Callable[[], float]) -> None:
-        """*now*: monotonic clock, seconds."""
+    def __init__(self, forwards: Callable[[], Collection[ForwardRow]], now: Callable[[], float]) -> None:
+        """*forwards* returns those that have not ended. *now*: monotonic clock, seconds."""
         self._forwards = forwards
         self._now = now
 
@@ -69,8 +69,9 @@ class ForwardRows:
         )
 
     def _list(self, call: Call) -> Listing:
-        found = rows_of(call.request, self._forwards)
-        return Listing("forwards", map(self._row, found), len(self._forwards))
+        forwards = self._forwards()
+        found = rows_of(call.request, forwards)
+        return Listing("forwards", map(self._row, found), len(forwards))
 
     def _row(self, forward: ForwardRow) -> Fields:
         steps = forward.steps
