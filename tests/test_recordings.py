@@ -127,6 +127,7 @@ def test_without_a_thread_a_recording_stops_and_a_list_is_refused(tmp_path: Path
             events: list[RecordEvent] = []
             server.recorders.watchers.append(events.append)
             publish(server)
+            server.recorders.load()
             server.file_pool.close()
             await finish(*await begin(server, "POST", "/flv/record/start/live/x"))
             await until(lambda: events)
@@ -137,6 +138,59 @@ def test_without_a_thread_a_recording_stops_and_a_list_is_refused(tmp_path: Path
             assert (await finish(*await begin(server, "GET", "/api/v1/recordings")))[0] == 503
 
     asyncio.run(ask())
+
+
+def test_the_first_recording_loads_what_records_on_a_thread(tmp_path: Path) -> None:
+    async def ask() -> None:
+        async with running(tmp_path) as (server, _):
+            server.gate.rules.clear()
+            threads: list[int] = []
+            load = server.recorders.load
+
+            def load_here() -> None:
+                threads.append(threading.get_ident())
+                load()
+
+            server.recorders.load = load_here
+            assert (await finish(*await begin(server, "POST", "/flv/record/start/live/x")))[0] == 404
+            assert not threads
+            publish(server)
+            for _ in range(2):
+                status, _, body = await finish(*await begin(server, "POST", "/flv/record/start/live/x"))
+                assert (status, json.loads(body)["recording"]) == (200, True)
+            assert len(threads) == 1 and threads[0] != threading.get_ident()
+
+    asyncio.run(ask())
+
+
+def test_without_a_thread_the_first_recording_is_refused(tmp_path: Path) -> None:
+    async def ask() -> None:
+        async with running(tmp_path) as (server, _):
+            server.gate.rules.clear()
+            publish(server)
+            server.file_pool.close()
+            assert (await finish(*await begin(server, "POST", "/flv/record/start/live/x")))[0] == 503
+            assert not list(server.recorders)
+
+    asyncio.run(ask())
+
+
+def test_a_recording_that_cannot_be_loaded_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise ImportError("no module named x")
+
+    async def ask() -> None:
+        async with running(tmp_path) as (server, _):
+            server.gate.rules.clear()
+            server.recorders.load = fail
+            publish(server)
+            assert (await finish(*await begin(server, "POST", "/flv/record/start/live/x")))[0] == 503
+            assert not list(server.recorders)
+
+    asyncio.run(ask())
+    assert "no module named x" in caplog.text
 
 
 def test_a_file_that_waits_for_its_end_is_still_being_recorded(tmp_path: Path) -> None:

@@ -64,6 +64,8 @@ class Parts:
             self._make_hls()
         if self.clips is None and any(each.vhost.timeshift.window > 0 for each in vhosts):
             self._make_clips()
+        if not self._server.recorders.loaded and any(each.record for each in vhosts):
+            self._server.recorders.load()
         if self.forwards is None and any(each.forward for each in vhosts):
             self._make_forwards()
         if self.flv_tcp is None and runtime.settings.flv_tcp.enabled:

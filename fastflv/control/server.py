@@ -160,9 +160,9 @@ class Server:
         heap = Heap(loop, trim_heap)
         self.segment_watchers: list[SegmentWatcher] = []
         "Told of each segment of HLS that is listed."
+        self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self.options.record)
         self.parts = Parts(self, loop, identity, heap, intakes)
         self.parts.make(self.runtime)
-        self.recorders = Recorders(loop, self.hub, self.file_pool.recording, self.options.record)
         spooling = Spooling(self.file_pool.spooling, self.hub)
         self.hub.watchers += (self.recorders, spooling, EndedStreams(heap))
         self.hooks.watch(self.rtmp, self.recorders, self.segment_watchers)
@@ -184,7 +184,7 @@ class Server:
         self.heartbeat = HeartbeatTimer(loop, identity, self.api.summary)
         self.record_api = RecordApi(
             self.gate,
-            RecordedStreams(self.hub, self.recorders),
+            RecordedStreams(self.hub, self.recorders, self.file_pool.opening),
             RecordingFiles(self.recorders, self.file_pool.opening, self.files),
             guard=rooms.guard,
             site_of=self.options.record_site,

@@ -5,25 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 from fastflv.config.routes import RECORDINGS
-from fastflv.errors import FilesBusyError
 from fastflv.net.filepool import FileShare
-from fastflv.record.library import Described, list_recordings, remove_recording
 from fastflv.record.options import ENDINGS
 from fastflv.record.output import TEMPORARY
-from fastflv.record.recorder import RecordedFile
 from fastflv.record.recorders import Recorders
 from fastflv.servers.api.paging import page_of
 from fastflv.servers.files.server import FileServer
 from fastflv.servers.recordings.request import RecordRequest
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from fastflv.record.library import Described
+    from fastflv.record.recorder import RecordedFile
 
-Result = TypeVar("Result")
+log = logging.getLogger(__name__)
 
 
 class RecordingFiles:
@@ -36,8 +34,8 @@ class RecordingFiles:
 
     def show(self, request: RecordRequest) -> None:
         start, count = page_of(request.exchange.request)
-        work = partial(list_recordings, request.site.folder, start, count)
-        self._run(request, work, partial(self._listed, request, self._running()))
+        work = partial(_list, request.site.folder, start, count)
+        request.run(self._share, work, partial(self._listed, request, self._running()))
 
     def send(self, request: RecordRequest) -> None:
         if request.path.endswith(ENDINGS):
@@ -51,8 +49,8 @@ class RecordingFiles:
         if os.path.abspath(os.path.join(request.site.folder, request.path)) in self._running():
             request.refuse(409, "the file is being recorded")
             return
-        work = partial(remove_recording, request.site.folder, request.path)
-        self._run(request, work, partial(self._removed, request))
+        work = partial(_remove, request.site.folder, request.path)
+        request.run(self._share, work, partial(self._removed, request))
 
     def _listed(
         self,
@@ -86,24 +84,18 @@ class RecordingFiles:
         files = (file for recorder in self._recorders for file in recorder.open_files)
         return {os.path.normpath(os.path.join(here, file.output.path)) + TEMPORARY: file for file in files}
 
-    def _run(
-        self,
-        request: RecordRequest,
-        work: Callable[[], Result],
-        then: Callable[[asyncio.Future[Result]], None],
-    ) -> None:
-        """Do *work* on a thread, *then* what follows."""
 
-        def done(future: asyncio.Future[Result]) -> None:
-            if future.cancelled():
-                request.refuse(503, "no thread is free to do it; ask again", Retry_After="1")
-            else:
-                then(future)
+def _list(folder: str, start: int, count: int) -> tuple[list[Described], int]:
+    # On a thread: a server that is never asked does not load what reads media files.
+    from fastflv.record.library import list_recordings
 
-        try:
-            self._share.run(work).add_done_callback(done)
-        except FilesBusyError as error:
-            request.refuse(503, f"{error.detail}; ask again", Retry_After="1")
+    return list_recordings(folder, start, count)
+
+
+def _remove(folder: str, path: str) -> bool:
+    from fastflv.record.library import remove_recording
+
+    return remove_recording(folder, path)
 
 
 def _row(each: Described, file: RecordedFile | None) -> dict[str, object]:

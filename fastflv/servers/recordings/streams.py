@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
+from functools import partial
+from typing import TYPE_CHECKING
 
-from fastflv.record.recorder import Recorder
+from fastflv.net.filepool import FileShare
 from fastflv.record.recorders import Recorders
 from fastflv.servers.recordings.request import RecordRequest
 from fastflv.stream.hub import Hub
+
+if TYPE_CHECKING:
+    from fastflv.record.recorder import Recorder
+
+log = logging.getLogger(__name__)
 
 
 class RecordedStreams:
     """The streams that requests have recorded."""
 
-    def __init__(self, hub: Hub, recorders: Recorders) -> None:
+    def __init__(self, hub: Hub, recorders: Recorders, share: FileShare) -> None:
         self._hub = hub
         self._recorders = recorders
+        self._share = share
 
     def start(self, request: RecordRequest) -> None:
+        if self._recorders.loaded or self._hub.find(request.name) is None:
+            self._start(request)
+        else:
+            request.run(self._share, self._recorders.load, partial(self._loaded, request))
+
+    def _loaded(self, request: RecordRequest, done: asyncio.Future[None]) -> None:
+        error = done.exception()
+        if error is None:
+            self._start(request)
+        else:
+            log.error("api: what records cannot be loaded: %s", error)
+            request.refuse(503, "what records cannot be loaded")
+
+    def _start(self, request: RecordRequest) -> None:
         stream = self._hub.find(request.name)
         if stream is None:
             request.refuse(404, f"nobody publishes {request.name.url}")
