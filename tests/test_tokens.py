@@ -16,10 +16,11 @@ from model.tokens import CLAIMS, NOW, OTHER, PRIVATE, SECRET, asked, key, pem, t
 from fastflv import limits
 from fastflv.access.auth import AuthRule
 from fastflv.access.request import Action
+from fastflv.access.tokens.cache import TokenCache
 from fastflv.access.tokens.grant import covers
 from fastflv.access.tokens.key import ALGORITHMS, secret
 from fastflv.access.tokens.store import TokenStore
-from fastflv.access.tokens.verifier import TokenCache, Verifier
+from fastflv.access.tokens.verifier import Verifier
 from fastflv.access.verdict import ALLOW, Refusal
 
 

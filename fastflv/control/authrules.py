@@ -23,14 +23,12 @@ from fastflv.errors import ConfigValueError
 from fastflv.net.httpclient import url_fault
 
 
-def auth_rule(vhost: Vhost, store: TokenStore, folder: str, problems: Problems) -> AuthRule | None:
-    """Return the rule of a vhost's `auth`; None where it is off. *folder*: where paths of key files start.
+def auth_rule(vhost: Vhost, store: TokenStore, folder: str, problems: Problems) -> AuthRule:
+    """Return the rule of a vhost's `auth`, which is on. *folder*: where paths of key files start.
 
     *problems* is given each key that cannot be used.
     """
     auth = vhost.auth
-    if not auth.enabled or not vhost.enabled:
-        return None
     assert vhost.source is not None
     section = vhost.source.sub("auth")
     verifier = None

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from fastflv import limits
-from fastflv.access.auth import AuthRule
 from fastflv.access.tokens.grant import Grant
 from fastflv.access.tokens.revocations import Revocation
 from fastflv.access.tokens.store import TokenStore
 from fastflv.access.verdict import Allowed
-from fastflv.control.keysets import KeySets
 from fastflv.control.runtime import Runtime
 from fastflv.net.filepool import FileShare
 from fastflv.stream.clients import Client, Clients
 from fastflv.stream.endreason import EndReason
+
+if TYPE_CHECKING:
+    from fastflv.access.auth import AuthRule
+    from fastflv.access.tokens.key import Key
+    from fastflv.access.tokens.keysource import KeySource
+    from fastflv.control.keysets import KeySets
 
 
 class TokenWatch:
@@ -34,8 +39,10 @@ class TokenWatch:
         self._loop = loop
         self._clients = clients
         self._runtime = runtime
-        self._sets = KeySets(loop, files)
-        self.store = TokenStore(is_here=self._is_here, source_of=self._sets.source_of)
+        self._files = files
+        self._sets: KeySets | None = None
+        "None: no configuration had one."
+        self.store = TokenStore(is_here=self._is_here, source_of=self._source_of)
         self._grants: dict[str, Grant] = {}
         "By the id of the client that it has admitted."
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -47,7 +54,8 @@ class TokenWatch:
         """A configuration is in force: read its sets of keys, and enforce expiry where it is to be."""
         vhosts = self._runtime().vhosts
         self._rules = {name: vhost.auth for name, vhost in vhosts.items() if vhost.auth is not None}
-        self._sets.keep(source for rule in self._rules.values() for source in rule.sources)
+        if self._sets is not None:
+            self._sets.keep(source for rule in self._rules.values() for source in rule.sources)
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -58,7 +66,8 @@ class TokenWatch:
 
     async def stop(self) -> None:
         """Read no more keys."""
-        await self._sets.stop()
+        if self._sets is not None:
+            await self._sets.stop()
 
     def resume(self, client: Client) -> None:
         """Count the use of a client that another process has admitted."""
@@ -111,6 +120,13 @@ class TokenWatch:
         if rule.enforce_expiry:
             self._schedule(client, grant)
         return grant
+
+    def _source_of(self, place: str, keys: Sequence[Key]) -> KeySource:
+        if self._sets is None:
+            from fastflv.control.keysets import KeySets
+
+            self._sets = KeySets(self._loop, self._files)
+        return self._sets.source_of(place, keys)
 
     def _is_here(self, client: str) -> bool:
         return self._clients.find(client) is not None or self._clients.arrivals.find(client) is not None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from fastflv.access.rule import Waiting
-from fastflv.access.tokens.key import Key
-from fastflv.access.tokens.keysource import KeySource
+from fastflv.access.tokens.cache import TokenCache
 from fastflv.access.tokens.revocations import Revocations
 from fastflv.access.tokens.uses import Uses
-from fastflv.access.tokens.verifier import TokenCache
+
+if TYPE_CHECKING:
+    from fastflv.access.tokens.key import Key
+    from fastflv.access.tokens.keysource import KeySource
 
 
 class FixedKeys:

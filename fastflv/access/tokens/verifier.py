@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from binascii import a2b_base64
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from hmac import HMAC, compare_digest
@@ -13,6 +12,7 @@ from hmac import new as new_hmac
 from typing import TYPE_CHECKING, Final
 
 from fastflv import limits
+from fastflv.access.tokens.cache import TokenCache
 from fastflv.access.tokens.grant import Grant, read_claims
 from fastflv.access.tokens.key import ALGORITHMS, HS256, Key
 from fastflv.access.tokens.keysource import KeySource
@@ -32,27 +32,6 @@ The first has any last character."""
 
 class UnknownKeyError(TokenError):
     """No key has the `kid` of the token: the issuer may have begun to use another one."""
-
-
-class TokenCache:
-    """Verified tokens of a server by their hash, oldest first. A grant counts as long as its key is configured."""
-
-    __slots__ = ("_grants",)
-
-    def __init__(self) -> None:
-        # The first of a dict is found past all that were taken out before it: 7 us beside 0.3.
-        self._grants: OrderedDict[tuple[bytes, str, str], Grant] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._grants)
-
-    def find(self, key: tuple[bytes, str, str]) -> Grant | None:
-        return self._grants.get(key)
-
-    def add(self, key: tuple[bytes, str, str], grant: Grant) -> None:
-        if len(self._grants) >= limits.TOKEN_CACHE_MAX:
-            self._grants.popitem(last=False)
-        self._grants[key] = grant
 
 
 class Verifier:

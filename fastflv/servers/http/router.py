@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from fastflv import limits
-from fastflv.access.signedurl import unsign
 from fastflv.config.routes import Route, RouteKind
 from fastflv.net.networkset import NetworkSet
 from fastflv.protocols.http.crossdomain import CrossDomain
@@ -138,9 +137,13 @@ class Router:
     def _find(self, request: Request) -> tuple[Match, ...]:
         """Return what the path may be for; a signature in it becomes parameters, as all other signatures are."""
         site = self._site_of(request.vhost)
-        unsigned = unsign(site.signed, request.path) if site.signed else None
-        if unsigned is not None:
-            request.move(*unsigned)
+        if site.signed:
+            # The rule of the vhost has loaded it.
+            from fastflv.access.signedurl import unsign
+
+            unsigned = unsign(site.signed, request.path)
+            if unsigned is not None:
+                request.move(*unsigned)
         return site.matches(request.path)
 
 
