@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from fastflv import limits
-from fastflv.containers.filewriter import Patch
 from fastflv.net.filepool import write_whole
+
+if TYPE_CHECKING:
+    from fastflv.containers.filewriter import Patch
 
 TEMPORARY = ".tmp"
 "What a file has behind its name while it is written, as in SRS."

@@ -162,10 +162,13 @@ def test_rules_bounds_and_the_api_hold_for_raw_flv(make: Callable[..., Server]) 
     server.log.wait(r"publisher \w+ from 127.0.0.1 of /live/3 refused: forbidden")
 
 
-def test_a_publisher_that_runs_stays_while_its_port_closes(make: Callable[..., Server], h264: Clip) -> None:
+def test_a_port_opens_by_a_reload_and_its_publisher_stays_when_it_closes(
+    make: Callable[..., Server], h264: Clip
+) -> None:
     (port,) = free_ports(1)
     block = f"flv_tcp {{ enabled on; listen {port}; }}"
-    server = make(vhost_text(), more=block)
+    server = make(vhost_text())
+    server.change(("daemon off;", f"daemon off; {block}"))
     process = push(h264.path, f"tcp://{HOST}:{port}", loop=True)
     try:
         server.log.wait("publishes /live/0")
