@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,9 @@ from fastflv.access.request import AccessRequest, Action
 from fastflv.access.rule import Answer, LateRule, Waiting
 from fastflv.access.verdict import ALLOW, Verdict
 from fastflv.config.load import load_text
+from fastflv.control import ownfiles
 from fastflv.control.server import Server
+from fastflv.errors import StartupError
 from fastflv.stream.clients import Client
 from fastflv.stream.endreason import EndReason
 from fastflv.stream.name import StreamName
@@ -144,3 +147,32 @@ def test_a_stream_that_fails_to_adopt_leaves_the_others_adopted(caplog, monkeypa
     first, failed, last = asyncio.run(run())
     assert first == last == 77_000 != failed
     assert "stream /live/b keeps some of its former options" in caplog.text
+
+
+@pytest.mark.parametrize("part", ["hls { enabled on; }", f"auth {{ enabled on; key {'k' * 32}; }}"])
+def test_what_is_not_loaded_is_refused_once_another_version_is_installed(part: str, monkeypatch) -> None:
+    before, after = (
+        load_text(TEXT.replace("vhost __defaultVhost__ {", f"{start} {part}"))
+        for start in ("vhost __defaultVhost__ { enabled off;", "vhost __defaultVhost__ {")
+    )
+
+    async def reload() -> None:
+        server = Server(before, asyncio.get_running_loop())
+        await server.start()
+        try:
+            monkeypatch.delitem(sys.modules, "fastflv.control.authrules", raising=False)
+            with monkeypatch.context() as patch:
+                patch.setattr(ownfiles, "_STAMP", None)
+                with pytest.raises(StartupError, match="upgrade"):
+                    server.reload(after)
+                assert server.runtime.number == 1
+                # What is loaded goes on to be reloaded.
+                server.reload(before)
+            server.reload(after)
+            monkeypatch.setattr(ownfiles, "_STAMP", None)
+            server.reload(after)
+            assert server.runtime.number == 4
+        finally:
+            await server.stop()
+
+    asyncio.run(reload())

@@ -7,9 +7,11 @@ first configuration that uses it, at the start or by a reload, and stays when an
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastflv.config.model.vhost import DEFAULT_VHOST
+from fastflv.control.ownfiles import check_own_files
 from fastflv.net.clientid import new_id
 from fastflv.net.heap import Heap
 from fastflv.servers.api.identity import Identity
@@ -43,6 +45,16 @@ class Parts:
         self._identity = identity
         self._heap = heap
         self._intakes = intakes
+        self._makers: dict[str, Callable[[], None]] = {
+            "cluster": self._make_cluster,
+            "hls": self._make_hls,
+            "timeshift": self._make_clips,
+            "dvr": server.recorders.load,
+            "forward": self._make_forwards,
+            "flv_tcp": self._make_flv_tcp,
+        }
+        "By the block that begins to use a part, in the order in which the hub tells them."
+        self._made: set[str] = set()
         self._clips: Clips | None = None
         "Of clips and of HLS: both make files of the past."
         self.cluster: Clustering | None = None
@@ -52,24 +64,28 @@ class Parts:
         self.flv_tcp: FlvTcpServer | None = None
 
     def make(self, runtime: Runtime) -> None:
-        """Load and make what *runtime* uses and is not there yet, before it is in force: some 10 ms a part."""
+        """Load and make what *runtime* uses and is not there yet, before it is in force: some 10 ms a part.
+
+        Raises StartupError: then there is nothing new.
+        """
+        server = self._server
         vhosts = [each for each in runtime.vhosts.values() if each.vhost.enabled]
-        # Workers fetch streams from each other.
-        if self.cluster is None and (
-            self._server.siblings is not None
-            or any(each.edge or each.directory or each.vhost.cluster.origin_cluster for each in vhosts)
-        ):
-            self._make_cluster()
-        if self.hls is None and any(each.hls for each in vhosts):
-            self._make_hls()
-        if self.clips is None and any(each.vhost.timeshift.window > 0 for each in vhosts):
-            self._make_clips()
-        if not self._server.recorders.loaded and any(each.record for each in vhosts):
-            self._server.recorders.load()
-        if self.forwards is None and any(each.forward for each in vhosts):
-            self._make_forwards()
-        if self.flv_tcp is None and runtime.settings.flv_tcp.enabled:
-            self._make_flv_tcp()
+        uses = {
+            # Workers fetch streams from each other.
+            "cluster": server.siblings is not None
+            or any(each.edge or each.directory or each.vhost.cluster.origin_cluster for each in vhosts),
+            "hls": any(each.hls for each in vhosts),
+            "timeshift": any(each.vhost.timeshift.window > 0 for each in vhosts),
+            "dvr": any(each.record for each in vhosts),
+            "forward": any(each.forward for each in vhosts),
+            "flv_tcp": runtime.settings.flv_tcp.enabled,
+        }
+        new = [name for name, is_used in uses.items() if is_used and name not in self._made]
+        if new:
+            check_own_files(" and ".join(new))
+        for name in new:
+            self._makers[name]()
+            self._made.add(name)
 
     def pulls(self) -> Pulls | None:
         """What edges fetch; None: there are none."""
