@@ -64,7 +64,7 @@ class Parts:
         self.flv_tcp: FlvTcpServer | None = None
 
     def make(self, runtime: Runtime) -> None:
-        """Load and make what *runtime* uses and is not there yet, before it is in force: some 10 ms a part.
+        """Load and make what *runtime* uses and is not there yet, before it is in force: 1 to 25 ms a part.
 
         Raises StartupError: then there is nothing new.
         """

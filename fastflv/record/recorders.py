@@ -54,7 +54,7 @@ class Recorders:
         "The code that records is there."
 
     def load(self) -> None:
-        """Load the code that records: 0.3 MB and 10 ms, where a configuration records, or on a thread."""
+        """Load the code that records, 0.3 MB: where a configuration records, or on a thread."""
         import fastflv.record.recorder  # noqa: F401
 
         self.loaded = True
