@@ -18,10 +18,10 @@ from fastflv._ext.log.arena import arena_bytes
 from fastflv._ext.log.block import MediaBlock
 from fastflv._ext.log.medialog import MediaLog
 
-EXTENT = 2 << 20
+EXTENT = 1 << 20
 "Bytes that are taken from the system at once."
 
-LARGEST = 63 * 16384
+LARGEST = 31 * 16384
 "Bytes of the largest allocation that is no mapping of its own."
 
 HEAD = 64

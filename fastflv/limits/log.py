@@ -7,8 +7,8 @@ from typing import Final
 PAGE_BYTES_MIN: Final = 8 * 1024
 "Smallest page, bytes: one second of sound at 64 kbit/s. It has what is left of a frame of the arena too, 16 KB."
 
-PAGE_BYTES_MAX: Final = 960 * 1024
-"Largest page, bytes (a larger tag gets one of its own). At 20 Mbit/s it lasts 390 ms. With its index two of them fill an extent."
+PAGE_BYTES_MAX: Final = 480 * 1024
+"Largest page, bytes (a larger tag gets one of its own). At 20 Mbit/s it lasts 195 ms. With its index two of them fill an extent of the arena, and a larger one is a mapping of its own, which the kernel clears."
 
 PAGE_SPAN_MS: Final = 200
 "Media that a page holds, by the stream's own rate, ms: what lies around the GOP is half a page before it and half a page behind. 16 KB at 510 kbit/s, where pages of 64 KB made a stream of 127 KB a GOP cost 230 KB. Each page is an allocation, and a look at the list for each thread with players."
@@ -48,6 +48,3 @@ GOP_FRAMES_MAX: Final = 2500
 
 BLOCK_ARENA_BYTES: Final = 32 * 1024
 "A block from this size on lies with the pages, bytes, whose memory goes back to the system: starts come and go while players join, and in the heap each would leave a hole that the players' own small things keep open. 2,000 joins in 2 s left 6 MB so."
-
-ARENA_SMALL_EXTENTS: Final = 4
-"Extents of 2 MB that are filled before the system is asked for huge pages, count: a server with few streams is to have small ones, and takes what it uses. It gets none where /sys/kernel/mm/transparent_hugepage/enabled says never. A huge page costs a quarter of the page faults' time, where GOPs of many streams come and go."

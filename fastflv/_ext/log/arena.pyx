@@ -15,8 +15,6 @@ from fastflv._ext.core.pthreads cimport (
     pthread_atfork, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock,
 )
 
-from fastflv import limits
-
 cdef extern from *:
     """
     /* The address sanitizer sees what is touched outside of an allocation of malloc, and nothing within an extent. */
@@ -32,19 +30,15 @@ cdef extern from *:
 
 cdef extern from "<sys/mman.h>" nogil:
     int madvise(void* start, size_t size, int advice)
-    int MADV_HUGEPAGE
     int MADV_NOHUGEPAGE
 
 cdef enum:
     FRAME = 16384                   # bytes; a page of a camera, so that what one leaves fits the next
-    FRAMES = 128                    # of an extent
+    FRAMES = 64                     # of an extent
     WORDS = FRAMES // 64
-    EXTENT = FRAME * FRAMES         # bytes, and its alignment: an address tells whose it is. One huge page
+    EXTENT = FRAME * FRAMES         # bytes, and its alignment: an address tells whose it is
     FREE_LEAST = FRAMES // 2        # frames that stay free, so that one page more or less does not map an extent anew
     LARGE = FRAMES // 2 - 1         # above so many frames an allocation is a mapping of its own; two of these fit
-
-cdef int32_t SMALL_EXTENTS = limits.ARENA_SMALL_EXTENTS
-
 
 cdef struct Extent:
     # It lies in its own first frame, which is never given out.
@@ -131,8 +125,8 @@ cdef void* take_run(Extent* extent, int32_t start, int32_t frames) noexcept nogi
 
 # --- extents --------------------------------------------------------------------------------
 
-cdef Extent* map_extent(bint huge) noexcept nogil:
-    """Return a new extent, NULL without memory. No lock is held: the kernel clears a huge page at its first touch."""
+cdef Extent* map_extent() noexcept nogil:
+    """Return a new extent, NULL without memory. No lock is held: the system call may wait."""
     cdef uint8_t* mapped = <uint8_t*>mmap(
         NULL, 2 * EXTENT, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0
     )
@@ -144,7 +138,7 @@ cdef Extent* map_extent(bint huge) noexcept nogil:
         munmap(mapped, start - mapped)
     munmap(start + EXTENT, mapped + EXTENT - start)
     # Advice: a system without huge pages refuses it, and nothing is lost.
-    madvise(start, EXTENT, MADV_HUGEPAGE if huge else MADV_NOHUGEPAGE)
+    madvise(start, EXTENT, MADV_NOHUGEPAGE)
     (<Extent*>start).used[0] = 1
     return <Extent*>start
 
@@ -222,7 +216,6 @@ cdef void* arena_take(size_t size, size_t* whole) noexcept nogil:
     cdef Extent* extent
     cdef void* room
     cdef int32_t frames
-    cdef bint huge
     if BY_MALLOC:
         whole[0] = size
         return malloc(size)
@@ -232,11 +225,10 @@ cdef void* arena_take(size_t size, size_t* whole) noexcept nogil:
     frames = <int32_t>(whole[0] // FRAME)
     lock_arena()
     room = take_frames(frames)
-    huge = arena.count >= SMALL_EXTENTS
     unlock_arena()
     if room != NULL:
         return room
-    extent = map_extent(huge)
+    extent = map_extent()
     if extent == NULL:
         return NULL
     lock_arena()
