@@ -28,7 +28,7 @@ def test_each_is_looked_at_at_once_and_then_in_its_period():
     for each in looks:
         gatherings.add(each)
         loop.advance(0.007)
-    loop.advance(5)
+    loop.advance(20 * limits.LOW_WATER_SECONDS)
     for each in looks:
         gaps = [b - a for a, b in zip(each.times, each.times[1:], strict=False)]
         assert len(gaps) >= 19
@@ -43,7 +43,7 @@ def test_one_timer_serves_those_that_are_due_together():
     for each in looks:
         gatherings.add(each)
         loop.advance(0.0005)
-    loop.advance(1)
+    loop.advance(4 * limits.LOW_WATER_SECONDS)
     assert len(loop.timers) == 1
     moments = Counter(time for each in looks for time in each.times[-2:])
     assert len(moments) <= 2 * (0.1 / limits.LOOK_STEP_SECONDS + 2)
@@ -56,14 +56,14 @@ def test_what_is_removed_is_looked_at_no_more_and_the_last_takes_the_timer_with_
     gatherings.add(first)
     gatherings.add(second)
     gatherings.remove(first)
-    loop.advance(2)
+    loop.advance(8 * limits.LOW_WATER_SECONDS)
     assert len(first.times) == 1
     assert len(second.times) > 5
     gatherings.remove(second)
     gatherings.remove(second)
     assert loop.timers == []
     gatherings.add(first)
-    loop.advance(1)
+    loop.advance(4 * limits.LOW_WATER_SECONDS)
     assert len(first.times) > 3
 
 
@@ -82,6 +82,6 @@ def test_those_that_are_removed_by_a_look_are_left_out():
     first = Remover(loop)
     gatherings.add(first)
     gatherings.add(second)
-    loop.advance(1)
+    loop.advance(4 * limits.LOW_WATER_SECONDS)
     assert (len(first.times), len(second.times)) == (2, 1)
     assert loop.timers == []

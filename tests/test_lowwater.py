@@ -21,8 +21,20 @@ def test_without_sound_a_watched_publisher_is_never_held_back(sock):
 
 def test_an_unwatched_publisher_gathers_a_share_of_its_bitrate(sock):
     sock.look(0)
-    share = limits.LOW_WATER_GATHER_SECONDS / limits.LOW_WATER_SECONDS
+    share = limits.LOW_WATER_ALONE_SECONDS / limits.LOW_WATER_SECONDS
     assert sock.look(20_000) == int(20_000 * share)
+
+
+def test_a_publisher_that_recorders_read_gathers_less(sock):
+    sock.look(0, alone=False)
+    share = limits.LOW_WATER_GATHER_SECONDS / limits.LOW_WATER_SECONDS
+    assert sock.look(20_000, alone=False) == int(20_000 * share) < sock.look(40_000)
+
+
+def test_a_look_without_new_media_means_silence(sock):
+    # Or the mark would be given up, and set again, in turn.
+    gathering = max(limits.LOW_WATER_ALONE_SECONDS, limits.LOW_WATER_GATHER_SECONDS)
+    assert gathering < limits.LOW_WATER_SECONDS - limits.LOOK_STEP_SECONDS
 
 
 def test_a_steady_bitrate_asks_for_the_mark_once(sock):
@@ -64,11 +76,12 @@ def test_a_mark_is_half_of_the_smallest_picture_at_most(sock):
 
 def test_a_mark_grows_slowly_behind_a_small_picture(sock):
     sock.watched()
+    mark = sock.mark
     assert sock.look_watched(1_000_000, 80_000, 200) == 100
     assert sock.look_watched(1_020_000, 82_000, 3000) == 100
     for number in range(2, 40):
         sock.look_watched(1_000_000 + 20_000 * number, 80_000 + 2000 * number, 3000)
-    assert sock.marks[-1] > 300
+    assert sock.marks[-1] == mark
 
 
 def test_pictures_as_small_as_a_frame_of_sound_are_never_held_back(sock):
@@ -100,5 +113,5 @@ def test_a_mark_that_is_forgotten_leaves_the_socket_eager(sock):
     sock.look(20_000)
     sock.water.forget()
     assert sock.note() == 1
-    sock.water.look(90_000)
+    sock.water.look(90_000, True)
     assert sock.note() == 1

@@ -35,17 +35,29 @@ def test_a_stream_without_players_wakes_its_publisher_less_often(site):
     assert sock.mark == 1, "the first player has it read at once"
 
 
-def test_a_stream_that_is_only_recorded_wakes_its_publisher_as_seldom_as_one_without_players(site):
+def test_a_stream_that_is_only_recorded_wakes_its_publisher_sooner_than_one_without_players(site):
     source, sock = gathering(site)
+    alone = sock.mark
     log = source.stream.log
     reader, follower = Cursor(log, position=log.head), BehindObserver(log, lambda: None, 2000)
     log.attach(follower)
     source.stream.outlets.unhurried += 1
     source.go_on(2, size=3000)
-    assert sock.mark > 1
+    assert 1 < sock.mark < alone
     source.stream.open()
     assert sock.mark == 1, "a player has it read at once, beside a recorder too"
     reader.close()
+
+
+def test_a_stream_with_a_publisher_on_standby_has_the_one_on_air_read_at_once(site):
+    source, sock = gathering(site)
+    standby = site.publish(id="q", param="role=backup")
+    assert sock.mark == 1, "silence is noticed from now on"
+    source.go_on(2, size=3000)
+    assert sock.mark == 1
+    standby.publication.end(EndReason.STOPPED)
+    source.go_on(2, size=3000)
+    assert sock.mark > 1
 
 
 def test_a_stream_with_players_wakes_its_publisher_with_pictures_and_not_with_sound(site):

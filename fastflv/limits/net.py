@@ -49,16 +49,22 @@ LATE_SECONDS: Final = 0.25
 FEED_SECONDS: Final = 0.004
 "Sockets of publishers are read all together so often, once reads come faster than this, seconds: a wake-up of the event loop costs as much as three reads. It adds 2 ms of delay at the mean."
 
-LOW_WATER_SECONDS: Final = 0.25
-"How often a publisher's receive low-water mark is chosen, seconds; also the longest that a lone command may lie unread."
+FEED_IDLE_COUNT: Final = 32
+"A read of all feeds that finds nothing has the loop watch them again, where they are fewer than this, count; with N times as many the N reads behind it find nothing either. The kernel walks over all feeds where a loop begins to watch them: 8 % of what 1,000 publishers cost."
+
+LOW_WATER_SECONDS: Final = 0.5
+"How often a publisher's receive low-water mark is chosen, seconds; also the longest that a lone command may lie unread. Longer than any gathering, so that a look without new media means silence."
 
 LOOK_STEP_SECONDS: Final = 0.02
 "Marks whose time comes within this are chosen together, seconds: a timer of the event loop costs more than a look."
 
-LOW_WATER_GATHER_SECONDS: Final = 0.2
-"A publisher that nobody watches gathers about this much media before it wakes the event loop, seconds: 5 wake-ups a second instead of 70. With 0.1, 1,000 publishers cost 1.2 x as much."
+LOW_WATER_ALONE_SECONDS: Final = 0.4
+"A publisher whose stream nobody reads gathers about this much media before it wakes the event loop, seconds: 2.5 wake-ups a second instead of 70. With 0.2, 1,000 publishers cost 1.3 x as much."
 
-LOW_WATER_LOOKS: Final = 8
+LOW_WATER_GATHER_SECONDS: Final = 0.2
+"Likewise where recorders or HLS alone read it, seconds: a segment is there so much later at most."
+
+LOW_WATER_LOOKS: Final = 4
 "Looks over which the bit rate is averaged, count: a GOP of 2 s. Without that each second look changes the mark, and a change costs as much as a read."
 
 LOW_WATER_SOUND_SECONDS: Final = 0.06
@@ -70,8 +76,8 @@ LOW_WATER_GROWTH: Final = 8
 LOW_WATER_BYTES_MIN: Final = 64
 "A mark below this gathers nothing, bytes: one frame of sound has more."
 
-LOW_WATER_BYTES_MAX: Final = 16 * 1024
-"And never more than this, bytes: well below the smallest receive buffer, so that the sender is never held up."
+LOW_WATER_BYTES_MAX: Final = 32 * 1024
+"And never more than this, bytes: half of the smallest window that Linux offers by default, so that the sender is never held up."
 
 KEEPALIVE_IDLE_SECONDS: Final = 60
 "The kernel asks an RTMP player that was silent for this long whether it is there, seconds: a paused one may stay for hours, one whose network vanished for two minutes."

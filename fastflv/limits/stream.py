@@ -26,7 +26,7 @@ FAILOVER_MS: Final = 1000
 "Default `failover`: silence of a publisher after which the one on standby is played, ms. Encoders pause for 300 ms at most when they change their output."
 
 FAILOVER_MS_MIN: Final = 200
-"Least `failover`, ms: publishers that nobody watches are read every 100 ms, and pictures come 200 ms apart at 5 a second."
+"Least `failover`, ms: pictures come 200 ms apart at 5 a second."
 
 FAILBACK_SECONDS: Final = 3.0
 "How long a primary publisher sends without a pause before it is played again, seconds: one on a bad line comes and goes."

@@ -21,15 +21,18 @@ class Gathering:
         stream.wake = low_water.wake
 
     def look(self) -> None:
-        """Choose the mark: a stream without players wakes its reader less often."""
+        """Choose the mark: a stream without players wakes its reader less often.
+
+        Where another publisher stands by, silence must be noticed at once.
+        """
         stream, writer = self._stream, self._stream.writer
         picture = writer.take_least_picture()
-        if not stream.settled:
+        if not stream.settled or stream.standby_id:
             self._low_water.wake()
         elif stream.outlets.is_watched:
             self._low_water.look_watched(writer.bytes, writer.sound_bytes, picture)
         else:
-            self._low_water.look(writer.bytes)
+            self._low_water.look(writer.bytes, not stream.outlets.unhurried)
 
     def end_read(self, *, inside: bool) -> None:
         """A read is done; *inside*: it ended within a message."""

@@ -30,8 +30,8 @@ class Marked:
             self.marks.append(mark)
         return mark
 
-    def look(self, received: int) -> int:
-        self.water.look(received)
+    def look(self, received: int, *, alone: bool = True) -> int:
+        self.water.look(received, alone)
         return self.note()
 
     def look_watched(self, received: int, sound: int, picture: int) -> int:

@@ -1,7 +1,7 @@
 """A publisher wakes its reader no more often than its players need: its socket gathers bytes first.
 
-Wake-ups are most of what many publishers cost. Nobody watches: the socket gathers some 100 ms of media. Somebody does:
-players are sent sound with the next picture, so sound alone wakes nobody, and each picture does.
+Wake-ups are most of what many publishers cost. Nobody watches: the socket gathers part of a second of media. Somebody
+does: players are sent sound with the next picture, so sound alone wakes nobody, and each picture does.
 
 Nothing is lost: the first player of the stream, silence, and the end of the connection make the socket eager again.
 """
@@ -17,6 +17,7 @@ cdef int64_t LOOKS = limits.LOW_WATER_LOOKS
 cdef int64_t GROWTH = limits.LOW_WATER_GROWTH
 cdef int64_t BYTES_MIN = limits.LOW_WATER_BYTES_MIN
 cdef int64_t BYTES_MAX = limits.LOW_WATER_BYTES_MAX
+cdef double ALONE_SHARE = limits.LOW_WATER_ALONE_SECONDS / limits.LOW_WATER_SECONDS
 cdef double GATHER_SHARE = limits.LOW_WATER_GATHER_SECONDS / limits.LOW_WATER_SECONDS
 cdef double SOUND_SHARE = limits.LOW_WATER_SOUND_SECONDS / limits.LOW_WATER_SECONDS
 
@@ -33,10 +34,10 @@ cdef class LowWater:
         self.wanted = self.mark = 1
         self.received = -1
 
-    def look(self, int64_t received):
+    def look(self, int64_t received, bint alone):
         """Nobody watches: choose the mark anew. Call this or `look_watched` every LOW_WATER_SECONDS.
 
-        *received*: bytes of media so far.
+        *received*: bytes of media so far. *alone*: nobody reads by a clock of their own either.
         """
         cdef int64_t fresh = self.fresh(received)
         self.parted = False
@@ -44,7 +45,7 @@ cdef class LowWater:
             # A keyframe comes with some looks and not with others; silence counts at once.
             self.mean = self.mean + (fresh - self.mean) // LOOKS if self.mean else fresh
             fresh = self.mean
-        self.want(min(<int64_t>(fresh * GATHER_SHARE), BYTES_MAX))
+        self.want(min(<int64_t>(fresh * (ALONE_SHARE if alone else GATHER_SHARE)), BYTES_MAX))
 
     def look_watched(self, int64_t received, int64_t sound, int64_t picture):
         """Somebody watches: choose the mark anew.
