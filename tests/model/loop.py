@@ -53,6 +53,11 @@ class FakeLoop:
     def remove_reader(self, fd: int) -> None:
         del self._readers[fd]
 
+    @property
+    def watching(self) -> bool:
+        """Somebody is told of a descriptor that has input."""
+        return bool(self._readers)
+
     def read(self) -> None:
         """Tell those who read descriptors of what is there, until nothing is."""
         while ready := select.select(list(self._readers), [], [], 0)[0]:

@@ -24,6 +24,9 @@ class Feeds:
 
     @property
     def fd(self) -> int: ...
+    @property
+    def count(self) -> int:
+        """Feeds that are read."""
     def __new__(cls, view: Buffer) -> Self: ...
     def turn(self, now_ms: int) -> tuple[int, bool]:
         """Read the feeds that have input; return how many had some, and whether more may be there."""

@@ -64,6 +64,11 @@ cdef class Feeds:
         """Readable while some feed has input; -1 once closed."""
         return self.poll
 
+    @property
+    def count(self):
+        """Feeds that are read."""
+        return len(self.rows)
+
     def turn(self, int64_t now_ms):
         """Read the feeds that have input, each for READ_SECONDS at most.
 

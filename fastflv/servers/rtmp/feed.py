@@ -58,6 +58,8 @@ class Feeding:
         "When feeds were last read, clock of the loop, seconds."
         self._timer: asyncio.Handle | None = None
         "Of the next read; None: the loop watches the feeds."
+        self._idle = 0
+        "Reads by the timer in a row that found nothing."
         loop.add_reader(self._feeds.fd, self._ready)
 
     def open(self, connection: FedConnection, session: FedSession) -> PublisherFeed | None:
@@ -95,10 +97,13 @@ class Feeding:
         found, more = self._feeds.turn(int(now * 1000))
         if more:
             self._timer = self._loop.call_soon(self._tick)
-        elif found:
+            return
+        self._idle = 0 if found else self._idle + 1
+        if self._idle <= self._feeds.count // limits.FEED_IDLE_COUNT:
             self._timer = self._loop.call_later(limits.FEED_SECONDS, self._tick)
         else:
             self._timer = None
+            self._idle = 0
             self._last = now
             self._loop.add_reader(self._feeds.fd, self._ready)
 
