@@ -256,8 +256,8 @@ def test_media_of_a_publisher_is_read_without_its_transport():
 
 
 def go_on(site: Site, peer: Peer, *stream_ids: int) -> None:
-    """A second of large pictures."""
-    for number in range(25):
+    """Two seconds of large pictures."""
+    for number in range(50):
         for stream_id in stream_ids:
             peer.client.media(9, 40 * number, inter(bytes(3000)), stream_id)
         peer.say()
