@@ -25,7 +25,7 @@ AUDIO, VIDEO, SCRIPT = 8, 9, 18
 
 
 def new(**more) -> ClientSession:
-    return ClientSession(ARGUMENTS, noise=b"noise of the client", **more)
+    return ClientSession(ARGUMENTS, noise=NOISE, **more)
 
 
 class Link:

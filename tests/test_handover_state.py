@@ -203,7 +203,7 @@ def test_a_stream_goes_on_in_each_container(variant: Variant, at: int) -> None:
 
 
 def test_a_session_answers_its_peer_as_before() -> None:
-    session = ServerSession(noise=bytes(32))
+    session = ServerSession(noise=bytes)
     client = Client()
     session.receive(client.connect().wire())
     assert session_state(session) is None, "connect waits for its answer"
@@ -216,7 +216,7 @@ def test_a_session_answers_its_peer_as_before() -> None:
     session.take_output()
     wire = client.send(9, bytes(3000), 4, 1, 40).call("FCUnpublish", 9, None, "room").wire()
     session.receive(wire[:777])
-    other = ServerSession(noise=bytes(32))
+    other = ServerSession(noise=bytes)
     restore_session(other, passed(session_state(session)))
     sink = CollectSink()
     other.reader.set_sink(1, sink)
@@ -277,7 +277,7 @@ def test_whatever_stands_in_the_state_of_a_stream_it_is_refused_or_goes_on() -> 
 
 
 def test_whatever_stands_in_the_state_of_a_session_it_is_refused_or_goes_on() -> None:
-    session = ServerSession(noise=bytes(32))
+    session = ServerSession(noise=bytes)
     client = Client()
     session.receive(client.connect().wire())
     session.accept_connect()
@@ -289,7 +289,7 @@ def test_whatever_stands_in_the_state_of_a_session_it_is_refused_or_goes_on() ->
     state = session_state(session)
     for path in leaves(state):
         for change in CHANGES:
-            other = ServerSession(noise=bytes(32))
+            other = ServerSession(noise=bytes)
             try:
                 restore_session(other, with_change(state, path, change))
             except WRONG:

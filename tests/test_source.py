@@ -41,7 +41,7 @@ class Origin(threading.Thread):
                 self.serve(sock)
 
     def serve(self, sock: socket.socket) -> None:
-        session, over = ServerSession(noise=os.urandom(16)), False
+        session, over = ServerSession(noise=os.urandom), False
         while not over and (data := sock.recv(65536)):
             events = session.receive(data)
             while events:

@@ -202,7 +202,7 @@ class Forward:
         self._enter(ForwardState.CONNECTING)
         self.attempts += 1
         arguments = ConnectArguments(tc_url=place.tc_url, app=place.app, via=self._marks)
-        session = ClientSession(arguments, noise=os.urandom(32))
+        session = ClientSession(arguments, noise=os.urandom)
         session.publish(place.name)
         self._opening = self._site.loop.create_task(self._open(place, session))
 

@@ -185,7 +185,7 @@ async def ask_for_life(address: OriginAddress) -> str:
     """
     by_rtmp = address.scheme in ("rtmp", "rtmps")
     arguments = ConnectArguments(tc_url=f"{address}/{TOLD_APP}", app=TOLD_APP, relay=True, resumes=False)
-    session = ClientSession(arguments, noise=os.urandom(32))
+    session = ClientSession(arguments, noise=os.urandom)
     asked = f"OPTIONS * HTTP/1.1\r\nHost: {address.authority}\r\n{RESUMES}: 0\r\nConnection: close\r\n\r\n".encode()
     writer: asyncio.StreamWriter | None = None
     try:

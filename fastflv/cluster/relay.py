@@ -219,7 +219,7 @@ class Relay:
     def _open(self, url: UpstreamUrl) -> None:
         dialer, place = self._shared.pulls.dialer, url.origin
         arguments = ConnectArguments(tc_url=url.tc_url, app=url.app, server=dialer.about, via=self._marks)
-        session = ClientSession(arguments, noise=os.urandom(32))
+        session = ClientSession(arguments, noise=os.urandom)
         session.publish(url.stream)
 
         def make() -> RtmpLink:

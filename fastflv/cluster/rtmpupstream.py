@@ -50,7 +50,7 @@ class RtmpUpstream(Upstream):
             relay=True,
             resumes=resumes,
         )
-        self._session = ClientSession(arguments, noise=os.urandom(32))
+        self._session = ClientSession(arguments, noise=os.urandom)
         self._session.on_data = self._take_data
         self._feed: PublisherFeed | None = None
         "Reads the socket in place of the transport, once the stream has a publication."

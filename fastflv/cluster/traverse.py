@@ -80,7 +80,7 @@ async def connect_as(request: AccessRequest, origin: OriginAddress) -> Verdict:
     reader, writer = await asyncio.open_connection(origin.host, origin.port, ssl=tls)
     try:
         arguments = ConnectArguments(tc_url=request.tc_url, app=request.app, page_url=request.page_url)
-        session = ClientSession(arguments, noise=os.urandom(32))
+        session = ClientSession(arguments, noise=os.urandom)
         while True:
             writer.write(session.take_output())
             data = await reader.read(limits.READ_FIRST_BYTES)

@@ -41,7 +41,7 @@ async def _publish(endpoint: Endpoint) -> None:
     host = endpoint.host or "127.0.0.1"
     tags = FlvReader().feed(resources.files("fastflv.tools").joinpath("demo.flv").read_bytes())
     arguments = ConnectArguments(tc_url=f"rtmp://{host}:{endpoint.port}/{APP}", app=APP)
-    session = ClientSession(arguments, noise=os.urandom(32))
+    session = ClientSession(arguments, noise=os.urandom)
     session.publish(STREAM)
     reader, writer = await asyncio.open_connection(host, endpoint.port)
     answers = None

@@ -228,7 +228,7 @@ class RtmpSource(Source):
             raise ToolError("an RTMP URL is rtmp://HOST/APP/STREAM")
         base = f"{self.url.scheme}://{self.authority}/{app}"
         arguments = ConnectArguments(tc_url=base, app=app, flash_ver=AGENT)
-        session = ClientSession(arguments, noise=os.urandom(32))
+        session = ClientSession(arguments, noise=os.urandom)
         media = CollectSink()
         # Script data takes its place among the media.
         session.on_data = lambda data: media.messages.append((SCRIPT, data.timestamp, data.payload))

@@ -244,7 +244,7 @@ class RtmpTarget(Target):
         base = f"{self.url.scheme}://{self.authority}/{app}"
         self._stream_id = 0
         self._session = ClientSession(
-            ConnectArguments(tc_url=base, app=app, flash_ver=AGENT), noise=os.urandom(32)
+            ConnectArguments(tc_url=base, app=app, flash_ver=AGENT), noise=os.urandom
         )
         self._session.publish(name + (f"?{self.url.query}" if self.url.query else ""))
         self._sock.sendall(self._session.take_output())

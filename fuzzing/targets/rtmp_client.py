@@ -41,7 +41,7 @@ WORDS = (b"\x14", b"\3\0\0\0\0\0", b"\2\0\0", b"\5", b"\0\0\x09", b"\xff\xff\xff
 
 def run(wire: bytes, step: int) -> tuple[list[ClientEvent], list[tuple[int, int, bytes]], bytes, bool]:
     """Feed *wire* in pieces; return events, media, output, and whether the server was refused."""
-    session = ClientSession(ConnectArguments(tc_url="rtmp://h/live", app="live"), noise=b"0123456789abcdef")
+    session = ClientSession(ConnectArguments(tc_url="rtmp://h/live", app="live"), noise=bytes)
     sink, events = CollectSink(), []
     session.play("a", sink)
     session.publish("b")

@@ -55,7 +55,7 @@ def answer(session: ServerSession, event: Event, sinks: dict[int, CollectSink]) 
 
 def run(wire: bytes, step: int) -> tuple[list[Event], dict[int, list[tuple[int, int, bytes]]], bool]:
     """Feed *wire* in pieces; return events, media by message stream, and whether the peer was refused."""
-    session, events = ServerSession(noise=b"0123456789abcdef"), []
+    session, events = ServerSession(noise=bytes), []
     sinks: dict[int, CollectSink] = {}
     refused = False
     try:

@@ -16,7 +16,7 @@ class Taken(asyncio.Protocol):
 
     def __init__(self, place: Destination) -> None:
         self.place = place
-        self.session = ServerSession(noise=os.urandom(32))
+        self.session = ServerSession(noise=os.urandom)
         self.session.on_data = lambda data: self.scripts.append(data)
         self.sink = CollectSink()
         self.scripts: list[DataArrived] = []

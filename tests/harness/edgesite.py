@@ -97,7 +97,7 @@ async def ask_to_play(server: fastflv.Server, name: str, query: str = "") -> Cli
     port = port_of(server)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     tc_url = f"rtmp://127.0.0.1:{port}/live{query}"
-    session = ClientSession(ConnectArguments(tc_url=tc_url, app="live"), noise=bytes(32))
+    session = ClientSession(ConnectArguments(tc_url=tc_url, app="live"), noise=bytes)
     session.play(name, CollectSink())
     try:
         while True:

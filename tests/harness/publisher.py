@@ -48,7 +48,7 @@ class Publisher(RtmpPeer):
         """Handshake and connect. Raises Refused with the status code."""
         tc_url = tc_url or f"rtmp://{HOST}:{self.port}/{app}"
         arguments = ConnectArguments(tc_url=tc_url, app=app, page_url=page_url)
-        self.session = ClientSession(arguments, noise=os.urandom(32), chunk_size=self._wanted_chunk)
+        self.session = ClientSession(arguments, noise=os.urandom, chunk_size=self._wanted_chunk)
         self.raw(self.session.take_output())
         self.until(Connected)
         self.chunk_size = self.session.chunk_size

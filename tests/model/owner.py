@@ -6,7 +6,8 @@ from fastflv._ext.ingest.sink import CollectSink
 from fastflv.protocols.rtmp.events import ConnectWanted, PlayWanted, PublishWanted
 from fastflv.protocols.rtmp.server import ServerSession
 
-NOISE = b"0123456789abcdef"
+NOISE = bytes
+"Of the handshake: zeros, which no peer minds."
 
 
 class Owner:

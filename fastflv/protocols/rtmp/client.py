@@ -31,7 +31,7 @@ from fastflv.protocols.rtmp.clientevents import (
 from fastflv.protocols.rtmp.clientstream import ClientStream
 from fastflv.protocols.rtmp.connectarguments import ConnectArguments
 from fastflv.protocols.rtmp.events import DataArrived
-from fastflv.protocols.rtmp.handshake import ClientHandshake
+from fastflv.protocols.rtmp.handshake import ClientHandshake, Noise
 from fastflv.protocols.rtmp.replies import CONNECTION_CHUNKS, CONTROL_CHUNKS
 from fastflv.protocols.rtmp.states import CLIENT, ClientState, ClientStreamState
 
@@ -56,8 +56,8 @@ class ClientSession:
     Call `publish` and `play` at any time, from the start: the session sends the commands when their turn comes.
     After each call write what `take_output` returns. Streams end by `delete`.
 
-    `receive` raises PeerError subclasses and nothing else; the session is of no use then. *noise* seeds the
-    handshake: 16 unpredictable bytes or more. *chunk_size* is announced, and used for all that is sent, bytes.
+    `receive` raises PeerError subclasses and nothing else; the session is of no use then. *noise* returns random
+    bytes for the handshake. *chunk_size* is announced, and used for all that is sent, bytes.
     """
 
     __slots__ = (
@@ -81,7 +81,7 @@ class ClientSession:
     "Takes script data in its place among the media; without it, DataArrived is an event like the others."
 
     def __init__(
-        self, arguments: ConnectArguments, *, noise: bytes, chunk_size: int = limits.CHUNK_BYTES_OUT
+        self, arguments: ConnectArguments, *, noise: Noise, chunk_size: int = limits.CHUNK_BYTES_OUT
     ) -> None:
         self._handshake = ClientHandshake(noise)
         self._output = [self._handshake.take_output()]

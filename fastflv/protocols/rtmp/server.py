@@ -14,7 +14,7 @@ from fastflv.errors import CommandOrderError, PeerError, UsageError
 from fastflv.protocols.messagebudget import MessageBudget
 from fastflv.protocols.rtmp import commands
 from fastflv.protocols.rtmp.events import Event
-from fastflv.protocols.rtmp.handshake import ServerHandshake
+from fastflv.protocols.rtmp.handshake import Noise, ServerHandshake
 from fastflv.protocols.rtmp.servercommands import ServerCommands
 from fastflv.protocols.rtmp.states import ConnectionState, StreamState
 
@@ -51,7 +51,7 @@ class ServerSession(ServerCommands):
 
     `receive` and `resume` raise PeerError subclasses and nothing else; the session is of no use then. For a message that
     was read, `_error` or `onStatus` is queued before: write what `take_output` returns, then close.
-    *noise* seeds the handshake: 16 unpredictable bytes or more. *chunk_size* is announced unless
+    *noise* returns random bytes for the handshake. *chunk_size* is announced unless
     `accept_connect` says another, bytes. *mark* names this process to servers that send streams on.
     """
 
@@ -79,7 +79,7 @@ class ServerSession(ServerCommands):
     now: float
     "Monotonic clock of the present read, seconds: set it before `receive`. Messages besides media are limited by it."
 
-    def __init__(self, *, noise: bytes, chunk_size: int = limits.CHUNK_BYTES_OUT, mark: str = "") -> None:
+    def __init__(self, *, noise: Noise, chunk_size: int = limits.CHUNK_BYTES_OUT, mark: str = "") -> None:
         super().__init__()
         self.replies.mark = mark
         self._chunk_size = chunk_size

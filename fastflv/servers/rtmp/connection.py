@@ -54,7 +54,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         "Bytes of answers; media that a player sends is not among them."
         self._loop = server.loop
         self._view = server.buffer
-        self._session = ServerSession(noise=os.urandom(32), mark=server.mark)
+        self._session = ServerSession(noise=os.urandom, mark=server.mark)
         self._transport: asyncio.Transport | None = None
         self._options: RtmpOptions | None = None
         "Of the vhost that `connect` named."
