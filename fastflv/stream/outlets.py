@@ -32,7 +32,7 @@ NewLog = Callable[[Variant], MediaLog]
 class Outlet:
     """One log of a stream. `remux` is None for the canonical one."""
 
-    __slots__ = ("log", "remux", "starts", "unread_since", "variant")
+    __slots__ = ("_source", "_starts", "_writer", "log", "remux", "unread_since", "variant")
 
     def __init__(
         self,
@@ -47,9 +47,17 @@ class Outlet:
         self.remux = remux
         self.unread_since: float | None = None
         "When it was first seen without a reader, monotonic clock, seconds; None while it has one."
-        self.starts: StartBlocks = StartBlocks(
-            writer, variant, log, remux, source.starts if source is not None else None
-        )
+        self._writer = writer
+        self._source = source
+        self._starts: StartBlocks | None = None
+
+    @property
+    def starts(self) -> StartBlocks:
+        """Where players start; made for the first of them."""
+        if self._starts is None:
+            source = self._source.starts if self._source is not None else None
+            self._starts = StartBlocks(self._writer, self.variant, self.log, self.remux, source)
+        return self._starts
 
     def headers(self, place: Place) -> bytes:
         """Return the headers of *place* in this container."""
@@ -76,6 +84,8 @@ class Outlet:
 
 class Outlets:
     """All containers of one stream, made for the first reader and freed after the last."""
+
+    __slots__ = ("_made", "_plain", "_writer", "paused", "unhurried")
 
     def __init__(self, writer: StreamWriter | Replay) -> None:
         self._writer = writer

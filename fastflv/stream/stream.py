@@ -113,6 +113,13 @@ class Stream:
     Time is passed in (`now_ms`, monotonic): nothing here sleeps or asks a clock.
     """
 
+    __slots__ = (
+        "__weakref__", "_absolute", "_delays", "_expected", "_first_ms", "_misfits", "_resumable", "_shown",
+        "_told", "began", "clock", "evicted", "id", "left_ms", "log", "metadata", "name", "options",
+        "outlets", "phase", "publisher", "publisher_id", "sent_before", "settle_at", "settled",
+        "standby_id", "steps_before", "timeshift", "url", "wake", "writer",
+    )  # fmt: skip
+
     def __init__(
         self,
         name: StreamName,
@@ -148,7 +155,7 @@ class Stream:
         "What the publisher says, as far as it is of a live stream."
         self._absolute = False
         "The publisher's metadata has `bravo_atc`: its times are absolute on purpose."
-        self._misfits: set[str] = set()
+        self._misfits: frozenset[str] = frozenset()
         self._told = b""
         "The metadata that players were told last."
         self._expected = NONE
@@ -388,9 +395,9 @@ class Stream:
 
     def misfits(self) -> list[str]:
         """Say why containers that are played cannot carry the tracks of now; each reason once, until it is gone."""
-        found = {
+        found = frozenset(
             why for outlet in self.outlets if outlet.log.readers and (why := self.refusal(outlet.variant))
-        }
+        )
         fresh, self._misfits = sorted(found - self._misfits), found
         return fresh
 

@@ -29,6 +29,8 @@ class TimeshiftOptions(NamedTuple):
 class Timeshift:
     """The past of one stream, kept within its options."""
 
+    __slots__ = ("_log", "_past", "failed", "options")
+
     def __init__(self, log: MediaLog, options: TimeshiftOptions) -> None:
         self._log = log
         self._past: Past | None = None

@@ -177,7 +177,7 @@ class RtmpPlayer(RtmpPeer):
 
     def greet(self) -> RtmpPlayer:
         """The handshake."""
-        shake = ClientHandshake(os.urandom(32))
+        shake = ClientHandshake(os.urandom)
         self.raw(shake.take_output())
         while not shake.done:
             data = self.sock.recv(65536)

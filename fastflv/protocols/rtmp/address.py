@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from sys import intern
 from typing import Final
 
 from fastflv import limits
@@ -88,7 +89,7 @@ def parse(tc_url: str, stream: str | None = None, *, app: str = "") -> Address:
     _check("vhost", vhost)
     if len(param) > limits.PARAM_CHARS_MAX or CONTROL.search(param):
         raise CommandError(f"parameters of {len(param)} characters, or with control characters")
-    return Address(schema, host, port, vhost, app, name, param)
+    return Address(schema, host, port, intern(vhost), intern(app), name, param)
 
 
 def _take_token(parts: list[str]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from sys import intern
 from typing import Final
 
 from fastflv import __version__, limits
@@ -162,7 +163,8 @@ def place_of(command: Command) -> tuple[str, str]:
     if not isinstance(told, dict):
         return "", ""
     url, app = told.get("tcUrl"), told.get("app")
-    return url if isinstance(url, str) else "", app if isinstance(app, str) else ""
+    # Thousands of publishers keep the same texts; interned ones are freed with the last of them.
+    return intern(url) if isinstance(url, str) else "", intern(app) if isinstance(app, str) else ""
 
 
 def read_connect(command: Command) -> ConnectWanted:

@@ -40,4 +40,8 @@ class EncoderKind:
     def take(self, name: str) -> PublisherKind:
         """Return the family that publishes *name* now; for a play the result means nothing."""
         self._unused = max(0, self._unused - 1)
-        return self._announced.pop(bare(name), "flash")
+        kind = self._announced.pop(bare(name), "flash")
+        if not self._announced:
+            # A dict that is emptied keeps its room.
+            self._announced = {}
+        return kind

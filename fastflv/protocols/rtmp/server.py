@@ -19,7 +19,7 @@ from fastflv.protocols.rtmp.servercommands import ServerCommands
 from fastflv.protocols.rtmp.states import ConnectionState, StreamState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from typing_extensions import Buffer
 
@@ -65,6 +65,7 @@ class ServerSession(ServerCommands):
         "has_turn",
         "messages",
         "now",
+        "proxy_ip",
     )
 
     has_turn: Callable[[], bool]
@@ -76,6 +77,9 @@ class ServerSession(ServerCommands):
     messages: int
     "Messages besides media that were read."
 
+    proxy_ip: str
+    "IPv4 address that a proxy wrote in front, once the handshake is done; or empty. Anyone can write it: for logs only."
+
     now: float
     "Monotonic clock of the present read, seconds: set it before `receive`. Messages besides media are limited by it."
 
@@ -83,7 +87,9 @@ class ServerSession(ServerCommands):
         super().__init__()
         self.replies.mark = mark
         self._chunk_size = chunk_size
-        self._handshake = ServerHandshake(noise)
+        self._handshake: ServerHandshake | None = ServerHandshake(noise)
+        "None once it is done."
+        self.proxy_ip = ""
         self._held = bytearray()
         self._pending = False  # `resume` has something to do
         self._budget = MessageBudget()
@@ -91,11 +97,6 @@ class ServerSession(ServerCommands):
         self.messages = 0
         self.deferred = False
         self.now = 0.0
-
-    @property
-    def proxy_ip(self) -> str:
-        """IPv4 address that a proxy wrote in front, or empty. Anyone can write it: for logs only."""
-        return self._handshake.proxy_ip
 
     @property
     def room(self) -> int:
@@ -144,12 +145,14 @@ class ServerSession(ServerCommands):
             self._hold(data)
             return [] if self.waiting else self.resume()
         used = 0
-        if self.state is ConnectionState.GREETING:
+        if self._handshake is not None:
             used = self._handshake.receive(data)
             if output := self._handshake.take_output():
                 self.replies.raw(output)
             if not self._handshake.done:
                 return []
+            self.proxy_ip = self._handshake.proxy_ip
+            self._handshake = None
             self._move("C2")
         return self._run(data, self.reader.feed(data, used), [])
 
@@ -180,6 +183,10 @@ class ServerSession(ServerCommands):
         # A message that was deferred still stands in the reader.
         deferred, self.deferred = self.deferred, False
         return self._run(held, 0 if deferred else self.reader.feed(held), events)
+
+    def take_over(self, place: tuple[str, str], created: int, streams: Iterable[MessageStream]) -> None:
+        super().take_over(place, created, streams)
+        self._handshake = None
 
     def take_output(self) -> bytes:
         """Hand over the bytes to write now, and forget them; empty when there are none."""
@@ -257,9 +264,10 @@ class ServerSession(ServerCommands):
         self._move("accept connect")
         self._pending = True
         self._look_who_waits()
-        assert self._asked is not None
+        asked, self._asked = self._asked, None
+        assert asked is not None
         self._acks.set_ours(in_ack_size)
-        self.replies.connected(self._transaction, self._asked, window, chunk_size or self._chunk_size)
+        self.replies.connected(self._transaction, asked, window, chunk_size or self._chunk_size)
 
     def accept_publish(self, stream_id: int, sink: MediaSink) -> None:
         """Send media of the message stream to *sink* from here on."""

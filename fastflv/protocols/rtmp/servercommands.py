@@ -56,6 +56,7 @@ class ServerCommands:
         "_place",
         "_streams",
         "_transaction",
+        "_via",
         "ignored",
         "on_data",
         "reader",
@@ -90,6 +91,9 @@ class ServerCommands:
         self.on_data = None
         self._acks = AckWindow()
         self._asked: ConnectWanted | None = None
+        "A `connect` that waits for its answer."
+        self._via: tuple[str, ...] = ()
+        "As it said."
         self._place = "", ""  # tcUrl and app
         self._transaction = 0.0
         self._created = 0
@@ -219,6 +223,7 @@ class ServerCommands:
             self._asked = commands.read_connect(command)
             self._place = commands.place_of(command)
             self._transaction = command.transaction
+            self._via = self._asked.via
             events.append(self._asked)
             return
         self._move("call")
@@ -258,9 +263,10 @@ class ServerCommands:
             return
         stream, where = self._begin(command)
         self.reader.show(stream.id)
-        via = self._asked.via if self._asked is not None else ()
         events.append(
-            PublishWanted(where.vhost, where.app, where.stream, where.param, stream.kind, stream.id, via)
+            PublishWanted(
+                where.vhost, where.app, where.stream, where.param, stream.kind, stream.id, self._via
+            )
         )
 
     def _refuse(self, command: Command, why: str) -> None:

@@ -23,6 +23,7 @@ from fastflv.protocols.rtmp import events
 from fastflv.protocols.rtmp.server import ServerSession
 from fastflv.protocols.rtmp.states import ConnectionState
 from fastflv.servers.rtmp.options import RtmpOptions
+from fastflv.servers.rtmp.patience import Patience
 from fastflv.servers.rtmp.play import RtmpPlay
 from fastflv.servers.rtmp.publish import BAD_NAME
 from fastflv.servers.rtmp.publishes import Publishes
@@ -67,11 +68,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._reason = EndReason.PEER_CLOSED
         self._fault = ""
         "How the peer broke the protocol."
-        self._deadline = Deadline(server.turns, self._expire, step=limits.WATCH_SECONDS_MIN)
-        self._patience = limits.HANDSHAKE_SECONDS
-        self._why = "the handshake and connect took"
-        self._messages: int | None = None
-        "Messages when the peer was last heard; None: they do not move the deadline."
+        self._patience: Patience | None = None
+        "None while the peer publishes or plays."
         self._closing: Deadline | None = None
 
     # --- asyncio ---
@@ -80,7 +78,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._attach(transport)
         self._list()
         self.server.quiet.heard(self.transport)
-        self._deadline.set(self._patience)
+        seconds, why = limits.HANDSHAKE_SECONDS, "the handshake and connect took"
+        self._patience = Patience(self.server.turns, self._expire, seconds, why)
 
     def _attach(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
@@ -117,10 +116,8 @@ class RtmpConnection(asyncio.BufferedProtocol):
             self._fail(error)
             return False
         self._publishes.end_read()
-        if self._messages is not None and self._messages != session.messages:
-            # Bytes alone would let a peer hold half messages for ever.
-            self._messages = session.messages
-            self._deadline.heard = now
+        if self._patience is not None:
+            self._patience.hear(session.messages, now)
         self._flush()
         return self._transport is not None
 
@@ -162,7 +159,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
         self._publishes.forget()
         self.server.quiet.forget(self.transport)
         self._transport = None
-        self._deadline.cancel()
+        self._stop_watch()
         if self._closing is not None:
             self._closing.cancel()
             self._closing = None
@@ -485,16 +482,16 @@ class RtmpConnection(asyncio.BufferedProtocol):
         if self._transport is None or self._transport.is_closing():
             # Closing has a deadline of its own.
             return
-        self._patience, self._why = seconds, why
-        self._messages = self._session.messages
-        self._deadline.set(seconds)
+        self._stop_watch()
+        self._patience = Patience(self.server.turns, self._expire, seconds, why, self._session.messages)
 
     def _stop_watch(self) -> None:
-        self._messages = None
-        self._deadline.clear()
+        if self._patience is not None:
+            self._patience.end()
+            self._patience = None
 
-    def _expire(self) -> None:
-        self._fail(PeerTimeoutError(f"{self._why} {self._patience:g} s"))
+    def _expire(self, error: PeerTimeoutError) -> None:
+        self._fail(error)
         if self._transport is not None and self._transport.get_write_buffer_size():
             # It does not read: a polite close would wait for it for ever.
             self._transport.abort()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from sys import intern
 
 from fastflv.access.request import AccessRequest, Action
 from fastflv.net.connectionlimit import ConnectionLimit
@@ -85,7 +86,7 @@ class RtmpServer:
             vhost=vhost,
             app=wanted.app,
             stream=wanted.stream,
-            output=f"{wanted.kind}-publish" if isinstance(wanted, PublishWanted) else "rtmp-play",
+            output=intern(f"{wanted.kind}-publish") if isinstance(wanted, PublishWanted) else "rtmp-play",
             scheme="rtmps" if peer.secure else "rtmp",
             param=wanted.param,
             page_url=connection.page_url,
