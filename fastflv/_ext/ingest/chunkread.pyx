@@ -306,7 +306,8 @@ cdef class ChunkReader:
         cdef ChunkStream* grown
         cdef Py_ssize_t room
         if self.stream_count == self.stream_room:
-            room = max(<Py_ssize_t>8, self.stream_room * 2)
+            # Encoders use three to five for as long as they publish.
+            room = self.stream_room + 2
             grown = <ChunkStream*>realloc(self.streams, room * sizeof(ChunkStream))
             if grown == NULL:
                 raise MemoryError

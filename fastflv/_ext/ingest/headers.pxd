@@ -25,12 +25,14 @@ cdef struct Header:
 
 cdef class HeaderStore:
     cdef bytes metadata        # body of the onMetaData tag, or None
-    cdef Header rows[HEADERS_MAX]
+    cdef Header* rows          # owned; HEADERS_MAX at most
     cdef int count
+    cdef int room              # rows allocated
 
     cdef Header* find(self, uint8_t kind, const TagTraits* traits) noexcept
     cdef bint has(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) noexcept
     cdef int store(self, uint8_t kind, const TagTraits* traits, const uint8_t* body, uint32_t size) except -1
+    cdef int grow(self) except -1
     cdef bytes config(self, uint8_t kind)
     cdef bint is_sent(self, uint8_t kind) noexcept
     cdef void clear(self) noexcept

@@ -5,7 +5,7 @@ Spec: Adobe FLV v10.1, E.4.2.1 and E.4.3.1 (sequence headers), E.5 (onMetaData);
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy
 
 from fastflv._ext.log.block cimport Block, block_new
@@ -24,6 +24,7 @@ cdef class HeaderStore:
 
     def __dealloc__(self):
         self.clear()
+        free(self.rows)
 
     cdef void clear(self) noexcept:
         """Forget all headers; the metadata stays."""
@@ -61,6 +62,8 @@ cdef class HeaderStore:
             return HEADER_SAME
         if others + size > HEADERS_BYTES or (h == NULL and self.count == HEADERS_MAX):
             return HEADER_TOO_LARGE
+        if h == NULL and self.count == self.room:
+            self.grow()
         copy = <uint8_t*>malloc(size)
         if copy == NULL:
             raise MemoryError
@@ -78,6 +81,16 @@ cdef class HeaderStore:
         h.stale = False
         h.held = True
         return HEADER_STORED
+
+    cdef int grow(self) except -1:
+        """Make room for one more: most publishers send two headers."""
+        cdef int room = max(2, self.room * 2)
+        cdef Header* grown = <Header*>realloc(self.rows, room * sizeof(Header))
+        if grown == NULL:
+            raise MemoryError
+        self.rows = grown
+        self.room = room
+        return 0
 
     cdef bytes config(self, uint8_t kind):
         """Return the body of the sequence header of the default track of *kind*, None without one."""
