@@ -50,6 +50,15 @@ def promised(published: Mapping[str, Value]) -> Tracks:
     return Tracks(_names(published, AUDIO), _names(published, VIDEO))
 
 
+def picture_size(published: Mapping[str, Value]) -> tuple[int, int]:
+    """Return width and height that metadata names, pixels; 0 where it does not."""
+    width, height = (
+        int(value) if isinstance(value, float) and 0 < value < 65536 else 0
+        for value in (published.get("width"), published.get("height"))
+    )
+    return width, height
+
+
 def announce(
     published: Mapping[str, Value], audio: Seen | None, video: Seen | None, *, settled: bool
 ) -> EcmaArray:

@@ -17,6 +17,7 @@ from fastflv._ext.ts.mux import TsMux
 from fastflv.containers.flv.variantmux import flv_mux
 from fastflv.containers.mpegts import describe
 from fastflv.containers.variant import PLAIN, Variant
+from fastflv.errors import HandoverError
 from fastflv.media.tagflags import OTHER
 from fastflv.stream.place import Place
 from fastflv.stream.start import StartBlocks
@@ -90,17 +91,19 @@ class Outlets:
     def __init__(self, writer: StreamWriter | Replay) -> None:
         self._writer = writer
         self._plain = Outlet(writer, PLAIN, writer.log)
-        self._made: dict[Variant, Outlet] = {PLAIN: self._plain}
+        self._made: dict[Variant, Outlet] = {}
+        "All but the canonical one."
         self.paused = 0
         "Players that read nothing for now, and go on with the times that they were told."
         self.unhurried = 0
         "Readers of the canonical log that read by a clock of their own and go by stream time. Each follows it too."
 
     def __iter__(self) -> Iterator[Outlet]:
-        return iter(self._made.values())
+        yield self._plain
+        yield from self._made.values()
 
     def __len__(self) -> int:
-        return len(self._made)
+        return 1 + len(self._made)
 
     def open(self, variant: Variant, new_log: NewLog, begin: Place | None = None) -> Outlet:
         """Return the outlet of *variant*; a new one begins with the newest GOP, for RTMP with what servers resume from. Have it read before `close_unread`.
@@ -108,7 +111,7 @@ class Outlets:
         With *begin*, of the canonical log, it has what follows that frame; where others read a log that has not, it is one apart.
         *new_log* is asked now and never kept: it belongs to the owner of the outlets, and a cycle would keep all logs.
         """
-        outlet = self._made.get(variant)
+        outlet = self.find(variant)
         if outlet is not None and outlet.log.ended and not self._plain.log.ended:
             # Its remux failed; a new one may do better.
             del self._made[variant]
@@ -116,7 +119,7 @@ class Outlets:
         if outlet is not None and begin is not None and not variant.apart and outlet.find(begin) < 0:
             return self.open(replace(variant, apart=True), new_log, begin)
         if outlet is None:
-            if len(self._made) >= limits.OUTLETS_MAX:
+            if len(self) >= limits.OUTLETS_MAX:
                 self.close_unread()
             source = self._plain if variant.container == "flv" else self.open(variant.tags, new_log, begin)
             log = new_log(variant)
@@ -138,14 +141,16 @@ class Outlets:
 
         Outlets that others are made of come before them. Raises HandoverError, KeyError, TypeError and ValueError.
         """
-        source = self._plain if variant.container == "flv" else self._made[variant.tags]
+        source = self._plain if variant.container == "flv" else self.find(variant.tags)
+        if source is None:
+            raise HandoverError(f"a log of {variant} comes before the one that it is made of")
         remux = make_remux(variant, source.log, log)
         remux.resume(source.starts.header_tags(), state)
         self._made[variant] = Outlet(self._writer, variant, log, remux, source)
 
     def find(self, variant: Variant) -> Outlet | None:
         """Return the outlet of *variant*, where there is one."""
-        return self._made.get(variant)
+        return self._plain if variant == PLAIN else self._made.get(variant)
 
     def end(self) -> None:
         """The stream has ended, and all its logs: what made one of another lets go of both, for they hold each other."""
@@ -185,9 +190,7 @@ class Outlets:
         if self._plain.log.readers > self.unhurried or self._plain.log.moving or self.paused:
             return True
         self.close_unread(containers=TIMED)
-        return any(
-            variant.container in TIMED for variant, one in self._made.items() if one is not self._plain
-        )
+        return any(variant.container in TIMED for variant in self._made)
 
     def close_unread(self, now: float | None = None, containers: Collection[str] = CONTAINERS) -> bool:
         """Free the logs without a reader, those made of others first; return whether some stay for the next player.

@@ -20,7 +20,7 @@ from fastflv.media.amf.values import EcmaArray, Value
 from fastflv.media.codecs import AUDIO, VIDEO
 from fastflv.media.inband import make_record
 from fastflv.net.parcel import bytes_of
-from fastflv.stream.announce import Seen, announce, live_fields, promised
+from fastflv.stream.announce import Seen, announce, live_fields, picture_size, promised
 from fastflv.stream.histogram import Delays
 from fastflv.stream.lag import NO_STEPS, Lag
 from fastflv.stream.liveclock import NAME as CLOCK
@@ -37,6 +37,9 @@ RESUMED: Final = ("flv", "rtmp")
 
 AUTO_WINDOW: Final = -1
 "A merge window that follows the load."
+
+
+NO_MISFITS: Final[frozenset[str]] = frozenset()
 
 
 class Phase(Enum):
@@ -114,10 +117,10 @@ class Stream:
     """
 
     __slots__ = (
-        "__weakref__", "_absolute", "_delays", "_expected", "_first_ms", "_misfits", "_resumable", "_shown",
-        "_told", "began", "clock", "evicted", "id", "left_ms", "log", "metadata", "name", "options",
-        "outlets", "phase", "publisher", "publisher_id", "sent_before", "settle_at", "settled",
-        "standby_id", "steps_before", "timeshift", "url", "wake", "writer",
+        "__weakref__", "_absolute", "_delays", "_expected", "_first_ms", "_misfits", "_promised", "_published",
+        "_resumable", "_shown", "_told", "began", "clock", "evicted", "height", "id", "left_ms", "log", "name",
+        "options", "outlets", "phase", "publisher", "publisher_id", "sent_before", "settle_at", "settled",
+        "standby_id", "steps_before", "timeshift", "url", "wake", "width", "writer",
     )  # fmt: skip
 
     def __init__(
@@ -151,11 +154,10 @@ class Stream:
         self._delays = delays or Delays()
         self.clock = LiveClock(self.writer, self._delays) if options.live_clock else None
         self.writer.clock = self.clock
-        self.metadata: dict[str, Value] = {}
-        "What the publisher says, as far as it is of a live stream."
+        self._keep_metadata({})
         self._absolute = False
         "The publisher's metadata has `bravo_atc`: its times are absolute on purpose."
-        self._misfits: frozenset[str] = frozenset()
+        self._misfits = NO_MISFITS
         self._told = b""
         "The metadata that players were told last."
         self._expected = NONE
@@ -219,7 +221,7 @@ class Stream:
         gap = 0 if self.phase is Phase.LIVE else min(away, limits.SPLICE_GAP_MS)
         self.phase = Phase.LIVE
         self.publisher_id = publisher_id
-        self.metadata = {}
+        self._keep_metadata({})
         self._absolute = False
         self._set_jitter()
         self.settled = False
@@ -262,7 +264,7 @@ class Stream:
             "settled": self.settled,
             "settle_at": self.settle_at,
             "first_ms": self._first_ms,
-            "metadata": amf0.encode("onMetaData", EcmaArray(self.metadata)),
+            "metadata": self._published,
             "absolute": self._absolute,
             "told": self._told,
             "expected": list(self._expected),
@@ -274,8 +276,7 @@ class Stream:
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Go on as `state` says, with a writer and logs that were restored. Raises AmfError, HandoverError, KeyError, TypeError and ValueError."""
-        values = amf0.decode_all(bytes_of(state["metadata"]))
-        self.metadata = next((value for value in values[1:] if isinstance(value, dict)), {})
+        self._keep_metadata(_fields_of(bytes_of(state["metadata"])))
         self.began = float(state["began"])
         self.phase = Phase.LIVE if state["live"] else Phase.GRACE
         self.left_ms = int(state["left_ms"])
@@ -301,17 +302,29 @@ class Stream:
             self.writer.add_script(payload, timestamp)
             return
         try:
-            values = amf0.decode_all(payload)
+            fields = _fields_of(payload)
         except AmfError:
             self.writer.set_metadata(payload, timestamp)
             return
-        fields = next((value for value in values[1:] if isinstance(value, dict)), {})
         # As SRS: the string and nothing else.
         self._absolute = fields.get("bravo_atc") == "true"
         self._set_jitter()
-        self.metadata = live_fields(fields)
+        self._keep_metadata(live_fields(fields))
         self._told = self._announcement()
         self.writer.set_metadata(self._told, timestamp)
+
+    @property
+    def metadata(self) -> Mapping[str, Value]:
+        """What the publisher says, as far as it is of a live stream. Read anew with each call: see `width` and `height`."""
+        return _fields_of(self._published)
+
+    def _keep_metadata(self, fields: Mapping[str, Value]) -> None:
+        # As bytes, which take a third of a dict.
+        self._published = amf0.encode("onMetaData", EcmaArray(fields)) if fields else b""
+        self._promised = promised(fields)
+        "The tracks that it names."
+        self.width, self.height = picture_size(fields)
+        "Pixels, as it says; 0 where it does not."
 
     def _set_jitter(self) -> None:
         """Tell the writer how times are repaired."""
@@ -361,7 +374,7 @@ class Stream:
             return False
         if self._first_ms < 0:
             self._first_ms = now_ms
-        named, seen = promised(self.metadata), self.tracks
+        named, seen = self._promised, self.tracks
         believed = self._expected if self._expected != NONE else BOTH
         wanted = named | self._expected
         missed = Tracks(
@@ -398,7 +411,7 @@ class Stream:
         found = frozenset(
             why for outlet in self.outlets if outlet.log.readers and (why := self.refusal(outlet.variant))
         )
-        fresh, self._misfits = sorted(found - self._misfits), found
+        fresh, self._misfits = sorted(found - self._misfits), found or NO_MISFITS
         return fresh
 
     def open(self, variant: Variant = PLAIN, *, resumes: bool = False, begin: Place | None = None) -> Outlet:
@@ -470,3 +483,8 @@ class Stream:
             key_bytes_max=options.gop_bytes_max,
             key_tags_max=options.gop_frames_max,
         )
+
+
+def _fields_of(metadata: bytes) -> dict[str, Value]:
+    """Return the fields of script data, empty without an object. Raises AmfError."""
+    return next((value for value in amf0.decode_all(metadata)[1:] if isinstance(value, dict)), {})

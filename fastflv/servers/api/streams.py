@@ -162,14 +162,11 @@ class Streams:
 
 def video_of(stream: Stream, *, parsed: bool) -> dict[str, object] | None:
     """Describe the picture of *stream*; None without. *parsed*: by its sequence header too."""
-    writer, said = stream.writer, stream.metadata
+    writer = stream.writer
     if not writer.has_video:
         return None
-    width, height = (
-        int(value) if isinstance(value, float) and 0 < value < 65536 else 0
-        for value in (said.get("width"), said.get("height"))
-    )
-    return tracks.describe_video(writer.video_codec, writer.config(9) if parsed else None, width, height)
+    header = writer.config(9) if parsed else None
+    return tracks.describe_video(writer.video_codec, header, stream.width, stream.height)
 
 
 def audio_of(stream: Stream) -> dict[str, object] | None:

@@ -57,7 +57,7 @@ def rendition(stream: Stream | None, options: HlsOptions, rates: tuple[int, int]
             width, height = config.width, config.height
             fps = fps or claimed_rate(config.fps, writer)
             if not (width and height):
-                width, height = size_of(stream)
+                width, height = stream.width, stream.height
     if not rates[0]:
         # Before the first segment: the mean of the publish so far.
         rates = (writer.bytes * 8000 // max(writer.dts_ms, 1000), 0)
@@ -70,13 +70,6 @@ def claimed_rate(fps: float, writer: StreamWriter) -> float:
     # Between the first and the newest picture lies one interval less.
     slack = 1 + limits.HLS_RATE_SLACK * pictures
     return fps if pictures > 1 and abs(fps * writer.dts_ms / 1000 - pictures) <= slack else 0.0
-
-
-def size_of(stream: Stream) -> tuple[int, int]:
-    """Return width and height in the publisher's metadata, pixels; 0 when absent."""
-    values = (stream.metadata.get(name) for name in ("width", "height"))
-    width, height = (int(v) if isinstance(v, float) and 0 < v < 65536 else 0 for v in values)
-    return width, height
 
 
 class SegmentReader:
@@ -120,7 +113,7 @@ class SegmentReader:
             if isinstance(outlet.remux, TsMux):
                 packer = TsPacker(outlet.remux.tables)
             else:
-                packer = Mp4Packer(size_of(stream))
+                packer = Mp4Packer((stream.width, stream.height))
                 packer.take_headers(headers or stream.writer.header_tags(0))
             # `SegmentList` ignores the discontinuity where no segment comes before.
             self.segmenter = Segmenter(

@@ -10,7 +10,7 @@ from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
 from fastflv.servers.clips.clipfile import write_segment
 from fastflv.servers.clips.clips import Clip, ClipKey
-from fastflv.servers.hls.segmentreader import carried, size_of
+from fastflv.servers.hls.segmentreader import carried
 from fastflv.servers.hls.viewerrequest import ViewerRequest, gone
 from fastflv.servers.hls.window import HlsWindow
 from fastflv.servers.hls.windowlist import PastSegment
@@ -41,7 +41,11 @@ class WindowRequest(ViewerRequest):
         container = f"{'init' if self._init else 'm4s'}{kinds}"
         key = ClipKey(window.name, stream.id, container, segment.position, segment.stop)
         write = partial(
-            write_segment, end_ms=segment.end_ms, kinds=kinds, size=size_of(stream), init=self._init
+            write_segment,
+            end_ms=segment.end_ms,
+            kinds=kinds,
+            size=(stream.width, stream.height),
+            init=self._init,
         )
         try:
             excerpt = stream.timeshift.part(segment.position, segment.stop, segment.place)

@@ -84,7 +84,7 @@ class RtmpConnection(asyncio.BufferedProtocol):
     def _attach(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
         self._session.on_data = self._publishes.take_script
-        self._session.has_turn = self.server.turns.open
+        self._session.has_turn = self.server.has_turn
 
     def get_buffer(self, sizehint: int) -> memoryview:
         session = self._session

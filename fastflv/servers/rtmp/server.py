@@ -48,6 +48,8 @@ class RtmpServer:
         self.players = players
         self.limit = limit
         self.turns = turns
+        self.has_turn = turns.open
+        "The same bound method for all sessions."
         self.quiet = quiet
         self.vhost_of = vhost_of
         self.new_id = new_id
