@@ -177,7 +177,7 @@ class ServerSession(ServerCommands):
         held, self._held = self._held, bytearray()
         self._pending = False
         events: list[Event] = []
-        for stream in self._streams.values():
+        for stream in self._streams:
             if stream.held is not None:
                 self._release(stream, events)
         # A message that was deferred still stands in the reader.
@@ -195,7 +195,7 @@ class ServerSession(ServerCommands):
     def close(self) -> None:
         """Take no more input and drop the sinks. Output not taken yet can still be taken."""
         self._move("close")
-        for stream in self._streams.values():
+        for stream in self._streams:
             stream.move("close")
             self.reader.set_sink(stream.id, None)
         self._streams.clear()
@@ -302,13 +302,13 @@ class ServerSession(ServerCommands):
 
     def _answer(self, stream_id: int, cause: str) -> MessageStream:
         """Move a message stream by an answer of the owner."""
-        stream = self._streams.get(stream_id)
+        stream = self._stream(stream_id)
         if stream is None:
             raise UsageError(f"{cause!r} on message stream {stream_id}, which is idle")
         stream.answer(cause)
         if stream.state is StreamState.IDLE:
             self.reader.set_sink(stream_id, None)
-            del self._streams[stream_id]
+            self._streams.remove(stream)
             if stream.held is not None:
                 self._release(stream, [])  # counted as dropped
         self._pending = True

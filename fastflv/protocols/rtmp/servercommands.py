@@ -98,18 +98,21 @@ class ServerCommands:
         self._transaction = 0.0
         self._created = 0
         self._kinds = EncoderKind()
-        self._streams: dict[int, MessageStream] = {}  # those that are not idle
+        self._streams: list[MessageStream] = []  # those that are not idle: one, or a few
         self.waiting = False
 
     def stream_state(self, stream_id: int) -> StreamState:
         """State of a message stream; IDLE for one that was never used."""
-        stream = self._streams.get(stream_id)
+        stream = self._stream(stream_id)
         return StreamState.IDLE if stream is None else stream.state
+
+    def _stream(self, stream_id: int) -> MessageStream | None:
+        return next((stream for stream in self._streams if stream.id == stream_id), None)
 
     @property
     def streams(self) -> list[MessageStream]:
         """The message streams that are not idle."""
-        return list(self._streams.values())
+        return list(self._streams)
 
     @property
     def acks(self) -> AckWindow:
@@ -131,7 +134,7 @@ class ServerCommands:
         self.state = ConnectionState.CONNECTED
         self._place = place
         self._created = created
-        self._streams = {stream.id: stream for stream in streams}
+        self._streams = list(streams)
 
     def _move(self, cause: str) -> None:
         try:
@@ -141,14 +144,14 @@ class ServerCommands:
 
     def _look_who_waits(self) -> None:
         """Decide anew whether input pauses, after any change of state or a message held."""
-        states = {stream.state for stream in self._streams.values()}
+        states = {stream.state for stream in self._streams}
         self.waiting = (
             self.state is ConnectionState.CONNECTING
             or StreamState.STARTING_PLAY in states
             or (StreamState.STARTING_PUBLISH in states and StreamState.PUBLISHING not in states)
             or any(
                 stream.held is not None and stream.state is StreamState.STARTING_PUBLISH
-                for stream in self._streams.values()
+                for stream in self._streams
             )
         )
 
@@ -166,9 +169,13 @@ class ServerCommands:
         if kind in (commands.COMMAND_AMF0, commands.COMMAND_AMF3):
             self._command(commands.read_command(kind, stream_id, payload), events)
             self._look_who_waits()
-        elif self.stream_state(stream_id) is StreamState.STARTING_PUBLISH and kind in commands.OF_A_PUBLISH:
+        elif (
+            kind in commands.OF_A_PUBLISH
+            and (stream := self._stream(stream_id)) is not None
+            and stream.state is StreamState.STARTING_PUBLISH
+        ):
             # Encoders wait for the answer before they send media: one that does not is paused from here on.
-            self._streams[stream_id].held = kind, timestamp, payload
+            stream.held = kind, timestamp, payload
             self._look_who_waits()
         elif kind in (commands.DATA_AMF0, commands.DATA_AMF3):
             self._data(kind, timestamp, stream_id, payload, events)
@@ -237,7 +244,7 @@ class ServerCommands:
 
     def _begin(self, command: Command) -> tuple[MessageStream, address.Address]:
         """Move the message stream of a publish or play, and read the name with what `connect` gave."""
-        for other in self._streams.values():
+        for other in self._streams:
             if other.state in EXCLUDES[command.name]:
                 raise CommandOrderError(f"{command.name!r} while {other.state.value}")
         name = command.text(1)
@@ -245,7 +252,10 @@ class ServerCommands:
             raise CommandError(f"{command.name} without a stream name")
         tc_url, app = self._place
         where = address.parse(tc_url, name, app=app)
-        stream = self._streams.setdefault(command.stream_id, MessageStream(command.stream_id))
+        stream = self._stream(command.stream_id)
+        if stream is None:
+            stream = MessageStream(command.stream_id)
+            self._streams.append(stream)
         stream.move(command.name)
         stream.name = name
         stream.kind = self._kinds.take(name)
@@ -278,12 +288,12 @@ class ServerCommands:
             raise CommandError(
                 f"play on message stream {command.stream_id}; at most {limits.MESSAGE_STREAM_MAX} are given out"
             )
-        for other in list(self._streams.values()):
+        for other in list(self._streams):
             if other.state is StreamState.PLAYING:
                 events.append(PlayStopped(other.id, "play"))
                 if other.id != command.stream_id:
                     other.move("stop")
-                    del self._streams[other.id]
+                    self._streams.remove(other)
         stream, where = self._begin(command)
         events.append(
             PlayWanted(
@@ -319,7 +329,7 @@ class ServerCommands:
 
     def _published_as(self, name: str | None) -> MessageStream | None:
         """The publish that FCUnpublish names: as sent, else without queries; without a name, the only one."""
-        publishes = [stream for stream in self._streams.values() if stream.state in EXCLUDES["play"]]
+        publishes = [stream for stream in self._streams if stream.state in EXCLUDES["play"]]
         same = [stream for stream in publishes if stream.name == name]
         if not same:
             same = [stream for stream in publishes if name is None or bare(stream.name) == bare(name)]
@@ -333,12 +343,12 @@ class ServerCommands:
         elif command.stream_id or len(self._streams) != 1:
             stream_id = command.stream_id
         else:
-            (stream_id,) = self._streams
+            stream_id = self._streams[0].id
         self._end(stream_id, command.name, events)
 
     def _end(self, stream_id: int, reason: str, events: list[Event]) -> None:
         """End the publish or play of a message stream, if it has one."""
-        stream = self._streams.get(stream_id)
+        stream = self._stream(stream_id)
         if stream is None:
             return
         if stream.state is StreamState.PLAYING:
@@ -349,13 +359,13 @@ class ServerCommands:
             self.reader.set_sink(stream_id, None)
             self.replies.unpublished(stream_id)
             events.append(Unpublished(stream_id, reason))
-        del self._streams[stream_id]
+        self._streams.remove(stream)
 
     # --- while playing -------------------------------------------------------------------------
 
     def _playing(self) -> MessageStream | None:
         """The play of the connection: players also send its commands on stream 0."""
-        return next((s for s in self._streams.values() if s.state is StreamState.PLAYING), None)
+        return next((s for s in self._streams if s.state is StreamState.PLAYING), None)
 
     def _pause(self, command: Command, events: list[Event]) -> None:
         stream = self._playing()

@@ -33,8 +33,8 @@ class Publishes:
         self._connection: RtmpConnection | None = connection
         "None once the connection is lost: each would keep the other."
         self._session = session
-        self._rows: dict[int, RtmpPublish] = {}
-        "By message stream; those that wait for the gate too."
+        self._rows: list[RtmpPublish] = []
+        "One, or a few; those that wait for the gate too."
         self._feeding: list[Publication] = []
         "Publications that the present read may feed."
         self._feed: PublisherFeed | None = None
@@ -45,7 +45,7 @@ class Publishes:
 
     def begin(self, event: events.PublishWanted, options: RtmpOptions) -> None:
         """Ask the gate for a publish."""
-        for other in self._rows.values():
+        for other in self._rows:
             if other.publication is not None:
                 other.publication.gather_no_more()
         self.leave_feed()
@@ -59,7 +59,8 @@ class Publishes:
         if not self._rows and not connection.speaks_tls:
             self._feed = connection.server.feeding.open(connection, self._session)
         low_water = self._feed.low_water if self._feed is not None else None
-        publish = self._rows[event.stream_id] = RtmpPublish(connection, self, event, options, low_water)
+        publish = RtmpPublish(connection, self, event, options, low_water)
+        self._rows.append(publish)
         publish.begin()
 
     def resume(
@@ -79,7 +80,7 @@ class Publishes:
             self._feed = connection.server.feeding.open(connection, self._session)
         low_water = self._feed.low_water if self._feed is not None else None
         publish = RtmpPublish(connection, self, event, options, low_water)
-        self._rows[event.stream_id] = publish
+        self._rows.append(publish)
         publication = publish.resume(stream, request, low_water, bytes_before=bytes_before, joined=joined)
         self._session.reader.set_sink(publish.stream_id, publication.sink)
         self._feeding.append(publication)
@@ -87,11 +88,11 @@ class Publishes:
             self._feed.begin(publication)
 
     def __iter__(self) -> Iterator[RtmpPublish]:
-        return iter(self._rows.values())
+        return iter(self._rows)
 
     def part(self) -> None:
         """Another process goes on with the connection."""
-        for publish in self._rows.values():
+        for publish in self._rows:
             if publish.publication is not None:
                 publish.publication.part()
         self._rows.clear()
@@ -121,7 +122,7 @@ class Publishes:
 
     def take_script(self, event: events.DataArrived) -> None:
         """Take script data in its place among the media."""
-        publish = self._rows.get(event.stream_id)
+        publish = self._find(event.stream_id)
         if publish is not None:
             publish.take_script(event)
 
@@ -153,14 +154,14 @@ class Publishes:
 
     def refuse(self, publish: RtmpPublish, code: str, why: str) -> None:
         """Answer with `onStatus` of level error; close unless other publishes go on."""
-        del self._rows[publish.stream_id]
+        self._rows.remove(publish)
         self._session.reject_publish(publish.stream_id, code, why)
         self._owner.close_unless_used()
         self._owner.answered()
 
     def redirect(self, publish: RtmpPublish, url: str) -> None:
         """Answer with the server that takes the publish."""
-        del self._rows[publish.stream_id]
+        self._rows.remove(publish)
         self._session.redirect(publish.stream_id, url)
         self._owner.close_unless_used()
         self._owner.answered()
@@ -169,8 +170,9 @@ class Publishes:
 
     def drop(self, publish: RtmpPublish, reason: EndReason) -> None:
         """The server has ended a publish: tell the publisher, and close unless other publishes go on."""
-        if self._rows.pop(publish.stream_id, None) is None:
+        if publish not in self._rows:
             return
+        self._rows.remove(publish)
         self._forget_ended()
         self._session.reader.set_sink(publish.stream_id, None)
         self._session.notify(publish.stream_id, DENIED, f"The publish is over: {reason}.", "error")
@@ -178,8 +180,9 @@ class Publishes:
 
     def unpublished(self, stream_id: int) -> None:
         """The peer has ended a publish."""
-        publish = self._rows.pop(stream_id, None)
+        publish = self._find(stream_id)
         if publish is not None:
+            self._rows.remove(publish)
             publish.end(EndReason.STOPPED)
             self._forget_ended()
         if not self._rows:
@@ -187,8 +190,7 @@ class Publishes:
 
     def end(self, reason: EndReason) -> None:
         """The connection is over."""
-        publishes = list(self._rows.values())
-        self._rows.clear()
+        publishes, self._rows = self._rows, []
         self._feeding = []
         for publish in publishes:
             try:
@@ -203,6 +205,9 @@ class Publishes:
         """The connection is lost, and all publishes have ended."""
         self.leave_feed()
         self._connection = None
+
+    def _find(self, stream_id: int) -> RtmpPublish | None:
+        return next((publish for publish in self._rows if publish.stream_id == stream_id), None)
 
     @property
     def _owner(self) -> RtmpConnection:
