@@ -26,6 +26,10 @@ STREAM_KB = 70
 PLAYER_KB = 60
 "A player, with a stream that somebody reads: what lies within a merge window of the head."
 
+PUBLISHERS = 300
+PUBLISHER_KB = 17
+"A publisher that has sent its headers: its connection, its session, its stream, and one page of 4 KB for the headers."
+
 CRYPTO_KB = 900
 "Code and tables of OpenSSL. An idle server has some 470; the first hash or signature brings 1,000 more."
 
@@ -89,6 +93,23 @@ def test_a_publisher_that_signs_nothing_needs_no_openssl(serve: Callable[..., Se
     with Publisher(server.rtmp) as publisher:
         publisher.publish("camera").tags(headers())
         assert crypto_kb(server) < CRYPTO_KB
+
+
+def test_a_publisher_takes_little_besides_its_media(serve: Callable[..., Server]) -> None:
+    server = serve(vhost_text())
+    with ExitStack() as stack:
+
+        def publish(first: int, count: int) -> None:
+            for number in range(first, first + count):
+                publisher = stack.enter_context(Publisher(server.rtmp))
+                publisher.publish(f"camera{number}").tags(headers())
+
+        # Code and tables that the first of them brings are not counted.
+        publish(0, 20)
+        before = server.resident()
+        # The last one takes its name once all others are read.
+        publish(20, PUBLISHERS)
+        assert (server.resident() - before) / 1024 / PUBLISHERS < PUBLISHER_KB
 
 
 def test_a_stream_keeps_its_newest_gop_and_little_else(crowd: tuple[Server, list[Publisher]]) -> None:
