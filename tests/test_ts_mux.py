@@ -155,6 +155,15 @@ SLOW_VIDEO = [
 ]
 "Audio waits for a picture for so long that it and the next audio are further apart than TRACK_LOST_MS."
 
+AHEAD_AT_FIRST = [
+    (0, (AUDIO, b"\0")),
+    (40, (VIDEO, [b"\1"], False, 0)),
+    (67, (AUDIO, b"\0")),
+    (400, (AUDIO, b"\0")),
+    (40, (VIDEO, [b"\1"], False, 0)),
+]
+"With audio 148 ms ahead: the first tables stand before audio whose time the PCR has 108 ms later."
+
 
 def longest_silence_of_video(rows) -> int:
     """The longest time between two pictures, or behind the last, ms."""
@@ -183,6 +192,7 @@ def test_a_file_becomes_what_a_live_stream_becomes(rows):
 
 @settings(max_examples=60)
 @given(ROWS, st.integers(0, 600))
+@example(AHEAD_AT_FIRST, 148)
 def test_audio_that_runs_ahead_breaks_no_clock(rows, ahead):
     tags = [
         tag._replace(dts_ms=tag.dts_ms + ahead) if tag.kind == AUDIO else tag

@@ -345,6 +345,8 @@ cdef class TsMux(Remux):
             self.note_gap()
         timer = program_timer(program)
         clock_plan(&self.clock, pcr, track == timer, key, riding, &beat)
+        # The first tables may stand before audio that runs ahead of the first PCR.
+        program.pcr = min(program.pcr, beat.pcr)
         tables = key or program.due or beat.restarts or (
             # Disposable entries are left out for lagging players, so they hold no tables.
             beat.pcr - program.pcr >= TABLES_STEP and not flags & DISPOSABLE
