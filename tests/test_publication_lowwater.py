@@ -60,6 +60,20 @@ def test_a_stream_with_a_publisher_on_standby_has_the_one_on_air_read_at_once(si
     assert sock.mark > 1
 
 
+def test_a_publish_of_a_taken_name_has_the_one_before_read_first_which_may_have_just_ended(site):
+    source, sock = gathering(site)
+
+    def read() -> None:
+        assert sock.mark == 1, "a lone command lies below the mark"
+        source.publication.end(EndReason.STOPPED)
+
+    site.publications.catch_up = read
+    after = site.publish(id="q")
+    assert source.publication.ended
+    assert after.stream is source.stream
+    assert after.stream.publisher_id == "q"
+
+
 def test_a_stream_with_players_wakes_its_publisher_with_pictures_and_not_with_sound(site):
     source, sock = gathering(site)
     source.stream.open()

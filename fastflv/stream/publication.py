@@ -117,6 +117,10 @@ class Publications:
         It stands by where one of the other role is on air. *low_water*: of a plain socket that carries nothing but this
         publish. Raises StreamBusyError when the name has a publisher of this role already, and no takeover is allowed.
         """
+        lineup = self._lineups.get(name)
+        if lineup is not None and lineup.on_air.stream.wake is not None:
+            # The end of the publish before may lie among what its socket gathers.
+            lineup.on_air.stream.wake()
         self.catch_up()
         lineup = self._lineups.get(name)
         if lineup is None:
