@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 from dataclasses import replace
 
@@ -172,6 +173,32 @@ def test_what_is_not_loaded_is_refused_once_another_version_is_installed(part: s
             monkeypatch.setattr(ownfiles, "_STAMP", None)
             server.reload(after)
             assert server.runtime.number == 4
+        finally:
+            await server.stop()
+
+    asyncio.run(reload())
+
+
+@pytest.mark.parametrize(
+    ("module", "part"),
+    [
+        ("fastflv.cluster.directorylink", "cluster { directory redis://127.0.0.1:9/0; }"),
+        ("fastflv.control.keysets", "auth { enabled on; jwks http://127.0.0.1:9/keys; }"),
+    ],
+)
+def test_what_only_a_check_needs_is_not_loaded_of_another_version(module: str, part: str, monkeypatch) -> None:
+    after = load_text(TEXT.replace("vhost __defaultVhost__ {", f"vhost __defaultVhost__ {{ {part}"))
+
+    async def reload() -> None:
+        server = Server(load_text(TEXT), asyncio.get_running_loop())
+        await server.start()
+        try:
+            importlib.import_module("fastflv.control.authrules")
+            monkeypatch.delitem(sys.modules, module, raising=False)
+            monkeypatch.setattr(ownfiles, "_STAMP", None)
+            with pytest.raises(StartupError, match="upgrade"):
+                server.reload(after)
+            assert module not in sys.modules
         finally:
             await server.stop()
 

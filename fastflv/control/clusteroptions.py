@@ -12,6 +12,7 @@ from fastflv.config.grammar.problems import Problems
 from fastflv.config.masking import masked
 from fastflv.config.model.cluster import ClusterMode, PullProtocol
 from fastflv.config.model.vhost import Vhost
+from fastflv.control.ownfiles import check_own_module
 from fastflv.net.httpclient import url_fault
 from fastflv.stream.publication import PublishOptions
 
@@ -66,6 +67,7 @@ def check_directory(vhost: Vhost, problems: Problems) -> None:
     at, redirect = section.value("directory"), section.value("redirect", split=True)
     assert at is not None
     # A server without a directory does not load it.
+    check_own_module("fastflv.cluster.directorylink", "directory")
     from fastflv.cluster.directorylink import directory_fault
 
     fault = directory_fault(cluster.directory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 import fastflv
@@ -21,3 +22,9 @@ def check_own_files(what: str) -> None:
             f"{what} needs code that this process has not loaded, and the installed fastflv is another one by now: "
             "run fastflv upgrade, or restart the server"
         )
+
+
+def check_own_module(name: str, what: str) -> None:
+    """As `check_own_files`, where the module *name* is about to be imported: one that is loaded stays as it is."""
+    if name not in sys.modules:
+        check_own_files(what)

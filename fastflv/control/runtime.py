@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,7 +33,7 @@ from fastflv.control.clusteroptions import (
 )
 from fastflv.control.heartbeat import check_heartbeat
 from fastflv.control.hooks import check_hooks
-from fastflv.control.ownfiles import check_own_files
+from fastflv.control.ownfiles import check_own_module
 from fastflv.net.networkset import NetworkSet
 from fastflv.record.options import RecordOptions, path_template
 from fastflv.servers.hls.names import HlsNames
@@ -110,7 +109,7 @@ def compile_runtime(
     settings: Settings, number: int, tokens: TokenStore | None = None, *, folder: str = ""
 ) -> Runtime:
     """Compile *settings*. Raises ConfigValueError, which carries all problems, for values that no layer can use, and
-    StartupError where another version was installed (`check_own_files`).
+    StartupError where another version was installed (`check_own_module`).
 
     *tokens*: of the server; None: one of its own. *folder*: where relative paths of key files start.
     """
@@ -148,8 +147,7 @@ def _auth_rule(vhost: Vhost, tokens: TokenStore, folder: str, problems: Problems
     if not vhost.auth.enabled or not vhost.enabled:
         return None
     # Keys, tokens and signatures: 0.2 MB of a server that asks for none.
-    if "fastflv.control.authrules" not in sys.modules:
-        check_own_files("auth")
+    check_own_module("fastflv.control.authrules", "auth")
     from fastflv.control.authrules import auth_rule
 
     return auth_rule(vhost, tokens, folder, problems)

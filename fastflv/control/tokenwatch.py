@@ -11,6 +11,7 @@ from fastflv.access.tokens.grant import Grant
 from fastflv.access.tokens.revocations import Revocation
 from fastflv.access.tokens.store import TokenStore
 from fastflv.access.verdict import Allowed
+from fastflv.control.ownfiles import check_own_module
 from fastflv.control.runtime import Runtime
 from fastflv.net.filepool import FileShare
 from fastflv.stream.clients import Client, Clients
@@ -123,6 +124,7 @@ class TokenWatch:
 
     def _source_of(self, place: str, keys: Sequence[Key]) -> KeySource:
         if self._sets is None:
+            check_own_module("fastflv.control.keysets", "jwks")
             from fastflv.control.keysets import KeySets
 
             self._sets = KeySets(self._loop, self._files)
