@@ -186,7 +186,9 @@ def test_what_is_not_loaded_is_refused_once_another_version_is_installed(part: s
         ("fastflv.control.keysets", "auth { enabled on; jwks http://127.0.0.1:9/keys; }"),
     ],
 )
-def test_what_only_a_check_needs_is_not_loaded_of_another_version(module: str, part: str, monkeypatch) -> None:
+def test_what_only_a_check_needs_is_not_loaded_of_another_version(
+    module: str, part: str, monkeypatch
+) -> None:
     after = load_text(TEXT.replace("vhost __defaultVhost__ {", f"vhost __defaultVhost__ {{ {part}"))
 
     async def reload() -> None:

@@ -69,6 +69,8 @@ class Pull:
         self._publication: Publication | None = None
         self._stream: Stream | None = None
         self._rhythm: Rhythm | None = None
+        self._doubted = False
+        "It seemed stalled at the last look, and may have media in its socket."
         self._compared: dict[Upstream, float] = {}
         "Upstreams whose media is compared with the stream's, and since when; monotonic clock, seconds."
         self._tail: Tail | None = None
@@ -349,6 +351,10 @@ class Pull:
                 self.end(EndReason.SILENT)
             return
         stalled = rhythm.look(now, publication.sink.bytes)
+        if stalled and not self._doubted and self._wake():
+            self._doubted = True
+            return
+        self._doubted = stalled
         if stalled and self._search is None and self._timer is None:
             log.warning(
                 "stream %s: %s sends nothing for %.1f s: other connections are tried",
@@ -368,6 +374,14 @@ class Pull:
             if others:
                 self._warm = self._make_search(warm=True)
                 self._warm.begin(others[:1])
+
+    def _wake(self) -> bool:
+        """Where nobody watches, media gathers in the socket of the upstream: have it read; False where none can."""
+        stream = self._stream
+        if stream is None or stream.wake is None or stream.outlets.is_watched:
+            return False
+        stream.wake()
+        return True
 
     def upstream_over(self, upstream: Upstream, fault: Fault) -> None:
         """As `UpstreamOwner` says: the one that feeds the stream is lost."""
