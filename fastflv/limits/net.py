@@ -53,7 +53,7 @@ FEED_IDLE_COUNT: Final = 32
 "A read of all feeds that finds nothing has the loop watch them again, where they are fewer than this, count; with N times as many the N reads behind it find nothing either. The kernel walks over all feeds where a loop begins to watch them: 8 % of what 1,000 publishers cost."
 
 LOW_WATER_SECONDS: Final = 0.5
-"How often a publisher's receive low-water mark is chosen, seconds; also the longest that a lone command may lie unread. Longer than any gathering, so that a look without new media means silence."
+"How often a publisher's receive low-water mark is chosen, seconds; a lone command lies unread for two looks at most. Longer than any gathering, so that a look without new media is rare where there is no silence."
 
 LOOK_STEP_SECONDS: Final = 0.02
 "Marks whose time comes within this are chosen together, seconds: a timer of the event loop costs more than a look."
@@ -62,7 +62,7 @@ LOW_WATER_ALONE_SECONDS: Final = 0.4
 "A publisher whose stream nobody reads gathers about this much media before it wakes the event loop, seconds: 2.5 wake-ups a second instead of 70. With 0.2, 1,000 publishers cost 1.3 x as much."
 
 LOW_WATER_GATHER_SECONDS: Final = 0.2
-"Likewise where recorders or HLS alone read it, seconds: a segment is there so much later at most."
+"Likewise where recorders or HLS alone read it, seconds: a segment is there so much later, or two looks later where pictures are few or keyframes large."
 
 LOW_WATER_LOOKS: Final = 4
 "Looks over which the bit rate is averaged, count: a GOP of 2 s. Without that each second look changes the mark, and a change costs as much as a read."
