@@ -51,6 +51,15 @@ def test_the_first_player_makes_the_socket_eager_at_once(sock):
     assert sock.look_watched(40_000, 0, 0) == 1
 
 
+def test_what_came_while_the_socket_was_eager_says_nothing_of_the_rate(sock):
+    sock.look(0)
+    mark = sock.look(20_000)
+    # Another publisher stood by for ten minutes.
+    sock.water.wake()
+    assert sock.look(20_000_000) == 1
+    assert sock.look(20_020_000) == mark
+
+
 def test_silence_makes_the_socket_eager_so_that_a_lone_command_is_read(sock):
     sock.look(0)
     sock.look(20_000)

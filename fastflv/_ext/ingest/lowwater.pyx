@@ -74,6 +74,8 @@ cdef class LowWater:
         """Hand over what is there, and every byte at once, until the next look."""
         self.wanted = 1
         self.parted = False
+        # What comes until then, in ten minutes or from another publisher, says nothing of the rate.
+        self.received = -1
         self.apply(1)
 
     def forget(self):
