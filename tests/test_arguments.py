@@ -65,3 +65,10 @@ def test_a_start_from_nothing_says_that_it_listens_on_nothing_and_what_to_set():
         check_listeners(load(None, environ={}, env_only=True))
     # An HTTP server alone takes publishers too.
     check_listeners(load(None, environ={"SRS_HTTP_SERVER_ENABLED": "on"}, env_only=True))
+
+
+@pytest.mark.parametrize("columns", [60, 150])
+def test_help_is_as_wide_as_columns_says(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    widest = max(map(len, Arguments().format_help().splitlines()))
+    assert columns - 15 < widest <= columns - 2

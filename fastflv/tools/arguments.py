@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from fastflv import __version__, limits
@@ -28,11 +29,14 @@ def _workers(text: str) -> int:
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
-    """Format help in the width of the terminal; argparse would load shutil for it, which takes 0.4 MB, at each start."""
+    """Format help as wide as `COLUMNS` or the terminal says; argparse would load shutil for it at each start, 0.4 MB."""
     try:
-        columns = os.get_terminal_size().columns
-    except OSError:
+        columns = max(int(os.environ.get("COLUMNS", "")), 0)
+    except ValueError:
         columns = 0
+    if not columns:
+        with suppress(OSError):
+            columns = os.get_terminal_size().columns
     return argparse.HelpFormatter(prog, width=(columns or 80) - 2)
 
 
