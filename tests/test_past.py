@@ -57,6 +57,14 @@ def test_headers_that_outweigh_the_media_between_them_count_for_the_bound():
     assert (past.kept_bytes, past.spots) == (0, [])
 
 
+def test_pages_that_go_to_the_past_are_larger_for_each_may_be_a_mapping_of_its_own():
+    log = MediaLog(keep_gop=False)
+    _past = Past(log, window_ms=10**9, bytes_max=10**9)
+    for time in range(0, 10_000, 10):
+        log.append(VIDEO, time, inter(bytes(50_000)))
+    assert log.kept_bytes == pytest.approx(limits.PAGE_PAST_BYTES_MAX, rel=0.1)
+
+
 class ListPast:
     """Every tag that was written, and every place to start with the headers of then."""
 

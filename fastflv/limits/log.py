@@ -22,6 +22,9 @@ PAGE_CROWD_COUNT: Final = 32
 PAGE_PAST_BYTES_MIN: Final = 64 * 1024
 "Smallest page where the past is kept, bytes: each is a mapping of its file, of which a process may have 65,530."
 
+PAGE_PAST_BYTES_MAX: Final = 960 * 1024
+"Largest page where the past is kept, bytes, for the same reason: 65,530 pages are 7 hours at 20 Mbit/s."
+
 RATE_PAGES: Final = 16
 "Pages that the rate of a stream is the mean of, count: 3 s of media, so that a keyframe does not show in it."
 

@@ -23,6 +23,7 @@ from fastflv import limits
 cdef uint32_t PAGE_MIN = limits.PAGE_BYTES_MIN
 cdef uint32_t PAGE_MAX = limits.PAGE_BYTES_MAX
 cdef uint32_t PAGE_PAST_MIN = limits.PAGE_PAST_BYTES_MIN
+cdef uint32_t PAGE_PAST_MAX = limits.PAGE_PAST_BYTES_MAX
 cdef int64_t PAGE_SPAN_MS = limits.PAGE_SPAN_MS
 cdef int64_t KEY_WAIT_MS = limits.KEY_WAIT_MS
 cdef int64_t PAGE_CROWD_SPAN_MS = limits.PAGE_CROWD_SPAN_MS
@@ -150,12 +151,13 @@ cdef void size_page(Log* log, const Page* last) noexcept nogil:
     """Set `page_bytes` for the next page by the rate of those before, of which *last* is the newest."""
     cdef bint crowd = log.past != NULL or load32_relaxed(&log.readers) > CROWD
     cdef int64_t least = PAGE_PAST_MIN if log.past != NULL else PAGE_MIN
+    cdef int64_t most = PAGE_PAST_MAX if log.past != NULL else PAGE_MAX
     cdef int64_t wanted
     rate_add(&log.rate, last)
     store_relaxed(&log.bytes_per_second, rate_now(&log.rate, NULL))
     wanted = log.rate.bytes * (PAGE_CROWD_SPAN_MS if crowd else PAGE_SPAN_MS) // max(log.rate.ms, <int64_t>1)
     # It doubles at most: a keyframe that fills a page by itself says little of the rate.
-    log.page_bytes = <uint32_t>max(least, min(wanted, min(<int64_t>PAGE_MAX, <int64_t>log.page_bytes * 2)))
+    log.page_bytes = <uint32_t>max(least, min(wanted, min(most, <int64_t>log.page_bytes * 2)))
 
 
 cdef int add_page(Log* log, uint32_t least) noexcept nogil:
