@@ -351,7 +351,7 @@ class Pull:
                 self.end(EndReason.SILENT)
             return
         stalled = rhythm.look(now, publication.sink.bytes)
-        if stalled and not self._doubted and self._wake():
+        if stalled and not self._doubted and self._hasten():
             self._doubted = True
             return
         self._doubted = stalled
@@ -375,13 +375,10 @@ class Pull:
                 self._warm = self._make_search(warm=True)
                 self._warm.begin(others[:1])
 
-    def _wake(self) -> bool:
-        """Where nobody watches, media gathers in the socket of the upstream: have it read; False where none can."""
+    def _hasten(self) -> bool:
+        """Have what may gather in the socket of the upstream read at once; False where it has been."""
         stream = self._stream
-        if stream is None or stream.wake is None or stream.outlets.is_watched:
-            return False
-        stream.wake()
-        return True
+        return stream is not None and not stream.outlets.is_watched and stream.hasten()
 
     def upstream_over(self, upstream: Upstream, fault: Fault) -> None:
         """As `UpstreamOwner` says: the one that feeds the stream is lost."""

@@ -62,10 +62,6 @@ class Clustering:
         if any(_has_colleagues(vhost) for vhost in vhosts.values()):
             self._server.hub.expect_edges()
 
-    async def stop(self) -> None:
-        """Leave the directories; the pulls were closed before the streams ended."""
-        await self.directories.stop()
-
     def rules_of(self, vhost: str) -> tuple[Rule, ...]:
         """The rules of a vhost that send its clients elsewhere."""
         redirect = (self._redirect,) if self.options_of(vhost) is not None else ()

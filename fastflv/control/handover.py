@@ -113,7 +113,7 @@ class Leaving:
             state = http.play_state(client)
             if state is None:
                 # A viewer of HLS has no connection of its own: it asks the new process next.
-                self.left += hls is None or not hls.sessions.has(client)
+                self.left += hls is None or hls.sessions.find(client.id) is None
                 continue
             plays.append(state)
             self._parts.append(partial(http.part_play, client, server.live))

@@ -50,7 +50,7 @@ FEED_SECONDS: Final = 0.004
 "Sockets of publishers are read all together so often, once reads come faster than this, seconds: a wake-up of the event loop costs as much as three reads. It adds 2 ms of delay at the mean."
 
 FEED_IDLE_COUNT: Final = 32
-"A read of all feeds that finds nothing has the loop watch them again, where they are fewer than this, count; with N times as many the N reads behind it find nothing either. The kernel walks over all feeds where a loop begins to watch them: 8 % of what 1,000 publishers cost."
+"The loop watches its feeds again after one read of all that found nothing, and for each so many feeds after one more, count. The kernel walks over all feeds where a loop begins to watch them: 8 % of what 1,000 publishers cost."
 
 LOW_WATER_SECONDS: Final = 0.5
 "How often a publisher's receive low-water mark is chosen, seconds; a lone command lies unread for two looks at most. Longer than any gathering, so that a look without new media is rare where there is no silence."

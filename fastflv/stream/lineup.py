@@ -48,9 +48,8 @@ class Lineup:
         """*publication* is ready to go on air from now on, instead of any other."""
         self.standby = publication
         publication.stream.standby_id = publication.request.client_id
-        if publication.stream.wake is not None:
-            # Media that gathers in a socket looks like silence.
-            publication.stream.wake()
+        # Media that gathers in a socket looks like silence.
+        publication.stream.hasten()
         self._looked = self._steady = self._timers.time()
         self._overdue = False
         if self._watch is None:

@@ -118,9 +118,9 @@ class Publications:
         publish. Raises StreamBusyError when the name has a publisher of this role already, and no takeover is allowed.
         """
         lineup = self._lineups.get(name)
-        if lineup is not None and lineup.on_air.stream.wake is not None:
+        if lineup is not None:
             # The end of the publish before may lie among what its socket gathers.
-            lineup.on_air.stream.wake()
+            lineup.on_air.stream.hasten()
         self.catch_up()
         lineup = self._lineups.get(name)
         if lineup is None:

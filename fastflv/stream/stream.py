@@ -13,6 +13,7 @@ from fastflv._ext.log.medialog import MediaLog
 from fastflv.access.request import AccessRequest
 from fastflv.config.model.play import StartMode, TimeJitter
 from fastflv.containers import carriage
+from fastflv.containers.flv.metadata import read_fields
 from fastflv.containers.variant import PLAIN, Variant
 from fastflv.errors import AmfError
 from fastflv.media.amf import amf0
@@ -276,7 +277,7 @@ class Stream:
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Go on as `state` says, with a writer and logs that were restored. Raises AmfError, HandoverError, KeyError, TypeError and ValueError."""
-        self._keep_metadata(_fields_of(bytes_of(state["metadata"])))
+        self._keep_metadata(read_fields(bytes_of(state["metadata"])) or {})
         self.began = float(state["began"])
         self.phase = Phase.LIVE if state["live"] else Phase.GRACE
         self.left_ms = int(state["left_ms"])
@@ -302,21 +303,22 @@ class Stream:
             self.writer.add_script(payload, timestamp)
             return
         try:
-            fields = _fields_of(payload)
+            fields = read_fields(payload) or {}
         except AmfError:
             self.writer.set_metadata(payload, timestamp)
             return
         # As SRS: the string and nothing else.
         self._absolute = fields.get("bravo_atc") == "true"
         self._set_jitter()
-        self._keep_metadata(live_fields(fields))
-        self._told = self._announcement()
+        fields = live_fields(fields)
+        self._keep_metadata(fields)
+        self._told = self._announcement(fields)
         self.writer.set_metadata(self._told, timestamp)
 
     @property
     def metadata(self) -> Mapping[str, Value]:
         """What the publisher says, as far as it is of a live stream. Read anew with each call: see `width` and `height`."""
-        return _fields_of(self._published)
+        return read_fields(self._published) or {}
 
     def _keep_metadata(self, fields: Mapping[str, Value]) -> None:
         # As bytes, which take a third of a dict.
@@ -343,15 +345,15 @@ class Stream:
         """The tracks of this publisher, as far as they were seen."""
         return Tracks(self.writer.has_audio, self.writer.has_video)
 
-    def _announcement(self) -> bytes:
+    def _announcement(self, published: Mapping[str, Value]) -> bytes:
         writer = self.writer
         audio = Seen(writer.audio_codec) if writer.has_audio else None
         video = Seen(writer.video_codec) if writer.has_video else None
-        return amf0.encode("onMetaData", announce(self.metadata, audio, video, settled=self.settled))
+        return amf0.encode("onMetaData", announce(published, audio, video, settled=self.settled))
 
     def _tell(self) -> None:
         """Tell players of the tracks where they were told something else; those who join are told nothing else."""
-        told, shown = self._announcement(), self._shown
+        told, shown = self._announcement(self.metadata), self._shown
         self._shown = self.tracks
         # A publisher without metadata needs none: FLV header and sequence headers say what is there.
         if told != self._told and (self._told or shown not in (NONE, self._shown)):
@@ -414,14 +416,21 @@ class Stream:
         fresh, self._misfits = sorted(found - self._misfits), found or NO_MISFITS
         return fresh
 
+    def hasten(self) -> bool:
+        """Have what gathers in the publisher's socket read at once, until its next look; False where nothing gathers."""
+        if self.wake is None:
+            return False
+        self.wake()
+        return True
+
     def open(self, variant: Variant = PLAIN, *, resumes: bool = False, begin: Place | None = None) -> Outlet:
         """Return the log of *variant* for a reader; from now on the publisher is read without delay.
 
         *begin*: as `Outlets.open` has it.
         *resumes*: the reader is sent what came before the newest keyframe, at the times that it had.
         """
-        if self.wake is not None and not self.outlets.is_watched:
-            self.wake()
+        if not self.outlets.is_watched:
+            self.hasten()
         if not resumes and not self.outlets.tell_time:
             self.writer.rebase()
         return self.outlets.open(variant, self.new_log, begin)
@@ -483,8 +492,3 @@ class Stream:
             key_bytes_max=options.gop_bytes_max,
             key_tags_max=options.gop_frames_max,
         )
-
-
-def _fields_of(metadata: bytes) -> dict[str, Value]:
-    """Return the fields of script data, empty without an object. Raises AmfError."""
-    return next((value for value in amf0.decode_all(metadata)[1:] if isinstance(value, dict)), {})

@@ -54,10 +54,14 @@ def edit_metadata(body: bytes, variant: Variant) -> bytes:
 def script_fields(body: bytes) -> dict[str, Value] | None:
     """Return the fields of script data, those of onMetaData for example; None where it has none, or cannot be read."""
     try:
-        values = amf0.decode_all(body)
+        return read_fields(body)
     except AmfError:
         return None
-    return next((value for value in values[1:] if isinstance(value, dict)), None)
+
+
+def read_fields(body: bytes) -> dict[str, Value] | None:
+    """As `script_fields`; raises AmfError for what cannot be read."""
+    return next((value for value in amf0.decode_all(body)[1:] if isinstance(value, dict)), None)
 
 
 def script_name(body: bytes) -> str:

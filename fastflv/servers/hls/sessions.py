@@ -100,10 +100,6 @@ class HlsSessions:
         # Ids of all clients are one name space: no viewer may take the place of another client.
         return word not in self._sessions and self._clients.find(word) is None
 
-    def has(self, client: Client) -> bool:
-        """Return whether *client* is a viewer of HLS, who has no connection of its own."""
-        return isinstance(client.link, HlsSession)
-
     def find(self, word: str) -> HlsSession | None:
         return self._sessions.get(word)
 
