@@ -6,32 +6,24 @@ import socket
 
 import pytest
 from model.chunks import Encoder, Message
+from model.fed import Fed
 from model.flv import AAC_HEADER, AUDIO, sound
 from model.loop import FakeLoop
 
 from fastflv import limits
-from fastflv._ext.ingest.chunkread import ChunkReader
-from fastflv._ext.ingest.inlet import Inlet
-from fastflv._ext.ingest.streamwriter import StreamWriter
-from fastflv._ext.log.medialog import MediaLog
 from fastflv.servers.rtmp.feed import Feeding, PublisherFeed
 
 
-class Publisher:
+class Publisher(Fed):
     """A peer that sends sound, its connection, and the session of that."""
 
     only_media = True
     acknowledge_at = 1 << 60
 
     def __init__(self, feeding: Feeding) -> None:
-        near, self.far = socket.socketpair()
-        self.reader = ChunkReader()
-        self.writer = StreamWriter(MediaLog())
-        self.writer.begin(0)
-        self.sink = Inlet(self.writer)
-        self.sink.go_on_air()
-        self.reader.set_sink(1, self.sink)
-        self.transport = Transport(near)
+        super().__init__()
+        self.sink = self.inlet
+        self.transport = Transport(self.near)
         self.encoder = Encoder()
         feed = feeding.open(self, self)
         assert isinstance(feed, PublisherFeed)
@@ -52,7 +44,7 @@ class Publisher:
     def close(self) -> None:
         self.feed.part()
         self.far.close()
-        self.transport.sock.close()
+        self.near.close()
 
 
 class Transport:

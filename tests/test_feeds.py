@@ -11,15 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.chunks import Encoder, Message
+from model.fed import Fed
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, SCRIPT, VIDEO, inter, key, sound
 from model.viewer import RAW
 
 from fastflv import limits
 from fastflv._ext.ingest.chunkread import ChunkReader
 from fastflv._ext.ingest.feeds import Feed, Feeds
-from fastflv._ext.ingest.inlet import Inlet
-from fastflv._ext.ingest.streamwriter import StreamWriter
-from fastflv._ext.log.medialog import MediaLog
 from fastflv.errors import ChunkError
 
 NEVER = 1 << 60
@@ -32,23 +30,17 @@ def wire_of(*messages: tuple[int, int, bytes]) -> bytes:
     return bytes(encoder.wire)
 
 
-class Publisher:
+class Publisher(Fed):
     """A peer, and the owner of the feed that reads it."""
 
     def __init__(self, feeds: Feeds) -> None:
-        near, self.far = socket.socketpair()
-        near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self.reader = ChunkReader()
-        self.writer = StreamWriter(MediaLog())
-        self.writer.begin(0)
-        self.inlet = Inlet(self.writer)
-        self.inlet.go_on_air()
-        self.reader.set_sink(1, self.inlet)
+        super().__init__()
+        self.near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self.told: list[object] = []
         self.on_message = lambda: None
-        self.feed = Feed(feeds, near.fileno(), self.reader, self)
+        self.feed = Feed(feeds, self.near.fileno(), self.reader, self)
         # The transport closes its descriptor whenever it likes.
-        near.close()
+        self.near.close()
         self.feed.begin(self.inlet)
         self.feed.resume()
 
