@@ -113,10 +113,9 @@ def reaped() -> Callable[..., list[SendHandle]]:
 
 @pytest.fixture
 def descriptors() -> Callable[[], set[str]]:
-    """Return what the open descriptors of this process are."""
+    """Return what the open descriptors of this process are; not what another thread has open for a moment."""
 
-    def ask() -> set[str]:
-        gc.collect()
+    def look() -> set[str]:
         names = set()
         for fd in os.listdir("/proc/self/fd"):
             try:
@@ -124,6 +123,11 @@ def descriptors() -> Callable[[], set[str]]:
             except FileNotFoundError:
                 continue
         return names
+
+    def ask() -> set[str]:
+        first = look()
+        gc.collect()
+        return first & look()
 
     return ask
 
