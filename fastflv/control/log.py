@@ -12,6 +12,7 @@ from typing import Any, Final
 from fastflv.config.model.server import LogFormat, LogLevel, LogSettings, LogTank
 from fastflv.control.logfold import LogFold
 from fastflv.errors import StartupError
+from fastflv.net.peerlog import PeerLogger
 from fastflv.net.peertext import printable
 from fastflv.servers.api.recentlog import RecentLog
 
@@ -86,7 +87,8 @@ class LogOutputs(logging.Handler):
         super().__init__()
         self.written = written
         self.recent = recent
-        self.addFilter(LogFold(self))
+        self.fold = LogFold(self)
+        self.addFilter(self.fold)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.written.handle(record)
@@ -125,6 +127,7 @@ def start_log(settings: LogSettings, *, utc: bool = False) -> RecentLog:
     root = logging.getLogger("fastflv")
     root.handlers[:] = [outputs]
     root.propagate = False
+    PeerLogger.count = outputs.fold.count
     set_level(settings.level)
     set_utc(utc)
     return outputs.recent
@@ -133,9 +136,8 @@ def start_log(settings: LogSettings, *, utc: bool = False) -> RecentLog:
 def end_log() -> None:
     """Write what is counted and not written yet."""
     for handler in logging.getLogger("fastflv").handlers:
-        for each in handler.filters:
-            if isinstance(each, LogFold):
-                each.flush()
+        if isinstance(handler, LogOutputs):
+            handler.fold.flush()
 
 
 def place_of(settings: LogSettings) -> str:

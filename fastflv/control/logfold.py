@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from fastflv import limits
 from fastflv.net.ip import network_of
 
 OTHERS: Final = "other addresses"
 "In place of an address, where too many of them write."
+
+
+class Folded(NamedTuple):
+    """A line that was not written; it is formatted when its count is."""
+
+    level: int
+    template: object
+    args: Any
 
 
 @dataclass(slots=True)
@@ -25,8 +33,8 @@ class Form:
     folded: int = 0
     "Lines that were not."
 
-    newest: logging.LogRecord | None = None
-    "The newest of them; it is formatted when it is written."
+    newest: Folded | None = None
+    "The newest of them."
 
 
 class LogFold(logging.Filter):
@@ -50,17 +58,31 @@ class LogFold(logging.Filter):
         # Threads log too. The lock is one that its owner may take again.
         self._handler.acquire()
         try:
-            if self._clock() >= self._ends:
-                self.flush()
-            form = self._form_of(record)
+            form = self._form_of(record.msg, getattr(record, "peer", ""))
             if form.chars >= limits.LOG_FOLD_CHARS:
                 form.folded += 1
-                form.newest = record
+                form.newest = Folded(record.levelno, record.msg, record.args)
                 return False
-            line = _line(record)
+            line = _line(record.getMessage())
             # Formatted once: the handler finds the line.
             record.msg, record.args = line, ()
             form.chars += len(line) + (limits.LOG_TRACE_CHARS if record.exc_info else 0)
+            return True
+        finally:
+            self._handler.release()
+
+    def count(self, level: int, template: object, args: Any, extra: Mapping[str, object] | None) -> bool:
+        """Count a line where `filter` would not write its record; False: make the record.
+
+        *args* and *extra*: as a call of a logger has them.
+        """
+        self._handler.acquire()
+        try:
+            form = self._form_of(template, str(extra.get("peer", "")) if extra is not None else "")
+            if form.chars < limits.LOG_FOLD_CHARS:
+                return False
+            form.folded += 1
+            form.newest = Folded(level, template, args)
             return True
         finally:
             self._handler.release()
@@ -77,29 +99,27 @@ class LogFold(logging.Filter):
         finally:
             self._handler.release()
 
-    def _form_of(self, record: logging.LogRecord) -> Form:
-        key = (str(record.msg), network_of(getattr(record, "peer", "")))
-        if len(self._forms) >= limits.LOG_FOLD_FORMS and key not in self._forms:
-            key = ("", OTHERS)
+    def _form_of(self, template: object, peer: str) -> Form:
+        """Return the form of a line, in the present span. The lock is held."""
+        if self._clock() >= self._ends:
+            self.flush()
+        key = (str(template), network_of(peer))
         form = self._forms.get(key)
         if form is None:
-            form = self._forms[key] = Form()
+            if len(self._forms) >= limits.LOG_FOLD_FORMS:
+                key = ("", OTHERS)
+            form = self._forms.setdefault(key, Form())
         return form
 
 
-def _line(record: logging.LogRecord) -> str:
-    line = record.getMessage()
+def _line(line: str) -> str:
     return f"{line[: limits.LOG_LINE_CHARS_MAX]}..." if len(line) > limits.LOG_LINE_CHARS_MAX else line
 
 
-def _count(who: str, folded: int, newest: logging.LogRecord) -> logging.LogRecord:
+def _count(who: str, folded: int, newest: Folded) -> logging.LogRecord:
     by = f" from {who}" if who else ""
+    level, template, args = newest
+    line = logging.LogRecord("fastflv", level, __file__, 0, template, args, None).getMessage()
     return logging.LogRecord(
-        "fastflv",
-        newest.levelno,
-        __file__,
-        0,
-        "%d more lines%s like this one: %s",
-        (folded, by, _line(newest)),
-        None,
+        "fastflv", level, __file__, 0, "%d more lines%s like this one: %s", (folded, by, _line(line)), None
     )

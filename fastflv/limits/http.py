@@ -97,6 +97,12 @@ HTTP_KNOWN_PATHS_MAX: Final = 1024
 HTTP_KNOWN_PATH_CHARS_MAX: Final = 256
 "Longest of them, characters: with it a vhost remembers some 400 KB at most."
 
+HTTP_KNOWN_HEADS_MAX: Final = 64
+"Request heads that are remembered with what they ask, count: those of one crowd, which differ by its players' names alone."
+
+HTTP_KNOWN_HEAD_BYTES_MAX: Final = 1024
+"Longest of them, bytes: with their fields they take 200 KB at most."
+
 HTTP_SMALL_FILE_BYTES_MAX: Final = 64 * 1024
 "Files up to this size are answered from memory, bytes: pages, scripts and playlists; media is sent by the kernel."
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import ssl
 from collections.abc import Mapping
@@ -18,9 +17,10 @@ from fastflv.net.negotiation import Connect, Negotiation
 from fastflv.net.networkset import NetworkSet
 from fastflv.net.opening import Opening
 from fastflv.net.peer import Peer
+from fastflv.net.peerlog import peer_logger
 from fastflv.net.plainserver import PlainServer
 
-log = logging.getLogger(__name__)
+log = peer_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

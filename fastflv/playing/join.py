@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +16,7 @@ from fastflv.access.verdict import ALLOW, Allowed, Redirected, Refusal, Refused,
 from fastflv.config.masking import masked
 from fastflv.containers.variant import Variant
 from fastflv.net.deadline import Deadline
+from fastflv.net.peerlog import peer_logger
 from fastflv.net.turns import Turns
 from fastflv.playing.rewinds import Rewinds
 from fastflv.stream.arrival import Applicant, ClientState
@@ -27,7 +27,7 @@ from fastflv.stream.moment import ClipWish, RewindWish, WindowWish
 from fastflv.stream.name import StreamName
 from fastflv.stream.stream import Stream
 
-log = logging.getLogger(__name__)
+log = peer_logger(__name__)
 
 
 class JoinFailure(Enum):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterator
 from typing import Protocol, cast
 
 from fastflv.access.request import AccessRequest, Action
 from fastflv.access.tally import Tally
+from fastflv.net.peerlog import peer_logger
 from fastflv.stream.arrival import Arrivals, ClientState
 from fastflv.stream.endreason import TOO_LATE, EndReason
 from fastflv.stream.history import History
 from fastflv.stream.lag import NO_STEPS, UNBEGUN, Beginning, Steps
 from fastflv.stream.stream import Stream, StreamOptions
 
-log = logging.getLogger(__name__)
+log = peer_logger(__name__)
 
 
 class Link(Protocol):

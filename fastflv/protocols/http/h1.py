@@ -66,6 +66,56 @@ LISTS: Final = frozenset({"x-forwarded-for", "forwarded"})
 "Fields whose lines are joined (RFC 9110, 5.3): each proxy may append a line of its own."
 
 
+class KnownHead(NamedTuple):
+    """A request without a body."""
+
+    method: str
+    path: str
+    query: str
+    version: str
+    headers: dict[str, str]
+    keep_alive: bool
+
+    def of(self, peer: Peer) -> Request:
+        """Return this request as one of *peer*."""
+        return Request(
+            self.method, self.path, self.query, self.version, self.headers.copy(), self.keep_alive, peer
+        )
+
+
+class KnownHeads:
+    """Requests by their bytes: a crowd that joins asks the same, and reading it once costs as much as ten looks here."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, KnownHead] = {}
+
+    def find(self, data: bytes) -> KnownHead | None:
+        return self._known.get(data)
+
+    def add(self, data: bytes, request: Request) -> None:
+        """Remember that *data* is *request* and nothing else, where it is short enough and has no body."""
+        if (
+            len(data) > limits.HTTP_KNOWN_HEAD_BYTES_MAX
+            or request.length != 0
+            or not data.endswith(b"\r\n\r\n")
+        ):
+            return
+        if len(self._known) >= limits.HTTP_KNOWN_HEADS_MAX:
+            self._known.clear()
+        self._known[data] = KnownHead(
+            request.method,
+            request.path,
+            request.query,
+            request.version,
+            request.headers.copy(),
+            request.keep_alive,
+        )
+
+
+KNOWN: Final = KnownHeads()
+"Those of all connections."
+
+
 class H1:
     """Reads the requests of one connection."""
 
@@ -79,7 +129,12 @@ class H1:
         self.upgrading = False
         "Input waits, unread, for `take_rest` or `decline_upgrade`."
         self._peer = peer
-        self._parser: Any = httptools.HttpRequestParser(self)
+        self._parser: Any = None
+        "None before the first input that is not known, and in the end."
+        self._known: KnownHead | None = None
+        "The last input was it."
+        self._before = b""
+        "Its bytes: a parser reads them before it goes on."
         self._url = b""
         self._fields: dict[str, str] = {}
         self._field_bytes = 0
@@ -123,6 +178,12 @@ class H1:
             self._line += data
             self._judge_line(bytes(self._line))
             return
+        fresh = False
+        if self._parser is None:
+            if self._is_known(data):
+                return
+            fresh = not self._before
+            self._start()
         self._progress = False
         self._messages = 0
         rest = data
@@ -150,6 +211,33 @@ class H1:
         self._quiet = 0 if self._progress else self._quiet + len(data)
         if self._quiet > limits.HTTP_HEAD_BYTES_MAX:
             self._refuse(431, "request head, trailer or chunk framing too large")
+        if fresh and not (self.upgrading or self.in_head) and len(self.events) == 2:
+            request, end = self.events
+            if isinstance(request, Request) and end is END:
+                KNOWN.add(data, request)
+
+    def _is_known(self, data: bytes) -> bool:
+        """Take *data* as what it was before, on whichever connection; False where a parser has to read it."""
+        # What follows the last message of a connection is refused.
+        if self._known is not None and not self._known.keep_alive:
+            return False
+        known = KNOWN.find(data)
+        if known is None:
+            return False
+        self._known, self._before = known, data
+        self._first = False
+        self.events.append(known.of(self._peer))
+        self.events.append(END)
+        return True
+
+    def _start(self) -> None:
+        """Make the parser, which is behind the last message."""
+        self._parser = httptools.HttpRequestParser(self)
+        if self._before:
+            self._replayed = True
+            self._parser.feed_data(self._before)
+            self._replayed = False
+            self._before = b""
 
     def _follow(self, data: bytes) -> None:
         """Note where in its chunks a body is."""
@@ -262,6 +350,8 @@ class H1:
 
     def on_message_complete(self) -> None:
         self._progress = True
+        if self._replayed:
+            return
         self._messages += 1
         self._chunks = None
         self._first = False

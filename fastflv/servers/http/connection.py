@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from functools import partial
 
@@ -12,6 +11,7 @@ from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.deadline import Deadline
 from fastflv.net.filepool import FileShare
 from fastflv.net.peer import Peer
+from fastflv.net.peerlog import peer_logger
 from fastflv.net.quiet import QuietSockets
 from fastflv.net.turns import Turns
 from fastflv.protocols.http.exchange import Handler, UpgradedProtocol
@@ -22,7 +22,7 @@ from fastflv.servers.http.dispatch import cross_domain_of, dispatch, fail
 from fastflv.servers.http.h1exchange import H1Exchange
 from fastflv.servers.http.transmit import Transmit
 
-log = logging.getLogger(__name__)
+log = peer_logger(__name__)
 
 
 class HttpConnection(asyncio.Protocol):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import Final
 
+from fastflv.net.peerlog import peer_logger
 from fastflv.playing.join import JoinFailure, JoinRefused
 from fastflv.protocols.http.exchange import Exchange
 from fastflv.protocols.http.message import Response
 from fastflv.stream.pendingpublish import PublishFailure, PublishRefused
 
-log = logging.getLogger(__name__)
+log = peer_logger(__name__)
 
 STATUS: Final = {
     JoinFailure.UNAUTHORIZED: 401,

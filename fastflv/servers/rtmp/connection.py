@@ -7,7 +7,6 @@ sees it as a byte count only.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from dataclasses import replace
 from time import perf_counter
@@ -19,6 +18,7 @@ from fastflv.errors import PeerError, PeerTimeoutError
 from fastflv.net.deadline import Deadline, after
 from fastflv.net.keepalive import keep_alive
 from fastflv.net.peer import Peer
+from fastflv.net.peerlog import peer_logger
 from fastflv.protocols.rtmp import events
 from fastflv.protocols.rtmp.server import ServerSession
 from fastflv.protocols.rtmp.states import ConnectionState
@@ -34,7 +34,7 @@ from fastflv.stream.name import StreamName
 if TYPE_CHECKING:
     from fastflv.servers.rtmp.server import RtmpServer
 
-log = logging.getLogger(__name__)
+log = peer_logger(__name__)
 
 NO_PLACE = "needs a stream name and a vhost that is there"
 
