@@ -156,7 +156,9 @@ def test_watchers_are_told_of_those_who_joined_and_of_nobody_else():
         def client_left(self, client, reason):
             told.append(("left", client.id, reason))
 
-    site.clients.watchers.append(Watcher())
+    watcher = Watcher()
+    site.clients.joined.append(watcher.client_joined)
+    site.clients.left.append(watcher.client_left)
     site.join("c0", on_missing=0.0).cancel()
     stream = site.publish()
     client = Client(request(Action.PUBLISH), stream, Link(), 0.0)

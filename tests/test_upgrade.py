@@ -324,13 +324,7 @@ async def test_what_is_handed_over_is_forgotten_without_an_end_and_the_rest_ends
         server = caller.server
         await until(lambda: len(server.connection_limit.open.protocols()) == 1)
 
-        class Watcher:
-            def client_joined(self, client): ...
-
-            def client_left(self, client, reason):
-                left.append((client.id, reason.value))
-
-        server.clients.watchers.append(Watcher())
+        server.clients.left.append(lambda client, reason: left.append((client.id, reason.value)))
         upgrade = Upgrade(server, command(text), Site().hand_over, Supervision())
         report = await upgrade.run()
         assert report["taken"] == {"listeners": 3, "streams": 1, "publishers": 0, "players": 1}

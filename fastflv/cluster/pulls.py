@@ -66,7 +66,7 @@ class Pulls:
         self._timer: Handle | None = None
         self._announce_at = 0.0
         "When origins are told again of this edge, monotonic clock, seconds."
-        self.clients.watchers.append(self)
+        self.clients.left.append(self.client_left)
         publications.hub.watchers.append(self)
 
     def follow(self, directories: Directories) -> None:
@@ -211,10 +211,7 @@ class Pulls:
         """Origins that may have to go on with what is fetched."""
         return {origin for pull in self._pulls.values() for origin in pull.spares}
 
-    # --- ClientWatcher ---
-
-    def client_joined(self, client: Client) -> None:
-        """A player counts when the pull asks."""
+    # --- ends of clients ---
 
     def client_left(self, client: Client, reason: EndReason) -> None:
         pull = self._pulls.get(client.stream.name)

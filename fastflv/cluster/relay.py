@@ -59,7 +59,8 @@ class Relays(LateRule):
         "For reads."
         self._relays: dict[str, Relay] = {}
         "By id of the publisher."
-        pulls.clients.watchers.append(self)
+        pulls.clients.joined.append(self.client_joined)
+        pulls.clients.left.append(self.client_left)
         pulls.clients.arrivals.watchers.append(self._arrival_over)
 
     def __len__(self) -> int:
@@ -91,7 +92,7 @@ class Relays(LateRule):
         if relay is not None:
             relay.stop()
 
-    # --- ClientWatcher ---
+    # --- watchers of clients ---
 
     def client_joined(self, client: Client) -> None:
         if not client.publish or client.request.own:

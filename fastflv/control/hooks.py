@@ -68,7 +68,7 @@ class ServerHooks:
             notify_bytes_of=lambda vhost: self._settings.vhosts[vhost].hls.hls_nb_notify,
         )
         self._departures = Departures(self._visits, self._events)
-        clients.watchers.append(self._departures)
+        clients.left.append(self._departures.client_left)
         clients.arrivals.watchers.append(self._departures.arrival_over)
 
     def watch(self, rtmp: RtmpServer, recorders: Recorders, segments: list[SegmentWatcher]) -> None:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from fastflv import limits
 from fastflv.net.ip import network_of
@@ -15,12 +15,8 @@ OTHERS: Final = "other addresses"
 "In place of an address, where too many of them write."
 
 
-class Folded(NamedTuple):
-    """A line that was not written; it is formatted when its count is."""
-
-    level: int
-    template: object
-    args: Any
+Line = tuple[int, object, Any]
+"Level, template and arguments of a line that was not written; it is formatted when its count is."
 
 
 @dataclass(slots=True)
@@ -33,7 +29,7 @@ class Form:
     folded: int = 0
     "Lines that were not."
 
-    newest: Folded | None = None
+    newest: Line | None = None
     "The newest of them."
 
 
@@ -49,55 +45,54 @@ class LogFold(logging.Filter):
         """*clock*: seconds, never going back."""
         super().__init__()
         self._handler = handler
+        assert handler.lock is not None
+        self._lock = handler.lock
+        "Threads log too. Its owner may take it again."
         self._clock = clock
         self._forms: dict[tuple[str, str], Form] = {}
+        self._full: dict[tuple[object, object], Form] = {}
+        "Forms that are at their bound, by the template and the address of lines that were not written."
         self._ends = clock() + limits.LOG_FOLD_SECONDS
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether to write a line."""
-        # Threads log too. The lock is one that its owner may take again.
-        self._handler.acquire()
-        try:
+        with self._lock:
             form = self._form_of(record.msg, getattr(record, "peer", ""))
             if form.chars >= limits.LOG_FOLD_CHARS:
                 form.folded += 1
-                form.newest = Folded(record.levelno, record.msg, record.args)
+                form.newest = (record.levelno, record.msg, record.args)
+                if isinstance(record.msg, str) and len(self._full) < limits.LOG_FOLD_FORMS:
+                    self._full[record.msg, getattr(record, "peer", None)] = form
                 return False
             line = _line(record.getMessage())
             # Formatted once: the handler finds the line.
             record.msg, record.args = line, ()
             form.chars += len(line) + (limits.LOG_TRACE_CHARS if record.exc_info else 0)
             return True
-        finally:
-            self._handler.release()
 
     def count(self, level: int, template: object, args: Any, extra: Mapping[str, object] | None) -> bool:
-        """Count a line where `filter` would not write its record; False: make the record.
+        """Count a line like one that `filter` has not written in this span; False: make the record.
 
         *args* and *extra*: as a call of a logger has them.
         """
-        self._handler.acquire()
-        try:
-            form = self._form_of(template, str(extra.get("peer", "")) if extra is not None else "")
-            if form.chars < limits.LOG_FOLD_CHARS:
+        if not self._full:
+            return False
+        with self._lock:
+            form = self._full.get((template, extra.get("peer") if extra is not None else None))
+            if form is None or self._clock() >= self._ends:
                 return False
             form.folded += 1
-            form.newest = Folded(level, template, args)
+            form.newest = (level, template, args)
             return True
-        finally:
-            self._handler.release()
 
     def flush(self) -> None:
         """Write how many lines of each form were folded, and begin a new span."""
-        self._handler.acquire()
-        try:
-            forms, self._forms = self._forms, {}
+        with self._lock:
+            forms, self._forms, self._full = self._forms, {}, {}
             self._ends = self._clock() + limits.LOG_FOLD_SECONDS
             for (_, who), form in forms.items():
                 if form.newest is not None:
                     self._handler.emit(_count(who, form.folded, form.newest))
-        finally:
-            self._handler.release()
 
     def _form_of(self, template: object, peer: str) -> Form:
         """Return the form of a line, in the present span. The lock is held."""
@@ -116,7 +111,7 @@ def _line(line: str) -> str:
     return f"{line[: limits.LOG_LINE_CHARS_MAX]}..." if len(line) > limits.LOG_LINE_CHARS_MAX else line
 
 
-def _count(who: str, folded: int, newest: Folded) -> logging.LogRecord:
+def _count(who: str, folded: int, newest: Line) -> logging.LogRecord:
     by = f" from {who}" if who else ""
     level, template, args = newest
     line = logging.LogRecord("fastflv", level, __file__, 0, template, args, None).getMessage()

@@ -40,7 +40,7 @@ def make_metrics(
     """*limited*: refusals by name of the limit. *exporter* returns the settings in force."""
     cpu = CpuMeter()
     joins = JoinDelays(hub.delays)
-    clients.watchers.append(joins)
+    clients.left.append(joins.client_left)
     rows = StreamRows(lambda: exporter().streams)
 
     def survey() -> Survey:

@@ -111,7 +111,8 @@ class Server:
         self.clients = Clients()
         self.file_pool = FilePool(loop)
         self.tokens = TokenWatch(loop, self.clients, self.file_pool.opening, lambda: self.runtime)
-        self.clients.watchers.append(self.tokens)
+        self.clients.joined.append(self.tokens.client_joined)
+        self.clients.left.append(self.tokens.client_left)
         self.runtime = compile_runtime(settings, 1, self.tokens.store)
         self._loop = loop
         self.unready = ""

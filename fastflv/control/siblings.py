@@ -154,7 +154,7 @@ class Siblings:
             self._loop, listener, server.connection_limit, "worker", acceptance, server.opening
         )
         server.gate.rules.append(ClaimRule(self))
-        server.clients.watchers.append(self)
+        server.clients.left.append(self._client_left)
         server.clients.arrivals.watchers.append(lambda id, reason: self._release(id))
         server.api.others = self._ask_all
         server.metrics.others = self._ask_metrics
@@ -344,12 +344,7 @@ class Siblings:
         if hls is not None:
             await hls.muxers.written(StreamName(*fields["name"]))
 
-    # --- ClientWatcher ---
-
-    def client_joined(self, client: Client) -> None:
-        """A publisher has claimed its name before."""
-
-    def client_left(self, client: Client, reason: EndReason) -> None:
+    def _client_left(self, client: Client, reason: EndReason) -> None:
         if client.publish:
             self._release(client.id)
 

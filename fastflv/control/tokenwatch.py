@@ -93,7 +93,7 @@ class TokenWatch:
         if len(clients) > limits.TOKEN_DROPS:
             self._loop.call_soon(self._drop, clients[limits.TOKEN_DROPS :])
 
-    # --- ClientWatcher ---
+    # --- watchers of clients ---
 
     def client_joined(self, client: Client) -> None:
         grant = self._enter(client) if self._rules else None

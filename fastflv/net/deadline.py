@@ -56,7 +56,7 @@ class Deadline:
         self._seconds = seconds
         due = max(self.heard + seconds, now)
         if self._timer is None or self._due > due:
-            self._start(due - now)
+            self._start(now, due - now)
 
     def clear(self) -> None:
         """Do not expire."""
@@ -65,25 +65,24 @@ class Deadline:
     def cancel(self) -> None:
         """Never expire any more. Frees the timer, and the reference to the owner."""
         self._seconds = self._expired = None
-        self._stop()
-
-    def _start(self, seconds: float) -> None:
-        self._stop()
-        self._due = self._timers.time() + seconds
-        self._timer = self._timers.call_later(seconds, self._ring)
-
-    def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
+    def _start(self, now: float, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = now + seconds
+        self._timer = self._timers.call_later(seconds, self._ring)
+
     def _ring(self) -> None:
         self._timer = None
-        late = self._timers.time() - self._due
+        now = self._timers.time()
+        late = now - self._due
         if self._seconds is None or self._moved():
             return
         if late > limits.LATE_SECONDS:
-            self._start(min(late, self._seconds))
+            self._start(now, min(late, self._seconds))
         else:
             # What is called soon from a timer may come before the next reads; what that calls soon comes behind them.
             self._timers.call_soon(self._timers.call_soon, self._judge)
@@ -97,11 +96,12 @@ class Deadline:
     def _moved(self) -> bool:
         """Whether the time was moved meanwhile; then the timer is set anew."""
         assert self._seconds is not None
-        left = self.heard + self._seconds - self._timers.time()
+        now = self._timers.time()
+        left = self.heard + self._seconds - now
         # The clock of a loop may be some microseconds behind its timers.
         if left <= 0.001:
             return False
-        self._start(max(left, self._step))
+        self._start(now, max(left, self._step))
         return True
 
 

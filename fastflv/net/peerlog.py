@@ -24,11 +24,18 @@ class PeerLogger(logging.Logger):
     "None: every line becomes a record."
 
     def _log(
-        self, level: int, msg: object, args: Any, exc_info: Any = None, extra: Any = None, **more: Any
+        self,
+        level: int,
+        msg: object,
+        args: Any,
+        exc_info: Any = None,
+        extra: Mapping[str, object] | None = None,
+        stack_info: bool = False,
+        stacklevel: int = 1,
     ) -> None:
         count = PeerLogger.count
         if count is None or exc_info is not None or not count(level, msg, args, extra):
-            super()._log(level, msg, args, exc_info, extra, **more)
+            super()._log(level, msg, args, exc_info, extra, stack_info, stacklevel)
 
 
 def peer_logger(name: str) -> logging.Logger:

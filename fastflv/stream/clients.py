@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol, cast
 
 from fastflv.access.request import AccessRequest, Action
@@ -113,16 +113,6 @@ class Client:
         return player.steps if player is not None else NO_STEPS
 
 
-class ClientWatcher(Protocol):
-    """Is told of every player and publisher; of arrivals it is not."""
-
-    def client_joined(self, client: Client) -> None:
-        """The client is admitted, and its stream is there."""
-
-    def client_left(self, client: Client, reason: EndReason) -> None:
-        """The client is gone; called once for each that has joined."""
-
-
 class Clients:
     """All clients by id, in the order they came.
 
@@ -133,8 +123,10 @@ class Clients:
         self._clients: dict[str, Client] = {}
         self._of: dict[str, dict[Client, None]] = {}
         "By id of their stream."
-        self.watchers: list[ClientWatcher] = []
-        "Told in this order."
+        self.joined: list[Callable[[Client], None]] = []
+        "Called in this order with every player and publisher that is admitted and has its stream; with no arrival."
+        self.left: list[Callable[[Client, EndReason], None]] = []
+        "Likewise with each of them, once, when it is gone."
         self.history = History()
         self.tally = Tally()
         "What limits count: players, publishers and those who wait to be one."
@@ -166,12 +158,12 @@ class Clients:
         self.tally.enter(request)
         self._of.setdefault(stream.id, {})[client] = None
         self.total += 1
-        self.players += not client.publish
+        self.players += request.action is not Action.PUBLISH
         if not resumed:
             _log_entry(client)
-        for watcher in self.watchers:
+        for watcher in self.joined:
             try:
-                watcher.client_joined(client)
+                watcher(client)
             except Exception:
                 _log_failure(client)
 
@@ -182,8 +174,10 @@ class Clients:
         if self._clients.pop(id, None) is None:
             return
         self.tally.leave(id)
-        self.players -= not client.publish
-        sent, received, steps = link.sent, link.received, client.steps
+        publishes = request.action is Action.PUBLISH
+        self.players -= not publishes
+        sent, received = link.sent, link.received
+        steps = NO_STEPS if publishes else cast(PlayerLink, link).steps
         stream.sent_before += sent
         self.sent_before[stream.name.vhost] += sent
         self.received_before += received
@@ -196,7 +190,7 @@ class Clients:
             stream.evicted += 1
         self._leave_stream(client)
         seconds, text, extra = now - client.joined, reason.value, request.peer.marks
-        if request.action is Action.PUBLISH:
+        if publishes:
             log.info(
                 "publisher %s of %s left: %s; %d bytes in %.1f s, %d clock repairs",
                 id, stream.url, text, received, seconds, stream.writer.repairs, extra=extra,
@@ -207,9 +201,9 @@ class Clients:
                 id, stream.url, text, sent, seconds, steps, extra=extra,
             )  # fmt: skip
         self.history.keep_client(request, stream.url, text, seconds=seconds, sent=sent, received=received)
-        for watcher in self.watchers:
+        for watcher in self.left:
             try:
-                watcher.client_left(client, reason)
+                watcher(client, reason)
             except Exception:
                 _log_failure(client)
 

@@ -44,10 +44,7 @@ class Departures:
         self._visits = visits
         self._watcher = watcher
 
-    # --- ClientWatcher ---
-
-    def client_joined(self, client: Client) -> None:
-        """It was admitted before."""
+    # --- watchers of clients ---
 
     def client_left(self, client: Client, reason: EndReason) -> None:
         request = self._visits.leave(client.id, 0 if client.publish else client.sent)

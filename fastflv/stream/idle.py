@@ -21,7 +21,7 @@ class IdlePublishers:
         self._clients = clients
         self._deadlines: dict[str, Deadline] = {}
         "By id of the publisher."
-        clients.watchers.append(self)
+        clients.left.append(self._client_left)
 
     def watch(self, publisher: Client, seconds: float) -> None:
         """Disconnect *publisher* once nobody has played its stream for *seconds*, counted from now; 0: never."""
@@ -32,10 +32,7 @@ class IdlePublishers:
             self._deadlines[publisher.id] = deadline
             deadline.set(seconds)
 
-    def client_joined(self, client: Client) -> None:
-        """A player counts when the deadline is due."""
-
-    def client_left(self, client: Client, reason: EndReason) -> None:
+    def _client_left(self, client: Client, reason: EndReason) -> None:
         if client.publish:
             self._forget(client)
             return

@@ -8,13 +8,10 @@ from fastflv.stream.histogram import Delays
 
 
 class JoinDelays:
-    """Counts the beginning of each player once: when somebody looks, or when it leaves. A watcher of clients."""
+    """Counts the beginning of each player once: when somebody looks, or when it leaves."""
 
     def __init__(self, delays: Delays) -> None:
         self._delays = delays
-
-    def client_joined(self, client: Client) -> None:
-        """Nothing is sent yet."""
 
     def client_left(self, client: Client, reason: EndReason) -> None:
         self.look(client)

@@ -150,7 +150,8 @@ class Outlets:
 
     def find(self, variant: Variant) -> Outlet | None:
         """Return the outlet of *variant*, where there is one."""
-        return self._plain if variant == PLAIN else self._made.get(variant)
+        # Most readers ask for the object itself.
+        return self._plain if variant is PLAIN or variant == PLAIN else self._made.get(variant)
 
     def end(self) -> None:
         """The stream has ended, and all its logs: what made one of another lets go of both, for they hold each other."""
@@ -160,7 +161,7 @@ class Outlets:
 
     def refusal(self, variant: Variant) -> str:
         """Why no log of *variant* may be added, in one sentence; empty when there is one, or room for one."""
-        if variant in self._made or not variant.is_choice:
+        if variant is PLAIN or variant in self._made or not variant.is_choice:
             return ""
         choices = self._choices()
         if (

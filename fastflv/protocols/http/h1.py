@@ -119,53 +119,55 @@ KNOWN: Final = KnownHeads()
 class H1:
     """Reads the requests of one connection."""
 
+    # Values of a new connection stand here: it costs no time to have them, and most of those that play never change one.
+    failed = False
+    "A Refusal was read: no more input is taken."
+    in_head = False
+    "The first byte of a head was read, and not its last."
+    upgrading = False
+    "Input waits, unread, for `take_rest` or `decline_upgrade`."
+    _parser: Any = None
+    "None before the first input that is not known, and in the end."
+    _known: KnownHead | None = None
+    "The last input was it."
+    _before = b""
+    "Its bytes: a parser reads them before it goes on."
+    _url = b""
+    _field_bytes = 0
+    _field_count = 0
+    _twice = False
+    "The head has more than one Host."
+    _version = ""
+    _begun = b""
+    "A method that the last input ended in."
+    _line: bytearray | None = None
+    "An incomplete request line whose method llhttp does not know."
+    _messages = 0
+    "Messages that the last input ended."
+    _first = True
+    "No message has ended."
+    _progress = False
+    _quiet = 0
+    "Bytes since a head ended or a body grew. llhttp keeps an unfinished field, so this bounds memory."
+    _ignored_upgrade = False
+    "The head asks for an upgrade that is not done, and has a body; llhttp ends such a message at its head."
+    _replayed = False
+    "The parser reads a head that was read before."
+    _rest = b""
+    _chunks: BodyChunks | None = None
+    "Where a chunked body is; None in any other, or where its first byte was not seen."
+    _begins = False
+    "The last input has the first byte of a body."
+    _tail = b""
+    "Last bytes of an incomplete head."
+
     def __init__(self, peer: Peer) -> None:
         self.events: deque[Event] = deque()
         "Events that were read; the owner takes them from the left."
-        self.failed = False
-        "A Refusal was read: no more input is taken."
-        self.in_head = False
-        "The first byte of a head was read, and not its last."
-        self.upgrading = False
-        "Input waits, unread, for `take_rest` or `decline_upgrade`."
         self._peer = peer
-        self._parser: Any = None
-        "None before the first input that is not known, and in the end."
-        self._known: KnownHead | None = None
-        "The last input was it."
-        self._before = b""
-        "Its bytes: a parser reads them before it goes on."
-        self._url = b""
         self._fields: dict[str, str] = {}
-        self._field_bytes = 0
-        self._field_count = 0
-        self._twice = False
-        "The head has more than one Host."
-        self._version = ""
-        self._begun = b""
-        "A method that the last input ended in."
-        self._line: bytearray | None = None
-        "An incomplete request line whose method llhttp does not know."
-        self._messages = 0
-        "Messages that the last input ended."
-        self._first = True
-        "No message has ended."
-        self._progress = False
-        self._quiet = 0
-        "Bytes since a head ended or a body grew. llhttp keeps an unfinished field, so this bounds memory."
         self._pieces: list[bytes] = []
         "What the present input has of a body: chunks of one byte make one event."
-        self._ignored_upgrade = False
-        "The head asks for an upgrade that is not done, and has a body; llhttp ends such a message at its head."
-        self._replayed = False
-        "The parser reads a head that was read before."
-        self._rest = b""
-        self._chunks: BodyChunks | None = None
-        "Where a chunked body is; None in any other, or where its first byte was not seen."
-        self._begins = False
-        "The last input has the first byte of a body."
-        self._tail = b""
-        "Last bytes of an incomplete head."
 
     def feed(self, data: bytes) -> None:
         """Read *data*, at most `HTTP_READ_BYTES` at a time; adds to `events`. Never raises."""

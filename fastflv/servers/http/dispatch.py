@@ -26,11 +26,12 @@ def dispatch(handler: Handler, exchange: Exchange) -> None:
     An exception of the handler is answered with 500; an answer that it began is broken off.
     """
     request = exchange.request
+    path = request.path
     if request.method == "OPTIONS" and exchange.cross_domain.methods:
         exchange.respond(Response())
     elif request.method not in METHODS:
         exchange.respond(Response.of_text(405, Allow=ALLOW))
-    elif ".." in request.path.split("/") or "\0" in request.path:
+    elif "\0" in path or (".." in path and ".." in path.split("/")):
         exchange.respond(Response.of_text(400, "the path leaves the root"))
     else:
         try:

@@ -11,7 +11,7 @@ from fastflv import limits
 from fastflv._ext.log.block import MediaBlock
 from fastflv.config.model.play import StartMode
 from fastflv.config.mount import Mount
-from fastflv.containers.variant import Variant
+from fastflv.containers.variant import PLAIN, Variant
 from fastflv.errors import UsageError, WebSocketHandshakeError
 from fastflv.net.connectionlimit import ConnectionLimit
 from fastflv.net.quiet import QuietSockets
@@ -25,7 +25,7 @@ from fastflv.servers.http.refusal import refuse_play
 from fastflv.servers.http.websocket import Handshake, refuse_handshake, wants_upgrade
 from fastflv.servers.http.websocketplay import WebSocketPlay
 from fastflv.stream.clients import Clients
-from fastflv.stream.moment import rewind_of
+from fastflv.stream.moment import RewindWish, rewind_of
 from fastflv.stream.name import StreamName
 from fastflv.stream.start import start_mode_of
 from fastflv.stream.tracks import Tracks
@@ -38,8 +38,12 @@ have other names), and servers that play for others."""
 RESUMES: Final = "Fastflv-Resumes"
 "Field of a request of an edge; `1`: its players have the stream until now, from another server, `0`: that may be so later."
 
-_variant = lru_cache(limits.PLAIN_VARIANTS_MAX)(Variant)
-"Players without wishes of their own share a few variants."
+
+@lru_cache(limits.PLAIN_VARIANTS_MAX)
+def _variant(container: str, *, audio: bool = True, video: bool = True, keep_ms: int = 0) -> Variant:
+    """Return a variant; players without wishes of their own share a few."""
+    variant = Variant(container, audio=audio, video=video, keep_ms=keep_ms)
+    return PLAIN if variant == PLAIN else variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +112,17 @@ class Live:
             # Players keep the strings of one name, not a copy each.
             name = known.name
         asked = {**mount.args, **request.args} if mount.args else request.args
-        try:
-            variant = options.variant(mount.container).asked(asked)
-            mode: StartMode | None = start_mode_of(asked)
-            rewind = rewind_of(asked)
-        except UsageError as error:
-            refuse_play(exchange, name.url, Response.of_text(400, f"{name.url}: {error}"))
-            return
+        variant = options.variant(mount.container)
+        mode: StartMode | None = None
+        rewind: RewindWish | None = None
+        if asked:
+            try:
+                variant = variant.asked(asked)
+                mode = start_mode_of(asked)
+                rewind = rewind_of(asked)
+            except UsageError as error:
+                refuse_play(exchange, name.url, Response.of_text(400, f"{name.url}: {error}"))
+                return
         true_pace = request.headers.get("user-agent", "").startswith(TRUE_PACE_AGENTS)
         mark = request.headers.get(RESUMES.lower())
         if mark is not None:

@@ -48,8 +48,8 @@ class Mounts:
         self._play(exchange, match, NUMBER_MOUNT)
 
     def _play(self, exchange: Exchange, match: Match, mount: Mount) -> None:
-        play = partial(self._live.handle, exchange, mount, match.name)
-        if wants_upgrade(exchange.request) or not match.folders or self._hub.find(match.name) is not None:
-            play()
+        if not match.folders or wants_upgrade(exchange.request) or self._hub.find(match.name) is not None:
+            self._live.handle(exchange, mount, match.name)
         else:
+            play = partial(self._live.handle, exchange, mount, match.name)
             self._files.answer(exchange, match.folders, play)

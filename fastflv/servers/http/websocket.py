@@ -61,7 +61,8 @@ CLOSE_CODES: Final = {
 
 def wants_upgrade(request: Request) -> bool:
     """Whether a request asks for a WebSocket."""
-    return request.headers.get("upgrade", "").lower() == "websocket"
+    upgrade = request.headers.get("upgrade")
+    return upgrade is not None and upgrade.lower() == "websocket"
 
 
 class Handshake:
