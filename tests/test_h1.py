@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fastflv import limits
 from fastflv.net.peer import Peer
-from fastflv.protocols.http.h1 import END, H1, Refusal
+from fastflv.protocols.http.h1 import END, H1, KnownHeads, Refusal
 from fastflv.protocols.http.message import Request
 from fuzzing.targets.http import STARTS, check, joined, read
 
@@ -332,3 +332,90 @@ def test_any_bytes_are_events_or_a_refusal_with_a_status(data):
 
 def test_starts_of_the_fuzzer_are_read():
     assert all(not any(isinstance(event, Refusal) for event in read(start)) for start in STARTS)
+
+
+# --- heads that were read before ---
+
+
+@pytest.fixture
+def known(monkeypatch):
+    heads = KnownHeads()
+    monkeypatch.setattr("fastflv.protocols.http.h1.KNOWN", heads)
+    return heads
+
+
+class Never(KnownHeads):
+    """Knows nothing: each input is parsed."""
+
+    def find(self, data):
+        return None
+
+
+def of_connection(pieces: list[bytes]) -> list[object]:
+    """Return the events of a connection, each read of which is one of *pieces*."""
+    h1 = H1(PEER)
+    for piece in pieces:
+        h1.feed(piece)
+    return list(h1.events)
+
+
+READ = st.one_of(
+    st.builds(lambda line, fields: head(line, *fields), LINE, st.lists(FIELD, max_size=2)),
+    st.sampled_from([
+        head(), head("HEAD /b HTTP/1.1"), head("GET / HTTP/1.0"), head("GET / HTTP/1.1", "Connection: close"), head() * 2,
+        head()[:9], head()[9:], b"\r\n" + head(), head() + b"\r\n", head() + b"G", b"ET / HTTP/1.1\r\nHost: a\r\n\r\n", b"abc",
+    ]),
+)  # fmt: skip
+
+
+@settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(READ, max_size=4), min_size=1, max_size=5))
+def test_a_head_that_another_connection_has_sent_changes_no_event(monkeypatch, connections):
+    monkeypatch.setattr("fastflv.protocols.http.h1.KNOWN", Never())
+    parsed = [of_connection(pieces) for pieces in connections]
+    monkeypatch.setattr("fastflv.protocols.http.h1.KNOWN", KnownHeads())
+    # Twice: the second time all are known that may be.
+    for _ in range(2):
+        assert [of_connection(pieces) for pieces in connections] == parsed
+
+
+def test_a_head_that_was_read_before_needs_no_parser_and_has_its_own_peer_and_fields(known, monkeypatch):
+    data = head("GET /live/a.flv?x=1 HTTP/1.1", "X-A: 1")
+    first = one(data)
+    first.headers["x-a"] = "changed"
+    first.move("/elsewhere", "y=2")
+    monkeypatch.setattr("httptools.HttpRequestParser", None)
+    other = Peer("192.0.2.2", "192.0.2.2", 6)
+    h1 = H1(other)
+    for _ in range(2):
+        h1.feed(data)
+    second, end, third, _ = h1.events
+    assert end is END and second == third
+    assert (second.path, second.query, second.headers["x-a"], second.peer) == (
+        "/live/a.flv",
+        "x=1",
+        "1",
+        other,
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        head("POST / HTTP/1.1", "Content-Length: 1"),
+        head("POST / HTTP/1.1", "Transfer-Encoding: chunked"),
+        head("GET / HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket"),
+        head("BREW / HTTP/1.1"),
+        head()[:-1],
+        head("GET / HTTP/1.1", "X-A: " + "x" * limits.HTTP_KNOWN_HEAD_BYTES_MAX),
+    ],
+)
+def test_only_short_whole_heads_of_requests_without_a_body_are_remembered(known, data):
+    of_connection([data])
+    assert known.find(data) is None
+
+
+def test_heads_that_are_remembered_are_bounded(known):
+    for number in range(5 * limits.HTTP_KNOWN_HEADS_MAX):
+        of_connection([head(f"GET /{number} HTTP/1.1")])
+        assert len(known) <= limits.HTTP_KNOWN_HEADS_MAX

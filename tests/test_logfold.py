@@ -13,6 +13,7 @@ import fastflv
 from fastflv import limits
 from fastflv.control.log import FORMAT, LineFormatter
 from fastflv.control.logfold import LogFold
+from fastflv.net.peerlog import PeerLogger, peer_logger
 
 
 class Book:
@@ -52,6 +53,37 @@ def test_lines_of_one_form_and_peer_are_folded_with_a_count_and_the_newest(book)
     newest = "192.0.2.1 refused: " + "4999".rjust(100, "x")
     assert count == f"INFO {5000 - written} more lines from 192.0.2.1 like this one: {newest}"
     assert other == "INFO something else"
+
+
+def test_lines_that_are_only_counted_make_no_record(book, monkeypatch):
+    made = []
+    usual = logging.getLogRecordFactory()
+    log = peer_logger("fastflv.of_this_test")
+    monkeypatch.setattr(log, "handlers", [book.handler])
+    monkeypatch.setattr(log, "propagate", False)
+    log.setLevel(logging.INFO)
+    monkeypatch.setattr(PeerLogger, "count", book.fold.count)
+    logging.setLogRecordFactory(lambda *args, **more: made.append(args) or usual(*args, **more))
+    try:
+        for number in range(5000):
+            log.info("%s refused: %s", "192.0.2.1", f"{number}".rjust(100, "x"), extra={"peer": "192.0.2.1"})
+        written = len(book.lines)
+        # The line behind the last one that was written is the first that is not.
+        assert len(made) == written + 1
+        log.info("%s refused: %s", "192.0.2.2", "z", extra={"peer": "192.0.2.2"})
+        assert len(book.lines) == written + 1
+        try:
+            raise ValueError("x")
+        except ValueError:
+            log.exception("%s refused: %s", "192.0.2.1", "y", extra={"peer": "192.0.2.1"})
+        assert len(made) == written + 3
+        book.now = limits.LOG_FOLD_SECONDS
+        log.info("%s refused: %s", "192.0.2.1", "again", extra={"peer": "192.0.2.1"})
+    finally:
+        logging.setLogRecordFactory(usual)
+    count, again = book.lines[-2:]
+    assert count == f"ERROR {5001 - written} more lines from 192.0.2.1 like this one: 192.0.2.1 refused: y"
+    assert again == "INFO 192.0.2.1 refused: again"
 
 
 def test_another_peer_and_another_form_are_not_folded(book):

@@ -63,6 +63,8 @@ class History:
 
     def __init__(self) -> None:
         self._ended: deque[EndedClient] = deque()
+        self._sizes: deque[int] = deque()
+        "Of each of them, bytes."
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -117,11 +119,13 @@ class History:
         )
 
     def _keep(self, ended: EndedClient) -> None:
-        kept = self._ended
+        kept, sizes, size = self._ended, self._sizes, ended.size
         kept.append(ended)
-        self._bytes += ended.size
+        sizes.append(size)
+        self._bytes += size
         while self._bytes > limits.ENDED_CLIENTS_BYTES_MAX or len(kept) > limits.ENDED_CLIENTS_MAX:
-            self._bytes -= kept.popleft().size
+            kept.popleft()
+            self._bytes -= sizes.popleft()
 
 
 def _asked(request: AccessRequest) -> tuple[str, str, str, str]:

@@ -47,6 +47,7 @@ cdef struct Thread:
     int32_t gone_at            # the next of them
     int32_t gone_count
     int32_t gone_room
+    int64_t released_us        # clock of the last release
 
 
 cdef void* run_thread(void* arg) noexcept nogil

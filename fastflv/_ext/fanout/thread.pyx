@@ -47,6 +47,7 @@ from fastflv import limits
 cdef int64_t CHECK_US = limits.BLOCKED_CHECK_MS * 1000
 cdef int64_t LATE_US = <int64_t>(limits.LATE_SECONDS * 1000000)
 cdef int32_t LEAVE_COUNT = limits.LEAVE_COUNT
+cdef int64_t LEAVE_WAIT_US = limits.LEAVE_WAIT_MS * 1000
 cdef int64_t LEAVE_US = limits.LEAVE_MS * 1000
 cdef int32_t SERVE_COUNT = limits.SERVE_COUNT
 cdef enum:
@@ -231,13 +232,12 @@ cdef void take_inbox(Thread* t) noexcept nogil:
         p.next = ordered
         ordered = p
         p = following
-    p = ordered
-    while p != NULL:
-        following = p.next
+    while ordered != NULL:
+        p = ordered
+        ordered = p.next
         p.next = NULL
         store_relaxed(&t.players, t.players + 1)
         start_player(t, p)
-        p = following
 
 
 cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
@@ -426,16 +426,15 @@ cdef void open_windows(Thread* t, int64_t now) noexcept nogil:
 cdef void* run_thread(void* arg) noexcept nogil:
     cdef Thread* t = <Thread*>arg
     cdef epoll_event events[EVENTS]
-    cdef int i, n, stopping
-    cdef int64_t now
+    cdef int i, n
+    cdef int stopping = 0
+    cdef int64_t now = clock_us()
+    cdef int64_t woke, late
     cdef uint64_t count
     cdef PlayerState* p
     cdef Group* g
     cdef Group* following
     cdef bint called
-    cdef int64_t woke, late
-    now = clock_us()
-    stopping = 0
     t.load.since_us = now
     while True:
         n = epoll_wait(t.epfd, events, EVENTS, <int>next_timeout(t, now))
@@ -484,7 +483,10 @@ cdef void* run_thread(void* arg) noexcept nogil:
                 t.excused = 0
                 t.check_us = now + CHECK_US
                 check_blocked(t, now)
-        release_left(t, LEAVE_COUNT)
+        # Those who play go before those who left, whose ends have the event loop work on the same core.
+        if not t.passing or now - t.released_us >= LEAVE_WAIT_US:
+            t.released_us = now
+            release_left(t, LEAVE_COUNT)
         now = clock_us()
         if load_turn(&t.load, woke, now):
             open_windows(t, now)

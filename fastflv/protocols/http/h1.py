@@ -89,6 +89,9 @@ class KnownHeads:
     def __init__(self) -> None:
         self._known: dict[bytes, KnownHead] = {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def find(self, data: bytes) -> KnownHead | None:
         return self._known.get(data)
 

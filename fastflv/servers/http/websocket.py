@@ -61,8 +61,8 @@ CLOSE_CODES: Final = {
 
 def wants_upgrade(request: Request) -> bool:
     """Whether a request asks for a WebSocket."""
-    upgrade = request.headers.get("upgrade")
-    return upgrade is not None and upgrade.lower() == "websocket"
+    headers = request.headers
+    return "upgrade" in headers and headers["upgrade"].lower() == "websocket"
 
 
 class Handshake:
