@@ -47,6 +47,9 @@ class Departures:
     # --- watchers of clients ---
 
     def client_left(self, client: Client, reason: EndReason) -> None:
+        if not self._visits:
+            # Nobody was asked about anyone.
+            return
         request = self._visits.leave(client.id, 0 if client.publish else client.sent)
         if request is not None:
             self._depart(Departure(request, reason.value, client.stream.id, client.sent, client.received))

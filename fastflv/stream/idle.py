@@ -33,6 +33,8 @@ class IdlePublishers:
             deadline.set(seconds)
 
     def _client_left(self, client: Client, reason: EndReason) -> None:
+        if not self._deadlines:
+            return
         if client.publish:
             self._forget(client)
             return

@@ -19,11 +19,14 @@ class JoinDelays:
     def look(self, client: Client) -> None:
         """Count what the player was sent since the last look, if that was its first."""
         before_first, before_key = client.began
+        if before_first and before_key:
+            return
         player = client.player
-        if player is None or (before_first and before_key):
+        if player is None:
             return
         first, key = client.began = player.beginning
+        asked = client.asked
         if first > 0 and not before_first:
-            self._delays.first_byte.observe(max(0.0, 1000 * (first - client.asked)))
+            self._delays.first_byte.observe(1000 * (first - asked) if first > asked else 0.0)
         if key > 0 and not before_key:
-            self._delays.first_key.observe(max(0.0, 1000 * (key - client.asked)))
+            self._delays.first_key.observe(1000 * (key - asked) if key > asked else 0.0)
