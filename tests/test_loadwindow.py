@@ -66,7 +66,8 @@ def test_a_thread_that_is_behind_takes_the_longest_window_at_once() -> None:
 def test_a_thread_that_waits_for_its_core_keeps_its_window_for_a_while() -> None:
     late = limits.AUTO_LATE_LOOKS
     assert run([1.0] * (late - 1), own=0.5)[-1] == 0
-    assert run([1.0] * late, own=0.5)[-1] == WINDOWS[-1]
+    assert run([1.0] * late, own=0.5)[-1] == WINDOWS[1]
+    assert run([1.0] * (2 * late), own=0.5)[-1] == WINDOWS[2]
     assert run([*[1.0] * (late - 1), 0.8] * 3, own=0.5)[-1] == 0
 
 

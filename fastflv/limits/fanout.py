@@ -71,7 +71,7 @@ AUTO_FULL_PERCENT: Final = 95
 "A thread that is busier than this takes the longest window at once, percent: it is behind already, and each step that it waits for makes it later. With steps, 3,000 players that came in 3 s cost 1.36 x what they cost at 350 ms, for seconds after."
 
 AUTO_LATE_LOOKS: Final = 6
-"A thread that has no sleep in so many looks in a row, 3 s, for others have its core, takes the longest window too. Crowds that join at 2,000 a second are in before."
+"A thread that has no sleep in so many looks in a row, 3 s, for others have its core, takes the next longer window: that halves its work. Crowds that join at 2,000 a second are in before."
 
 AUTO_FREE_PERCENT: Final = 50
 "It goes back to the shorter one when that would have kept it less busy than this, percent: far enough below the other that it does not swing."

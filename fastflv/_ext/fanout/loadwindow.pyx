@@ -53,8 +53,8 @@ cdef bint load_look(Load* load, int64_t now) noexcept nogil:
     load.late = load.late + 1 if busy >= FULL else 0
     if own > RAISE or load.late == LATE_LOOKS:
         load.calm = load.late = 0
-        # A fully busy thread may be behind by any amount: take the longest window at once.
-        load.level = LEVELS - 1 if busy >= FULL else min(load.level + 1, LEVELS - 1)
+        # A thread whose own work fills its time may be behind by any amount: take the longest window at once.
+        load.level = LEVELS - 1 if own > RAISE and busy >= FULL else min(load.level + 1, LEVELS - 1)
     elif load.level and own * WINDOWS_US[load.level] // max(WINDOWS_US[load.level - 1], FRAME_US) < LOWER:
         load.calm += 1
         if load.calm >= CALM_LOOKS:
