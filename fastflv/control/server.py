@@ -231,6 +231,8 @@ class Server:
             partial(self.serve_http, Exporter(self.metrics, self._trusted)),
         )
         self.opening = Opening(loop, self.turns, self.quiet)
+        self.opening.rests.add_media(self.rtmp.feeding.fd)
+        self.players.crowd = self.opening.rests.count
         self.listeners: Listeners = Listeners(loop, self.connection_limit, self.opening)
 
     # --- life ---
@@ -297,6 +299,7 @@ class Server:
         if cluster is not None:
             await cluster.directories.stop()
         self.quiet.close()
+        self.opening.rests.close()
         self.rtmp.feeding.close()
         self.players.stop()
         await self.connection_limit.open.close()

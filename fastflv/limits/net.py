@@ -31,6 +31,15 @@ TURN_COUNT: Final = 64
 TURN_CROWD: Final = 8
 "Turns with something queued after which objects count as a crowd's, for the collector of cycles: 500 peers make 14,000 of them, a look at which takes 4 to 8 ms."
 
+CROWD_RATE: Final = 500
+"Players that come and go in a second, count, from which on the event loop rests between two looks at its sockets: below it one look would seldom find two."
+
+CROWD_SPAN_SECONDS: Final = 0.05
+"Span in which they are counted, seconds: 25 make a crowd, and it is over as soon."
+
+CROWD_REST_SECONDS: Final = 0.005
+"From one look to the next in a crowd, seconds: ten players at 2,000 a second. Media that comes meanwhile waits as long."
+
 READ_SECONDS: Final = 0.002
 "What the reads of an RTMP connection in one turn may cost, seconds: half of TURN_SECONDS. A read of 256 KiB of usual media costs 0.1 to 0.3 ms."
 

@@ -82,6 +82,7 @@ class Listener:
         self._tasks: set[asyncio.Task[None]] = set()
         self._rest: asyncio.TimerHandle | None = None
         sock.listen(limits.LISTEN_BACKLOG)
+        opening.rests.add_door(sock)
         self._start()
 
     @property
@@ -98,6 +99,8 @@ class Listener:
     def close(self) -> None:
         """Accept no more, and drop connections in their handshake; all others stay."""
         self._stop()
+        if self._sock.fileno() >= 0:
+            self._opening.rests.remove_door(self._sock)
         self._sock.close()
         for task in self._tasks:
             task.cancel()

@@ -20,6 +20,7 @@ from fastflv.net.networkset import NetworkSet
 from fastflv.net.peer import Peer
 from fastflv.net.proxyprotocol import HEADER_BYTES_MAX, read_header
 from fastflv.net.quiet import QuietSockets
+from fastflv.net.rests import Rests
 from fastflv.net.turns import Turns
 
 Result = TypeVar("Result")
@@ -28,13 +29,15 @@ Result = TypeVar("Result")
 class Opening:
     """Waits for the first bytes of connections, and bounds the handshakes that have begun."""
 
-    __slots__ = ("_loop", "_quiet", "_shaking", "_turns")
+    __slots__ = ("_loop", "_quiet", "_shaking", "_turns", "rests")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, turns: Turns, quiet: QuietSockets) -> None:
         """*turns*, *quiet*: of the loop."""
         self._loop = loop
         self._turns = turns
         self._quiet = quiet
+        self.rests = Rests(loop, turns)
+        "They look at who waits to be accepted."
         self._shaking: dict[asyncio.Timeout, None] = {}
         "Handshakes that go on, oldest first."
 

@@ -54,6 +54,11 @@ class Turns:
             return True
         return (self._serving or not self._queue) and perf_counter() < self._ends
 
+    @property
+    def waits(self) -> bool:
+        """Somebody is queued."""
+        return bool(self._queue)
+
     def queue(self, go_on: Callable[[], object]) -> None:
         """Call *go_on* when its turn has come; once for each call."""
         self._queue.append(go_on)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from time import monotonic
 
@@ -43,6 +43,8 @@ class Players:
         self._meter = LoadMeter(monotonic())
         self._closing = False
         self.given = GivenStarts(loop, turns)
+        self.crowd: Callable[[], None] = lambda: None
+        "Called where a player comes or goes that a sender thread has, or had."
         self.stopping = False
         "The server stops: no player is handed to a sender thread any more."
         loop.add_reader(sender.fd, self.reap)
@@ -61,6 +63,7 @@ class Players:
 
     def take_over(self, fd: int, options: StreamOptions, framing: Framing, ended: Ended) -> ThreadPlayer:
         """Return a play for a socket that nobody else uses any more."""
+        self.crowd()
         return ThreadPlayer(self, options, framing, ended, fd=fd)
 
     def ticker(self, log: MediaLog, merge_window_ms: int) -> LoopTicker:
@@ -136,6 +139,7 @@ class Players:
 
     def _tell_next(self) -> None:
         player = self._left.popleft()
+        self.crowd()
         # One that another process goes on with has none.
         if player.owner is not None:
             player.owner.left(player)

@@ -62,6 +62,11 @@ class Feeding:
         "Reads by the timer in a row that found nothing."
         loop.add_reader(self._feeds.fd, self._ready)
 
+    @property
+    def fd(self) -> int:
+        """Can be read while media waits, until `close`."""
+        return self._feeds.fd
+
     def open(self, connection: FedConnection, session: FedSession) -> PublisherFeed | None:
         """Make the feed of a connection; None where there is no descriptor left."""
         try:
