@@ -11,7 +11,6 @@ from types import SimpleNamespace
 
 import pytest
 from model.apisite import gop, looped, running
-from model.loop import FakeLoop
 
 from fastflv import limits
 from fastflv.net.rests import Rests
@@ -28,9 +27,9 @@ class Scene:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.loop = FakeLoop()
+        self.soon = []
         self.turns = SimpleNamespace(waits=False)
-        self.rests = Rests(self.loop, self.turns, lambda: self.now)  # type: ignore[arg-type]
+        self.rests = Rests(SimpleNamespace(call_soon=self.soon.append), self.turns, lambda: self.now)
         self.turn()
 
     def turn(self, players: int = 1, *, after: float = 0.0) -> bool:
@@ -39,7 +38,9 @@ class Scene:
         before = self.rests.taken
         for _ in range(players):
             self.rests.count()
-        self.loop.turn()
+        calls, self.soon[:] = self.soon[:], []
+        for call in calls:
+            call()
         return self.rests.taken > before
 
     def crowd(self) -> None:
@@ -94,6 +95,14 @@ def test_it_does_not_rest_while_somebody_waits_for_a_turn(scene, long):
     scene.crowd()
     scene.turns.waits = True
     assert not scene.turn()
+
+
+def test_it_reads_who_was_accepted_before_it_rests(scene):
+    scene.crowd()
+    scene.rests.fresh = True
+    assert not scene.turn()
+    # Whatever that one asked for, the turn of its request ends with a rest.
+    assert scene.turn(0)
 
 
 def test_media_ends_a_rest(scene, long):

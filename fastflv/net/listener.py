@@ -132,6 +132,7 @@ class Listener:
 
     def _admit(self, acceptance: Acceptance, address: object) -> Peer | None:
         """Take a place for the connection from *address*, as the socket calls it; None, with a log line, without one."""
+        self._opening.rests.fresh = True
         peer = Peer.accepted(address, self.port, acceptance.context is not None)
         if not peer.ip and not acceptance.empty_ip_ok:
             log.info("%s: a peer without an address is refused (empty_ip_ok off)", self.name)

@@ -20,22 +20,13 @@ class Rests:
     """Has the event loop rest at the end of a turn, where players come and go more than CROWD_RATE times a second.
 
     From one rest to the next there are CROWD_REST_SECONDS, so a loop that is busy for so long takes none. It takes
-    none while somebody waits for a turn, or to be accepted: a turn accepts one connection. Media ends a rest.
+    none while somebody waits for a turn or to be accepted, for a turn accepts one connection, nor before who was
+    accepted is read. Media ends a rest.
     """
 
     __slots__ = (
-        "_armed",
-        "_clock",
-        "_count",
-        "_crowd",
-        "_doors",
-        "_due",
-        "_loop",
-        "_media",
-        "_since",
-        "_turns",
-        "taken",
-    )
+        "_armed", "_clock", "_count", "_crowd", "_doors", "_due", "_loop", "_media", "_since", "_turns", "fresh", "taken",
+    )  # fmt: skip
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, turns: Turns, clock: Callable[[], float] = perf_counter
@@ -56,6 +47,8 @@ class Rests:
         "There were many in the span before."
         self._due = 0.0
         "A rest that begins before ends then, likewise."
+        self.fresh = False
+        "A connection was accepted in the present turn: its request comes in the next."
         self.taken = 0
         "Rests since the start."
 
@@ -76,13 +69,16 @@ class Rests:
         """A player comes or goes in the present turn."""
         self._count += 1
         if not self._armed:
-            self._armed = True
-            self._loop.call_soon(self._end_turn)
+            self._arm()
 
     def close(self) -> None:
         """Rest no more."""
         self._doors.close()
         self._media.close()
+
+    def _arm(self) -> None:
+        self._armed = True
+        self._loop.call_soon(self._end_turn)
 
     def _end_turn(self) -> None:
         self._armed = False
@@ -98,7 +94,9 @@ class Rests:
             return
         left = self._due - now
         if left > 0:
-            if self._turns.waits or self._doors.poll(0, 1):
+            if self.fresh or self._turns.waits or self._doors.poll(0, 1):
+                self.fresh = False
+                self._arm()
                 return
             self._media.poll(left, 1)
             self.taken += 1
