@@ -363,7 +363,8 @@ READ = st.one_of(
     st.builds(lambda line, fields: head(line, *fields), LINE, st.lists(FIELD, max_size=2)),
     st.sampled_from([
         head(), head("HEAD /b HTTP/1.1"), head("GET / HTTP/1.0"), head("GET / HTTP/1.1", "Connection: close"), head() * 2,
-        head()[:9], head()[9:], b"\r\n" + head(), head() + b"\r\n", head() + b"G", b"ET / HTTP/1.1\r\nHost: a\r\n\r\n", b"abc",
+        head()[:9], head("GET / HTTP/1.1", "Connection: Upgrade", "Upgrade: h2c"),
+        head("GET / HTTP/1.0", "Connection: Upgrade", "Upgrade: h2c"), head()[9:], b"\r\n" + head(), head() + b"\r\n", head() + b"G", b"ET / HTTP/1.1\r\nHost: a\r\n\r\n", b"abc",
     ]),
 )  # fmt: skip
 
@@ -405,6 +406,9 @@ def test_a_head_that_was_read_before_needs_no_parser_and_has_its_own_peer_and_fi
         head("POST / HTTP/1.1", "Content-Length: 1"),
         head("POST / HTTP/1.1", "Transfer-Encoding: chunked"),
         head("GET / HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket"),
+        head("GET / HTTP/1.1", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"),
+        head("POST / HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket"),
+        head("GET / HTTP/1.0", "Connection: Upgrade", "Upgrade: h2c"),
         head("BREW / HTTP/1.1"),
         head()[:-1],
         head("GET / HTTP/1.1", "X-A: " + "x" * limits.HTTP_KNOWN_HEAD_BYTES_MAX),

@@ -15,6 +15,9 @@ from fastflv.control.log import FORMAT, LineFormatter
 from fastflv.control.logfold import LogFold
 from fastflv.net.peerlog import PeerLogger, peer_logger
 
+USUAL_PLACE = logging.addLevelName.__code__.co_filename
+"What `logging` leaves out of the frames of a call; a server that has begun its log asks for none."
+
 
 class Book:
     """A logger with a handler of its own that folds by a clock of its own."""
@@ -84,6 +87,19 @@ def test_lines_that_are_only_counted_make_no_record(book, monkeypatch):
     count, again = book.lines[-2:]
     assert count == f"ERROR {5001 - written} more lines from 192.0.2.1 like this one: 192.0.2.1 refused: y"
     assert again == "INFO 192.0.2.1 refused: again"
+
+
+def test_a_line_names_the_place_of_its_call(monkeypatch):
+    log = peer_logger("fastflv.of_another_test")
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(logging.Formatter("%(filename)s %(message)s"))
+    monkeypatch.setattr(log, "handlers", [handler])
+    monkeypatch.setattr(log, "propagate", False)
+    monkeypatch.setattr(logging, "_srcfile", USUAL_PLACE)
+    monkeypatch.setattr(PeerLogger, "count", None)
+    log.warning("a line")
+    assert out.getvalue() == "test_logfold.py a line\n"
 
 
 def test_another_peer_and_another_form_are_not_folded(book):

@@ -97,6 +97,22 @@ def test_it_does_not_rest_while_somebody_waits_for_a_turn(scene, long):
     assert not scene.turn()
 
 
+def test_it_does_not_rest_while_somebody_waits_for_what_takes_several_turns(scene, long):
+    scene.crowd()
+    scene.rests.held = lambda: True
+    assert not scene.turn()
+
+
+def test_a_door_may_be_added_and_removed_at_any_time(scene):
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        for change in (scene.rests.remove_door, scene.rests.add_door):
+            change(door)
+            change(door)
+        scene.rests.close()
+        scene.rests.add_door(door)
+        scene.rests.remove_door(door)
+
+
 def test_it_reads_who_was_accepted_before_it_rests(scene):
     scene.crowd()
     scene.rests.fresh = True

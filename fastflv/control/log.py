@@ -95,6 +95,8 @@ class LogOutputs(logging.Handler):
         self.recent.handle(record)
 
     def close(self) -> None:
+        if PeerLogger.count == self.fold.count:
+            PeerLogger.count = None
         self.written.close()
         super().close()
 

@@ -75,7 +75,7 @@ class LogFold(logging.Filter):
 
         *args* and *extra*: as a call of a logger has them.
         """
-        if not self._full:
+        if not self._full or not isinstance(template, str):
             return False
         with self._lock:
             form = self._full.get((template, extra.get("peer") if extra is not None else None))

@@ -232,10 +232,15 @@ class Server:
         )
         self.opening = Opening(loop, self.turns, self.quiet)
         self.opening.rests.add_media(self.rtmp.feeding.fd)
+        self.opening.rests.held = self._is_awaited
         self.players.crowd = self.opening.rests.count
         self.listeners: Listeners = Listeners(loop, self.connection_limit, self.opening)
 
     # --- life ---
+
+    def _is_awaited(self) -> bool:
+        """A client waits for what takes several turns of the loop: a hook, a file, a handshake."""
+        return bool(self.clients.arrivals) or self.file_pool.answering or self.opening.shaking
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Open every listener; *sockets*: listening ones that were opened elsewhere. Raises StartupError."""

@@ -55,6 +55,11 @@ class FileShare:
         """Whether calls wait for a thread; for those that could go on, on any thread."""
         return bool(self._queue)
 
+    @property
+    def running(self) -> bool:
+        """A thread has a call."""
+        return self._running > 0
+
     def run(self, function: Callable[..., Result], *args: Any) -> asyncio.Future[Result]:
         """Call *function* on a thread, after the calls of this share before it.
 
@@ -136,6 +141,11 @@ class FilePool:
         "Writes recordings."
         self.spooling = FileShare(loop, writes, spooling)
         "Moves the past of streams to files; each has one call at most."
+
+    @property
+    def answering(self) -> bool:
+        """A client waits for what a file says."""
+        return self.opening.running or self.indexing.running or self.clips.running
 
     def close(self) -> None:
         """Start no more calls; those that wait are cancelled. Threads end with the calls that they are in."""

@@ -82,7 +82,6 @@ class Listener:
         self._tasks: set[asyncio.Task[None]] = set()
         self._rest: asyncio.TimerHandle | None = None
         sock.listen(limits.LISTEN_BACKLOG)
-        opening.rests.add_door(sock)
         self._start()
 
     @property
@@ -99,13 +98,12 @@ class Listener:
     def close(self) -> None:
         """Accept no more, and drop connections in their handshake; all others stay."""
         self._stop()
-        if self._sock.fileno() >= 0:
-            self._opening.rests.remove_door(self._sock)
         self._sock.close()
         for task in self._tasks:
             task.cancel()
 
     def _start(self) -> None:
+        self._opening.rests.add_door(self._sock)
         acceptance = self._acceptance
         if acceptance.context is None and not acceptance.proxied and self.port:
             self._plain = PlainServer(self._loop, self._sock, partial(self._greet, acceptance))
@@ -113,6 +111,8 @@ class Listener:
             self._loop.add_reader(self._sock, self._accept)
 
     def _stop(self) -> None:
+        if self._sock.fileno() >= 0:
+            self._opening.rests.remove_door(self._sock)
         if self._plain is not None:
             self._plain.close()
             self._plain = None
@@ -167,6 +167,7 @@ class Listener:
         except OSError as error:
             log.error("cannot accept: %s; raise the limit of open files (ulimit -n)", error.strerror)
             self._loop.remove_reader(self._sock)
+            self._opening.rests.remove_door(self._sock)
             self._rest = self._loop.call_later(limits.ACCEPT_REST_SECONDS, self._resume)
             return
         acceptance = self._acceptance
@@ -180,6 +181,7 @@ class Listener:
 
     def _resume(self) -> None:
         self._rest = None
+        self._opening.rests.add_door(self._sock)
         self._loop.add_reader(self._sock, self._accept)
 
     async def _open(self, sock: socket.socket, peer: Peer, acceptance: Acceptance) -> None:

@@ -41,6 +41,11 @@ class Opening:
         self._shaking: dict[asyncio.Timeout, None] = {}
         "Handshakes that go on, oldest first."
 
+    @property
+    def shaking(self) -> bool:
+        """A handshake goes on."""
+        return bool(self._shaking)
+
     async def begin(
         self, sock: socket.socket, peer: Peer, *, trusted: NetworkSet | None, secure: bool
     ) -> Peer:

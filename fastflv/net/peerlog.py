@@ -35,7 +35,7 @@ class PeerLogger(logging.Logger):
     ) -> None:
         count = PeerLogger.count
         if count is None or exc_info is not None or not count(level, msg, args, extra):
-            super()._log(level, msg, args, exc_info, extra, stack_info, stacklevel)
+            super()._log(level, msg, args, exc_info, extra, stack_info, stacklevel + 1)
 
 
 def peer_logger(name: str) -> logging.Logger:

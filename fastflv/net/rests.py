@@ -7,6 +7,7 @@ one behind the other cost a fifth to a third less than ten that are served one b
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
 import socket
 from collections.abc import Callable
@@ -25,7 +26,7 @@ class Rests:
     """
 
     __slots__ = (
-        "_armed", "_clock", "_count", "_crowd", "_doors", "_due", "_loop", "_media", "_since", "_turns", "fresh", "taken",
+        "_armed", "_clock", "_count", "_crowd", "_doors", "_due", "_loop", "_media", "_since", "_turns", "fresh", "held", "taken",
     )  # fmt: skip
 
     def __init__(
@@ -49,17 +50,22 @@ class Rests:
         "A rest that begins before ends then, likewise."
         self.fresh = False
         "A connection was accepted in the present turn: its request comes in the next."
+        self.held: Callable[[], bool] = lambda: False
+        "Whether somebody waits for what takes several turns: each of them would wait for a rest."
         self.taken = 0
         "Rests since the start."
 
     def add_door(self, sock: socket.socket) -> None:
-        """Connections may wait at *sock*, until `remove_door`."""
-        self._doors.register(sock, select.EPOLLIN)
+        """Connections may wait at *sock*, until `remove_door`; no harm when that is known."""
+        if not self._doors.closed:
+            with contextlib.suppress(FileExistsError):
+                self._doors.register(sock, select.EPOLLIN)
 
     def remove_door(self, sock: socket.socket) -> None:
-        """Nobody waits at *sock* any more; it is open still."""
+        """Nobody is accepted at *sock* for now, which is open; no harm when that is known."""
         if not self._doors.closed:
-            self._doors.unregister(sock)
+            with contextlib.suppress(FileNotFoundError):
+                self._doors.unregister(sock)
 
     def add_media(self, fd: int) -> None:
         """Media has come where *fd* can be read; it may be closed at any time."""
@@ -94,7 +100,7 @@ class Rests:
             return
         left = self._due - now
         if left > 0:
-            if self.fresh or self._turns.waits or self._doors.poll(0, 1):
+            if self.fresh or self._turns.waits or self.held() or self._doors.poll(0, 1):
                 self.fresh = False
                 self._arm()
                 return

@@ -48,6 +48,7 @@ cdef int64_t CHECK_US = limits.BLOCKED_CHECK_MS * 1000
 cdef int64_t LATE_US = <int64_t>(limits.LATE_SECONDS * 1000000)
 cdef int32_t LEAVE_COUNT = limits.LEAVE_COUNT
 cdef int64_t LEAVE_WAIT_US = limits.LEAVE_WAIT_MS * 1000
+cdef int32_t LEAVE_ROOM = limits.LEAVE_ROOM
 cdef int64_t LEAVE_US = limits.LEAVE_MS * 1000
 cdef int32_t SERVE_COUNT = limits.SERVE_COUNT
 cdef enum:
@@ -428,8 +429,7 @@ cdef void* run_thread(void* arg) noexcept nogil:
     cdef epoll_event events[EVENTS]
     cdef int i, n
     cdef int stopping = 0
-    cdef int64_t now = clock_us()
-    cdef int64_t woke, late
+    cdef int64_t woke, late, now = clock_us()
     cdef uint64_t count
     cdef PlayerState* p
     cdef Group* g
@@ -484,7 +484,7 @@ cdef void* run_thread(void* arg) noexcept nogil:
                 t.check_us = now + CHECK_US
                 check_blocked(t, now)
         # Those who play go before those who left, whose ends have the event loop work on the same core.
-        if not t.passing or now - t.released_us >= LEAVE_WAIT_US:
+        if not t.passing or now - t.released_us >= LEAVE_WAIT_US or t.gone_count - t.gone_at >= LEAVE_ROOM:
             t.released_us = now
             release_left(t, LEAVE_COUNT)
         now = clock_us()

@@ -96,12 +96,12 @@ class KnownHeads:
         return self._known.get(data)
 
     def add(self, data: bytes, request: Request) -> None:
-        """Remember that *data* is *request* and nothing else, where it is short enough and has no body."""
-        if (
-            len(data) > limits.HTTP_KNOWN_HEAD_BYTES_MAX
-            or request.length != 0
-            or not data.endswith(b"\r\n\r\n")
-        ):
+        """Remember that *data* is *request* and nothing else, where it is short enough and no more than a head.
+
+        llhttp ends the message at a head that asks for an upgrade, so what follows is not read as behind another.
+        """
+        whole = request.length == 0 and data.endswith(b"\r\n\r\n") and "upgrade" not in request.headers
+        if not whole or len(data) > limits.HTTP_KNOWN_HEAD_BYTES_MAX:
             return
         if len(self._known) >= limits.HTTP_KNOWN_HEADS_MAX:
             self._known.clear()
