@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fastflv import limits
 from fastflv.net.peer import Peer
-from fastflv.protocols.http.h1 import END, H1, KnownHeads, Refusal
+from fastflv.protocols.http.h1 import END, H1, Refusal
+from fastflv.protocols.http.knownheads import KnownHeads
 from fastflv.protocols.http.message import Request
 from fuzzing.targets.http import STARTS, check, joined, read
 

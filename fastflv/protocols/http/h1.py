@@ -20,6 +20,7 @@ from fastflv import limits
 from fastflv.net.peer import Peer
 from fastflv.protocols.http.bodyplace import CHUNKED_HEAD, BodyChunks
 from fastflv.protocols.http.heads import ALLOW, METHODS
+from fastflv.protocols.http.knownheads import KNOWN
 from fastflv.protocols.http.message import Request, Response
 from fastflv.stream.name import decode_name
 
@@ -66,59 +67,6 @@ LISTS: Final = frozenset({"x-forwarded-for", "forwarded"})
 "Fields whose lines are joined (RFC 9110, 5.3): each proxy may append a line of its own."
 
 
-class KnownHead(NamedTuple):
-    """A request without a body."""
-
-    method: str
-    path: str
-    query: str
-    version: str
-    headers: dict[str, str]
-    keep_alive: bool
-
-    def of(self, peer: Peer) -> Request:
-        """Return this request as one of *peer*."""
-        return Request(
-            self.method, self.path, self.query, self.version, self.headers.copy(), self.keep_alive, peer
-        )
-
-
-class KnownHeads:
-    """Requests by their bytes: a crowd that joins asks the same, and reading it once costs as much as ten looks here."""
-
-    def __init__(self) -> None:
-        self._known: dict[bytes, KnownHead] = {}
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def find(self, data: bytes) -> KnownHead | None:
-        return self._known.get(data)
-
-    def add(self, data: bytes, request: Request) -> None:
-        """Remember that *data* is *request* and nothing else, where it is short enough and no more than a head.
-
-        llhttp ends the message at a head that asks for an upgrade, so what follows is not read as behind another.
-        """
-        whole = request.length == 0 and data.endswith(b"\r\n\r\n") and "upgrade" not in request.headers
-        if not whole or len(data) > limits.HTTP_KNOWN_HEAD_BYTES_MAX:
-            return
-        if len(self._known) >= limits.HTTP_KNOWN_HEADS_MAX:
-            self._known.clear()
-        self._known[data] = KnownHead(
-            request.method,
-            request.path,
-            request.query,
-            request.version,
-            request.headers.copy(),
-            request.keep_alive,
-        )
-
-
-KNOWN: Final = KnownHeads()
-"Those of all connections."
-
-
 class H1:
     """Reads the requests of one connection."""
 
@@ -131,7 +79,7 @@ class H1:
     "Input waits, unread, for `take_rest` or `decline_upgrade`."
     _parser: Any = None
     "None before the first input that is not known, and in the end."
-    _known: KnownHead | None = None
+    _known: Request | None = None
     "The last input was it."
     _before = b""
     "Its bytes: a parser reads them before it goes on."
@@ -231,7 +179,7 @@ class H1:
             return False
         self._known, self._before = known, data
         self._first = False
-        self.events.append(known.of(self._peer))
+        self.events.append(known.asked_by(self._peer))
         self.events.append(END)
         return True
 

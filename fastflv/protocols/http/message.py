@@ -54,6 +54,12 @@ class Request:
                     self._args.setdefault(_decoded(key), _decoded(value))
         return self._args
 
+    def asked_by(self, peer: Peer) -> Request:
+        """Return the same request of *peer*; it has no body."""
+        return Request(
+            self.method, self.path, self.query, self.version, self.headers.copy(), self.keep_alive, peer
+        )
+
     def move(self, path: str, query: str) -> None:
         """Ask for *path*; *query* is added to the parameters."""
         self.path = path
