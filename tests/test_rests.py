@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from model.apisite import gop, looped, running
+from model.loop import until
 
 from fastflv import limits
 from fastflv.net.rests import Rests
@@ -153,6 +154,5 @@ async def test_a_server_rests_while_a_crowd_comes_and_goes_and_all_of_it_is_play
                 writer.close()
             joined += len(crowd)
             assert joined <= 5000, "a crowd without a rest"
-        while caller.server.players.count:
-            await asyncio.sleep(0.01)
+        await until(lambda: not caller.server.players.count)
         assert caller.server.clients.total == joined + 1, "the publisher is one too"

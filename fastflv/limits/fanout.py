@@ -95,7 +95,7 @@ LEAVE_WAIT_MS: Final = 30
 "Time that they wait at most while the thread has others to send something, ms: less than a picture at 25 a second. Their ends have the event loop work, on the same core where there is but one: with 2,000 a second beside 2,000 players, the delay of who plays was 76 ms (p99) with it and 112 without."
 
 LEAVE_ROOM: Final = 256
-"Players that may wait so, count: with more, LEAVE_COUNT of them go in each turn, so that a thread that is always busy keeps up with 16,000 a second."
+"Players that may wait so, count: with more, LEAVE_COUNT of them go in each turn, so that a thread that is always busy keeps up with those who leave it."
 
 LEAVE_MS: Final = 1
 "Pause before the next of them, ms: half of the core is left to others, the event loop among them. 8,000 are closed in 0.2 s by two threads."

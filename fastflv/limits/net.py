@@ -38,7 +38,7 @@ CROWD_SPAN_SECONDS: Final = 0.05
 "Span in which they are counted, seconds: 25 make a crowd, and it is over as soon."
 
 CROWD_REST_SECONDS: Final = 0.005
-"From one look to the next in a crowd, seconds: ten players at 2,000 a second. Media that comes meanwhile waits as long."
+"From one look to the next in a crowd, seconds: ten players at 2,000 a second. A request that comes meanwhile waits as long; media does not."
 
 READ_SECONDS: Final = 0.002
 "What the reads of an RTMP connection in one turn may cost, seconds: half of TURN_SECONDS. A read of 256 KiB of usual media costs 0.1 to 0.3 ms."

@@ -63,8 +63,6 @@ class History:
 
     def __init__(self) -> None:
         self._ended: deque[EndedClient] = deque()
-        self._sizes: deque[int] = deque()
-        "Of each of them, bytes."
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -119,13 +117,11 @@ class History:
         )
 
     def _keep(self, ended: EndedClient) -> None:
-        kept, sizes, size = self._ended, self._sizes, ended.size
+        kept = self._ended
         kept.append(ended)
-        sizes.append(size)
-        self._bytes += size
+        self._bytes += ended.size
         while self._bytes > limits.ENDED_CLIENTS_BYTES_MAX or len(kept) > limits.ENDED_CLIENTS_MAX:
-            kept.popleft()
-            self._bytes -= sizes.popleft()
+            self._bytes -= kept.popleft().size
 
 
 def _asked(request: AccessRequest) -> tuple[str, str, str, str]:

@@ -25,8 +25,7 @@ class JoinDelays:
         if player is None:
             return
         first, key = client.began = player.beginning
-        asked = client.asked
         if first > 0 and not before_first:
-            self._delays.first_byte.observe(1000 * (first - asked) if first > asked else 0.0)
+            self._delays.first_byte.observe(max(0.0, 1000 * (first - client.asked)))
         if key > 0 and not before_key:
-            self._delays.first_key.observe(1000 * (key - asked) if key > asked else 0.0)
+            self._delays.first_key.observe(max(0.0, 1000 * (key - client.asked)))
