@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 import select
 import socket
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from model.viewer import CHUNKED, RAW, Publisher
+from model.viewer import CHUNKED, FLV, RAW, Publisher
 
 from fastflv import limits
 from fastflv._ext.fanout.sender import Sender, SendHandle
+from fastflv._ext.log.block import MediaBlock
 from fastflv._ext.log.medialog import MediaLog
 from fastflv.control.process import raise_file_limit
 
@@ -60,13 +62,65 @@ def test_a_crowd_on_one_log_does_not_hold_up_the_players_of_another(senders, joi
     assert max(late) > 0, "each time the whole crowd was served first"
 
 
-@pytest.mark.parametrize("window_ms", [0, 40])
+@pytest.mark.parametrize("window_ms", [0, -1])
+def test_who_has_just_come_is_served_behind_those_who_play(senders, join, window_ms):
+    sender = senders(1, settle_ms=500)
+    publisher = Publisher()
+    log = publisher.log
+
+    def come(count: int) -> list[tuple[socket.socket, SendHandle]]:
+        more = [join(sender, log, start=MediaBlock(FLV), merge_window_ms=window_ms) for _ in range(count)]
+        came.update((player, log.head) for _, player in more)
+        return more
+
+    def settle(players: list[tuple[socket.socket, SendHandle]]) -> None:
+        """Show pictures until all these have settled, which they do with one that comes late enough."""
+        last = players[-1][1]
+        settled = False
+        while not settled:
+            settled = bool(last.first_at) and time.monotonic() > last.first_at + 0.5
+            show(publisher)
+            await_any(players[-1:])
+            read(players)
+
+    def read(players: list[tuple[socket.socket, SendHandle]]) -> None:
+        for theirs, player in players:
+            got[player] = got.get(player, 0)
+            while got[player] < player.sent:
+                got[player] += len(theirs.recv(1 << 16))
+
+    def await_any(players: list[tuple[socket.socket, SendHandle]]) -> None:
+        poll = select.poll()
+        for theirs, _ in players:
+            poll.register(theirs, select.POLLIN)
+        assert poll.poll(10_000), "none of them was sent anything"
+
+    came: dict[SendHandle, int] = {}
+    got: dict[SendHandle, int] = {}
+    first = come(CROWD)
+    settle(first)
+    for _ in range(2):
+        new = come(CROWD // 4)
+        while not new[-1][1].first_at:
+            time.sleep(0)
+        read(first + new)
+        show(publisher)
+        await_any(new)
+        late = [player for _, player in first if came[player] + player.sent < log.head + len(FLV)]
+        assert not late, f"{len(late)} of {len(first)} were served behind one of {len(new)} who had just come"
+        # Those who were new have settled, and are served before the next ones.
+        settle(first + new)
+        first += new
+
+
+@pytest.mark.parametrize("settle_ms", [0, 20, 60_000])
+@pytest.mark.parametrize("window_ms", [0, 40, -1])
 @pytest.mark.parametrize("framing", [RAW, CHUNKED])
 def test_who_comes_and_leaves_within_a_pass_takes_nothing_from_the_others(
-    senders, join, reaped, window_ms, framing
+    senders, join, reaped, window_ms, framing, settle_ms
 ):
     rng = random.Random(window_ms + framing)
-    sender = senders(1)
+    sender = senders(1, settle_ms=settle_ms)
     publisher = Publisher(frame_bytes=40)
     log = publisher.log
     there: dict[SendHandle, tuple[socket.socket, int]] = {}

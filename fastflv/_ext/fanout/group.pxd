@@ -9,14 +9,21 @@ from fastflv._ext.log.view cimport View
 from fastflv._ext.log.waker cimport Waker
 
 
+cdef enum:                     # parts of a pass, which serves each player of a slot once
+    PART_FIRST = 0             # from `start` to `settled`
+    PART_WRAPPED = 1           # from 0 to `start`
+    PART_NEW = 2               # from `settled` to the end: players that have just got a start go last
+
+
 cdef struct Slot:
-    PlayerState** players      # owned array of borrowed pointers
+    PlayerState** players      # owned array of borrowed pointers: those that have settled, then new ones
+    int32_t settled            # the players before it were first sent something `settle_us` ago
     int32_t count
     int32_t room
-    # A pass serves each player once, from `start` to the end and then from 0 to `start`.
-    uint8_t passes             # 0: none, 1: one goes on, 2: another follows it
-    uint8_t wrapped            # the pass goes on from 0
-    int32_t start
+    uint8_t asked              # 1: a pass is to begin with the next round
+    uint8_t passing            # 1: a pass goes on
+    uint8_t part               # PART_*
+    int32_t start              # of the pass, among those that have settled
     int32_t at                 # the next player
     int64_t seen               # head when the pass began
     int64_t served             # head up to which its players were served, but for those that are blocked
@@ -35,7 +42,9 @@ cdef struct Group:
     int32_t count              # players in all slots
     int32_t next_slot          # where the next player goes
     int32_t turn               # rotates the player that is served first
-    int32_t passing            # slots with a pass that goes on
+    int32_t asked              # slots whose pass begins with the next round
+    int32_t passing            # slots with a pass that goes on: those of the present round
+    int64_t settle_us          # players that were sent their first byte less than this ago are new; constant
     bint open                  # the merge window follows the load of the thread
     int64_t window_us          # merge window; 0: a send per video frame
     int64_t slot_us            # length of a slot
@@ -56,9 +65,12 @@ cdef void set_window(Group* g, int64_t window_us, int64_t now) noexcept nogil
 cdef void change_window(Group* g, int64_t window_us, bint is_open, int64_t now) noexcept nogil
 cdef void begin_pass(Group* g, Slot* slot) noexcept nogil
 cdef void begin_passes(Group* g) noexcept nogil
+cdef bint is_passing(const Group* g) noexcept nogil
 cdef PlayerState* next_player(Group* g) noexcept nogil
 cdef Group* find_group(Group* groups, Log* log) noexcept nogil
-cdef Group* add_group(Group** groups, Log* log, int fd, int64_t window_us, bint is_open) noexcept nogil
+cdef Group* add_group(
+    Group** groups, Log* log, int fd, int64_t window_us, bint is_open, int64_t settle_us
+) noexcept nogil
 cdef void remove_group(Group** groups, Group* g) noexcept nogil
 cdef int join_group(Group* g, PlayerState* p) noexcept nogil
 cdef Group* leave_group(PlayerState* p) noexcept nogil

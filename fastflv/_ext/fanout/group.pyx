@@ -119,11 +119,13 @@ cdef bint spread_players(Group* g, int32_t slot_count) noexcept nogil:
             slots[to].players[p.index] = p
             slots[to].count += 1
             to = (to + 1) % slot_count
+    for i in range(slot_count):
+        slots[i].settled = slots[i].count
     free_slots(g.slots, g.slot_count)
     g.slots = slots
     g.slot_count = slot_count
     g.next_slot = to
-    g.passing = 0
+    g.asked = g.passing = 0
     return True
 
 
@@ -141,7 +143,7 @@ cdef void change_window(Group* g, int64_t window_us, bint is_open, int64_t now) 
     Without memory the slots stay, and the sends are spread less evenly.
     """
     cdef int32_t slot_count = slots_of(window_us, is_open)
-    cdef bint passing = g.passing > 0
+    cdef bint passing = is_passing(g)
     g.open = is_open
     if slot_count != g.slot_count and spread_players(g, slot_count) and passing:
         begin_passes(g)
@@ -153,16 +155,13 @@ cdef void change_window(Group* g, int64_t window_us, bint is_open, int64_t now) 
 cdef void begin_pass(Group* g, Slot* slot) noexcept nogil:
     """Have all players of a slot served, once more where that goes on.
 
-    Each pass starts with another player, so that none is always last.
+    Passes go by rounds: what is asked for in a round waits for its end, so that each slot has its turn. In a round all
+    players that have settled are served before those that came within SETTLE_MS: these have a start that lies before
+    what is sent now, and a crowd that joins makes nobody else late.
     """
-    if slot.count == 0:
-        return
-    if slot.passes:
-        slot.passes = 2
-        return
-    slot.passes = 1
-    g.passing += 1
-    start_pass(g, slot)
+    if slot.count and not slot.asked:
+        slot.asked = 1
+        g.asked += 1
 
 
 cdef void begin_passes(Group* g) noexcept nogil:
@@ -173,52 +172,100 @@ cdef void begin_passes(Group* g) noexcept nogil:
     g.served = g.seen
 
 
-cdef void start_pass(Group* g, Slot* slot) noexcept nogil:
-    g.turn = (g.turn + 7) & 0x3FFFFFFF
-    slot.start = slot.at = g.turn % slot.count if slot.count else 0
-    slot.wrapped = 0
-    slot.seen = g.seen
+cdef bint is_passing(const Group* g) noexcept nogil:
+    """Return whether there may be players whose turn is to come."""
+    return g.passing > 0 or g.asked > 0
+
+
+cdef void start_round(Group* g) noexcept nogil:
+    """Start the passes that were asked for. Each starts with another player, so that none is always last."""
+    cdef int32_t i
+    cdef Slot* slot
+    for i in range(g.slot_count):
+        slot = &g.slots[i]
+        if slot.asked:
+            slot.asked = 0
+            slot.passing = 1
+            g.turn = (g.turn + 7) & 0x3FFFFFFF
+            slot.start = slot.at = g.turn % slot.settled if slot.settled else 0
+            slot.part = PART_FIRST
+            slot.seen = g.seen
+    g.passing = g.asked
+    g.asked = 0
+
+
+cdef void end_pass(Group* g, Slot* slot) noexcept nogil:
+    slot.passing = 0
+    slot.served = slot.seen
+    slot.start = slot.at = 0
+    g.passing -= 1
+
+
+cdef bint is_settling(Slot* slot) noexcept nogil:
+    """Return whether a player that has settled is the next one of a pass; else `at` is the next new one."""
+    if slot.part == PART_FIRST and slot.at == slot.settled:
+        slot.part = PART_WRAPPED
+        slot.at = 0
+    if slot.part == PART_WRAPPED and slot.at == slot.start:
+        slot.part = PART_NEW
+        slot.at = slot.settled
+    return slot.part != PART_NEW
+
+
+cdef PlayerState* take_new(Group* g, Slot* slot) noexcept nogil:
+    """Return the next new player of a pass, which from now on has settled if it came long enough ago."""
+    cdef PlayerState* p = slot.players[slot.at]
+    slot.at += 1
+    if p.first_us and g.new_us - p.first_us >= g.settle_us:
+        # All new players before it were served in this pass, so it changes places with the first of them.
+        slot.players[p.index] = slot.players[slot.settled]
+        slot.players[p.index].index = p.index
+        slot.players[slot.settled] = p
+        p.index = slot.settled
+        slot.settled += 1
+    return p
 
 
 cdef PlayerState* next_player(Group* g) noexcept nogil:
-    """Return the player whose turn it is in the passes of the group; NULL when all were served."""
+    """Return the player whose turn it is in the round of the group; NULL when all were served."""
     cdef int32_t i
     cdef Slot* slot
+    if g.passing == 0 and g.asked:
+        start_round(g)
     for i in range(g.slot_count if g.passing else 0):
         slot = &g.slots[i]
-        while slot.passes:
-            if slot.at == slot.count and not slot.wrapped:
-                slot.wrapped = 1
-                slot.at = 0
-            if slot.at < (slot.start if slot.wrapped else slot.count):
-                slot.at += 1
-                return slot.players[slot.at - 1]
-            slot.passes -= 1
-            slot.served = slot.seen
-            if slot.passes:
-                start_pass(g, slot)
-            else:
-                slot.start = slot.at = 0
-                g.passing -= 1
+        if slot.passing and is_settling(slot):
+            slot.at += 1
+            return slot.players[slot.at - 1]
+    for i in range(g.slot_count if g.passing else 0):
+        slot = &g.slots[i]
+        if slot.passing:
+            if slot.at < slot.count:
+                return take_new(g, slot)
+            end_pass(g, slot)
     return NULL
 
 
 cdef void fill_gap(Slot* slot, int32_t gap) noexcept nogil:
-    """Take the player at *gap* out of a slot. A pass parts a slot in those who were served and those who were not.
+    """Take the player at *gap* out of a slot.
 
-    Each part gives its last player to the gap before it, so that all stay in their part.
+    A pass parts those that have settled, and those that are new, in who was served and who was not. Each part gives its
+    last player to the gap before it, so that all stay in their part.
     """
-    cdef int32_t edges[3]
+    cdef int32_t edges[4]
+    cdef int32_t low = min(slot.start, slot.at)
+    cdef int32_t high = max(slot.start, slot.at)
     cdef int32_t i
     cdef int32_t left = gap
-    edges[0], edges[1], edges[2] = min(slot.start, slot.at), max(slot.start, slot.at), slot.count
-    for i in range(3):
+    edges[0], edges[1], edges[2], edges[3] = low, min(high, slot.settled), max(high, slot.settled), slot.count
+    for i in range(4):
         if gap < edges[i] - 1:
             slot.players[gap] = slot.players[edges[i] - 1]
             slot.players[gap].index = gap
             gap = edges[i] - 1
     slot.start -= left < slot.start
     slot.at -= left < slot.at
+    slot.settled -= left < slot.settled
     slot.count -= 1
 
 
@@ -231,12 +278,15 @@ cdef Group* find_group(Group* groups, Log* log) noexcept nogil:
     return g
 
 
-cdef Group* add_group(Group** groups, Log* log, int fd, int64_t window_us, bint is_open) noexcept nogil:
+cdef Group* add_group(
+    Group** groups, Log* log, int fd, int64_t window_us, bint is_open, int64_t settle_us
+) noexcept nogil:
     """Begin to follow *log* for players of a thread that *fd* wakes; NULL without memory."""
     cdef Group* g = <Group*>calloc(1, sizeof(Group))
     if g == NULL:
         return NULL
     g.open = is_open
+    g.settle_us = settle_us
     g.slot_us = max(SLOT_US, window_us // SLOTS_MAX)
     g.slot_count = slots_of(window_us, is_open)
     g.slots = <Slot*>calloc(g.slot_count, sizeof(Slot))

@@ -135,6 +135,7 @@ cdef class Sender:
     """A set of sender threads. Belongs to the event loop; only `stop` blocks.
 
     A player whose socket takes no byte for *stall_seconds* is disconnected; for *drain_seconds* once its log has ended.
+    One that was first sent something less than *settle_ms* ago is served behind the others.
     `fd` is readable while `reap` has players to return.
     """
 
@@ -144,6 +145,7 @@ cdef class Sender:
         *,
         double stall_seconds=limits.STALL_SECONDS,
         double drain_seconds=limits.DRAIN_SECONDS,
+        int settle_ms=limits.SETTLE_MS,
     ):
         cdef int i
         cdef epoll_event event
@@ -156,6 +158,7 @@ cdef class Sender:
         pthread_mutex_init(&self.crew.lock, NULL)
         self.crew.stall_us = <int64_t>(stall_seconds * 1000000)
         self.crew.drain_us = <int64_t>(drain_seconds * 1000000)
+        self.crew.settle_us = <int64_t>settle_ms * 1000
         self.crew.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
         # Before the first thread starts: when a later one cannot start, `__dealloc__` ends the others.
         self.running = True

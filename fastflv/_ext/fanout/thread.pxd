@@ -21,6 +21,7 @@ cdef struct Crew:
     int fd                     # eventfd: readable while `left` is not empty
     int64_t stall_us           # a blocked socket that takes no byte for this long is closed; constant
     int64_t drain_us           # likewise once the log has ended; constant
+    int64_t settle_us          # a player is new for so long; constant
 
 
 cdef struct Thread:

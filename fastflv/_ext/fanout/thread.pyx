@@ -28,8 +28,8 @@ from fastflv._ext.core.sockets cimport (
 )
 from fastflv._ext.fanout.change cimport Change, change_group, free_changes
 from fastflv._ext.fanout.group cimport (
-    Group, add_group, begin_pass, begin_passes, find_group, flush_us, go_idle, join_group, keep_floor, leave_group,
-    look, next_due, next_player, raise_floor, remove_group, set_window,
+    Group, add_group, begin_pass, begin_passes, find_group, flush_us, go_idle, is_passing, join_group, keep_floor,
+    leave_group, look, next_due, next_player, raise_floor, remove_group, set_window,
 )
 from fastflv._ext.fanout.ladder cimport give_credit, measure_lag
 from fastflv._ext.fanout.lag cimport INTER
@@ -141,7 +141,7 @@ cdef void serve_some(Thread* t, Group* g) noexcept nogil:
             serve(t, g, p, g.seen)
     if not g.blocked:
         raise_floor(g, g.seen)
-    t.passing = t.passing or g.passing > 0
+    t.passing = t.passing or is_passing(g)
 
 
 cdef void run_due(Group* g, int64_t now) noexcept nogil:
@@ -247,11 +247,12 @@ cdef void start_player(Thread* t, PlayerState* p) noexcept nogil:
     cdef Group* g = find_group(t.groups, log)
     cdef epoll_event event
     cdef bint is_open
-    cdef int64_t now = clock_us()
+    cdef int64_t window, now = clock_us()
     p.group = NULL
     if g == NULL:
         is_open = p.progress_us < 0
-        g = add_group(&t.groups, log, t.fd, t.load.window_us if is_open else p.progress_us, is_open)
+        window = t.load.window_us if is_open else p.progress_us
+        g = add_group(&t.groups, log, t.fd, window, is_open, t.crew.settle_us)
     if g == NULL or join_group(g, p) < 0:
         add32(&log.moving, -1)
         log_drop(log)
@@ -360,8 +361,7 @@ cdef void check_blocked(Thread* t, int64_t now) noexcept nogil:
 cdef void unblock(Thread* t, PlayerState* p) noexcept nogil:
     """Serve a blocked player whose socket is writable again."""
     cdef Group* g = <Group*>p.group
-    cdef int64_t sent = p.sent
-    cdef int64_t progress = p.progress_us
+    cdef int64_t sent = p.sent, progress = p.progress_us
     p.blocked = 0
     t.blocked -= 1
     g.blocked -= 1
@@ -469,7 +469,7 @@ cdef void* run_thread(void* arg) noexcept nogil:
                 run_woken(g, now)
             elif 0 <= g.due_us <= now:
                 run_due(g, now)
-            if g.passing:
+            if is_passing(g):
                 serve_some(t, g)
             g = following
         if t.blocked and now >= t.check_us:
