@@ -63,10 +63,6 @@ cdef void keep_floor(Group* g, int64_t pos) noexcept nogil
 cdef void raise_floor(Group* g, int64_t most) noexcept nogil
 cdef void set_window(Group* g, int64_t window_us, int64_t now) noexcept nogil
 cdef void change_window(Group* g, int64_t window_us, bint is_open, int64_t now) noexcept nogil
-cdef void begin_pass(Group* g, Slot* slot) noexcept nogil
-cdef void begin_passes(Group* g) noexcept nogil
-cdef bint is_passing(const Group* g) noexcept nogil
-cdef PlayerState* next_player(Group* g) noexcept nogil
 cdef Group* find_group(Group* groups, Log* log) noexcept nogil
 cdef Group* add_group(
     Group** groups, Log* log, int fd, int64_t window_us, bint is_open, int64_t settle_us

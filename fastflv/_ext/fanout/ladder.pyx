@@ -2,7 +2,7 @@
 
 Lag is the age of the oldest media that the peer has not acknowledged, sent or not. Beyond `drop_ms` disposable pictures
 are left out; beyond `jump_ms` the player goes on at the newest keyframe; beyond `close_ms` it is disconnected
-(thread.pyx). Nothing here runs for a player that keeps up.
+(serve.pyx). Nothing here runs for a player that keeps up.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
