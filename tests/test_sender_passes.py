@@ -39,6 +39,14 @@ def join() -> Iterator[Join]:
         each.close()
 
 
+def await_all(met: Callable[[], bool]) -> None:
+    """Wait for what the sender thread counts."""
+    until = time.monotonic() + 20
+    while not met():
+        assert time.monotonic() < until, "somebody was left out"
+        time.sleep(0)
+
+
 def show(publisher: Publisher) -> None:
     """Publish one picture, and no sound, which might wait for the next one."""
     publisher.video(publisher.next * 40, publisher.picture(publisher.next % publisher.gop, b""))
@@ -62,55 +70,82 @@ def test_a_crowd_on_one_log_does_not_hold_up_the_players_of_another(senders, joi
     assert max(late) > 0, "each time the whole crowd was served first"
 
 
-@pytest.mark.parametrize("window_ms", [0, -1])
-def test_who_has_just_come_is_served_behind_those_who_play(senders, join, window_ms):
-    sender = senders(1, settle_ms=500)
-    publisher = Publisher()
-    log = publisher.log
+class Audience:
+    """Players of one sender thread, for whom one settles within half a second; and what they have read."""
 
-    def come(count: int) -> list[tuple[socket.socket, SendHandle]]:
-        more = [join(sender, log, start=MediaBlock(FLV), merge_window_ms=window_ms) for _ in range(count)]
-        came.update((player, log.head) for _, player in more)
+    def __init__(self, sender: Sender, publisher: Publisher, join: Join, window_ms: int) -> None:
+        self.sender, self.publisher, self.log = sender, publisher, publisher.log
+        self.join, self.window_ms = join, window_ms
+        self.ends: dict[SendHandle, socket.socket] = {}
+        self.came: dict[SendHandle, int] = {}
+        self.read_bytes: dict[SendHandle, int] = {}
+
+    def come(self, count: int) -> list[SendHandle]:
+        """Have so many join, and wait until each has its start, which is the head of a file alone."""
+        more = []
+        for _ in range(count):
+            theirs, player = self.join(
+                self.sender, self.log, start=MediaBlock(FLV), merge_window_ms=self.window_ms
+            )
+            self.ends[player], self.came[player], self.read_bytes[player] = theirs, self.log.head, 0
+            more.append(player)
+        await_all(lambda: more[-1].first_at > 0)
         return more
 
-    def settle(players: list[tuple[socket.socket, SendHandle]]) -> None:
+    def settle(self, players: list[SendHandle]) -> None:
         """Show pictures until all these have settled, which they do with one that comes late enough."""
-        last = players[-1][1]
         settled = False
         while not settled:
-            settled = bool(last.first_at) and time.monotonic() > last.first_at + 0.5
-            show(publisher)
-            await_any(players[-1:])
-            read(players)
+            settled = time.monotonic() > players[-1].first_at + 0.5
+            show(self.publisher)
+            await_all(lambda: self.has_all(players[-1]))
+            self.read()
+        await_all(lambda: all(map(self.has_all, players)))
+        self.read()
 
-    def read(players: list[tuple[socket.socket, SendHandle]]) -> None:
-        for theirs, player in players:
-            got[player] = got.get(player, 0)
-            while got[player] < player.sent:
-                got[player] += len(theirs.recv(1 << 16))
+    def has_all(self, player: SendHandle) -> bool:
+        return self.came[player] + player.sent == self.log.head + len(FLV)
 
-    def await_any(players: list[tuple[socket.socket, SendHandle]]) -> None:
-        poll = select.poll()
-        for theirs, _ in players:
-            poll.register(theirs, select.POLLIN)
-        assert poll.poll(10_000), "none of them was sent anything"
+    def read(self) -> None:
+        for player, theirs in self.ends.items():
+            while self.read_bytes[player] < player.sent:
+                self.read_bytes[player] += len(theirs.recv(1 << 16))
 
-    came: dict[SendHandle, int] = {}
-    got: dict[SendHandle, int] = {}
-    first = come(CROWD)
-    settle(first)
+
+@pytest.mark.parametrize("pictures", [1, 2])
+@pytest.mark.parametrize("window_ms", [0, -1])
+def test_who_has_just_come_is_served_behind_those_who_play(senders, join, window_ms, pictures):
+    """Also where the last picture comes while those before it are still sent."""
+    publisher = Publisher()
+    audience = Audience(senders(1, settle_ms=500), publisher, join, window_ms)
+    first = audience.come(CROWD)
+    audience.settle(first)
     for _ in range(2):
-        new = come(CROWD // 4)
-        while not new[-1][1].first_at:
-            time.sleep(0)
-        read(first + new)
+        new = audience.come(CROWD // 4)
         show(publisher)
-        await_any(new)
-        late = [player for _, player in first if came[player] + player.sent < log.head + len(FLV)]
+        if pictures > 1:
+            await_all(lambda: any(map(audience.has_all, first)))  # noqa: B023
+            show(publisher)
+        await_all(lambda: any(map(audience.has_all, new)))  # noqa: B023
+        late = [player for player in first if not audience.has_all(player)]
         assert not late, f"{len(late)} of {len(first)} were served behind one of {len(new)} who had just come"
-        # Those who were new have settled, and are served before the next ones.
-        settle(first + new)
+        # Those who were new settle, and are served before the next ones.
+        audience.settle(new)
         first += new
+
+
+def test_who_has_just_come_is_served_though_pictures_come_without_a_pause(senders, join):
+    publisher = Publisher()
+    audience = Audience(senders(1, settle_ms=500), publisher, join, 0)
+    first = audience.come(CROWD)
+    audience.settle(first)
+    new = audience.come(CROWD // 4)
+    for _ in range(50):
+        show(publisher)
+        # The next one comes while this one is still sent to those who play.
+        await_all(lambda: any(map(audience.has_all, first)))
+    hungry = [player for player in new if player.sent <= len(FLV)]
+    assert not hungry, f"{len(hungry)} of {len(new)} were sent nothing of 50 pictures"
 
 
 @pytest.mark.parametrize("settle_ms", [0, 20, 60_000])
@@ -131,11 +166,15 @@ def test_who_comes_and_leaves_within_a_pass_takes_nothing_from_the_others(
             theirs, player = join(sender, log, framing=framing, merge_window_ms=window_ms)
             there[player] = (theirs, position)
 
-    come(CROWD)
+    def left_out() -> int:
+        return sum(player.sent < log.head - position for player, (_, position) in there.items())
+
+    come(2 * CROWD)
     gone = 0
-    for _ in range(30):
-        publisher.frames()
-        for player in rng.sample(list(there), 5):
+    for step in range(24):
+        show(publisher)
+        # So many at once are closed within a pass, few behind it.
+        for player in rng.sample(list(there), limits.LEAVE_ROOM + 20 if step % 4 == 0 else 5):
             theirs, _ = there.pop(player)
             gone += 1
             if rng.random() < 0.5:
@@ -143,6 +182,10 @@ def test_who_comes_and_leaves_within_a_pass_takes_nothing_from_the_others(
             else:
                 theirs.close()
         come(3)
+        if step % 3 == 0:
+            # Nothing follows, so nobody has it later who was left out.
+            await_all(lambda: not left_out())
+        come(limits.LEAVE_ROOM if step % 4 == 0 else 0)
     publisher.frames()
     log.end()
     left = reaped(sender, len(there) + gone)

@@ -85,8 +85,8 @@ SLOT_MS: Final = 10
 SLOTS_MAX: Final = 4
 "And in at most this many steps. Each step wakes the thread, and on the other side whoever reads: 2,000 players at 100 ms cost 1.23 x the bare send loop with 8 steps and 1.11 x with 3; no player sees the difference."
 
-SETTLE_MS: Final = 1000
-"A player whose first byte was sent less than this ago is served behind the others in each pass, ms: its start lies before what is sent now. With 2,000 joins a second that stay for 0.5 s each, 1,000 players had a delay of 18 ms (p99) instead of 30."
+PLAYER_SETTLE_MS: Final = 1000
+"Time from a player's first byte on in which it is served behind the others, ms: its start lies before what is sent now. With 2,000 joins a second, 1,000 players had a delay of 18 ms (p99) instead of 30."
 
 SERVE_COUNT: Final = 128
 "Players of one log that a thread serves in one turn, count: 10 us each. The others wait for the next turns, behind the players of other logs; a turn costs 2 us."

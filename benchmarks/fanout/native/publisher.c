@@ -110,8 +110,10 @@ int main(int argc, char **argv)
         else
             snprintf(name, sizeof name, "%s%d", argv[5], i);
         streams[i].rtmp = rtmp_publish(argv[2], atoi(argv[3]), argv[4], name);
-        send_headers(&streams[i]);
     }
+    /* Servers close who falls silent behind a first packet, and the first waits for the last. */
+    for (int i = 0; i < count; i++)
+        send_headers(&streams[i]);
     urgent();
     int64_t start = mono_ns();
     for (int i = 0; i < count; i++)

@@ -1,6 +1,6 @@
 """The players of one log in one thread. See group.pyx."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from fastflv._ext.fanout.player cimport Burst, PlayerState
 from fastflv._ext.log.floor cimport Floor
@@ -10,9 +10,9 @@ from fastflv._ext.log.waker cimport Waker
 
 
 cdef enum:                     # parts of a pass, which serves each player of a slot once
-    PART_FIRST = 0             # from `start` to `settled`
-    PART_WRAPPED = 1           # from 0 to `start`
-    PART_NEW = 2               # from `settled` to the end: players that have just got a start go last
+    PASS_FIRST = 0             # from `start` to `settled`
+    PASS_WRAPPED = 1           # from 0 to `start`
+    PASS_NEW = 2               # from `settled` to `last`: players that have just got a start
 
 
 cdef struct Slot:
@@ -22,9 +22,10 @@ cdef struct Slot:
     int32_t room
     uint8_t asked              # 1: a pass is to begin with the next round
     uint8_t passing            # 1: a pass goes on
-    uint8_t part               # PART_*
+    uint8_t part               # PASS_*
     int32_t start              # of the pass, among those that have settled
     int32_t at                 # the next player
+    int32_t last               # PASS_NEW: end of those that it serves; who joins behind it has its start
     int64_t seen               # head when the pass began
     int64_t served             # head up to which its players were served, but for those that are blocked
 
@@ -41,9 +42,10 @@ cdef struct Group:
     int32_t slot_count
     int32_t count              # players in all slots
     int32_t next_slot          # where the next player goes
-    int32_t turn               # rotates the player that is served first
+    uint32_t turn              # of passes: chooses the player that is served first
     int32_t asked              # slots whose pass begins with the next round
-    int32_t passing            # slots with a pass that goes on: those of the present round
+    int32_t passing            # slots with a pass that goes on
+    bint cut                   # the round has begun anew before its new players were served
     int64_t settle_us          # players that were sent their first byte less than this ago are new; constant
     bint open                  # the merge window follows the load of the thread
     int64_t window_us          # merge window; 0: a send per video frame

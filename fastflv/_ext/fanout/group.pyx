@@ -121,6 +121,7 @@ cdef bint spread_players(Group* g, int32_t slot_count) noexcept nogil:
             slots[to].count += 1
             to = (to + 1) % slot_count
     for i in range(slot_count):
+        # All of them: who has just come is in front until it leaves, which harms nobody.
         slots[i].settled = slots[i].count
     free_slots(g.slots, g.slot_count)
     g.slots = slots

@@ -145,7 +145,7 @@ cdef class Sender:
         *,
         double stall_seconds=limits.STALL_SECONDS,
         double drain_seconds=limits.DRAIN_SECONDS,
-        int settle_ms=limits.SETTLE_MS,
+        int settle_ms=limits.PLAYER_SETTLE_MS,
     ):
         cdef int i
         cdef epoll_event event
