@@ -200,3 +200,24 @@ def test_who_comes_and_leaves_within_a_pass_takes_nothing_from_the_others(
             assert data.endswith(b"0\r\n\r\n")
         assert player.sent == len(data)
     assert (log.readers, sender.count) == (0, 0)
+
+
+def test_who_is_recalled_within_a_pass_can_go_on_where_it_was(senders, join, reaped):
+    """It leaves behind the pass, while the GOP that it is to read next is long over."""
+    sender = senders(1)
+    few, many = Publisher(gop=1), Publisher()
+    for _ in range(CROWD):
+        join(sender, many.log)
+    time_ms = 0
+    for _ in range(20):
+        _, player = join(sender, few.log)
+        await_all(lambda: few.log.moving == 0)
+        sender.recall(player)
+        while not player.closed:
+            show(many)
+            # Faster than they play: what the log keeps is bounded by their time.
+            time_ms += 1
+            few.video(time_ms, few.picture(0, bytes(9000)))
+        (left,) = reaped(sender)
+        assert (left.reason, left.whole) == ("recalled", True)
+        assert few.log.tail <= left.position, "what it was to read is gone"

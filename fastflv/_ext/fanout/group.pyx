@@ -6,7 +6,9 @@ Sleeping and waking are described in waker.pyx.
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 
-from fastflv._ext.core.atomics cimport fence, load32_acquire, load_acquire, store32_relaxed, store_relaxed
+from fastflv._ext.core.atomics cimport (
+    fence, load32_acquire, load_acquire, store32_relaxed, store_relaxed, store_release,
+)
 from fastflv._ext.fanout.player cimport PlayerState
 from fastflv._ext.fanout.round cimport begin_passes, fill_gap, is_passing
 from fastflv._ext.log.log cimport (
@@ -75,7 +77,7 @@ cdef void raise_floor(Group* g, int64_t most) noexcept nogil:
     for i in range(g.slot_count):
         if g.slots[i].count:
             most = min(most, g.slots[i].served)
-    store_relaxed(&g.floor.pos, most)
+    store_release(&g.floor.pos, most)
 
 
 cdef void set_window(Group* g, int64_t window_us, int64_t now) noexcept nogil:

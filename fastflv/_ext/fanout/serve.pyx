@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport realloc
 
-from fastflv._ext.core.atomics cimport load32_acquire, load_acquire, load_relaxed, store_relaxed
+from fastflv._ext.core.atomics cimport add32, load32_acquire, load_acquire, load_relaxed, store_relaxed
 from fastflv._ext.core.sockets cimport clock_us
 from fastflv._ext.fanout.group cimport Group, keep_floor, look, raise_floor
 from fastflv._ext.fanout.ladder cimport measure_lag
@@ -37,6 +37,9 @@ cdef void mark_leaving(Thread* t, PlayerState* p, uint8_t why) noexcept nogil:
         t.gone_room = t.gone_room * 2 + 64
     t.gone[t.gone_count] = p
     t.gone_count += 1
+    if why == LEFT_RECALLED:
+        # Until `reap`: it may be added again where it was, and the floor of the group goes on without it.
+        add32(&(<Group*>p.group).log.moving, 1)
 
 
 cdef void note_blocked(Thread* t, PlayerState* p) noexcept nogil:

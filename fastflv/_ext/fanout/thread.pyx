@@ -33,8 +33,7 @@ from fastflv._ext.fanout.group cimport (
 from fastflv._ext.fanout.ladder cimport give_credit
 from fastflv._ext.fanout.loadwindow cimport load_turn
 from fastflv._ext.fanout.player cimport (
-    ASKED_BACK, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_RECALLED, LEFT_SHUTDOWN, PlayerState, player_is_whole,
-    player_release,
+    ASKED_BACK, LEFT_KICKED, LEFT_MEMORY, LEFT_PEER, LEFT_SHUTDOWN, PlayerState, player_is_whole, player_release,
 )
 from fastflv._ext.fanout.round cimport begin_pass, begin_passes, is_passing, next_player
 from fastflv._ext.fanout.serve cimport look_at_blocked, mark_leaving, serve, unblock
@@ -254,9 +253,6 @@ cdef void release_left(Thread* t, int32_t most) noexcept nogil:
             t.blocked -= 1
             g.blocked -= 1
         p.whole = player_is_whole(p, &g.view)
-        if p.leaving == LEFT_RECALLED:
-            # Until `reap`: it may be added again where it was.
-            add32(&g.log.moving, 1)
         empty = leave_group(p)
         if empty != NULL:
             remove_group(&t.groups, empty)

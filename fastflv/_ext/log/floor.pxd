@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t
 
 cdef struct Floor:
     # Belongs to a reader, and is linked to its log under the lock of that.
-    int64_t pos            # log position below which the reader needs nothing (atomic, relaxed)
+    int64_t pos            # log position below which the reader needs nothing (atomic; release where it rises)
     Floor* next
 
 

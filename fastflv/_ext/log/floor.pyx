@@ -1,12 +1,13 @@
 """How far back a log is still read: below the lowest floor of its readers no history is kept.
 
-A floor may be lower than its reader is. It is lowered only where something else keeps the history meanwhile: the count
-of players that are `moving` (log.pxd), which the writer reads first.
+A floor may be lower than its reader is. It is lowered, or rises above a reader, only where something else keeps the
+history meanwhile: the count of players that are `moving` (log.pxd). The writer reads that before the floors and behind
+them.
 """
 
 from libc.stdint cimport INT64_MAX, int64_t
 
-from fastflv._ext.core.atomics cimport load_relaxed
+from fastflv._ext.core.atomics cimport load_acquire
 
 
 cdef void add_floor(Floor** floors, Floor* floor) noexcept nogil:
@@ -25,6 +26,7 @@ cdef int64_t lowest_floor(const Floor* floors) noexcept nogil:
     """Return the position that the slowest reader needs next; without readers none is needed, INT64_MAX."""
     cdef int64_t low = INT64_MAX
     while floors != NULL:
-        low = min(low, load_relaxed(&floors.pos))
+        # Pairs with the release in `raise_floor`: who sees a floor that rose above a reader sees that this one moves.
+        low = min(low, load_acquire(&floors.pos))
         floors = floors.next
     return low

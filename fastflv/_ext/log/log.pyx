@@ -115,8 +115,11 @@ cdef void trim(Log* log, int32_t least) noexcept nogil:
     cdef int32_t count = log.count
     cdef int64_t head = load_relaxed(&log.head)
     cdef int64_t head_dts = load_relaxed(&log.head_dts)
-    # In this order: who stops moving has set its floor before.
-    cdef int64_t low = 0 if load32_acquire(&log.moving) > 0 else lowest_floor(log.floors)
+    # In this order: who stops moving has set its floor before, and who begins to move does so before its floor rises.
+    cdef bint moving = load32_acquire(&log.moving) > 0
+    cdef int64_t low = lowest_floor(log.floors)
+    if moving or load32_acquire(&log.moving) > 0:
+        low = 0
     key = log.pending_key if log.pending_key >= 0 else load_relaxed(&log.key_pos)
     while log.count > least:
         oldest = log.pages[log.first]
