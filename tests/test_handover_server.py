@@ -57,6 +57,8 @@ ASKS = {
 async def test_a_player_changes_the_server_and_its_client_entry_goes_with_it():
     async with pair() as (old, new, _):
         reader, writer = await old.play()
+        # Its thread counts what it sent behind the send.
+        await until(lambda: any(client.sent for client in old.server.clients))
         before = (await old.get("clients"))["clients"]
         old.server.tokens.store.revocations.add(5.0, jti="bad", until=1e12)
         leaving = Leaving(old.server)

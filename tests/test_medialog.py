@@ -45,7 +45,7 @@ def fill(
 
 @pytest.fixture
 def reader(senders):
-    """Let a player that reads nothing follow a log; return what undoes it."""
+    """Let a player that reads nothing but its preamble follow a log; return what undoes it."""
     ends: list[socket.socket] = []
 
     def follow(log: MediaLog):
@@ -57,10 +57,13 @@ def reader(senders):
             log,
             framing=0,
             preamble=MediaBlock(b"x"),
+            start=MediaBlock(bytes(1 << 20)),
             position=log.head,
             jump_ms=10**9,
             merge_window_ms=0,
         )
+        # Its thread has begun, and its start fills the socket: else it might find its place trimmed, and go on later.
+        assert theirs.recv(1) == b"x"
         return theirs
 
     yield follow
