@@ -2,7 +2,8 @@
 PYTHON ?= python3
 # Tests of what threads share: the log, the waker, and the players of sender threads.
 THREADED = tests/test_fanout_races.py tests/test_handover_players.py tests/test_ladder.py tests/test_recall.py tests/test_sender.py \
-    tests/test_sender_configure.py tests/test_sender_end.py tests/test_sender_lag.py tests/test_threadplayer.py
+    tests/test_sender_configure.py tests/test_sender_end.py tests/test_sender_lag.py tests/test_sender_passes.py \
+    tests/test_threadplayer.py
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
