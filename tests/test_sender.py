@@ -9,12 +9,11 @@ import resource
 import select
 import socket
 import time
-from collections.abc import Callable
 from itertools import chain
 
 import pytest
 from model.flv import AUDIO, VIDEO, Broken, Tag, dechunk, inter, key, read_file, read_tags, sound
-from model.viewer import CHUNKED, FLV, FRAMINGS, HEAD, RAW, Publisher, Viewer, numbers
+from model.viewer import CHUNKED, FLV, FRAMINGS, HEAD, RAW, Publisher, Viewer, numbers, wait_for
 
 from fastflv import limits
 from fastflv._ext.fanout.sender import Sender, SendHandle
@@ -29,12 +28,6 @@ def _add(sender: Sender, end: socket.socket, log: MediaLog, **more: object) -> S
     fd = os.dup(end.fileno())
     os.set_blocking(fd, False)
     return sender.add(fd, log, framing=RAW, **more)
-
-
-def _await(true: Callable[[], bool], seconds: float = 30.0) -> None:
-    ends = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < ends
 
 
 # --- what a player is sent ---
@@ -125,13 +118,13 @@ def test_a_player_that_comes_while_a_crowd_is_served_has_its_start_before_the_la
             crowd = [_add(sender, far, log) for _, far in ends[:300]]
             # Starts are in order: who comes last shows that all are there.
             mark = _add(sender, ends[300][1], log, start=MediaBlock(FLV), position=log.head)
-            _await(lambda: mark.first_at > 0)  # noqa: B023
+            wait_for(lambda: mark.first_at > 0)  # noqa: B023
             publisher.frames(10 - publisher.next % 10 + 1)
             late = [_add(sender, far, log, start=MediaBlock(FLV), position=log.head) for _, far in ends[301:]]
-            _await(lambda: all(each.first_at for each in chain(crowd, late)))  # noqa: B023
+            wait_for(lambda: all(each.first_at for each in chain(crowd, late)))  # noqa: B023
             served = [each.first_at for each in crowd]
             found = [each for each in late if min(served) < each.first_at < max(served)]
-        _await(lambda: not sender.reap() and sender.count == 0)
+        wait_for(lambda: not sender.reap() and sender.count == 0)
         if found:
             return
     pytest.fail("whoever came during a pass was served behind it")

@@ -7,7 +7,7 @@ import socket
 import time
 
 import pytest
-from model.viewer import CHUNKED, FLV, FRAMINGS, RAW, SLOW, Publisher, Viewer, numbers, stall
+from model.viewer import CHUNKED, FLV, FRAMINGS, RAW, SLOW, Publisher, Viewer, numbers, stall, wait_for
 
 from fastflv import limits
 
@@ -16,13 +16,6 @@ UNBOUND = 0xFFFFFFFF
 AUTO = -1
 CALM = {"drop_ms": 1 << 40, "jump_ms": 1 << 40, "close_ms": 1 << 40, "pace_percent": 0}
 "No player is late."
-
-
-def wait_for(condition, seconds: float = 10.0) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "nothing happened"
-        time.sleep(0.001)
 
 
 def watch(sender, tcp, publisher: Publisher, **more) -> Viewer:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from model.viewer import CHUNKED, FLV, RAW, Publisher
+from model.viewer import CHUNKED, FLV, RAW, Publisher, wait_for
 
 from fastflv import limits
 from fastflv._ext.fanout.sender import Sender, SendHandle
@@ -37,14 +37,6 @@ def join() -> Iterator[Join]:
     yield one
     for each in made:
         each.close()
-
-
-def await_all(met: Callable[[], bool]) -> None:
-    """Wait for what the sender thread counts."""
-    until = time.monotonic() + 20
-    while not met():
-        assert time.monotonic() < until, "somebody was left out"
-        time.sleep(0)
 
 
 def show(publisher: Publisher) -> None:
@@ -89,7 +81,7 @@ class Audience:
             )
             self.ends[player], self.came[player], self.read_bytes[player] = theirs, self.log.head, 0
             more.append(player)
-        await_all(lambda: more[-1].first_at > 0)
+        wait_for(lambda: more[-1].first_at > 0)
         return more
 
     def settle(self, players: list[SendHandle]) -> None:
@@ -98,9 +90,9 @@ class Audience:
         while not settled:
             settled = time.monotonic() > players[-1].first_at + 0.5
             show(self.publisher)
-            await_all(lambda: self.has_all(players[-1]))
+            wait_for(lambda: self.has_all(players[-1]))
             self.read()
-        await_all(lambda: all(map(self.has_all, players)))
+        wait_for(lambda: all(map(self.has_all, players)))
         self.read()
 
     def has_all(self, player: SendHandle) -> bool:
@@ -124,9 +116,9 @@ def test_who_has_just_come_is_served_behind_those_who_play(senders, join, window
         new = audience.come(CROWD // 4)
         show(publisher)
         if pictures > 1:
-            await_all(lambda: any(map(audience.has_all, first)))  # noqa: B023
+            wait_for(lambda: any(map(audience.has_all, first)))  # noqa: B023
             show(publisher)
-        await_all(lambda: any(map(audience.has_all, new)))  # noqa: B023
+        wait_for(lambda: any(map(audience.has_all, new)))  # noqa: B023
         late = [player for player in first if not audience.has_all(player)]
         assert not late, f"{len(late)} of {len(first)} were served behind one of {len(new)} who had just come"
         # Those who were new settle, and are served before the next ones.
@@ -143,7 +135,7 @@ def test_who_has_just_come_is_served_though_pictures_come_without_a_pause(sender
     for _ in range(50):
         show(publisher)
         # The next one comes while this one is still sent to those who play.
-        await_all(lambda: any(map(audience.has_all, first)))
+        wait_for(lambda: any(map(audience.has_all, first)))
     hungry = [player for player in new if player.sent <= len(FLV)]
     assert not hungry, f"{len(hungry)} of {len(new)} were sent nothing of 50 pictures"
 
@@ -184,7 +176,7 @@ def test_who_comes_and_leaves_within_a_pass_takes_nothing_from_the_others(
         come(3)
         if step % 3 == 0:
             # Nothing follows, so nobody has it later who was left out.
-            await_all(lambda: not left_out())
+            wait_for(lambda: not left_out())
         come(limits.LEAVE_ROOM if step % 4 == 0 else 0)
     publisher.frames()
     log.end()
@@ -211,7 +203,7 @@ def test_who_is_recalled_within_a_pass_can_go_on_where_it_was(senders, join, rea
     time_ms = 0
     for _ in range(20):
         _, player = join(sender, few.log)
-        await_all(lambda: few.log.moving == 0)
+        wait_for(lambda: few.log.moving == 0)
         sender.recall(player)
         while not player.closed:
             show(many)

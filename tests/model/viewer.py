@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import struct
+import time
+from collections.abc import Callable
 
 import pytest
 from model.flv import AAC_HEADER, AUDIO, AVC_HEADER, VIDEO, Feed, Tag, dechunk, inter, key, read_file, sound
@@ -18,6 +20,14 @@ FRAMINGS = pytest.mark.parametrize("framing", [RAW, CHUNKED], ids=["raw", "chunk
 SLOW = {"receive_bytes": 4096, "send_bytes": 8192}
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 FLV = b"FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00"
+
+
+def wait_for(true: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait for what a sender thread counts, which no event tells of."""
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends, "it has not come to be"
+        time.sleep(0)
 
 
 class Publisher(Feed):

@@ -77,6 +77,7 @@ cdef void raise_floor(Group* g, int64_t most) noexcept nogil:
     for i in range(g.slot_count):
         if g.slots[i].count:
             most = min(most, g.slots[i].served)
+    # Release: pairs with the acquire in `lowest_floor`.
     store_release(&g.floor.pos, most)
 
 
